@@ -1,0 +1,75 @@
+"""The environment variables that JarvisPerf reads, and what holds without them."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_TTL_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment says.
+
+    Attributes:
+        redis_url: ``JARVISPERF_REDIS_URL``; None: no Redis tier.
+        cache_dir: ``JARVISPERF_CACHE_DIR``; the folder of the disk tier, by default the user's cache folder.
+        default_ttl_seconds: ``JARVISPERF_DEFAULT_TTL``; seconds that a cached value lives, by default 3600.
+        data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
+        model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
+    """
+
+    redis_url: str | None
+    cache_dir: Path
+    default_ttl_seconds: float
+    data_dir: Path
+    model: str | None
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from environment variables.
+
+    Args:
+        environ: The variables; None: those of this process. An empty value counts as absent.
+
+    Raises:
+        ValueError: A variable has a value that it cannot have; the message names the variable and the value.
+    """
+    environ = os.environ if environ is None else environ
+    return Settings(
+        redis_url=environ.get("JARVISPERF_REDIS_URL") or None,
+        cache_dir=_folder(environ, "JARVISPERF_CACHE_DIR", "cache"),
+        default_ttl_seconds=_seconds(environ, "JARVISPERF_DEFAULT_TTL", DEFAULT_TTL_SECONDS),
+        data_dir=_folder(environ, "JARVISPERF_DATA_DIR", "data"),
+        model=environ.get("JARVISPERF_MODEL") or None,
+    )
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name)
+    if not text:
+        return default
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} is {text!r}: give a number of seconds above 0")
+    return seconds
+
+
+def _folder(environ: Mapping[str, str], name: str, kind: str) -> Path:
+    text = environ.get(name)
+    if text:
+        return Path(text).expanduser()
+    import platformdirs  # only where it is needed: it is not loaded by an import of the package
+
+    base = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_data_path
+    return base("jarvisperf") / kind

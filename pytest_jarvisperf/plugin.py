@@ -1,0 +1,1 @@
+"""The entry point that pytest loads: options and hooks."""
