@@ -1,1 +1,32 @@
-"""Placeholder."""
+"""Sampling, metrics, the benchmark system, profiling and the RAG suite."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = [
+    "BenchmarkResult",
+    "BenchmarkSystem",
+    "RAGBenchmarks",
+    "get_benchmark_system",
+    "profile_function",
+]
+
+if TYPE_CHECKING:
+    from jarvisperf.bench.profiling import profile_function
+    from jarvisperf.bench.rag_suite import RAGBenchmarks
+    from jarvisperf.bench.results import BenchmarkResult
+    from jarvisperf.bench.system import BenchmarkSystem, get_benchmark_system
+else:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "profile_function": "jarvisperf.bench.profiling",
+            "RAGBenchmarks": "jarvisperf.bench.rag_suite",
+            "BenchmarkResult": "jarvisperf.bench.results",
+            "BenchmarkSystem": "jarvisperf.bench.system",
+            "get_benchmark_system": "jarvisperf.bench.system",
+        },
+    )

@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""The `jarvisperf` command."""

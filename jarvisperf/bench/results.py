@@ -1,0 +1,70 @@
+"""The result of one benchmark of the `BenchmarkSystem`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from jarvisperf.runs.summary import Summary
+
+
+class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What `BenchmarkSystem.benchmark` found; all times in seconds per call.
+
+    Attributes:
+        name: The benchmark's name.
+        iterations: Samples that were taken.
+        calls_per_sample: Calls in each sample; above 1 where one call is too short for the clock.
+        avg_time: Mean.
+        min_time: The fastest sample.
+        max_time: The slowest sample.
+        std_dev: Sample standard deviation.
+        median: The middle sample.
+        p50: The same as the median.
+        p90: 90th percentile.
+        p95: 95th percentile.
+        p99: 99th percentile.
+    """
+
+    name: str
+    iterations: int
+    calls_per_sample: int
+    avg_time: float
+    min_time: float
+    max_time: float
+    std_dev: float
+    median: float
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+
+    @property
+    def operations_per_second(self) -> float:
+        """Calls that one second holds at the mean."""
+        return 1 / self.avg_time
+
+    @property
+    def percentiles(self) -> dict[str, float]:
+        """The percentiles by name."""
+        return {"p50": self.p50, "p90": self.p90, "p95": self.p95, "p99": self.p99}
+
+    @classmethod
+    def of(cls, name: str, summary: Summary, p90: float) -> BenchmarkResult:
+        """Make a result from a summary of samples and their 90th percentile."""
+        return cls(
+            name=name,
+            iterations=summary.samples,
+            calls_per_sample=summary.iterations,
+            avg_time=summary.mean,
+            min_time=summary.min,
+            max_time=summary.max,
+            std_dev=summary.stddev,
+            median=summary.median,
+            p50=summary.median,
+            p90=p90,
+            p95=summary.p95,
+            p99=summary.p99,
+        )

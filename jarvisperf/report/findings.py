@@ -1,0 +1,183 @@
+"""What a report says: the data behind every format, and the layout of `report.json`.
+
+The schema is `jarvisperf.report/1`. Fields that compare (`base`, `ratio`, `interval`, `threshold`) are null where
+nothing was compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from jarvisperf.runs.machine import Machine
+from jarvisperf.runs.model import Benchmark, Better, Run
+from jarvisperf.runs.summary import Summary
+
+if TYPE_CHECKING:
+    from jarvisperf.runs.commit import Commit
+
+SCHEMA = "jarvisperf.report/1"
+
+Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "new", "missing", "error"]
+Mode = Literal["record", "baseline", "lockstep"]
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """One side of the report.
+
+    Attributes:
+        commit: The full hash; None where it is not known.
+        name: The branch, or the name under which the run is stored.
+        dirty: Whether the files differed from the commit.
+    """
+
+    commit: str | None
+    name: str | None
+    dirty: bool
+
+
+class MetricFinding(msgspec.Struct, frozen=True):
+    """What is said of one metric of one benchmark.
+
+    Attributes:
+        unit: ``s`` or ``B``.
+        better: Which direction is the good one.
+        method: How it was measured.
+        base: The figures of the base; null where nothing was compared.
+        head: The figures of the head; null where head has none.
+        ratio: head / base.
+        interval: The ratio's confidence interval.
+        threshold: How much worse it may get, as a share: 0.05 is 5 %.
+        verdict: ``new`` where there was nothing to compare with.
+    """
+
+    unit: Literal["s", "B"]
+    better: Better
+    method: str
+    base: Summary | None
+    head: Summary | None
+    ratio: float | None
+    interval: tuple[float, float] | None
+    threshold: float | None
+    verdict: Verdict
+
+
+class BeforeAfter(msgspec.Struct, frozen=True):
+    """How a benchmark stands to its uncached or naive twin of the same run.
+
+    Attributes:
+        id: The twin's id.
+        ratios: For each metric that both have, the twin's median over this one's.
+    """
+
+    id: str
+    ratios: dict[str, float]
+
+
+class BenchmarkFinding(msgspec.Struct, frozen=True):
+    """What is said of one benchmark.
+
+    Attributes:
+        id: The pytest node id.
+        group: Its group.
+        params: Its parameters as text, by name.
+        metrics: What is said of each metric, by name.
+        before: The pair with its twin; null: it has none.
+        extra_info: What the test's author noted.
+        error: One line that says why it has no figures; null: it has.
+    """
+
+    id: str
+    group: str | None
+    params: dict[str, str]
+    metrics: dict[str, MetricFinding]
+    before: BeforeAfter | None = None
+    extra_info: dict[str, str] = {}
+    error: str | None = None
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """The whole report.
+
+    Attributes:
+        mode: ``record`` (nothing was compared), ``baseline`` or ``lockstep``.
+        created: When the run began, ISO 8601 in UTC.
+        seconds: How long it took.
+        trusted: False when the run's own control showed a difference.
+        machine: What it ran on.
+        base: What was compared with; null in mode ``record``.
+        head: What was measured.
+        benchmarks: In the order in which they ran.
+        schema: The version of this layout.
+    """
+
+    mode: Mode
+    created: str
+    seconds: float
+    trusted: bool
+    machine: Machine
+    base: Arm | None
+    head: Arm
+    benchmarks: tuple[BenchmarkFinding, ...]
+    schema: str = SCHEMA
+
+
+def arm_of(commit: Commit | None) -> Arm:
+    """Describe the side that a commit stands for."""
+    if commit is None:
+        return Arm(commit=None, name=None, dirty=False)
+    return Arm(commit=commit.id, name=commit.branch, dirty=commit.dirty)
+
+
+def findings_of(run: Run) -> Findings:
+    """Make the report of a run that was compared with nothing."""
+    by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
+    return Findings(
+        mode="record",
+        created=run.created,
+        seconds=run.seconds,
+        trusted=True,
+        machine=run.machine,
+        base=None,
+        head=arm_of(run.commit),
+        benchmarks=tuple(_finding(benchmark, by_id) for benchmark in run.benchmarks),
+    )
+
+
+def _finding(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BenchmarkFinding:
+    return BenchmarkFinding(
+        id=benchmark.id,
+        group=benchmark.group,
+        params=benchmark.params,
+        metrics={
+            name: MetricFinding(
+                unit=metric.unit,
+                better=metric.better,
+                method=metric.method,
+                base=None,
+                head=metric.summary,
+                ratio=None,
+                interval=None,
+                threshold=None,
+                verdict="new" if benchmark.error is None else "error",
+            )
+            for name, metric in benchmark.metrics.items()
+        },
+        before=before_after(benchmark, by_id),
+        extra_info=benchmark.extra_info,
+        error=benchmark.error,
+    )
+
+
+def before_after(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BeforeAfter | None:
+    """Compare a benchmark with its twin of the same run; None where it has none, or the twin measured nothing."""
+    twin = by_id.get(benchmark.before or "")
+    if twin is None:
+        return None
+    ratios = {
+        name: twin.metrics[name].summary.median / metric.summary.median
+        for name, metric in benchmark.metrics.items()
+        if name in twin.metrics and metric.summary.median > 0
+    }
+    return BeforeAfter(twin.id, ratios) if ratios else None

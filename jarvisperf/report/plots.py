@@ -1,0 +1,149 @@
+"""Pictures in `plots/`: before and after of every pair, as PNG and SVG."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jarvisperf.report import units
+from jarvisperf.report.base import Report
+from jarvisperf.report.table import short_names
+from jarvisperf.runs.files import write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jarvisperf.report.findings import Findings
+
+BEFORE_AFTER = "before_after"
+LONGEST_NAME = 60
+# Orange and blue of Okabe and Ito's palette: apart for colour-blind readers and in grey.
+BEFORE_COLOUR, AFTER_COLOUR = "#E69F00", "#0072B2"
+INCHES_PER_PAIR = 0.55
+PNG_DPI = 150
+
+
+class Pair(NamedTuple):
+    """Two medians that belong together, and how they stand."""
+
+    name: str
+    metric: str
+    unit: str
+    before: float
+    after: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times the one before is the one after."""
+        return self.before / self.after
+
+    @property
+    def comparison(self) -> str:
+        """The ratio in words."""
+        better, worse = ("faster", "slower") if self.unit == "s" else ("less", "more")
+        return f"{units.times(self.ratio)} {better}" if self.ratio >= 1 else f"{units.times(1 / self.ratio)} {worse}"
+
+
+class PlotsReport(Report):
+    """Writes `plots/before_after.png` and `.svg`."""
+
+    def write(self, findings: Findings, folder: Path) -> list[Path]:
+        """Draw the pairs; where there are none, a picture of an earlier run is removed."""
+        paths = [folder / "plots" / f"{BEFORE_AFTER}.{kind}" for kind in ("png", "svg")]
+        pairs = pairs_of(findings)
+        if not pairs:
+            for path in paths:
+                path.unlink(missing_ok=True)
+            return []
+        for path, data in zip(paths, _drawn(pairs), strict=True):
+            write_whole(path, data)
+        return paths
+
+
+def pairs_of(findings: Findings) -> list[Pair]:
+    """Give every uncached/cached or naive/batched pair that has figures on both sides."""
+    names = short_names(findings)
+    by_id = {finding.id: finding for finding in findings.benchmarks}
+    pairs = []
+    for finding in findings.benchmarks:
+        for metric in finding.before.ratios if finding.before else ():
+            head = finding.metrics[metric].head
+            twin = by_id[finding.before.id].metrics[metric].head if finding.before else None
+            if head and twin:
+                pairs.append(Pair(names[finding.id], metric, finding.metrics[metric].unit, twin.median, head.median))
+    return pairs
+
+
+def _drawn(pairs: list[Pair]) -> tuple[bytes, bytes]:
+    # The figure is used without pyplot: pyplot keeps every figure in a global list and may open a window.
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = [(unit, [pair for pair in pairs if pair.unit == unit]) for unit in ("s", "B")]
+    panels = [(unit, rows) for unit, rows in panels if rows]
+    with mpl.rc_context(
+        {"svg.hashsalt": BEFORE_AFTER, "font.size": 9, "svg.fonttype": "none", "text.parse_math": False}
+    ):
+        figure = Figure(figsize=(10, 1.3 * len(panels) + INCHES_PER_PAIR * len(pairs)), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.subplots(
+            len(panels),
+            1,
+            squeeze=False,
+            gridspec_kw={"height_ratios": [len(rows) + 1 for _, rows in panels]},
+        )
+        for axis, (unit, rows) in zip(axes[:, 0], panels, strict=True):
+            _draw_panel(axis, unit, rows)
+        png, svg = io.BytesIO(), io.BytesIO()
+        with warnings.catch_warnings():
+            # A name in a script that the font lacks is drawn as boxes; the other formats show it.
+            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+            figure.savefig(png, format="png", dpi=PNG_DPI)
+            figure.savefig(svg, format="svg", metadata={"Date": None})
+    return png.getvalue(), svg.getvalue()
+
+
+def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
+    from matplotlib.ticker import FuncFormatter, NullFormatter
+
+    bar = 0.38
+    for row, pair in enumerate(pairs):
+        axis.barh(row - bar / 2, pair.before, bar, color=BEFORE_COLOUR, label="before" if row == 0 else None)
+        axis.barh(row + bar / 2, pair.after, bar, color=AFTER_COLOUR, label="after" if row == 0 else None)
+        axis.annotate(
+            units.quantity(pair.before, unit),
+            (pair.before, row - bar / 2),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+        axis.annotate(
+            f"{units.quantity(pair.after, unit)}   {pair.comparison}",
+            (pair.after, row + bar / 2),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontweight="bold",
+        )
+    lowest = min(min(pair.before, pair.after) for pair in pairs)
+    highest = max(max(pair.before, pair.after) for pair in pairs)
+    axis.set_xscale("log", base=10 if unit == "s" else 2)
+    # Room on the left so that the shortest bar is seen, on the right for what is written behind the longest.
+    span = max(highest / lowest, 10)
+    axis.set_xlim(lowest / span**0.08, highest * span**0.30)
+    axis.set_yticks(range(len(pairs)), [_label(pair) for pair in pairs])
+    axis.invert_yaxis()
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, unit)))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xlabel("median time per call, log scale" if unit == "s" else "median peak memory, log scale")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(axis="x", which="major", alpha=0.3)
+    axis.set_axisbelow(True)
+    axis.legend(loc="lower right", frameon=False, ncols=2, bbox_to_anchor=(1, 1))
+
+
+def _label(pair: Pair) -> str:
+    name = pair.name if len(pair.name) <= LONGEST_NAME else f"{pair.name[: LONGEST_NAME - 1]}…"
+    return name if pair.metric == "time" else f"{name} ({pair.metric})"

@@ -1,0 +1,60 @@
+"""Which commit was measured: read from git, never changed."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GIT_SECONDS = 20.0  # a git that takes longer (a dead network file system) must not hang a run
+
+
+class Commit(msgspec.Struct, frozen=True):
+    """A commit and the state of the working tree over it.
+
+    Attributes:
+        id: The full hash.
+        time: The commit's time, ISO 8601.
+        branch: The branch that was checked out; None for a detached HEAD.
+        dirty: Whether tracked files differed from the commit, or untracked files that git does not ignore stood there.
+    """
+
+    id: str
+    time: str
+    branch: str | None
+    dirty: bool
+
+
+def read_commit(folder: Path) -> Commit | None:
+    """Read the commit that a folder is at.
+
+    Args:
+        folder: Any folder of the repository.
+
+    Returns:
+        The commit; None where there is no repository, no commit yet, or no git.
+    """
+    head = _git(folder, "log", "-1", "--format=%H%n%cI")
+    if head is None:
+        return None
+    commit, time = head.split("\n", 1)
+    return Commit(
+        id=commit,
+        time=time,
+        branch=_git(folder, "symbolic-ref", "--short", "-q", "HEAD") or None,
+        dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=normal")),
+    )
+
+
+def _git(folder: Path, *words: str) -> str | None:
+    # --no-optional-locks: `git status` would otherwise refresh the index, a write to the user's repository.
+    command = ["git", "--no-optional-locks", "-C", str(folder), *words]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,135 @@
+"""The machine that a run was made on: the facts that decide whether two runs may be compared."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import msgspec
+
+KEY_PACKAGES = (
+    "jarvisperf",
+    "pytest",
+    "pytest-benchmark",
+    "numpy",
+    "msgspec",
+    "redis",
+    "diskcache",
+    "chromadb",
+    "sentence-transformers",
+    "torch",
+)
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """Hardware, system and interpreter.
+
+    Attributes:
+        cpu: The processor's model name.
+        cores: Logical processors that this process may use.
+        memory_bytes: Physical memory; None where the system does not tell.
+        system: The operating system and its release.
+        architecture: ``x86_64``, ``aarch64`` and the like.
+        python: Implementation and version.
+        packages: Versions of the packages that matter here, of those that are installed.
+        governor: The frequency governor of the first processor; None where there is none to see.
+        load: The load average of the last minute when the run began; None where unknown.
+        virtualized: The hypervisor's or container's name, an empty string for bare metal; None where unknown.
+    """
+
+    cpu: str
+    cores: int
+    memory_bytes: int | None
+    system: str
+    architecture: str
+    python: str
+    packages: dict[str, str]
+    governor: str | None
+    load: float | None
+    virtualized: str | None
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of what makes times comparable: processor, cores, architecture and interpreter."""
+        facts = (self.cpu, str(self.cores), self.architecture, self.python)
+        return hashlib.blake2b("\0".join(facts).encode(), digest_size=6).hexdigest()
+
+
+def read_machine() -> Machine:
+    """Read the facts of this machine. What the system does not tell is None, never an error."""
+    return Machine(
+        cpu=_cpu_model(),
+        cores=_usable_cores(),
+        memory_bytes=_memory_bytes(),
+        system=f"{platform.system()} {platform.release()}",
+        architecture=platform.machine(),
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        packages=_package_versions(),
+        governor=_read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
+        load=_load(),
+        virtualized=_virtualized(),
+    )
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip() or None
+    except OSError:
+        return None
+
+
+def _cpu_info(key: str) -> str | None:
+    for line in (_read(Path("/proc/cpuinfo")) or "").splitlines():
+        name, _, value = line.partition(":")
+        if name.strip() == key:
+            return value.strip()
+    return None
+
+
+def _cpu_model() -> str:
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # no sysconf, or not these names
+        return None
+
+
+def _load() -> float | None:
+    try:
+        return round(os.getloadavg()[0], 2)
+    except (AttributeError, OSError):
+        return None
+
+
+def _virtualized() -> str | None:
+    if sys.platform != "linux":
+        return None
+    if Path("/.dockerenv").exists():
+        return "docker"
+    flags = (_cpu_info("flags") or "").split()
+    if "hypervisor" in flags:
+        return _read(Path("/sys/class/dmi/id/sys_vendor")) or "hypervisor"
+    return "" if flags else None
+
+
+def _package_versions() -> dict[str, str]:
+    versions = {}
+    for package in KEY_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,111 @@
+"""What a set of samples comes down to: a few figures, and a bounded picture of the distribution."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KEPT_QUANTILES = 129  # 128 steps of equal probability: 0.8 % each, enough to draw a distribution
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """Figures of one metric's samples, in the metric's unit per iteration.
+
+    Attributes:
+        samples: How many samples there were.
+        iterations: Calls of the target in each sample.
+        min: The smallest sample.
+        max: The largest sample.
+        mean: Arithmetic mean.
+        median: The middle sample.
+        stddev: Sample standard deviation; 0 with one sample.
+        p5: 5th percentile; percentiles interpolate linearly between order statistics.
+        p25: 25th percentile.
+        p75: 75th percentile.
+        p95: 95th percentile.
+        p99: 99th percentile.
+        quantiles: The sorted samples, or as many quantiles at equal steps where there were more.
+    """
+
+    samples: int
+    iterations: int
+    min: float
+    max: float
+    mean: float
+    median: float
+    stddev: float
+    p5: float
+    p25: float
+    p75: float
+    p95: float
+    p99: float
+    quantiles: tuple[float, ...]
+
+    @property
+    def iqr(self) -> float:
+        """Interquartile range: the width of the middle half."""
+        return self.p75 - self.p25
+
+    @property
+    def per_second(self) -> float:
+        """How many iterations one second holds at the median; infinite for a median of 0."""
+        return 1 / self.median if self.median else math.inf
+
+
+def quantile(ordered: Sequence[float], probability: float) -> float:
+    """Read a quantile off sorted values by linear interpolation.
+
+    This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996).
+
+    Args:
+        ordered: One or more values, ascending.
+        probability: From 0 (the smallest) to 1 (the largest).
+    """
+    position = probability * (len(ordered) - 1)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    share = position - below
+    between = ordered[below] + share * (ordered[above] - ordered[below])
+    return min(between, ordered[above])  # rounding must not carry it past its neighbour
+
+
+def summarize(samples: Sequence[float], iterations: int = 1) -> Summary:
+    """Summarize samples.
+
+    Args:
+        samples: One value per sample, each already divided by the number of iterations.
+        iterations: Calls of the target in each sample.
+
+    Raises:
+        ValueError: There are no samples, or one of them is not finite.
+    """
+    if not samples:
+        raise ValueError("no samples to summarize: give at least one")
+    if not all(map(math.isfinite, samples)):
+        raise ValueError("samples must be finite numbers")
+    ordered = sorted(samples)
+    if len(ordered) <= KEPT_QUANTILES:
+        kept = tuple(ordered)
+    else:
+        kept = tuple(quantile(ordered, step / (KEPT_QUANTILES - 1)) for step in range(KEPT_QUANTILES))
+    return Summary(
+        samples=len(ordered),
+        iterations=iterations,
+        min=ordered[0],
+        max=ordered[-1],
+        mean=statistics.fmean(ordered),
+        median=quantile(ordered, 0.5),
+        stddev=statistics.stdev(ordered) if len(ordered) > 1 else 0.0,
+        p5=quantile(ordered, 0.05),
+        p25=quantile(ordered, 0.25),
+        p75=quantile(ordered, 0.75),
+        p95=quantile(ordered, 0.95),
+        p99=quantile(ordered, 0.99),
+        quantiles=kept,
+    )

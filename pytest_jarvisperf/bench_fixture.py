@@ -1,0 +1,163 @@
+"""The `jarvis_bench` fixture: what a test calls to hand over its target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from pytest_jarvisperf.harness import Harness
+    from pytest_jarvisperf.markers import BenchMarker
+    from pytest_jarvisperf.record import Record
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+R = TypeVar("R")
+WARMUP_SHARE = 0.1  # of the budget
+
+
+class MetricAlreadyMeasuredError(RuntimeError):
+    """A test measured the same metric twice; its second figures would have replaced the first."""
+
+
+class JarvisBench:
+    """Measures targets for one test; called like pytest-benchmark's `benchmark`.
+
+    Without ``--jarvis-bench`` every target is called once.
+
+    Attributes:
+        extra_info: Notes that appear in the report; values become text.
+        group: The group that the benchmark is shown in; may be set.
+    """
+
+    def __init__(self, record: Record, marker: BenchMarker, budget_seconds: float, harness: Harness) -> None:
+        self._record = record
+        self._marker = marker
+        self._budget_seconds = marker.budget_seconds or budget_seconds
+        self._harness = harness
+        self._measured: set[str] = set()
+        self.extra_info: dict[str, Any] = {}
+        self.group = record.group
+
+    def __call__(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Time a function; a coroutine function is awaited.
+
+        Args:
+            func: What to time.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the function returned the first time (a coroutine function: what it returned when awaited).
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured time already.
+            Exception: What the function raises, as it is.
+        """
+        from jarvisperf.bench.sampling import Plan
+        from jarvisperf.bench.targets import SetUpTarget, make_target
+
+        self._claim("time")
+        warmup = self._marker.warmup_seconds
+        plan = Plan(
+            budget_seconds=self._budget_seconds,
+            warmup_seconds=self._budget_seconds * WARMUP_SHARE if warmup is None else warmup,
+        )
+        setup = self._marker.setup
+        target = SetUpTarget(func, args, kwargs, setup=setup) if setup else make_target(func, args, kwargs)
+        try:
+            result, _ = self._harness.time(self._record, target, plan)
+        finally:
+            target.close()
+        return result  # type: ignore[no-any-return]
+
+    def pedantic(
+        self,
+        target: Callable[..., R],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> R:
+        """Time a function for a fixed number of rounds.
+
+        Args:
+            target: What to time; a coroutine function is awaited.
+            args: Its positional arguments, where `setup` gives none.
+            kwargs: Its keyword arguments, where `setup` gives none.
+            setup: Called before each round, outside the timing; may return ``(args, kwargs)``.
+            teardown: Called after each round with the arguments, outside the timing.
+            rounds: Samples to take.
+            warmup_rounds: Rounds before, which do not count.
+            iterations: Calls in each round; with a `setup` it must be 1.
+
+        Returns:
+            What the last call returned.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured time already.
+            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            Exception: What the function raises, as it is.
+        """
+        from jarvisperf.bench.checks import check_whole_number
+        from jarvisperf.bench.targets import SetUpTarget
+
+        self._claim("time")
+        check_whole_number("rounds", rounds, least=1)
+        check_whole_number("warmup_rounds", warmup_rounds, least=0)
+        made = SetUpTarget(target, args, kwargs, setup=setup, teardown=teardown, iterations=iterations)
+        result, _ = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+        return result  # type: ignore[no-any-return]
+
+    def memory(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        """Measure the peak memory of a call, after one that warms up.
+
+        Args:
+            func: What to measure; a coroutine function is awaited.
+            *args: Its positional arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            What the function returned the first time.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured memory already.
+            Exception: What the function raises, as it is.
+        """
+        from jarvisperf.bench.targets import make_target
+
+        self._claim("memory")
+        target = make_target(func, args, kwargs)
+        try:
+            return self._harness.memory(self._record, target)  # type: ignore[no-any-return]
+        finally:
+            target.close()
+
+    def startup(self, argv: Sequence[str]) -> None:
+        """Time whole fresh processes, from start to end, and measure their peak resident size.
+
+        Args:
+            argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured startup or memory already.
+            jarvisperf.bench.startup.ProcessFailedError: A process could not be started or failed.
+        """
+        self._claim("startup")
+        self._claim("memory")
+        self._harness.startup(self._record, argv, self._budget_seconds)
+
+    def finish(self) -> None:
+        """Note what the test said about itself."""
+        self._record.group = self.group
+        self._record.extra_info = {str(key): str(value) for key, value in self.extra_info.items()}
+
+    def _claim(self, metric: str) -> None:
+        if metric in self._measured:
+            raise MetricAlreadyMeasuredError(
+                f"{self._record.id} measures {metric} twice: a test measures each metric once, make it two tests"
+            )
+        self._measured.add(metric)

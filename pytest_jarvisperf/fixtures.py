@@ -1,0 +1,135 @@
+"""The plugin's fixtures. What they need is imported when a test asks for it."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jarvisperf.bench_fixture import JarvisBench
+from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
+from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.state import state_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from jarvisperf.cache import SmartCache
+    from jarvisperf.rag import OptimizedRAG
+
+
+@pytest.fixture
+def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
+    """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, ``.memory``, ``.startup``."""
+    state = request.config.stash[state_key]
+    bench = JarvisBench(
+        request.node.stash[record_key],
+        read_bench_marker(request.node),
+        state.options.budget_seconds,
+        state.harness,
+    )
+    yield bench
+    bench.finish()
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Give the URL of a Redis for tests, see ``--jarvis-redis``; a private server ends with the session."""
+    from pytest_jarvisperf.redis_server import start_redis
+
+    with start_redis(request.config.stash[state_key].options.redis) as server:
+        yield server.url
+
+
+@pytest.fixture
+def tiered_cache_factory(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., SmartCache]]:
+    """Make caches that are isolated from everything else and closed after the test.
+
+    The factory takes ``tiers`` (of "memory", "redis", "disk"; all by default), ``redis`` (a URL; the fixture
+    ``redis_url`` by default) and the other keywords of `SmartCache`.
+    """
+    from jarvisperf.cache import SmartCache
+
+    with ExitStack() as stack:
+
+        def make(tiers: Sequence[str] = TIERS, redis: str | None = None, **settings: Any) -> SmartCache:
+            unknown = [tier for tier in tiers if tier not in TIERS]
+            if unknown or not tiers:
+                raise ValueError(f"tiers is {tuple(tiers)!r}: give one or more of {', '.join(map(repr, TIERS))}")
+            if "redis" in tiers:
+                redis = redis or request.getfixturevalue("redis_url")
+            if "memory" not in tiers:
+                settings.setdefault("memory_items", 0)
+            settings.setdefault("namespace", f"test-{uuid.uuid4().hex}")
+            cache = SmartCache(
+                redis_url=redis if "redis" in tiers else None,
+                local_cache_dir=tmp_path_factory.mktemp("cache") if "disk" in tiers else None,
+                **settings,
+            )
+            stack.callback(cache.close)
+            stack.callback(cache.clear)
+            return cache
+
+        yield make
+
+
+@pytest.fixture
+def tiered_cache(request: pytest.FixtureRequest, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
+    """Give an empty cache of memory, Redis and disk, for this test alone; the marker ``jarvis_cache`` chooses tiers."""
+    return tiered_cache_factory(**merged(request.node, "jarvis_cache"))
+
+
+@pytest.fixture(scope="session")
+def rag_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., OptimizedRAG]]:
+    """Make RAGs, each with a folder and a cache of its own, closed after the session.
+
+    The factory takes the keywords of `OptimizedRAG`.
+    """
+    from jarvisperf.cache import SmartCache
+    from jarvisperf.rag import OptimizedRAG
+
+    with ExitStack() as stack:
+
+        def make(**settings: Any) -> OptimizedRAG:
+            if "cache" not in settings:
+                cache = SmartCache(redis_url=None, local_cache_dir=tmp_path_factory.mktemp("rag-cache"))
+                stack.callback(cache.close)
+                settings["cache"] = cache
+            if "path" not in settings and "chroma_url" not in settings:
+                settings["path"] = tmp_path_factory.mktemp("rag")
+            rag = OptimizedRAG(**settings)
+            stack.callback(rag.close)
+            return rag
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def rag_texts() -> Sequence[str]:
+    """Give the corpus of ``warmed_rag``; override it in a conftest. By default chunks of Python's own reference."""
+    from jarvisperf.bench.corpus import reference_chunks
+
+    return reference_chunks()[:200]
+
+
+@pytest.fixture(scope="session")
+def rag_queries() -> Sequence[str]:
+    """Give the queries that ``warmed_rag`` has cached; override it in a conftest."""
+    from jarvisperf.bench.corpus import QUERIES
+
+    return QUERIES
+
+
+@pytest.fixture(scope="session")
+def warmed_rag(
+    rag_factory: Callable[..., OptimizedRAG], rag_texts: Sequence[str], rag_queries: Sequence[str]
+) -> OptimizedRAG:
+    """Give a RAG whose corpus (``rag_texts``) is ingested and whose queries (``rag_queries``) are cached."""
+    rag = rag_factory()
+    rag.batch_add_texts(list(rag_texts))
+    rag.warm_up_cache(list(rag_queries))
+    return rag

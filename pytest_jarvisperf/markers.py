@@ -1,0 +1,134 @@
+"""The plugin's markers: which keys they take, and what they say about a test."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+TIERS = ("memory", "redis", "disk")
+
+
+class Key(NamedTuple):
+    """A keyword of a marker: whether a value is allowed, and the allowed forms in words."""
+
+    allows: Callable[[Any], bool]
+    forms: str
+
+
+def _is_number(value: object, least: float, *, open_end: bool) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return False
+    return value > least if open_end else value >= least
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _are_tiers(value: object) -> bool:
+    return isinstance(value, tuple | list) and bool(value) and all(tier in TIERS for tier in value)
+
+
+MARKERS: Mapping[str, Mapping[str, Key]] = {
+    "jarvis_bench": {
+        "group": Key(_is_text, "a name"),
+        "budget": Key(lambda value: _is_number(value, 0, open_end=True), "seconds above 0"),
+        "warmup": Key(lambda value: _is_number(value, 0, open_end=False), "seconds from 0"),
+        "setup": Key(callable, "a function that may return (args, kwargs)"),
+        "before": Key(_is_text, "the name of the test that shows the state before"),
+    },
+    "jarvis_cache": {
+        "tiers": Key(_are_tiers, f"a tuple of {', '.join(map(repr, TIERS))}"),
+        "redis": Key(_is_text, "a Redis URL"),
+    },
+}
+
+DESCRIPTIONS = (
+    "jarvis_bench(group=, budget=, warmup=, setup=, before=): how a benchmark is measured; budget, warmup: seconds.",
+    "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): which tiers the tiered_cache fixture has.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchMarker:
+    """What the `jarvis_bench` markers of a test say, the closest one first.
+
+    Attributes:
+        group: The group it is shown in.
+        budget_seconds: Measuring time.
+        warmup_seconds: Time that the target runs before anything counts.
+        setup: Called before each sample; may return ``(args, kwargs)``.
+        before: The id of the benchmark that shows the state before.
+    """
+
+    group: str | None = None
+    budget_seconds: float | None = None
+    warmup_seconds: float | None = None
+    setup: Callable[[], Any] | None = None
+    before: str | None = None
+
+
+def check_markers(item: pytest.Item) -> None:
+    """Check the markers of a test.
+
+    Raises:
+        pytest.UsageError: A marker has an unknown key or a value that is not allowed; the message names the test,
+            the key and the allowed forms.
+    """
+    for marker in item.iter_markers():
+        keys = MARKERS.get(marker.name)
+        if keys is None:
+            continue
+        where = f"{item.nodeid}: {marker.name}"
+        if marker.args:
+            raise pytest.UsageError(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
+        for name, value in marker.kwargs.items():
+            if name not in keys:
+                raise pytest.UsageError(f"{where} has no key {name!r}, it takes {', '.join(keys)}")
+            if not keys[name].allows(value):
+                raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed, give {keys[name].forms}")
+
+
+def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
+    """Merge all markers of a name: for each key the value that stands closest to the test."""
+    values: dict[str, Any] = {}
+    for mark in item.iter_markers(marker):
+        for key, value in mark.kwargs.items():
+            values.setdefault(key, value)
+    return values
+
+
+def read_bench_marker(item: pytest.Item) -> BenchMarker:
+    """Read what the `jarvis_bench` markers of a test say."""
+    values = merged(item, "jarvis_bench")
+    before = values.get("before")
+    return BenchMarker(
+        group=values.get("group"),
+        budget_seconds=values.get("budget"),
+        warmup_seconds=values.get("warmup"),
+        setup=_plain_function(values.get("setup")),
+        before=None if before is None else _sibling(item, before),
+    )
+
+
+def _plain_function(setup: Any) -> Any:
+    if inspect.iscoroutinefunction(setup):
+        raise pytest.UsageError(f"jarvis_bench: setup={setup.__qualname__} is a coroutine function, give a plain one")
+    return setup
+
+
+def _sibling(item: pytest.Item, name: str) -> str:
+    """Give the id of a test beside this one, with the same parameters where its name has none of its own."""
+    if "::" in name:
+        return name
+    folder = item.parent.nodeid if item.parent else ""
+    callspec = getattr(item, "callspec", None)
+    parameters = f"[{callspec.id}]" if callspec and "[" not in name else ""
+    return f"{folder}::{name}{parameters}"

@@ -1,0 +1,141 @@
+"""pytest-benchmark's `benchmark` fixture, measured by this plugin and unchanged for the test's author.
+
+The fixture stays an object of pytest-benchmark, with its options, marker, `weave` and `stats`. Only the two methods
+that take the samples are replaced. Where pytest-benchmark itself was told to measure or to write something, it does so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jarvisperf.bench_fixture import WARMUP_SHARE
+from pytest_jarvisperf.record import record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pytest_jarvisperf.harness import Harness
+    from pytest_jarvisperf.options import Options
+    from pytest_jarvisperf.record import Record
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+# With one of these pytest-benchmark was told to do something: without --jarvis-bench it is left alone.
+ITS_OWN_OPTIONS = (
+    "benchmark_disable",
+    "benchmark_skip",
+    "benchmark_enable",
+    "benchmark_only",
+    "benchmark_save",
+    "benchmark_autosave",
+    "benchmark_json",
+    "benchmark_compare",
+    "benchmark_compare_fail",
+    "benchmark_histogram",
+    "benchmark_cprofile",
+)
+ITS_OUTPUT_OPTIONS = ITS_OWN_OPTIONS[4:]
+
+
+class PytestBenchmarkBridge:
+    """Overrides the `benchmark` fixture; registered after all plugins, so that its definition is the nearer one."""
+
+    def __init__(self, config: pytest.Config, options: Options, harness: Harness) -> None:
+        self._options = options
+        self._harness = harness
+        self._takes_over = options.bench or not _is_set(config, ITS_OWN_OPTIONS)
+        self._reports_there = _is_set(config, ITS_OUTPUT_OPTIONS)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Let benchmarks run although the project's options disable or skip them in ordinary runs."""
+        theirs = getattr(session.config, "_benchmarksession", None)
+        if self._options.bench and theirs is not None:
+            theirs.skip = False
+            theirs.disabled = False
+
+    @pytest.fixture
+    def benchmark(self, benchmark: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
+        """Time a function, see https://pytest-benchmark.readthedocs.io; measured by jarvisperf."""
+        if not self._takes_over:
+            yield benchmark
+            return
+        record = request.node.stash[record_key]
+        bridge = _Bridge(benchmark, record, self._options.budget_seconds, self._harness)
+        benchmark._raw = bridge.time  # noqa: SLF001
+        benchmark._raw_pedantic = bridge.rounds  # noqa: SLF001
+        if not (self._options.bench and self._reports_there):
+            benchmark._add_stats = _ignore  # noqa: SLF001
+        yield benchmark
+        record.group = benchmark.group or record.group
+        record.extra_info = {str(key): str(value) for key, value in benchmark.extra_info.items()}
+
+
+class _Bridge:
+    """Takes the samples of one `benchmark` fixture."""
+
+    def __init__(self, fixture: Any, record: Record, budget_seconds: float, harness: Harness) -> None:
+        self._fixture = fixture
+        self._record = record
+        self._budget_seconds = budget_seconds
+        self._harness = harness
+
+    def time(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        from jarvisperf.bench.sampling import Plan
+        from jarvisperf.bench.targets import FunctionTarget
+
+        fixture = self._fixture
+        plan = Plan(
+            budget_seconds=self._budget_seconds,
+            warmup_seconds=self._budget_seconds * WARMUP_SHARE,
+            min_samples=fixture._min_rounds,  # noqa: SLF001
+        )
+        target = FunctionTarget(function_to_benchmark, args, kwargs, clock=fixture._timer)  # noqa: SLF001
+        result, samples = self._harness.time(self._record, target, plan)
+        self._fill_stats(samples)
+        return result
+
+    def rounds(
+        self,
+        target: Callable[..., Any],
+        args: Any = (),
+        kwargs: Any = None,
+        setup: Callable[[], Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> Any:
+        from jarvisperf.bench.checks import check_whole_number
+        from jarvisperf.bench.targets import SetUpTarget
+
+        check_whole_number("rounds", rounds, least=1)
+        check_whole_number("warmup_rounds", warmup_rounds, least=0)
+        made = SetUpTarget(
+            target,
+            args,
+            kwargs,
+            setup=setup,
+            teardown=teardown,
+            iterations=iterations,
+            clock=self._fixture._timer,  # noqa: SLF001
+            awaits=False,  # pytest-benchmark hands coroutines back, and its users await them themselves
+        )
+        result, samples = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+        self._fill_stats(samples)
+        return result
+
+    def _fill_stats(self, samples: Any) -> None:
+        stats = self._fixture._make_stats(samples.iterations)  # noqa: SLF001
+        for seconds in samples.seconds:
+            stats.update(seconds * samples.iterations)
+
+
+def _is_set(config: pytest.Config, names: tuple[str, ...]) -> bool:
+    return any(config.getoption(name, None) for name in names)
+
+
+def _ignore(stats: object) -> None:
+    """Keep a test's figures out of pytest-benchmark's own table."""

@@ -1,0 +1,21 @@
+"""What the plugin keeps on pytest's config: the options, and the harness that takes the targets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_jarvisperf.harness import Harness
+    from pytest_jarvisperf.options import Options
+
+
+class State(NamedTuple):
+    """Options and harness of one pytest session."""
+
+    options: Options
+    harness: Harness
+
+
+state_key = pytest.StashKey[State]()

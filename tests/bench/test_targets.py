@@ -1,0 +1,96 @@
+"""What is called, how often, with what, and what comes back."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jarvisperf.bench.targets import CoroutineTarget, FunctionTarget, SetUpTarget, make_target
+
+
+class Calls:
+    def __init__(self) -> None:
+        self.made: list[tuple[Any, ...]] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> str:
+        self.made.append((*args, *kwargs.items()))
+        return "result"
+
+    async def awaited(self, *args: Any, **kwargs: Any) -> str:
+        await asyncio.sleep(0)
+        return self(*args, **kwargs)
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1, 2), {}), ((), {"a": 1}), ((1,), {"a": 2})])
+@pytest.mark.parametrize("kind", ["function", "coroutine"])
+def test_a_sample_makes_exactly_its_calls_with_the_arguments(kind: str, args: Any, kwargs: Any):
+    calls = Calls()
+    target = make_target(calls if kind == "function" else calls.awaited, args, kwargs)
+    assert isinstance(target, FunctionTarget if kind == "function" else CoroutineTarget)
+    assert target.sample(5) > 0
+    assert calls.made == [(*args, *kwargs.items())] * 5
+    assert target.call() == "result"
+    seconds, result = target.timed_call()
+    assert seconds > 0
+    assert result == "result"
+    target.close()
+
+
+def test_the_clock_is_read_only_around_the_calls():
+    readings = iter([10.0, 13.0])
+    assert FunctionTarget(Calls(), clock=lambda: next(readings)).sample(100) == 3.0
+
+
+def test_a_coroutine_inside_a_running_loop_is_refused_with_the_way_out():
+    async def inside() -> None:
+        make_target(Calls().awaited)
+
+    with pytest.raises(RuntimeError, match="call the benchmark from a plain function"):
+        asyncio.run(inside())
+
+
+def test_set_up_and_teardown_surround_every_sample_outside_the_timing():
+    events: list[Any] = []
+    time = 0.0
+
+    def clock() -> float:
+        events.append("clock")
+        return time
+
+    def setup() -> tuple[tuple[int, ...], dict[str, int]]:
+        events.append("setup")
+        return (1,), {"b": 2}
+
+    def work(a: int, b: int) -> None:
+        events.append(("call", a, b))
+
+    def teardown(a: int, b: int) -> None:
+        events.append(("teardown", a, b))
+
+    target = SetUpTarget(work, setup=setup, teardown=teardown, clock=clock)
+    target.sample(1)
+    assert events == ["setup", "clock", ("call", 1, 2), "clock", ("teardown", 1, 2)]
+
+
+def test_arguments_from_two_places_are_refused():
+    target = SetUpTarget(Calls(), (1,), setup=lambda: ((2,), {}))
+    with pytest.raises(TypeError, match="setup returned arguments"):
+        target.sample(1)
+
+
+@pytest.mark.parametrize("iterations", [0, -1, True, 1.5, "2"])
+def test_iterations_that_are_no_count_are_refused(iterations: Any):
+    with pytest.raises(ValueError, match="iterations is"):
+        SetUpTarget(Calls(), iterations=iterations)
+
+
+def test_a_set_up_allows_one_call_per_sample():
+    with pytest.raises(ValueError, match="each sample is one call"):
+        SetUpTarget(Calls(), setup=lambda: None, iterations=2)
+
+
+def test_what_the_target_raises_comes_through():
+    with pytest.raises(ZeroDivisionError):
+        make_target(lambda: 1 / 0).sample(1)

@@ -1,0 +1,102 @@
+"""What the command line, the ini file and the markers may say."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
+def test_a_budget_that_is_no_positive_number_is_a_usage_error(pytester: pytest.Pytester, value: str):
+    result = pytester.runpytest_subprocess("--jarvis-bench", f"--jarvis-budget={value}")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--jarvis-budget: '{value}' is not allowed, give a number of seconds above 0*"])
+
+
+def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester):
+    result = pytester.runpytest_subprocess("--jarvis-redis=memcached://here")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--jarvis-redis: 'memcached://here' is not allowed, give auto, fake, or a URL*"])
+
+
+def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
+    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
+
+
+def test_measuring_in_parallel_is_a_usage_error_that_says_why(pytester: pytest.Pytester):
+    result = pytester.runpytest_subprocess("--jarvis-bench", "-n", "2")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines(["*measures one benchmark at a time*"])
+
+
+def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytester):
+    pytester.makeini("[pytest]\njarvis_bench = true\njarvis_budget = 0.05\njarvis_report = out")
+    pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(lambda: None)")
+    result = pytester.runpytest_subprocess("--jarvis-report=other", "-p", "no:asyncio")
+    result.stdout.fnmatch_lines(["*measuring, 0.05 s per benchmark*"])
+    assert (pytester.path / "other" / "report.json").exists()
+    assert not (pytester.path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("marker", "complaint"),
+    [
+        ("jarvis_bench(colour='red')", "has no key 'colour', it takes group, budget, warmup, setup, before"),
+        ("jarvis_bench('search')", "takes keywords only (group, budget, warmup, setup, before), got 'search'"),
+        ("jarvis_bench(budget=0)", "budget=0 is not allowed, give seconds above 0"),
+        ("jarvis_bench(budget='2s')", "budget='2s' is not allowed, give seconds above 0"),
+        ("jarvis_bench(budget=True)", "budget=True is not allowed, give seconds above 0"),
+        ("jarvis_bench(warmup=-1)", "warmup=-1 is not allowed, give seconds from 0"),
+        ("jarvis_bench(group='')", "group='' is not allowed, give a name"),
+        ("jarvis_bench(setup=3)", "setup=3 is not allowed, give a function"),
+        ("jarvis_cache(tiers=('tape',))", "tiers=('tape',) is not allowed, give a tuple of 'memory', 'redis', 'disk'"),
+        ("jarvis_cache(tiers='memory')", "tiers='memory' is not allowed, give a tuple of"),
+        ("jarvis_cache(redis=1)", "redis=1 is not allowed, give a Redis URL"),
+    ],
+)
+def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
+    pytester: pytest.Pytester, marker: str, complaint: str
+):
+    pytester.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_a(): pass")
+    result = pytester.runpytest_subprocess()
+    assert result.ret == USAGE_ERROR
+    assert complaint in result.stderr.str()
+    assert "::test_a: jarvis_" in result.stderr.str()
+
+
+def test_the_marker_closest_to_the_test_counts_key_by_key(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import json, pytest
+
+        pytestmark = pytest.mark.jarvis_bench(group="module", budget=0.02)
+
+        @pytest.mark.jarvis_bench(group="test")
+        def test_a(jarvis_bench): jarvis_bench(lambda: None)
+        def test_b(jarvis_bench): jarvis_bench(lambda: None)
+        """
+    )
+    pytester.runpytest_subprocess("--jarvis-bench", "-p", "no:asyncio")
+    text = (pytester.path / "reports" / "report.txt").read_text()
+    assert [line.split()[0] for line in text.splitlines() if "test_" in line] == ["test", "module"]
+
+
+def test_the_markers_are_known_to_strict_projects(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.jarvis_bench(group='a')\n@pytest.mark.jarvis_cache()\ndef test_a(): pass"
+    )
+    assert pytester.runpytest_subprocess("--strict-markers").ret == 0
+
+
+def test_the_plugin_loads_no_library_for_tests_that_do_not_measure():
+    heavy = ("msgspec", "rich", "redis", "diskcache", "jarvisperf.bench", "jarvisperf.cache", "jarvisperf.runs")
+    code = (
+        "import sys, pytest; pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', sys.argv[1]]); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "/dev/null"], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,171 @@
+"""Every format says the same of the same findings."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from builders import metric, run_of
+from matplotlib import image
+
+from jarvisperf.report import markdown, terminal, text, write_reports
+from jarvisperf.report.findings import Findings, findings_of
+from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
+from jarvisperf.report.plots import PlotsReport, pairs_of
+from jarvisperf.report.table import short_names, summary_line, table_rows
+from jarvisperf.runs.model import Benchmark
+
+GOLDEN = Path(__file__).parent / "golden"
+SCHEMA_FILE = Path(__file__).parents[2] / "jarvisperf" / "report" / "schema" / "report-1.schema.json"
+
+
+def test_all_files_are_written(findings: Findings, tmp_path: Path):
+    written = write_reports(findings, tmp_path / "reports")
+    names = {str(path.relative_to(tmp_path / "reports")) for path in written}
+    assert names == {"report.json", "report.txt", "report.md", "plots/before_after.png", "plots/before_after.svg"}
+    assert all(path.stat().st_size for path in written)
+
+
+@pytest.mark.parametrize("kind", ["json", "txt", "md"])
+def test_the_files_are_as_they_were_released(findings: Findings, tmp_path: Path, kind: str):
+    write_reports(findings, tmp_path)
+    assert (tmp_path / f"report.{kind}").read_text() == (GOLDEN / f"report.{kind}").read_text()
+
+
+def test_the_json_comes_back_equal(findings: Findings):
+    assert decode_findings(encode_findings(findings)) == findings
+
+
+def test_the_json_has_the_promised_fields(findings: Findings):
+    report = json.loads(encode_findings(findings))
+    assert report["schema"] == "jarvisperf.report/1"
+    assert report["mode"] == "record"
+    assert report["trusted"] is True
+    assert report["base"] is None
+    assert report["head"] == {"commit": "0123456789abcdef" * 2, "name": "main", "dirty": False}
+    time = report["benchmarks"][0]["metrics"]["time"]
+    assert {"median", "min", "mean", "stddev", "p95", "samples"} <= time["head"].keys()
+    assert [time[name] for name in ("base", "ratio", "interval", "threshold")] == [None] * 4
+    assert time["verdict"] == "new"
+
+
+def test_a_report_of_another_schema_is_refused(findings: Findings):
+    other = encode_findings(msgspec.structs.replace(findings, schema="jarvisperf.report/2"))
+    with pytest.raises(msgspec.ValidationError, match=r"jarvisperf\.report/2"):
+        decode_findings(other)
+
+
+def test_the_published_schema_is_that_of_the_code():
+    assert json.loads(SCHEMA_FILE.read_text()) == json_schema()
+
+
+def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Findings):
+    assert [(row.group, row.benchmark) for row in table_rows(findings)] == [
+        ("search", "test_uncached[1]"),
+        ("search", "test_cached[1]"),
+        ("-", "test_memory"),
+    ]
+
+
+def test_a_pair_shows_how_many_times(findings: Findings):
+    rows = {row.benchmark: row.before_after for row in table_rows(findings)}
+    assert rows == {"test_uncached[1]": "-", "test_cached[1]": "10,000x", "test_memory": "-"}
+
+
+def test_equal_names_in_two_files_are_shown_with_their_file():
+    findings = findings_of(
+        run_of(Benchmark(id="a.py::test_x"), Benchmark(id="b.py::test_x"), Benchmark(id="b.py::test_y"))
+    )
+    assert short_names(findings) == {
+        "a.py::test_x": "a.py::test_x",
+        "b.py::test_x": "b.py::test_x",
+        "b.py::test_y": "test_y",
+    }
+
+
+def test_a_twin_that_failed_is_no_pair():
+    findings = findings_of(
+        run_of(
+            Benchmark(id="a::x", error="broken"),
+            Benchmark(id="a::y", before="a::x", metrics={"time": metric(1.0)}),
+            Benchmark(id="a::z", before="a::gone", metrics={"time": metric(1.0)}),
+        )
+    )
+    assert [benchmark.before for benchmark in findings.benchmarks] == [None, None, None]
+
+
+def test_the_summary_counts(findings: Findings):
+    assert summary_line(findings) == "3 benchmarks measured, 1 failed, nothing compared; 12 s"
+
+
+@pytest.mark.parametrize("columns", [20, 80, 200])
+def test_the_terminal_shows_names_whole_and_without_colour_codes(findings: Findings, columns: int):
+    shown = terminal.render(findings, colour=False, columns=columns)
+    assert "\x1b" not in shown
+    for word in ("test_uncached[1]", "test_cached[1]", "10,000x", "FAILED", "ValueError: no | good", "3 benchmarks"):
+        assert word in shown
+
+
+def test_the_terminal_shows_colours_where_there_are_any(findings: Findings):
+    assert "\x1b[" in terminal.render(findings, colour=True, columns=120)
+
+
+def test_rich_markup_in_a_name_is_text():
+    findings = findings_of(run_of(Benchmark(id="a::test[[red]x[/red]:smile:]", metrics={"time": metric(1.0)})))
+    assert "test[[red]x[/red]:smile:]" in terminal.render(findings, colour=False, columns=120)
+
+
+def test_markdown_characters_in_a_name_are_text(findings: Findings):
+    rendered = markdown.render(findings)
+    assert "test\\_\\<script\\>\\|\\`x\\`" in rendered
+    rows = [line for line in rendered.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_markdown_shows_the_picture_only_where_there_is_one(findings: Findings):
+    assert "plots/before_after.png" in markdown.render(findings)
+    assert "plots/before_after.png" not in markdown.render(findings_of(run_of()))
+
+
+def test_text_of_an_empty_run_is_still_a_report():
+    assert text.render(findings_of(run_of())).startswith("0 benchmarks measured")
+
+
+def test_the_picture_shows_every_pair_with_its_ratio(findings: Findings, tmp_path: Path):
+    png, svg = PlotsReport().write(findings, tmp_path)
+    height, width, _ = image.imread(png).shape
+    assert width > 1000
+    assert height > 200
+    drawn = svg.read_text()
+    for word in ("test_cached[1]", "11.00 ms", "1.100 µs", "10,000x faster", "before", "after"):
+        assert word in drawn
+
+
+def test_a_pair_that_got_slower_says_so():
+    findings = findings_of(
+        run_of(
+            Benchmark(id="a::x", metrics={"time": metric(1.0), "memory": metric(100.0, unit="B")}),
+            Benchmark(id="a::y", before="a::x", metrics={"time": metric(2.0), "memory": metric(400.0, unit="B")}),
+        )
+    )
+    assert [pair.comparison for pair in pairs_of(findings)] == ["2.000x slower", "4.000x more"]
+
+
+def test_a_picture_of_an_earlier_run_does_not_stay(findings: Findings, tmp_path: Path):
+    paths = PlotsReport().write(findings, tmp_path)
+    assert PlotsReport().write(findings_of(run_of()), tmp_path) == []
+    assert not any(path.exists() for path in paths)
+
+
+@pytest.mark.parametrize("name", ["$x_1$", "çãé漢字", "x" * 300, "<script>&"])
+def test_a_picture_is_drawn_whatever_the_name(name: str, tmp_path: Path):
+    findings = findings_of(
+        run_of(
+            Benchmark(id="a::x", metrics={"time": metric(1.0)}),
+            Benchmark(id=f"a::{name}", before="a::x", metrics={"time": metric(0.0001)}),
+        )
+    )
+    assert len(PlotsReport().write(findings, tmp_path)) == 2

@@ -1,0 +1,43 @@
+"""What an import may load, and what it may not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "matplotlib", "scipy", "numpy")
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "jarvisperf",
+        "jarvisperf.cache",
+        "jarvisperf.rag",
+        "jarvisperf.bench",
+        "jarvisperf.report",
+        "pytest_jarvisperf.plugin",
+    ],
+)
+def test_an_import_loads_nothing_heavy(module: str):
+    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "package", ["jarvisperf", "jarvisperf.cache", "jarvisperf.rag", "jarvisperf.bench", "jarvisperf.runs"]
+)
+def test_every_public_name_is_there(package: str):
+    module = __import__(package, fromlist=["*"])
+    for name in module.__all__:
+        assert getattr(module, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    import jarvisperf
+
+    with pytest.raises(AttributeError, match="'jarvisperf' has no attribute 'nothing'"):
+        jarvisperf.nothing  # noqa: B018
