@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from jarvisperf.cache import SmartCache
     from jarvisperf.rag import OptimizedRAG
 
+PATIENT_SECONDS = 10.0
+
 
 @pytest.fixture
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
@@ -65,6 +67,9 @@ def tiered_cache_factory(
             if "memory" not in tiers:
                 settings.setdefault("memory_items", 0)
             settings.setdefault("namespace", f"test-{uuid.uuid4().hex}")
+            # On a loaded machine a test's Redis may be slow for a moment; the short limits of production would drop it.
+            settings.setdefault("redis_connect_seconds", PATIENT_SECONDS)
+            settings.setdefault("redis_reply_seconds", PATIENT_SECONDS)
             cache = SmartCache(
                 redis_url=redis if "redis" in tiers else None,
                 local_cache_dir=tmp_path_factory.mktemp("cache") if "disk" in tiers else None,

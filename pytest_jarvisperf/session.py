@@ -106,7 +106,7 @@ class BenchSession:
         terminalreporter.section("benchmarks (jarvisperf)")
         if self._findings is not None:
             colour = terminalreporter.hasmarkup
-            columns = shutil.get_terminal_size().columns
+            columns = shutil.get_terminal_size(fallback=(120, 24)).columns
             terminalreporter.write(render(self._findings, colour=colour, columns=columns))
         if self._written:
             folder = self._options.report_folder

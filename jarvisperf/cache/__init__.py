@@ -1,1 +1,24 @@
-"""Placeholder."""
+"""A tiered cache: memory, then Redis, then the disk."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = ["SmartCache", "cached", "get_smart_cache", "reset_smart_cache"]
+
+if TYPE_CHECKING:
+    from jarvisperf.cache.decorator import cached
+    from jarvisperf.cache.shared import get_smart_cache, reset_smart_cache
+    from jarvisperf.cache.smart import SmartCache
+else:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "SmartCache": "jarvisperf.cache.smart",
+            "cached": "jarvisperf.cache.decorator",
+            "get_smart_cache": "jarvisperf.cache.shared",
+            "reset_smart_cache": "jarvisperf.cache.shared",
+        },
+    )

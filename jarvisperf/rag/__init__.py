@@ -1,1 +1,62 @@
-"""Placeholder."""
+"""Retrieval over documents whose cached answers are fast and never stale.
+
+The names below load what they need when they are first used: importing this package is cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = [
+    "AddReport",
+    "DocumentError",
+    "Embedder",
+    "MissingPackageError",
+    "ModelNotFoundError",
+    "OptimizedRAG",
+    "PerformanceStats",
+    "RagError",
+    "SearchResult",
+    "SentenceTransformerEmbedder",
+    "StoreError",
+    "StoreInUseError",
+    "embedder_for",
+    "get_optimized_rag",
+]
+
+if TYPE_CHECKING:
+    from jarvisperf.rag.embedder import Embedder, SentenceTransformerEmbedder, embedder_for
+    from jarvisperf.rag.errors import (
+        DocumentError,
+        MissingPackageError,
+        ModelNotFoundError,
+        RagError,
+        StoreError,
+        StoreInUseError,
+    )
+    from jarvisperf.rag.optimized import OptimizedRAG
+    from jarvisperf.rag.results import AddReport, SearchResult
+    from jarvisperf.rag.shared import get_optimized_rag
+    from jarvisperf.rag.stats import PerformanceStats
+else:
+    __getattr__, __dir__ = attach(
+        __name__,
+        {
+            "AddReport": "jarvisperf.rag.results",
+            "DocumentError": "jarvisperf.rag.errors",
+            "Embedder": "jarvisperf.rag.embedder",
+            "MissingPackageError": "jarvisperf.rag.errors",
+            "ModelNotFoundError": "jarvisperf.rag.errors",
+            "OptimizedRAG": "jarvisperf.rag.optimized",
+            "PerformanceStats": "jarvisperf.rag.stats",
+            "RagError": "jarvisperf.rag.errors",
+            "SearchResult": "jarvisperf.rag.results",
+            "SentenceTransformerEmbedder": "jarvisperf.rag.embedder",
+            "StoreError": "jarvisperf.rag.errors",
+            "StoreInUseError": "jarvisperf.rag.errors",
+            "embedder_for": "jarvisperf.rag.embedder",
+            "get_optimized_rag": "jarvisperf.rag.shared",
+        },
+    )

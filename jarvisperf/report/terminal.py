@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.table import FOOTNOTE, HEADER, LEFT_ALIGNED, problem_lines, summary_line, table_rows
+from jarvisperf.report.table import FOOTNOTE, HEADER, LEFT_ALIGNED, NOTHING, problem_lines, summary_line, table_rows
 
 if TYPE_CHECKING:
     from jarvisperf.report.findings import Findings
 
-NARROWEST_COLUMNS = 100  # below, names fold into columns that nobody can read; a pipe has no width at all
+NARROWEST_COLUMNS = 80  # below, names fold into columns that nobody can read; a pipe has no width at all
+SHORTEST_NAME_COLUMNS = 20
 
 
 def render(findings: Findings, *, colour: bool, columns: int) -> str:
@@ -21,7 +22,6 @@ def render(findings: Findings, *, colour: bool, columns: int) -> str:
         colour: Whether colours may be used; nothing is said by colour alone.
         columns: The width of the terminal in characters.
     """
-    from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -36,19 +36,20 @@ def render(findings: Findings, *, colour: bool, columns: int) -> str:
         emoji=False,
         markup=False,
     )
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for name in HEADER:
-        left = name in LEFT_ALIGNED
-        table.add_column(name, justify="left" if left else "right", no_wrap=name != "benchmark", overflow="fold")
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    # The group is a line of its own above its benchmarks: as a column it would take the width that names need.
+    table.add_column("group, benchmark", overflow="fold", min_width=SHORTEST_NAME_COLUMNS)
+    for name in HEADER[2:]:
+        table.add_column(name, justify="left" if name in LEFT_ALIGNED else "right", no_wrap=True)
     group = None
     for row in table_rows(findings):
-        if group is not None and row.group != group:
-            table.add_section()
-        cells = [row.group if row.group != group else "", *row[1:]]
-        group = row.group
-        table.add_row(*(Text(cell) for cell in cells))
+        if row.group != group:
+            group = row.group
+            table.add_row(Text("no group" if group == NOTHING else group, style="bold cyan"))
+        table.add_row(Text(f"  {row.benchmark}"), *(Text(cell) for cell in row[2:]))
     if table.row_count:
         console.print(table)
+        console.print()
         console.print(Text(FOOTNOTE, style="dim"))
     for line in problem_lines(findings):
         console.print(Text(f"FAILED {line}", style="red"), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -123,6 +124,7 @@ def test_a_private_server_dies_with_the_process_that_started_it():
     while _runs(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+    shutil.rmtree(Path(urlsplit(url).path).parent)  # a killed parent could not
 
 
 def _runs(pid: int) -> bool:

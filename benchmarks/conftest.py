@@ -1,0 +1,32 @@
+"""Real components for the suite: a Redis server, a Chroma folder, the MiniLM model, the language reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jarvisperf.bench.corpus import reference_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jarvisperf.cache import SmartCache
+
+
+@pytest.fixture(scope="session")
+def rag_texts() -> Sequence[str]:
+    """Give the whole reference to `warmed_rag`."""
+    return reference_chunks()
+
+
+@pytest.fixture(params=["memory", "redis", "disk"])
+def tier(request: pytest.FixtureRequest) -> str:
+    """Name one tier after the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+def cache(tier: str, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
+    """Give a cache of this tier alone."""
+    return tiered_cache_factory(tiers=(tier,))

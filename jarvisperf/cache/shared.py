@@ -1,0 +1,58 @@
+"""The one cache of a process, configured by environment variables."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Final
+
+from jarvisperf.cache.smart import SmartCache
+from jarvisperf.settings import read_settings
+
+
+class _Shared:
+    """The cache, and the process that made it."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.cache: SmartCache | None = None
+        self.pid = 0
+        self.inherited: list[SmartCache] = []
+
+    def reset_lock(self) -> None:
+        self.lock = threading.Lock()
+
+
+_shared: Final = _Shared()
+os.register_at_fork(after_in_child=_shared.reset_lock)  # another thread may have held it at the fork
+
+
+def get_smart_cache() -> SmartCache:
+    """Give the process's own cache; the first call makes it, and the first call after a fork makes a new one.
+
+    It is configured by ``JARVISPERF_REDIS_URL`` (without it: no Redis tier), ``JARVISPERF_CACHE_DIR`` (without it:
+    the user's cache folder) and ``JARVISPERF_DEFAULT_TTL`` (without it: 3600 seconds).
+
+    Raises:
+        ValueError: A variable has a value that it cannot have.
+    """
+    cache = _shared.cache
+    if cache is not None and _shared.pid == os.getpid():
+        return cache
+    with _shared.lock:
+        if _shared.cache is None or _shared.pid != os.getpid():
+            if _shared.cache is not None:
+                # The parent's: to close its database here would harm the parent, so it is only put aside.
+                _shared.inherited.append(_shared.cache)
+            settings = read_settings()
+            _shared.cache = SmartCache(settings.redis_url, settings.cache_dir, settings.default_ttl_seconds)
+            _shared.pid = os.getpid()
+        return _shared.cache
+
+
+def reset_smart_cache() -> None:
+    """Close the process's own cache; the next call of :func:`get_smart_cache` makes a new one. For tests."""
+    with _shared.lock:
+        if _shared.cache is not None and _shared.pid == os.getpid():
+            _shared.cache.close()
+            _shared.cache = None

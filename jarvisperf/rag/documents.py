@@ -1,0 +1,115 @@
+"""Splits files into passages along their structure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jarvisperf.rag.errors import DocumentError, missing_package
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PASSAGE_CHARACTERS = (400, 1000)  # least and most; 1000 characters of English are about MiniLM's 256 tokens
+
+_MARKDOWN = {".md", ".markdown"}
+_PLAIN = {".txt", ".text"}
+_RST = {".rst"}
+SUFFIXES = frozenset(_MARKDOWN | _PLAIN | _RST)
+
+_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_MARKDOWN_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)(?:[ \t]+#+)?[ \t]*$")
+_RST_UNDERLINE = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A part of a file.
+
+    Attributes:
+        text: The part itself.
+        section: The heading that it stands under; None before the first one and in plain text.
+        position: Its place among the passages of the file, from 0.
+    """
+
+    text: str
+    section: str | None
+    position: int
+
+
+def read_passages(path: Path) -> list[Passage]:
+    """Read a file and split it.
+
+    Args:
+        path: A file whose name ends in one of ``SUFFIXES``, in UTF-8.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        DocumentError: The type is not supported, or the file is not UTF-8.
+        MissingPackageError: semantic-text-splitter is not installed.
+    """
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is not a file")
+    if suffix not in SUFFIXES:
+        raise DocumentError(f"{path} is of the type {suffix or '(none)'}: give one of {', '.join(sorted(SUFFIXES))}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DocumentError(f"{path} is not UTF-8 (byte {error.start}): convert it first") from error
+    return list(_split(text, suffix))
+
+
+def _split(text: str, suffix: str) -> Iterator[Passage]:
+    try:
+        from semantic_text_splitter import MarkdownSplitter, TextSplitter
+    except ImportError as error:
+        raise missing_package("semantic-text-splitter") from error
+    splitter = (MarkdownSplitter if suffix in _MARKDOWN else TextSplitter)(PASSAGE_CHARACTERS)
+    headings = list(_headings(text, suffix))
+    section: str | None = None
+    following = 0
+    for position, (start, passage) in enumerate(splitter.chunk_indices(text)):
+        # A passage that opens with a heading belongs to it; later ones in the same passage belong to its text.
+        while following < len(headings) and headings[following][0] <= start:
+            section = headings[following][1]
+            following += 1
+        yield Passage(passage, section, position)
+
+
+def _headings(text: str, suffix: str) -> Iterator[tuple[int, str]]:
+    if suffix in _MARKDOWN:
+        yield from _markdown_headings(text)
+    elif suffix in _RST:
+        yield from _rst_headings(text)
+
+
+def _markdown_headings(text: str) -> Iterator[tuple[int, str]]:
+    """The places and titles of ATX headings outside fenced code (CommonMark 0.31, 4.2 and 4.5)."""
+    fence = ""
+    offset = 0
+    for line in text.splitlines(keepends=True):
+        opened = _FENCE.match(line)
+        if fence:
+            if opened and opened[1].startswith(fence) and not line[opened.end() :].strip():
+                fence = ""
+        elif opened:
+            fence = opened[1]
+        elif (heading := _MARKDOWN_HEADING.match(line.rstrip("\r\n"))) and heading["title"]:
+            yield offset, heading["title"]
+        offset += len(line)
+
+
+def _rst_headings(text: str) -> Iterator[tuple[int, str]]:
+    """The places and titles of lines with an underline at least as long (reStructuredText, Sections)."""
+    offset = 0
+    before, before_offset = "", 0
+    for line in text.splitlines(keepends=True):
+        bare = line.rstrip()
+        title = before.strip()
+        if title and _RST_UNDERLINE.match(bare) and len(bare) >= len(title) and not _RST_UNDERLINE.match(title):
+            yield before_offset, title
+        before, before_offset = line.rstrip(), offset
+        offset += len(line)

@@ -1,0 +1,101 @@
+"""What a search and an ingestion return: objects that cannot be changed."""
+
+# Annotations are evaluated here: msgspec reads them when it makes the decoder.
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, TypeAlias
+
+import msgspec
+
+Scalar: TypeAlias = str | int | float | bool
+Value: TypeAlias = str | int | float | bool | tuple[Scalar, ...] | None
+
+
+class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage that a search found.
+
+    Attributes:
+        id: The id of the passage in the collection.
+        text: The passage itself.
+        score: Cosine similarity to the query, from -1 to 1; higher is nearer.
+        metadata: What was stored beside the text, read-only; lists have become tuples.
+        source: Where the passage came from: ``metadata["source"]``, or None.
+    """
+
+    id: str
+    text: str
+    score: float
+    metadata: Mapping[str, Value] = msgspec.field(default_factory=dict)
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "metadata", _frozen(self.metadata))
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.text, self.score))
+
+    def __reduce__(self) -> tuple[Callable[[dict[str, Any]], "SearchResult"], tuple[dict[str, Any]]]:
+        return _from_dict, (self.to_dict(),)  # a mapping proxy can be neither pickled nor copied
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as a plain dictionary of the caller's own, for JSON and the like."""
+        return {
+            "id": self.id,
+            "text": self.text,
+            "score": self.score,
+            "metadata": dict(self.metadata),
+            "source": self.source,
+        }
+
+
+class AddReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an ingestion did.
+
+    Attributes:
+        added: Passages that are new in the collection.
+        replaced: Passages whose id was there already, or earlier in the same call.
+        skipped: Texts that were empty or blank.
+        removed: Old passages of the file that are gone from it.
+    """
+
+    added: int = 0
+    replaced: int = 0
+    skipped: int = 0
+    removed: int = 0
+
+    def __add__(self, other: "AddReport") -> "AddReport":
+        return AddReport(
+            added=self.added + other.added,
+            replaced=self.replaced + other.replaced,
+            skipped=self.skipped + other.skipped,
+            removed=self.removed + other.removed,
+        )
+
+
+def encode_results(results: Sequence[SearchResult]) -> bytes:
+    """Pack results as MessagePack."""
+    return _encoder.encode(results)
+
+
+def decode_results(packed: bytes) -> list[SearchResult]:
+    """Unpack what :func:`encode_results` packed.
+
+    Raises:
+        msgspec.DecodeError: The bytes are something else.
+    """
+    return _decoder.decode(packed)
+
+
+def _frozen(metadata: Mapping[str, Any]) -> Mapping[str, Value]:
+    return MappingProxyType(
+        {name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items()}
+    )
+
+
+def _from_dict(fields: dict[str, Any]) -> SearchResult:
+    return SearchResult(**fields)
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=dict)  # metadata is a mapping proxy, which msgspec does not know
+_decoder = msgspec.msgpack.Decoder(list[SearchResult])

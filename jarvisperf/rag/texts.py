@@ -1,0 +1,55 @@
+"""What a text must be, and the id that follows from its content."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+
+_ID_BYTES = 16
+
+
+def content_id(text: str) -> str:
+    """The id of a text that was given none: 32 hexadecimal digits, the same for the same text.
+
+    BLAKE2b (RFC 7693) of its UTF-8 form, 128 bits.
+    """
+    return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).hexdigest()
+
+
+def framed(*parts: str) -> bytes:
+    """Join parts so that different parts never give the same bytes: each one after its length."""
+    encoded = [part.encode() for part in parts]
+    return b"".join(len(part).to_bytes(8, "little") + part for part in encoded)
+
+
+def normalise_query(query: str) -> str:
+    """The form in which a query is embedded and looked up: Unicode NFC, runs of white space made one blank.
+
+    Nothing else changes: accents and case carry meaning.
+
+    Raises:
+        TypeError: The query is not a string.
+        ValueError: It is empty, blank, or not valid Unicode.
+    """
+    if not isinstance(query, str):
+        raise TypeError(f"query is a {type(query).__name__}: give a string")
+    check_unicode(query, "query")
+    folded = " ".join(unicodedata.normalize("NFC", query).split())
+    if not folded:
+        raise ValueError(f"query is {query!r}: give at least one word")
+    return folded
+
+
+def check_unicode(text: str, name: str) -> None:
+    """Refuse a lone surrogate, which no store or tokenizer can encode.
+
+    Raises:
+        ValueError: There is one; the message says where.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{name} has a lone surrogate, {text[error.start]!r}, at position {error.start}:"
+            " decode its bytes with the right encoding"
+        ) from error

@@ -1,0 +1,99 @@
+"""A real Redis for these tests, and caches that are gone after each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jarvisperf.cache import SmartCache
+from pytest_jarvisperf.redis_server import RedisServer, start_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Where a test is not about time, a machine under load must not look like a dead server.
+PATIENT_SECONDS = 30.0
+
+
+@pytest.fixture(scope="session")
+def real_redis() -> Iterator[RedisServer]:
+    """A Redis that all tests of the session share: each takes a namespace of its own."""
+    with start_redis() as server:
+        if server.kind == "fake" and os.environ.get("JARVISPERF_REQUIRE_ALL"):
+            pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
+        yield server
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A real Redis that a test may stop."""
+    with start_redis("auto", {"PATH": os.environ.get("PATH", "")}) as server:
+        if server.kind != "real":
+            if os.environ.get("JARVISPERF_REQUIRE_ALL"):
+                pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
+            pytest.skip("no real Redis server is installed")
+        yield server
+
+
+@pytest.fixture
+def namespace() -> str:
+    return f"test-{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def make_cache(namespace: str) -> Iterator[Callable[..., SmartCache]]:
+    """Make caches of one namespace, without Redis and disk unless they are asked for."""
+    made: list[SmartCache] = []
+
+    def make(redis_url: str | None = None, folder: Path | None = None, **options: object) -> SmartCache:
+        patient = {"redis_connect_seconds": PATIENT_SECONDS, "redis_reply_seconds": PATIENT_SECONDS}
+        cache = SmartCache(redis_url, folder, **{"namespace": namespace, **patient, **options})
+        made.append(cache)
+        return cache
+
+    yield make
+    for cache in made:
+        cache.close()
+
+
+@pytest.fixture
+def silent_url() -> Iterator[str]:
+    """A server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield f"redis://127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.fixture
+def refusing_url() -> str:
+    """A port where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    return f"redis://127.0.0.1:{port}"
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self, start: float = 1_000_000.0) -> None:
+        self.seconds = start
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def advance(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def wall_clock() -> Clock:
+    return Clock(1.7e9)

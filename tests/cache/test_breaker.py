@@ -1,0 +1,123 @@
+"""The breaker: open until a probe in the background says otherwise."""
+
+from __future__ import annotations
+
+import gc
+import random
+import threading
+import time
+import weakref
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jarvisperf.cache.breaker import LONGEST_PAUSE_SECONDS, Breaker
+
+SOON_SECONDS = 20.0
+
+
+class Patient:
+    """What is probed: well or not, as the test says."""
+
+    def __init__(self, *, is_well: bool) -> None:
+        self.is_well = is_well
+        self.probes = 0
+        self.threads: set[str] = set()
+        self.breaker = Breaker(self.recover, "probe-test", random.Random(1), first_pause_seconds=0.005)
+
+    def recover(self) -> bool:
+        self.probes += 1
+        self.threads.add(threading.current_thread().name)
+        if self.is_well:
+            self.breaker.close_circuit()
+        return self.is_well
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + SOON_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_it_is_open_before_the_first_probe():
+    assert Patient(is_well=True).breaker.is_open
+
+
+def test_it_closes_once_a_probe_succeeds_and_probes_no_more():
+    patient = Patient(is_well=True)
+    patient.breaker.trip()
+    wait_until(lambda: not patient.breaker.is_open and not patient.breaker.is_probing())
+    assert patient.probes == 1
+
+
+def test_it_goes_on_probing_until_it_succeeds():
+    patient = Patient(is_well=False)
+    patient.breaker.trip()
+    wait_until(lambda: patient.probes >= 3)
+    assert patient.breaker.is_open
+    patient.is_well = True
+    wait_until(lambda: not patient.breaker.is_open)
+
+
+def test_only_one_thread_probes_however_many_calls_fail():
+    patient = Patient(is_well=False)
+    for _ in range(50):
+        patient.breaker.trip()
+    wait_until(lambda: patient.probes >= 3)
+    assert sum(thread.name == "probe-test" for thread in threading.enumerate()) == 1
+    assert patient.threads == {"probe-test"}
+    patient.breaker.stop()
+
+
+def test_it_opens_again_after_every_failure():
+    patient = Patient(is_well=True)
+    for _ in range(5):
+        patient.breaker.trip()
+        wait_until(lambda: not patient.breaker.is_open)
+    assert patient.probes == 5
+
+
+def test_stopping_ends_the_thread_for_good():
+    patient = Patient(is_well=False)
+    patient.breaker.trip()
+    wait_until(lambda: patient.probes >= 1)
+    patient.breaker.stop()
+    assert not patient.breaker.is_probing()
+    patient.breaker.trip()
+    assert not patient.breaker.is_probing()
+
+
+def test_a_forgotten_breaker_is_not_kept_alive_by_its_outage():
+    patient = Patient(is_well=False)
+    patient.breaker.trip()
+    thread = patient.breaker._thread
+    gone = weakref.ref(patient)
+    del patient
+
+    def is_gone() -> bool:
+        gc.collect()
+        return gone() is None and not thread.is_alive()
+
+    wait_until(is_gone)
+
+
+def test_waiting_for_the_first_attempt_has_an_end():
+    started = time.monotonic()
+    Patient(is_well=False).breaker.wait_for_first_attempt(0.01)
+    assert time.monotonic() - started < SOON_SECONDS
+
+
+@given(st.integers(1, 10_000), st.integers())
+def test_pauses_grow_are_bounded_and_never_nothing(attempts, seed):
+    breaker = Breaker(lambda: False, "x", random.Random(seed), first_pause_seconds=0.5)
+    pause = breaker.pause_seconds(attempts)
+    assert 0.25 <= pause <= 1.5 * LONGEST_PAUSE_SECONDS
+    assert pause >= 0.5 * min(0.5 * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
+
+
+@pytest.mark.parametrize("attempts", [1, 4])
+def test_pauses_are_jittered(attempts):
+    drawn = {Breaker(lambda: False, "x", random.Random(seed)).pause_seconds(attempts) for seed in range(10)}
+    assert len(drawn) == 10

@@ -1,0 +1,279 @@
+"""@cached: a function runs once per key."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+
+import pytest
+
+from jarvisperf.cache import SmartCache, cached, shared
+
+
+@pytest.fixture(params=["memory", "disk"])
+def cache(request, make_cache, tmp_path) -> SmartCache:
+    return make_cache(None, tmp_path / "disk" if request.param == "disk" else None)
+
+
+def test_a_function_runs_once_per_arguments(cache):
+    calls = []
+
+    @cached(ttl=600, key_prefix="embeddings", cache=cache)
+    def embed(text, size=2):
+        calls.append(text)
+        return [len(text)] * size
+
+    assert embed("abc") == embed("abc", 2) == embed(text="abc") == [3, 3]
+    assert embed("abc", 1) == [3]
+    assert calls == ["abc", "abc"]
+
+
+def test_a_coroutine_function_runs_once_per_arguments(cache):
+    calls = []
+
+    @cached(ttl=600, cache=cache)
+    async def embed(text):
+        calls.append(text)
+        await asyncio.sleep(0)
+        return [text]
+
+    async def main():
+        return [await embed("a"), await embed("a"), await embed("b")]
+
+    assert inspect.iscoroutinefunction(embed)
+    assert asyncio.run(main()) == [["a"], ["a"], ["b"]]
+    assert calls == ["a", "b"]
+
+
+def test_a_cache_that_waits_does_not_stop_the_event_loop(make_cache, tmp_path, monkeypatch):
+    cache = make_cache(None, tmp_path / "disk")
+    released = threading.Event()
+    monkeypatch.setattr(cache._disk._store, "get", lambda key: released.wait(30) and None)
+
+    @cached(cache=cache)
+    async def slow(x):
+        return x
+
+    async def main():
+        waiting = asyncio.create_task(slow(1))
+        await asyncio.sleep(0.05)  # the loop turns while the disk is waited for
+        released.set()
+        return await waiting
+
+    assert asyncio.run(main()) == 1
+
+
+class Service:
+    def __init__(self, factor) -> None:
+        self.factor = factor
+        self.calls = 0
+
+    def work(self, x):
+        self.calls += 1
+        return x * self.factor
+
+    async def work_later(self, x):
+        self.calls += 1
+        return x * self.factor
+
+
+def test_a_method_runs_once_per_instance_and_arguments(cache):
+    class Cached(Service):
+        work = cached(cache=cache)(Service.work)
+        work_later = cached(cache=cache)(Service.work_later)
+
+    two, three = Cached(2), Cached(3)
+    assert [two.work(5), two.work(5), three.work(5), three.work(5)] == [10, 10, 15, 15]
+    assert (two.calls, three.calls) == (1, 1)
+    assert asyncio.run(two.work_later(5)) == asyncio.run(two.work_later(5)) == 10
+    assert two.calls == 2
+
+
+def test_class_and_static_methods_are_cached_below_their_decorator(cache):
+    calls = []
+
+    class Tool:
+        @classmethod
+        @cached(key_prefix="class", cache=cache)
+        def of_class(cls, x):
+            calls.append(x)
+            return x
+
+        @staticmethod
+        @cached(key_prefix="static", cache=cache)
+        def alone(x):
+            calls.append(x)
+            return x
+
+    Tool.__qualname__ = "Tool"  # a class of a module, not of a function
+    assert [Tool.of_class(1), Tool().of_class(1), Tool.alone(2), Tool().alone(2)] == [1, 1, 2, 2]
+    assert calls == [1, 2]
+
+
+def test_none_is_a_result_like_any_other(cache):
+    calls = []
+
+    @cached(cache=cache)
+    def nothing():
+        calls.append(1)
+
+    assert nothing() is nothing() is None
+    assert len(calls) == 1
+
+
+def test_an_exception_is_not_kept(cache):
+    outcomes = iter([ValueError("first"), "second"])
+
+    @cached(cache=cache)
+    def moody():
+        outcome = next(outcomes)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    with pytest.raises(ValueError, match="first"):
+        moody()
+    assert moody() == "second"
+
+
+def test_a_result_expires(make_cache, clock):
+    calls = []
+
+    @cached(ttl=10, cache=make_cache(clock=clock))
+    def now():
+        calls.append(1)
+        return len(calls)
+
+    assert now() == now() == 1
+    clock.advance(10)
+    assert now() == 2
+
+
+def test_the_ttl_of_the_cache_holds_where_none_is_given(make_cache, clock):
+    calls = []
+
+    @cached(cache=make_cache(clock=clock, default_ttl=5))
+    def now():
+        calls.append(1)
+        return len(calls)
+
+    now()
+    clock.advance(5)
+    assert now() == 2
+
+
+def test_a_result_can_be_invalidated(cache):
+    calls = []
+
+    @cached(key_prefix="p", cache=cache)
+    def double(x):
+        calls.append(x)
+        return 2 * x
+
+    double(1)
+    double(2)
+    assert double.invalidate(x=1) is True
+    assert double.invalidate(1) is False
+    double(1)
+    double(2)
+    assert calls == [1, 2, 1]
+    assert cache.invalidate("p:*") == 2
+
+
+def test_the_key_is_the_one_in_the_cache(cache):
+    @cached(key_prefix="p", cache=cache)
+    def double(x):
+        return 2 * x
+
+    double(4)
+    assert cache.get(double.cache_key(4)) == 8
+
+
+def test_changing_a_result_changes_nothing(cache):
+    @cached(cache=cache)
+    def rows():
+        return [1]
+
+    rows().append(2)
+    rows().append(3)
+    assert rows() == [1]
+
+
+def test_the_function_keeps_its_face(cache):
+    def original(a: int) -> int:
+        """Say what it does."""
+        return a
+
+    wrapped = cached(cache=cache)(original)
+    assert wrapped.__wrapped__ is original
+    assert (wrapped.__name__, wrapped.__doc__) == ("original", "Say what it does.")
+    assert inspect.signature(wrapped) == inspect.signature(original)
+
+
+def test_an_argument_without_a_lasting_encoding_is_an_error_that_names_it(cache):
+    @cached(cache=cache)
+    def f(x, handle):
+        return x
+
+    with pytest.raises(TypeError, match=r"argument 'handle' of .*\.f: object of type object"):
+        f(1, object())
+
+
+def test_a_result_that_cannot_be_encoded_is_an_error_that_names_the_function(cache):
+    @cached(cache=cache)
+    def f():
+        return {"rows": [object()]}
+
+    with pytest.raises(TypeError, match=r"value\['rows'\]\[0\]: object of type object cannot be cached") as caught:
+        f()
+    assert "f returned" in caught.value.__notes__[0]
+
+
+def test_a_dead_redis_does_not_keep_a_function_from_working(refusing_url):
+    with SmartCache(refusing_url, None) as cache:
+        wrapped = cached(cache=cache)(len)
+        assert wrapped("abc") == wrapped("abc") == 3
+
+
+def test_the_caches_failure_to_find_its_key_is_not_the_functions(cache):
+    @cached(cache=cache)
+    def f(x):
+        return x
+
+    with pytest.raises(TypeError, match="missing a required argument: 'x'"):
+        f()
+
+
+@pytest.mark.parametrize(
+    ("decorate", "error", "message"),
+    [
+        (lambda: cached(ttl=-1), ValueError, "ttl is -1"),
+        (lambda: cached(ttl="1h"), TypeError, "ttl is '1h'"),
+        (lambda: cached(len), TypeError, "ttl is <built-in function len>"),
+        (lambda: cached(key_prefix=5), TypeError, "key_prefix is 5: give a str"),
+        (lambda: cached()(5), TypeError, "@cached got 5: give a function"),
+        (lambda: cached()(dict), TypeError, "give a function"),
+        (lambda: cached()(staticmethod(len)), TypeError, "put @cached below @staticmethod"),
+        (lambda: cached()(lambda: (yield)), TypeError, "can be read only once"),
+        (lambda: cached()(lambda x: x), ValueError, "give @cached a key_prefix"),
+    ],
+)
+def test_what_cannot_be_decorated_is_said_when_it_is_decorated(decorate, error, message):
+    with pytest.raises(error) as caught:
+        decorate()
+    assert message in str(caught.value)
+
+
+def test_without_a_cache_it_is_the_process_own_looked_up_at_the_call(monkeypatch, make_cache):
+    one, other = make_cache(), make_cache()
+
+    @cached()
+    def f(x):
+        return x
+
+    monkeypatch.setattr(shared, "get_smart_cache", lambda: one)
+    f(1)
+    monkeypatch.setattr(shared, "get_smart_cache", lambda: other)
+    f(1)
+    assert one.get_stats()["sets"] == other.get_stats()["sets"] == 1

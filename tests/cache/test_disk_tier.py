@@ -1,0 +1,322 @@
+"""The disk tier: only its own bytes come out, and whatever the disk does, the cache goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import resource
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import diskcache
+import pytest
+
+from jarvisperf.cache import SmartCache
+from jarvisperf.cache.disk_tier import BytesDisk, DiskStore
+from jarvisperf.cache.names import Names
+from jarvisperf.cache.tier import CorruptEntryError
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "disk"
+
+
+@pytest.fixture
+def cache(make_cache, folder) -> SmartCache:
+    """A cache whose reads always come from the disk."""
+    return make_cache(None, folder, memory_items=0)
+
+
+def rows(folder: Path, statement: str, *values: object) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as database:
+        return database.execute(statement, values).fetchall()
+
+
+def test_the_folder_is_made_for_its_owner_only(cache, folder):
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_a_value_survives_the_cache_that_wrote_it(cache, make_cache, folder):
+    cache.set("k", [1, (2,)])
+    cache.close()
+    assert make_cache(None, folder).get("k") == [1, (2,)]
+
+
+def test_two_processes_share_a_folder(cache, folder, namespace):
+    cache.set("k", "from the first")
+    program = (
+        "import sys; from jarvisperf.cache import SmartCache\n"
+        "cache = SmartCache(None, sys.argv[1], namespace=sys.argv[2])\n"
+        "print(cache.get('k')); cache.set('k', 'from the second')"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", program, str(folder), namespace], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.strip() == "from the first"
+    assert cache.get("k") == "from the second"
+
+
+def test_a_large_value_is_kept_in_a_file_and_the_file_goes_with_it(cache, folder):
+    cache.set("k", b"x" * 1_000_000)
+    assert len(list(folder.rglob("*.val"))) == 1
+    assert cache.get("k") == b"x" * 1_000_000
+    cache.delete("k")
+    assert not list(folder.rglob("*.val"))
+
+
+class _RunsWhenUnpickled:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.path),)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 3, 4, 5, None, "x"])
+def test_a_row_that_diskcache_would_unpickle_is_a_miss(cache, folder, tmp_path, mode):
+    trap = tmp_path / "trap"
+    cache.set("k", "v")
+    rows(folder, "UPDATE Cache SET mode = ?, value = ?", mode, pickle.dumps(_RunsWhenUnpickled(trap)))
+    assert cache.get("k") is None
+    assert not trap.exists()
+    assert cache.get_stats()["corrupt"] == 1
+    assert rows(folder, "SELECT count(*) FROM Cache") == [(0,)]
+
+
+def test_a_key_that_diskcache_would_unpickle_is_never_read(cache, folder, tmp_path):
+    trap = tmp_path / "trap"
+    cache.set("k", "v")
+    rows(folder, "UPDATE Cache SET raw = 0, key = ?", pickle.dumps(_RunsWhenUnpickled(trap)))
+    assert cache.get("k") is None
+    assert cache.invalidate("*") == 0
+    cache.clear()
+    assert not trap.exists()
+    with pytest.raises(CorruptEntryError):
+        BytesDisk(str(folder)).get(b"x", 0)
+
+
+@pytest.mark.parametrize("mode", [2, 3, 4])
+def test_a_file_outside_the_folder_is_neither_read_nor_removed(cache, folder, tmp_path, mode):
+    secret = tmp_path / "secret.val"
+    secret.write_bytes(b"secret")
+    for name in ["../secret.val", str(secret), "ab/../../secret.val"]:
+        cache.set("k", "v")
+        rows(folder, "UPDATE Cache SET mode = ?, filename = ?, value = NULL", mode, name)
+        assert cache.get("k") is None
+        cache.delete("k")
+    assert secret.read_bytes() == b"secret"
+
+
+def test_a_link_out_of_the_folder_is_not_followed(cache, folder, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    (folder / "link").symlink_to(secret)
+    cache.set("k", "v")
+    rows(folder, "UPDATE Cache SET mode = 2, filename = 'link', value = NULL")
+    assert cache.get("k") is None
+
+
+@pytest.mark.parametrize("value", [b"", b"rubbish", "text", 7, 2.5, None, b"JPC\x01" + bytes(60)])
+def test_a_corrupt_value_is_a_miss_and_is_counted(cache, folder, value):
+    cache.set("k", "v")
+    rows(folder, "UPDATE Cache SET value = ?", value)
+    assert cache.get("k", "nothing") == "nothing"
+    assert cache.get_stats()["corrupt"] == 1
+    cache.set("k", "again")
+    assert cache.get("k") == "again"
+
+
+def test_the_value_of_another_key_is_a_miss_and_is_counted(cache, folder):
+    cache.set("a", "of a")
+    cache.set("b", "of b")
+    rows(folder, "UPDATE Cache SET value = (SELECT value FROM Cache ORDER BY key LIMIT 1)")
+    assert [cache.get("a"), cache.get("b")] == ["of a", None]
+    assert cache.get_stats()["corrupt"] == 1
+
+
+def test_a_value_whose_file_is_gone_is_a_miss(cache, folder):
+    cache.set("k", b"x" * 100_000)
+    next(folder.rglob("*.val")).unlink()
+    assert cache.get("k") is None
+
+
+@pytest.mark.parametrize("make_place", [lambda file: file, lambda file: file / "below"])
+def test_a_folder_that_cannot_be_written_is_logged_once_and_the_cache_goes_on(make_cache, tmp_path, caplog, make_place):
+    # A path that is, or lies below, a file: that stops root, too.
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    cache = make_cache(None, make_place(file))
+    assert cache.set("k", [1])
+    assert cache.get("k") == [1]
+    assert cache.get("other") is None
+    assert not cache.get_stats()["local_cache_available"]
+    assert cache.get_stats()["disk_errors"] >= 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert str(file) in caplog.messages[0]
+
+
+def test_a_folder_with_a_variable_in_its_name_is_not_another_folder(make_cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("ELSEWHERE", "elsewhere")
+    cache = make_cache(None, tmp_path / "$ELSEWHERE")
+    assert not cache.get_stats()["local_cache_available"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_becomes_writable_is_used(make_cache, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    cache = make_cache(None, file)
+    file.unlink()
+    deadline = time.monotonic() + 30
+    while not cache.get_stats()["local_cache_available"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    cache.set("k", [1])
+    assert make_cache(None, file).get("k") == [1]
+
+
+def test_a_database_that_is_none_is_logged_and_the_cache_goes_on(make_cache, folder, caplog):
+    folder.mkdir()
+    (folder / "cache.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    cache = make_cache(None, folder)
+    assert cache.set("k", 1)
+    assert cache.get("k") == 1
+    assert not cache.get_stats()["local_cache_available"]
+    assert "not a database" in caplog.messages[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("set", "x"), ("disk_evil", 1), ("sqlite_evil", 1), ("_disk", "x"), ("eviction_policy", "none")],
+)
+def test_settings_that_somebody_left_in_the_database_do_no_harm(cache, make_cache, folder, name, value):
+    cache.close()
+    rows(folder, "INSERT OR REPLACE INTO Settings VALUES (?, ?)", name, value)
+    again = make_cache(None, folder)
+    assert again.set("k", [1])
+    assert again.get("k") == [1]
+
+
+def test_a_database_that_breaks_while_it_is_open_is_a_miss(cache, folder):
+    cache.set("k", "v")
+    for file in folder.glob("cache.db*"):
+        file.write_bytes(b"\xff" * file.stat().st_size)
+    for number in range(5):
+        assert cache.get(f"k{number}") is None
+        cache.set(f"k{number}", "v" * 5000)
+    assert cache.get_stats()["disk_errors"] >= 1
+
+
+def test_a_locked_database_costs_a_bounded_time_and_the_memory_goes_on(make_cache, folder):
+    cache = make_cache(None, folder)
+    cache.set("k", [1])
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        cache.set("k", [2])
+        cache.set("other", [2])
+        assert time.monotonic() - started < 10  # BUSY_SECONDS once; a minute if diskcache had its way
+        assert cache.get("k") == [2]
+        assert cache.get_stats()["disk_errors"] >= 1
+        other.execute("ROLLBACK")
+
+
+def test_a_write_that_a_lock_prevented_does_not_leave_the_old_value(make_cache, folder):
+    cache = make_cache(None, folder, memory_items=0)
+    cache.set("k", "old")
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        cache.set("k", "new")
+        other.execute("ROLLBACK")
+    deadline = time.monotonic() + 30
+    while not cache.get_stats()["local_cache_available"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert cache.get("k") is None
+
+
+def test_a_cache_opens_beside_a_database_that_stays_locked(folder, make_cache):
+    make_cache(None, folder).close()
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        started = time.monotonic()
+        cache = make_cache(None, folder)
+        assert time.monotonic() - started < 10
+        assert cache.set("k", 1)
+        assert cache.get("k") == 1
+        other.execute("ROLLBACK")
+
+
+FULL_DISK = """
+import resource, sys
+from jarvisperf.cache import SmartCache
+cache = SmartCache(None, sys.argv[1])
+assert cache.get_stats()["local_cache_available"]
+cache.set("before", [0])
+size = 400_000  # no file may grow beyond it: what a full disk is to a database
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+for number in range(300):
+    cache.set(f"k{number}", ["x" * 10_000, number])
+    assert cache.get(f"k{number}")[1] == number
+stats = cache.get_stats()
+print(stats["disk_errors"] > 0, stats["memory_items"])
+"""
+
+
+@pytest.mark.skipif(not hasattr(resource, "RLIMIT_FSIZE"), reason="no limit on the size of files here")
+def test_a_full_disk_is_counted_and_the_memory_goes_on(folder):
+    shown = subprocess.run([sys.executable, "-c", FULL_DISK, str(folder)], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "True 301", shown.stderr
+
+
+def test_the_disk_is_bounded(make_cache, folder):
+    cache = make_cache(None, folder, disk_bytes=500_000)
+    for number in range(100):
+        cache.set(f"k{number}", os.urandom(50_000))
+    assert sum(file.stat().st_size for file in folder.rglob("*.val")) < 1_500_000
+
+
+def test_only_bytes_go_in(folder):
+    store = DiskStore(folder, Names("n"), 2**20)
+    store.open()
+    with pytest.raises(TypeError, match="a value on disk is bytes, not str"):
+        store._database.set(b"k", "text")
+    with pytest.raises(TypeError, match="a key on disk is bytes, not str"):
+        store._database.set("k", b"v")
+    store.close()
+
+
+def test_a_range_of_keys_is_found_through_the_index(folder):
+    store = DiskStore(folder, Names("n"), 2**20)
+    store.open()
+    statements: list[str] = []
+    store._database._con.set_trace_callback(statements.append)
+    list(store._database.keys_from(b"n:", b"n;"))
+    select = next(statement for statement in statements if "typeof" in statement)
+    plan = " ".join(str(row) for row in store._database._con.execute("EXPLAIN QUERY PLAN " + select).fetchall())
+    assert "USING INDEX Cache_key_raw" in plan
+    store.close()
+
+
+def test_reads_do_not_write(cache, folder):
+    cache.set("k", "v")
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert cache.get("k") == "v"
+        other.execute("ROLLBACK")
+
+
+def test_what_the_cve_does_to_diskcache_itself_is_what_these_tests_guard_against(tmp_path):
+    # If this fails, diskcache no longer unpickles on reading, and BytesDisk may be simplified.
+    trap = tmp_path / "trap"
+    with diskcache.Cache(str(tmp_path / "plain")) as plain:
+        plain.set("k", "v")
+        rows(tmp_path / "plain", "UPDATE Cache SET mode = 4, value = ?", pickle.dumps(_RunsWhenUnpickled(trap)))
+        plain.get("k")
+    assert trap.exists()

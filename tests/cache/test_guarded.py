@@ -1,0 +1,275 @@
+"""A store that fails is left alone, and no old value of it ever comes back."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jarvisperf.cache import guarded
+from jarvisperf.cache.guarded import GuardedTier
+from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.cache.unsettled import UnsettledKeys
+
+
+class BrokenError(Exception):
+    pass
+
+
+class Switchable:
+    """A store in a dictionary that fails when the test says so."""
+
+    name = "switchable"
+    place = "switchable://here"
+    failures = (BrokenError,)
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+        self.is_broken = False
+        self.calls = 0
+
+    def _use(self) -> None:
+        self.calls += 1
+        if self.is_broken:
+            raise BrokenError("switched off")
+
+    def open(self) -> None:
+        self._use()
+
+    def get(self, key: str) -> bytes | None:
+        self._use()
+        if self.held.get(key) == b"corrupt":
+            raise CorruptEntryError("found rubbish")
+        return self.held.get(key)
+
+    def put(self, key: str, blob: bytes, seconds: float) -> None:
+        self._use()
+        self.held[key] = blob
+
+    def delete(self, key: str) -> bool:
+        self._use()
+        return self.held.pop(key, None) is not None
+
+    def delete_many(self, keys: set[str]) -> None:
+        for key in keys:
+            self.delete(key)
+
+    def invalidate(self, pattern: KeyPattern) -> set[str]:
+        self._use()
+        found = {key for key in self.held if pattern.matches(key)}
+        self.delete_many(found)
+        return found
+
+    def close(self) -> None:
+        self.calls += 1
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def store() -> Switchable:
+    return Switchable()
+
+
+@pytest.fixture
+def tier(store):
+    made = make_tier(store)
+    yield made
+    made.close()
+
+
+def make_tier(store: Switchable) -> GuardedTier:
+    return GuardedTier(store, random.Random(1), wait_seconds=None, first_pause_seconds=0.002)
+
+
+def fail(tier: GuardedTier, store: Switchable) -> None:
+    store.is_broken = True
+    tier.get("any")
+    assert not tier.available
+
+
+def recover(tier: GuardedTier, store: Switchable) -> None:
+    store.is_broken = False
+    wait_until(lambda: tier.available)
+
+
+def test_a_failure_is_nothing_found_and_is_counted(tier, store):
+    store.held["k"] = b"v"
+    store.is_broken = True
+    assert tier.get("k") is None
+    assert not tier.put("k", b"new", 1)
+    assert not tier.delete("k")
+    assert tier.invalidate(EVERY_KEY) == set()
+    assert tier.errors >= 1
+
+
+def test_a_store_that_is_down_is_not_touched_by_calls(store, monkeypatch):
+    tier = GuardedTier(store, random.Random(1), wait_seconds=None, first_pause_seconds=1000)
+    fail(tier, store)
+    before = store.calls
+    for _ in range(100):
+        tier.get("k")
+        tier.put("k", b"v", 1)
+        tier.delete("k")
+    assert store.calls - before <= 1  # the first probe
+    tier.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tier: tier.put("k", b"new", 1),
+        lambda tier: tier.delete("k"),
+        lambda tier: tier.invalidate(KeyPattern("k*")),
+        lambda tier: tier.clear(),
+        lambda tier: tier.reject("k"),
+    ],
+    ids=["put", "delete", "invalidate", "clear", "reject"],
+)
+def test_what_changed_during_an_outage_does_not_come_back_with_its_old_value(tier, store, change):
+    tier.put("k", b"old", 1)
+    fail(tier, store)
+    change(tier)
+    recover(tier, store)
+    assert tier.get("k") is None
+
+
+def test_what_did_not_change_during_an_outage_is_still_there(tier, store):
+    tier.put("same", b"v", 1)
+    tier.put("changed", b"v", 1)
+    fail(tier, store)
+    tier.delete("changed")
+    recover(tier, store)
+    assert tier.get("same") == b"v"
+
+
+def test_the_write_that_failed_is_an_outage_change_itself(tier, store):
+    tier.put("k", b"old", 1)
+    store.is_broken = True
+    tier.put("k", b"new", 1)
+    recover(tier, store)
+    assert tier.get("k") is None
+
+
+def test_too_many_changes_to_remember_clear_the_namespace(tier, store, monkeypatch):
+    monkeypatch.setattr(tier, "_unsettled", UnsettledKeys(3))
+    tier.put("old", b"v", 1)
+    fail(tier, store)
+    for number in range(10):
+        tier.delete(f"k{number}")
+    tier.delete("old")
+    assert tier.unsettled == 0
+    recover(tier, store)
+    assert store.held == {}
+
+
+def test_a_failure_while_settling_forgets_nothing(tier, store, monkeypatch):
+    tier.put("k", b"old", 1)
+    fail(tier, store)
+    tier.delete("k")
+    failed = threading.Event()
+
+    def fail_once(keys: set[str]) -> None:
+        monkeypatch.undo()
+        failed.set()
+        raise BrokenError("again")
+
+    monkeypatch.setattr(store, "delete_many", fail_once)
+    recover(tier, store)
+    assert failed.is_set()
+    assert tier.get("k") is None
+
+
+def test_an_outage_is_logged_once_and_so_is_its_end(tier, store, caplog):
+    caplog.set_level(logging.INFO, guarded.logger.name)
+    fail(tier, store)
+    wait_until(lambda: tier.errors >= 5)
+    recover(tier, store)
+    wait_until(lambda: len(caplog.messages) == 2)
+    assert caplog.messages == [
+        "switchable cache tier is off, the others go on: switchable://here: BrokenError: switched off",
+        "switchable cache tier is back: switchable://here",
+    ]
+
+
+def test_a_store_that_comes_and_goes_does_not_fill_the_log(store, caplog, clock):
+    tier = GuardedTier(store, random.Random(1), wait_seconds=None, first_pause_seconds=0.002, clock=clock)
+    for _ in range(5):
+        fail(tier, store)
+        recover(tier, store)
+    assert len(caplog.messages) == 1
+    clock.advance(guarded.REPORT_AGAIN_AFTER_SECONDS)
+    fail(tier, store)
+    assert len(caplog.messages) == 2
+    tier.close()
+
+
+def test_a_corrupt_entry_is_a_miss_is_counted_and_is_removed(tier, store):
+    store.held["k"] = b"corrupt"
+    assert tier.get("k") is None
+    assert (tier.corrupt, tier.errors) == (1, 0)
+    assert store.held == {}
+
+
+def test_an_error_that_is_no_failure_of_the_store_is_not_hidden(tier, store, monkeypatch):
+    monkeypatch.setattr(store, "get", lambda key: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        tier.get("k")
+
+
+def test_a_store_that_is_down_from_the_start_is_no_error(store):
+    store.is_broken = True
+    tier = make_tier(store)
+    assert not tier.available
+    recover(tier, store)
+    assert tier.put("k", b"v", 1)
+    tier.close()
+
+
+def test_a_closed_tier_does_not_open_again(tier, store):
+    fail(tier, store)
+    tier.close()
+    store.is_broken = False
+    assert tier.get("k") is None
+    assert not tier.available
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["put", "delete", "clear", "break", "mend"]), st.sampled_from("abc")))
+
+
+@settings(max_examples=60, deadline=None)
+@given(STEPS)
+def test_whatever_happens_a_value_read_is_the_last_one_written(steps):
+    store = Switchable()
+    tier = make_tier(store)
+    last: dict[str, bytes] = {}
+    for number, (step, key) in enumerate(steps):
+        blob = b"%d" % number
+        if step == "put":
+            tier.put(key, blob, 1)
+            last[key] = blob
+        elif step == "delete":
+            tier.delete(key)
+            last.pop(key, None)
+        elif step == "clear":
+            tier.clear()
+            last.clear()
+        elif step == "break":
+            store.is_broken = True
+        else:
+            recover(tier, store)
+        assert all(tier.get(name) in {None, last.get(name)} for name in "abc")
+    recover(tier, store)
+    assert all(tier.get(name) in {None, last.get(name)} for name in "abc")
+    tier.close()

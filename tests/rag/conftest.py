@@ -1,0 +1,96 @@
+"""What the tests of retrieval share: a small embedder written by hand, and RAGs on real Chroma folders."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jarvisperf.cache import SmartCache
+    from jarvisperf.rag import OptimizedRAG
+
+DIMENSIONS = 256
+
+
+class WordEmbedder:
+    """Counts words: texts that share words are near. An embedder as a user would write one, and deterministic.
+
+    ``before_query`` is called before a query is embedded: a place to let something happen in between.
+    """
+
+    def __init__(self, identity: str = "words:1", dimensions: int = DIMENSIONS) -> None:
+        self.identity = identity
+        self.dimensions = dimensions
+        self.queries: list[str] = []
+        self.documents: list[str] = []
+        self.before_query: Callable[[], object] = lambda: None
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.documents.extend(texts)
+        return np.stack([self._vector(text) for text in texts])
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        hook, self.before_query = self.before_query, lambda: None
+        hook()
+        self.queries.append(text)
+        return self._vector(text)
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        vector = np.full(self.dimensions, 1e-3, dtype=np.float32)
+        for word in re.findall(r"\w+", text.lower()):
+            digest = hashlib.blake2b(word.encode(), digest_size=4).digest()
+            vector[int.from_bytes(digest, "big") % self.dimensions] += 1.0
+        return vector / np.linalg.norm(vector)
+
+
+@pytest.fixture
+def word_embedder() -> type[WordEmbedder]:
+    return WordEmbedder
+
+
+@pytest.fixture
+def embedder() -> WordEmbedder:
+    return WordEmbedder()
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[SmartCache]:
+    from jarvisperf.cache import SmartCache
+
+    with SmartCache(redis_url=None, local_cache_dir=tmp_path / "cache") as opened:
+        yield opened
+
+
+@pytest.fixture
+def make_rag(
+    tmp_path: Path, cache: SmartCache, embedder: WordEmbedder, require: Callable[[str], Any]
+) -> Iterator[Callable[..., OptimizedRAG]]:
+    """Makes RAGs, all on one folder, cache and embedder unless told otherwise, and closes them."""
+    from jarvisperf.rag import OptimizedRAG
+
+    require("chromadb")
+    made: list[OptimizedRAG] = []
+
+    def make(**changes: Any) -> OptimizedRAG:
+        where = {} if "chroma_url" in changes else {"path": tmp_path / "chroma"}
+        rag = OptimizedRAG(**{**where, "cache": cache, "model": embedder, **changes})
+        made.append(rag)
+        return rag
+
+    yield make
+    for rag in made:
+        rag.close()
+
+
+@pytest.fixture
+def rag(make_rag: Callable[..., OptimizedRAG]) -> OptimizedRAG:
+    return make_rag()

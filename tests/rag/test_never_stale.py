@@ -1,0 +1,235 @@
+"""Writes and cached searches that cross each other, one interleaving per test."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from jarvisperf.rag import StoreInUseError
+from jarvisperf.rag.embedded import EmbeddedHome
+
+OLD, NEW = "cats purr at night", "cats purr"
+
+
+class Hooked:
+    """A cache that lets something happen right before an answer is stored."""
+
+    def __init__(self, cache):
+        self.cache = cache
+        self.before_set = lambda: None
+        self.stored = []
+
+    def get(self, key):
+        return self.cache.get(key)
+
+    def set(self, key, value, *, ttl):
+        hook, self.before_set = self.before_set, lambda: None
+        hook()
+        self.stored.append(key)
+        self.cache.set(key, value, ttl=ttl)
+
+
+@pytest.fixture
+def hooked(cache):
+    return Hooked(cache)
+
+
+@pytest.fixture
+def rag(make_rag, hooked):
+    rag = make_rag(cache=hooked)
+    rag.batch_add_texts([OLD])
+    return rag
+
+
+@pytest.fixture
+def home(tmp_path):
+    return EmbeddedHome(tmp_path / "chroma", "documents")
+
+
+def best(rag):
+    """The best passage now, after checking that search, cached search and both contexts agree on it."""
+    found = rag.search("cats purr", n_results=1)
+    assert rag.search_cached("cats purr", n_results=1) == found
+    context = rag.generate_context("cats purr", n_results=1)
+    assert rag.generate_context_cached("cats purr", n_results=1) == context
+    return found[0].text
+
+
+def test_a_text_that_was_added_is_found_by_the_next_cached_search(rag):
+    assert best(rag) == OLD
+    rag.batch_add_texts([NEW])
+    assert best(rag) == NEW
+
+
+def test_a_file_that_was_added_and_changed_is_found_as_it_is(rag, tmp_path, require):
+    require("semantic_text_splitter")
+    path = tmp_path / "a.txt"
+    for text in (NEW, "purr purr cats"):
+        path.write_text(text)
+        rag.add_document_optimized(path)
+        assert best(rag) == text
+    path.write_text("")
+    rag.add_document_optimized(path)
+    assert best(rag) == OLD
+
+
+def test_new_metadata_of_a_known_text_is_found(rag):
+    best(rag)
+    rag.batch_add_texts([OLD], metadatas=[{"year": 2020}])
+    assert rag.search_cached("cats purr", n_results=1)[0].metadata == {"year": 2020}
+
+
+def test_another_rag_on_the_same_folder_and_cache_sees_the_write(rag, make_rag):
+    other = make_rag()
+    assert best(other) == best(rag) == OLD
+    rag.batch_add_texts([NEW])
+    assert best(other) == NEW
+
+
+def test_an_answer_computed_before_a_write_and_stored_after_it_is_not_found(rag, hooked):
+    hooked.before_set = lambda: rag.batch_add_texts([NEW])
+    assert rag.search_cached("cats purr", n_results=1)[0].text == OLD
+    assert len(hooked.stored) == 1
+    assert best(rag) == NEW
+
+
+def test_an_answer_computed_across_a_write_is_not_stored(rag, hooked, embedder):
+    embedder.before_query = lambda: rag.batch_add_texts([NEW])
+    rag.search_cached("cats purr", n_results=1)
+    assert hooked.stored == []
+    assert best(rag) == NEW
+
+
+def test_while_a_write_goes_on_the_cache_is_neither_read_nor_written(rag, hooked, home):
+    best(rag)
+    hooked.stored.clear()
+    reads = []
+    hooked.get = reads.append
+    with home.writing(home.read_state().collection):
+        assert rag.search_cached("cats purr", n_results=1)[0].text == OLD
+    assert (reads, hooked.stored) == ([], [])
+
+
+def test_answers_from_before_a_write_that_failed_are_not_found(rag, hooked, home):
+    best(rag)
+    with pytest.raises(KeyError), home.writing(home.read_state().collection):
+        raise KeyError
+    hooked.stored.clear()
+    best(rag)
+    assert len(hooked.stored) == 2
+
+
+def test_what_a_writer_left_that_died_is_resolved_by_the_next_one_that_opens(make_rag, hooked, tmp_path, embedder):
+    with make_rag(cache=hooked) as first:
+        first.batch_add_texts([OLD])
+        assert best(first) == OLD
+    # Dies after Chroma has the new text and before the generation changes.
+    program = f"""
+import os, sys
+import numpy as np
+from pathlib import Path
+from jarvisperf.rag.embedded import EmbeddedHome
+from jarvisperf.rag.store import ChromaStore, Record
+store = ChromaStore(EmbeddedHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents")
+collection = store.open()
+with store._home.writing(str(collection.id)):
+    vector = np.array({embedder.embed_documents([NEW]).tolist()}, dtype=np.float32)
+    collection.upsert(ids=["new"], documents=[{NEW!r}], embeddings=vector)
+    os._exit(9)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+    home = EmbeddedHome(tmp_path / "chroma", "documents")
+    assert home.read_state().writing
+    second = make_rag(cache=hooked)
+    assert second.search_cached("cats purr", n_results=1)[0].text == NEW
+    assert not home.read_state().writing
+    assert best(second) == NEW
+
+
+def test_a_lost_or_broken_state_file_is_no_stale_answer(make_rag, hooked, tmp_path):
+    for damage in (lambda file: file.unlink(), lambda file: file.write_bytes(b"{broken")):
+        with make_rag(cache=hooked) as rag:
+            rag.batch_add_texts([OLD])
+            before = EmbeddedHome(tmp_path / "chroma", "documents").read_state()
+        (state_file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
+        damage(state_file)
+        with make_rag(cache=hooked) as rag:
+            assert best(rag) == OLD
+            after = EmbeddedHome(tmp_path / "chroma", "documents").read_state()
+        assert after.generation != before.generation
+
+
+def test_a_state_file_that_vanishes_while_open_only_costs_the_cache(rag, tmp_path):
+    (state_file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
+    state_file.unlink()
+    assert best(rag) == OLD
+    rag.batch_add_texts([NEW])
+    assert best(rag) == NEW
+
+
+def test_a_folder_that_was_emptied_and_filled_again_has_no_old_answers(make_rag, hooked, tmp_path):
+    with make_rag(cache=hooked) as rag:
+        rag.batch_add_texts([OLD])
+        assert best(rag) == OLD
+    shutil.rmtree(tmp_path / "chroma")
+    with make_rag(cache=hooked) as rag:
+        assert rag.search_cached("cats purr", n_results=1) == []
+
+
+def test_copies_of_a_folder_that_went_different_ways_share_no_answers(make_rag, hooked, tmp_path):
+    with make_rag(cache=hooked) as rag:
+        rag.batch_add_texts([OLD])
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "chroma", copy)
+    one, other = make_rag(cache=hooked), make_rag(cache=hooked, path=copy)
+    one.batch_add_texts([NEW])
+    other.batch_add_texts(["dogs"])
+    assert best(one) == NEW
+    assert best(other) == OLD
+
+
+# Several processes
+
+
+@pytest.fixture
+def other_process(tmp_path, rag):
+    """Another process that has the folder open until its input ends."""
+    program = (
+        "import sys; from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
+        "from jarvisperf.rag.store import ChromaStore;"
+        f"ChromaStore(EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents').open();"
+        "print('open', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.stdin.close()
+
+
+def test_a_folder_that_another_process_has_open_can_be_searched(rag, other_process):
+    assert best(rag) == OLD
+
+
+def test_writing_to_a_folder_that_another_process_has_open_is_refused_with_the_way_out(rag, other_process):
+    with pytest.raises(StoreInUseError, match=r"another process has it open.*chroma run --path .*chroma_url="):
+        rag.batch_add_texts([NEW])
+    assert best(rag) == OLD
+    other_process.stdin.close()
+    other_process.wait()
+    rag.batch_add_texts([NEW])
+    assert best(rag) == NEW
+
+
+def test_the_lock_of_a_closed_rag_is_gone(make_rag, rag, tmp_path):
+    rag.close()
+    program = (
+        "from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
+        f"home = EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
+        "home.settle('c'); home.writing('c').__enter__()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

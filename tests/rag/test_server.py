@@ -1,0 +1,134 @@
+"""Collections on a real `chroma run`, shared by several clients."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from jarvisperf.rag import OptimizedRAG, StoreError
+from jarvisperf.rag.server import ServerHome
+
+OLD, NEW = "cats purr at night", "cats purr"
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, require):
+    require("chromadb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("chroma")
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/api/v2/heartbeat", process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(address, process):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=1).close()
+        except OSError:
+            assert process.poll() is None, "chroma run ended"
+            assert time.monotonic() < deadline, "chroma run does not answer"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture
+def name(request):
+    """A collection of its own for each test."""
+    return f"test-{abs(hash(request.node.nodeid))}"
+
+
+@pytest.fixture
+def clients(make_rag, server, name):
+    return [make_rag(chroma_url=server, collection=name) for _ in range(2)]
+
+
+def best(rag):
+    found = rag.search("cats purr", n_results=1)
+    assert rag.search_cached("cats purr", n_results=1) == found
+    return found[0].text
+
+
+def test_texts_on_a_server_are_found_and_cached(clients, embedder):
+    rag, _ = clients
+    rag.batch_add_texts([OLD])
+    assert best(rag) == OLD
+    embedder.queries.clear()
+    rag.search_cached("cats purr", n_results=1)
+    assert embedder.queries == []
+
+
+def test_a_write_by_one_client_is_seen_by_the_other_at_once(clients):
+    one, other = clients
+    one.batch_add_texts([OLD])
+    assert best(one) == best(other) == OLD
+    other.batch_add_texts([NEW])
+    assert best(one) == best(other) == NEW
+
+
+def test_while_any_client_writes_nobody_uses_the_cache(clients, server, name, embedder):
+    rag, _ = clients
+    rag.batch_add_texts([OLD])
+    assert best(rag) == OLD
+    writer = ServerHome(server, name)
+    writer.connect()
+    other_writer = ServerHome(server, name)
+    other_writer.connect()
+    with writer.writing("c"):
+        with other_writer.writing("c"):
+            pass
+        embedder.queries.clear()
+        rag.search_cached("cats purr", n_results=1)
+        assert embedder.queries == ["cats purr"]
+    writer.disconnect()
+    other_writer.disconnect()
+
+
+def test_the_mark_of_a_client_that_died_is_resolved_when_it_has_stood_for_the_lease(clients, server, name):
+    rag, _ = clients
+    rag.batch_add_texts([OLD])
+    seconds = [0.0]
+    home = ServerHome(server, name, clock=lambda: seconds[0], lease_seconds=300)
+    home.connect()
+    before = home.read_state()
+    with home.writing(before.collection):  # as if nobody were there any more to end it
+        assert home.read_state().writing
+        seconds[0] = 299
+        assert home.read_state().writing
+        seconds[0] = 300
+        after = home.read_state()
+        assert not after.writing
+        assert after.generation != before.generation
+        assert home.read_state() == after
+    home.disconnect()
+
+
+def test_a_server_that_is_not_there_is_named(word_embedder):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    rag = OptimizedRAG(chroma_url=url, model=word_embedder())
+    with pytest.raises(StoreError, match=f"cannot reach the Chroma server at {url}"):
+        rag.search("cats")

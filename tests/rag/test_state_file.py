@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import pytest
+
+from jarvisperf.rag.embedded import EmbeddedHome
+from jarvisperf.rag.generation import State
+from jarvisperf.rag.state_file import StateFile
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.json"
+
+
+@pytest.fixture
+def home(tmp_path, require):
+    require("chromadb")
+    home = EmbeddedHome(tmp_path / "chroma", "documents")
+    home.connect()
+    yield home
+    home.disconnect()
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_a_state_is_read_as_it_was_written(path, writing):
+    state = State("collection", "generation", writing)
+    StateFile(path).write(state)
+    assert StateFile(path).read() == state
+
+
+def test_each_change_is_seen_by_a_reader_that_has_read_before(path):
+    reader, writer = StateFile(path), StateFile(path)
+    for number in range(20):
+        state = State("c", f"g{number}", writing=number % 2 == 0)
+        writer.write(state)
+        assert reader.read() == state
+
+
+def test_where_there_is_no_file_the_state_is_unknown(path):
+    assert StateFile(path).read() is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema": 2}', b"\xff\x00", b'{"schema":1,"writing":0}'])
+def test_a_file_of_another_form_is_an_unknown_state(path, content):
+    path.write_bytes(content)
+    assert StateFile(path).read() is None
+
+
+def test_a_state_of_another_schema_is_unknown(path):
+    StateFile(path).write(State("c", "g", writing=False))
+    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2'))
+    assert StateFile(path).read() is None
+
+
+def test_a_write_leaves_no_other_files(path):
+    StateFile(path).write(State("c", "g", writing=False))
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_first_opening_begins_a_generation(home):
+    assert home.read_state() is None
+    home.settle("c")
+    assert home.read_state().collection == "c"
+    assert not home.read_state().writing
+
+
+def test_opening_again_keeps_the_generation(home):
+    home.settle("c")
+    before = home.read_state()
+    home.settle("c")
+    assert home.read_state() == before
+
+
+def test_another_collection_of_the_same_name_begins_a_generation(home):
+    home.settle("c")
+    before = home.read_state()
+    home.settle("d")
+    assert home.read_state().generation != before.generation
+
+
+def test_a_write_is_marked_while_it_lasts_and_ends_with_a_new_generation(home):
+    home.settle("c")
+    before = home.read_state()
+    with home.writing("c"):
+        assert home.read_state().writing
+    after = home.read_state()
+    assert not after.writing
+    assert after.generation != before.generation
+
+
+def test_a_write_that_fails_ends_with_a_new_generation_too(home):
+    home.settle("c")
+    before = home.read_state()
+    with pytest.raises(KeyError), home.writing("c"):
+        raise KeyError
+    assert not home.read_state().writing
+    assert home.read_state().generation != before.generation
+
+
+def test_collections_of_one_folder_have_their_own_states(home, tmp_path):
+    home.settle("c")
+    other = EmbeddedHome(tmp_path / "chroma", "Documents")
+    assert other.read_state() is None
