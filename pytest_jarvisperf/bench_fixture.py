@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class JarvisBench:
             Exception: What the function raises, as it is.
         """
         from jarvisperf.bench.sampling import Plan
-        from jarvisperf.bench.targets import SetUpTarget, make_target
+        from jarvisperf.bench.targets import SetUpTarget, describe, make_target
 
         self._claim("time")
         warmup = self._marker.warmup_seconds
@@ -69,6 +70,12 @@ class JarvisBench:
             result, _ = self._harness.time(self._record, target, plan)
         finally:
             target.close()
+        if inspect.iscoroutine(result):
+            result.close()
+            raise TypeError(
+                f"{describe(func)} returned a coroutine that nobody awaits, so its time says nothing: "
+                "give jarvis_bench the coroutine function itself"
+            )
         return result  # type: ignore[no-any-return]
 
     def pedantic(
@@ -152,8 +159,7 @@ class JarvisBench:
 
     def finish(self) -> None:
         """Note what the test said about itself."""
-        self._record.group = self.group
-        self._record.extra_info = {str(key): str(value) for key, value in self.extra_info.items()}
+        self._record.describe(self.group, self.extra_info)
 
     def _claim(self, metric: str) -> None:
         if metric in self._measured:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_jarvisperf.bench_fixture import JarvisBench
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
-from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.record import record_of
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, ``.memory``, ``.startup``."""
     state = request.config.stash[state_key]
     bench = JarvisBench(
-        request.node.stash[record_key],
+        record_of(request.node),
         read_bench_marker(request.node),
         state.options.budget_seconds,
         state.harness,
@@ -75,11 +75,20 @@ def tiered_cache_factory(
                 local_cache_dir=tmp_path_factory.mktemp("cache") if "disk" in tiers else None,
                 **settings,
             )
+            if "redis" in tiers:
+                # By a cache of its own, for a test may have closed this one; the folder goes with pytest's others.
+                stack.callback(_clear_redis, redis, settings)
             stack.callback(cache.close)
-            stack.callback(cache.clear)
             return cache
 
         yield make
+
+
+def _clear_redis(redis: str | None, settings: dict[str, Any]) -> None:
+    from jarvisperf.cache import SmartCache
+
+    with SmartCache(redis_url=redis, local_cache_dir=None, **settings) as cache:
+        cache.clear()
 
 
 @pytest.fixture

@@ -36,22 +36,64 @@ def _are_tiers(value: object) -> bool:
     return isinstance(value, tuple | list) and bool(value) and all(tier in TIERS for tier in value)
 
 
+def _is_plain_function(value: object) -> bool:
+    return callable(value) and not inspect.iscoroutinefunction(value)
+
+
+def _is_redis_url(value: object) -> bool:
+    from jarvisperf.cache.redis_url import check_redis_url
+
+    try:
+        check_redis_url(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _parses(reader: str) -> Callable[[Any], bool]:
+    """Make a check that a reader of `jarvisperf.gate.thresholds` takes a value."""
+
+    def allows(value: Any) -> bool:
+        from jarvisperf.gate import thresholds
+
+        try:
+            getattr(thresholds, reader)(value)
+        except ValueError:
+            return False
+        return True
+
+    return allows
+
+
+_SHARE = "a percentage like '5%' or 'off'"
+_SECONDS = "a time like '2ms' (s, ms, us, ns)"
+_BYTES = "a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)"
+
 MARKERS: Mapping[str, Mapping[str, Key]] = {
     "jarvis_bench": {
         "group": Key(_is_text, "a name"),
         "budget": Key(lambda value: _is_number(value, 0, open_end=True), "seconds above 0"),
         "warmup": Key(lambda value: _is_number(value, 0, open_end=False), "seconds from 0"),
-        "setup": Key(callable, "a function that may return (args, kwargs)"),
+        "setup": Key(_is_plain_function, "a plain function that may return (args, kwargs)"),
         "before": Key(_is_text, "the name of the test that shows the state before"),
+    },
+    "jarvis_threshold": {
+        "time": Key(_parses("parse_share"), _SHARE),
+        "memory": Key(_parses("parse_share"), _SHARE),
+        "startup": Key(_parses("parse_share"), _SHARE),
+        "max_time": Key(_parses("parse_seconds_limit"), _SECONDS),
+        "max_memory": Key(_parses("parse_bytes_limit"), _BYTES),
+        "max_startup": Key(_parses("parse_seconds_limit"), _SECONDS),
     },
     "jarvis_cache": {
         "tiers": Key(_are_tiers, f"a tuple of {', '.join(map(repr, TIERS))}"),
-        "redis": Key(_is_text, "a Redis URL"),
+        "redis": Key(_is_redis_url, "a Redis URL: redis://host:port/db, rediss://host:port/db, unix:///path"),
     },
 }
 
 DESCRIPTIONS = (
     "jarvis_bench(group=, budget=, warmup=, setup=, before=): how a benchmark is measured; budget, warmup: seconds.",
+    "jarvis_threshold(time='5%', memory=, startup=, max_time='2ms', max_memory='50MB', max_startup=): limits.",
     "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): which tiers the tiered_cache fixture has.",
 )
 
@@ -113,15 +155,9 @@ def read_bench_marker(item: pytest.Item) -> BenchMarker:
         group=values.get("group"),
         budget_seconds=values.get("budget"),
         warmup_seconds=values.get("warmup"),
-        setup=_plain_function(values.get("setup")),
+        setup=values.get("setup"),
         before=None if before is None else _sibling(item, before),
     )
-
-
-def _plain_function(setup: Any) -> Any:
-    if inspect.iscoroutinefunction(setup):
-        raise pytest.UsageError(f"jarvis_bench: setup={setup.__qualname__} is a coroutine function, give a plain one")
-    return setup
 
 
 def _sibling(item: pytest.Item, name: str) -> str:
@@ -132,3 +168,23 @@ def _sibling(item: pytest.Item, name: str) -> str:
     callspec = getattr(item, "callspec", None)
     parameters = f"[{callspec.id}]" if callspec and "[" not in name else ""
     return f"{folder}::{name}{parameters}"
+
+
+def read_thresholds(item: pytest.Item, defaults: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Read the `jarvis_threshold` markers of a test.
+
+    Returns:
+        How much worse each metric may get, as a share; and absolute limits by metric, in seconds or bytes.
+    """
+    values = merged(item, "jarvis_threshold")
+    if not values:
+        return dict(defaults), {}
+    from jarvisperf.gate.thresholds import parse_bytes_limit, parse_seconds_limit, parse_share
+
+    shares = dict(defaults) | {name: parse_share(text) for name, text in values.items() if not name.startswith("max_")}
+    limits = {}
+    for name, text in values.items():
+        if name.startswith("max_"):
+            metric = name.removeprefix("max_")
+            limits[metric] = parse_bytes_limit(text) if metric == "memory" else parse_seconds_limit(text)
+    return shares, limits

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_BUDGET_SECONDS = 2.0
+FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 25
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
 
@@ -25,12 +26,28 @@ class Options:
         budget_seconds: Measuring time per benchmark.
         report_folder: Where the report goes.
         redis: What the Redis behind the fixtures is.
+        against: The revision to compare with in lockstep; None: none.
+        exact: Take that revision itself, not its merge base with HEAD.
+        thresholds: How much worse each metric may get, as a share, infinite: any; empty: the defaults.
+        launches: Most launches in lockstep.
+        fails_inconclusive: Whether an inconclusive verdict fails its test.
+        allows_missing: Whether benchmarks that the base has and head has not are allowed.
+        arm_install: A command that installs the project into each arm; None: the arms run from their sources.
+        shared: Further files and folders of head that serve on both arms.
     """
 
     bench: bool
     budget_seconds: float
     report_folder: Path
     redis: str
+    against: str | None
+    exact: bool
+    thresholds: dict[str, float]
+    launches: int
+    fails_inconclusive: bool
+    allows_missing: bool
+    arm_install: str | None
+    shared: tuple[str, ...]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -44,6 +61,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini("jarvis_bench", "measure, see --jarvis-bench", type="bool", default=False)
     for name, metavar, default, text in (
+        ("against", "REV", "", "Lockstep against a git revision: the merge base of REV and HEAD."),
+        ("threshold", "5%", "", "How much worse a metric may get: 5%, time=5%,memory=10%, or off."),
+        ("launches", "N", str(MOST_LAUNCHES), "Most launches in lockstep."),
+        ("inconclusive", "pass|fail", "pass", "What an inconclusive verdict does."),
+        ("arm-install", "CMD", "", "Command that installs the project into each arm, in an environment of its own."),
         ("budget", "SECONDS", f"{DEFAULT_BUDGET_SECONDS:g}", "Measuring time per benchmark."),
         ("report", "DIR", "reports", "Where the report goes, from the root folder."),
         (
@@ -53,8 +75,16 @@ def add_options(parser: pytest.Parser) -> None:
             "Redis behind the fixtures; auto: a private real server where one can be had.",
         ),
     ):
-        group.addoption(f"--jarvis-{name}", metavar=metavar, default=None, help=f"{text} Default: {default}.")
-        parser.addini(f"jarvis_{name}", f"see --jarvis-{name}", default=default)
+        shown = f"{text} Default: {default}." if default else text
+        group.addoption(f"--jarvis-{name}", metavar=metavar, default=None, help=shown.replace("%", "%%"))
+        parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", default=default)
+    for name, text in (
+        ("against-exact", "Compare with the revision itself, not with its merge base."),
+        ("allow-missing", "Do not fail for benchmarks that the base has and head has not."),
+    ):
+        group.addoption(f"--jarvis-{name}", action="store_true", default=None, help=text)
+        parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", type="bool", default=False)
+    parser.addini("jarvis_shared", "files and folders of head that serve on both arms", type="args", default=[])
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -68,6 +98,14 @@ def read_options(config: pytest.Config) -> Options:
         budget_seconds=_value(config, "jarvis_budget", parse_seconds),
         report_folder=config.rootpath / _value(config, "jarvis_report", _folder),
         redis=_value(config, "jarvis_redis", _redis),
+        against=_value(config, "jarvis_against", str.strip) or None,
+        exact=_value(config, "jarvis_against_exact", bool),
+        thresholds=_value(config, "jarvis_threshold", _thresholds),
+        launches=_value(config, "jarvis_launches", _launches),
+        fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
+        allows_missing=_value(config, "jarvis_allow_missing", bool),
+        arm_install=_value(config, "jarvis_arm_install", str.strip) or None,
+        shared=tuple(config.getini("jarvis_shared")),
     )
 
 
@@ -96,6 +134,26 @@ def parse_seconds(value: object) -> float:
     return seconds
 
 
+def _thresholds(value: str) -> dict[str, float]:
+    if not value:
+        return {}
+    from jarvisperf.gate.thresholds import parse_thresholds
+
+    return parse_thresholds(value)
+
+
+def _launches(value: str) -> int:
+    if not value.strip().isdecimal() or not FEWEST_LAUNCHES <= int(value) <= MOST_LAUNCHES:
+        raise ValueError(f"{value!r} is not allowed, give a whole number from {FEWEST_LAUNCHES} to {MOST_LAUNCHES}")
+    return int(value)
+
+
+def _pass_or_fail(value: str) -> str:
+    if value not in {"pass", "fail"}:
+        raise ValueError(f"{value!r} is not allowed, give pass or fail")
+    return value
+
+
 def _folder(value: str) -> Path:
     if not value.strip():
         raise ValueError("an empty name is not allowed, give a folder, like reports")
@@ -103,6 +161,12 @@ def _folder(value: str) -> Path:
 
 
 def _redis(value: str) -> str:
-    if value in {"auto", "fake"} or value.startswith(("redis://", "rediss://", "unix://")):
+    if value in {"auto", "fake"}:
         return value
-    raise ValueError(f"{value!r} is not allowed, give {REDIS_FORMS}")
+    from jarvisperf.cache.redis_url import check_redis_url
+
+    try:
+        check_redis_url(value)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is not allowed, give {REDIS_FORMS} ({error})") from None
+    return value

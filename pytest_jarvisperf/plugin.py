@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+from typing import TYPE_CHECKING
+
 import pytest
 
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
-from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers, read_bench_marker
+from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, read_options
-from pytest_jarvisperf.record import Record, parameters_of, record_key
-from pytest_jarvisperf.state import State, state_key
+from pytest_jarvisperf.record import record_key, start_record
+from pytest_jarvisperf.state import State, harness_key, state_key
+
+if TYPE_CHECKING:
+    from pytest_jarvisperf.lockstep_session import LockstepSession
+    from pytest_jarvisperf.options import Options
 
 pytest_plugins = ("pytest_jarvisperf.fixtures",)
 
@@ -26,25 +34,65 @@ def pytest_configure(config: pytest.Config) -> None:
     for description in DESCRIPTIONS:
         config.addinivalue_line("markers", description)
     options = read_options(config)
-    if options.bench and (hasattr(config, "workerinput") or config.getoption("numprocesses", None)):
+    if options.bench and _is_distributed(config):
         raise pytest.UsageError("--jarvis-bench measures one benchmark at a time: leave out -n, or give -n 0")
-    harness = MeasuringHarness() if options.bench else QuickHarness()
+    in_worker = harness_key in config.stash
+    if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
+        options = dataclasses.replace(options, bench=False, against=None)
+    if options.against and not options.bench:
+        raise pytest.UsageError("--jarvis-against compares what is measured: give --jarvis-bench too")
+    harness = config.stash.get(harness_key, MeasuringHarness() if options.bench else QuickHarness())
     config.stash[state_key] = State(options, harness)
+    if options.bench or in_worker:
+        # Now, before a test can put a mocked clock in the place of the real one.
+        for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup"):
+            importlib.import_module(module)
     if options.bench:
         from pytest_jarvisperf.session import BenchSession
 
-        config.pluginmanager.register(BenchSession(config, options), "jarvisperf-session")
+        lockstep = _lockstep(config, options)
+        config.pluginmanager.register(BenchSession(config, options, lockstep), "jarvisperf-session")
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
 
-        config.pluginmanager.register(PytestBenchmarkBridge(config, options, harness), "jarvisperf-bridge")
+        config.pluginmanager.register(
+            PytestBenchmarkBridge(config, options, harness, measures=options.bench or in_worker), "jarvisperf-bridge"
+        )
 
 
-@pytest.hookimpl(tryfirst=True)
+def _is_distributed(config: pytest.Config) -> bool:
+    if hasattr(config, "workerinput"):
+        return False  # the controller has refused already
+    return bool(config.getoption("numprocesses", None) or config.getoption("tx", None))
+
+
+def _lockstep(config: pytest.Config, options: Options) -> LockstepSession | None:
+    if options.against is None:
+        return None
+    from jarvisperf.gate.git import GitError
+    from jarvisperf.gate.revision import resolve
+    from pytest_jarvisperf.lockstep_session import LockstepSession
+
+    try:
+        repository = resolve(config.rootpath, options.against, exact=options.exact)
+    except GitError as error:
+        raise pytest.UsageError(f"--jarvis-against: {error}") from None
+    session = LockstepSession(config, options, repository)
+    config.pluginmanager.register(session, "jarvisperf-lockstep")
+    return session
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Check the markers, and give every benchmark test its record."""
+    """Check the markers, those that a conftest added too, and give every benchmark test its record."""
     for item in items:
         check_markers(item)
         if BENCH_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            marker = read_bench_marker(item)
-            item.stash[record_key] = Record(item.nodeid, marker.group, parameters_of(item), marker.before)
+            start_record(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin each attempt of a benchmark test with an empty record."""
+    if record_key in item.stash:
+        start_record(item)

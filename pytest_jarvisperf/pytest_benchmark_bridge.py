@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.bench_fixture import WARMUP_SHARE
-from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.record import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from jarvisperf.bench.sampling import Plan
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.record import Record
@@ -42,17 +43,18 @@ ITS_OUTPUT_OPTIONS = ITS_OWN_OPTIONS[4:]
 class PytestBenchmarkBridge:
     """Overrides the `benchmark` fixture; registered after all plugins, so that its definition is the nearer one."""
 
-    def __init__(self, config: pytest.Config, options: Options, harness: Harness) -> None:
+    def __init__(self, config: pytest.Config, options: Options, harness: Harness, *, measures: bool) -> None:
         self._options = options
         self._harness = harness
-        self._takes_over = options.bench or not _is_set(config, ITS_OWN_OPTIONS)
+        self._measures = measures
+        self._takes_over = measures or not _is_set(config, ITS_OWN_OPTIONS)
         self._reports_there = _is_set(config, ITS_OUTPUT_OPTIONS)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Let benchmarks run although the project's options disable or skip them in ordinary runs."""
         theirs = getattr(session.config, "_benchmarksession", None)
-        if self._options.bench and theirs is not None:
+        if self._measures and theirs is not None:
             theirs.skip = False
             theirs.disabled = False
 
@@ -62,38 +64,44 @@ class PytestBenchmarkBridge:
         if not self._takes_over:
             yield benchmark
             return
-        record = request.node.stash[record_key]
-        bridge = _Bridge(benchmark, record, self._options.budget_seconds, self._harness)
+        record = record_of(request.node)
+        marker = request.node.get_closest_marker("benchmark")
+        asked = marker.kwargs if marker else {}
+        bridge = _Bridge(benchmark, record, self._plan(benchmark, asked), self._harness)
         benchmark._raw = bridge.time  # noqa: SLF001
         benchmark._raw_pedantic = bridge.rounds  # noqa: SLF001
         if not (self._options.bench and self._reports_there):
             benchmark._add_stats = _ignore  # noqa: SLF001
         yield benchmark
-        record.group = benchmark.group or record.group
-        record.extra_info = {str(key): str(value) for key, value in benchmark.extra_info.items()}
+        record.describe(record.group if benchmark.group is None else benchmark.group, benchmark.extra_info)
+
+    def _plan(self, fixture: Any, asked: Mapping[str, Any]) -> Plan:
+        """Make the plan: this plugin's, but for what the test's own marker asks for."""
+        from jarvisperf.bench.sampling import Plan
+
+        budget = float(asked.get("max_time", self._options.budget_seconds))
+        return Plan(
+            budget_seconds=budget,
+            warmup_seconds=budget * WARMUP_SHARE if asked.get("warmup", True) else 0.0,
+            min_samples=fixture._min_rounds,  # noqa: SLF001
+            pause_collector=bool(asked.get("disable_gc", True)),
+        )
 
 
 class _Bridge:
     """Takes the samples of one `benchmark` fixture."""
 
-    def __init__(self, fixture: Any, record: Record, budget_seconds: float, harness: Harness) -> None:
+    def __init__(self, fixture: Any, record: Record, plan: Plan, harness: Harness) -> None:
         self._fixture = fixture
         self._record = record
-        self._budget_seconds = budget_seconds
+        self._plan = plan
         self._harness = harness
 
     def time(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        from jarvisperf.bench.sampling import Plan
         from jarvisperf.bench.targets import FunctionTarget
 
-        fixture = self._fixture
-        plan = Plan(
-            budget_seconds=self._budget_seconds,
-            warmup_seconds=self._budget_seconds * WARMUP_SHARE,
-            min_samples=fixture._min_rounds,  # noqa: SLF001
-        )
-        target = FunctionTarget(function_to_benchmark, args, kwargs, clock=fixture._timer)  # noqa: SLF001
-        result, samples = self._harness.time(self._record, target, plan)
+        target = FunctionTarget(function_to_benchmark, args, kwargs, clock=self._fixture._timer)  # noqa: SLF001
+        result, samples = self._harness.time(self._record, target, self._plan)
         self._fill_stats(samples)
         return result
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.markers import read_bench_marker
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jarvisperf.runs.model import Benchmark, Metric
 
 SHOWN_PARAMETER_CHARACTERS = 200
@@ -35,28 +39,54 @@ class Record:
     extra_info: dict[str, str] = field(default_factory=dict)
     error: str | None = None
 
+    def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
+        """Note what the test said about itself; values become text."""
+        self.group = None if group is None else as_text(group)
+        self.extra_info = {as_text(name): as_text(value) for name, value in extra_info.items()}
+
     def finished(self) -> Benchmark:
         """Give the benchmark as the run keeps it; one with an error has no figures."""
         from jarvisperf.runs.model import Benchmark
 
         return Benchmark(
-            id=self.id,
+            id=as_text(self.id),
             group=self.group,
             params=self.params,
             metrics={} if self.error else dict(self.metrics),
-            before=self.before,
+            before=None if self.before is None else as_text(self.before),
             extra_info=self.extra_info,
-            error=self.error,
+            error=None if self.error is None else as_text(self.error),
         )
 
 
 record_key = pytest.StashKey[Record]()
 
 
+def record_of(item: pytest.Item) -> Record:
+    """Give a test's record; one that asked for its fixture in the middle of its run gets it now."""
+    found = item.stash.get(record_key, None)
+    return start_record(item) if found is None else found
+
+
+def start_record(item: pytest.Item) -> Record:
+    """Give a test an empty record, in place of one from an earlier attempt."""
+    marker = read_bench_marker(item)
+    record = Record(item.nodeid, marker.group, parameters_of(item), marker.before)
+    item.stash[record_key] = record
+    return record
+
+
+def as_text(value: object) -> str:
+    """Give a value as text that every file and terminal takes: what UTF-8 cannot hold is written out as escapes."""
+    return str(value).encode("utf-8", "backslashreplace").decode()
+
+
 def parameters_of(item: pytest.Item) -> dict[str, str]:
     """Give the parameters of a test as text of bounded length."""
     callspec = getattr(item, "callspec", None)
-    return {name: _shortened(repr(value)) for name, value in callspec.params.items()} if callspec else {}
+    return (
+        {as_text(name): _shortened(as_text(repr(value))) for name, value in callspec.params.items()} if callspec else {}
+    )
 
 
 def _shortened(text: str) -> str:

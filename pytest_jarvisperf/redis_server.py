@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 URL_VARIABLE = "JARVISPERF_REDIS_URL"
 START_DEADLINE_SECONDS = 20.0
+STALE_AFTER_SECONDS = 3 * START_DEADLINE_SECONDS  # a younger folder may belong to a server that is starting
+FOLDER_PREFIX = "jarvis-redis-"
+SOCKET_NAME = "redis.sock"
 LONGEST_SOCKET_PATH_BYTES = 100  # the kernels allow 104 to 108
 # No port: nobody else on the machine can reach it. No persistence: it leaves nothing behind.
 SERVER_OPTIONS = ("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no")
@@ -115,7 +119,8 @@ def _executables(environ: Mapping[str, str]) -> list[Path]:
 
 def _start_real(executable: Path) -> RedisServer:
     folder = _short_private_folder()
-    path = folder / "redis.sock"
+    _sweep(folder.parent)
+    path = folder / SOCKET_NAME
     log = folder / "redis.log"
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 - the executable is an installed redis-server
@@ -145,9 +150,36 @@ def _stopper_of_process(process: subprocess.Popen[bytes], folder: Path) -> Calla
 
 def _short_private_folder() -> Path:
     base: str | None = None
-    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_SOCKET_PATH_BYTES - len("/jarvis-redis-12345678/redis.sock"):
+    if len(os.fsencode(tempfile.gettempdir())) > LONGEST_SOCKET_PATH_BYTES - len(
+        f"/{FOLDER_PREFIX}12345678/{SOCKET_NAME}"
+    ):
         base = "/tmp"  # noqa: S108 - mkdtemp makes a private folder in it; the usual one is too long for a socket
-    return Path(tempfile.mkdtemp(prefix="jarvis-redis-", dir=base))
+    return Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX, dir=base))
+
+
+def _sweep(base: Path) -> None:
+    """Remove what servers of this user left that were killed, together with whoever should have cleaned up."""
+    for folder in base.glob(f"{FOLDER_PREFIX}*"):
+        try:
+            found = folder.lstat()
+        except OSError:
+            continue  # another session swept it
+        is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
+        is_old = time.time() - found.st_mtime > STALE_AFTER_SECONDS
+        if is_ours and is_old and _nobody_listens(folder / SOCKET_NAME):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _nobody_listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1.0)
+        try:
+            client.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _dies_with_parent() -> Callable[[], None] | None:

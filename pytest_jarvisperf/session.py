@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings import Findings
     from jarvisperf.runs.model import Benchmark
+    from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.record import Record
 
+LISTING_OPTIONS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
     "a test measures when it calls the fixture jarvis_bench or benchmark"
@@ -28,10 +30,11 @@ NOT_GREEN = (
 class BenchSession:
     """The plugin object of a measuring run."""
 
-    def __init__(self, config: pytest.Config, options: Options) -> None:
+    def __init__(self, config: pytest.Config, options: Options, lockstep: LockstepSession | None = None) -> None:
         self._config = config
         self._options = options
-        self._records: list[Record] = []
+        self._lockstep = lockstep
+        self._records: dict[str, Record] = {}
         self._created = datetime.datetime.now(datetime.UTC)
         self._start = time.perf_counter()
         self._findings: Findings | None = None
@@ -60,40 +63,62 @@ class BenchSession:
             return (yield)
         finally:
             record = item.stash.get(record_key, None)
-            if record is not None and record not in self._records:
-                self._records.append(record)
+            if record is not None:
+                self._records[item.nodeid] = record  # of the last attempt, where a plugin reruns tests
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports; a run that measured nothing does not end well."""
-        if session.config.getoption("collectonly", False):
+        if any(session.config.getoption(name, False) for name in LISTING_OPTIONS):
             return
-        benchmarks = tuple(record.finished() for record in self._records if record.metrics or record.error)
-        if not any(benchmark.metrics for benchmark in benchmarks):
+        self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
+        if self._findings is None or not any(finding.metrics for finding in self._findings.benchmarks):
             self._problems.append(NOT_GREEN)
             if session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if not benchmarks:
+        if self._findings is None:
             return
         from jarvisperf.report import write_reports
+
+        try:
+            self._written = write_reports(self._findings, self._options.report_folder)
+        except Exception as error:  # noqa: BLE001  # a report that fails must not hide what the tests said
+            self._problems.append(f"the report could not be written: {type(error).__name__}: {error}")
+
+    def _lockstep_findings(self) -> Findings | None:
+        assert self._lockstep is not None  # noqa: S101  # asked only where there is one
+        if self._lockstep.problem:
+            self._problems.append(f"nothing was compared: {self._lockstep.problem}")
+        findings = self._lockstep.findings(self._created_text(), self._seconds())
+        if findings is not None and not findings.trusted:
+            self._problems.append(f"this run is not to be trusted: {self._lockstep.control}")
+        return findings
+
+    def _recorded_findings(self) -> Findings | None:
         from jarvisperf.report.findings import findings_of
         from jarvisperf.runs.commit import read_commit
         from jarvisperf.runs.machine import read_machine
         from jarvisperf.runs.model import Run
 
-        run = Run(
-            created=self._created.isoformat(timespec="seconds"),
-            seconds=time.perf_counter() - self._start,
-            machine=read_machine(),
-            commit=read_commit(self._config.rootpath),
-            benchmarks=benchmarks,
+        benchmarks = tuple(record.finished() for record in self._records.values() if record.metrics or record.error)
+        if not benchmarks:
+            return None
+        self._problems += _missing_twins(benchmarks)
+        return findings_of(
+            Run(
+                created=self._created_text(),
+                seconds=self._seconds(),
+                machine=read_machine(),
+                commit=read_commit(self._config.rootpath),
+                benchmarks=benchmarks,
+            )
         )
-        self._problems += _missing_twins(run.benchmarks)
-        self._findings = findings_of(run)
-        try:
-            self._written = write_reports(self._findings, self._options.report_folder)
-        except OSError as error:
-            self._problems.append(f"the report could not be written: {error}")
+
+    def _created_text(self) -> str:
+        return self._created.isoformat(timespec="seconds")
+
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._start
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table, what was written where, and what went wrong."""

@@ -10,6 +10,24 @@ if TYPE_CHECKING:
     from jarvisperf.runs.summary import Summary
 
 
+def checked_name(name: str) -> str:
+    """Return the name of a result.
+
+    Raises:
+        TypeError: It is no text.
+        ValueError: It is empty or not valid Unicode, so that no report could be written.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"name is {name!r}: give text")
+    if not name:
+        raise ValueError("name is '': give one character or more")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"name is {name!r}, which has a lone surrogate: give valid Unicode") from None
+    return name
+
+
 class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
     """What `BenchmarkSystem.benchmark` found; all times in seconds per call.
 

@@ -22,7 +22,7 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 
 DEFAULT_BUDGET_SECONDS = 2.0
 CLOCK_TICKS_PER_SAMPLE = 1_000  # an error of one tick of the clock is then 0.1 % of a sample
-LARGEST_ITERATIONS = 1 << 30
+LARGEST_ITERATIONS = 1 << 24  # a clock that stands still must end the calibration
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,12 +155,19 @@ def calibrate(target: Target, sample_seconds: float, resolution_seconds: float) 
 
 
 def clock_resolution(clock: Callable[[], float]) -> float:
-    """Measure the smallest step that a clock shows, in seconds: the least of 20 observed steps."""
+    """Measure the smallest step that a clock shows, in seconds: the least of 20 observed steps.
+
+    Raises:
+        RuntimeError: The clock stands still.
+    """
     steps = []
     for _ in range(20):
         start = clock()
-        now = clock()
-        while now == start:
+        for _ in range(LARGEST_ITERATIONS):
             now = clock()
+            if now != start:
+                break
+        else:
+            raise RuntimeError("the clock stands still, so nothing can be timed: is time mocked or frozen?")
         steps.append(now - start)
     return min(steps)

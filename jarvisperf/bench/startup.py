@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from jarvisperf.bench.targets import Clock
@@ -76,6 +77,8 @@ def measure_startup(
         clock: Seconds as a float; the budget is counted with it.
 
     Raises:
+        TypeError: `argv` is no list of words.
+        ValueError: It is empty.
         ProcessFailedError: A process could not be started or did not end with status 0.
     """
     samples: list[ProcessSample] = []
@@ -120,9 +123,11 @@ class Launcher:
             argv: The program and its arguments.
 
         Raises:
+            TypeError: `argv` is no list of words.
+            ValueError: It is empty.
             ProcessFailedError: It could not be started, or ended with another status than 0.
         """
-        words = [str(word) for word in argv]
+        words = _words(argv)
         self._pipe(self._launcher.stdin).write(json.dumps({"argv": words, "output": self._output}) + "\n")
         self._pipe(self._launcher.stdin).flush()
         answer = json.loads(self._pipe(self._launcher.stdout).readline() or '{"problem": "the launcher ended"}')
@@ -149,3 +154,12 @@ class Launcher:
     def _pipe(pipe: IO[str] | None) -> IO[str]:
         assert pipe is not None  # noqa: S101  # all pipes are asked for above
         return pipe
+
+
+def _words(argv: Sequence[str]) -> list[str]:
+    problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
+    if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):
+        raise TypeError(problem)
+    if not argv:
+        raise ValueError(problem)
+    return [str(word) for word in argv]

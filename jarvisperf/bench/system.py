@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import threading
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.bench.checks import check_whole_number
-from jarvisperf.bench.results import BenchmarkResult
+from jarvisperf.bench.results import BenchmarkResult, checked_name
 from jarvisperf.bench.sampling import Plan, measure
 from jarvisperf.bench.targets import describe, make_target
 from jarvisperf.runs.files import write_whole
@@ -19,7 +21,7 @@ from jarvisperf.runs.summary import quantile, summarize
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 SAMPLE_SECONDS = 1e-4
 
@@ -50,14 +52,14 @@ class BenchmarkSystem:
             name: The name of the result; None: the function's own. A second result of a name replaces the first.
 
         Raises:
-            TypeError: `func` cannot be called.
-            ValueError: `iterations` is not a whole number from 1.
+            TypeError: `func` cannot be called or returns a coroutine that nobody awaits, or the name is no text.
+            ValueError: `iterations` is not a whole number from 1, or the name is empty or not valid Unicode.
             Exception: What `func` raises, as it is.
         """
         if not callable(func):
             raise TypeError(f"benchmark needs a function, got {func!r}")
         check_whole_number("iterations", iterations, least=1)
-        name = describe(func) if name is None else name
+        name = checked_name(describe(func) if name is None else name)
         plan = Plan(
             budget_seconds=math.inf,
             warmup_seconds=0.01,
@@ -68,6 +70,7 @@ class BenchmarkSystem:
         with self._measuring:
             target = make_target(func)
             try:
+                _refuse_coroutine(target.call(), name)
                 samples = measure(target, plan)
             finally:
                 target.close()
@@ -87,7 +90,12 @@ class BenchmarkSystem:
 
         Returns:
             The results by name.
+
+        Raises:
+            TypeError: `tests` is no dictionary; or as `benchmark`.
         """
+        if not isinstance(tests, Mapping):
+            raise TypeError(f"tests is {tests!r}: give a dictionary of functions by name")
         return {name: self.benchmark(func, iterations, name) for name, func in tests.items()}
 
     def compare_benchmarks(self, names: Iterable[str]) -> dict[str, Any]:
@@ -101,9 +109,12 @@ class BenchmarkSystem:
             ``medians``: seconds per call for each name.
 
         Raises:
+            TypeError: One name is given instead of several.
             KeyError: There is no result of a name.
             ValueError: No name was given.
         """
+        if isinstance(names, str):
+            raise TypeError(f"names is {names!r}: give a list of names")
         wanted = list(names)
         if not wanted:
             raise ValueError("no names to compare: give at least one")
@@ -166,6 +177,12 @@ class BenchmarkSystem:
 def get_benchmark_system() -> BenchmarkSystem:
     """Give the benchmark system of this process, so that results from several places can be compared."""
     return BenchmarkSystem()
+
+
+def _refuse_coroutine(returned: object, name: str) -> None:
+    if inspect.iscoroutine(returned):
+        returned.close()
+        raise TypeError(f"{name} returned a coroutine that nobody awaits: pass the coroutine function itself")
 
 
 def _table(results: list[BenchmarkResult]) -> str:

@@ -7,6 +7,7 @@ call beside the target is measured by `benchmarks/bench_harness.py`.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import sys
 import time
@@ -198,7 +199,7 @@ class SetUpTarget:
         self._setup = setup
         self._teardown = teardown
         self._clock = clock
-        self._kind = CoroutineTarget if awaits and inspect.iscoroutinefunction(function) else FunctionTarget
+        self._kind = CoroutineTarget if awaits and calls_are_awaited(function) else FunctionTarget
 
     @contextmanager
     def _prepared(self) -> Iterator[Target]:
@@ -241,8 +242,17 @@ def make_target(
     clock: Clock = time.perf_counter,
 ) -> FunctionTarget | CoroutineTarget:
     """Make the target for a function or a coroutine function."""
-    kind = CoroutineTarget if inspect.iscoroutinefunction(function) else FunctionTarget
+    kind = CoroutineTarget if calls_are_awaited(function) else FunctionTarget
     return kind(function, args, kwargs, clock)
+
+
+def calls_are_awaited(function: object) -> bool:
+    """Whether calls are to be awaited: a coroutine function, an object with one as ``__call__``, a partial of these."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)  # noqa: B004 - of the type: a class is called by its own type
+    )
 
 
 def describe(function: object) -> str:

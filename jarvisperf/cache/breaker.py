@@ -25,7 +25,7 @@ class Breaker:
 
     Args:
         recover: Makes the store ready and calls ``close_circuit``; returns whether it did. It is called in the
-            background, again and again until it succeeds.
+            background, again and again until it succeeds, and does not raise.
         name: Of the thread.
         jitter: Source of randomness.
         first_pause_seconds: Between the first two attempts of an outage; then it doubles up to 5 s.

@@ -68,6 +68,9 @@ def cached(
             called, an argument that has no stable encoding or a result that cannot be encoded.
         ValueError: The ttl is negative, or the function is a lambda and there is no prefix.
     """
+    given: object = ttl
+    if callable(given) or isinstance(given, classmethod):
+        raise TypeError("@cached stands without parentheses: write @cached()")
     checked_ttl(ttl, 0.0)
     if not isinstance(key_prefix, str):
         raise TypeError(f"key_prefix is {key_prefix!r}: give a str")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import diskcache
-from diskcache.core import METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
+from diskcache.core import DBNAME, METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
 
 from jarvisperf.cache.tier import CorruptEntryError
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # How long a call may wait while another process writes. A writer that needs longer is a failure: it costs a
 # recomputation, where waiting would cost every caller.
 BUSY_SECONDS: Final = 0.25
+# A folder that was removed or replaced is noticed this late: until then values go to a database that nobody finds.
+CHECK_PLACE_SECONDS: Final = 1.0
 _BATCH: Final = 500
 
 # All that a database left by somebody else could otherwise choose.
@@ -136,17 +138,23 @@ class DiskStore:
         folder: Created, for its owner only, if it does not exist.
         names: Of the namespace.
         most_bytes: About how much may be stored; the oldest goes first.
+        clock: Monotonic seconds; paces the look at whether the folder is still the one that was opened.
     """
 
     name = "disk"
     failures: tuple[type[Exception], ...] = (diskcache.Timeout, sqlite3.Error, OSError)
 
-    def __init__(self, folder: Path, names: Names, most_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, names: Names, most_bytes: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._folder = folder.expanduser().absolute()
         self.place = str(self._folder)
         self._names = names
         self._most_bytes = most_bytes
+        self._clock = clock
         self._opened: _Database | None = None
+        self._file: tuple[int, int] | None = None
+        self._checked_at = -math.inf
 
     def open(self) -> None:
         """Open the database, anew if it was open."""
@@ -163,6 +171,7 @@ class DiskStore:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # Settings inside the database that no diskcache wrote.
             raise OSError(f"not a cache database: {error}") from error
+        self._file, self._checked_at = self._file_now(), self._clock()
 
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key."""
@@ -205,7 +214,19 @@ class DiskStore:
     def _database(self) -> _Database:
         if self._opened is None:
             raise OSError("the cache database is not open")
+        now = self._clock()
+        if now - self._checked_at >= CHECK_PLACE_SECONDS:
+            if self._file_now() != self._file:
+                raise OSError("the folder was removed or replaced while it was open")
+            self._checked_at = now
         return self._opened
+
+    def _file_now(self) -> tuple[int, int] | None:
+        try:
+            found = (self._folder / DBNAME).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
     def _delete(self, names: list[bytes]) -> None:
         for start in range(0, len(names), _BATCH):

@@ -171,7 +171,7 @@ class GuardedTier:
             self._store.open()
             while not self._use_if_settled():
                 self._settle()
-        except self._store.failures as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that probes must go on
             self._report(error)
             return False
         return True

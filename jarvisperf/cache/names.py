@@ -15,10 +15,13 @@ class Names:
             ``a`` would clear ``a:b`` too.
 
     Raises:
-        ValueError: The namespace is empty or holds a colon.
+        TypeError: The namespace is not a str.
+        ValueError: It is empty or holds a colon.
     """
 
     def __init__(self, namespace: str) -> None:
+        if not isinstance(namespace, str):
+            raise TypeError(f"namespace is {namespace!r}: give a str, not {type(namespace).__name__}")
         if not namespace or SEPARATOR in namespace:
             raise ValueError(f"namespace is {namespace!r}: give a word without {SEPARATOR!r}")
         self.prefix = _encoded(namespace + SEPARATOR)

@@ -10,7 +10,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from jarvisperf.cache.redis_url import check_redis_url, without_password
+from jarvisperf.cache.redis_url import check_redis_url, fault_in_client, without_password
 from jarvisperf.cache.tier import CorruptEntryError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class RedisStore:
         reply_seconds: How long the server may be silent.
 
     Raises:
-        ValueError: The URL has none of the allowed forms.
+        ValueError: The URL has none of the allowed forms, or an option that the client refuses.
     """
 
     name = "redis"
@@ -45,13 +45,18 @@ class RedisStore:
     def __init__(self, url: str, names: Names, connect_seconds: float, reply_seconds: float) -> None:
         self.place = without_password(check_redis_url(url))
         self._names = names
-        self._client: Any = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=connect_seconds,
-            socket_timeout=reply_seconds,
-            retry=Retry(NoBackoff(), 0),  # the client's own retries nest, and then last for minutes
-            decode_responses=False,
-        )
+        try:
+            self._client: Any = redis.Redis.from_url(
+                url,
+                socket_connect_timeout=connect_seconds,
+                socket_timeout=reply_seconds,
+                retry=Retry(NoBackoff(), 0),  # the client's own retries nest, and then last for minutes
+                decode_responses=False,
+            )
+            pool = self._client.connection_pool
+            pool.connection_class(**pool.connection_kwargs)  # connects to nothing, but finds wrong options
+        except (TypeError, ValueError, redis.RedisError) as error:
+            raise ValueError(fault_in_client(url, error)) from None
 
     def open(self) -> None:
         """Find out whether the server answers, with a new connection."""

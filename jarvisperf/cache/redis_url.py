@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 ALLOWED_FORMS = "redis://host:port[/db], rediss://host:port[/db] or unix:///path"
+# The cache stores bytes and does not let the client retry; these would change that.
+_FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
+# The parser drops tabs and ends of lines, and blanks at the ends: it would connect to another place than was written.
+_WHITE_SPACE = re.compile(r"[^\S ]|^ | $|^(?!unix:).* ", re.DOTALL)
+_ANY_PASSWORD = re.compile(r"^((?:\w+:)?/*[^:@/]*):.*@", re.DOTALL)
+_PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&#]*")
 
 
 def check_redis_url(url: str) -> str:
@@ -19,18 +26,28 @@ def check_redis_url(url: str) -> str:
     """
     if not isinstance(url, str):
         raise TypeError(f"a Redis URL is a str, not {type(url).__name__}: give {ALLOWED_FORMS}")
-    fault = _fault(url)
+    fault = _fault(url) or _fault_of_options(url)
     if fault:
-        raise ValueError(f"Redis URL {without_password(url)!r} {fault}: give {ALLOWED_FORMS}")
+        raise ValueError(_message(url, fault))
     return url
+
+
+def fault_in_client(url: str, error: Exception) -> str:
+    """Say what is wrong with a URL that has an allowed form and that the Redis client refuses."""
+    named = [name for name in _options(url) if repr(name) in str(error)]
+    fault = f"has an option that does not fit, {named[0]!r}" if named else "does not suit the Redis client"
+    return _message(url, f"{fault} ({error})")
 
 
 def without_password(url: str) -> str:
     """Return the URL for a message: a password in it is replaced by stars."""
+    url = _PASSWORD_OPTION.sub("***", url)
     try:
         parts = urlsplit(url)
     except ValueError:
-        return url
+        return _ANY_PASSWORD.sub(r"\1:***@", url)
+    if not parts.netloc:
+        return _ANY_PASSWORD.sub(r"\1:***@", url)
     if parts.password is None:
         return url
     user_info, _, host = parts.netloc.rpartition("@")
@@ -38,19 +55,36 @@ def without_password(url: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
 
 
+def _message(url: str, fault: str) -> str:
+    return f"Redis URL {without_password(url)!r} {fault}: give {ALLOWED_FORMS}"
+
+
 def _fault(url: str) -> str | None:
+    if _WHITE_SPACE.search(url):
+        return "holds white space"
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as error:
         return f"cannot be read ({error})"
-    if parts.scheme == "unix":
-        return None if len(parts.path) > 1 else "names no socket path"
-    if parts.scheme not in {"redis", "rediss"}:
+    scheme = url.partition("://")[0]  # as it is written: the client takes small letters only
+    if scheme not in {"redis", "rediss", "unix"}:
         return "has no scheme that is known"
-    if not parts.hostname:
-        return "names no host"
-    if port == 0:
-        return "has port 0"
-    database = parts.path.strip("/")
+    if scheme == "unix":
+        return None if len(parts.path) > 1 else "names no socket path"
+    if not parts.hostname or port == 0:
+        return "has port 0" if parts.hostname else "names no host"
+    return _fault_of_database(parts.path.strip("/"))
+
+
+def _fault_of_database(database: str) -> str | None:
     return None if database.isdecimal() or not database else f"has a database that is no number ({database!r})"
+
+
+def _fault_of_options(url: str) -> str | None:
+    fixed = [name for name in _options(url) if name in _FIXED_OPTIONS]
+    return f"has the option {fixed[0]!r}, which the cache sets itself" if fixed else None
+
+
+def _options(url: str) -> list[str]:
+    return [name for name, _ in parse_qsl(urlsplit(url).query, keep_blank_values=True)]

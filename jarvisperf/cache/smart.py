@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -88,6 +89,7 @@ class SmartCache:
         self._names = Names(namespace)
         check_at_least("memory_items", memory_items, 0)
         check_at_least("disk_bytes", disk_bytes, 1)
+        folder = _checked_folder(local_cache_dir)
         self._clock = clock
         self._wall_clock = wall_clock
         self._memory = MemoryTier(memory_items, clock)
@@ -104,9 +106,7 @@ class SmartCache:
             checked_seconds("redis_reply_seconds", redis_reply_seconds),
         )
         self._redis = None if redis_url is None else _redis_tier(redis_url, self._names, timeouts, jitter)
-        self._disk = (
-            None if local_cache_dir is None else _disk_tier(Path(local_cache_dir), self._names, disk_bytes, jitter)
-        )
+        self._disk = None if folder is None else _disk_tier(folder, self._names, disk_bytes, jitter)
         self._lower = tuple(tier for tier in (self._redis, self._disk) if tier is not None)
 
     def get(self, key: str, default: Any = None) -> Any:
@@ -229,6 +229,8 @@ class SmartCache:
     def get_stats(self) -> CacheStats:
         """Count what happened since the cache was made; see ``CacheStats``."""
         redis, disk = self._redis, self._disk
+        # Without a Redis tier it found nothing of what reached past memory: the share of hits can be reckoned anyway.
+        redis_misses = redis.misses if redis else self._memory_misses
         memory_hits = self._memory.hits()
         hits = memory_hits + sum(tier.hits for tier in self._lower)
         reads = hits + self._misses
@@ -242,7 +244,7 @@ class SmartCache:
             "memory_evictions": self._memory.evictions,
             "redis_available": redis is not None and redis.available,
             "redis_hits": redis.hits if redis else 0,
-            "redis_misses": redis.misses if redis else 0,
+            "redis_misses": redis_misses,
             "redis_errors": redis.errors if redis else 0,
             "redis_unsettled": redis.unsettled if redis else 0,
             "local_cache_available": disk is not None and disk.available,
@@ -357,6 +359,16 @@ def _encoded(value: object) -> bytes:
         from jarvisperf.cache.culprit import find_culprit
 
         raise TypeError(find_culprit(value)) from None
+
+
+def _checked_folder(folder: Path | str | None) -> Path | None:
+    if folder is None:
+        return None
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"local_cache_dir is {folder!r}: give a folder, or None for no disk tier")
+    if not str(folder):
+        raise ValueError("local_cache_dir is '': give a folder ('.' is the working folder), or None for no disk tier")
+    return Path(folder)
 
 
 def _redis_tier(url: str, names: Names, timeouts: tuple[float, float], jitter: random.Random) -> GuardedTier:

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 
 class CacheStats(TypedDict):
-    """Counts since the cache was made; a tier that is not configured has zeros.
+    """Counts since the cache was made; a tier that is not configured has zeros, except ``redis_misses``.
 
     A read asks memory, then Redis, then the disk, and stops where it finds the value: every read is one hit of one
     tier, or a miss.
@@ -28,7 +28,7 @@ class CacheStats(TypedDict):
     """Redis is configured and in use."""
     redis_hits: int
     redis_misses: int
-    """Reads that asked for Redis and got nothing; while it is down, all of them."""
+    """Reads that asked for Redis and got nothing; while it is down or not configured, all that reached past memory."""
     redis_errors: int
     """Failures of Redis, probes of an outage included."""
     redis_unsettled: int

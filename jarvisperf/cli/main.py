@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
+from jarvisperf.cli import runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
 
     schema = commands.add_parser("schema", help="print the JSON Schema of report.json")
     schema.set_defaults(run=_schema)
+
+    runs.add_commands(commands)
     return parser
 
 

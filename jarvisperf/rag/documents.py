@@ -47,9 +47,13 @@ def read_passages(path: Path) -> list[Passage]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        DocumentError: The type is not supported, or the file is not UTF-8.
+        DocumentError: The type is not supported, or the file or its name is not UTF-8.
         MissingPackageError: semantic-text-splitter is not installed.
     """
+    try:
+        str(path).encode()  # passages are stored with their source
+    except UnicodeEncodeError as error:
+        raise DocumentError(f"{str(path)!a} is not a name in UTF-8: rename the file or its folder") from error
     suffix = path.suffix.lower()
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file")

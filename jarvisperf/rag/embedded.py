@@ -79,7 +79,7 @@ class EmbeddedHome:
         with self._lock.within_process:  # no thread here is writing, and no other process can
             state = self._file.read()
             if state is None or state.writing or state.collection != collection_id:
-                self._file.write(State(collection_id, self._new_token(), writing=False))
+                self._begin(collection_id, writing=False)
 
     @contextlib.contextmanager
     def writing(self, collection_id: str) -> Iterator[None]:
@@ -87,11 +87,18 @@ class EmbeddedHome:
 
         Raises:
             StoreInUseError: Another process has the folder open.
-            OSError: The state cannot be written; where the mark could not be set, nothing has been changed.
+            StoreError: The folder is gone, or the state cannot be written; where the mark could not be set, nothing
+                has been changed.
         """
         with self._lock.exclusive():
-            self._file.write(State(collection_id, self._new_token(), writing=True))
+            self._begin(collection_id, writing=True)
             try:
                 yield
             finally:
-                self._file.write(State(collection_id, self._new_token(), writing=False))
+                self._begin(collection_id, writing=False)
+
+    def _begin(self, collection_id: str, *, writing: bool) -> None:
+        try:
+            self._file.write(State(collection_id, self._new_token(), writing=writing))
+        except OSError as error:
+            raise StoreError(f"cannot write to the document store in {self._folder}: {error}") from error

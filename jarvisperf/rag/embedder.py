@@ -129,10 +129,12 @@ def embedder_for(model: str | os.PathLike[str] | Embedder | None = None) -> Embe
 
     Raises:
         TypeError: The model is something else.
-        ValueError: An environment variable has a value that it cannot have.
+        ValueError: The model is an empty string, or an environment variable has a value that it cannot have.
     """
     if model is None:
         return SentenceTransformerEmbedder(None, read_settings().model)
+    if model == "":
+        raise ValueError("model is '': give a folder or a hub name, or None for the one of the settings")
     if isinstance(model, str | os.PathLike):
         return SentenceTransformerEmbedder(model)
     if isinstance(model, Embedder):

@@ -18,7 +18,7 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
-from jarvisperf.rag.errors import StoreInUseError
+from jarvisperf.rag.errors import StoreError, StoreInUseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +62,14 @@ class FolderLock:
 
         Raises:
             StoreInUseError: Another process has the folder open.
+            StoreError: The folder was removed or replaced while it was open.
         """
         with self.within_process:
+            if not self._is_in_place():
+                raise StoreError(
+                    f"the document store in {self._folder} is gone: close every OptimizedRAG that has it open and"
+                    " make a new one"
+                )
             try:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except (BlockingIOError, PermissionError) as error:  # POSIX allows EAGAIN and EACCES
@@ -76,6 +82,13 @@ class FolderLock:
                 yield
             finally:
                 fcntl.lockf(self._descriptor, fcntl.LOCK_SH)
+
+    def _is_in_place(self) -> bool:
+        try:
+            in_place = (self._folder / LOCK_NAME).stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(in_place, os.fstat(self._descriptor))
 
 
 _locks: weakref.WeakValueDictionary[Path, FolderLock] = weakref.WeakValueDictionary()

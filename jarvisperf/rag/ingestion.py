@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.rag.store import Record
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from jarvisperf.rag.documents import Passage
 
@@ -21,26 +21,31 @@ T = TypeVar("T")
 
 def records_of_texts(
     texts: Iterable[str],
-    metadatas: Sequence[Mapping[str, Any] | None] | None,
-    ids: Sequence[str] | None,
+    metadatas: Iterable[Mapping[str, Any] | None] | None,
+    ids: Iterable[str] | None,
 ) -> Iterator[Record | None]:
     """One record per text, None for one that is empty or blank; lazily, so texts may be more than memory holds.
 
     Raises:
-        TypeError: The texts are one string, or one of them is no string.
+        TypeError: The texts are one string, one of them is no string, or a metadata is no dictionary.
         ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, or a text is not valid
             Unicode.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of strings")
-    if (metadatas is not None or ids is not None) and not isinstance(texts, Sized):
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts is {texts!r}: give a list of strings")
+    beside, keys = _listed("metadatas", metadatas), _listed("ids", ids)
+    if (beside is not None or keys is not None) and not isinstance(texts, Sized):
         texts = list(texts)
-    for name, companions in (("metadatas", metadatas), ("ids", ids)):
+    for name, companions in (("metadatas", beside), ("ids", keys)):
         if companions is not None and isinstance(texts, Sized) and len(companions) != len(texts):
             raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
-    if ids is not None:
-        _check_ids(ids)
-    return _records(texts, metadatas, ids)
+    if beside is not None:
+        _check_metadatas(beside)
+    if keys is not None:
+        _check_ids(keys)
+    return _records(texts, beside, keys)
 
 
 def records_of_passages(passages: Iterable[Passage], source: str) -> list[Record]:
@@ -90,6 +95,20 @@ def _records(
             continue
         metadata = metadatas[index] if metadatas is not None else None
         yield Record(ids[index] if ids is not None else content_id(text), text, metadata)
+
+
+def _listed(name: str, values: Iterable[T] | None) -> list[T] | None:
+    if values is None:
+        return None
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise TypeError(f"{name} is {values!r}: give a list, one for each text")
+    return list(values)
+
+
+def _check_metadatas(metadatas: Sequence[object]) -> None:
+    for index, metadata in enumerate(metadatas):
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"metadata {index} is {metadata!r}: give a dictionary or None")
 
 
 def _check_ids(ids: Sequence[object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,11 +15,10 @@ from jarvisperf.rag.query_cache import Answer, AnswerForm, Question, answer
 from jarvisperf.rag.results import AddReport, SearchResult, decode_results, encode_results
 from jarvisperf.rag.stats import PerformanceStats, QueryStats
 from jarvisperf.rag.store import ChromaStore, last_of_each_id
-from jarvisperf.rag.texts import normalise_query
+from jarvisperf.rag.texts import check_unicode, normalise_query
 from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import numpy as np
@@ -52,8 +52,8 @@ class OptimizedRAG:
         chroma_url: ``http://host:port`` of a Chroma server, instead of a folder.
 
     Raises:
-        TypeError: The model is something else.
-        ValueError: Both path and chroma_url are given, or the URL has a wrong form.
+        TypeError: An argument is something else.
+        ValueError: Both path and chroma_url are given, one of them or the model is empty, or the URL has a wrong form.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class OptimizedRAG:
         collection: str = "documents",
         chroma_url: str | None = None,
     ) -> None:
+        _check_collection(collection)
+        _check_cache(cache)
         self._home = _home(path, chroma_url, collection)
         self._store = ChromaStore(self._home, collection)
         self._embedder = embedder_for(model)
@@ -134,8 +136,8 @@ class OptimizedRAG:
         self,
         texts: Iterable[str],
         batch_size: int = 100,
-        metadatas: Sequence[Mapping[str, Any] | None] | None = None,
-        ids: Sequence[str] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
+        ids: Iterable[str] | None = None,
     ) -> AddReport:
         """Add texts, batch by batch; what is already stored when something fails stays.
 
@@ -150,12 +152,12 @@ class OptimizedRAG:
             ids: An id for each text.
 
         Raises:
-            TypeError: One string is given instead of several, or a text is no string.
+            TypeError: One string is given instead of several, a text is no string, or a metadata no dictionary.
             ValueError: Another number of metadatas or ids than of texts, an id twice, a batch size below 1, or
                 metadata that Chroma refuses.
             ModelNotFoundError: No model can be had.
             StoreInUseError: Another process has the folder open.
-            StoreError: The store cannot be opened or does not fit the model.
+            StoreError: The store cannot be opened or written, or does not fit the model.
         """
         self._check_open()
         size = _whole_number("batch_size", batch_size)
@@ -180,7 +182,7 @@ class OptimizedRAG:
 
         Raises:
             FileNotFoundError: There is no such file.
-            DocumentError: The type is not supported, or the file is not UTF-8.
+            DocumentError: The type is not supported, or the file or its name is not UTF-8.
             ModelNotFoundError, StoreInUseError, StoreError: As :meth:`batch_add_texts`.
         """
         from jarvisperf.rag.documents import read_passages
@@ -201,8 +203,11 @@ class OptimizedRAG:
             How many queries the cache now answers.
 
         Raises:
+            TypeError: One string is given instead of several.
             TypeError, ValueError, ModelNotFoundError, StoreError: As :meth:`search`.
         """
+        if isinstance(queries, str):
+            raise TypeError(f"queries is the string {queries!r}: give a list of strings")
         seconds = _ttl_seconds(cache_ttl)
         cached = 0
         for query in queries:
@@ -326,6 +331,17 @@ def _ttl_seconds(cache_ttl: float) -> float:
     return cache_ttl
 
 
+def _check_collection(collection: str) -> None:
+    if not isinstance(collection, str):
+        raise TypeError(f"collection is {collection!r}: give a string")
+    check_unicode(collection, "collection")
+
+
+def _check_cache(cache: KeyValueCache | None) -> None:
+    if cache is not None and not all(callable(getattr(cache, method, None)) for method in ("get", "set")):
+        raise TypeError(f"cache is {cache!r}: give a SmartCache, or another object with get and set")
+
+
 def _home(path: str | os.PathLike[str] | None, chroma_url: str | None, collection: str) -> Home:
     if chroma_url is not None:
         if path is not None:
@@ -335,4 +351,8 @@ def _home(path: str | os.PathLike[str] | None, chroma_url: str | None, collectio
         return ServerHome(chroma_url, collection)
     from jarvisperf.rag.embedded import EmbeddedHome
 
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path is {path!r}: give a folder")
+    if path == "":
+        raise ValueError("path is '': give a folder ('.' is the working folder), or None for the one of the settings")
     return EmbeddedHome(Path(path) if path is not None else read_settings().data_dir / "chroma", collection)

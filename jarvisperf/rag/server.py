@@ -39,7 +39,8 @@ class ServerHome:
         lease_seconds: How long the mark of a writer is believed.
 
     Raises:
-        ValueError: The URL has another form.
+        TypeError: The URL is no string.
+        ValueError: It has another form.
     """
 
     def __init__(
@@ -142,6 +143,8 @@ class ServerHome:
 
 def _parse_url(url: str) -> tuple[str, int, bool]:
     problem = f"chroma_url is {url!r}: give http://host:port or https://host:port"
+    if not isinstance(url, str):
+        raise TypeError(problem)
     try:
         parts = urlsplit(url)
         port = parts.port

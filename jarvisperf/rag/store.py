@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 SPACE = "cosine"
 
 _INCLUDED = ["documents", "metadatas", "distances"]
+_NOT_WORTH_COUNTING = 1000  # to ask for more results than there are passages is slower than to count them, from here
 _PARTS = ("ids", *_INCLUDED)
 
 
@@ -98,6 +99,8 @@ class ChromaStore:
             StoreError: The vector does not fit the collection.
         """
         collection = self.open()
+        if n_results > _NOT_WORTH_COUNTING:  # Chroma refuses numbers beyond 32 bits
+            n_results = min(n_results, max(1, self.count()))
         try:
             found = collection.query(query_embeddings=[vector], n_results=n_results, include=_INCLUDED)
         except Exception as error:

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 from jarvisperf.report.base import Report
 from jarvisperf.report.plots import BEFORE_AFTER, pairs_of
 from jarvisperf.report.table import (
-    FOOTNOTE,
-    HEADER,
     LEFT_ALIGNED,
-    Row,
+    columns,
     commit_line,
+    footnote,
     machine_line,
     problem_lines,
     summary_line,
@@ -53,15 +52,10 @@ def render(findings: Findings) -> str:
         parts += [f"![Bars of every pair, before and after, on a log scale](plots/{BEFORE_AFTER}.png)", ""]
     rows = table_rows(findings)
     if rows:
-        alignment = ("---" if name in LEFT_ALIGNED else "---:" for name in Row._fields)
-        parts += [
-            _line(HEADER),
-            _line(alignment),
-            *(_line(map(escape, row)) for row in rows),
-            "",
-            FOOTNOTE,
-            "",
-        ]
+        names = columns(findings)
+        parts += [_line(names), _line("---" if name in LEFT_ALIGNED else "---:" for name in names)]
+        parts += [_line(escape(row[name]) for name in names) for row in rows]
+        parts += ["", footnote(findings), ""]
     problems = problem_lines(findings)
     if problems:
         parts += ["## Failed", "", *(f"- {escape(line)}" for line in problems), ""]

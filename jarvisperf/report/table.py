@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from jarvisperf.report import units
 
 if TYPE_CHECKING:
-    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding, Verdict
 
 NOTHING = "-"
+GRAVITY: tuple[Verdict, ...] = ("error", "missing", "regressed", "inconclusive", "improved", "unchanged", "new")
 
 
-class Row(NamedTuple):
-    """One metric of one benchmark, as text."""
+Row = dict[str, str]  # one metric of one benchmark, as text by column
 
-    group: str
-    benchmark: str
-    metric: str
-    median: str
-    spread: str
-    per_second: str
-    samples: str
-    before_after: str
-
-
-HEADER = Row("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
-LEFT_ALIGNED = frozenset({"group", "benchmark", "metric"})
-FOOTNOTE = (
+RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
+COMPARE_COLUMNS = ("group", "benchmark", "metric", "base", "head", "ratio", "95% interval", "threshold", "verdict")
+LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict"})
+RECORD_FOOTNOTE = (
     "spread: width of the middle half of the samples, as a share of the median. "
     "before/after: how many times the median of the uncached or naive twin."
 )
+COMPARE_FOOTNOTE = "base, head: medians. ratio: head / base, measured in pairs; above 1 is slower or larger."
+
+
+def columns(findings: Findings) -> tuple[str, ...]:
+    """Give the table's columns: other ones where something was compared."""
+    return RECORD_COLUMNS if findings.base is None else COMPARE_COLUMNS
+
+
+def footnote(findings: Findings) -> str:
+    """Say what the columns mean."""
+    return RECORD_FOOTNOTE if findings.base is None else COMPARE_FOOTNOTE
 
 
 def table_rows(findings: Findings) -> list[Row]:
@@ -55,18 +57,24 @@ def short_names(findings: Findings) -> dict[str, str]:
 
 
 def _row(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> Row:
-    head = metric.head
-    ratio = finding.before.ratios.get(name) if finding.before else None
-    return Row(
-        group=finding.group or NOTHING,
-        benchmark=shown,
-        metric=name,
-        median=units.quantity(head.median, metric.unit) if head else NOTHING,
-        spread=units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
-        per_second=units.digits(head.per_second) if head and metric.unit == "s" else NOTHING,
-        samples=f"{head.samples:,}" if head else NOTHING,
-        before_after=units.times(ratio) if ratio is not None else NOTHING,
-    )
+    base, head = metric.base, metric.head
+    speed_up = finding.before.ratios.get(name) if finding.before else None
+    return {
+        "group": finding.group or NOTHING,
+        "benchmark": shown,
+        "metric": name,
+        "median": units.quantity(head.median, metric.unit) if head else NOTHING,
+        "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
+        "ops/s": units.digits(head.per_second) if head and metric.unit == "s" else NOTHING,
+        "samples": f"{head.samples:,}" if head else NOTHING,
+        "before/after": units.times(speed_up) if speed_up is not None else NOTHING,
+        "base": units.quantity(base.median, metric.unit) if base else NOTHING,
+        "head": units.quantity(head.median, metric.unit) if head else NOTHING,
+        "ratio": f"{metric.ratio:.3f}" if metric.ratio is not None else NOTHING,
+        "95% interval": "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else NOTHING,
+        "threshold": units.percent(metric.threshold) if metric.threshold is not None else NOTHING,
+        "verdict": metric.verdict,
+    }
 
 
 def problem_lines(findings: Findings) -> list[str]:
@@ -75,14 +83,32 @@ def problem_lines(findings: Findings) -> list[str]:
 
 
 def summary_line(findings: Findings) -> str:
-    """Say in one line what was measured."""
+    """Say in one line what was found."""
+    if findings.base is not None:
+        return _comparison_line(findings)
     failed = sum(finding.error is not None for finding in findings.benchmarks)
     measured = len(findings.benchmarks) - failed
     words = [f"{measured} benchmark{'' if measured == 1 else 's'} measured"]
     if failed:
         words.append(f"{failed} failed")
-    words.append("nothing compared" if findings.base is None else f"compared with {findings.base.name}")
-    return f"{', '.join(words)}; {findings.seconds:.0f} s"
+    return f"{', '.join(words)}, nothing compared; {findings.seconds:.0f} s"
+
+
+def verdict_of(finding: BenchmarkFinding) -> Verdict:
+    """Give the gravest verdict of a benchmark's metrics."""
+    if finding.error is not None:
+        return "error"
+    found = {metric.verdict for metric in finding.metrics.values()}
+    return next((verdict for verdict in GRAVITY if verdict in found), "new")
+
+
+def _comparison_line(findings: Findings) -> str:
+    counts = Counter(verdict_of(finding) for finding in findings.benchmarks)
+    total = len(findings.benchmarks)
+    words = [f"{counts['regressed']} of {total} regressed"]
+    words += [f"{counts[verdict]} {verdict}" for verdict in GRAVITY if verdict != "regressed" and counts[verdict]]
+    trust = "run trusted" if findings.trusted else "run NOT trusted"
+    return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"
 
 
 def machine_line(findings: Findings) -> str:

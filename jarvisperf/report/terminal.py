@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.table import FOOTNOTE, HEADER, LEFT_ALIGNED, NOTHING, problem_lines, summary_line, table_rows
+from jarvisperf.report.table import LEFT_ALIGNED, NOTHING, footnote, problem_lines, summary_line, table_rows
+from jarvisperf.report.table import columns as table_columns
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from jarvisperf.report.findings import Findings
 
 NARROWEST_COLUMNS = 80  # below, names fold into columns that nobody can read; a pipe has no width at all
@@ -39,19 +42,27 @@ def render(findings: Findings, *, colour: bool, columns: int) -> str:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     # The group is a line of its own above its benchmarks: as a column it would take the width that names need.
     table.add_column("group, benchmark", overflow="fold", min_width=SHORTEST_NAME_COLUMNS)
-    for name in HEADER[2:]:
+    names = table_columns(findings)[2:]
+    for name in names:
         table.add_column(name, justify="left" if name in LEFT_ALIGNED else "right", no_wrap=True)
     group = None
     for row in table_rows(findings):
-        if row.group != group:
-            group = row.group
+        if row["group"] != group:
+            group = row["group"]
             table.add_row(Text("no group" if group == NOTHING else group, style="bold cyan"))
-        table.add_row(Text(f"  {row.benchmark}"), *(Text(cell) for cell in row[2:]))
+        table.add_row(Text(f"  {row['benchmark']}"), *(_cell(name, row[name]) for name in names))
     if table.row_count:
         console.print(table)
         console.print()
-        console.print(Text(FOOTNOTE, style="dim"))
+        console.print(Text(footnote(findings), style="dim"))
     for line in problem_lines(findings):
         console.print(Text(f"FAILED {line}", style="red"), soft_wrap=True)
     console.print(Text(summary_line(findings), style="bold"))
     return stream.getvalue()
+
+
+def _cell(name: str, text: str) -> Text:
+    from rich.text import Text
+
+    styles = {"regressed": "bold red", "error": "bold red", "missing": "bold red", "improved": "green"}
+    return Text(text, style=styles.get(text, "") if name == "verdict" else "")

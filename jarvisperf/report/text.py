@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report.base import Report
 from jarvisperf.report.table import (
-    FOOTNOTE,
-    HEADER,
     LEFT_ALIGNED,
-    Row,
+    columns,
     commit_line,
+    footnote,
     machine_line,
     problem_lines,
     summary_line,
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.report.findings import Findings
+    from jarvisperf.report.table import Row
 
 
 class TextReport(Report):
@@ -39,23 +39,23 @@ def render(findings: Findings) -> str:
     parts = [summary_line(findings), commit_line(findings), machine_line(findings), ""]
     rows = table_rows(findings)
     if rows:
-        parts += [*_aligned([HEADER, *rows]), "", FOOTNOTE, ""]
+        parts += [*_aligned(columns(findings), rows), "", footnote(findings), ""]
     problems = problem_lines(findings)
     if problems:
         parts += ["Failed:", *(f"  {line}" for line in problems), ""]
     return "\n".join(parts)
 
 
-def _aligned(rows: list[Row]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
+def _aligned(names: tuple[str, ...], rows: list[Row]) -> list[str]:
+    header = {name: name for name in names}
+    widths = {name: max(len(row[name]) for row in (header, *rows)) for name in names}
 
     def line(row: Row) -> str:
         cells = (
-            cell.ljust(width) if name in LEFT_ALIGNED else cell.rjust(width)
-            for name, cell, width in zip(Row._fields, row, widths, strict=True)
+            row[name].ljust(widths[name]) if name in LEFT_ALIGNED else row[name].rjust(widths[name]) for name in names
         )
         return "  ".join(cells).rstrip()
 
-    lines = [line(row) for row in rows]
+    lines = [line(row) for row in (header, *rows)]
     lines.insert(1, "-" * max(map(len, lines)))
     return lines

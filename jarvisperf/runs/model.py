@@ -42,6 +42,8 @@ class Benchmark(msgspec.Struct, frozen=True):
         before: The id of the benchmark that shows the state before (the uncached or naive twin); None: no pair.
         extra_info: What the test's author noted, as text by name.
         error: One line that says why it has no figures; None: it has.
+        yardstick: Seconds of each reference workload while it was measured: medians of the readings just before,
+            during and just after; empty: none were taken.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     before: str | None = None
     extra_info: dict[str, str] = {}
     error: str | None = None
+    yardstick: dict[str, float] = {}
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -64,6 +67,7 @@ class Run(msgspec.Struct, frozen=True):
         benchmarks: In the order in which they ran.
         name: The name it was stored under, if any.
         schema: The version of this layout.
+        yardstick: Seconds of each reference workload over the whole run; empty: none were taken.
     """
 
     created: str
@@ -73,3 +77,4 @@ class Run(msgspec.Struct, frozen=True):
     benchmarks: tuple[Benchmark, ...]
     name: str | None = None
     schema: str = SCHEMA
+    yardstick: dict[str, Summary] = {}

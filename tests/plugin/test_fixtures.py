@@ -54,6 +54,14 @@ def test_the_marker_chooses_the_tiers(pytester: pytest.Pytester):
     pytester.runpytest_subprocess("--jarvis-redis=redis://127.0.0.1:1", "-p", "no:asyncio").assert_outcomes(passed=2)
 
 
+def test_a_test_may_close_its_cache(pytester: pytest.Pytester, redis_url: str):
+    import redis
+
+    pytester.makepyfile("def test_a(tiered_cache):\n    tiered_cache.set('closed-key', 1)\n    tiered_cache.close()")
+    pytester.runpytest_subprocess(f"--jarvis-redis={redis_url}", "-p", "no:asyncio").assert_outcomes(passed=1)
+    assert [key for key in redis.Redis.from_url(redis_url).scan_iter() if b"closed-key" in key] == []
+
+
 def test_the_factory_refuses_a_tier_that_is_none(pytester: pytest.Pytester):
     pytester.makepyfile(
         """

@@ -30,7 +30,9 @@ def test_a_benchmark_is_measured_and_its_result_handed_back(pytester: pytest.Pyt
     )
     result = pytester.runpytest_subprocess(*QUICKLY)
     assert result.ret == 0
-    result.stdout.fnmatch_lines(["*benchmarks (jarvisperf)*", "sums*", "*test_sum[[]10[]]*time*", "2 benchmarks measured*"])
+    result.stdout.fnmatch_lines(
+        ["*benchmarks (jarvisperf)*", "sums*", "*test_sum[[]10[]]*time*", "2 benchmarks measured*"]
+    )
     entry = report_of(pytester)["benchmarks"]["test_sum[100]"]
     assert entry["group"] == "sums"
     assert entry["params"] == {"n": "100"}
@@ -311,3 +313,132 @@ def test_a_terminal_without_unicode_shows_the_table(pytester: pytest.Pytester, m
     result = pytester.runpytest_subprocess(*QUICKLY)
     assert result.ret == 0
     assert "1 benchmark measured" in result.stdout.str()
+
+
+def test_a_test_that_mocks_time_is_measured_with_the_real_clock(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import time
+
+        def test_a(jarvis_bench, monkeypatch):
+            monkeypatch.setattr(time, "perf_counter", lambda: 5.0)
+            jarvis_bench(len, [])
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY, timeout=60)
+    assert result.ret == 0
+    assert report_of(pytester)["benchmarks"]["test_a"]["metrics"]["time"]["head"]["median"] > 0
+
+
+def test_whatever_a_test_says_about_itself_becomes_text(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:backslashreplace")
+    pytester.makepyfile(
+        r"""
+        import pytest
+
+        @pytest.mark.benchmark(group=1)
+        def test_number(benchmark): benchmark(len, [])
+
+        def test_surrogate(benchmark):
+            benchmark.extra_info["raw"] = "caf\udce9"
+            benchmark(len, [])
+
+        def test_error(jarvis_bench):
+            def fail(): raise ValueError("x\udc80")
+            jarvis_bench(fail)
+
+        def test_fails(): assert 0, "MY FAILURE"
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    result.assert_outcomes(passed=2, failed=2)
+    assert "MY FAILURE" in result.stdout.str()
+    entries = report_of(pytester)["benchmarks"]
+    assert entries["test_number"]["group"] == "1"
+    assert entries["test_surrogate"]["extra_info"] == {"raw": "caf\\udce9"}
+    assert entries["test_error"]["error"] == "ValueError: x\\udc80"
+
+
+@pytest.mark.parametrize("options", [(), QUICKLY], ids=["quick", "measured"])
+@pytest.mark.parametrize("fixture", ["benchmark", "jarvis_bench"])
+def test_a_fixture_may_be_asked_for_in_the_middle_of_a_test(
+    pytester: pytest.Pytester, options: tuple[str, ...], fixture: str
+):
+    pytester.makepyfile(f"def test_a(request): assert request.getfixturevalue('{fixture}')(lambda: 2) == 2")
+    assert pytester.runpytest_subprocess(*options).ret == 0
+
+
+def test_a_marker_that_a_conftest_adds_counts_and_is_checked(pytester: pytest.Pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                item.add_marker(pytest.mark.jarvis_bench(group="late"))
+        """
+    )
+    pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(len, [])")
+    assert pytester.runpytest_subprocess(*QUICKLY).ret == 0
+    assert report_of(pytester)["benchmarks"]["test_a"]["group"] == "late"
+
+
+def test_a_coroutine_that_nobody_awaits_is_no_measurement(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        async def work(): pass
+
+        def test_a(jarvis_bench): jarvis_bench(lambda: work())
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*returned a coroutine that nobody awaits*"])
+
+
+def test_a_retried_test_counts_by_its_last_attempt(pytester: pytest.Pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_runtest_protocol(item, nextitem):  # what plugins that rerun tests do
+            from _pytest.runner import runtestprotocol
+            for attempt in range(2):
+                reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            for report in reports:
+                item.ihook.pytest_runtest_logreport(report=report)
+            return True
+        """
+    )
+    pytester.makepyfile(
+        """
+        attempts = []
+
+        def test_a(jarvis_bench):
+            attempts.append(1)
+            jarvis_bench(len, [])
+            assert len(attempts) == 2
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    assert result.ret == 0
+    assert report_of(pytester)["benchmarks"]["test_a"]["error"] is None
+
+
+def test_a_pytest_benchmark_marker_bounds_the_time(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import time
+        import pytest
+
+        @pytest.mark.benchmark(max_time=0.05, min_rounds=3, warmup=False)
+        def test_a(benchmark): benchmark(time.sleep, 0.001)
+        """
+    )
+    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=30", timeout=20).ret == 0
+
+
+def test_listing_the_fixtures_measures_nothing_and_complains_of_nothing(pytester: pytest.Pytester):
+    result = pytester.runpytest_subprocess("--jarvis-bench", "--fixtures")
+    assert "no benchmark was measured" not in result.stdout.str()

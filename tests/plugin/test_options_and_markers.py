@@ -17,18 +17,20 @@ def test_a_budget_that_is_no_positive_number_is_a_usage_error(pytester: pytest.P
     result.stderr.fnmatch_lines([f"*--jarvis-budget: '{value}' is not allowed, give a number of seconds above 0*"])
 
 
-def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester):
-    result = pytester.runpytest_subprocess("--jarvis-redis=memcached://here")
+@pytest.mark.parametrize("url", ["memcached://here", "redis://h:abc", "here:6379"])
+def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester, url: str):
+    result = pytester.runpytest_subprocess(f"--jarvis-redis={url}")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jarvis-redis: 'memcached://here' is not allowed, give auto, fake, or a URL*"])
+    result.stderr.fnmatch_lines([f"*--jarvis-redis: '{url}' is not allowed, give auto, fake, or a URL*"])
 
 
 def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
 
 
-def test_measuring_in_parallel_is_a_usage_error_that_says_why(pytester: pytest.Pytester):
-    result = pytester.runpytest_subprocess("--jarvis-bench", "-n", "2")
+@pytest.mark.parametrize("words", [("-n", "2"), ("--tx", "2*popen", "--dist", "load")], ids=["n", "tx"])
+def test_measuring_in_parallel_is_a_usage_error_that_says_why(pytester: pytest.Pytester, words: tuple[str, ...]):
+    result = pytester.runpytest_subprocess("--jarvis-bench", *words, timeout=60)
     assert result.ret == USAGE_ERROR
     result.stderr.fnmatch_lines(["*measures one benchmark at a time*"])
 
@@ -52,10 +54,15 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
         ("jarvis_bench(budget=True)", "budget=True is not allowed, give seconds above 0"),
         ("jarvis_bench(warmup=-1)", "warmup=-1 is not allowed, give seconds from 0"),
         ("jarvis_bench(group='')", "group='' is not allowed, give a name"),
-        ("jarvis_bench(setup=3)", "setup=3 is not allowed, give a function"),
+        ("jarvis_bench(setup=3)", "setup=3 is not allowed, give a plain function"),
         ("jarvis_cache(tiers=('tape',))", "tiers=('tape',) is not allowed, give a tuple of 'memory', 'redis', 'disk'"),
         ("jarvis_cache(tiers='memory')", "tiers='memory' is not allowed, give a tuple of"),
         ("jarvis_cache(redis=1)", "redis=1 is not allowed, give a Redis URL"),
+        ("jarvis_cache(redis='here')", "redis='here' is not allowed, give a Redis URL"),
+        ("jarvis_threshold(time='fast')", "time='fast' is not allowed, give a percentage like '5%' or 'off'"),
+        ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed, give a time like '2ms'"),
+        ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed, give a size like '50MB'"),
+        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, max_time"),
     ],
 )
 def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
@@ -66,6 +73,22 @@ def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
     assert result.ret == USAGE_ERROR
     assert complaint in result.stderr.str()
     assert "::test_a: jarvis_" in result.stderr.str()
+
+
+def test_a_setup_that_is_a_coroutine_function_is_a_usage_error_that_names_the_test(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        async def setup(): pass
+
+        @pytest.mark.jarvis_bench(setup=setup)
+        def test_a(jarvis_bench): pass
+        """
+    )
+    result = pytester.runpytest_subprocess()
+    assert result.ret == USAGE_ERROR
+    assert "::test_a: jarvis_bench: setup=" in result.stderr.str()
 
 
 def test_the_marker_closest_to_the_test_counts_key_by_key(pytester: pytest.Pytester):

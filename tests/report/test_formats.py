@@ -63,7 +63,7 @@ def test_the_published_schema_is_that_of_the_code():
 
 
 def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Findings):
-    assert [(row.group, row.benchmark) for row in table_rows(findings)] == [
+    assert [(row["group"], row["benchmark"]) for row in table_rows(findings)] == [
         ("search", "test_uncached[1]"),
         ("search", "test_cached[1]"),
         ("-", "test_memory"),
@@ -71,7 +71,7 @@ def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Fi
 
 
 def test_a_pair_shows_how_many_times(findings: Findings):
-    rows = {row.benchmark: row.before_after for row in table_rows(findings)}
+    rows = {row["benchmark"]: row["before/after"] for row in table_rows(findings)}
     assert rows == {"test_uncached[1]": "-", "test_cached[1]": "10,000x", "test_memory": "-"}
 
 

@@ -1,0 +1,105 @@
+"""Two stored runs side by side: what differs around them, and the ratios of their medians."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.report import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from jarvisperf.runs.model import Benchmark, Metric, Run
+
+NOTHING = "-"
+
+
+def environment_rows(first: Run, second: Run) -> list[tuple[str, str, str]]:
+    """Give what differs between two runs beside their benchmarks: name, value in the first, value in the second."""
+    ours, theirs = _environment(first), _environment(second)
+    return [
+        (name, ours.get(name, NOTHING), theirs.get(name, NOTHING))
+        for name in dict.fromkeys([*ours, *theirs])
+        if ours.get(name) != theirs.get(name)
+    ]
+
+
+def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
+    """Give a row for each metric of each benchmark of either run.
+
+    Returns:
+        Id, metric, both medians, their ratio, and for seconds the ratio over that of the yardsticks.
+    """
+    ours = {benchmark.id: benchmark for benchmark in first.benchmarks}
+    theirs = {benchmark.id: benchmark for benchmark in second.benchmarks}
+    rows: list[tuple[str, ...]] = []
+    for benchmark in dict.fromkeys([*ours, *theirs]):
+        before, after = ours.get(benchmark), theirs.get(benchmark)
+        speed = _yardstick_ratio(_yardstick(first, before), _yardstick(second, after))
+        rows += [
+            (benchmark, name, *_cells(_metric(before, name), _metric(after, name), speed))
+            for name in dict.fromkeys([*(before.metrics if before else ()), *(after.metrics if after else ())])
+        ]
+    return rows
+
+
+def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]:
+    """Align rows of cells under the first one.
+
+    Args:
+        rows: All of the same length.
+        left: How many columns stand to the left, the others to the right; None: all to the left.
+    """
+    table = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    last_left = len(widths) if left is None else left
+    return [
+        "  ".join(
+            cell.ljust(width) if place < last_left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in table
+    ]
+
+
+def _environment(run: Run) -> dict[str, str]:
+    facts = msgspec.to_builtins(run.machine)
+    packages = facts.pop("packages")
+    commit = run.commit
+    shown = {
+        "commit": NOTHING if commit is None else commit.id[:12] + (" (changed)" if commit.dirty else ""),
+        "branch": NOTHING if commit is None else commit.branch or NOTHING,
+        **{name: "unknown" if value is None else str(value) for name, value in facts.items()},
+        **packages,
+    }
+    shown |= {f"yardstick {name}": units.seconds(summary.median) for name, summary in run.yardstick.items()}
+    return shown
+
+
+def _metric(benchmark: Benchmark | None, name: str) -> Metric | None:
+    return None if benchmark is None else benchmark.metrics.get(name)
+
+
+def _yardstick(run: Run, benchmark: Benchmark | None) -> Mapping[str, float]:
+    if benchmark is not None and benchmark.yardstick:
+        return benchmark.yardstick
+    return {name: summary.median for name, summary in run.yardstick.items()}
+
+
+def _yardstick_ratio(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
+    ratios = [after[name] / before[name] for name in before.keys() & after.keys() if before[name] > 0]
+    return statistics.median(ratios) if ratios else None
+
+
+def _cells(before: Metric | None, after: Metric | None, speed: float | None) -> tuple[str, str, str, str]:
+    medians = [units.quantity(metric.summary.median, metric.unit) if metric else NOTHING for metric in (before, after)]
+    ratio = by_yardstick = NOTHING
+    if before and after and before.summary.median > 0:
+        plain = after.summary.median / before.summary.median
+        ratio = units.times(plain)
+        if speed and after.unit == "s":
+            by_yardstick = units.times(plain / speed)
+    return medians[0], medians[1], ratio, by_yardstick

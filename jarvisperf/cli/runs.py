@@ -1,0 +1,217 @@
+"""`jarvisperf runs`: list, show, compare, prune and import stored runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.store import Entry, RunStore
+
+OK, FAILED = 0, 1
+RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Tell the parser the sub-commands."""
+    runs = commands.add_parser("runs", help="list, show, compare, prune and import stored runs")
+    kinds = runs.add_subparsers(metavar="COMMAND", required=True)
+
+    listing = _command(kinds, "list", _list, "list the stored runs, the newest first")
+    listing.add_argument("--name", type=_name, help="those under this name")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+
+    show = _command(kinds, "show", _show, "show the figures of a run")
+    show.add_argument("run_wanted", metavar="RUN", help=RUN_FORMS)
+    show.add_argument("--json", action="store_true", help="print the run as it is stored")
+
+    diff = _command(kinds, "diff", _diff, "compare two runs: what differs around them, then B / A; no verdict")
+    diff.add_argument("first", metavar="A", help=RUN_FORMS)
+    diff.add_argument("second", metavar="B", help="another")
+
+    prune = _command(kinds, "prune", _prune, "delete old runs")
+    prune.add_argument(
+        "--keep", type=_count, required=True, metavar="N", help="how many of each name and machine stay, 1 or more"
+    )
+    prune.add_argument("--name", type=_name, help="those under this name alone")
+    prune.add_argument("--dry-run", action="store_true", help="say what would be deleted")
+
+    importing = _command(kinds, "import", _import, "store runs from pytest-benchmark's JSON files")
+    importing.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a JSON file, or a folder of them")
+    importing.add_argument("--name", type=_name, required=True, help="the name to store them under")
+
+
+def _command(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace, RunStore], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument(
+        "--store", default=".jarvisperf", metavar="URL", help="a folder or a URL like s3://bucket/folder (.jarvisperf)"
+    )
+    parser.set_defaults(run=lambda words: _run(words, run))
+    return parser
+
+
+def _run(words: argparse.Namespace, command: Callable[[argparse.Namespace, RunStore], int]) -> int:
+    from jarvisperf.runs.files import UnreadableRunError
+    from jarvisperf.runs.store import StoreError, open_store
+
+    try:
+        return command(words, open_store(words.store))
+    except (StoreError, UnreadableRunError, LookupError) as error:
+        return _fail(str(error.args[0]))
+
+
+def _name(text: str) -> str:
+    from jarvisperf.runs.names import check_name
+
+    try:
+        return check_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give a whole number, 1 or more")
+    return int(text)
+
+
+def _list(words: argparse.Namespace, store: RunStore) -> int:
+    import msgspec
+
+    from jarvisperf.cli.run_tables import aligned
+
+    entries = store.entries(words.name)
+    if words.json:
+        print(msgspec.json.format(msgspec.json.encode(entries), indent=1).decode())
+        return OK
+    if entries:
+        rows = [("name", "created (UTC)", "commit", "machine", "run"), *map(_row, entries)]
+        print("\n".join(aligned(rows)))
+    else:
+        print(f"{store.shown} holds no runs{f' under {words.name!r}' if words.name else ''}")
+    waiting = len(store.waiting())
+    if waiting:
+        _warn(f"{waiting} run{'s wait' if waiting > 1 else ' waits'} in the outbox; the next save uploads them")
+    return OK
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    commit = (entry.commit or "-") + (" (changed)" if entry.dirty else "")
+    return entry.name, f"{entry.created:%Y-%m-%d %H:%M:%S}", commit, entry.fingerprint, entry.token
+
+
+def _show(words: argparse.Namespace, store: RunStore) -> int:
+    entry, run = _wanted(store, words.run_wanted)
+    if words.json:
+        import msgspec
+
+        from jarvisperf.runs.files import encode_run
+
+        print(msgspec.json.format(encode_run(run), indent=1).decode())
+        return OK
+    from jarvisperf.report.findings import findings_of
+    from jarvisperf.report.text import render
+
+    print(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
+    print(render(findings_of(run)).rstrip("\n"))
+    return OK
+
+
+def _diff(words: argparse.Namespace, store: RunStore) -> int:
+    from jarvisperf.cli.run_tables import aligned, benchmark_rows, environment_rows
+
+    (first_entry, first), (second_entry, second) = (_wanted(store, text) for text in (words.first, words.second))
+    environment = environment_rows(first, second)
+    titles = [f"{entry.name} {entry.token}" for entry in (first_entry, second_entry)]
+    if environment:
+        print("\n".join(aligned([("differs", *titles), *environment])))
+    else:
+        print("Machine, packages and commit are the same.")
+    print()
+    rows = benchmark_rows(first, second)
+    print("\n".join(aligned([("benchmark", "metric", "A", "B", "B / A", "by yardstick"), *rows], left=2)))
+    print("\nRatios of medians, as two runs of other moments show them: no verdict.")
+    return OK
+
+
+def _prune(words: argparse.Namespace, store: RunStore) -> int:
+    doomed = store.superseded(words.keep, words.name)
+    for entry in doomed:
+        if not words.dry_run:
+            store.delete(entry)
+        print(f"{'would delete' if words.dry_run else 'deleted'} {'  '.join(_row(entry))}")
+    print(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} {'to delete' if words.dry_run else 'deleted'}")
+    return OK
+
+
+def _import(words: argparse.Namespace, store: RunStore) -> int:
+    from jarvisperf.runs.files import UnreadableRunError
+    from jarvisperf.runs.pytest_benchmark_import import import_files, read_pytest_benchmark
+
+    stored = failed = 0
+    for given in words.files:
+        try:
+            files = import_files(given)
+        except OSError as error:
+            _warn(str(error))
+            failed += 1
+            continue
+        if not files:
+            _warn(f"{given} holds no JSON files")
+            failed += 1
+        for file in files:
+            try:
+                run, token = read_pytest_benchmark(file)
+            except (OSError, UnreadableRunError) as error:
+                _warn(str(error))
+                failed += 1
+                continue
+            result = store.save(run, words.name, token)
+            for warning in result.warnings:
+                _warn(warning)
+            stored += 1
+            print(f"{file}: {len(run.benchmarks)} benchmarks, run {token}")
+    print(f"{stored} run{'' if stored == 1 else 's'} stored under {words.name}")
+    return FAILED if failed else OK
+
+
+def _wanted(store: RunStore, text: str) -> tuple[Entry, Run]:
+    """Load the run that a text means.
+
+    Raises:
+        LookupError: There is none.
+    """
+    selector, tilde, back = text.partition("~")
+    if tilde and not (back.isascii() and back.isdecimal()):
+        raise LookupError(f"{text!r} is not a run, allowed are {RUN_FORMS}")
+    found = store.find(selector)
+    place = int(back) if tilde else 0
+    if not found.entries:
+        raise LookupError(found.warnings[0])
+    count = len(found.entries)
+    if place >= count:
+        runs = "run" if count == 1 else "runs"
+        raise LookupError(f"{selector!r} has {count} {runs} in {store.shown}, so there is no {text!r}")
+    entry = found.entries[place]
+    for warning in found.warnings:
+        _warn(warning)
+    return entry, store.load(entry)
+
+
+def _warn(text: str) -> None:
+    print(f"jarvisperf: {text}", file=sys.stderr)
+
+
+def _fail(text: str) -> int:
+    _warn(text)
+    return FAILED

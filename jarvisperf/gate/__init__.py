@@ -1,0 +1,1 @@
+"""Ratios, intervals, verdicts; lockstep measuring."""

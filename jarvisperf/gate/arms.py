@@ -1,0 +1,159 @@
+"""The arms made ready: checkouts, head's benchmark files on both, equal environments, installations."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts, copy_files
+from jarvisperf.gate.git import git
+from jarvisperf.gate.launch import ArmPlace
+from jarvisperf.gate.project import find_layout, shared_test_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jarvisperf.gate.project import Layout
+    from jarvisperf.gate.revision import Repository
+
+# What belongs to this pytest and would change another one, or differs between the arms by nature.
+DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED")
+DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_", "GIT_")
+
+
+class InstallError(RuntimeError):
+    """The command of --jarvis-arm-install failed; the message holds its last words."""
+
+
+class Arms:
+    """Base, head and the base's copy, in a temporary folder that goes when this is closed.
+
+    Args:
+        repository: The repository and its commits.
+        project: The folder of the project, where pytest's root is.
+        install: A command to run in each arm, in a virtual environment of its own; None: none.
+
+    Raises:
+        GitError: git could not give the files.
+        InstallError: The command failed.
+        OSError: A file could not be written.
+    """
+
+    def __init__(self, repository: Repository, project: Path, install: str | None = None) -> None:
+        self._checkouts = Checkouts()
+        try:
+            self.folder = self._checkouts.folder
+            self._inside = project.relative_to(repository.root)
+            roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
+            for name in (BASE, SAME):
+                roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
+            installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
+            self.layout = self._layout(repository, project, roots)
+            self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
+        except BaseException:
+            self.close()
+            raise
+
+    def share(self, files: Sequence[str]) -> None:
+        """Have files of head serve on the other arms too.
+
+        Args:
+            files: Relative to the repository, see `shared_files`.
+
+        Raises:
+            OSError: A file could not be copied.
+        """
+        for name in (BASE, SAME):
+            copy_files(self._checkouts.arm(HEAD), self._checkouts.arm(name), files)
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._checkouts.close()
+
+    @staticmethod
+    def _layout(repository: Repository, project: Path, roots: Mapping[str, Path]) -> Layout:
+        inside = project.relative_to(repository.root)
+        search = {
+            name: [
+                str(root / Path(entry).relative_to(repository.root))
+                for entry in sys.path
+                if entry and Path(entry).is_relative_to(repository.root)
+            ]
+            for name, root in roots.items()
+        }
+        layouts = [find_layout(roots[name], roots[name] / inside, search[name]) for name in (HEAD, BASE)]
+        return layouts[0].__class__(
+            packages=tuple(dict.fromkeys(layouts[0].packages + layouts[1].packages)),
+            folders=tuple(dict.fromkeys(layouts[0].folders + layouts[1].folders)),
+        )
+
+    def _place(self, name: str, root: Path, repository: Path, installed: Path | None) -> ArmPlace:
+        cwd = root / self._inside
+        own = [str(root / folder) if folder != "." else str(root) for folder in self.layout.folders]
+        if installed is not None:
+            own = [*map(str, sorted(installed.glob("lib/python*/site-packages"))), *own]
+        kept = [
+            str(root / Path(entry).relative_to(repository)) if Path(entry).is_relative_to(repository) else entry
+            for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+            if entry
+        ]
+        env = {
+            variable: value
+            for variable, value in os.environ.items()
+            if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
+        }
+        env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
+        if installed is not None:
+            env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
+        return ArmPlace(
+            name=name, roots=(root, installed) if installed else (root,), cwd=cwd, paths=(*own, *kept), env=env
+        )
+
+
+def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, extra: Sequence[str]) -> list[str]:
+    """List the files of head that serve on both arms.
+
+    These are: the benchmark files, and all else in the test folder that they lie in (helpers, data); the conftest files
+    from the top down to them; pytest's configuration; and what the project names itself.
+
+    Args:
+        root: The top folder of the repository.
+        files: The benchmark files.
+        config_file: The file that holds pytest's configuration.
+        extra: Further files and folders, relative to the repository.
+    """
+    tree = [name for name in git(root, "ls-files", "-z", "-c", "-o", "--exclude-standard").split("\0") if name]
+    relative = [file.resolve().relative_to(root).as_posix() for file in files]
+    wanted = set(relative)
+    folders = {folder for name in relative if (folder := shared_test_folder(name))} | {
+        name.rstrip("/") for name in extra
+    }
+    for name in relative:
+        parents = [parent.as_posix() for parent in Path(name).parents]
+        wanted |= {"conftest.py" if parent == "." else f"{parent}/conftest.py" for parent in parents}
+    if config_file is not None and config_file.resolve().is_relative_to(root):
+        wanted.add(config_file.resolve().relative_to(root).as_posix())
+    prefixes = tuple(f"{folder}/" for folder in folders)
+    return [name for name in tree if name in wanted or name in folders or name.startswith(prefixes)]
+
+
+def _install(root: Path, command: str) -> Path:
+    """Install the project in an arm, in a virtual environment that sees this one's packages behind its own."""
+    venv = root.parent / f"venv-{root.name}"
+    uv = shutil.which("uv")
+    make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
+    for words, shell in (([*make, str(venv)], False), (command, True)):
+        done = subprocess.run(  # noqa: S603  # the user's own command, as it stands on their command line
+            words, shell=shell, cwd=root, env=env, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            shown = command if shell else " ".join(map(str, words))
+            last = (done.stderr or done.stdout).strip()[-2_000:]
+            raise InstallError(f"--jarvis-arm-install: {shown!r} failed in {root.name} ({done.returncode}): {last}")
+    return venv

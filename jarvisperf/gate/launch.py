@@ -1,0 +1,193 @@
+"""One launch: a fresh pair of workers, started together, talked to, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jarvisperf.gate import nursery
+from jarvisperf.gate.protocol import Channel, ChannelClosedError, ChannelTimeoutError, FromWorker, Quit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+END_SECONDS = 10.0  # a worker that does not end by itself within this time is killed
+SHOWN_LOG_CHARACTERS = 3_000
+
+
+class ArmPlace(msgspec.Struct, frozen=True):
+    """Where an arm's worker runs.
+
+    Attributes:
+        name: What it is called in messages: ``base`` or ``head``.
+        roots: Where its modules may come from: its checkout, and the virtual environment made for it.
+        cwd: Its working folder, the checkout or a folder in it.
+        paths: What stands first in its module search path.
+        env: Its environment.
+    """
+
+    name: str
+    roots: tuple[Path, ...]
+    cwd: Path
+    paths: tuple[str, ...]
+    env: dict[str, str]
+
+
+class WorkerError(RuntimeError):
+    """A worker failed; the message names the arm and says how."""
+
+
+class Worker:
+    """The coordinator's end of one worker."""
+
+    def __init__(self, place: ArmPlace, connection: socket.socket, log: Path) -> None:
+        self.name = place.name
+        self._channel = Channel(connection, FromWorker)
+        self._log = log
+        self.ended: str | None = None
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """Send a message.
+
+        Raises:
+            WorkerError: The worker is gone.
+        """
+        try:
+            self._channel.send(message)
+        except ChannelClosedError as error:
+            raise WorkerError(self._obituary()) from error
+
+    def hear(self, seconds: float) -> Any:
+        """Wait for the worker's answer.
+
+        Raises:
+            WorkerError: The worker is gone, or said nothing for so long.
+        """
+        try:
+            return self._channel.receive(seconds)
+        except ChannelTimeoutError:
+            raise WorkerError(f"the {self.name} worker did not answer within {seconds:.0f} s and was ended") from None
+        except ChannelClosedError as error:
+            raise WorkerError(self._obituary()) from error
+
+    def ask(self, message: msgspec.Struct, seconds: float) -> Any:
+        """Send a message and wait for the answer.
+
+        Raises:
+            WorkerError: The worker is gone, or said nothing for so long.
+        """
+        self.tell(message)
+        return self.hear(seconds)
+
+    def close(self) -> None:
+        """Say goodbye and close the connection."""
+        with contextlib.suppress(ChannelClosedError):
+            self._channel.send(Quit())
+        self._channel.close()
+
+    def _obituary(self) -> str:
+        with contextlib.suppress(OSError):
+            words = self._log.read_text(encoding="utf-8", errors="replace").strip()[-SHOWN_LOG_CHARACTERS:]
+            if words:
+                return f"the {self.name} worker ended; its last words:\n{words}"
+        return f"the {self.name} worker ended without a word (killed, or out of memory)"
+
+
+class Launch:
+    """A running pair of workers; a context manager that ends them.
+
+    Args:
+        places: Where the two workers run.
+        entry: ``module:function`` that a worker calls with its arm and the arguments.
+        args: Arguments for both, plain data.
+        seed: The launch's number: hash seed of both workers, and which of them is forked and leads first.
+        folder: Where logs go.
+        core: The processor that both are bound to once they measure; None: none.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[ArmPlace],
+        entry: str,
+        args: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        core: int | None,
+        python: str = sys.executable,
+    ) -> None:
+        self.seed = seed
+        order = list(range(len(places)))
+        random.Random(seed).shuffle(order)  # noqa: S311  # which arm is forked first must not matter; it is no secret
+        channels = [socket.socketpair() for _ in places]
+        turns = socket.socketpair()
+        logs = [folder / f"{place.name}-{seed}.log" for place in places]
+        arms = [
+            {
+                "name": places[which].name,
+                "roots": [str(root) for root in places[which].roots],
+                "cwd": str(places[which].cwd),
+                "paths": list(places[which].paths),
+                "env": {**places[which].env, "PYTHONHASHSEED": str(seed)},
+                "log": str(logs[which]),
+                "channel": channels[which][1].fileno(),
+                "turns": turns[which].fileno(),
+                "core": core,
+            }
+            for which in order
+        ]
+        descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
+        env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
+        self._nursery = subprocess.Popen(  # noqa: S603
+            [python, "-P", nursery.__file__],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            env=env,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C is for the coordinator, which then ends the workers in order
+        )
+        for pair in channels:
+            pair[1].close()
+        for end in turns:
+            end.close()
+        self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
+        assert self._nursery.stdin is not None  # noqa: S101  # asked for above
+        with contextlib.suppress(BrokenPipeError):  # it ended at once: the workers' silence will tell
+            self._nursery.stdin.write(json.dumps({"arms": arms, "entry": entry, "args": dict(args)}).encode())
+            self._nursery.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both workers; one that does not end by itself is killed."""
+        for worker in self.workers:
+            worker.close()
+        try:
+            self._nursery.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+
+    def kill(self) -> None:
+        """End both workers at once."""
+        self._kill()
+        for worker in self.workers:
+            worker.close()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._nursery.pid, signal.SIGKILL)
+        self._nursery.wait()

@@ -1,0 +1,87 @@
+"""Variances that borrow strength from each other: the moderated t of Smyth (2004).
+
+With five launches a variance of one's own is a poor guess. Benchmarks of one suite on one machine have launch-to-launch
+variances of similar size, so each is drawn towards the common one, by as much as they agree. Source: G. K. Smyth,
+"Linear models and empirical Bayes methods for assessing differential expression in microarray experiments", Statistical
+Applications in Genetics and Molecular Biology 3 (2004), section 6.2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FEWEST_VARIANCES = 3
+MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never quite one
+
+
+class Prior(msgspec.Struct, frozen=True):
+    """What the suite says about a variance.
+
+    Attributes:
+        df: What that is worth, in degrees of freedom; 0: nothing is known.
+        variance: The common variance.
+    """
+
+    df: float
+    variance: float
+
+
+NOTHING_KNOWN = Prior(0.0, 0.0)
+
+
+def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
+    """Estimate the prior from a suite's variances by the moments of their logarithms.
+
+    Args:
+        variances: One sample variance for each benchmark.
+        dfs: Their degrees of freedom.
+    """
+    from scipy.special import digamma, polygamma
+
+    known = [(variance, df) for variance, df in zip(variances, dfs, strict=True) if variance > 0 and df > 0]
+    if len(known) < FEWEST_VARIANCES:
+        return NOTHING_KNOWN
+    logs = [math.log(variance) - float(digamma(df / 2)) + math.log(df / 2) for variance, df in known]
+    mean = math.fsum(logs) / len(logs)
+    spread = math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1)
+    excess = spread - math.fsum(float(polygamma(1, df / 2)) for _, df in known) / len(known)
+    if excess <= 0:
+        return Prior(MOST_PRIOR_DF, math.exp(mean))
+    df = 2 * _trigamma_inverse(excess)
+    variance = math.exp(mean + float(digamma(df / 2)) - math.log(df / 2))
+    return Prior(min(df, MOST_PRIOR_DF), variance)
+
+
+def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
+    """Draw a variance towards the prior, but never below what the benchmark itself shows.
+
+    A benchmark that is noisier than the suite keeps its own variance: drawing it down would raise false alarms on just
+    the benchmarks that deserve the least trust.
+
+    Returns:
+        The variance and its degrees of freedom.
+    """
+    if prior.df == 0:
+        return variance, float(df)
+    moderated = (prior.df * prior.variance + df * variance) / (prior.df + df)
+    return max(moderated, variance), prior.df + df
+
+
+def _trigamma_inverse(value: float) -> float:
+    """Solve trigamma(y) = value by Newton's method on 1 / trigamma, as in Smyth's appendix."""
+    from scipy.special import polygamma
+
+    y = 0.5 + 1 / value
+    for _ in range(50):
+        trigamma = float(polygamma(1, y))
+        step = trigamma * (1 - trigamma / value) / float(polygamma(2, y))
+        y += step
+        if -step / y < 1e-8:
+            break
+    return y

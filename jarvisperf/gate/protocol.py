@@ -1,0 +1,172 @@
+"""What coordinator and worker say to each other: one JSON object a line, over a socket.
+
+The coordinator speaks first, the worker answers each message with one of its own.
+
+| coordinator says | worker answers |
+| --- | --- |
+| (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
+| `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
+| `sample`: iterations | `values`: one value |
+| `turns`: iterations, blocks, leads | `values`: one value per block, taken in turns with the other worker |
+| `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
+| `quit` | nothing, it ends |
+
+In `turns` the two workers pass one byte to and fro over a socket of their own, so that the coordinator sleeps while
+they measure: block by block, the one that leads takes its slice first, and the lead alternates: A B, B A, A B, …
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    import socket
+
+VERSION = 1
+
+
+class Run(msgspec.Struct, tag="run", frozen=True):
+    """Run a test; `next` is the one after it, so that its fixtures may stay."""
+
+    id: str
+    next: str | None = None
+
+
+class Sample(msgspec.Struct, tag="sample", frozen=True):
+    """Take one value."""
+
+    iterations: int = 1
+
+
+class Turns(msgspec.Struct, tag="turns", frozen=True):
+    """Take one value per block, in turns with the other worker."""
+
+    iterations: int
+    blocks: int
+    leads: bool
+
+
+class Stop(msgspec.Struct, tag="stop", frozen=True):
+    """No more values of this metric are wanted: let the test go on."""
+
+
+class Quit(msgspec.Struct, tag="quit", frozen=True):
+    """End."""
+
+
+class Collected(msgspec.Struct, tag="collected", frozen=True):
+    """What the worker found: the ids of benchmark tests, and a line for each file that it could not collect."""
+
+    version: int
+    ids: list[str]
+    problems: dict[str, str]
+    foreign: dict[str, str] = {}
+
+
+class Ready(msgspec.Struct, tag="ready", frozen=True):
+    """A test handed over a target."""
+
+    metric: Literal["time", "memory", "startup"]
+    fixed_iterations: int | None = None
+    most_samples: int | None = None
+
+
+class Values(msgspec.Struct, tag="values", frozen=True):
+    """Seconds per sample (all its iterations together) or bytes; `peaks` beside `startup`'s seconds."""
+
+    values: list[float]
+    peaks: list[float] = []
+
+
+class Done(msgspec.Struct, tag="done", frozen=True):
+    """A test has ended.
+
+    Attributes:
+        outcome: As pytest names it.
+        message: The error in one line, or why it was skipped.
+        traceback: The failure as pytest shows it.
+        lacks: The failure is that a module, or a name in a module, does not exist.
+        foreign: Modules of the project that came from elsewhere, with their files.
+        group: The group that the test named while it ran.
+        extra_info: The author's notes.
+    """
+
+    outcome: Literal["passed", "failed", "skipped"]
+    message: str = ""
+    traceback: str = ""
+    lacks: bool = False
+    foreign: dict[str, str] = {}
+    group: str | None = None
+    extra_info: dict[str, str] = {}
+
+
+FromCoordinator = Run | Sample | Turns | Stop | Quit
+FromWorker = Collected | Ready | Values | Done
+
+
+class ChannelClosedError(ConnectionError):
+    """The other side is gone."""
+
+
+class ChannelTimeoutError(TimeoutError):
+    """The other side said nothing for too long."""
+
+
+class Channel:
+    """One end of the conversation.
+
+    Args:
+        connection: A connected stream socket.
+        incoming: The union of message types that the other side sends.
+    """
+
+    def __init__(self, connection: socket.socket, incoming: Any) -> None:
+        self._connection = connection
+        self._decoder = msgspec.json.Decoder(incoming)
+        self._encoder = msgspec.json.Encoder()
+        self._buffer = bytearray()
+
+    def send(self, message: msgspec.Struct) -> None:
+        """Send a message.
+
+        Raises:
+            ChannelClosedError: The other side is gone.
+        """
+        try:
+            self._connection.sendall(self._encoder.encode(message) + b"\n")
+        except OSError as error:
+            raise ChannelClosedError(str(error)) from error
+
+    def receive(self, seconds: float | None = None) -> Any:
+        """Wait for a message.
+
+        Args:
+            seconds: How long to wait for each part of it; None: for ever.
+
+        Raises:
+            ChannelClosedError: The other side is gone, or it does not speak this protocol.
+            ChannelTimeoutError: It said nothing for so long.
+        """
+        self._connection.settimeout(seconds)
+        while (end := self._buffer.find(b"\n")) < 0:
+            try:
+                part = self._connection.recv(1 << 16)
+            except TimeoutError:
+                raise ChannelTimeoutError(f"no answer within {seconds:g} s") from None
+            except OSError as error:
+                raise ChannelClosedError(str(error)) from error
+            if not part:
+                raise ChannelClosedError("the other side closed the connection")
+            self._buffer += part
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            return self._decoder.decode(line)
+        except msgspec.DecodeError as error:
+            raise ChannelClosedError(f"the other side speaks another protocol: {error}") from error
+
+    def close(self) -> None:
+        """Close this end."""
+        self._connection.close()

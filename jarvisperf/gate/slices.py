@@ -1,0 +1,134 @@
+"""One benchmark on one pair: warm up both arms, agree on iterations, then take slices in turns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.gate.protocol import Ready, Sample, Turns, Values
+
+if TYPE_CHECKING:
+    from jarvisperf.gate.launch import Worker
+
+SLICE_SECONDS = 0.0005
+WARMUP_SECONDS = 0.01
+LARGEST_ITERATIONS = 1 << 26
+FEWEST_BLOCKS, MOST_BLOCKS = 1, 400
+
+
+class SlicePlan(msgspec.Struct, frozen=True):
+    """How long one benchmark is measured in one launch.
+
+    Attributes:
+        seconds: For both arms together.
+        slice_seconds: How long a slice is to last, unless one call lasts longer.
+        answer_seconds: How long a worker may take for an answer.
+    """
+
+    seconds: float
+    slice_seconds: float = SLICE_SECONDS
+    answer_seconds: float = 120.0
+
+
+class PairedSamples(msgspec.Struct, frozen=True):
+    """Samples of both arms, block by block.
+
+    Attributes:
+        iterations: Calls in each sample.
+        base: Seconds per call (or bytes), one value per block.
+        head: The same of the head.
+    """
+
+    iterations: int
+    base: tuple[float, ...]
+    head: tuple[float, ...]
+
+
+def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, base_leads: bool) -> PairedSamples:
+    """Take slices of both arms in turns.
+
+    Both arms make the same number of calls at every step, warm-up included, so that a target whose calls grow does the
+    same work on both.
+
+    Args:
+        base: The base's worker, which has a target ready.
+        head: The head's worker, likewise.
+        ready: What the workers said of their targets.
+        plan: How long to measure.
+        base_leads: Whether the base takes the first slice.
+
+    Raises:
+        WorkerError: A worker is gone or does not answer.
+    """
+    iterations, seconds = _calibrate(base, head, ready, plan)
+    blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, round(plan.seconds / (2 * seconds)))) if seconds else MOST_BLOCKS
+    if ready.most_samples is not None:
+        blocks = min(blocks, ready.most_samples)
+    if blocks % 2 and blocks > 1:
+        blocks += 1  # whole A B B A rounds
+    base.tell(Turns(iterations, blocks, leads=base_leads))
+    head.tell(Turns(iterations, blocks, leads=not base_leads))
+    limit = plan.answer_seconds + 20 * plan.seconds
+    base_values, head_values = base.hear(limit), head.hear(limit)
+    return PairedSamples(
+        iterations,
+        tuple(value / iterations for value in base_values.values),
+        tuple(value / iterations for value in head_values.values),
+    )
+
+
+def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float]:
+    """Find iterations for slices of the wanted length, and how long a slice of the slower arm then lasts."""
+
+    def both(iterations: int) -> float:
+        return max(_one(worker, iterations, plan) for worker in (base, head))
+
+    if ready.most_samples == 1:  # every call counts: none may be spent on finding out
+        return ready.fixed_iterations or 1, 0.0
+    iterations = ready.fixed_iterations or 1
+    seconds = both(iterations)
+    spent = seconds
+    if ready.fixed_iterations is None:
+        while seconds < plan.slice_seconds / 2 and iterations < LARGEST_ITERATIONS:
+            iterations *= 2
+            seconds = both(iterations)
+            spent += seconds
+    while spent < min(WARMUP_SECONDS, plan.seconds / 4):
+        seconds = both(iterations)
+        spent += seconds
+    if ready.fixed_iterations is None and seconds > 0:
+        wanted = max(1, round(iterations * plan.slice_seconds / seconds))
+        seconds *= wanted / iterations
+        iterations = wanted
+    return iterations, seconds
+
+
+def _one(worker: Worker, iterations: int, plan: SlicePlan) -> float:
+    answer: Values = worker.ask(Sample(iterations), plan.answer_seconds)
+    return answer.values[0]
+
+
+def measure_values(
+    base: Worker, head: Worker, plan: SlicePlan, rounds: int, *, base_leads: bool
+) -> tuple[PairedSamples, PairedSamples | None]:
+    """Take single values of both arms (memory, start-up), A B B A.
+
+    Returns:
+        The values, and beside start-up's seconds the peaks of memory.
+
+    Raises:
+        WorkerError: A worker is gone or does not answer.
+    """
+    values: dict[str, list[float]] = {base.name: [], head.name: []}
+    peaks: dict[str, list[float]] = {base.name: [], head.name: []}
+    for turn in range(rounds):
+        order = (base, head) if base_leads == (turn % 2 == 0) else (head, base)
+        for worker in order:
+            answer: Values = worker.ask(Sample(1), plan.answer_seconds)
+            values[worker.name] += answer.values
+            peaks[worker.name] += answer.peaks
+    taken = PairedSamples(1, tuple(values[base.name]), tuple(values[head.name]))
+    if not peaks[base.name]:
+        return taken, None
+    return taken, PairedSamples(1, tuple(peaks[base.name]), tuple(peaks[head.name]))

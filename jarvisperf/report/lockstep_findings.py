@@ -1,0 +1,113 @@
+"""What lockstep found, as the report says it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from jarvisperf.report import units
+from jarvisperf.report.findings import BenchmarkFinding, MetricFinding
+from jarvisperf.runs.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jarvisperf.gate.tally import MetricTally, Tally
+    from jarvisperf.report.findings import Verdict
+
+METHODS = {"time": "perf_counter, lockstep", "startup": "whole process, lockstep", "memory": "lockstep"}
+
+
+def benchmark_finding(
+    name: str,
+    group: str | None,
+    params: dict[str, str],
+    tally: Tally,
+    thresholds: Mapping[str, float],
+    limits: Mapping[str, float],
+) -> BenchmarkFinding:
+    """Describe one benchmark.
+
+    Args:
+        name: Its id.
+        group: Its group.
+        params: Its parameters.
+        tally: What the launches brought.
+        thresholds: How much worse each metric may get, as a share.
+        limits: What a metric may never exceed, in seconds or bytes.
+    """
+    failed = tally.state == "error"
+    metrics = (
+        {}
+        if failed
+        else {
+            metric: _metric(metric, found, tally, thresholds.get(metric, math.inf), limits.get(metric, math.inf))
+            for metric, found in tally.metrics.items()
+        }
+    )
+    return BenchmarkFinding(
+        id=name,
+        group=group,
+        params=params,
+        metrics=metrics,
+        extra_info=tally.extra_info,
+        error=(tally.message or "no figures") if failed else None,
+    )
+
+
+def missing_finding(name: str) -> BenchmarkFinding:
+    """Describe a benchmark that the base has and head has not."""
+    nothing = MetricFinding(
+        unit="s",
+        better="lower",
+        method=METHODS["time"],
+        base=None,
+        head=None,
+        ratio=None,
+        interval=None,
+        threshold=None,
+        verdict="missing",
+    )
+    return BenchmarkFinding(id=name, group=None, params={}, metrics={"time": nothing})
+
+
+def _metric(name: str, found: MetricTally, tally: Tally, threshold: float, limit: float) -> MetricFinding:
+    judgement = found.judgement if tally.state == "decided" else None
+    head = summarize(found.head, found.iterations)
+    verdict: Verdict = "new" if judgement is None else judgement.verdict
+    if head.median > limit:
+        verdict = "regressed"
+    return MetricFinding(
+        unit=found.unit,
+        better="lower",
+        method=METHODS[name],
+        base=summarize(found.base, found.iterations) if judgement else None,
+        head=head,
+        ratio=judgement.ratio if judgement else None,
+        interval=judgement.interval if judgement else None,
+        threshold=threshold if judgement and math.isfinite(threshold) else None,
+        verdict=verdict,
+    )
+
+
+def over_limit(metric: MetricFinding, limit: float) -> bool:
+    """Tell whether a metric exceeds its absolute limit."""
+    return metric.head is not None and metric.head.median > limit
+
+
+def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str:
+    """Say in one line what was found of a metric: base, head, ratio, interval, threshold."""
+    head = units.quantity(metric.head.median, metric.unit) if metric.head else "-"
+    words = []
+    if metric.base is not None and metric.ratio is not None and metric.interval is not None:
+        low, high = metric.interval
+        threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold:.3g}"
+        if metric.threshold is not None:
+            threshold = f"threshold {metric.threshold * 100:.3g}%"
+        words.append(
+            f"base {units.quantity(metric.base.median, metric.unit)}, head {head}, ratio {metric.ratio:.3f} "
+            f"(95% interval {low:.3f} to {high:.3f}), {threshold}"
+        )
+    if limit is not None and over_limit(metric, limit):
+        words.append(f"head {head} is over the limit of {units.quantity(limit, metric.unit)}")
+    return f"{name} {metric.verdict}: {'; '.join(words)}"

@@ -1,0 +1,147 @@
+"""Names of stored runs: what a run is called, and what can be told of it without opening it.
+
+A run under the name ``main`` is the object
+
+    runs/main/20260102T030405.000000Z-0a1b2c3d4e5f-0123456789ab-r5f3a9c01d2.run
+              when it began (UTC)     machine      commit       token
+
+where ``none`` stands for no commit, and ``.dirty`` behind the commit for changes over it. The token is random, so many
+machines can write without a lock.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import secrets
+
+import msgspec
+
+FOLDER = "runs"
+LATEST = "latest"
+SUFFIX = ".run"
+LONGEST_NAME = 120
+NAME_FORMS = (
+    "letters, digits, '.', '_', '-' and '/' between parts that begin with a letter, a digit or '_', "
+    f"at most {LONGEST_NAME} characters, no part that ends with '{SUFFIX}', and not '{LATEST}'"
+)
+
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_COMMIT_CHARACTERS = 12
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+_TOKEN = re.compile(r"r[0-9a-f]{10}")
+_OBJECT = re.compile(
+    r"(?P<created>[0-9]{8}T[0-9]{6}\.[0-9]{6}Z)"
+    r"-(?P<fingerprint>[0-9a-f]{12})"
+    r"-(?P<commit>[0-9a-f]{12}|none)(?P<dirty>\.dirty)?"
+    rf"-(?P<token>{_TOKEN.pattern})" + re.escape(SUFFIX)
+)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A stored run as its name tells it.
+
+    Attributes:
+        name: The name it is stored under.
+        created: When the run began, in UTC.
+        fingerprint: The machine's fingerprint.
+        commit: The first 12 digits of the commit; None: there was none.
+        dirty: Whether the files differed from the commit.
+        token: What tells it from all other runs.
+    """
+
+    name: str
+    created: datetime.datetime
+    fingerprint: str
+    commit: str | None
+    dirty: bool
+    token: str
+
+    @property
+    def path(self) -> str:
+        """The object's path from the store's top."""
+        # strftime does not pad the year on every system.
+        time = f"{self.created.year:04}{self.created.strftime(_TIME.removeprefix('%Y'))}"
+        commit = f"{self.commit or 'none'}{'.dirty' if self.dirty else ''}"
+        return f"{FOLDER}/{self.name}/{time}-{self.fingerprint}-{commit}-{self.token}{SUFFIX}"
+
+
+def check_name(name: str) -> str:
+    """Give a name back if runs can be stored under it.
+
+    Raises:
+        ValueError: They cannot; the message says what is allowed.
+    """
+    parts = name.split("/")
+    if (
+        len(name) > LONGEST_NAME
+        or name == LATEST
+        or not all(_PART.fullmatch(part) and not part.endswith(SUFFIX) for part in parts)
+    ):
+        raise ValueError(f"{name!r} is not a name for runs, allowed are {NAME_FORMS}")
+    return name
+
+
+def is_name(text: str) -> bool:
+    """Say whether runs can be stored under a name."""
+    try:
+        check_name(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_token(text: str) -> bool:
+    """Say whether a text looks like a run's token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def is_commit(text: str) -> bool:
+    """Say whether a text looks like a commit: 7 hexadecimal digits or more."""
+    return _COMMIT.fullmatch(text.lower()) is not None
+
+
+def short_commit(commit: str) -> str | None:
+    """Give the part of a commit that is in an entry; None for what has not as many hexadecimal digits."""
+    short = commit.lower()[:_COMMIT_CHARACTERS]
+    return short if len(short) == _COMMIT_CHARACTERS and is_commit(commit) else None
+
+
+def new_token() -> str:
+    """Make a random token; its ``r`` tells it from a commit."""
+    return f"r{secrets.token_hex(5)}"
+
+
+def parse_path(path: str) -> Entry | None:
+    """Read an object's path; None where it is not that of a run."""
+    folder, _, rest = path.partition("/")
+    name, _, last = rest.rpartition("/")
+    match = _OBJECT.fullmatch(last)
+    if folder != FOLDER or match is None or not is_name(name):
+        return None
+    try:
+        created = datetime.datetime.strptime(match["created"], _TIME).replace(tzinfo=datetime.UTC)
+    except ValueError:  # a month 13
+        return None
+    return Entry(
+        name=name,
+        created=created,
+        fingerprint=match["fingerprint"],
+        commit=None if match["commit"] == "none" else match["commit"],
+        dirty=match["dirty"] is not None,
+        token=match["token"],
+    )
+
+
+def utc_time(text: str) -> datetime.datetime:
+    """Read a time in ISO 8601; without an offset it is UTC.
+
+    Raises:
+        ValueError: It is no such time.
+    """
+    try:
+        time = datetime.datetime.fromisoformat(text)
+        return time.replace(tzinfo=datetime.UTC) if time.tzinfo is None else time.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is not a time in ISO 8601, like 2026-01-02T03:04:05+00:00") from None

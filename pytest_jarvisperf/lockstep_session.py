@@ -1,0 +1,280 @@
+"""`--jarvis-against`: measures the benchmark tests in lockstep, and has the ordinary loop report them."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.record import record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+    from jarvisperf.gate.arms import Arms
+    from jarvisperf.gate.lockstep import Campaign, Outcome, Progress
+    from jarvisperf.gate.revision import Repository
+    from jarvisperf.gate.tally import Tally
+    from jarvisperf.report.findings import BenchmarkFinding, Findings
+    from pytest_jarvisperf.options import Options
+
+ENTRY = "pytest_jarvisperf.worker:main"
+
+
+class LockstepSession:
+    """The plugin object that compares with a revision.
+
+    Args:
+        config: pytest's.
+        options: This plugin's.
+        repository: The repository and the two commits.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
+        self._config = config
+        self._options = options
+        self._repository = repository
+        self._outcome: Outcome | None = None
+        self._problem: str | None = None
+        self._items: list[pytest.Item] = []
+        self._missing: list[str] = []
+        self._findings: dict[str, BenchmarkFinding] = {}
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Move the benchmarks behind the functional tests: they are measured together, once those have run."""
+        items.sort(key=lambda item: record_key in item.stash)
+        self._items = [item for item in items if record_key in item.stash]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+        """Report a benchmark; before the first one, measure them all."""
+        if record_key not in item.stash:
+            return None
+        if self._outcome is None and self._problem is None:
+            self._measure()
+        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+        for report in self._reports(item):
+            item.ihook.pytest_runtest_logreport(report=report)
+        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After all tests, fail for each benchmark that the base has and head has not."""
+        result = yield
+        if not self._options.allows_missing and not session.config.option.collectonly:
+            for name in self._missing:
+                self._report_missing(session, name)
+        return result
+
+    @staticmethod
+    def _report_missing(session: pytest.Session, name: str) -> None:
+        location = (name.partition("::")[0], None, name.partition("::")[2])
+        text = "missing: the base has this benchmark, head has not; --jarvis-allow-missing allows that"
+        report = pytest.TestReport(name, location, {}, "failed", text, "call")
+        hook = session.config.hook
+        hook.pytest_runtest_logstart(nodeid=name, location=location)
+        hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=name, location=location)
+
+    def findings(self, created: str, seconds: float) -> Findings | None:
+        """Give the report's data; None where nothing was measured."""
+        from jarvisperf.report.findings import Arm, Findings
+        from jarvisperf.runs.commit import read_commit
+        from jarvisperf.runs.machine import read_machine
+
+        if self._outcome is None:
+            return None
+        head = read_commit(self._repository.root)
+        return Findings(
+            mode="lockstep",
+            created=created,
+            seconds=seconds,
+            trusted=self._outcome.trusted,
+            machine=read_machine(),
+            base=Arm(commit=self._repository.base, name=self._options.against, dirty=False),
+            head=Arm(commit=self._repository.head, name=head.branch if head else None, dirty=bool(head and head.dirty)),
+            benchmarks=tuple(self._findings.values()),
+        )
+
+    @property
+    def control(self) -> str:
+        """What the control says, in one line."""
+        return self._outcome.control if self._outcome else ""
+
+    def _measure(self) -> None:
+        from jarvisperf.gate.arms import Arms, InstallError
+        from jarvisperf.gate.git import GitError
+        from jarvisperf.gate.launch import WorkerError
+        from jarvisperf.gate.lockstep import Lockstep, LockstepError
+        from jarvisperf.report.lockstep_findings import benchmark_finding, missing_finding
+
+        show = _Progress(self._config)
+        try:
+            arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
+            try:
+                self._prepare(arms)
+                self._outcome = Lockstep(self._campaign(arms), show).run()
+            finally:
+                arms.close()
+        except (GitError, InstallError, LockstepError, WorkerError, OSError) as error:
+            self._problem = str(error)
+            return
+        finally:
+            show.clear()
+        for name in self._missing:
+            self._findings[name] = missing_finding(name)
+        for item in self._items:
+            shares, limits = self._limits(item)
+            tally = self._outcome.tallies[item.nodeid]
+            record = item.stash[record_key]
+            if tally.state != "skipped":
+                self._findings[item.nodeid] = benchmark_finding(
+                    item.nodeid, tally.group or record.group, record.params, tally, shares, limits
+                )
+
+    def _prepare(self, arms: Arms) -> None:
+        """Look what the base itself has, then give it head's benchmark files."""
+        from jarvisperf.gate.arms import shared_files
+
+        if not self._is_selective():
+            present = {item.nodeid for item in self._items}
+            self._missing = [name for name in self._originals(arms) if name not in present]
+        files = list(dict.fromkeys(item.path for item in self._items))
+        root = self._repository.root
+        arms.share(shared_files(root, files, self._config.inipath, self._options.shared))
+
+    def _is_selective(self) -> bool:
+        option = self._config.option
+        return bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
+
+    def _originals(self, arms: Arms) -> list[str]:
+        """List the benchmarks that the base's own files have, in the places that this pytest was asked for."""
+        from jarvisperf.gate.checkout import BASE
+        from jarvisperf.gate.lockstep import collect
+        from pytest_jarvisperf.worker_args import worker_arguments
+
+        place = arms.places[BASE]
+        asked = []
+        for word in self._config.args:
+            file, colons, inside = word.partition("::")
+            path = (self._config.invocation_params.dir / file).resolve()
+            if path.is_relative_to(self._config.rootpath):
+                relative = path.relative_to(self._config.rootpath)
+                if (place.cwd / relative).exists():
+                    asked.append(f"{relative.as_posix()}{colons}{inside}")
+        if not asked:
+            return []
+        words = worker_arguments(self._config, asked, self._config_file())
+        args = {"pytest": words, "packages": []}
+        return collect(place, ENTRY, args, arms.folder)
+
+    def _config_file(self) -> Path | None:
+        path, root = self._config.inipath, self._config.rootpath
+        return path.relative_to(root) if path is not None and path.is_relative_to(root) else path
+
+    def _campaign(self, arms: Arms) -> Campaign:
+        from jarvisperf.gate.checkout import BASE, HEAD, SAME
+        from jarvisperf.gate.lockstep import Campaign
+        from pytest_jarvisperf.worker_args import worker_arguments
+
+        root = self._config.rootpath
+        files = dict.fromkeys(item.path.relative_to(root).as_posix() for item in self._items)
+        words = worker_arguments(self._config, files, self._config_file())
+        budgets = {item.nodeid: read_bench_marker(item).budget_seconds for item in self._items}
+        return Campaign(
+            ids=tuple(item.nodeid for item in self._items),
+            base=arms.places[BASE],
+            head=arms.places[HEAD],
+            same=arms.places[SAME],
+            entry=ENTRY,
+            args={"pytest": words, "packages": list(arms.layout.packages)},
+            thresholds={item.nodeid: self._limits(item)[0] for item in self._items},
+            budget_seconds=self._options.budget_seconds,
+            budgets={name: seconds for name, seconds in budgets.items() if seconds is not None},
+            most_launches=self._options.launches,
+            seed=secrets.randbelow(1 << 20) * 1_000,
+            folder=arms.folder,
+        )
+
+    def _limits(self, item: pytest.Item) -> tuple[dict[str, float], dict[str, float]]:
+        from jarvisperf.gate.thresholds import DEFAULT_THRESHOLDS
+
+        return read_thresholds(item, self._options.thresholds or DEFAULT_THRESHOLDS)
+
+    def _reports(self, item: pytest.Item) -> list[pytest.TestReport]:
+        outcome, longrepr, seconds = self._judged(item)
+        keywords: Any = dict.fromkeys(item.keywords, 1)
+        finding = self._findings.get(item.nodeid)
+        properties = []
+        for name, metric in finding.metrics.items() if finding else ():
+            properties += [(f"jarvis_{name}_ratio", metric.ratio), (f"jarvis_{name}_verdict", metric.verdict)]
+
+        def report(when: Any, result: Any, text: Any, duration: float) -> pytest.TestReport:
+            return pytest.TestReport(
+                item.nodeid, item.location, keywords, result, text, when, duration=duration, user_properties=properties
+            )
+
+        if outcome == "skipped":
+            return [report("setup", "skipped", longrepr, 0.0), report("teardown", "passed", None, 0.0)]
+        return [
+            report("setup", "passed", None, 0.0),
+            report("call", outcome, longrepr, seconds),
+            report("teardown", "passed", None, 0.0),
+        ]
+
+    def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
+        from jarvisperf.report.lockstep_findings import figures, over_limit
+
+        if self._outcome is None:
+            return "failed", f"jarvisperf: {self._problem}", 0.0
+        tally: Tally = self._outcome.tallies[item.nodeid]
+        if tally.state == "skipped":
+            return "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {tally.message}"), tally.seconds
+        if tally.state == "error":
+            return "failed", tally.traceback or tally.message, tally.seconds
+        failing = []
+        for name, metric in self._findings[item.nodeid].metrics.items():
+            bad = metric.verdict == "regressed"
+            bad |= metric.verdict == "inconclusive" and self._options.fails_inconclusive
+            if bad or over_limit(metric, self._limits(item)[1].get(name, math.inf)):
+                failing.append(figures(name, metric, self._limits(item)[1].get(name)))
+        return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing could be compared; None where it could."""
+        return self._problem
+
+
+class _Progress:
+    """One line at the bottom of the terminal that says how far it is; nothing in a pipe."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._shown = reporter is not None and sys.stdout.isatty() and not config.option.verbose < 0
+        self._capture = config.pluginmanager.get_plugin("capturemanager")
+
+    def __call__(self, progress: Progress) -> None:
+        left = "" if progress.seconds_left is None else f", at most {progress.seconds_left:.0f} s left"
+        self._write(
+            f"\r\x1b[2Klaunch {progress.launch}: {progress.undecided} of {progress.total} undecided{left}"
+            f"  {progress.benchmark[-50:]}"
+        )
+
+    def clear(self) -> None:
+        """Take the line away."""
+        self._write("\r\x1b[2K")
+
+    def _write(self, text: str) -> None:
+        if not self._shown or self._capture is None:
+            return
+        with self._capture.global_and_fixture_disabled():
+            sys.stdout.write(text)
+            sys.stdout.flush()

@@ -1,0 +1,283 @@
+"""Inside an arm: a pytest session that runs single tests on demand and lets the coordinator take the samples.
+
+See `jarvisperf/gate/protocol.py` for the conversation and `jarvisperf/gate/nursery.py` for how the process begins.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import types
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from jarvisperf.gate import protocol
+from pytest_jarvisperf.record import Record, record_key
+from pytest_jarvisperf.state import harness_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jarvisperf.bench.sampling import Plan, Samples
+    from jarvisperf.bench.startup import Launcher
+    from jarvisperf.bench.targets import Target
+
+__tracebackhide__ = True  # what raised is the user's function
+
+
+def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
+    """Run as a worker: collect, answer the coordinator until it says goodbye, end.
+
+    Args:
+        arm: The nursery's description of this arm.
+        args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
+            come from the arm's checkout.
+    """
+    conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
+    plugin = WorkerPlugin(
+        conversation, tuple(Path(root).resolve() for root in arm["roots"]), frozenset(args["packages"]), arm["core"]
+    )
+    return int(pytest.main([*args["pytest"], f"--rootdir={arm['cwd']}"], plugins=[plugin]))
+
+
+class Conversation:
+    """The worker's end of both connections: to the coordinator, and to the other worker."""
+
+    def __init__(self, connection: socket.socket, turns: socket.socket) -> None:
+        self._channel = protocol.Channel(connection, protocol.FromCoordinator)
+        self._turns = turns
+
+    def send(self, message: protocol.FromWorker) -> None:
+        """Send a message to the coordinator."""
+        self._channel.send(message)
+
+    def receive(self) -> Any:
+        """Wait for the coordinator; when it is gone, end this process at once."""
+        try:
+            return self._channel.receive()
+        except protocol.ChannelClosedError:
+            os._exit(0)
+
+    def give_turn(self) -> None:
+        """Let the other worker take its slices."""
+        self._turns.send(b".")
+
+    def wait_turn(self) -> None:
+        """Wait until the other worker has taken its slices; when it is gone, end this process at once."""
+        if not self._turns.recv(1):
+            os._exit(0)
+
+
+class LockstepHarness:
+    """Takes samples of a test's target as the coordinator asks for them."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
+        """Time a target in lockstep; the result is that of its first call."""
+        result = target.call()
+        samples, _ = self._serve(protocol.Ready("time", target.fixed_iterations), target)
+        return result, samples or _one_call(target)
+
+    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
+        """Time a target whose rounds its author decided: a single round stays a single one in each launch."""
+        for _ in range(warmup_rounds):
+            target.sample(target.fixed_iterations or 1)
+        once = target.fixed_iterations == 1 and rounds == 1
+        ready = protocol.Ready("time", target.fixed_iterations, most_samples=1 if once else None)
+        samples, result = self._serve(ready, target)
+        if samples is None:
+            samples = _one_call(target)
+        return (result if result is not _NOTHING else target.call()), samples
+
+    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
+        """Measure peak memory as often as the coordinator asks."""
+        from jarvisperf.bench.memory import peak_bytes
+
+        result = target.call()
+        self._conversation.send(protocol.Ready("memory", 1))
+        while isinstance(self._conversation.receive(), protocol.Sample):
+            self._conversation.send(protocol.Values([float(peak_bytes(target))]))
+        return result
+
+    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
+        """Start a fresh process as often as the coordinator asks."""
+        from jarvisperf.bench.startup import Launcher
+
+        with Launcher() as launcher:
+            launcher.run(argv)
+            self._conversation.send(protocol.Ready("startup", 1))
+            while isinstance(self._conversation.receive(), protocol.Sample):
+                self._conversation.send(_started(launcher, argv))
+
+    def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
+        """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
+        from jarvisperf.bench.collector import collect_between_samples, collector_paused
+        from jarvisperf.bench.sampling import Samples
+        from jarvisperf.bench.targets import uninstrumented
+
+        taken: Samples | None = None
+        result: Any = _NOTHING
+        with uninstrumented(), collector_paused():
+            self._conversation.send(ready)
+            while True:
+                message = self._conversation.receive()
+                if isinstance(message, protocol.Sample):
+                    values = [target.sample(message.iterations)]
+                elif isinstance(message, protocol.Turns):
+                    if ready.most_samples == 1:
+                        values, result = self._single_turn(target, leads=message.leads)
+                    else:
+                        values = self._take_turns(target, message)
+                    iterations = message.iterations
+                    taken = Samples(iterations, tuple(value / iterations for value in values))
+                else:
+                    return taken, result
+                collect_between_samples()
+                self._conversation.send(protocol.Values(values))
+
+    def _take_turns(self, target: Target, turns: protocol.Turns) -> list[float]:
+        """Take one sample per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last."""
+        iterations, blocks = turns.iterations, turns.blocks
+        sample, wait_turn, give_turn = target.sample, self._conversation.wait_turn, self._conversation.give_turn
+        ends_the_round = turns.leads == (blocks % 2 == 0)
+        values: list[float] = []
+        run = 1 if turns.leads else 2
+        if not turns.leads:
+            wait_turn()
+        while True:
+            for _ in range(min(run, blocks - len(values))):
+                values.append(sample(iterations))  # noqa: PERF401  # a comprehension would hold the clock's frames too
+            run = 2
+            if len(values) == blocks:
+                if not ends_the_round:
+                    give_turn()
+                return values
+            give_turn()
+            wait_turn()
+
+    def _single_turn(self, target: Target, *, leads: bool) -> tuple[list[float], Any]:
+        if not leads:
+            self._conversation.wait_turn()
+        seconds, result = target.timed_call()
+        if leads:
+            self._conversation.give_turn()
+        return [seconds], result
+
+
+_NOTHING = object()
+
+
+def _one_call(target: Target) -> Samples:
+    from jarvisperf.bench.sampling import Samples
+
+    iterations = target.fixed_iterations or 1
+    return Samples(iterations, (target.sample(iterations) / iterations,))
+
+
+def _started(launcher: Launcher, argv: Sequence[str]) -> protocol.Values:
+    sample = launcher.run(argv)
+    return protocol.Values([sample.seconds], [float(sample.peak_rss_bytes)])
+
+
+class WorkerPlugin:
+    """Replaces pytest's loop over the tests by the coordinator's orders."""
+
+    def __init__(
+        self, conversation: Conversation, roots: tuple[Path, ...], packages: frozenset[str], core: int | None
+    ) -> None:
+        self._conversation = conversation
+        self._roots = roots
+        self._packages = packages
+        self._core = core
+        self._problems: dict[str, str] = {}
+        self._reports: list[pytest.TestReport] = []
+        self._lacks = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Have the plugin hand all targets to the coordinator."""
+        config.stash[harness_key] = LockstepHarness(self._conversation)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note the files that could not be collected."""
+        if report.failed:
+            text = str(report.longrepr).strip()
+            self._problems[report.nodeid] = text.splitlines()[-1] if text else "could not be collected"
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Run single tests as ordered."""
+        items = {item.nodeid: item for item in session.items if record_key in item.stash}
+        if self._core is not None:
+            # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
+            os.sched_setaffinity(0, {self._core})
+        self._conversation.send(
+            protocol.Collected(protocol.VERSION, list(items), self._problems, self._foreign_modules())
+        )
+        while isinstance(order := self._conversation.receive(), protocol.Run):
+            self._run(items[order.id], items.get(order.next or ""))
+        return True
+
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        self._reports = []
+        self._lacks = False
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        record = item.stash[record_key]
+        failed = next((report for report in self._reports if report.failed), None)
+        skipped = next((report for report in self._reports if report.skipped), None)
+        shown = failed or skipped
+        self._conversation.send(
+            protocol.Done(
+                outcome="failed" if failed else "skipped" if skipped else "passed",
+                message=_one_line(shown) if shown else "",
+                traceback=failed.longreprtext if failed else "",
+                lacks=self._lacks,
+                foreign=self._foreign_modules(),
+                group=record.group,
+                extra_info=record.extra_info,
+            )
+        )
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the reports of the test that runs."""
+        self._reports.append(report)
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
+        """Tell whether a failure means that something does not exist in this arm."""
+        error = call.excinfo.value if call.excinfo else None
+        missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
+        self._lacks = self._lacks or isinstance(error, ImportError) or missing_name
+
+    def _foreign_modules(self) -> dict[str, str]:
+        """Find modules of the project that were imported from elsewhere than this arm's checkout."""
+        foreign = {}
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] not in self._packages:
+                continue
+            for place in _places(module):
+                if not any(place.is_relative_to(root) for root in self._roots):
+                    foreign[name] = str(place)
+        return foreign
+
+
+def _places(module: types.ModuleType) -> list[Path]:
+    file = getattr(module, "__file__", None)
+    if file:
+        return [Path(file).resolve()]
+    with contextlib.suppress(TypeError, AttributeError):
+        return [Path(path).resolve() for path in module.__path__]  # a namespace package
+    return []
+
+
+def _one_line(report: pytest.TestReport) -> str:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(crash.message if crash else report.longrepr).strip()
+    return message.splitlines()[0] if message else report.outcome
