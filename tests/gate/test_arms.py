@@ -1,0 +1,261 @@
+"""The arms: which commit, which files, which packages; and the user's repository untouched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from jarvisperf.gate.arms import Arms, InstallError, shared_files
+from jarvisperf.gate.checkout import Checkouts
+from jarvisperf.gate.git import GitError
+from jarvisperf.gate.project import find_layout, shared_test_folder
+from jarvisperf.gate.revision import Repository, resolve
+
+
+def git(folder: Path, *words: str) -> str:
+    environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, env=environ).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "-q", "-b", "main")
+    write(root, "pkg/__init__.py", "VALUE = 'first'")
+    write(root, ".gitignore", "*.log\n")
+    commit(root, "first")
+    return root
+
+
+def write(root: Path, name: str, text: str) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def commit(root: Path, message: str) -> str:
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", message)
+    return git(root, "rev-parse", "HEAD")
+
+
+def state(root: Path) -> tuple[str, ...]:
+    index = root / ".git" / "index"
+    return (
+        git(root, "--no-optional-locks", "status", "--porcelain"),
+        git(root, "rev-parse", "HEAD"),
+        git(root, "worktree", "list"),
+        git(root, "stash", "list"),
+        index.read_bytes().hex(),
+    )
+
+
+def test_the_base_is_where_the_branches_part(repository: Path):
+    fork = git(repository, "rev-parse", "HEAD")
+    git(repository, "checkout", "-qb", "feature")
+    write(repository, "feature.py", "")
+    head = commit(repository, "feature")
+    git(repository, "checkout", "-q", "main")
+    write(repository, "later.py", "")
+    tip = commit(repository, "later")
+    git(repository, "checkout", "-q", "feature")
+    assert resolve(repository, "main", exact=False) == Repository(repository, fork, head)
+    assert resolve(repository / "pkg", "main", exact=True).base == tip
+
+
+def test_a_folder_without_a_repository_is_named(tmp_path: Path):
+    with pytest.raises(GitError, match="is in no git repository"):
+        resolve(tmp_path, "main", exact=False)
+
+
+def test_a_repository_without_a_commit_is_named(tmp_path: Path):
+    git(tmp_path, "init", "-q")
+    with pytest.raises(GitError, match="has no commit yet"):
+        resolve(tmp_path, "main", exact=False)
+
+
+@pytest.mark.parametrize(
+    ("revision", "advice"),
+    [("nothing", "git branch --all"), ("origin/main", "git fetch origin main"), ("--all", "git")],
+)
+def test_an_unknown_revision_is_named_with_what_to_do(repository: Path, revision: str, advice: str):
+    with pytest.raises(GitError, match=f"unknown revision '{revision}'.*{advice}"):
+        resolve(repository, revision, exact=False)
+
+
+def test_a_shallow_clone_is_told_to_fetch_the_history(repository: Path, tmp_path: Path):
+    git(repository, "checkout", "-qb", "feature")
+    write(repository, "feature.py", "")
+    commit(repository, "feature")
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "-q", "--depth=1", "--no-single-branch", f"file://{repository}", str(shallow))
+    with pytest.raises(GitError, match="git fetch --unshallow"):
+        resolve(shallow, "origin/main", exact=False)
+
+
+def test_unrelated_histories_have_no_base(repository: Path):
+    git(repository, "checkout", "-q", "--orphan", "other")
+    commit(repository, "other")
+    with pytest.raises(GitError, match=r"no common ancestor.*--jarvis-against-exact"):
+        resolve(repository, "main", exact=False)
+
+
+def test_the_arms_hold_the_commit_and_the_working_tree_as_it_is(repository: Path):
+    write(repository, "pkg/__init__.py", "VALUE = 'changed'")
+    write(repository, "pkg/new.py", "")
+    write(repository, "ignored.log", "")
+    write(repository, "gone.py", "")
+    git(repository, "add", "gone.py")
+    (repository / "gone.py").unlink()
+    (repository / "link").symlink_to("pkg")
+    before = state(repository)
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        base, head, same = (arms.places[name].cwd for name in ("base", "head", "same"))
+        assert len({len(str(arm)) for arm in (base, head, same)}) == 1
+        assert (base / "pkg/__init__.py").read_text() == (same / "pkg/__init__.py").read_text() == "VALUE = 'first'"
+        assert (head / "pkg/__init__.py").read_text() == "VALUE = 'changed'"
+        assert (head / "pkg/new.py").exists()
+        assert not (base / "pkg/new.py").exists()
+        assert not (head / "ignored.log").exists()
+        assert not (head / "gone.py").exists()
+        assert (head / "link").is_symlink()
+        assert state(repository) == before
+    finally:
+        arms.close()
+    assert not arms.folder.exists()
+
+
+def test_names_with_odd_characters_are_copied(repository: Path):
+    write(repository, "pkg/maçã com espaço\n.txt", "x")
+    commit(repository, "odd")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        for place in arms.places.values():
+            assert (place.cwd / "pkg/maçã com espaço\n.txt").read_text() == "x"
+    finally:
+        arms.close()
+
+
+def test_a_project_in_a_folder_of_the_repository_has_its_arm_there(repository: Path):
+    write(repository, "libs/one/src/inner/__init__.py", "")
+    commit(repository, "inner")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository / "libs" / "one")
+    try:
+        assert arms.places["base"].cwd == arms.folder / "base" / "libs" / "one"
+        assert "inner" in arms.layout.packages
+        assert str(arms.folder / "head/libs/one/src") in arms.places["head"].paths
+    finally:
+        arms.close()
+
+
+def test_environments_are_equal_but_for_the_arms_own_path(repository: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repository / "pkg"), "/elsewhere"]))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-x")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        base, head = arms.places["base"], arms.places["head"]
+        swapped = {name: value.replace("/base", "/head") for name, value in base.env.items()}
+        assert swapped == head.env
+        assert "/elsewhere" in head.env["PYTHONPATH"].split(os.pathsep)
+        assert str(repository) not in head.env["PYTHONPATH"]
+        assert "PYTEST_ADDOPTS" not in head.env
+    finally:
+        arms.close()
+
+
+def test_heads_benchmarks_conftests_and_helpers_serve_on_both_arms(repository: Path):
+    write(repository, "benchmarks/helpers.py", "old")
+    write(repository, "benchmarks/test_x.py", "old")
+    commit(repository, "benchmarks")
+    write(repository, "benchmarks/helpers.py", "new")
+    write(repository, "benchmarks/deep/test_x.py", "new")
+    write(repository, "conftest.py", "new")
+    write(repository, "pkg/__init__.py", "VALUE = 'changed'")
+    write(repository, "data/input.txt", "new")
+    files = [repository / "benchmarks/deep/test_x.py"]
+    shared = shared_files(repository, files, repository / "pyproject.toml", ["data/"])
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        arms.share(shared)
+        base = arms.places["base"].cwd
+        for name in ("benchmarks/helpers.py", "benchmarks/deep/test_x.py", "conftest.py", "data/input.txt"):
+            assert (base / name).read_text() == "new"
+        assert (base / "pkg/__init__.py").read_text() == "VALUE = 'first'"
+    finally:
+        arms.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "folder"),
+    [
+        ("test_a.py", None),
+        ("pkg/bench_a.py", None),
+        ("benchmarks/a/test_a.py", "benchmarks"),
+        ("pkg/tests/t.py", "pkg/tests"),
+    ],
+)
+def test_a_test_folder_is_the_outermost_one(file: str, folder: str | None):
+    assert shared_test_folder(file) == folder
+
+
+def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(tmp_path: Path):
+    for name in (
+        "flat/__init__.py",
+        "src/inner/__init__.py",
+        "src/space/deep/mod.py",
+        "lib/odd/__init__.py",
+        "single.py",
+    ):
+        write(tmp_path, name, "")
+    for name in ("tests/__init__.py", "docs/x/__init__.py", "setup.py", "conftest.py", "test_a.py", "no-package/a.py"):
+        write(tmp_path, name, "")
+    layout = find_layout(tmp_path, tmp_path, [str(tmp_path / "lib"), "/usr/lib", ""])
+    assert set(layout.packages) == {"flat", "inner", "space", "odd", "single"}
+    assert layout.folders == ("src", ".", "lib")
+
+
+def test_an_installation_is_made_in_each_arm(repository: Path):
+    command = "python -c \"import sys, pathlib; pathlib.Path('installed').write_text(sys.prefix)\""
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository, command)
+    try:
+        prefixes = {name: (place.cwd / "installed").read_text() for name, place in arms.places.items()}
+        assert len(set(prefixes.values())) == 3
+        assert all(str(arms.folder) in prefix for prefix in prefixes.values())
+        assert len({len(prefix) for prefix in prefixes.values()}) == 1
+    finally:
+        arms.close()
+
+
+def test_an_installation_that_fails_shows_its_last_words(repository: Path):
+    with pytest.raises(InstallError, match=r"'echo no compiler >&2; exit 3' failed in .* no compiler"):
+        Arms(resolve(repository, "HEAD", exact=False), repository, "echo no compiler >&2; exit 3")
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
+    code = (
+        "import sys, time, pathlib\n"
+        "from jarvisperf.gate.checkout import Checkouts\n"
+        "made = Checkouts(pathlib.Path(sys.argv[1]))\n"
+        "print(made.folder, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    left = Path(process.stdout.readline().strip())
+    with Checkouts(tmp_path) as beside:
+        assert left.exists()  # its process lives
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        time.sleep(0.05)
+        with Checkouts(tmp_path):
+            assert not left.exists()
+            assert beside.folder.exists()
+    process.stdout.close()

@@ -1,0 +1,359 @@
+"""`pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
+
+Factors are large here (twice the work) so that a loaded machine cannot change the verdict; what the gate makes of small
+ones is measured by the gate lab.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+AGAINST = (
+    "--jarvis-bench",
+    "--jarvis-against=HEAD",
+    "--jarvis-budget=0.3",
+    "--jarvis-threshold=30%",
+    "-p",
+    "no:asyncio",
+)
+
+WORK = """
+def work(n):
+    return sum(i * i for i in range(n))
+"""
+BENCH = """
+import pkg
+
+def test_work(jarvis_bench):
+    jarvis_bench(pkg.work, 500)
+"""
+
+
+class Project:
+    """A git repository with a package and its benchmarks."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.root = pytester.path
+        self.git("init", "-q", "-b", "main")
+        self.write(".gitignore", "reports/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def git(self, *words: str) -> str:
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+        done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True, env=environ)
+        return done.stdout.strip()
+
+    def commit(self, **files: str) -> None:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "a commit")
+
+    def run(self, *words: str) -> pytest.RunResult:
+        return self.pytester.runpytest_subprocess(*AGAINST, *words, timeout=180)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        report = json.loads((self.root / "reports" / "report.json").read_text())
+        report["verdicts"] = {
+            entry["id"].partition("::")[2]: {name: metric["verdict"] for name, metric in entry["metrics"].items()}
+            for entry in report["benchmarks"]
+        }
+        return report
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    made = Project(pytester)
+    made.write("pkg/__init__.py", WORK)
+    made.write("benchmarks/test_bench.py", BENCH)
+    made.commit()
+    return made
+
+
+def test_slower_code_is_a_failed_test_with_a_line_of_figures(project: Project):
+    project.write("pkg/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
+    result = project.run("--junitxml=junit.xml")
+    assert result.ret == 1
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["time regressed: base * head * ratio * (95% interval *), threshold 30%"])
+    report = project.report
+    assert report["mode"] == "lockstep"
+    assert report["verdicts"] == {"test_work": {"time": "regressed"}}
+    metric = report["benchmarks"][0]["metrics"]["time"]
+    assert metric["interval"][0] < 2 < metric["interval"][1] or metric["ratio"] == pytest.approx(2, rel=0.15)
+    assert metric["threshold"] == 0.3
+    assert report["base"]["commit"] == project.git("rev-parse", "HEAD")
+    assert report["head"]["dirty"] is True
+    case = ET.parse(project.root / "junit.xml").getroot().find(".//testcase")
+    assert case.find("failure") is not None
+    assert {p.get("name"): p.get("value") for p in case.iter("property")}["jarvis_time_verdict"] == "regressed"
+
+
+def test_equal_and_faster_code_pass(project: Project):
+    project.write("benchmarks/test_more.py", BENCH.replace("work", "quick"))
+    project.write("pkg/__init__.py", WORK + WORK.replace("work", "quick"))
+    project.commit()
+    project.write("pkg/__init__.py", WORK + WORK.replace("work", "quick").replace("range(n)", "range(n // 3)"))
+    result = project.run()
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    assert project.report["verdicts"] == {"test_work": {"time": "unchanged"}, "test_quick": {"time": "improved"}}
+
+
+def test_the_users_repository_stays_as_it_was(project: Project):
+    project.write("pkg/new.py", "")
+    before = (project.git("status", "--porcelain"), project.git("worktree", "list"), project.git("stash", "list"))
+    project.run()
+    assert (
+        project.git("status", "--porcelain"),
+        project.git("worktree", "list"),
+        project.git("stash", "list"),
+    ) == before
+
+
+def test_functional_tests_run_as_usual_and_the_selection_holds(project: Project):
+    project.write("tests/test_plain.py", "def test_plain(): pass\ndef test_wrong(): assert 0, 'PLAINLY WRONG'")
+    result = project.run()
+    result.assert_outcomes(passed=2, failed=1)
+    assert "PLAINLY WRONG" in result.stdout.str()
+    result = project.run("-k", "plain", "tests")
+    assert "test_work" not in result.stdout.str()
+    assert "no benchmark was measured" in result.stdout.str()
+
+
+def test_a_pytest_benchmark_suite_is_compared_unchanged(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        """
+        import pytest, pkg
+
+        @pytest.mark.benchmark(group="marked")
+        @pytest.mark.parametrize("n", [200, 400])
+        def test_call(benchmark, n):
+            assert benchmark(pkg.work, n) == pkg.work(n)
+            assert benchmark.stats.stats.mean > 0
+            benchmark.extra_info["n"] = n
+
+        def test_pedantic(benchmark):
+            done = []
+            assert benchmark.pedantic(
+                lambda n: pkg.work(n), setup=lambda: ((300,), {}), teardown=lambda n: done.append(n), rounds=5
+            ) == pkg.work(300)
+            assert len(done) >= 5
+
+        def test_once(benchmark):
+            calls = []
+            benchmark.pedantic(lambda: calls.append(pkg.work(300)), rounds=1)
+            assert len(calls) == 1
+        """.replace("\n        ", "\n"),
+    )
+    project.commit()
+    result = project.run("--jarvis-threshold=300%")
+    assert result.ret == 0, result.stdout.str()
+    report = project.report
+    assert set(report["verdicts"]) == {"test_call[200]", "test_call[400]", "test_pedantic", "test_once"}
+    first = report["benchmarks"][0]
+    assert first["group"] == "marked"
+    assert first["extra_info"] == {"n": "200"}
+    assert first["metrics"]["time"]["ratio"] == pytest.approx(1, rel=0.3)
+
+
+def test_memory_and_startup_are_compared_too(project: Project):
+    project.write("pkg/__init__.py", WORK + "\ndef fill(): return bytearray(1 << 20)\n")
+    project.write(
+        "benchmarks/test_bench.py",
+        """
+import sys
+import pkg
+
+def test_memory(jarvis_bench):
+    jarvis_bench.memory(pkg.fill)
+
+def test_startup(jarvis_bench):
+    jarvis_bench.startup([sys.executable, "-c", "import pkg; pkg.fill()"])
+""",
+    )
+    project.commit()
+    project.write("pkg/__init__.py", WORK + "\nimport time; time.sleep(0.3)\ndef fill(): return bytearray(3 << 20)\n")
+    result = project.run("--jarvis-threshold=time=30%,memory=10%,startup=30%")
+    assert result.ret == 1
+    verdicts = project.report["verdicts"]
+    assert verdicts["test_memory"] == {"memory": "regressed"}
+    assert verdicts["test_startup"]["startup"] == "regressed"
+
+
+def test_absolute_limits_hold(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pytest\n" + BENCH.replace("def", "@pytest.mark.jarvis_threshold(max_time='1us')\ndef"),
+    )
+    result = project.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*head * is over the limit of 1.000 µs*"])
+
+
+def test_a_benchmark_that_the_base_lacks_is_new_and_passes(project: Project):
+    project.write("pkg/__init__.py", WORK + WORK.replace("work", "added"))
+    project.write(
+        "benchmarks/test_new_file.py", "from pkg import added\ndef test_a(jarvis_bench): jarvis_bench(added, 10)"
+    )
+    project.write("benchmarks/test_bench.py", BENCH + BENCH.replace("work", "added"))
+    result = project.run()
+    assert result.ret == 0, result.stdout.str()
+    assert project.report["verdicts"] == {
+        "test_work": {"time": "unchanged"},
+        "test_added": {"time": "new"},
+        "test_a": {"time": "new"},
+    }
+
+
+def test_a_benchmark_that_is_gone_fails_unless_allowed(project: Project):
+    project.write("benchmarks/test_bench.py", BENCH.replace("test_work", "test_renamed"))
+    result = project.run()
+    assert result.ret == 1
+    assert project.report["verdicts"] == {"test_work": {"time": "missing"}, "test_renamed": {"time": "unchanged"}}
+    result.stdout.fnmatch_lines(["missing: the base has this benchmark, head has not*"])
+    assert project.run("--jarvis-allow-missing").ret == 0
+
+
+@pytest.mark.parametrize(
+    ("arm", "first", "second"), [("head", WORK, "raise ValueError('{}')"), ("base", "raise ValueError('{}')", WORK)]
+)
+def test_an_arm_that_raises_is_an_error_with_its_traceback(project: Project, arm: str, first: str, second: str):
+    def broken(text: str) -> str:
+        return text if text == WORK else f"def work(n):\n    {text.format('only in ' + arm)}\n"
+
+    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
+    project.write("pkg/__init__.py", broken(first))
+    project.commit()
+    project.write("pkg/__init__.py", broken(second))
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert f"only in {arm}" in result.stdout.str()
+    errors = {entry["id"]: entry["error"] for entry in project.report["benchmarks"]}
+    assert errors["benchmarks/test_bench.py::test_work"] == f"{arm}: ValueError: only in {arm}"
+
+
+def test_a_killed_worker_costs_its_benchmark_alone(project: Project):
+    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
+    project.commit()
+    project.write("pkg/__init__.py", "import os, signal\ndef work(n): os.kill(os.getpid(), signal.SIGKILL)")
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert "the head worker ended" in result.stdout.str()
+
+
+def test_code_that_comes_from_elsewhere_is_an_error_that_names_it(project: Project, tmp_path: Path):
+    elsewhere = project.root.parent / "elsewhere"
+    (elsewhere / "pkg").mkdir(parents=True)
+    (elsewhere / "pkg/__init__.py").write_text(WORK)
+    project.write("conftest.py", f"import sys; sys.path.insert(0, {str(elsewhere)!r})")
+    result = project.run()
+    assert result.ret == 1
+    assert "imported pkg from" in result.stdout.str()
+    assert str(elsewhere) in result.stdout.str()
+
+
+@pytest.mark.parametrize("layout", ["installed", "pythonpath"])
+def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout: str, monkeypatch: pytest.MonkeyPatch):
+    (project.root / "src").mkdir()
+    project.git("mv", "pkg", "src/pkg")
+    if layout == "pythonpath":
+        project.write("pytest.ini", "[pytest]\npythonpath = src\n")
+    else:  # what an editable installation does: the folder of the working tree is on the search path
+        monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
+    project.commit()
+    project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
+    assert project.run().ret == 1
+    assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
+
+
+def test_one_arm_that_skips_is_not_compared(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pytest\n" + BENCH.replace("    jarvis", "    pytest.skip('not here')\n    jarvis"),
+    )
+    result = project.run()
+    result.assert_outcomes(skipped=1)
+    assert result.ret == 1  # nothing was measured
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--jarvis-against=nothing",), "unknown revision 'nothing'"),
+        (("--jarvis-launches=0",), "--jarvis-launches: '0' is not allowed"),
+        (("--jarvis-threshold=5",), "--jarvis-threshold: '5' is not allowed"),
+        (("--jarvis-inconclusive=maybe",), "--jarvis-inconclusive: 'maybe' is not allowed, give pass or fail"),
+    ],
+)
+def test_wrong_words_are_usage_errors(project: Project, words: tuple[str, ...], complaint: str):
+    result = project.run(*words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint in result.stderr.str()
+
+
+def test_against_without_bench_is_a_usage_error(project: Project):
+    result = project.pytester.runpytest_subprocess("--jarvis-against=HEAD")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "give --jarvis-bench too" in result.stderr.str()
+
+
+def test_a_folder_without_a_repository_is_a_usage_error(pytester: pytest.Pytester):
+    pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(len, [])")
+    result = pytester.runpytest_subprocess(*AGAINST)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "is in no git repository" in result.stderr.str()
+
+
+def test_a_killed_run_leaves_no_process_and_the_next_removes_its_files(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    temporary = project.root.parent / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    project.write("benchmarks/test_bench.py", "import time\ndef test_slow(jarvis_bench): jarvis_bench(time.sleep, 0.2)")
+    project.commit()
+    command = [sys.executable, "-m", "pytest", *AGAINST, "--jarvis-budget=60", "-p", "no:cacheprovider"]
+    running = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not list(temporary.rglob("head-*.log")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    left = next(temporary.glob("jarvisperf-arms-*")).iterdir()
+    folder = next(left)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    deadline = time.monotonic() + 20
+    while _processes_in(folder) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _processes_in(folder) == []
+    project.write("benchmarks/test_bench.py", BENCH)
+    assert project.run().ret in {0, 1}
+    assert not folder.exists()
+
+
+def _processes_in(folder: Path) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if (entry / "cwd").readlink().is_relative_to(folder):
+                    found.append(entry.name)
+            except OSError:
+                continue
+    return found
