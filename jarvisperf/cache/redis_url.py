@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit
 
 ALLOWED_FORMS = "redis://host:port[/db], rediss://host:port[/db] or unix:///path"
 # The cache stores bytes and does not let the client retry; these would change that.
 _FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
 # The parser drops tabs and ends of lines, and blanks at the ends: it would connect to another place than was written.
 _WHITE_SPACE = re.compile(r"[^\S ]|^ | $|^(?!unix:).* ", re.DOTALL)
-_ANY_PASSWORD = re.compile(r"^((?:\w+:)?/*[^:@/]*):.*@", re.DOTALL)
+# To the last @, for a password with a slash in it makes a URL that nothing can take apart.
+_PASSWORD = re.compile(r"^((?:\w+:)?/*[^:@/]*):.*@", re.DOTALL)
 _PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&#]*")
 
 
@@ -41,18 +42,7 @@ def fault_in_client(url: str, error: Exception) -> str:
 
 def without_password(url: str) -> str:
     """Return the URL for a message: a password in it is replaced by stars."""
-    url = _PASSWORD_OPTION.sub("***", url)
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return _ANY_PASSWORD.sub(r"\1:***@", url)
-    if not parts.netloc:
-        return _ANY_PASSWORD.sub(r"\1:***@", url)
-    if parts.password is None:
-        return url
-    user_info, _, host = parts.netloc.rpartition("@")
-    user = user_info.partition(":")[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{host}"))
+    return _PASSWORD.sub(r"\1:***@", _PASSWORD_OPTION.sub("***", url))
 
 
 def _message(url: str, fault: str) -> str:
@@ -65,8 +55,8 @@ def _fault(url: str) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError as error:
-        return f"cannot be read ({error})"
+    except ValueError:  # its text may hold a part of the password
+        return "has a host or port that cannot be read"
     scheme = url.partition("://")[0]  # as it is written: the client takes small letters only
     if scheme not in {"redis", "rediss", "unix"}:
         return "has no scheme that is known"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,18 @@ def test_a_failing_process_shows_its_last_words():
 def test_a_program_that_is_not_there_is_named():
     with Launcher() as launcher, pytest.raises(ProcessFailedError, match="cannot start '/no/such/program'"):
         launcher.run(["/no/such/program"])
+
+
+@pytest.mark.parametrize(
+    ("argv", "error"),
+    [("python -c pass", TypeError), (b"python", TypeError), (None, TypeError), ([], ValueError)],
+)
+def test_what_is_no_list_of_words_is_refused_with_an_example(argv: Any, error: type[Exception]):
+    with Launcher() as launcher:
+        for measure in (launcher.run, lambda argv: measure_startup(argv, budget_seconds=0)):
+            with pytest.raises(error, match=r"argv is .*: give a list of words, like \[sys.executable, '-c', 'pass'\]"):
+                measure(argv)
+        assert launcher.run([sys.executable, "-S", "-c", "pass"]).seconds > 0
 
 
 def test_the_launcher_goes_on_after_a_failure():

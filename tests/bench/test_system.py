@@ -94,6 +94,36 @@ def test_what_the_function_raises_comes_through_and_leaves_no_result(system: Ben
     assert system.results == {}
 
 
+def test_a_coroutine_that_nobody_awaits_is_refused(system: BenchmarkSystem):
+    async def work() -> None: ...
+
+    with pytest.raises(TypeError, match=r"lost returned a coroutine .*: pass the coroutine function itself"):
+        system.benchmark(lambda: work(), name="lost")  # noqa: PLW0108
+    assert system.results == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        (5, "name is 5: give text"),
+        ("", "name is '': give"),
+        ("a\udc80", r"name is 'a\\udc80', which has a lone surrogate"),
+    ],
+)
+def test_a_name_that_no_report_could_show_is_refused(system: BenchmarkSystem, tmp_path: Path, name: Any, error: str):
+    with pytest.raises((TypeError, ValueError), match=error):
+        system.benchmark(quick, iterations=1, name=name)
+    system.generate_report(tmp_path / "report.txt")
+    assert system.results == {}
+
+
+def test_one_value_where_several_are_needed_is_refused(system: BenchmarkSystem):
+    with pytest.raises(TypeError, match=r"tests is \[.*\]: give a dictionary of functions by name"):
+        system.benchmark_multiple([quick])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="names is 'quick': give a list of names"):
+        system.compare_benchmarks("quick")
+
+
 def test_the_report_and_the_json_hold_every_result(system: BenchmarkSystem, tmp_path: Path):
     result = system.benchmark(quick, iterations=5, name="quick")
     text = system.generate_report(tmp_path / "report.txt")

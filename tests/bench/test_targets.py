@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 import pytest
@@ -36,6 +37,37 @@ def test_a_sample_makes_exactly_its_calls_with_the_arguments(kind: str, args: An
     assert seconds > 0
     assert result == "result"
     target.close()
+
+
+class AwaitedObject:
+    async def __call__(self, value: int = 3) -> int:
+        await asyncio.sleep(0)
+        return value
+
+
+async def awaited_function(value: int = 3) -> int:
+    return await AwaitedObject()(value)
+
+
+AWAITED = [AwaitedObject(), functools.partial(AwaitedObject(), 3), functools.partial(awaited_function, 3)]
+
+
+@pytest.mark.parametrize("function", AWAITED, ids=["object", "partial of object", "partial of function"])
+def test_whatever_makes_a_coroutine_is_awaited(function: Any):
+    target = make_target(function)
+    assert target.call() == 3
+    target.close()
+    assert SetUpTarget(function, setup=lambda: None).call() == 3
+
+
+def test_without_awaiting_a_call_makes_a_coroutine_and_nothing_more():
+    made = SetUpTarget(AwaitedObject(), awaits=False).call()
+    assert asyncio.iscoroutine(made)
+    made.close()
+
+
+def test_a_class_whose_instances_are_awaited_is_itself_just_called():
+    assert isinstance(make_target(AwaitedObject).call(), AwaitedObject)
 
 
 def test_the_clock_is_read_only_around_the_calls():

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pickle
 import resource
+import shutil
 import sqlite3
 import stat
 import subprocess
@@ -17,7 +18,7 @@ import diskcache
 import pytest
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.disk_tier import BytesDisk, DiskStore
+from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS, BytesDisk, DiskStore
 from jarvisperf.cache.names import Names
 from jarvisperf.cache.tier import CorruptEntryError
 
@@ -280,6 +281,45 @@ def test_the_disk_is_bounded(make_cache, folder):
     for number in range(100):
         cache.set(f"k{number}", os.urandom(50_000))
     assert sum(file.stat().st_size for file in folder.rglob("*.val")) < 1_500_000
+
+
+def _replace(folder: Path) -> None:
+    shutil.move(folder, folder.with_name("old"))
+    DiskStore(folder, Names("n"), 2**20).open()
+
+
+@pytest.mark.parametrize("lose", [shutil.rmtree, _replace], ids=["removed", "replaced"])
+@pytest.mark.parametrize(
+    "use",
+    [lambda store: store.put("k", b"v", 1), lambda store: store.delete("k"), lambda store: store.get("k")],
+    ids=["put", "delete", "get"],
+)
+def test_a_folder_that_is_gone_is_a_failure_until_it_is_opened_again(folder, clock, lose, use):
+    store = DiskStore(folder, Names("n"), 2**20, clock)
+    store.open()
+    lose(folder)
+    clock.advance(CHECK_PLACE_SECONDS)
+    for _ in range(2):
+        with pytest.raises(OSError, match="the folder was removed or replaced"):
+            use(store)
+    store.open()
+    use(store)
+    store.close()
+
+
+def test_a_cache_whose_folder_was_removed_makes_it_anew_and_counts_it(cache, folder):
+    cache.set("k", 1)
+    shutil.rmtree(folder)
+    deadline = time.monotonic() + 20
+    while not (folder / "cache.db").exists():
+        cache.set("k", 2)
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    while not cache.set("k", 3):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert cache.get_stats()["disk_errors"] >= 1
+    assert rows(folder, "SELECT count(*) FROM Cache") == [(1,)]
 
 
 def test_only_bytes_go_in(folder):

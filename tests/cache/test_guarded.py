@@ -228,6 +228,27 @@ def test_an_error_that_is_no_failure_of_the_store_is_not_hidden(tier, store, mon
         tier.get("k")
 
 
+def test_a_probe_that_fails_in_a_way_nobody_foresaw_is_counted_logged_and_tried_again(store, tier, monkeypatch, caplog):
+    fail(tier, store)
+    caplog.clear()
+    monkeypatch.setattr(store, "open", lambda: 1 / 0)
+    thread = tier._breaker._thread
+    before = tier.errors
+    wait_until(lambda: tier.errors >= before + 3)
+    assert tier._breaker._thread is thread
+    assert thread.is_alive()
+    monkeypatch.undo()
+    recover(tier, store)
+
+
+def test_a_failure_nobody_foresaw_is_logged_with_its_type(store, monkeypatch, caplog):
+    monkeypatch.setattr(store, "open", lambda: 1 / 0)
+    make_tier(store).close()
+    assert caplog.messages == [
+        "switchable cache tier is off, the others go on: switchable://here: ZeroDivisionError: division by zero"
+    ]
+
+
 def test_a_store_that_is_down_from_the_start_is_no_error(store):
     store.is_broken = True
     tier = make_tier(store)

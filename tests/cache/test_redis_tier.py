@@ -116,6 +116,11 @@ def test_a_url_is_a_str():
         ("redis://:secret@h", "redis://:***@h"),
         ("redis://h:1", "redis://h:1"),
         ("redis://[bad", "redis://[bad"),
+        ("redis://[::1]:1/0", "redis://[::1]:1/0"),
+        ("redis://u:secret@[bad", "redis://u:***@[bad"),
+        ("redis://u:sec/ret@h", "redis://u:***@h"),
+        ("u:secret@h", "u:***@h"),
+        ("redis://h?db=1&password=secret&db=2", "redis://h?db=1&password=***&db=2"),
     ],
 )
 def test_a_password_is_not_shown(url, shown):

@@ -298,6 +298,9 @@ def test_a_value_that_cannot_be_encoded_is_an_error_that_names_the_part_and_leav
         ({"default_ttl": -5}, "default_ttl is -5"),
         ({"default_ttl": "1h"}, "default_ttl is '1h'"),
         ({"namespace": ""}, "namespace is ''"),
+        ({"namespace": 5}, "namespace is 5: give a str, not int"),
+        ({"folder": ""}, "local_cache_dir is '': give a folder"),
+        ({"folder": 5}, "local_cache_dir is 5: give a folder, or None"),
         ({"namespace": "a:b"}, "namespace is 'a:b': give a word without ':'"),
         ({"memory_items": -1}, "memory_items is -1: give 0 or more"),
         ({"memory_items": 1.5}, "memory_items is 1.5: give an int"),
@@ -321,6 +324,39 @@ def test_a_malformed_redis_url_is_an_error_at_once(url):
         SmartCache(url, None)
 
 
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://h/0?foo=bar", r"\?foo=bar' has an option that does not fit, 'foo'"),
+        ("redis://h?db=abc", r"\?db=abc' has an option that does not fit, 'db'"),
+        ("unix:///r.sock?socket_timeout=abc", r"\?socket_timeout=abc' has an option that does not fit"),
+        ("redis://h?protocol=9", r"\?protocol=9' does not suit the Redis client \(protocol must be"),
+        ("redis://h?decode_responses=true", "has the option 'decode_responses', which the cache sets itself"),
+        ("unix:///r.sock?encoding=utf-16", "has the option 'encoding', which"),
+        ("redis://h?encoding_errors=strict", "has the option 'encoding_errors', which"),
+        ("redis://h?retry=5", "has the option 'retry', which"),
+        ("REDIS://h", "'REDIS://h' has no scheme that is known"),
+        (" redis://h", "' redis://h' holds white space"),
+        ("redis://h\n", "holds white space"),
+        ("redis://my host", "'redis://my host' holds white space"),
+    ],
+)
+def test_a_url_that_the_redis_client_would_stumble_over_is_an_error_at_once(url, message):
+    with pytest.raises(ValueError, match=f"Redis URL .*{message}.*: give redis://host:port"):
+        SmartCache(url, None)
+
+
+def test_a_socket_may_have_a_blank_in_its_path():
+    with SmartCache("unix:///no such folder/redis.sock", None) as cache:
+        assert not cache.get_stats()["redis_available"]
+
+
+def test_a_password_that_breaks_the_url_is_not_shown():
+    with pytest.raises(ValueError, match=r"user:\*\*\*@host") as caught:
+        SmartCache("redis://user:sec/ret@host", None)
+    assert "sec" not in str(caught.value)
+
+
 def test_a_password_in_a_malformed_url_is_not_shown():
     with pytest.raises(ValueError, match=r"user:\*\*\*@host") as caught:
         SmartCache("redis://user:secret@host/x", None)
@@ -342,6 +378,17 @@ def test_statistics_add_up(cache):
     assert stats["memory_hits"] == 3
     assert stats["memory_misses"] == 1
     assert stats["errors"] == stats["corrupt"] == 0
+
+
+@pytest.mark.parametrize("tiers", ["memory", "disk"])
+def test_the_share_of_redis_hits_can_be_reckoned_without_redis(make_cache, tmp_path, tiers):
+    cache = make_cache(None, tmp_path / "d" if tiers == "disk" else None)
+    cache.set("k", 1)
+    for key in ["k", "absent", "other"]:
+        cache.get(key)
+    stats = cache.get_stats()
+    assert stats["redis_hits"] / (stats["redis_hits"] + stats["redis_misses"]) == 0
+    assert stats["redis_misses"] == stats["memory_misses"] == 2
 
 
 def test_statistics_tell_which_tiers_there_are(make_cache, real_redis, tmp_path):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +20,9 @@ import redis
 
 import pytest_jarvisperf.redis_server as module
 from pytest_jarvisperf.redis_server import RedisServer, start_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NOTHING_SET = {"PATH": ""}
 
@@ -125,6 +131,53 @@ def test_a_private_server_dies_with_the_process_that_started_it():
         assert time.monotonic() < deadline
         time.sleep(0.02)
     shutil.rmtree(Path(urlsplit(url).path).parent)  # a killed parent could not
+
+
+@pytest.fixture
+def left_folder() -> Iterator[Path]:
+    """What a killed session leaves: a folder with a socket where nobody listens."""
+    folder = Path(tempfile.mkdtemp(prefix=module.FOLDER_PREFIX))
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(folder / module.SOCKET_NAME))
+    (folder / "redis.log").write_text("log")
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _grow_old(folder: Path) -> None:
+    past = time.time() - 2 * module.STALE_AFTER_SECONDS
+    os.utime(folder, (past, past))
+
+
+def test_what_a_killed_session_left_is_swept_when_the_next_server_starts(left_folder: Path):
+    _grow_old(left_folder)
+    with start_redis("auto", NOTHING_SET):
+        assert not left_folder.exists()
+
+
+def test_a_folder_of_a_server_that_may_still_start_is_left_alone(left_folder: Path):
+    with start_redis("auto", NOTHING_SET):
+        assert left_folder.exists()
+
+
+def test_a_folder_of_a_server_that_runs_is_left_alone():
+    with start_redis("auto", NOTHING_SET) as old:
+        _grow_old(socket_of(old).parent)
+        with start_redis("auto", NOTHING_SET):
+            assert ask(old)
+
+
+def test_a_link_is_neither_followed_nor_swept(left_folder: Path, tmp_path: Path):
+    (tmp_path / "precious").write_text("kept")
+    link = left_folder.with_name(f"{left_folder.name}-link")
+    link.symlink_to(tmp_path)
+    os.utime(tmp_path, (0, 0))
+    try:
+        with start_redis("auto", NOTHING_SET):
+            assert (tmp_path / "precious").exists()
+            assert link.is_symlink()
+    finally:
+        link.unlink()
 
 
 def _runs(pid: int) -> bool:

@@ -75,6 +75,11 @@ def test_a_file_that_is_not_utf8_is_refused_with_the_place(write):
         read_passages(write("a.txt", b"ab\xff"))
 
 
+def test_a_file_whose_name_is_not_utf8_is_refused_and_named(write):
+    with pytest.raises(DocumentError, match=r"d\\udc80\.md' is not a name in UTF-8: rename"):
+        read_passages(write("d\udc80.md", "text"))
+
+
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "missing.md", tmp_path):
         with pytest.raises(FileNotFoundError, match="is not a file"):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
 
 import pytest
 
-from jarvisperf.rag import StoreInUseError
+from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.embedded import EmbeddedHome
+from jarvisperf.rag.folder_lock import LOCK_NAME
 
 OLD, NEW = "cats purr at night", "cats purr"
 
@@ -177,6 +179,33 @@ def test_a_folder_that_was_emptied_and_filled_again_has_no_old_answers(make_rag,
     shutil.rmtree(tmp_path / "chroma")
     with make_rag(cache=hooked) as rag:
         assert rag.search_cached("cats purr", n_results=1) == []
+
+
+def _replaced(folder):
+    shutil.move(folder, folder.with_name("moved"))
+    folder.mkdir()
+    (folder / LOCK_NAME).touch()
+
+
+@pytest.mark.parametrize("lose", [shutil.rmtree, _replaced], ids=["removed", "replaced"])
+def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_rag, tmp_path, lose):
+    lose(tmp_path / "chroma")
+    another = make_rag()
+    for writer in (rag, another):
+        with pytest.raises(StoreError, match=r"the document store in .*chroma is gone: close every .* make a new one"):
+            writer.batch_add_texts([NEW])
+    rag.close()
+    another.close()
+    rag = make_rag()
+    rag.batch_add_texts([NEW])
+    assert best(rag) == NEW
+
+
+def test_a_state_that_cannot_be_written_is_an_error_of_the_store_and_changes_nothing(rag, home, tmp_path):
+    (tmp_path / "chroma" / f"{home._file._path.name}.{os.getpid()}.new").mkdir()
+    with pytest.raises(StoreError, match=r"cannot write to the document store in .*chroma"):
+        rag.batch_add_texts([NEW])
+    assert best(rag) == OLD
 
 
 def test_copies_of_a_folder_that_went_different_ways_share_no_answers(make_rag, hooked, tmp_path):

@@ -54,6 +54,11 @@ def test_asking_for_more_than_there_is_gives_all(filled):
     assert sorted(texts(filled.search_cached("cats", n_results=1000))) == sorted(TEXTS)
 
 
+@pytest.mark.parametrize("count", [1001, 2**32, 10**30])
+def test_asking_for_more_than_any_store_holds_gives_all(filled, count):
+    assert sorted(texts(filled.search("cats", n_results=count))) == sorted(TEXTS)
+
+
 def test_an_empty_collection_gives_no_results_and_embeds_nothing(rag, embedder):
     assert rag.search("cats") == rag.search_cached("cats") == []
     assert rag.generate_context("cats") == rag.generate_context_cached("cats") == ""
@@ -212,6 +217,12 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
     ("given", "error", "message"),
     [
         ({"texts": "one string"}, TypeError, "texts is one string: give a list"),
+        ({"texts": None}, TypeError, "texts is None: give a list of strings"),
+        ({"texts": 5}, TypeError, "texts is 5"),
+        ({"texts": ["a"], "metadatas": ["x"]}, TypeError, "metadata 0 is 'x': give a dictionary or None"),
+        ({"texts": ["a"], "metadatas": {"x": 1}}, TypeError, "metadatas is .*: give a list, one for each text"),
+        ({"texts": ["a"], "ids": "1"}, TypeError, "ids is '1': give a list, one for each text"),
+        ({"texts": ["a"], "ids": 1}, TypeError, "ids is 1: give a list"),
         ({"texts": ["a", 3]}, TypeError, "text 1 is a int: give strings"),
         ({"texts": ["a", "b\udfff"]}, ValueError, "text 1 has a lone surrogate"),
         ({"texts": ["a"], "batch_size": 0}, ValueError, "batch_size is 0: give at least 1"),
@@ -226,6 +237,14 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
 def test_texts_that_cannot_be_added_are_refused_with_the_reason(rag, given, error, message):
     with pytest.raises(error, match=message):
         rag.batch_add_texts(**given)
+
+
+def test_texts_ids_and_metadatas_may_all_be_generators(rag):
+    rag.batch_add_texts(
+        (text for text in TEXTS), metadatas=({"n": n} for n in range(4)), ids=(f"id{n}" for n in range(4))
+    )
+    found = rag.search(TEXTS[2])[0]
+    assert (found.text, found.id, found.metadata) == (TEXTS[2], "id2", {"n": 2})
 
 
 def test_what_was_stored_before_a_text_that_fails_stays(rag):
@@ -332,6 +351,11 @@ def test_warmed_queries_are_answered_from_the_cache(filled, embedder):
     assert embedder.queries == []
 
 
+def test_one_query_as_a_string_is_not_several(filled):
+    with pytest.raises(TypeError, match="queries is the string 'cats': give a list of strings"):
+        filled.warm_up_cache("cats")
+
+
 def test_warming_up_does_not_count_as_misses(filled):
     filled.warm_up_cache(["do cats purr"])
     filled.search_cached("do cats purr")
@@ -412,6 +436,23 @@ def test_a_url_of_another_form_is_refused_at_once(url):
 def test_a_model_that_is_no_model_is_refused_at_once(tmp_path):
     with pytest.raises(TypeError, match="model is a int: give a folder, a hub name, or an object"):
         OptimizedRAG(path=tmp_path, model=3)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"collection": 5}, TypeError, "collection is 5: give a string"),
+        ({"collection": "a\udc80"}, ValueError, "collection has a lone surrogate"),
+        ({"chroma_url": 5}, TypeError, "chroma_url is 5: give http://host:port"),
+        ({"cache": 5}, TypeError, "cache is 5: give a SmartCache"),
+        ({"path": 5}, TypeError, "path is 5: give a folder"),
+        ({"path": ""}, ValueError, "path is '': give a folder"),
+        ({"model": ""}, ValueError, "model is '': give a folder or a hub name"),
+    ],
+)
+def test_an_argument_that_makes_no_sense_is_refused_at_once(given, error, message):
+    with pytest.raises(error, match=message):
+        OptimizedRAG(**given)
 
 
 def test_a_folder_that_cannot_be_made_is_named(make_rag, tmp_path):
