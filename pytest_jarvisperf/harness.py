@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jarvisperf.bench.sampling import Plan, Samples
     from jarvisperf.bench.targets import Target
+    from jarvisperf.bench.yardstick import Yardstick
     from pytest_jarvisperf.record import Record
 
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+TICKS_ASIDE = (
+    3  # the yardstick's readings just before and just after: a median of 6, which one interruption does not move
+)
 
 
 class Harness(Protocol):
@@ -61,14 +66,22 @@ class QuickHarness:
 
 
 class MeasuringHarness:
-    """Measures each target in this process and notes the figures in the test's record."""
+    """Measures each target in this process and notes the figures in the test's record.
+
+    Attributes:
+        yardstick: The readings beside all targets; None before the first one.
+    """
+
+    def __init__(self) -> None:
+        self.yardstick: Yardstick | None = None
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan; the result is that of its first call."""
         from jarvisperf.bench.sampling import measure
 
         result = target.call()
-        samples = measure(target, plan)
+        with self._beside_yardstick(record):
+            samples = measure(target, plan)
         self._note_time(record, samples)
         return result, samples
 
@@ -76,7 +89,8 @@ class MeasuringHarness:
         """Time a target for a number of rounds; the result is that of the last call."""
         from jarvisperf.bench.sampling import measure_rounds
 
-        result, samples = measure_rounds(target, rounds, warmup_rounds)
+        with self._beside_yardstick(record):
+            result, samples = measure_rounds(target, rounds, warmup_rounds)
         self._note_time(record, samples)
         return result, samples
 
@@ -97,15 +111,45 @@ class MeasuringHarness:
         from jarvisperf.runs.model import Metric
         from jarvisperf.runs.summary import summarize
 
-        samples = measure_startup(argv, budget_seconds)
+        with self._beside_yardstick(record):
+            samples = measure_startup(argv, budget_seconds)
         for name, unit, method, values in (
             ("startup", "s", TIME_METHOD, [sample.seconds for sample in samples]),
             ("memory", "B", RSS_METHOD, [float(sample.peak_rss_bytes) for sample in samples]),
         ):
             record.metrics[name] = Metric(unit=unit, better="lower", method=method, summary=summarize(values))  # type: ignore[arg-type]
 
+    @contextmanager
+    def _beside_yardstick(self, record: Record) -> Iterator[None]:
+        """Read the yardstick before and after; what a test measures one after the other has one reading together."""
+        from jarvisperf.bench.targets import uninstrumented
+
+        if self.yardstick is None:
+            self.yardstick = _warm_yardstick()
+        yardstick = self.yardstick
+        with uninstrumented():
+            yardstick.tick()
+            if record.first_reading is None:
+                record.first_reading = yardstick.mark()
+            for _ in range(TICKS_ASIDE - 1):
+                yardstick.tick()
+        yield
+        with uninstrumented():
+            for _ in range(TICKS_ASIDE):
+                yardstick.tick()
+        record.yardstick = yardstick.since(record.first_reading)
+
     @staticmethod
     def _note_time(record: Record, samples: Samples) -> None:
         from jarvisperf.runs.model import Metric
 
         record.metrics["time"] = Metric(unit="s", better="lower", method="perf_counter", summary=samples.summarize())
+
+
+def _warm_yardstick() -> Yardstick:
+    from jarvisperf.bench.yardstick import Yardstick, reference_workloads
+
+    workloads = reference_workloads()
+    for work in workloads.values():
+        work()  # the first call of each pays for its memory
+    return Yardstick(workloads=workloads)

@@ -13,7 +13,7 @@ from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     from jarvisperf.gate.arms import Arms
@@ -24,6 +24,12 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
 ENTRY = "pytest_jarvisperf.worker:main"
+
+# What a worker begins with, and the packages that this brings: a project that is one of them starts without.
+PRELOADED = ("pytest", "_pytest.python", "_pytest.fixtures", "_pytest.terminal", "jarvisperf.gate.protocol")
+PRELOADED_PACKAGES = frozenset(
+    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
+)
 
 
 class LockstepSession:
@@ -43,6 +49,7 @@ class LockstepSession:
         self._problem: str | None = None
         self._items: list[pytest.Item] = []
         self._missing: list[str] = []
+        self._seeks_missing = True
         self._findings: dict[str, BenchmarkFinding] = {}
 
     @pytest.hookimpl(trylast=True)
@@ -103,6 +110,26 @@ class LockstepSession:
             benchmarks=tuple(self._findings.values()),
         )
 
+    def measure(self, items: Sequence[pytest.Item]) -> dict[str, BenchmarkFinding]:
+        """Measure these benchmarks now, without a look at what the base has beside them.
+
+        Returns:
+            What was found, by id; nothing of those that were skipped, and nothing at all where there is a `problem`.
+        """
+        self._items, self._seeks_missing = list(items), False
+        self._measure()
+        return self._findings
+
+    def failure(self, name: str) -> str:
+        """Say why a benchmark has no figures: the traceback where there is one."""
+        tally = self._outcome.tallies.get(name) if self._outcome else None
+        return (tally.traceback or tally.message) if tally else self._problem or ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the control showed no difference."""
+        return self._outcome is None or self._outcome.trusted
+
     @property
     def control(self) -> str:
         """What the control says, in one line."""
@@ -143,7 +170,7 @@ class LockstepSession:
         """Look what the base itself has, then give it head's benchmark files."""
         from jarvisperf.gate.arms import shared_files
 
-        if not self._is_selective():
+        if self._seeks_missing and not self._is_selective():
             present = {item.nodeid for item in self._items}
             self._missing = [name for name in self._originals(arms) if name not in present]
         files = list(dict.fromkeys(item.path for item in self._items))
@@ -199,6 +226,7 @@ class LockstepSession:
             budget_seconds=self._options.budget_seconds,
             budgets={name: seconds for name, seconds in budgets.items() if seconds is not None},
             most_launches=self._options.launches,
+            preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
         )

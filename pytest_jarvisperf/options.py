@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT_BUDGET_SECONDS = 2.0
-FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 25
+FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12
+NEED_BENCH = ("against", "compare", "save")
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
 
@@ -34,6 +36,10 @@ class Options:
         allows_missing: Whether benchmarks that the base has and head has not are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of head that serve on both arms.
+        save: The name to store this run under; None: it is not stored.
+        compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: none.
+        store: Where runs are kept: a folder, from the root folder, or a URL.
+        confirms: Whether what stored runs cannot decide is measured again in lockstep.
     """
 
     bench: bool
@@ -48,6 +54,10 @@ class Options:
     allows_missing: bool
     arm_install: str | None
     shared: tuple[str, ...]
+    save: str | None
+    compare: str | None
+    store: str
+    confirms: bool
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -66,6 +76,10 @@ def add_options(parser: pytest.Parser) -> None:
         ("launches", "N", str(MOST_LAUNCHES), "Most launches in lockstep."),
         ("inconclusive", "pass|fail", "pass", "What an inconclusive verdict does."),
         ("arm-install", "CMD", "", "Command that installs the project into each arm, in an environment of its own."),
+        ("save", "NAME", "", "Store this run under a name."),
+        ("compare", "NAME", "", "Compare with stored runs: a name, a commit, or latest."),
+        ("store", "URL", ".jarvisperf", "Where runs are kept: a folder, from the root folder, or a URL."),
+        ("confirm", "auto|never", "auto", "Whether lockstep decides what stored runs cannot."),
         ("budget", "SECONDS", f"{DEFAULT_BUDGET_SECONDS:g}", "Measuring time per benchmark."),
         ("report", "DIR", "reports", "Where the report goes, from the root folder."),
         (
@@ -106,7 +120,35 @@ def read_options(config: pytest.Config) -> Options:
         allows_missing=_value(config, "jarvis_allow_missing", bool),
         arm_install=_value(config, "jarvis_arm_install", str.strip) or None,
         shared=tuple(config.getini("jarvis_shared")),
+        save=_value(config, "jarvis_save", _run_name),
+        compare=_value(config, "jarvis_compare", _selector),
+        store=_value(config, "jarvis_store", _store),
+        confirms=_value(config, "jarvis_confirm", _auto_or_never) == "auto",
     )
+
+
+def settled(config: pytest.Config, options: Options) -> Options:
+    """Settle what contradicts itself: the command line goes before the ini file, and both say what is to be measured.
+
+    Raises:
+        pytest.UsageError: The command line, or the ini file alone, asks for two things that exclude each other, or the
+            command line asks for something that only a measuring run can do.
+    """
+    given = [name for name in NEED_BENCH if config.getoption(f"jarvis_{name}")]
+    if not options.bench:
+        if given:
+            raise pytest.UsageError(f"--jarvis-{given[0]} is for what is measured: give --jarvis-bench too")
+        return dataclasses.replace(options, against=None, compare=None, save=None)
+    if options.against is None or options.compare is None:
+        return options
+    if ("against" in given) == ("compare" in given):
+        raise pytest.UsageError(
+            "--jarvis-against and --jarvis-compare exclude each other: the first compares with a revision, the second "
+            "with stored runs; give one of them"
+        )
+    if "against" in given:
+        return dataclasses.replace(options, compare=None)
+    return dataclasses.replace(options, against=None)
 
 
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:
@@ -151,6 +193,36 @@ def _launches(value: str) -> int:
 def _pass_or_fail(value: str) -> str:
     if value not in {"pass", "fail"}:
         raise ValueError(f"{value!r} is not allowed, give pass or fail")
+    return value
+
+
+def _auto_or_never(value: str) -> str:
+    if value not in {"auto", "never"}:
+        raise ValueError(f"{value!r} is not allowed, give auto or never")
+    return value
+
+
+def _run_name(value: str) -> str | None:
+    if not value:
+        return None
+    from jarvisperf.runs.names import check_name
+
+    return check_name(value)
+
+
+def _selector(value: str) -> str | None:
+    if not value or value == "latest":
+        return value or None
+    from jarvisperf.runs.names import NAME_FORMS, is_name
+
+    if not is_name(value):
+        raise ValueError(f"{value!r} is not allowed, give a commit, a run's token, latest, or a name: {NAME_FORMS}")
+    return value
+
+
+def _store(value: str) -> str:
+    if not value.strip():
+        raise ValueError("an empty name is not allowed, give a folder or a URL, like s3://bucket/folder")
     return value
 
 

@@ -10,11 +10,13 @@ import pytest
 
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
-from pytest_jarvisperf.options import add_options, read_options
+from pytest_jarvisperf.options import add_options, read_options, settled
 from pytest_jarvisperf.record import record_key, start_record
 from pytest_jarvisperf.state import State, harness_key, state_key
 
 if TYPE_CHECKING:
+    from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.baseline_session import BaselineSession
     from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
 
@@ -38,20 +40,29 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--jarvis-bench measures one benchmark at a time: leave out -n, or give -n 0")
     in_worker = harness_key in config.stash
     if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
-        options = dataclasses.replace(options, bench=False, against=None)
-    if options.against and not options.bench:
-        raise pytest.UsageError("--jarvis-against compares what is measured: give --jarvis-bench too")
-    harness = config.stash.get(harness_key, MeasuringHarness() if options.bench else QuickHarness())
+        options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
+    else:
+        options = settled(config, options)
+    measuring = MeasuringHarness()
+    harness = config.stash.get(harness_key, measuring if options.bench else QuickHarness())
     config.stash[state_key] = State(options, harness)
     if options.bench or in_worker:
         # Now, before a test can put a mocked clock in the place of the real one.
-        for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup"):
+        for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup", "jarvisperf.bench.yardstick"):
             importlib.import_module(module)
     if options.bench:
         from pytest_jarvisperf.session import BenchSession
 
-        lockstep = _lockstep(config, options)
-        config.pluginmanager.register(BenchSession(config, options, lockstep), "jarvisperf-session")
+        store = _store(config, options)
+        session = BenchSession(
+            config,
+            options,
+            measuring,
+            store if options.save else None,
+            lockstep=_lockstep(config, options),
+            baseline=_baseline(config, options, store),
+        )
+        config.pluginmanager.register(session, "jarvisperf-session")
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
 
@@ -64,6 +75,27 @@ def _is_distributed(config: pytest.Config) -> bool:
     if hasattr(config, "workerinput"):
         return False  # the controller has refused already
     return bool(config.getoption("numprocesses", None) or config.getoption("tx", None))
+
+
+def _store(config: pytest.Config, options: Options) -> RunStore | None:
+    if not (options.save or options.compare):
+        return None
+    from jarvisperf.runs.store import StoreError, open_store
+
+    try:
+        return open_store(options.store, config.rootpath)
+    except StoreError as error:
+        raise pytest.UsageError(f"--jarvis-store: {error}") from None
+
+
+def _baseline(config: pytest.Config, options: Options, store: RunStore | None) -> BaselineSession | None:
+    if options.compare is None or store is None:
+        return None
+    from pytest_jarvisperf.baseline_session import BaselineSession
+
+    session = BaselineSession(config, options, options.compare, store)
+    config.pluginmanager.register(session, "jarvisperf-baseline")
+    return session
 
 
 def _lockstep(config: pytest.Config, options: Options) -> LockstepSession | None:

@@ -29,6 +29,8 @@ class Record:
         metrics: What was measured so far.
         extra_info: What the test's author noted.
         error: Why it has no figures.
+        yardstick: Seconds of each reference workload beside it.
+        first_reading: The place of the yardstick's reading just before it; None: it has not measured yet.
     """
 
     id: str
@@ -38,6 +40,8 @@ class Record:
     metrics: dict[str, Metric] = field(default_factory=dict)
     extra_info: dict[str, str] = field(default_factory=dict)
     error: str | None = None
+    yardstick: dict[str, float] = field(default_factory=dict)
+    first_reading: int | None = None
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
         """Note what the test said about itself; values become text."""
@@ -56,6 +60,7 @@ class Record:
             before=None if self.before is None else as_text(self.before),
             extra_info=self.extra_info,
             error=None if self.error is None else as_text(self.error),
+            yardstick=self.yardstick,
         )
 
 

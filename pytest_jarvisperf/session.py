@@ -1,4 +1,4 @@
-"""One `pytest --jarvis-bench`: gathers the tests' records, writes the reports, decides the exit status."""
+"""One `pytest --jarvis-bench`: gathers the tests' records, writes reports and the run, decides the exit status."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
@@ -15,7 +16,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.report.findings import Findings
-    from jarvisperf.runs.model import Benchmark
+    from jarvisperf.runs.model import Benchmark, Run
+    from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.baseline_session import BaselineSession
+    from pytest_jarvisperf.harness import MeasuringHarness
     from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.record import Record
@@ -28,17 +32,42 @@ NOT_GREEN = (
 
 
 class BenchSession:
-    """The plugin object of a measuring run."""
+    """The plugin object of a measuring run.
 
-    def __init__(self, config: pytest.Config, options: Options, lockstep: LockstepSession | None = None) -> None:
+    Args:
+        config: pytest's.
+        options: This plugin's.
+        harness: Takes the targets.
+        store: Where this run is kept; None: nowhere.
+        lockstep: Compares with a revision; None: nothing does.
+        baseline: Compares with stored runs; None: nothing does.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        harness: MeasuringHarness,
+        store: RunStore | None = None,
+        *,
+        lockstep: LockstepSession | None = None,
+        baseline: BaselineSession | None = None,
+    ) -> None:
         self._config = config
         self._options = options
+        self._harness = harness
+        self._store = store
         self._lockstep = lockstep
+        self._baseline = baseline
         self._records: dict[str, Record] = {}
+        self._limits: dict[str, dict[str, float]] = {}
+        self._run: Run | None = None
         self._created = datetime.datetime.now(datetime.UTC)
         self._start = time.perf_counter()
         self._findings: Findings | None = None
         self._written: list[Path] = []
+        self._saved: str | None = None
+        self._warnings: list[str] = []
         self._problems: list[str] = []
 
     def pytest_report_header(self) -> str:
@@ -49,11 +78,18 @@ class BenchSession:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note a benchmark's failure in its record, in whatever phase."""
+        """Note a benchmark's failure in its record, in whatever phase; what exceeds an absolute limit fails."""
         report = yield
         record = item.stash.get(record_key, None)
-        if record is not None and report.failed and record.error is None and call.excinfo is not None:
+        if record is None:
+            return report
+        if report.failed and record.error is None and call.excinfo is not None:
             record.error = _one_line(call.excinfo)
+        if report.when == "call" and report.passed:
+            self._limits[record.id] = read_thresholds(item, {})[1]
+            over = _over_limit(record, self._limits[record.id])
+            if over:
+                report.outcome, report.longrepr = "failed", "\n".join(over)
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -66,12 +102,34 @@ class BenchSession:
             if record is not None:
                 self._records[item.nodeid] = record  # of the last attempt, where a plugin reruns tests
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After all tests, compare them with stored runs; then those tests are reported."""
+        if self._baseline is None:
+            return (yield)
+        try:
+            result = yield
+        except (session.Failed, session.Interrupted):
+            self._run = self._recorded_run()
+            self._baseline.judge(session, self._run, stopped=True)
+            raise
+        if not self._is_listing():
+            self._run = self._recorded_run()
+            self._baseline.judge(session, self._run, stopped=False)
+        return result
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Write the reports; a run that measured nothing does not end well."""
-        if any(session.config.getoption(name, False) for name in LISTING_OPTIONS):
+        """Write the reports and store the run; one that measured or compared nothing does not end well."""
+        if self._is_listing():
             return
         self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
+        if self._baseline is not None:
+            self._warnings += self._baseline.warnings
+            self._problems += self._baseline.problems
+            if self._run is not None and not self._baseline.compared and session.exitstatus == pytest.ExitCode.OK:
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._save(interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
         if self._findings is None or not any(finding.metrics for finding in self._findings.benchmarks):
             self._problems.append(NOT_GREEN)
             if session.exitstatus == pytest.ExitCode.OK:
@@ -94,8 +152,25 @@ class BenchSession:
             self._problems.append(f"this run is not to be trusted: {self._lockstep.control}")
         return findings
 
+    def _is_listing(self) -> bool:
+        return any(self._config.getoption(name, False) for name in LISTING_OPTIONS)
+
     def _recorded_findings(self) -> Findings | None:
-        from jarvisperf.report.findings import findings_of
+        import msgspec
+
+        from jarvisperf.report.findings import findings_of, held_to_limits
+
+        self._run = self._run or self._recorded_run()
+        if self._run is None:
+            return None
+        self._problems += _missing_twins(self._run.benchmarks)
+        findings = findings_of(self._run)
+        if self._baseline is not None and self._baseline.findings is not None:
+            findings = self._baseline.findings
+        findings = msgspec.structs.replace(findings, created=self._created_text(), seconds=self._seconds())
+        return held_to_limits(findings, self._limits)
+
+    def _recorded_run(self) -> Run | None:
         from jarvisperf.runs.commit import read_commit
         from jarvisperf.runs.machine import read_machine
         from jarvisperf.runs.model import Run
@@ -103,16 +178,46 @@ class BenchSession:
         benchmarks = tuple(record.finished() for record in self._records.values() if record.metrics or record.error)
         if not benchmarks:
             return None
-        self._problems += _missing_twins(benchmarks)
-        return findings_of(
-            Run(
-                created=self._created_text(),
-                seconds=self._seconds(),
-                machine=read_machine(),
-                commit=read_commit(self._config.rootpath),
-                benchmarks=benchmarks,
-            )
+        yardstick = self._harness.yardstick
+        return Run(
+            created=self._created.isoformat(timespec="microseconds"),
+            seconds=self._seconds(),
+            machine=read_machine(),
+            commit=read_commit(self._config.rootpath),
+            benchmarks=benchmarks,
+            yardstick=yardstick.summary() if yardstick else {},
         )
+
+    def _save(self, *, interrupted: bool) -> None:
+        """Store the run, whatever its tests said; what goes wrong here changes nothing of that."""
+        if self._store is None or self._options.save is None:
+            return
+        run = self._run or self._lockstep_run()
+        if interrupted or run is None or not any(benchmark.metrics for benchmark in run.benchmarks):
+            why = "it was interrupted" if interrupted else "it has no figures"
+            self._problems.append(f"the run was not saved: {why}")
+            return
+        try:
+            stored = self._store.save(run, self._options.save)
+        except Exception as error:  # noqa: BLE001  # a store that fails must not hide what the tests said
+            self._problems.append(f"the run was not saved: {error}")
+            return
+        self._warnings += stored.warnings
+        if stored.where == "store":
+            self._saved = f"saved as {stored.entry.name} ({stored.entry.token}) in {self._store.shown}"
+        else:
+            self._saved = f"kept as {stored.entry.name} ({stored.entry.token}) until the store can be written"
+
+    def _lockstep_run(self) -> Run | None:
+        import msgspec
+
+        from jarvisperf.report.findings import run_of
+        from jarvisperf.runs.commit import read_commit
+
+        if self._findings is None:
+            return None
+        run = run_of(self._findings, read_commit(self._config.rootpath))
+        return msgspec.structs.replace(run, created=self._created.isoformat(timespec="microseconds"))
 
     def _created_text(self) -> str:
         return self._created.isoformat(timespec="seconds")
@@ -137,8 +242,23 @@ class BenchSession:
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
             terminalreporter.write_line(f"Report in {folder}: {names}")
+        if self._saved:
+            terminalreporter.write_line(self._saved)
+        for warning in self._warnings:
+            terminalreporter.write_line(f"jarvisperf: {warning}", yellow=True)
         for problem in self._problems:
             terminalreporter.write_line(f"jarvisperf: {problem}", red=True)
+
+
+def _over_limit(record: Record, limits: dict[str, float]) -> list[str]:
+    from jarvisperf.report import units
+
+    return [
+        f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
+        f"{units.quantity(limits[name], metric.unit)}"
+        for name, metric in record.metrics.items()
+        if name in limits and metric.summary.median > limits[name]
+    ]
 
 
 def _one_line(excinfo: pytest.ExceptionInfo[BaseException]) -> str:

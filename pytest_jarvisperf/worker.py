@@ -6,9 +6,12 @@ See `jarvisperf/gate/protocol.py` for the conversation and `jarvisperf/gate/nurs
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
+import resource
 import socket
 import sys
+import time
 import types
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,7 +44,9 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     plugin = WorkerPlugin(
         conversation, tuple(Path(root).resolve() for root in arm["roots"]), frozenset(args["packages"]), arm["core"]
     )
-    return int(pytest.main([*args["pytest"], f"--rootdir={arm['cwd']}"], plugins=[plugin]))
+    # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
+    temporary = Path(arm["log"]).with_suffix(".tmp")
+    return int(pytest.main([*args["pytest"], f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin]))
 
 
 class Conversation:
@@ -81,7 +86,8 @@ class LockstepHarness:
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target in lockstep; the result is that of its first call."""
         result = target.call()
-        samples, _ = self._serve(protocol.Ready("time", target.fixed_iterations), target)
+        ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
+        samples, _ = self._serve(ready, target)
         return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
@@ -89,7 +95,9 @@ class LockstepHarness:
         for _ in range(warmup_rounds):
             target.sample(target.fixed_iterations or 1)
         once = target.fixed_iterations == 1 and rounds == 1
-        ready = protocol.Ready("time", target.fixed_iterations, most_samples=1 if once else None)
+        ready = protocol.Ready(
+            "time", target.fixed_iterations, most_samples=1 if once else None, own_clock=target.has_own_clock
+        )
         samples, result = self._serve(ready, target)
         if samples is None:
             samples = _one_call(target)
@@ -127,37 +135,49 @@ class LockstepHarness:
             self._conversation.send(ready)
             while True:
                 message = self._conversation.receive()
+                before = _waits()
                 if isinstance(message, protocol.Sample):
                     values = [target.sample(message.iterations)]
+                    waits = int(_waits() > before)
                 elif isinstance(message, protocol.Turns):
+                    if not ready.own_clock:
+                        target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
                     if ready.most_samples == 1:
                         values, result = self._single_turn(target, leads=message.leads)
+                        waits = 0
                     else:
-                        values = self._take_turns(target, message)
+                        values, waits = self._take_turns(target, message)
                     iterations = message.iterations
                     taken = Samples(iterations, tuple(value / iterations for value in values))
                 else:
                     return taken, result
                 collect_between_samples()
-                self._conversation.send(protocol.Values(values))
+                self._conversation.send(protocol.Values(values, waits=waits))
 
-    def _take_turns(self, target: Target, turns: protocol.Turns) -> list[float]:
-        """Take one sample per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last."""
+    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], int]:
+        """Take one sample per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
+
+        Returns:
+            The samples, and in how many of them the process waited of its own accord.
+        """
         iterations, blocks = turns.iterations, turns.blocks
         sample, wait_turn, give_turn = target.sample, self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
+        waits = 0
         run = 1 if turns.leads else 2
         if not turns.leads:
             wait_turn()
         while True:
             for _ in range(min(run, blocks - len(values))):
-                values.append(sample(iterations))  # noqa: PERF401  # a comprehension would hold the clock's frames too
+                before = _waits()
+                values.append(sample(iterations))
+                waits += _waits() > before
             run = 2
             if len(values) == blocks:
                 if not ends_the_round:
                     give_turn()
-                return values
+                return values, waits
             give_turn()
             wait_turn()
 
@@ -171,6 +191,11 @@ class LockstepHarness:
 
 
 _NOTHING = object()
+
+
+def _waits() -> int:
+    """Count how often this process gave up the processor of its own accord, see getrusage(2)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
 
 def _one_call(target: Target) -> Samples:
@@ -214,6 +239,8 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run single tests as ordered."""
         items = {item.nodeid: item for item in session.items if record_key in item.stash}
+        gc.collect()
+        gc.freeze()  # what collecting made stays to the end: later collections need not look at it
         if self._core is not None:
             # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
@@ -223,6 +250,13 @@ class WorkerPlugin:
         while isinstance(order := self._conversation.receive(), protocol.Run):
             self._run(items[order.id], items.get(order.next or ""))
         return True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []

@@ -109,6 +109,18 @@ DROPPED_FLAGS = frozenset(
         "--benchmark-enable",
     }
 )
+# Plugins that cannot matter to a benchmark, by the prefix of their options: importing them takes longer than most
+# benchmarks do, in every launch.
+USELESS_PLUGINS = {
+    "hypothesispytest": "--hypothesis",
+    "xdist": "--xdist",
+    "xdist.looponfail": "--xdist",
+    "pytest_cov": "--cov",
+    "html": "--html",
+    "metadata": "--metadata",
+    "jsonreport": "--json",
+    "allure_pytest": "--allure",
+}
 OUR_FLAGS = frozenset({"--jarvis-bench", "--jarvis-against-exact", "--jarvis-allow-missing"})
 
 
@@ -123,10 +135,9 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
     given = [*_ini_words(config), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.invocation_params.args]
     kept = _kept([str(word) for word in given], frozenset(map(str, config.option.file_or_dir or ())))
     quiet = ["-p", "no:cacheprovider", "-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
-    if config.pluginmanager.hasplugin("xdist"):
-        quiet += ["-n", "0"]
-    if config.pluginmanager.hasplugin("_cov"):
-        quiet += ["--no-cov"]
+    for plugin, prefix in USELESS_PLUGINS.items():
+        if not any(word.startswith(prefix) for word in kept):
+            quiet += ["-p", f"no:{plugin}"]
     if config_file is not None:
         quiet += ["-c", str(config_file)]
     return [*kept, *quiet, *files]

@@ -30,6 +30,10 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 class Target(Protocol):
     """Something that can be timed."""
 
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+
     fixed_iterations: int | None
     """Calls per sample, where the author or the kind of target decides them; None: calibrate."""
 
@@ -41,6 +45,9 @@ class Target(Protocol):
 
     def timed_call(self) -> tuple[float, Any]:
         """Call the target once; give the seconds that it took and what it returned."""
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
 
     def close(self) -> None:
         """Let go of what the target holds."""
@@ -99,6 +106,15 @@ class FunctionTarget:
         result = self._function(*self._args, **self._kwargs)
         return self._clock() - start, result
 
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+        return self._clock is not time.perf_counter
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+        self._clock = clock
+
     def close(self) -> None:
         """Nothing is held."""
 
@@ -154,6 +170,15 @@ class CoroutineTarget:
     def timed_call(self) -> tuple[float, Any]:
         """Await the function once; give the seconds that it took and what it returned."""
         return self._runner.run(self._once())
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+        return self._clock is not time.perf_counter
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+        self._clock = clock
 
     def close(self) -> None:
         """Close the event loop, what it still runs is cancelled."""
@@ -230,6 +255,15 @@ class SetUpTarget:
         """Set up, call the function once, tear down; give the seconds of the call alone and what it returned."""
         with self._prepared() as target:
             return target.timed_call()
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+        return self._clock is not time.perf_counter
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+        self._clock = clock
 
     def close(self) -> None:
         """Nothing is held between samples."""

@@ -114,6 +114,9 @@ class Launch:
         seed: The launch's number: hash seed of both workers, and which of them is forked and leads first.
         folder: Where logs go.
         core: The processor that both are bound to once they measure; None: none.
+        start_core: The processor that they start on, because another pair measures on the others; None: any.
+        preload: Modules to import once for both, before they part.
+        python: The interpreter.
     """
 
     def __init__(
@@ -124,6 +127,8 @@ class Launch:
         seed: int,
         folder: Path,
         core: int | None,
+        start_core: int | None = None,
+        preload: Sequence[str] = (),
         python: str = sys.executable,
     ) -> None:
         self.seed = seed
@@ -148,6 +153,7 @@ class Launch:
         ]
         descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
         env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
+        env.pop("PYTHONPATH", None)  # the arms' own, which each worker sets for itself
         self._nursery = subprocess.Popen(  # noqa: S603
             [python, "-P", nursery.__file__],
             stdin=subprocess.PIPE,
@@ -163,7 +169,14 @@ class Launch:
         self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
         assert self._nursery.stdin is not None  # noqa: S101  # asked for above
         with contextlib.suppress(BrokenPipeError):  # it ended at once: the workers' silence will tell
-            self._nursery.stdin.write(json.dumps({"arms": arms, "entry": entry, "args": dict(args)}).encode())
+            config = {
+                "arms": arms,
+                "entry": entry,
+                "args": dict(args),
+                "start_core": start_core,
+                "preload": list(preload),
+            }
+            self._nursery.stdin.write(json.dumps(config).encode())
             self._nursery.stdin.close()
 
     def __enter__(self) -> Self:
@@ -174,8 +187,16 @@ class Launch:
 
     def close(self) -> None:
         """End both workers; one that does not end by itself is killed."""
+        self.dismiss()
+        self.reap()
+
+    def dismiss(self) -> None:
+        """Tell both workers to end, without waiting: they tear their fixtures down meanwhile."""
         for worker in self.workers:
             worker.close()
+
+    def reap(self) -> None:
+        """Wait for the end of dismissed workers; one that does not end by itself is killed."""
         try:
             self._nursery.wait(END_SECONDS)
         except subprocess.TimeoutExpired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -18,7 +19,7 @@ from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS, is_look, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 DEFAULT_BUDGET_SECONDS = 2.0
@@ -45,6 +46,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         budget_seconds: Measuring time per benchmark, both arms together.
         budgets: Other budgets, by id.
         most_launches: Where to stop at the latest.
+        preload: Modules that may be imported before the arms part, because neither has a version of its own of them.
         seed: The first launch's seed; each launch gets one of its own.
         folder: Where logs go.
     """
@@ -59,6 +61,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     budget_seconds: float
     budgets: dict[str, float]
     most_launches: int
+    preload: tuple[str, ...] = ()
     seed: int
     folder: Any
 
@@ -123,6 +126,8 @@ class Lockstep:
         self._launches = 0
         self._spent = {"control": 0.0, "launches": 0.0}
         self._cores = _cores()
+        self._ahead: Launch | None = None
+        self._leaving: list[Launch] = []
 
     def run(self) -> Outcome:
         """Run launches until every benchmark is decided, and give what they brought.
@@ -131,10 +136,13 @@ class Lockstep:
             LockstepError: The comparison as a whole cannot be made.
         """
         start = self._clock()
-        self._run_all(self._tallies)
-        trusted = self._control.trusted
-        if not trusted:
-            self._confirm()
+        try:
+            self._run_all(self._tallies)
+            trusted = self._control.trusted
+            if not trusted:
+                self._confirm()
+        finally:
+            self._end_launches()
         return Outcome(
             tallies=self._tallies,
             trusted=trusted,
@@ -161,9 +169,10 @@ class Lockstep:
         while waiting:
             seed = self._campaign.seed + 1_000 * self._launches + attempt
             attempt += 1
-            with self._launch((self._campaign.base, self._campaign.head), seed) as launch:
+            with self._next_launch(seed) as launch:
                 base, head = launch.workers
                 in_base, in_head = self._collected(base), self._collected(head)
+                self._start_ahead()
                 self._refuse_foreign({base.name: in_base.foreign, head.name: in_head.foreign})
                 while waiting:
                     name = waiting.pop(0)
@@ -186,7 +195,6 @@ class Lockstep:
 
     def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
         base, head = launch.workers
-        begin = self._clock()
         order = Run(name, following)
         base.tell(order)
         head.tell(order)
@@ -206,7 +214,6 @@ class Lockstep:
         if isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready):
             answers[head.name] = self._take_alone(head, answers[head.name], tally)
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
-        tally.seconds += self._clock() - begin
         self._refuse_foreign({who: end.foreign for who, end in ends.items()})
         self._conclude(tally, ends[base.name], ends[head.name], problem)
 
@@ -343,10 +350,38 @@ class Lockstep:
                 if metric.judgement and metric.judgement.verdict == "regressed" and not confirmed:
                     metric.judgement = msgspec.structs.replace(metric.judgement, verdict="inconclusive")
 
-    def _launch(self, places: tuple[ArmPlace, ArmPlace], seed: int) -> Launch:
-        core = self._cores[self._launches % len(self._cores)] if self._cores else None
+    def _launch(self, places: tuple[ArmPlace, ArmPlace], seed: int, *, ahead: bool = False) -> Launch:
+        core = self._cores[(self._launches + ahead) % len(self._cores)] if self._cores else None
         campaign = self._campaign
-        return Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core)
+        start_core = core if ahead else None
+        return Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core, start_core, campaign.preload)
+
+    @contextlib.contextmanager
+    def _next_launch(self, seed: int) -> Iterator[Launch]:
+        """Give the pair that was started ahead, or a new one; it ends while the next one begins."""
+        launch, self._ahead = self._ahead, None
+        if launch is None:
+            launch = self._launch((self._campaign.base, self._campaign.head), seed)
+        try:
+            yield launch
+        finally:
+            launch.dismiss()
+            self._leaving.append(launch)
+            while len(self._leaving) > 1:
+                self._leaving.pop(0).reap()
+
+    def _start_ahead(self) -> None:
+        """Start the next pair on the processor that this one does not measure on, where one will surely be needed."""
+        more = self._launches < self._campaign.most_launches and not is_look(self._launches)
+        if more and self._ahead is None and len(self._cores) > 1:
+            seed = self._campaign.seed + 1_000 * (self._launches + 1) + 900
+            self._ahead = self._launch((self._campaign.base, self._campaign.head), seed, ahead=True)
+
+    def _end_launches(self) -> None:
+        if self._ahead is not None:
+            self._ahead.kill()
+        for launch in self._leaving:
+            launch.reap()
 
     def _collected(self, worker: Worker) -> Collected:
         try:

@@ -4,7 +4,7 @@ Forking both from one parent gives them the same memory layout (address space ra
 new parent for every launch gives every pair another one. Layout alone can make the same code several per cent slower
 (Curtsinger and Berger, "STABILIZER", ASPLOS 2013).
 
-Nothing is imported before the fork that the arms could have in versions of their own.
+Nothing is imported before the fork that the arms could have in versions of their own: the coordinator says what may be.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ def main() -> None:
     config = json.load(sys.stdin)
     _die_with_parent()
     arms = config["arms"]
+    if config["start_core"] is not None:
+        os.sched_setaffinity(0, {config["start_core"]})
     running = set()
+    for module in config["preload"]:  # what both arms will need and neither has a version of its own of
+        importlib.import_module(module)
     for arm in arms:
         pid = os.fork()
         if pid == 0:

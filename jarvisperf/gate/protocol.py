@@ -7,7 +7,7 @@ The coordinator speaks first, the worker answers each message with one of its ow
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
 | `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
 | `sample`: iterations | `values`: one value |
-| `turns`: iterations, blocks, leads | `values`: one value per block, taken in turns with the other worker |
+| `turns`: iterations, blocks, leads, clock | `values`: one value per block, taken in turns with the other worker |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
 | `quit` | nothing, it ends |
 
@@ -24,7 +24,10 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 1
+VERSION = 2
+
+
+Clock = Literal["wall", "cpu"]
 
 
 class Run(msgspec.Struct, tag="run", frozen=True):
@@ -46,6 +49,7 @@ class Turns(msgspec.Struct, tag="turns", frozen=True):
     iterations: int
     blocks: int
     leads: bool
+    clock: Clock = "wall"
 
 
 class Stop(msgspec.Struct, tag="stop", frozen=True):
@@ -66,18 +70,27 @@ class Collected(msgspec.Struct, tag="collected", frozen=True):
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """A test handed over a target."""
+    """A test handed over a target; `own_clock`: its author chose the clock, which then stays."""
 
     metric: Literal["time", "memory", "startup"]
     fixed_iterations: int | None = None
     most_samples: int | None = None
+    own_clock: bool = False
 
 
 class Values(msgspec.Struct, tag="values", frozen=True):
-    """Seconds per sample (all its iterations together) or bytes; `peaks` beside `startup`'s seconds."""
+    """What was measured.
+
+    Attributes:
+        values: Seconds per sample (all its iterations together), or bytes.
+        peaks: Peak memory beside `startup`'s seconds.
+        waits: In how many of the samples the process gave up the processor of its own accord: for input or output, a
+            lock, a timer, another thread.
+    """
 
     values: list[float]
     peaks: list[float] = []
+    waits: int = 0
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):

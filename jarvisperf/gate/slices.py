@@ -15,6 +15,7 @@ SLICE_SECONDS = 0.0005
 WARMUP_SECONDS = 0.01
 LARGEST_ITERATIONS = 1 << 26
 FEWEST_BLOCKS, MOST_BLOCKS = 1, 400
+MOST_WAITING_SHARE = 0.1  # of the slices, for the CPU clock to be the right one
 
 
 class SlicePlan(msgspec.Struct, frozen=True):
@@ -38,11 +39,13 @@ class PairedSamples(msgspec.Struct, frozen=True):
         iterations: Calls in each sample.
         base: Seconds per call (or bytes), one value per block.
         head: The same of the head.
+        method: The clock, where a choice was made.
     """
 
     iterations: int
     base: tuple[float, ...]
     head: tuple[float, ...]
+    method: str = ""
 
 
 def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, base_leads: bool) -> PairedSamples:
@@ -50,6 +53,9 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
 
     Both arms make the same number of calls at every step, warm-up included, so that a target whose calls grow does the
     same work on both.
+
+    A target that never gives up the processor of its own accord is timed by the process's CPU clock: what the wall
+    clock shows beyond it is time that the system gave to others. A target that waits is timed by the wall clock.
 
     Args:
         base: The base's worker, which has a target ready.
@@ -61,31 +67,44 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     Raises:
         WorkerError: A worker is gone or does not answer.
     """
-    iterations, seconds = _calibrate(base, head, ready, plan)
+    iterations, seconds, waits = _calibrate(base, head, ready, plan)
     blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, round(plan.seconds / (2 * seconds)))) if seconds else MOST_BLOCKS
     if ready.most_samples is not None:
         blocks = min(blocks, ready.most_samples)
     if blocks % 2 and blocks > 1:
         blocks += 1  # whole A B B A rounds
-    base.tell(Turns(iterations, blocks, leads=base_leads))
-    head.tell(Turns(iterations, blocks, leads=not base_leads))
+    if ready.most_samples == 1 or ready.own_clock or waits:
+        return _take_turns(base, head, Turns(iterations, blocks, leads=base_leads), plan)[0]
+    samples, waits = _take_turns(base, head, Turns(iterations, blocks, leads=base_leads, clock="cpu"), plan)
+    if waits <= MOST_WAITING_SHARE * 2 * blocks:
+        return samples
+    # It waits now and then, which only the wall clock sees.
+    return _take_turns(base, head, Turns(iterations, blocks, leads=base_leads), plan)[0]
+
+
+def _take_turns(base: Worker, head: Worker, turns: Turns, plan: SlicePlan) -> tuple[PairedSamples, int]:
+    """Have both take their slices; give the samples per call, and in how many of them an arm waited."""
+    base.tell(turns)
+    head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
     limit = plan.answer_seconds + 20 * plan.seconds
-    base_values, head_values = base.hear(limit), head.hear(limit)
-    return PairedSamples(
-        iterations,
-        tuple(value / iterations for value in base_values.values),
-        tuple(value / iterations for value in head_values.values),
-    )
+    found: list[Values] = [base.hear(limit), head.hear(limit)]
+    base_seconds, head_seconds = (tuple(value / turns.iterations for value in arm.values) for arm in found)
+    clock = "process CPU clock" if turns.clock == "cpu" else "perf_counter"
+    return PairedSamples(turns.iterations, base_seconds, head_seconds, clock), found[0].waits + found[1].waits
 
 
-def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float]:
-    """Find iterations for slices of the wanted length, and how long a slice of the slower arm then lasts."""
+def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float, int]:
+    """Find iterations for slices of the wanted length, how long a slice of the slower arm then lasts, and who waits."""
+    waits = 0
 
     def both(iterations: int) -> float:
-        return max(_one(worker, iterations, plan) for worker in (base, head))
+        nonlocal waits
+        answers: list[Values] = [worker.ask(Sample(iterations), plan.answer_seconds) for worker in (base, head)]
+        waits = sum(answer.waits for answer in answers)  # of the last, longest samples: the first ones wait to load
+        return max(answer.values[0] for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
-        return ready.fixed_iterations or 1, 0.0
+        return ready.fixed_iterations or 1, 0.0, 0
     iterations = ready.fixed_iterations or 1
     seconds = both(iterations)
     spent = seconds
@@ -101,12 +120,7 @@ def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tup
         wanted = max(1, round(iterations * plan.slice_seconds / seconds))
         seconds *= wanted / iterations
         iterations = wanted
-    return iterations, seconds
-
-
-def _one(worker: Worker, iterations: int, plan: SlicePlan) -> float:
-    answer: Values = worker.ask(Sample(iterations), plan.answer_seconds)
-    return answer.values[0]
+    return iterations, seconds, waits
 
 
 def measure_values(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +28,7 @@ class MetricTally:
         base: Samples of the base, in the unit, per iteration.
         head: The same of the head.
         iterations: Calls per sample in the last launch.
+        method: The clock of the last launch.
         judgement: The verdict so far; None before the first look.
     """
 
@@ -35,6 +37,7 @@ class MetricTally:
     base: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     iterations: int = 1
+    method: str = ""
     judgement: Judgement | None = None
 
     def add(self, samples: PairedSamples) -> None:
@@ -49,6 +52,7 @@ class MetricTally:
             head = tuple(max(value, SMALLEST_BYTES) for value in head)
         self.log_ratios.append(log_ratio(base, head))
         self.iterations = samples.iterations
+        self.method = samples.method
         for kept, values in ((self.base, samples.base), (self.head, samples.head)):
             kept.extend(values[: max(0, KEPT_SAMPLES - len(kept))])
 
@@ -60,7 +64,7 @@ class Tally:
     Attributes:
         state: ``open`` while more launches are wanted.
         metrics: What was measured, by the metric's name.
-        seconds: Measuring time spent on it.
+        seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
         group: The group that the test named while it ran.
@@ -82,6 +86,8 @@ class Tally:
             ValueError: A time was 0.
         """
         unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
+        if unit == "s":
+            self.seconds += samples.iterations * (math.fsum(samples.base) + math.fsum(samples.head))
         self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
 
     def end(self, state: State, message: str, traceback: str = "") -> None:

@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.runs.machine import Machine
-from jarvisperf.runs.model import Benchmark, Better, Run
+from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jarvisperf.runs.commit import Commit
 
 SCHEMA = "jarvisperf.report/1"
 
 Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "new", "missing", "error"]
 Mode = Literal["record", "baseline", "lockstep"]
+Way = Literal["screening", "lockstep"]
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -50,6 +53,8 @@ class MetricFinding(msgspec.Struct, frozen=True):
         interval: The ratio's confidence interval.
         threshold: How much worse it may get, as a share: 0.05 is 5 %.
         verdict: ``new`` where there was nothing to compare with.
+        via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
+            nothing was compared.
     """
 
     unit: Literal["s", "B"]
@@ -61,6 +66,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     interval: tuple[float, float] | None
     threshold: float | None
     verdict: Verdict
+    via: Way | None = None
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
@@ -143,6 +149,53 @@ def findings_of(run: Run) -> Findings:
         head=arm_of(run.commit),
         benchmarks=tuple(_finding(benchmark, by_id) for benchmark in run.benchmarks),
     )
+
+
+def run_of(findings: Findings, commit: Commit | None) -> Run:
+    """Make a run of what a report says of the head, so that it can be stored."""
+    return Run(
+        created=findings.created,
+        seconds=findings.seconds,
+        machine=findings.machine,
+        commit=commit,
+        benchmarks=tuple(
+            Benchmark(
+                id=finding.id,
+                group=finding.group,
+                params=finding.params,
+                metrics={
+                    name: Metric(unit=metric.unit, better=metric.better, method=metric.method, summary=metric.head)
+                    for name, metric in finding.metrics.items()
+                    if metric.head is not None
+                },
+                extra_info=finding.extra_info,
+                error=finding.error,
+            )
+            for finding in findings.benchmarks
+            if finding.error is not None or any(metric.head is not None for metric in finding.metrics.values())
+        ),
+    )
+
+
+def held_to_limits(findings: Findings, limits: Mapping[str, Mapping[str, float]]) -> Findings:
+    """Call regressed what exceeds its absolute limit, whatever it was compared with.
+
+    Args:
+        findings: The report.
+        limits: What a metric may never exceed, in its unit, by benchmark id and metric.
+    """
+    return msgspec.structs.replace(
+        findings, benchmarks=tuple(_held(finding, limits.get(finding.id, {})) for finding in findings.benchmarks)
+    )
+
+
+def _held(finding: BenchmarkFinding, limits: Mapping[str, float]) -> BenchmarkFinding:
+    over = {
+        name: msgspec.structs.replace(metric, verdict="regressed")
+        for name, metric in finding.metrics.items()
+        if name in limits and metric.head is not None and metric.head.median > limits[name]
+    }
+    return msgspec.structs.replace(finding, metrics=finding.metrics | over) if over else finding
 
 
 def _finding(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BenchmarkFinding:

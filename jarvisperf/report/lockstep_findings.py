@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.tally import MetricTally, Tally
     from jarvisperf.report.findings import Verdict
 
-METHODS = {"time": "perf_counter, lockstep", "startup": "whole process, lockstep", "memory": "lockstep"}
+METHODS = {"time": "perf_counter", "startup": "whole process", "memory": "peak"}
 
 
 def benchmark_finding(
@@ -80,13 +80,14 @@ def _metric(name: str, found: MetricTally, tally: Tally, threshold: float, limit
     return MetricFinding(
         unit=found.unit,
         better="lower",
-        method=METHODS[name],
+        method=f"{found.method or METHODS[name]}, lockstep",
         base=summarize(found.base, found.iterations) if judgement else None,
         head=head,
         ratio=judgement.ratio if judgement else None,
         interval=judgement.interval if judgement else None,
         threshold=threshold if judgement and math.isfinite(threshold) else None,
         verdict=verdict,
+        via="lockstep" if judgement else None,
     )
 
 

@@ -18,22 +18,31 @@ Row = dict[str, str]  # one metric of one benchmark, as text by column
 
 RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
 COMPARE_COLUMNS = ("group", "benchmark", "metric", "base", "head", "ratio", "95% interval", "threshold", "verdict")
-LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict"})
+BASELINE_COLUMNS = (*COMPARE_COLUMNS, "via")
+LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict", "via"})
 RECORD_FOOTNOTE = (
     "spread: width of the middle half of the samples, as a share of the median. "
     "before/after: how many times the median of the uncached or naive twin."
 )
 COMPARE_FOOTNOTE = "base, head: medians. ratio: head / base, measured in pairs; above 1 is slower or larger."
+BASELINE_FOOTNOTE = (
+    "base, head: medians. ratio: head / base; above 1 is slower or larger. via: screening compares with stored runs, "
+    "less what the yardstick explains; lockstep measured both anew, in pairs."
+)
 
 
 def columns(findings: Findings) -> tuple[str, ...]:
     """Give the table's columns: other ones where something was compared."""
-    return RECORD_COLUMNS if findings.base is None else COMPARE_COLUMNS
+    if findings.base is None:
+        return RECORD_COLUMNS
+    return BASELINE_COLUMNS if findings.mode == "baseline" else COMPARE_COLUMNS
 
 
 def footnote(findings: Findings) -> str:
     """Say what the columns mean."""
-    return RECORD_FOOTNOTE if findings.base is None else COMPARE_FOOTNOTE
+    if findings.base is None:
+        return RECORD_FOOTNOTE
+    return BASELINE_FOOTNOTE if findings.mode == "baseline" else COMPARE_FOOTNOTE
 
 
 def table_rows(findings: Findings) -> list[Row]:
@@ -74,6 +83,7 @@ def _row(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding
         "95% interval": "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else NOTHING,
         "threshold": units.percent(metric.threshold) if metric.threshold is not None else NOTHING,
         "verdict": metric.verdict,
+        "via": metric.via or NOTHING,
     }
 
 
@@ -107,6 +117,9 @@ def _comparison_line(findings: Findings) -> str:
     total = len(findings.benchmarks)
     words = [f"{counts['regressed']} of {total} regressed"]
     words += [f"{counts[verdict]} {verdict}" for verdict in GRAVITY if verdict != "regressed" and counts[verdict]]
+    if findings.mode == "baseline":
+        again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
+        words.append(f"{again} measured again in lockstep")
     trust = "run trusted" if findings.trusted else "run NOT trusted"
     return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"
 

@@ -44,6 +44,10 @@ class FakeTarget:
     def call(self) -> Any:
         return self.timed_call()[1]
 
+    has_own_clock = False
+
+    def use_clock(self, clock: Any) -> None: ...
+
     def close(self) -> None: ...
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gzip
-import os
 import random
-import stat
 import subprocess
 import sys
 import uuid
@@ -301,14 +299,6 @@ def test_a_connection_that_breaks_while_reading_is_a_warning(flaky: type[FlakyFi
     loaded = store.load_readable([entry])
     assert loaded.runs == ()
     assert "cannot be read: ConnectionError" in loaded.warnings[0]
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_that_may_not_be_written_keeps_the_run_in_the_outbox(tmp_path: Path):
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    kept.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    assert open_store(kept, root=tmp_path).save(a_run(), "main").where == "outbox"
 
 
 def test_a_file_where_the_folder_should_be_keeps_the_run_in_the_outbox(tmp_path: Path):

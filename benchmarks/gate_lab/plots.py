@@ -1,0 +1,109 @@
+"""The lab's two pictures: alarms by factor beside the other tool, and how well each kind of work is measured."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.gate_lab.summary import ALARMS, right_word
+from jarvisperf.runs.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from benchmarks.gate_lab.summary import FactorCount, KindSummary, ToolSummary
+
+# Okabe and Ito's palette: apart for colour-blind readers and in grey.
+COLOURS = {
+    "jarvisperf": "#0072B2",
+    "pytest-benchmark median": "#E69F00",
+    "pytest-benchmark min": "#D55E00",
+    "pytest-benchmark mean": "#CC79A7",
+}
+OTHER_COLOUR = "#999999"
+BAR_GROUP_WIDTH = 0.84
+
+
+def draw_alarms(tools: Sequence[ToolSummary], path: Path) -> None:
+    """Draw each tool's false alarms and detections, by factor; a panel for each neighbourhood."""
+    neighbourhoods = sorted({tool.neighbour for tool in tools})
+
+    def draw(figure: Any) -> None:
+        panels = figure.subplots(len(neighbourhoods), 1, squeeze=False)
+        for axis, neighbour in zip(panels[:, 0], neighbourhoods, strict=True):
+            _draw_alarm_panel(axis, [tool for tool in tools if tool.neighbour == neighbour])
+            axis.set_title("beside a neighbour that keeps all cores busy" if neighbour else "no neighbour of the lab's")
+
+    _save(path, (9, 3.6 * len(neighbourhoods)), draw)
+
+
+def draw_kinds(kinds: Sequence[KindSummary], path: Path) -> None:
+    """Draw the errors of the ratios and the coverage of the intervals by kind of work; nothing where there is none."""
+    if not kinds:
+        path.unlink(missing_ok=True)
+        return
+
+    def draw(figure: Any) -> None:
+        errors, coverage = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [2, 1]})
+        for row, kind in enumerate(kinds):
+            points = [error * 100 for error in kind.errors_found]
+            errors.scatter(points, [row] * len(points), s=9, alpha=0.4, color=COLOURS["jarvisperf"], linewidths=0)
+            errors.plot([points[len(points) // 2]], [row], "|", color="black", markersize=12)
+            coverage.barh(row, kind.coverage * 100, 0.6, color=COLOURS["jarvisperf"])
+        errors.axvspan(-2, 2, color="#000000", alpha=0.06, linewidth=0)
+        errors.set_xscale("symlog", linthresh=2)
+        errors.set_xticks([-10, -2, -1, 0, 1, 2, 10], ["-10", "-2", "-1", "0", "+1", "+2", "+10"])
+        errors.set_yticks(range(len(kinds)), [f"{kind.kind} ({kind.total})" for kind in kinds])
+        errors.invert_yaxis()
+        errors.set_xlabel("ratio found against the true ratio, per cent")
+        coverage.axvline(95, color="black", linewidth=1)
+        coverage.set_xlim(0, 100)
+        coverage.set_xlabel("coverage of the intervals, per cent")
+
+    _save(path, (10, 1.2 + 0.32 * len(kinds)), draw)
+
+
+def _draw_alarm_panel(axis: Any, tools: Sequence[ToolSummary]) -> None:
+    factors = sorted({count.factor for tool in tools for count in tool.factors})
+    bar = BAR_GROUP_WIDTH / len(tools)
+    for place, tool in enumerate(tools):
+        shares = {count.factor: 100 * shown_share(count) for count in tool.factors}
+        for group, factor in enumerate(factors):
+            if factor not in shares:
+                continue
+            left = group - BAR_GROUP_WIDTH / 2 + (place + 0.5) * bar
+            label = tool.tool if group == 0 else None
+            axis.bar(left, shares[factor], bar * 0.9, color=COLOURS.get(tool.tool, OTHER_COLOUR), label=label)
+            axis.annotate(
+                f"{shares[factor]:.0f}", (left, shares[factor]), (0, 2), textcoords="offset points", ha="center"
+            )
+    labels = ["no change:\nfalse alarms" if factor == 1 else f"{factor - 1:+.0%}:\ndetected" for factor in factors]
+    axis.set_xticks(range(len(factors)), labels)
+    axis.set_ylim(0, 128)
+    axis.set_ylabel("per cent of functions")
+    axis.legend(loc="upper center", frameon=False, ncols=len(tools))
+
+
+def shown_share(count: FactorCount) -> float:
+    """Give the share of false alarms where nothing changed, else of the word that belongs to the factor."""
+    words = ALARMS if count.factor == 1 else (right_word(count.factor) or "regressed",)
+    return sum(count.verdicts.get(word, 0) for word in words) / count.total
+
+
+def _save(path: Path, inches: tuple[float, float], draw: Callable[[Any], None]) -> None:
+    # The figure is used without pyplot: pyplot keeps every figure in a global list and may open a window.
+    import matplotlib as mpl
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({"svg.hashsalt": "gate-lab", "font.size": 9, "svg.fonttype": "none", "text.parse_math": False}):
+        figure = Figure(figsize=inches, layout="constrained")
+        FigureCanvasSVG(figure)
+        draw(figure)
+        for axis in figure.axes:
+            axis.spines[["top", "right"]].set_visible(False)
+            axis.set_axisbelow(True)
+        svg = io.BytesIO()
+        figure.savefig(svg, format="svg", metadata={"Date": None})
+    write_whole(path, svg.getvalue())

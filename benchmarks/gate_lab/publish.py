@@ -1,0 +1,101 @@
+"""The lab's table and plots, as files."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from benchmarks.gate_lab import plots
+from benchmarks.gate_lab.gates import JARVISPERF
+from benchmarks.gate_lab.summary import by_kind, right_word, summarize
+from benchmarks.gate_lab.truth import slopes, true_ratio
+from jarvisperf.runs.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from benchmarks.gate_lab.results import Comparison
+    from benchmarks.gate_lab.summary import KindSummary, ToolSummary
+
+
+def publish(comparisons: Sequence[Comparison], folder: Path) -> str:
+    """Write `<date>-summary.md`, `.json` and the two plots; give the table.
+
+    Args:
+        comparisons: All that were made, of any tools.
+        folder: Where the files go.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
+    tools = summarize(comparisons, true_ratio)
+    quiet = [found for found in comparisons if found.tool == JARVISPERF and not found.neighbour]
+    found_kinds = by_kind(quiet, true_ratio)
+    text = f"# Gate lab, {day}\n\n{tool_table(tools)}\n{kind_table(found_kinds)}"
+    data = {"date": day, "slopes": slopes(), "tools": tools, "kinds": found_kinds}
+    write_whole(folder / f"{day}-summary.md", text.encode())
+    write_whole(folder / f"{day}-summary.json", msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n")
+    plots.draw_alarms(tools, folder / f"{day}-alarms.svg")
+    plots.draw_kinds(found_kinds, folder / f"{day}-kinds.svg")
+    return text
+
+
+def tool_table(tools: Sequence[ToolSummary]) -> str:
+    """Write one column per tool, as Markdown."""
+    factors = sorted({count.factor for tool in tools for count in tool.factors} - {1.0})
+    heads = [f"{tool.tool}{', neighbour' if tool.neighbour else ''}" for tool in tools]
+    rows = [("false alarms where nothing changed", *(f"{tool.false_alarms} of {tool.equal}" for tool in tools))]
+    rows += [("… their share is below (95 % confidence)", *(_percent(tool.false_alarm_bound) for tool in tools))]
+    rows += [("inconclusive where nothing changed", *(_percent(tool.inconclusive_equal) for tool in tools))]
+    for factor in factors:
+        word = right_word(factor)
+        label = f"{factor - 1:+.0%} called {word or 'regressed (it lies on the threshold)'}"
+        rows += [(label, *(_of_factor(tool, factor) for tool in tools))]
+    rows += [
+        ("inconclusive, of all", *(_percent(tool.inconclusive) for tool in tools)),
+        ("intervals that hold the true ratio", *(_percent(tool.coverage) for tool in tools)),
+        ("bias of the ratio", *(_percent(tool.bias, signed=True) for tool in tools)),
+        ("error of the ratio, root mean square", *(_percent(tool.spread) for tool in tools)),
+        ("seconds per suite of 12, both sides", *(f"{tool.seconds_per_suite:.1f}" for tool in tools)),
+        ("suites", *(str(tool.suites) for tool in tools)),
+        ("suites not trusted", *(str(tool.untrusted) for tool in tools)),
+        ("functions without a verdict", *(str(tool.errors) for tool in tools)),
+    ]
+    return _markdown(["threshold 2 %", *heads], rows)
+
+
+def kind_table(found: Sequence[KindSummary]) -> str:
+    """Write one row per kind of work, as Markdown."""
+    rows = [
+        (
+            kind.kind,
+            str(kind.total),
+            _percent(kind.inconclusive),
+            _percent(kind.coverage),
+            _percent(kind.half_width),
+            f"{kind.errors_found[len(kind.errors_found) // 2]:+.2%}",
+            f"{max(map(abs, kind.errors_found)):.1%}",
+        )
+        for kind in found
+    ]
+    heads = ["kind of work", "comparisons", "inconclusive", "coverage", "half width", "middle error", "largest error"]
+    return _markdown(heads, rows)
+
+
+def _of_factor(tool: ToolSummary, factor: float) -> str:
+    for count in tool.factors:
+        if count.factor == factor:
+            hits = count.verdicts.get(right_word(factor) or "regressed", 0)
+            return f"{hits} of {count.total} ({hits / count.total:.0%})"
+    return "-"
+
+
+def _percent(value: float | None, *, signed: bool = False) -> str:
+    return "-" if value is None else f"{value:+.2%}" if signed else f"{value:.1%}"
+
+
+def _markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

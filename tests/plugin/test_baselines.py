@@ -1,0 +1,440 @@
+"""`pytest --jarvis-bench --jarvis-save` and `--jarvis-compare` on small repositories, in real subprocesses.
+
+No verdict here may hang on how noisy this machine is. So a threshold of 10000 % is passed by screening; and where a
+test is about what screening cannot pass, the stored run is rewritten as one of a machine that was ten times as fast.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import xml.etree.ElementTree as ET
+from typing import Any
+
+import msgspec
+import pytest
+
+from jarvisperf.runs.model import Metric, Run
+from jarvisperf.runs.store import open_store
+from jarvisperf.runs.summary import summarize
+
+USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
+QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.1", "-p", "no:asyncio", "-p", "no:cacheprovider")
+CLEAR = "--jarvis-threshold=10000%"
+CLOSE = ("--jarvis-threshold=100%", "--jarvis-launches=5")
+BRIEFLY = ("--jarvis-threshold=100%", "--jarvis-launches=2")  # where the verdict does not matter
+
+WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
+SLOWER = WORK.replace("range(n)", "range(5 * n)")
+BENCH = "import pkg\n\ndef test_work(jarvis_bench):\n    jarvis_bench(pkg.work, 500)\n"
+OTHER = "def test_other(jarvis_bench):\n    jarvis_bench(sorted, [3, 1, 2])\n"
+
+
+class Project:
+    """A git repository with a package and a benchmark."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self._pytester = pytester
+        self.root = pytester.path
+        self.git("init", "-q", "-b", "main")
+        self.write(".gitignore", "reports/\n__pycache__/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+        self.write("pkg.py", WORK)
+        self.write("benchmarks/test_bench.py", BENCH)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def git(self, *words: str) -> str:
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+        done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True, env=environ)
+        return done.stdout.strip()
+
+    def commit(self) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "a commit")
+        return self.git("rev-parse", "HEAD")
+
+    def run(self, *words: str) -> pytest.RunResult:
+        return self._pytester.runpytest_subprocess(*QUICKLY, *words, timeout=120)
+
+    def stored(self, store: str = ".jarvisperf") -> list[Run]:
+        opened = open_store(store, self.root)
+        return [opened.load(entry) for entry in opened.entries()]
+
+    def rewrite_as_faster(self, store: str = ".jarvisperf") -> None:
+        """Make the stored runs ten times as fast as they were."""
+        opened = open_store(store, self.root)
+        for entry in opened.entries():
+            run = opened.load(entry)
+            benchmarks = [
+                msgspec.structs.replace(one, metrics={name: tenth(metric) for name, metric in one.metrics.items()})
+                for one in run.benchmarks
+            ]
+            opened.delete(entry)
+            opened.save(msgspec.structs.replace(run, benchmarks=tuple(benchmarks)), entry.name)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.root / "reports" / "report.json").read_text())
+
+    @property
+    def verdicts(self) -> dict[str, tuple[str, str | None]]:
+        """The verdict of each benchmark's time, and by which way it was reached."""
+        metrics = {one["id"].partition("::")[2]: one["metrics"]["time"] for one in self.report["benchmarks"]}
+        return {name: (metric["verdict"], metric["via"]) for name, metric in metrics.items()}
+
+
+def tenth(metric: Metric) -> Metric:
+    return msgspec.structs.replace(metric, summary=summarize([value / 10 for value in metric.summary.quantiles]))
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    made = Project(pytester)
+    made.commit()
+    return made
+
+
+@pytest.fixture
+def saved(project: Project) -> Project:
+    """A project with a stored run of its commit."""
+    assert project.run("--jarvis-save=main").ret == 0
+    return project
+
+
+@pytest.fixture
+def faster(saved: Project) -> Project:
+    """A project with a stored run that this machine cannot reach."""
+    saved.rewrite_as_faster()
+    return saved
+
+
+def test_a_saved_run_holds_figures_yardstick_and_commit(project: Project):
+    result = project.run("--jarvis-save=team/main")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["saved as team/main (r*) in */.jarvisperf"])
+    (run,) = project.stored()
+    assert run.name == "team/main"
+    assert run.commit is not None
+    assert (run.commit.id, run.commit.dirty) == (project.git("rev-parse", "HEAD"), False)
+    assert "." in run.created
+    (benchmark,) = run.benchmarks
+    assert benchmark.metrics["time"].summary.samples >= 5
+    assert benchmark.yardstick.keys() == run.yardstick.keys() == {"interpreter", "memory", "allocation", "hashing"}
+    assert all(0 < seconds < 1 for seconds in benchmark.yardstick.values())
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_peak_memory_needs_no_yardstick_and_startup_has_one(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import sys\n"
+        "def test_memory(jarvis_bench): jarvis_bench.memory(bytearray, 100_000)\n"
+        "def test_startup(jarvis_bench): jarvis_bench.startup([sys.executable, '-S', '-c', ''])\n",
+    )
+    project.run("--jarvis-save=main")
+    (run,) = project.stored()
+    assert [bool(benchmark.yardstick) for benchmark in run.benchmarks] == [False, True]
+
+
+def test_a_run_whose_tests_failed_is_saved(project: Project):
+    project.write("benchmarks/test_more.py", "def test_bad(jarvis_bench): assert jarvis_bench(len, '')\n")
+    assert project.run("--jarvis-save=main").ret == 1
+    (run,) = project.stored()
+    assert {one.id.partition("::")[2]: bool(one.metrics) for one in run.benchmarks} == {
+        "test_work": True,
+        "test_bad": False,
+    }
+
+
+def test_a_run_without_figures_is_not_saved(project: Project):
+    project.write("benchmarks/test_bench.py", "def test_nothing(): pass\n")
+    result = project.run("--jarvis-save=main")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["jarvisperf: the run was not saved: it has no figures"])
+    assert project.stored() == []
+
+
+def test_a_store_that_cannot_be_written_changes_no_exit_status_and_loses_no_run(project: Project):
+    project.write("occupied", "a file, not a folder")
+    result = project.run("--jarvis-save=main", "--jarvis-store=occupied/runs")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["kept as main (r*) until the store can be written", "jarvisperf: *the run waits in *"])
+    (project.root / "occupied").unlink()
+    result = project.run("--jarvis-save=main", "--jarvis-store=occupied/runs")
+    result.stdout.fnmatch_lines(["saved as main *", "jarvisperf: 1 earlier run uploaded from the outbox"])
+    assert len(project.stored("occupied/runs")) == 2
+
+
+def test_a_run_that_can_be_kept_nowhere_is_named_and_changes_no_exit_status(project: Project):
+    project.write(".jarvisperf", "a file, not a folder")
+    result = project.run("--jarvis-save=main")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["jarvisperf: the run was not saved: the run cannot be kept: *"])
+
+
+def test_what_is_clearly_fine_passes_by_screening(saved: Project):
+    result = saved.run("--jarvis-compare=main", CLEAR)
+    assert result.ret == 0
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*ratio*verdict*via*", "*test_work*unchanged*screening*", "0 of 1 regressed*"])
+    report = saved.report
+    assert report["mode"] == "baseline"
+    assert report["base"] == {"commit": saved.git("rev-parse", "HEAD"), "name": "main", "dirty": False}
+    metric = report["benchmarks"][0]["metrics"]["time"]
+    assert metric["base"]["median"] > 0
+    assert metric["head"]["median"] > 0
+    assert metric["interval"][0] < metric["ratio"] < metric["interval"][1]
+    assert (metric["threshold"], metric["verdict"], metric["via"]) == (100.0, "unchanged", "screening")
+
+
+def test_slower_code_is_confirmed_in_lockstep_and_is_one_failed_test(faster: Project):
+    commit = faster.git("rev-parse", "HEAD")
+    faster.write("pkg.py", SLOWER)
+    faster.commit()
+    faster.write("test_functional.py", "def test_fine(): pass\n")
+    result = faster.run("--jarvis-compare=main", *CLOSE, "--junitxml=junit.xml")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["time regressed: base * head * ratio * (95% interval *), threshold 100%, by lockstep", "FAILED *test_work*"]
+    )
+    assert faster.verdicts == {"test_work": ("regressed", "lockstep")}
+    assert faster.report["base"]["commit"] == commit
+    cases = list(ET.parse(faster.root / "junit.xml").getroot().iter("testcase"))
+    assert {case.get("name"): len(case.findall("failure")) for case in cases} == {"test_work": 1, "test_fine": 0}
+    properties = {one.get("name"): one.get("value") for case in cases for one in case.iter("property")}
+    assert properties["jarvis_time_verdict"] == "regressed"
+    assert properties["jarvis_time_via"] == "lockstep"
+
+
+def test_equal_code_that_screening_cannot_tell_passes_in_lockstep(faster: Project):
+    result = faster.run("--jarvis-compare=latest", *CLOSE)
+    assert result.ret == 0
+    assert faster.verdicts == {"test_work": ("unchanged", "lockstep")}
+    result.stdout.fnmatch_lines(["*1 measured again in lockstep*"])
+
+
+@pytest.mark.parametrize(("does", "status"), [("pass", 0), ("fail", 1)])
+def test_without_lockstep_what_screening_cannot_tell_is_inconclusive(faster: Project, does: str, status: int):
+    words = ("--jarvis-confirm=never", f"--jarvis-inconclusive={does}")
+    result = faster.run("--jarvis-compare=main", *CLOSE, *words)
+    assert result.ret == status
+    assert faster.verdicts == {"test_work": ("inconclusive", "screening")}
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: stored runs cannot decide 1 benchmark, and lockstep was not possible: --jarvis-confirm never"]
+    )
+
+
+def test_without_the_baselines_commit_it_is_inconclusive_and_says_so(faster: Project):
+    faster.git("checkout", "-q", "--orphan", "new")
+    faster.commit()
+    faster.git("branch", "-qD", "main")
+    faster.git("reflog", "expire", "--expire=now", "--all")
+    faster.git("gc", "-q", "--prune=now")
+    result = faster.run("--jarvis-compare=main", *CLOSE)
+    assert result.ret == 0
+    assert faster.verdicts == {"test_work": ("inconclusive", "screening")}
+    result.stdout.fnmatch_lines(["jarvisperf: *lockstep was not possible: the baseline's commit is not at hand*"])
+
+
+def test_outside_of_a_repository_stored_runs_are_compared_all_the_same(pytester: pytest.Pytester):
+    pytester.makepyfile(OTHER)
+    words = (*QUICKLY, CLEAR)
+    assert pytester.runpytest_subprocess(*words, "--jarvis-save=main").ret == 0
+    assert pytester.runpytest_subprocess(*words, "--jarvis-compare=main").ret == 0
+
+
+def test_a_baseline_with_uncommitted_changes_is_compared_by_its_commit_with_a_warning(project: Project):
+    project.write("pkg.py", WORK + "# changed\n")
+    project.run("--jarvis-save=main")
+    project.rewrite_as_faster()
+    result = project.run("--jarvis-compare=main", *BRIEFLY)
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: the baseline 'main' was made with uncommitted changes; lockstep compared *"]
+    )
+    assert project.verdicts["test_work"][1] == "lockstep"
+
+
+def test_a_benchmark_that_the_baseline_has_and_head_has_not_fails(project: Project):
+    project.write("benchmarks/test_other.py", OTHER)
+    project.run("--jarvis-save=main")
+    (project.root / "benchmarks" / "test_other.py").unlink()
+    result = project.run("--jarvis-compare=main", CLEAR)
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["time missing: the baseline 'main' has it, head has not; --jarvis-allow-missing*"])
+    assert project.verdicts["test_other"] == ("missing", None)
+    result = project.run("--jarvis-compare=main", CLEAR, "--jarvis-allow-missing")
+    assert result.ret == 0
+    assert project.verdicts["test_other"] == ("missing", None)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("-k", "work"), ("benchmarks/test_bench.py",), ("--ignore=benchmarks/test_other.py",)],
+    ids=["-k", "file", "--ignore"],
+)
+def test_what_was_not_asked_for_is_not_missing(project: Project, words: tuple[str, ...]):
+    project.write("benchmarks/test_other.py", OTHER)
+    project.run("--jarvis-save=main")
+    result = project.run("--jarvis-compare=main", CLEAR, *words)
+    assert result.ret == 0
+    assert project.verdicts == {"test_work": ("unchanged", "screening")}
+
+
+def test_a_skipped_benchmark_is_not_missing(project: Project):
+    project.write("benchmarks/test_other.py", OTHER)
+    project.run("--jarvis-save=main")
+    project.write("benchmarks/test_other.py", f"import pytest\n@pytest.mark.skip\n{OTHER}")
+    result = project.run("--jarvis-compare=main", CLEAR)
+    assert result.ret == 0
+    result.assert_outcomes(passed=1, skipped=1)
+
+
+def test_a_new_benchmark_passes(saved: Project):
+    saved.write("benchmarks/test_other.py", OTHER)
+    assert saved.run("--jarvis-compare=main", CLEAR).ret == 0
+    assert saved.verdicts["test_other"] == ("new", None)
+
+
+def test_a_failing_benchmark_fails_once_and_x_stops_at_it(saved: Project):
+    saved.write("benchmarks/test_bench.py", BENCH + "    assert False\n\ndef test_later(jarvis_bench): 1 / 0\n")
+    result = saved.run("--jarvis-compare=main", CLEAR, "-x")
+    assert result.ret == 1
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*stopping after 1 failures*"])
+
+
+def test_x_stops_at_the_first_regression(faster: Project):
+    faster.write("benchmarks/test_bench.py", BENCH + "\n" + OTHER)
+    faster.write("pkg.py", SLOWER)
+    result = faster.run("--jarvis-compare=main", *CLOSE, "-x")
+    assert result.ret == 1
+    result.assert_outcomes(failed=1)
+
+
+def test_a_benchmark_that_asks_for_its_fixture_while_it_runs_is_judged_too(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "def test_dynamic(request): request.getfixturevalue('jarvis_bench')(sorted, [3, 1, 2])\n",
+    )
+    project.run("--jarvis-save=main")
+    project.rewrite_as_faster()
+    result = project.run("--jarvis-compare=main", *CLOSE, "--jarvis-inconclusive=fail")
+    assert result.ret == 1
+    assert project.verdicts == {"test_dynamic": ("inconclusive", "screening")}
+
+
+def test_without_a_stored_run_nothing_is_compared_and_the_run_is_not_green(project: Project):
+    result = project.run("--jarvis-compare=main", "--jarvis-save=main")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        ["jarvisperf: nothing was compared: * holds no runs; store one first: pytest --jarvis-bench --jarvis-save NAME"]
+    )
+    assert project.report["mode"] == "record"
+    assert len(project.stored()) == 1
+
+
+def test_a_name_that_no_run_has_is_answered_with_those_that_there_are(saved: Project):
+    result = saved.run("--jarvis-compare=mian")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["jarvisperf: nothing was compared: * has no run 'mian'; its names are: main; *"])
+
+
+def test_a_damaged_run_is_skipped_with_a_warning(saved: Project):
+    (stored,) = (saved.root / ".jarvisperf").rglob("*.run")
+    assert saved.run("--jarvis-save=main").ret == 0
+    stored.write_bytes(stored.read_bytes()[:-9])
+    result = saved.run("--jarvis-compare=main", CLEAR)
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["jarvisperf: skipped: *"])
+
+
+def test_a_commit_names_its_runs(saved: Project):
+    commit = saved.git("rev-parse", "HEAD")
+    assert saved.run(f"--jarvis-compare={commit[:8]}", CLEAR).ret == 0
+    assert saved.report["base"]["commit"] == commit
+
+
+def test_the_markers_threshold_counts(saved: Project):
+    saved.write(
+        "benchmarks/test_bench.py",
+        BENCH.replace("def", "import pytest\n@pytest.mark.jarvis_threshold(time='off')\ndef"),
+    )
+    saved.write("pkg.py", SLOWER)
+    assert saved.run("--jarvis-compare=main", "--jarvis-threshold=1%").ret == 0
+    assert saved.verdicts == {"test_work": ("unchanged", "screening")}
+
+
+@pytest.mark.parametrize("words", [(), ("--jarvis-compare=main", CLEAR)], ids=["record", "compare"])
+def test_an_absolute_limit_holds_in_every_mode(saved: Project, words: tuple[str, ...]):
+    limited = "import pytest\n@pytest.mark.jarvis_threshold(max_time='1ns')\ndef"
+    saved.write("benchmarks/test_bench.py", BENCH.replace("def", limited))
+    result = saved.run(*words)
+    assert result.ret == 1
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["time: * is over the limit of 1.000 ns"])
+    assert saved.verdicts["test_work"][0] == "regressed"
+
+
+def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
+    result = saved.run("--jarvis-against=HEAD", *BRIEFLY, "--jarvis-save=lockstep")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["saved as lockstep (r*"])
+    lockstep, _ = saved.stored()
+    assert lockstep.name == "lockstep"
+    assert lockstep.benchmarks[0].metrics["time"].method.endswith("lockstep")
+    assert saved.verdicts["test_work"][1] == "lockstep"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs, allowed are letters"),
+        (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a name for runs"),
+        (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed, give a commit"),
+        (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed, give auto or never"),
+        (("--jarvis-store=",), "--jarvis-store: an empty name is not allowed"),
+        (("--jarvis-save=main", "--jarvis-store=tape://runs"), "--jarvis-store: "),
+        (
+            ("--jarvis-compare=main", "--jarvis-against=HEAD"),
+            "--jarvis-against and --jarvis-compare exclude each other",
+        ),
+    ],
+    ids=["latest", "blank", "parent", "confirm", "no-store", "scheme", "both"],
+)
+def test_what_is_not_allowed_is_a_usage_error(pytester: pytest.Pytester, words: tuple[str, ...], complaint: str):
+    result = pytester.runpytest_subprocess("--jarvis-bench", *words)
+    assert result.ret == USAGE_ERROR
+    assert complaint in result.stderr.str()
+
+
+@pytest.mark.parametrize("option", ["save", "compare"])
+def test_without_measuring_there_is_nothing_to_save_or_compare(pytester: pytest.Pytester, option: str):
+    result = pytester.runpytest_subprocess(f"--jarvis-{option}=main")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--jarvis-{option} is for what is measured: give --jarvis-bench too*"])
+
+
+def test_the_ini_file_names_the_runs_and_ordinary_runs_do_not_mind(project: Project):
+    project.write("pytest.ini", "[pytest]\njarvis_save = nightly\njarvis_store = kept\njarvis_compare = nightly\n")
+    assert project.run().ret == 1  # nothing to compare with yet
+    assert [run.name for run in project.stored("kept")] == ["nightly"]
+    project.rewrite_as_faster("kept")
+    assert project.run(*BRIEFLY).ret == 0
+    assert project.verdicts["test_work"][1] == "lockstep"  # its workers read the same ini file
+    assert project._pytester.runpytest_subprocess("-p", "no:asyncio").ret == 0
+    assert len(project.stored("kept")) == 2
+
+
+def test_the_command_line_goes_before_the_ini_file_where_they_exclude_each_other(project: Project):
+    project.write("pytest.ini", "[pytest]\njarvis_compare = nightly\n")
+    project.commit()
+    assert project.run("--jarvis-against=HEAD", *BRIEFLY).ret == 0
+    assert project.report["mode"] == "lockstep"
