@@ -53,8 +53,23 @@ class Target(Protocol):
         """Let go of what the target holds."""
 
 
-class FunctionTarget:
-    """A function with its arguments.
+class _Clocked:
+    """A target's clock, and how to exchange it."""
+
+    _clock: Clock
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+        return self._clock is not time.perf_counter
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+        self._clock = clock
+
+
+class _Call(_Clocked):
+    """A callable with its arguments.
 
     Args:
         function: What to call.
@@ -76,6 +91,10 @@ class FunctionTarget:
         self._args = tuple(args)
         self._kwargs = dict(kwargs or {})
         self._clock = clock
+
+
+class FunctionTarget(_Call):
+    """A function with its arguments."""
 
     def sample(self, iterations: int) -> float:
         """Call the function `iterations` times and give the seconds that all calls took together."""
@@ -106,27 +125,16 @@ class FunctionTarget:
         result = self._function(*self._args, **self._kwargs)
         return self._clock() - start, result
 
-    @property
-    def has_own_clock(self) -> bool:
-        """Whether the author chose a clock of their own."""
-        return self._clock is not time.perf_counter
-
-    def use_clock(self, clock: Clock) -> None:
-        """Time further samples with another clock."""
-        self._clock = clock
-
     def close(self) -> None:
         """Nothing is held."""
 
 
-class CoroutineTarget:
+class CoroutineTarget(_Call):
     """A coroutine function with its arguments; its calls are awaited one after the other in one event loop.
 
     Raises:
         RuntimeError: An event loop runs already in this thread.
     """
-
-    fixed_iterations: int | None = None
 
     def __init__(
         self,
@@ -140,10 +148,7 @@ class CoroutineTarget:
                 f"{describe(function)} cannot be measured inside a running event loop: call the benchmark from a "
                 "plain function, it awaits the coroutine itself"
             )
-        self._function = function
-        self._args = tuple(args)
-        self._kwargs = dict(kwargs or {})
-        self._clock = clock
+        super().__init__(function, args, kwargs, clock)
         self._runner = asyncio.Runner()
 
     async def _loop(self, iterations: int) -> float:
@@ -171,21 +176,12 @@ class CoroutineTarget:
         """Await the function once; give the seconds that it took and what it returned."""
         return self._runner.run(self._once())
 
-    @property
-    def has_own_clock(self) -> bool:
-        """Whether the author chose a clock of their own."""
-        return self._clock is not time.perf_counter
-
-    def use_clock(self, clock: Clock) -> None:
-        """Time further samples with another clock."""
-        self._clock = clock
-
     def close(self) -> None:
         """Close the event loop, what it still runs is cancelled."""
         self._runner.close()
 
 
-class SetUpTarget:
+class SetUpTarget(_Clocked):
     """A target whose arguments are made anew for every sample, outside the timing.
 
     Args:
@@ -255,15 +251,6 @@ class SetUpTarget:
         """Set up, call the function once, tear down; give the seconds of the call alone and what it returned."""
         with self._prepared() as target:
             return target.timed_call()
-
-    @property
-    def has_own_clock(self) -> bool:
-        """Whether the author chose a clock of their own."""
-        return self._clock is not time.perf_counter
-
-    def use_clock(self, clock: Clock) -> None:
-        """Time further samples with another clock."""
-        self._clock = clock
 
     def close(self) -> None:
         """Nothing is held between samples."""
