@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from benchmarks.gate_lab.results import Comparison
 
-PUBLISHED = Path(__file__).with_name("results")
+PUBLISHED = Path(__file__).with_name("evidence")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
