@@ -132,7 +132,8 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
         files: The benchmark files, relative to the root folder.
         config_file: Where the worker finds its configuration, relative to its folder; None: it has none.
     """
-    given = [*_ini_words(config), *shlex.split(os.environ.get("PYTEST_ADDOPTS", "")), *config.invocation_params.args]
+    from_environment = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
+    given = [*config.getini("addopts"), *from_environment, *config.invocation_params.args]
     kept = _kept([str(word) for word in given], frozenset(map(str, config.option.file_or_dir or ())))
     quiet = ["-p", "no:cacheprovider", "-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
     for plugin, prefix in USELESS_PLUGINS.items():
@@ -141,10 +142,6 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
     if config_file is not None:
         quiet += ["-c", str(config_file)]
     return [*kept, *quiet, *files]
-
-
-def _ini_words(config: pytest.Config) -> list[str]:
-    return list(config.getini("addopts"))
 
 
 def _kept(words: Sequence[str], positionals: frozenset[str]) -> list[str]:

@@ -102,9 +102,7 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
     words = []
     if metric.base is not None and metric.ratio is not None and metric.interval is not None:
         low, high = metric.interval
-        threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold:.3g}"
-        if metric.threshold is not None:
-            threshold = f"threshold {metric.threshold * 100:.3g}%"
+        threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold * 100:.3g}%"
         words.append(
             f"base {units.quantity(metric.base.median, metric.unit)}, head {head}, ratio {metric.ratio:.3f} "
             f"(95% interval {low:.3f} to {high:.3f}), {threshold}"
