@@ -96,13 +96,14 @@ class MeasuringHarness:
 
     def memory(self, record: Record, target: Target) -> Any:
         """Measure the peak memory of a few calls."""
-        from jarvisperf.bench.memory import METHOD, peak_bytes
+        from jarvisperf.bench.memory import memory_method, peak_bytes
         from jarvisperf.runs.model import Metric
         from jarvisperf.runs.summary import summarize
 
         result = target.call()
-        peaks = [float(peak_bytes(target)) for _ in range(3)]
-        record.metrics["memory"] = Metric(unit="B", better="lower", method=METHOD, summary=summarize(peaks))
+        method = memory_method()
+        peaks = [float(peak_bytes(target, method)) for _ in range(3)]
+        record.metrics["memory"] = Metric(unit="B", better="lower", method=method, summary=summarize(peaks))
         return result
 
     def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.gate.arms import Arms
-    from jarvisperf.gate.lockstep import Campaign, Outcome, Progress
+    from jarvisperf.gate.campaign import Campaign, Outcome, Progress
     from jarvisperf.gate.revision import Repository
     from jarvisperf.gate.tally import Tally
     from jarvisperf.report.findings import BenchmarkFinding, Findings
@@ -137,9 +137,10 @@ class LockstepSession:
 
     def _measure(self) -> None:
         from jarvisperf.gate.arms import Arms, InstallError
+        from jarvisperf.gate.campaign import LockstepError
         from jarvisperf.gate.git import GitError
         from jarvisperf.gate.launch import WorkerError
-        from jarvisperf.gate.lockstep import Lockstep, LockstepError
+        from jarvisperf.gate.lockstep import Lockstep
         from jarvisperf.report.lockstep_findings import benchmark_finding, missing_finding
 
         show = _Progress(self._config)
@@ -207,8 +208,8 @@ class LockstepSession:
         return path.relative_to(root) if path is not None and path.is_relative_to(root) else path
 
     def _campaign(self, arms: Arms) -> Campaign:
+        from jarvisperf.gate.campaign import Campaign
         from jarvisperf.gate.checkout import BASE, HEAD, SAME
-        from jarvisperf.gate.lockstep import Campaign
         from pytest_jarvisperf.worker_args import worker_arguments
 
         root = self._config.rootpath
@@ -290,7 +291,7 @@ class _Progress:
         self._capture = config.pluginmanager.get_plugin("capturemanager")
 
     def __call__(self, progress: Progress) -> None:
-        left = "" if progress.seconds_left is None else f", at most {progress.seconds_left:.0f} s left"
+        left = f", at most {progress.seconds_left:.0f} s left"
         self._write(
             f"\r\x1b[2Klaunch {progress.launch}: {progress.undecided} of {progress.total} undecided{left}"
             f"  {progress.benchmark[-50:]}"

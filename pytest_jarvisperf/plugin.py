@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, read_options, settled
@@ -36,11 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
     for description in DESCRIPTIONS:
         config.addinivalue_line("markers", description)
     options = read_options(config)
-    if options.bench and _is_distributed(config):
-        raise pytest.UsageError("--jarvis-bench measures one benchmark at a time: leave out -n, or give -n 0")
     in_worker = harness_key in config.stash
     if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
+    elif options.bench and is_worker(config):
+        options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
+        config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
     else:
         options = settled(config, options)
     measuring = MeasuringHarness()
@@ -63,18 +65,14 @@ def pytest_configure(config: pytest.Config) -> None:
             baseline=_baseline(config, options, store),
         )
         config.pluginmanager.register(session, "jarvisperf-session")
+        if is_controller(config):
+            config.pluginmanager.register(BenchmarksAfterwards(), "jarvisperf-distribution")
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
 
         config.pluginmanager.register(
             PytestBenchmarkBridge(config, options, harness, measures=options.bench or in_worker), "jarvisperf-bridge"
         )
-
-
-def _is_distributed(config: pytest.Config) -> bool:
-    if hasattr(config, "workerinput"):
-        return False  # the controller has refused already
-    return bool(config.getoption("numprocesses", None) or config.getoption("tx", None))
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:

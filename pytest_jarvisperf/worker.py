@@ -10,15 +10,18 @@ import gc
 import os
 import resource
 import socket
+import statistics
 import sys
+import threading
 import time
 import types
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jarvisperf.gate import protocol
+from jarvisperf.gate import nursery, protocol
 from pytest_jarvisperf.record import Record, record_key
 from pytest_jarvisperf.state import harness_key
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from jarvisperf.bench.sampling import Plan, Samples
     from jarvisperf.bench.startup import Launcher
     from jarvisperf.bench.targets import Target
+
+RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 
 __tracebackhide__ = True  # what raised is the user's function
 
@@ -105,12 +110,13 @@ class LockstepHarness:
 
     def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
         """Measure peak memory as often as the coordinator asks."""
-        from jarvisperf.bench.memory import peak_bytes
+        from jarvisperf.bench.memory import memory_method, peak_bytes
 
         result = target.call()
-        self._conversation.send(protocol.Ready("memory", 1))
+        method = memory_method()
+        self._conversation.send(protocol.Ready("memory", 1, method=method))
         while isinstance(self._conversation.receive(), protocol.Sample):
-            self._conversation.send(protocol.Values([float(peak_bytes(target))]))
+            self._conversation.send(protocol.Values([float(peak_bytes(target, method))]))
         return result
 
     def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
@@ -135,49 +141,50 @@ class LockstepHarness:
             self._conversation.send(ready)
             while True:
                 message = self._conversation.receive()
-                before = _waits()
+                waiting = 0.0
+                waits: list[float] = []
                 if isinstance(message, protocol.Sample):
-                    values = [target.sample(message.iterations)]
-                    waits = int(_waits() > before)
+                    with _Watch(waits):
+                        values = [target.sample(message.iterations)]
+                    waiting = _usual_wait(waits, 1)
                 elif isinstance(message, protocol.Turns):
                     if not ready.own_clock:
                         target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
                     if ready.most_samples == 1:
                         values, result = self._single_turn(target, leads=message.leads)
-                        waits = 0
                     else:
-                        values, waits = self._take_turns(target, message)
+                        values, waiting = self._take_turns(target, message)
                     iterations = message.iterations
                     taken = Samples(iterations, tuple(value / iterations for value in values))
                 else:
                     return taken, result
                 collect_between_samples()
-                self._conversation.send(protocol.Values(values, waits=waits))
+                self._conversation.send(protocol.Values(values, waiting=waiting))
 
-    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], int]:
-        """Take one sample per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
+    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], float]:
+        """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
 
         Returns:
-            The samples, and in how many of them the process waited of its own accord.
+            The median sample of each slice, and how much of the time the process waited of its own accord.
         """
-        iterations, blocks = turns.iterations, turns.blocks
+        iterations, blocks, samples = turns.iterations, turns.blocks, range(turns.samples)
         sample, wait_turn, give_turn = target.sample, self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
-        waits = 0
+        waits: list[float] = []
         run = 1 if turns.leads else 2
         if not turns.leads:
             wait_turn()
         while True:
             for _ in range(min(run, blocks - len(values))):
-                before = _waits()
-                values.append(sample(iterations))
-                waits += _waits() > before
+                with _Watch(waits):
+                    taken = [sample(iterations) for _ in samples]
+                values.append(statistics.median(taken))
             run = 2
             if len(values) == blocks:
                 if not ends_the_round:
                     give_turn()
-                return values, waits
+                return values, _usual_wait(waits, blocks)
             give_turn()
             wait_turn()
 
@@ -193,9 +200,30 @@ class LockstepHarness:
 _NOTHING = object()
 
 
-def _waits() -> int:
-    """Count how often this process gave up the processor of its own accord, see getrusage(2)."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+class _Watch:
+    """Notes what share of the wall time the process spends off the processor, if it gives that up of its own accord.
+
+    That it does is read from its voluntary context switches, see getrusage(2).
+    """
+
+    __slots__ = ("_cpu", "_notes", "_switches", "_wall")
+
+    def __init__(self, notes: list[float]) -> None:
+        self._notes = notes
+
+    def __enter__(self) -> None:
+        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        self._cpu, self._wall = time.process_time(), time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > self._switches:
+            wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
+            self._notes.append(max(0.0, 1 - cpu / wall))
+
+
+def _usual_wait(waits: list[float], slices: int) -> float:
+    """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
+    return sorted(waits)[len(waits) // 4] if len(waits) > RARE_WAITS * slices else 0.0
 
 
 def _one_call(target: Target) -> Samples:
@@ -245,11 +273,34 @@ class WorkerPlugin:
             # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
         self._conversation.send(
-            protocol.Collected(protocol.VERSION, list(items), self._problems, self._foreign_modules())
+            protocol.Collected(
+                protocol.VERSION,
+                list(items),
+                self._problems,
+                self._foreign_modules(),
+                forkable=threading.active_count() == 1,
+            )
         )
-        while isinstance(order := self._conversation.receive(), protocol.Run):
-            self._run(items[order.id], items.get(order.next or ""))
+        while not isinstance(order := self._conversation.receive(), protocol.Quit):
+            if isinstance(order, protocol.Fork):
+                self._go_on_in_a_copy()
+            else:
+                self._run(items[order.id], items.get(order.next or ""))
         return True
+
+    def _go_on_in_a_copy(self) -> None:
+        """Fork: the copy takes the conversation over, the original listens again when the copy has ended."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
+            copy = os.fork()
+        if copy == 0:
+            nursery.die_with_parent()
+            self._conversation.send(protocol.Forked())
+            return
+        _, status = os.waitpid(copy, 0)
+        if status != 0:
+            os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
+        self._conversation.send(protocol.Ended())
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:

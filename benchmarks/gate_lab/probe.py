@@ -11,7 +11,10 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jarvisperf.gate.campaign import Outcome
 
 
 def main() -> int:
@@ -27,13 +30,12 @@ def main() -> int:
 
 
 def _watch() -> dict[str, Any]:
-    from jarvisperf.gate import lockstep
+    from jarvisperf.gate import lockstep, pair
 
     seen: dict[str, Any] = {"launches": 0, "collect_seconds": 0.0, "slices_seconds": 0.0, "benchmarks": {}}
-    run, collected = lockstep.Lockstep.run, lockstep.Lockstep._collected  # noqa: SLF001
-    measure_time = vars(lockstep)["measure_time"]
+    run, collected, measure_time = lockstep.Lockstep.run, vars(pair)["_collected"], vars(pair)["measure_time"]
 
-    def watched_run(self: lockstep.Lockstep) -> lockstep.Outcome:
+    def watched_run(self: lockstep.Lockstep) -> Outcome:
         outcome = run(self)
         seen.update(launches=outcome.launches, seconds=outcome.seconds, trusted=outcome.trusted)
         seen["control"] = outcome.control
@@ -63,8 +65,8 @@ def _watch() -> dict[str, Any]:
             seen["slices_seconds"] += time.perf_counter() - start
 
     lockstep.Lockstep.run = watched_run  # type: ignore[method-assign]
-    lockstep.Lockstep._collected = watched_collected  # type: ignore[method-assign]  # noqa: SLF001
-    vars(lockstep)["measure_time"] = watched_measure
+    vars(pair)["_collected"] = watched_collected
+    vars(pair)["measure_time"] = watched_measure
     return seen
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 MOST_EXTRA_TIME = 0.15
 ERROR = 0.001  # the chance that the control distrusts a sound run
-LAUNCH_COST_IN_BENCHMARKS = 4  # starting a pair takes about as long as measuring so many
+LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring so many
 
 
 class Control:
@@ -28,23 +28,24 @@ class Control:
         """Whether there was a control at all."""
         return self._launches > 0
 
-    def affordable_share(self, launch_seconds: float, control_seconds: float, benchmarks: int) -> int:
+    def affordable_share(self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int) -> int:
         """Tell how many benchmarks the next control launch may measure; 0: wait until more time was spent.
 
         Args:
             launch_seconds: Time spent on launches so far.
             control_seconds: Time spent on the control so far.
             benchmarks: How many there are.
+            lanes: How many pairs run at a time.
         """
         allowed = MOST_EXTRA_TIME * launch_seconds - control_seconds
         per_launch = launch_seconds / max(1, self._compared)
         per_benchmark = per_launch / (benchmarks + LAUNCH_COST_IN_BENCHMARKS)
         if per_benchmark <= 0:
             return 0
-        return max(0, min(benchmarks, math.floor(allowed / per_benchmark) - LAUNCH_COST_IN_BENCHMARKS))
+        return max(0, min(benchmarks, math.floor(lanes * (allowed / per_benchmark - LAUNCH_COST_IN_BENCHMARKS))))
 
     def note_launch(self) -> None:
-        """Count a launch of the comparison itself."""
+        """Count a batch of launches of the comparison itself."""
         self._compared += 1
 
     def rotate(self, names: Sequence[str], share: int) -> list[str]:
@@ -59,11 +60,10 @@ class Control:
         """Count a control launch."""
         self._launches += 1
 
-    def add(self, name: str, log_ratio: float, own_launches: Sequence[float]) -> None:  # noqa: ARG002
+    def add(self, log_ratio: float, own_launches: Sequence[float]) -> None:
         """Add one benchmark's control.
 
         Args:
-            name: Which one.
             log_ratio: log(same / base) of the control launch.
             own_launches: log(head / base) of its ordinary launches: their spread is the measure.
         """

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.gate import nursery
-from jarvisperf.gate.protocol import Channel, ChannelClosedError, ChannelTimeoutError, FromWorker, Quit
+from jarvisperf.gate.protocol import Channel, ChannelClosedError, ChannelTimeoutError, Fork, FromWorker, Quit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
 END_SECONDS = 10.0  # a worker that does not end by itself within this time is killed
+FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
 
 
@@ -114,7 +115,6 @@ class Launch:
         seed: The launch's number: hash seed of both workers, and which of them is forked and leads first.
         folder: Where logs go.
         core: The processor that both are bound to once they measure; None: none.
-        start_core: The processor that they start on, because another pair measures on the others; None: any.
         preload: Modules to import once for both, before they part.
         python: The interpreter.
     """
@@ -127,11 +127,11 @@ class Launch:
         seed: int,
         folder: Path,
         core: int | None,
-        start_core: int | None = None,
         preload: Sequence[str] = (),
         python: str = sys.executable,
     ) -> None:
         self.seed = seed
+        self.killed = False
         order = list(range(len(places)))
         random.Random(seed).shuffle(order)  # noqa: S311  # which arm is forked first must not matter; it is no secret
         channels = [socket.socketpair() for _ in places]
@@ -173,7 +173,6 @@ class Launch:
                 "arms": arms,
                 "entry": entry,
                 "args": dict(args),
-                "start_core": start_core,
                 "preload": list(preload),
             }
             self._nursery.stdin.write(json.dumps(config).encode())
@@ -202,8 +201,31 @@ class Launch:
         except subprocess.TimeoutExpired:
             self._kill()
 
+    def fork(self) -> None:
+        """Have both workers go on in copies of themselves.
+
+        Raises:
+            WorkerError: A worker is gone or does not answer.
+        """
+        self._ask_all(Fork())
+
+    def unfork(self) -> None:
+        """End the copies, with the teardown of their fixtures.
+
+        Raises:
+            WorkerError: A worker is gone or does not answer.
+        """
+        self._ask_all(Quit())
+
+    def _ask_all(self, message: msgspec.Struct) -> None:
+        for worker in self.workers:
+            worker.tell(message)
+        for worker in self.workers:
+            worker.hear(FORK_ANSWER_SECONDS)
+
     def kill(self) -> None:
         """End both workers at once."""
+        self.killed = True
         self._kill()
         for worker in self.workers:
             worker.close()

@@ -25,10 +25,8 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Read the configuration from standard input, fork the workers and wait for them."""
     config = json.load(sys.stdin)
-    _die_with_parent()
+    die_with_parent()
     arms = config["arms"]
-    if config["start_core"] is not None:
-        os.sched_setaffinity(0, {config["start_core"]})
     running = set()
     for module in config["preload"]:  # what both arms will need and neither has a version of its own of
         importlib.import_module(module)
@@ -48,7 +46,7 @@ def main() -> None:
 def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, Any]) -> None:
     code = 70
     try:
-        _die_with_parent()
+        die_with_parent()
         for other in arms:
             if other is not arm:
                 os.close(other["channel"])
@@ -74,7 +72,7 @@ def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, A
         os._exit(code)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Be killed when the parent ends in whatever way, so that no worker outlives a killed pytest."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -7,9 +7,10 @@ The coordinator speaks first, the worker answers each message with one of its ow
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
 | `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
 | `sample`: iterations | `values`: one value |
-| `turns`: iterations, blocks, leads, clock | `values`: one value per block, taken in turns with the other worker |
+| `turns`: iterations, blocks, leads, clock, samples | `values`: one value per block, in turns with the other worker |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
-| `quit` | nothing, it ends |
+| `fork` | `forked`, from a copy of the process: the copy carries the conversation on |
+| `quit` | a copy ends, and its original answers `ended`; an original ends and answers nothing |
 
 In `turns` the two workers pass one byte to and fro over a socket of their own, so that the coordinator sleeps while
 they measure: block by block, the one that leads takes its slice first, and the lead alternates: A B, B A, A B, …
@@ -24,7 +25,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 2
+VERSION = 3
 
 
 Clock = Literal["wall", "cpu"]
@@ -44,16 +45,21 @@ class Sample(msgspec.Struct, tag="sample", frozen=True):
 
 
 class Turns(msgspec.Struct, tag="turns", frozen=True):
-    """Take one value per block, in turns with the other worker."""
+    """Take one value per block, the median of some samples, in turns with the other worker."""
 
     iterations: int
     blocks: int
     leads: bool
     clock: Clock = "wall"
+    samples: int = 1
 
 
 class Stop(msgspec.Struct, tag="stop", frozen=True):
     """No more values of this metric are wanted: let the test go on."""
+
+
+class Fork(msgspec.Struct, tag="fork", frozen=True):
+    """Go on in a copy of this process, until that is told to quit."""
 
 
 class Quit(msgspec.Struct, tag="quit", frozen=True):
@@ -61,21 +67,47 @@ class Quit(msgspec.Struct, tag="quit", frozen=True):
 
 
 class Collected(msgspec.Struct, tag="collected", frozen=True):
-    """What the worker found: the ids of benchmark tests, and a line for each file that it could not collect."""
+    """What the worker found.
+
+    Attributes:
+        version: The protocol that it speaks.
+        ids: The benchmark tests.
+        problems: A line for each file that it could not collect.
+        foreign: Modules of the project that came from elsewhere, with their files.
+        forkable: Whether it may go on in a copy: there are no other Python threads, which a copy would be without.
+    """
 
     version: int
     ids: list[str]
     problems: dict[str, str]
     foreign: dict[str, str] = {}
+    forkable: bool = True
+
+
+class Forked(msgspec.Struct, tag="forked", frozen=True):
+    """The copy is here."""
+
+
+class Ended(msgspec.Struct, tag="ended", frozen=True):
+    """The copy has ended and the original listens again."""
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """A test handed over a target; `own_clock`: its author chose the clock, which then stays."""
+    """A test handed over a target.
+
+    Attributes:
+        metric: What it measures.
+        fixed_iterations: How many calls its author wants in a sample.
+        most_samples: How many samples its author wants at most.
+        own_clock: Its author chose the clock, which then stays.
+        method: How it measures, where that may differ.
+    """
 
     metric: Literal["time", "memory", "startup"]
     fixed_iterations: int | None = None
     most_samples: int | None = None
     own_clock: bool = False
+    method: str = ""
 
 
 class Values(msgspec.Struct, tag="values", frozen=True):
@@ -84,13 +116,14 @@ class Values(msgspec.Struct, tag="values", frozen=True):
     Attributes:
         values: Seconds per sample (all its iterations together), or bytes.
         peaks: Peak memory beside `startup`'s seconds.
-        waits: In how many of the samples the process gave up the processor of its own accord: for input or output, a
-            lock, a timer, another thread.
+        waiting: The share of the wall time that the process spent off the processor, where it gave that up of its own
+            accord: for input or output, a lock, a timer, another thread. In `turns` the lower quartile of the slices
+            in which it did, and 0 where those are few.
     """
 
     values: list[float]
     peaks: list[float] = []
-    waits: int = 0
+    waiting: float = 0.0
 
 
 class Done(msgspec.Struct, tag="done", frozen=True):
@@ -115,8 +148,8 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     extra_info: dict[str, str] = {}
 
 
-FromCoordinator = Run | Sample | Turns | Stop | Quit
-FromWorker = Collected | Ready | Values | Done
+FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit
+FromWorker = Collected | Forked | Ended | Ready | Values | Done
 
 
 class ChannelClosedError(ConnectionError):

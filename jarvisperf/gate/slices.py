@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +13,12 @@ if TYPE_CHECKING:
     from jarvisperf.gate.launch import Worker
 
 SLICE_SECONDS = 0.0005
-WARMUP_SECONDS = 0.01
+SAMPLE_SECONDS = 0.0001
+WARMUP_SECONDS = 0.003
 LARGEST_ITERATIONS = 1 << 26
+MOST_SAMPLES = 5  # in a slice
 FEWEST_BLOCKS, MOST_BLOCKS = 1, 400
-MOST_WAITING_SHARE = 0.1  # of the slices, for the CPU clock to be the right one
+MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
 
 
 class SlicePlan(msgspec.Struct, frozen=True):
@@ -24,11 +27,13 @@ class SlicePlan(msgspec.Struct, frozen=True):
     Attributes:
         seconds: For both arms together.
         slice_seconds: How long a slice is to last, unless one call lasts longer.
+        sample_seconds: How long one of its samples is to last, likewise.
         answer_seconds: How long a worker may take for an answer.
     """
 
     seconds: float
     slice_seconds: float = SLICE_SECONDS
+    sample_seconds: float = SAMPLE_SECONDS
     answer_seconds: float = 120.0
 
 
@@ -37,15 +42,17 @@ class PairedSamples(msgspec.Struct, frozen=True):
 
     Attributes:
         iterations: Calls in each sample.
-        base: Seconds per call (or bytes), one value per block.
+        base: Seconds per call (or bytes), one value per block: the median of its slice's samples.
         head: The same of the head.
         method: The clock, where a choice was made.
+        slice_samples: Samples in each slice.
     """
 
     iterations: int
     base: tuple[float, ...]
     head: tuple[float, ...]
     method: str = ""
+    slice_samples: int = 1
 
 
 def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, base_leads: bool) -> PairedSamples:
@@ -55,7 +62,8 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     same work on both.
 
     A target that never gives up the processor of its own accord is timed by the process's CPU clock: what the wall
-    clock shows beyond it is time that the system gave to others. A target that waits is timed by the wall clock.
+    clock shows beyond it is time that the system gave to others. So is one that does, but to threads of its own, so
+    that little time passes off the processor; its usual wait is added. One that waits is timed by the wall clock.
 
     Args:
         base: The base's worker, which has a target ready.
@@ -67,49 +75,58 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     Raises:
         WorkerError: A worker is gone or does not answer.
     """
-    iterations, seconds, waits = _calibrate(base, head, ready, plan)
-    blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, round(plan.seconds / (2 * seconds)))) if seconds else MOST_BLOCKS
+    iterations, seconds, waiting = _calibrate(base, head, ready, plan)
+    samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / seconds))) if seconds else 1
+    blocks = round(plan.seconds / (2 * samples * seconds)) if seconds else MOST_BLOCKS
+    blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, blocks))
     if ready.most_samples is not None:
-        blocks = min(blocks, ready.most_samples)
+        samples, blocks = 1, min(blocks, ready.most_samples)
     if blocks % 2 and blocks > 1:
         blocks += 1  # whole A B B A rounds
-    if ready.most_samples == 1 or ready.own_clock or waits:
-        return _take_turns(base, head, Turns(iterations, blocks, leads=base_leads), plan)[0]
-    samples, waits = _take_turns(base, head, Turns(iterations, blocks, leads=base_leads, clock="cpu"), plan)
-    if waits <= MOST_WAITING_SHARE * 2 * blocks:
-        return samples
-    # It waits now and then, which only the wall clock sees.
-    return _take_turns(base, head, Turns(iterations, blocks, leads=base_leads), plan)[0]
+    turns = Turns(iterations, blocks, base_leads, samples=samples)
+    if not (ready.most_samples == 1 or ready.own_clock or waiting > MOST_WAITING):
+        taken, waiting = _take_turns(base, head, msgspec.structs.replace(turns, clock="cpu"), plan)
+        if waiting <= MOST_WAITING:
+            return taken
+        # It waits now and then, which only the wall clock sees.
+    return _take_turns(base, head, turns, plan)[0]
 
 
-def _take_turns(base: Worker, head: Worker, turns: Turns, plan: SlicePlan) -> tuple[PairedSamples, int]:
-    """Have both take their slices; give the samples per call, and in how many of them an arm waited."""
+def _take_turns(base: Worker, head: Worker, turns: Turns, plan: SlicePlan) -> tuple[PairedSamples, float]:
+    """Have both take their slices; give the samples per call, and how much of the time an arm waited."""
     base.tell(turns)
     head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
     limit = plan.answer_seconds + 20 * plan.seconds
     found: list[Values] = [base.hear(limit), head.hear(limit)]
-    base_seconds, head_seconds = (tuple(value / turns.iterations for value in arm.values) for arm in found)
-    clock = "process CPU clock" if turns.clock == "cpu" else "perf_counter"
-    return PairedSamples(turns.iterations, base_seconds, head_seconds, clock), found[0].waits + found[1].waits
+    by_cpu = turns.clock == "cpu"
+    # What is short of the wall clock is added where it is known: head might wait a little more than base.
+    shares = [1 - arm.waiting if by_cpu else 1.0 for arm in found]
+    base_seconds, head_seconds = (
+        tuple(value / turns.iterations / share for value in arm.values)
+        for arm, share in zip(found, shares, strict=True)
+    )
+    clock = "process CPU clock" if by_cpu else "perf_counter"
+    taken = PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
+    return taken, max(arm.waiting for arm in found)
 
 
-def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float, int]:
-    """Find iterations for slices of the wanted length, how long a slice of the slower arm then lasts, and who waits."""
-    waits = 0
+def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float, float]:
+    """Find iterations for samples of the wanted length, how long the slower arm's then last, and how much one waits."""
+    waiting = math.inf
 
     def both(iterations: int) -> float:
-        nonlocal waits
+        nonlocal waiting
         answers: list[Values] = [worker.ask(Sample(iterations), plan.answer_seconds) for worker in (base, head)]
-        waits = sum(answer.waits for answer in answers)  # of the last, longest samples: the first ones wait to load
+        waiting = min(waiting, max(answer.waiting for answer in answers))  # what others do only makes it look longer
         return max(answer.values[0] for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
-        return ready.fixed_iterations or 1, 0.0, 0
+        return ready.fixed_iterations or 1, 0.0, 0.0
     iterations = ready.fixed_iterations or 1
     seconds = both(iterations)
     spent = seconds
     if ready.fixed_iterations is None:
-        while seconds < plan.slice_seconds / 2 and iterations < LARGEST_ITERATIONS:
+        while seconds < plan.sample_seconds / 2 and iterations < LARGEST_ITERATIONS:
             iterations *= 2
             seconds = both(iterations)
             spent += seconds
@@ -117,10 +134,10 @@ def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tup
         seconds = both(iterations)
         spent += seconds
     if ready.fixed_iterations is None and seconds > 0:
-        wanted = max(1, round(iterations * plan.slice_seconds / seconds))
+        wanted = max(1, round(iterations * plan.sample_seconds / seconds))
         seconds *= wanted / iterations
         iterations = wanted
-    return iterations, seconds, waits
+    return iterations, seconds, waiting
 
 
 def measure_values(

@@ -6,9 +6,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.gate.estimate import log_ratio
+from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jarvisperf.gate.slices import PairedSamples
     from jarvisperf.gate.verdict import Judgement
 
@@ -16,6 +18,7 @@ State = Literal["open", "decided", "new", "skipped", "error"]
 
 SMALLEST_BYTES = 4096.0  # a page: less is bookkeeping of the allocator, and 0 has no ratio
 KEPT_SAMPLES = 4_000
+FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side: now and then one is several per cent off
 
 
 @dataclass(slots=True)
@@ -25,6 +28,7 @@ class MetricTally:
     Attributes:
         unit: ``s`` or ``B``.
         log_ratios: One number per launch.
+        parts: One number per fork of the launch that runs.
         base: Samples of the base, in the unit, per iteration.
         head: The same of the head.
         iterations: Calls per sample in the last launch.
@@ -34,6 +38,7 @@ class MetricTally:
 
     unit: Literal["s", "B"]
     log_ratios: list[float] = field(default_factory=list)
+    parts: list[float] = field(default_factory=list)
     base: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     iterations: int = 1
@@ -41,7 +46,7 @@ class MetricTally:
     judgement: Judgement | None = None
 
     def add(self, samples: PairedSamples) -> None:
-        """Add what one launch brought.
+        """Add what one fork of a launch brought.
 
         Raises:
             ValueError: A time was 0.
@@ -50,10 +55,25 @@ class MetricTally:
         if self.unit == "B":
             base = tuple(max(value, SMALLEST_BYTES) for value in base)
             head = tuple(max(value, SMALLEST_BYTES) for value in head)
-        self.log_ratios.append(log_ratio(base, head))
+        self.parts.append(log_ratio(base, head))
         self.iterations = samples.iterations
         self.method = samples.method
-        for kept, values in ((self.base, samples.base), (self.head, samples.head)):
+        self._keep(samples.base, samples.head)
+
+    def end_launch(self) -> None:
+        """Make one number of the launch's forks: they share what was imported, so they are not independent."""
+        if self.parts:
+            self.log_ratios.append(trimmed_mean(sorted(self.parts), FORKS_TRIMMED_SHARE))
+            self.parts.clear()
+
+    def absorb(self, launch: MetricTally) -> None:
+        """Add what one launch brought, which has ended."""
+        self.log_ratios += launch.log_ratios
+        self.iterations, self.method = launch.iterations, launch.method
+        self._keep(launch.base, launch.head)
+
+    def _keep(self, base: Sequence[float], head: Sequence[float]) -> None:
+        for kept, values in ((self.base, base), (self.head, head)):
             kept.extend(values[: max(0, KEPT_SAMPLES - len(kept))])
 
 
@@ -64,6 +84,7 @@ class Tally:
     Attributes:
         state: ``open`` while more launches are wanted.
         metrics: What was measured, by the metric's name.
+        forks: In how many forks of a launch it is measured.
         seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
@@ -72,6 +93,7 @@ class Tally:
     """
 
     state: State = "open"
+    forks: int = 1
     metrics: dict[str, MetricTally] = field(default_factory=dict)
     seconds: float = 0.0
     message: str = ""
@@ -80,15 +102,31 @@ class Tally:
     extra_info: dict[str, str] = field(default_factory=dict)
 
     def add(self, metric: str, samples: PairedSamples) -> None:
-        """Add what one launch brought for a metric.
+        """Add what one fork of a launch brought for a metric.
 
         Raises:
             ValueError: A time was 0.
         """
         unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
         if unit == "s":
-            self.seconds += samples.iterations * (math.fsum(samples.base) + math.fsum(samples.head))
+            calls = samples.iterations * samples.slice_samples
+            self.seconds += calls * (math.fsum(samples.base) + math.fsum(samples.head))
         self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
+
+    def end_launch(self) -> None:
+        """Make one number of each metric's forks."""
+        for metric in self.metrics.values():
+            metric.end_launch()
+
+    def absorb(self, launch: Tally) -> None:
+        """Add what one launch brought, which has ended."""
+        for name, metric in launch.metrics.items():
+            self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
+        self.seconds += launch.seconds
+        self.forks = min(self.forks, launch.forks)
+        self.group, self.extra_info = launch.group, launch.extra_info
+        if launch.state != "open" and self.state in {"open", "new"}:
+            self.end(launch.state, launch.message, launch.traceback)
 
     def end(self, state: State, message: str, traceback: str = "") -> None:
         """Close it without a verdict."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SUITE_ERROR = 0.01  # the chance of any false `regressed` or `improved` in a suite, however large
 UNCHANGED_ERROR = 0.05  # the chance of a false `unchanged`, for each benchmark
-LOOKS = (5, 8, 12)  # after how many launches a verdict may fall
+LOOKS = (4, 8, 12)  # after how many launches a verdict may fall
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 

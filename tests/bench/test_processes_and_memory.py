@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import sys
 import tracemalloc
 from typing import Any
 
 import pytest
 
-from jarvisperf.bench.memory import peak_bytes
+from jarvisperf.bench.memory import Method, memory_method, peak_bytes
 from jarvisperf.bench.startup import Launcher, ProcessFailedError, measure_startup
 from jarvisperf.bench.targets import make_target
 
 MEBIBYTE = 1 << 20
+METHODS = ("memray", "tracemalloc")
 
 
 def test_a_process_is_timed_from_start_to_end():
@@ -63,32 +66,45 @@ def test_a_slow_process_is_started_the_fewest_times():
     assert len(measure_startup([sys.executable, "-S", "-c", "pass"], budget_seconds=0)) == 3
 
 
-def test_the_peak_of_a_call_is_what_it_took_beyond_before():
-    assert peak_bytes(make_target(lambda: bytearray(5 * MEBIBYTE))) == pytest.approx(5 * MEBIBYTE, rel=0.01)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_peak_of_a_call_is_what_it_took_beyond_before(method: Method):
+    assert peak_bytes(make_target(lambda: bytearray(5 * MEBIBYTE)), method) == pytest.approx(5 * MEBIBYTE, rel=0.01)
 
 
-def test_memory_that_was_let_go_inside_the_call_counts_at_its_peak():
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_that_was_let_go_inside_the_call_counts_at_its_peak(method: Method):
     def work() -> None:
         for _ in range(3):
             bytearray(4 * MEBIBYTE)
 
-    assert peak_bytes(make_target(work)) == pytest.approx(4 * MEBIBYTE, rel=0.01)
+    assert peak_bytes(make_target(work), method) == pytest.approx(4 * MEBIBYTE, rel=0.01)
 
 
-def test_what_the_first_call_keeps_does_not_count():
+@pytest.mark.parametrize("method", METHODS)
+def test_what_the_first_call_keeps_does_not_count(method: Method):
     kept: list[bytearray] = []
 
     def work() -> None:
         if not kept:
             kept.append(bytearray(5 * MEBIBYTE))
 
-    assert peak_bytes(make_target(work)) < MEBIBYTE
+    assert peak_bytes(make_target(work), method) < MEBIBYTE
+
+
+def test_memray_sees_native_allocations_that_tracemalloc_does_not():
+    def work() -> None:
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # SQLite asks the C library for memory
+            connection.execute("create table blobs (content blob)")
+            connection.execute("insert into blobs values (zeroblob(?))", [5 * MEBIBYTE])
+
+    assert memory_method() == "memray"
+    assert peak_bytes(make_target(work), "memray") > 5 * MEBIBYTE > peak_bytes(make_target(work), "tracemalloc")
 
 
 def test_a_trace_that_somebody_else_started_goes_on():
     tracemalloc.start()
     try:
-        peak_bytes(make_target(lambda: None))
+        peak_bytes(make_target(lambda: None), "tracemalloc")
         assert tracemalloc.is_tracing()
     finally:
         tracemalloc.stop()

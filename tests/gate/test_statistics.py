@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from jarvisperf.gate.control import Control
+from jarvisperf.gate.control import LAUNCH_COST_IN_BENCHMARKS, Control
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
 from jarvisperf.gate.verdict import LOOKS, SUITE_ERROR, is_look, judge
@@ -159,9 +159,9 @@ def test_a_control_that_agrees_is_trusted_and_one_that_leans_is_not():
     generator = random.Random(4)
     own = [generator.gauss(0, 0.01) for _ in range(12)]
     sound, leaning = Control(), Control()
-    for number in range(12):
-        sound.add(f"b{number}", generator.gauss(0, 0.01), own)
-        leaning.add(f"b{number}", 0.03, own)
+    for _ in range(12):
+        sound.add(generator.gauss(0, 0.01), own)
+        leaning.add(0.03, own)
     assert sound.trusted
     assert not leaning.trusted
     assert "+3.0%" in leaning.describe()
@@ -181,12 +181,14 @@ def test_the_control_goes_round_all_benchmarks():
     assert control.rotate([], 3) == []
 
 
-@given(st.floats(0.1, 100), st.floats(0, 20), st.integers(1, 50))
-def test_the_control_never_plans_more_than_its_share_of_time(spent: float, control_seconds: float, benchmarks: int):
+@given(st.floats(0.1, 100), st.floats(0, 20), st.integers(1, 50), st.integers(1, 2))
+def test_the_control_never_plans_more_than_its_share_of_time(
+    spent: float, control_seconds: float, benchmarks: int, lanes: int
+):
     control = Control()
     control.note_launch()
-    share = control.affordable_share(spent, control_seconds, benchmarks)
+    share = control.affordable_share(spent, control_seconds, benchmarks, lanes)
     assert 0 <= share <= benchmarks
     if share:
-        planned = spent / (benchmarks + 4) * (share + 4)
+        planned = spent / (benchmarks + LAUNCH_COST_IN_BENCHMARKS) * (share / lanes + LAUNCH_COST_IN_BENCHMARKS)
         assert control_seconds + planned <= 0.15 * spent + 1e-6

@@ -28,13 +28,6 @@ def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
 
 
-@pytest.mark.parametrize("words", [("-n", "2"), ("--tx", "2*popen", "--dist", "load")], ids=["n", "tx"])
-def test_measuring_in_parallel_is_a_usage_error_that_says_why(pytester: pytest.Pytester, words: tuple[str, ...]):
-    result = pytester.runpytest_subprocess("--jarvis-bench", *words, timeout=60)
-    assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines(["*measures one benchmark at a time*"])
-
-
 def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytester):
     pytester.makeini("[pytest]\njarvis_bench = true\njarvis_budget = 0.05\njarvis_report = out")
     pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(lambda: None)")

@@ -1,0 +1,257 @@
+"""One launch, from its start to its end: each benchmark is measured in several forks of the same pair of workers."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.gate.campaign import LockstepError
+from jarvisperf.gate.launch import WorkerError
+from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop, Values
+from jarvisperf.gate.slices import SAMPLE_SECONDS, PairedSamples, SlicePlan, measure_time, measure_values
+from jarvisperf.gate.tally import Tally
+from jarvisperf.gate.verdict import LOOKS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from jarvisperf.gate.launch import Launch, Worker
+
+FORKS = 4
+WALL_TO_SLICES = 6.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
+ANSWER_SECONDS = 120.0
+COLLECT_SECONDS = 300.0
+NEW_SAMPLES = 20
+
+
+class PairedRun:
+    """Measures benchmarks on one launch; a pair that dies is replaced and costs the benchmark that it died in.
+
+    Where a benchmark fails or dies in a fork, it is measured once more without: what it uses may not survive a fork.
+
+    Args:
+        start: Starts a pair, given its seed.
+        forks: The benchmarks to measure, in order, and in how many forks each.
+        budget: Gives a benchmark's measuring time in seconds, all launches together.
+        unforked: The benchmarks that do not stand a fork; those that are found out are added.
+        seed: The launch's seed: a multiple of 1,000; pairs that replace dead ones get those after it.
+        tell: Called with each benchmark's name before it is measured.
+    """
+
+    def __init__(
+        self,
+        start: Callable[[int], AbstractContextManager[Launch]],
+        forks: Mapping[str, int],
+        budget: Callable[[str], float],
+        unforked: set[str],
+        seed: int,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._start = start
+        self._left = dict(forks)
+        self._budget = budget
+        self._unforked = unforked
+        self._seed = seed
+        self._tell = tell
+        self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
+
+    def run(self) -> dict[str, Tally]:
+        """Measure all, and give what was found by id.
+
+        Raises:
+            LockstepError: The comparison as a whole cannot be made.
+        """
+        attempt = 0
+        while self._left:
+            with self._start(self._seed + attempt) as launch:
+                attempt += 1
+                collected = [_collected(worker) for worker in launch.workers]
+                self._pass_over_missing(*collected)
+                forkable = all(found.forkable for found in collected)
+                while forkable and not launch.killed and (names := self._forked()):
+                    launch.fork()
+                    self._measure_all(launch, collected, names, forked=True)
+                    if not launch.killed:
+                        launch.unfork()
+                if self._left and not launch.killed:
+                    self._measure_all(launch, collected, list(self._left), forked=False)
+        for tally in self._tallies.values():
+            tally.end_launch()
+        return self._tallies
+
+    def _forked(self) -> list[str]:
+        return [name for name in self._left if name not in self._unforked]
+
+    def _pass_over_missing(self, in_base: Collected, in_head: Collected) -> None:
+        for name in list(self._left):
+            if name not in in_head.ids:
+                file = name.partition("::")[0]
+                self._tallies[name].end("error", in_head.problems.get(file, "head did not collect it"))
+                del self._left[name]
+            elif name not in in_base.ids:
+                self._unforked.add(name)  # its figures are taken once, in the original
+
+    def _measure_all(
+        self, launch: Launch, collected: Sequence[Collected], names: Sequence[str], *, forked: bool
+    ) -> None:
+        """Measure each benchmark once, in the fork that both workers are in or in the originals."""
+        in_base, _ = collected
+        for index, name in enumerate(names):
+            following = next(iter(names[index + 1 :]), None)
+            tally = self._tallies[name]
+            self._tell(name)
+            begin = time.perf_counter()
+            spent = tally.seconds
+            try:
+                if name in in_base.ids:
+                    self._measure(launch, name, following, tally)
+                else:
+                    self._measure_new(launch.workers[1], name, following, tally)
+                    reason = in_base.problems.get(name.partition("::")[0], "the base does not have it")
+                    tally.message = tally.message or f"new: {reason}"
+            except WorkerError as error:
+                tally.end("error", str(error).splitlines()[0], str(error))
+                launch.kill()
+            if forked and tally.state == "error":
+                self._unforked.add(name)
+                self._tallies[name] = Tally(forks=1)
+                self._left[name] = 1
+            else:
+                self._count(name, tally, time.perf_counter() - begin, tally.seconds - spent, forked=forked)
+            if launch.killed:
+                return
+
+    def _count(self, name: str, tally: Tally, wall_seconds: float, slice_seconds: float, *, forked: bool) -> None:
+        """Take one from a benchmark's forks, or more where a fork costs too much beside what it measures."""
+        self._left[name] -= 1
+        if not forked or set(tally.metrics) != {"time"}:
+            tally.forks = 1
+        else:
+            allowed = WALL_TO_SLICES * self._budget(name) / LOOKS[-1]
+            beside = max(0.0, wall_seconds - slice_seconds)
+            tally.forks = max(1, min(tally.forks, int(allowed / max(beside, 1e-9))))
+        done = len(tally.metrics["time"].parts) if "time" in tally.metrics else 1
+        if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
+            del self._left[name]
+
+    def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
+        base, head = launch.workers
+        order = Run(name, following)
+        base.tell(order)
+        head.tell(order)
+        answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        problem = ""
+        while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
+            theirs = answers[head.name]
+            if (theirs.metric, theirs.method) != (ready.metric, ready.method):
+                ways = [f"{each.metric} by {each.method}" if each.method else each.metric for each in (ready, theirs)]
+                problem = f"base measures {ways[0]} where head measures {ways[1]}"
+            if not problem:
+                try:
+                    self._take(launch, name, ready, tally)
+                except ValueError as error:
+                    problem = str(error)
+            base.tell(Stop())
+            head.tell(Stop())
+            answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        if isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready):
+            answers[head.name] = _take_alone(head, answers[head.name], tally)
+        ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
+        for who, end in ends.items():
+            _refuse_foreign(who, end.foreign)
+        _conclude(tally, ends[base.name], ends[head.name], problem)
+
+    def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
+        base, head = launch.workers
+        seconds = self._budget(name) / LOOKS[-1] / tally.forks
+        plan = SlicePlan(seconds=seconds, answer_seconds=ANSWER_SECONDS)
+        base_leads = (launch.seed + self._left[name]) % 2 == 0
+        if ready.metric == "time":
+            tally.add("time", measure_time(base, head, ready, plan, base_leads=base_leads))
+            return
+        values, peaks = measure_values(base, head, plan, rounds=1, base_leads=base_leads)
+        tally.add(ready.metric, msgspec.structs.replace(values, method=ready.method))
+        if peaks is not None:
+            tally.add("memory", peaks)
+
+    @staticmethod
+    def _measure_new(head: Worker, name: str, following: str | None, tally: Tally) -> None:
+        """Take the head's figures of a benchmark that the base does not have."""
+        end = _take_alone(head, head.ask(Run(name, following), ANSWER_SECONDS), tally)
+        _refuse_foreign(head.name, end.foreign)
+        state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
+        tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
+
+
+def _conclude(tally: Tally, base: Done, head: Done, problem: str) -> None:
+    tally.group, tally.extra_info = head.group, head.extra_info
+    if head.outcome == "failed":
+        tally.end("error", f"head: {head.message}", head.traceback)
+    elif head.outcome == "skipped":
+        tally.end("skipped", head.message)
+    elif base.outcome == "failed" and base.lacks:
+        tally.end("new", f"new: {base.message}")
+    elif base.outcome == "failed":
+        tally.end("error", f"base: {base.message}", base.traceback)
+    elif base.outcome == "skipped":
+        tally.end("new", f"new: the base skips it ({base.message})")
+    elif problem:
+        tally.end("error", problem)
+    elif not tally.metrics:
+        tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
+
+
+def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
+    """Take a few samples of the head where the base has none, and let the test end."""
+    while isinstance(answer, Ready):
+        taken: list[float] = []
+        iterations = answer.fixed_iterations or 1
+        rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
+        while len(taken) < rounds:
+            values: Values = head.ask(Sample(iterations), ANSWER_SECONDS)
+            if answer.fixed_iterations is None and values.values[0] < SAMPLE_SECONDS / 2:
+                iterations *= 2
+                continue
+            taken += [value / iterations for value in values.values]
+        tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
+        answer = head.ask(Stop(), ANSWER_SECONDS)
+    return answer
+
+
+def _let_end(worker: Worker, answer: Ready | Done) -> Done:
+    while isinstance(answer, Ready):
+        answer = worker.ask(Stop(), ANSWER_SECONDS)
+    return answer
+
+
+def _collected(worker: Worker) -> Collected:
+    try:
+        answer = worker.hear(COLLECT_SECONDS)
+    except WorkerError as error:
+        raise LockstepError(f"the {worker.name} arm could not start: {error}") from error
+    if not isinstance(answer, Collected) or answer.version != VERSION:
+        raise LockstepError(f"the {worker.name} arm runs a version of jarvisperf that cannot be compared with this")
+    _refuse_foreign(worker.name, answer.foreign)
+    return answer
+
+
+def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
+    for name, file in foreign.items():
+        raise LockstepError(
+            f"the {arm} arm imported {name} from {file}, not from its own checkout, so both arms might measure "
+            "the same code; uninstall that copy, install the project in editable mode, or give "
+            "--jarvis-arm-install a command that installs it into each arm"
+        )
+
+
+def ids_of(launch: Launch) -> list[str]:
+    """Give the ids that a launch's first worker collected; none where it failed."""
+    with contextlib.suppress(WorkerError):
+        answer = launch.workers[0].hear(COLLECT_SECONDS)
+        if isinstance(answer, Collected):
+            return answer.ids
+    return []
