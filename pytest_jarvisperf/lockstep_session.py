@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings import BenchmarkFinding, Findings
     from pytest_jarvisperf.options import Options
 
+MOST_GROWTH = 1.5
 ENTRY = "pytest_jarvisperf.worker:main"
 
 # What a worker begins with, and the packages that this brings: a project that is one of them starts without.
@@ -124,6 +125,19 @@ class LockstepSession:
         """Say why a benchmark has no figures: the traceback where there is one."""
         tally = self._outcome.tallies.get(name) if self._outcome else None
         return (tally.traceback or tally.message) if tally else self._problem or ""
+
+    @property
+    def warnings(self) -> list[str]:
+        """Name the benchmarks whose calls are not alike, so that their ratio depends on how often they were called."""
+        found = []
+        for name, tally in self._outcome.tallies.items() if self._outcome else ():
+            growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
+            if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
+                found.append(
+                    f"{name}: its last calls took {growth:.2g} times as long as its first ones, so each call does "
+                    "other work; give each a fresh state by pedantic(setup=...), or its ratio says little"
+                )
+        return found
 
     @property
     def trusted(self) -> bool:

@@ -148,6 +148,7 @@ class BenchSession:
         if self._lockstep.problem:
             self._problems.append(f"nothing was compared: {self._lockstep.problem}")
         findings = self._lockstep.findings(self._created_text(), self._seconds())
+        self._warnings += self._lockstep.warnings
         if findings is not None and not findings.trusted:
             self._problems.append(f"this run is not to be trusted: {self._lockstep.control}")
         return findings

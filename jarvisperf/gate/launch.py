@@ -78,7 +78,10 @@ class Worker:
         try:
             return self._channel.receive(seconds)
         except ChannelTimeoutError:
-            raise WorkerError(f"the {self.name} worker did not answer within {seconds:.0f} s and was ended") from None
+            raise WorkerError(
+                f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
+                "a call that takes longer, or never ends, cannot be compared"
+            ) from None
         except ChannelClosedError as error:
             raise WorkerError(self._obituary()) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +19,7 @@ State = Literal["open", "decided", "new", "skipped", "error"]
 
 SMALLEST_BYTES = 4096.0  # a page: less is bookkeeping of the allocator, and 0 has no ratio
 KEPT_SAMPLES = 4_000
+FEWEST_FOR_DRIFT = 8
 FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side: now and then one is several per cent off
 
 
@@ -29,6 +31,7 @@ class MetricTally:
         unit: ``s`` or ``B``.
         log_ratios: One number per launch.
         parts: One number per fork of the launch that runs.
+        drifts: For each fork how much longer its last calls took than its first ones, as a logarithm.
         base: Samples of the base, in the unit, per iteration.
         head: The same of the head.
         iterations: Calls per sample in the last launch.
@@ -39,6 +42,7 @@ class MetricTally:
     unit: Literal["s", "B"]
     log_ratios: list[float] = field(default_factory=list)
     parts: list[float] = field(default_factory=list)
+    drifts: list[float] = field(default_factory=list)
     base: list[float] = field(default_factory=list)
     head: list[float] = field(default_factory=list)
     iterations: int = 1
@@ -56,6 +60,10 @@ class MetricTally:
             base = tuple(max(value, SMALLEST_BYTES) for value in base)
             head = tuple(max(value, SMALLEST_BYTES) for value in head)
         self.parts.append(log_ratio(base, head))
+        if len(head) >= FEWEST_FOR_DRIFT:
+            third = len(head) // 3
+            ends = [(arm[:third], arm[-third:]) for arm in (base, head)]
+            self.drifts += [math.log(statistics.median(last) / statistics.median(first)) for first, last in ends]
         self.iterations = samples.iterations
         self.method = samples.method
         self._keep(samples.base, samples.head)
@@ -69,12 +77,18 @@ class MetricTally:
     def absorb(self, launch: MetricTally) -> None:
         """Add what one launch brought, which has ended."""
         self.log_ratios += launch.log_ratios
+        self.drifts += launch.drifts
         self.iterations, self.method = launch.iterations, launch.method
         self._keep(launch.base, launch.head)
 
     def _keep(self, base: Sequence[float], head: Sequence[float]) -> None:
         for kept, values in ((self.base, base), (self.head, head)):
             kept.extend(values[: max(0, KEPT_SAMPLES - len(kept))])
+
+    @property
+    def growth(self) -> float:
+        """How many times as long the last calls took as the first ones, in the middle case; 1.0 where few are known."""
+        return math.exp(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
 
 
 @dataclass(slots=True)

@@ -357,3 +357,54 @@ def _processes_in(folder: Path) -> list[str]:
             except OSError:
                 continue
     return found
+
+
+def test_calls_that_take_longer_and_longer_are_pointed_out(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg\n"
+        "def test_grows(jarvis_bench):\n"
+        "    seen = []\n"
+        "    def grow():\n"
+        "        seen.extend(range(10))\n"
+        "        return sum(seen)\n"
+        "    jarvis_bench(grow)\n",
+    )
+    project.commit()
+    result = project.run("--jarvis-budget=2")
+    result.stdout.fnmatch_lines(["*test_grows: its last calls took * times as long as its first ones*"])
+
+
+def test_what_does_not_survive_a_fork_is_measured_without(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import os\n"
+        "collected_in = os.getpid()\n"
+        "def test_tied_to_its_process(jarvis_bench):\n"
+        "    assert os.getpid() == collected_in, 'a copy of the process'\n"
+        "    jarvis_bench(sum, range(100))\n",
+    )
+    project.commit()
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    assert project.report["verdicts"]["test_tied_to_its_process"] == {"time": "unchanged"}
+
+
+def test_a_suite_that_starts_threads_at_import_is_measured_without_forks(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import queue, threading\n"
+        "asked, answered = queue.Queue(), queue.Queue()\n"
+        "def serve():\n"
+        "    while True:\n"
+        "        answered.put(asked.get())\n"
+        "threading.Thread(target=serve, daemon=True).start()\n"
+        "def test_asks(jarvis_bench):\n"
+        "    def ask():\n"
+        "        asked.put(1)\n"
+        "        return answered.get(timeout=30)\n"
+        "    jarvis_bench(ask)\n",
+    )
+    project.commit()
+    result = project.run("--jarvis-threshold=200%")
+    result.assert_outcomes(passed=1)
