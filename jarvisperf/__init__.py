@@ -1,6 +1,8 @@
 """JarvisPerf tells whether a change made your Python code slower.
 
 The names below load what they need when they are first used: importing this package is cheap.
+
+PYTEST_DONT_REWRITE: a worker of lockstep imports it before pytest begins, and pytest would warn of that.
 """
 
 from __future__ import annotations

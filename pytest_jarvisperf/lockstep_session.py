@@ -50,6 +50,7 @@ class LockstepSession:
         self._problem: str | None = None
         self._items: list[pytest.Item] = []
         self._missing: list[str] = []
+        self._generated: tuple[str, ...] = ()
         self._seeks_missing = True
         self._findings: dict[str, BenchmarkFinding] = {}
 
@@ -128,8 +129,14 @@ class LockstepSession:
 
     @property
     def warnings(self) -> list[str]:
-        """Name the benchmarks whose calls are not alike, so that their ratio depends on how often they were called."""
+        """Say what the reader of the verdicts should know: files shared by the arms, and calls that are not alike."""
         found = []
+        if self._generated:
+            more = f" and {len(self._generated) - 1} more" if len(self._generated) > 1 else ""
+            found.append(
+                f"git ignores {self._generated[0]}{more}, so the working tree's serves on both arms; "
+                "--jarvis-arm-install builds each arm's own"
+            )
         for name, tally in self._outcome.tallies.items() if self._outcome else ():
             growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
@@ -161,6 +168,7 @@ class LockstepSession:
         try:
             arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
             try:
+                self._generated = arms.generated
                 self._prepare(arms)
                 self._outcome = Lockstep(self._campaign(arms), show).run()
             finally:

@@ -32,6 +32,12 @@ class InstallError(RuntimeError):
 class Arms:
     """Base, head and the base's copy, in a temporary folder that goes when this is closed.
 
+    Attributes:
+        folder: Where the arms are.
+        layout: The project's packages.
+        places: Where each arm's worker runs.
+        generated: Files that git ignores and that serve on all arms.
+
     Args:
         repository: The repository and its commits.
         project: The folder of the project, where pytest's root is.
@@ -53,6 +59,7 @@ class Arms:
                 roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
             installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
             self.layout = self._layout(repository, project, roots)
+            self.generated = () if install else self._share_generated(repository.root, roots)
             self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
         except BaseException:
             self.close()
@@ -69,6 +76,22 @@ class Arms:
         """
         for name in (BASE, SAME):
             copy_files(self._checkouts.arm(HEAD), self._checkouts.arm(name), files)
+
+    def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
+        """Give all arms what a build has written into the project's packages and git ignores: `_version.py` and such.
+
+        Python files only: a compiled module would be head's on both arms, and hide the very change that is looked for.
+        """
+        packages = {
+            f"{folder}/{package}/" if folder != "." else f"{package}/"
+            for folder in self.layout.folders
+            for package in self.layout.packages
+        }
+        listed = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
+        names = tuple(name for name in listed.split("\0") if name.startswith(tuple(packages)))
+        for root in roots.values():
+            copy_files(repository, root, [name for name in names if not (root / name).exists()])
+        return names
 
     def close(self) -> None:
         """Remove the folder."""

@@ -408,3 +408,18 @@ def test_a_suite_that_starts_threads_at_import_is_measured_without_forks(project
     project.commit()
     result = project.run("--jarvis-threshold=200%")
     result.assert_outcomes(passed=1)
+
+
+def test_a_generated_module_that_git_ignores_serves_on_both_arms_and_is_named(project: Project):
+    project.write(".gitignore", "reports/\n__pycache__/\n_version.py\n")
+    project.write("pkg/__init__.py", f"from pkg._version import version\n{WORK}")
+    project.commit()
+    project.write("pkg/_version.py", "version = '1.0'")
+    result = project.run()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*git ignores pkg/_version.py, so the working tree's serves on both arms*"])
+
+
+def test_a_project_that_makes_warnings_errors_is_compared(project: Project):
+    project.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
+    project.run().assert_outcomes(passed=1)
