@@ -7,13 +7,12 @@ test is about what screening cannot pass, the stored run is rewritten as one of 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import xml.etree.ElementTree as ET
 from typing import Any
 
 import msgspec
 import pytest
+from git_project import GitProject
 
 from jarvisperf.runs.model import Metric, Run
 from jarvisperf.runs.store import open_store
@@ -31,35 +30,15 @@ BENCH = "import pkg\n\ndef test_work(jarvis_bench):\n    jarvis_bench(pkg.work, 
 OTHER = "def test_other(jarvis_bench):\n    jarvis_bench(sorted, [3, 1, 2])\n"
 
 
-class Project:
-    """A git repository with a package and a benchmark."""
+class Project(GitProject):
+    """A repository with a package and a benchmark."""
+
+    words = QUICKLY
 
     def __init__(self, pytester: pytest.Pytester) -> None:
-        self._pytester = pytester
-        self.root = pytester.path
-        self.git("init", "-q", "-b", "main")
-        self.write(".gitignore", "reports/\n__pycache__/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+        super().__init__(pytester)
         self.write("pkg.py", WORK)
         self.write("benchmarks/test_bench.py", BENCH)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def git(self, *words: str) -> str:
-        environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
-        done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True, env=environ)
-        return done.stdout.strip()
-
-    def commit(self) -> str:
-        self.git("add", "-A")
-        self.git("commit", "-qm", "a commit")
-        return self.git("rev-parse", "HEAD")
-
-    def run(self, *words: str) -> pytest.RunResult:
-        return self._pytester.runpytest_subprocess(*QUICKLY, *words, timeout=120)
 
     def stored(self, store: str = ".jarvisperf") -> list[Run]:
         opened = open_store(store, self.root)
@@ -429,7 +408,7 @@ def test_the_ini_file_names_the_runs_and_ordinary_runs_do_not_mind(project: Proj
     project.rewrite_as_faster("kept")
     assert project.run(*BRIEFLY).ret == 0
     assert project.verdicts["test_work"][1] == "lockstep"  # its workers read the same ini file
-    assert project._pytester.runpytest_subprocess("-p", "no:asyncio").ret == 0
+    assert project.pytester.runpytest_subprocess("-p", "no:asyncio").ret == 0
     assert len(project.stored("kept")) == 2
 
 

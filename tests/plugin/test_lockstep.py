@@ -7,7 +7,6 @@ ones is measured by the gate lab.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
+from git_project import GitProject
 
 AGAINST = (
     "--jarvis-bench",
@@ -39,32 +39,10 @@ def test_work(jarvis_bench):
 """
 
 
-class Project:
-    """A git repository with a package and its benchmarks."""
+class Project(GitProject):
+    """A repository with a package and its benchmarks."""
 
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        self.root = pytester.path
-        self.git("init", "-q", "-b", "main")
-        self.write(".gitignore", "reports/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
-
-    def write(self, name: str, text: str) -> None:
-        path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-    def git(self, *words: str) -> str:
-        environ = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
-        done = subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True, env=environ)
-        return done.stdout.strip()
-
-    def commit(self, **files: str) -> None:
-        self.git("add", "-A")
-        self.git("commit", "-qm", "a commit")
-
-    def run(self, *words: str) -> pytest.RunResult:
-        return self.pytester.runpytest_subprocess(*AGAINST, *words, timeout=180)
+    words = AGAINST
 
     @property
     def report(self) -> dict[str, Any]:
