@@ -58,6 +58,7 @@ class Lockstep:
         self._tallies = {name: Tally(forks=FORKS) for name in campaign.ids}
         self._control = Control()
         self._launches = 0
+        self._batches = 0
         self._spent = {"control": 0.0, "launches": 0.0}
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
@@ -98,6 +99,7 @@ class Lockstep:
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
         """Run a launch on each lane, and add what they bring."""
+        self._batches += 1
         runs = []
         for lane in range(size):
             self._launches += 1
@@ -217,8 +219,8 @@ class Lockstep:
     def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
         """Give what starts a pair of the base and another arm, given its seed."""
         campaign = self._campaign
-        # The lanes change processors from launch to launch, so that no benchmark depends on one of them.
-        core = self._cores[(self._launches // self._lanes + lane) % len(self._cores)] if self._cores else None
+        # The lanes change processors from batch to batch, so that no benchmark depends on one of them.
+        core = self._cores[(self._batches + lane) % len(self._cores)] if self._cores else None
 
         @contextlib.contextmanager
         def start(seed: int) -> Iterator[Launch]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.launch import Launch, Worker
 
-FORKS = 4
-WALL_TO_SLICES = 6.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
+FORKS = 8
+WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20

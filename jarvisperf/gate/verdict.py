@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SUITE_ERROR = 0.01  # the chance of any false `regressed` or `improved` in a suite, however large
 UNCHANGED_ERROR = 0.05  # the chance of a false `unchanged`, for each benchmark
+FEWEST_TO_TRIM = 8
 LOOKS = (4, 8, 12)  # after how many launches a verdict may fall
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
@@ -48,6 +49,10 @@ def judge(
 ) -> dict[str, Judgement]:
     """Judge a suite.
 
+    From `FEWEST_TO_TRIM` launches on the smallest and the largest are left out, and the variance is the winsorized one:
+    now and then a launch is several per cent off, in all its forks. Source: Tukey and McLaughlin, "Less vulnerable
+    confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963).
+
     Every benchmark is looked at no more than `len(LOOKS)` times, and each look gets an equal part of the error
     (Bonferroni), so that stopping early inflates nothing. The error of `regressed` and `improved` is divided by the
     number of tests in the suite as well.
@@ -58,19 +63,39 @@ def judge(
         thresholds: For each benchmark how much worse it may get, as a share.
         tests: How many benchmarks the whole suite compares, also those that are decided already.
     """
-    variances = {name: statistics.variance(values) for name, values in log_ratios.items()}
-    prior = fit_prior(list(variances.values()), [len(values) - 1 for values in log_ratios.values()])
+    centres = {name: _centre(values) for name, values in log_ratios.items()}
+    prior = fit_prior(
+        [centre.variance for centre in centres.values()], [centre.counted - 1 for centre in centres.values()]
+    )
     return {
-        name: _judge(values, variances[name], prior, thresholds[name], tests) for name, values in log_ratios.items()
+        name: _judge(centres[name], len(values), prior, thresholds[name], tests) for name, values in log_ratios.items()
     }
 
 
-def _judge(values: Sequence[float], variance: float, prior: Prior, threshold: float, tests: int) -> Judgement:
+class _Centre(msgspec.Struct, frozen=True):
+    """The middle of the launches' ratios, the variance of one that counts, and how many count."""
+
+    mean: float
+    variance: float
+    counted: int
+
+
+def _centre(values: Sequence[float]) -> _Centre:
+    ordered = sorted(values)
+    count = len(ordered)
+    cut = 1 if count >= FEWEST_TO_TRIM else 0
+    kept = ordered[cut : count - cut]
+    drawn_in = [kept[0]] * cut + kept + [kept[-1]] * cut
+    variance = statistics.variance(drawn_in) * (count - 1) / (len(kept) - 1)
+    return _Centre(statistics.fmean(kept), variance, len(kept))
+
+
+def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests: int) -> Judgement:
     from scipy.special import stdtrit
 
-    variance, df = moderate(variance, len(values) - 1, prior)
-    centre = statistics.fmean(values)
-    error = math.sqrt(variance / len(values))
+    variance, df = moderate(found.variance, found.counted - 1, prior)
+    centre = found.mean
+    error = math.sqrt(variance / found.counted)
 
     def interval(two_sided_error: float) -> tuple[float, float]:
         reach = -float(stdtrit(df, two_sided_error / 2)) * error
@@ -78,7 +103,7 @@ def _judge(values: Sequence[float], variance: float, prior: Prior, threshold: fl
 
     usual = interval(UNCHANGED_ERROR / len(LOOKS))
     sure = interval(SUITE_ERROR / (len(LOOKS) * max(1, tests)))
-    return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), len(values))
+    return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), launches)
 
 
 def _word(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:
