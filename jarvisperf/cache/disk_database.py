@@ -144,10 +144,12 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         Raises:
             CorruptEntryError: The row is none that this class wrote.
         """
-        rows = self._sql(_GET, (name, time.time())).fetchall()
+        rows = self._con.execute(_GET, (name, time.time())).fetchall()
         if not rows:
             return None
         ((mode, filename, value),) = rows
+        if mode == MODE_RAW and filename is None and type(value) is bytes:
+            return value
         try:
             found: bytes = self._disk.fetch(mode, filename, value, False)
         except OSError:  # its file went between the two looks

@@ -5,19 +5,19 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
     offset  bytes  field
          0      3  magic, the letters JPC
          3      1  version of this layout
-         4      1  codec of the payload
-         5      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
-         6      2  number of tags
+         4      4  CRC-32 of all that is after it, but for a MAC and a payload that checks itself
          8      8  version of the write; 0: none
-        16      8  created, float64
-        24      8  expiry, float64; infinity: never
-        32      8  stale until, float64; at least the expiry
-        40      8  how long the value took to compute in seconds, float64
-        48      8  generation
-        56      4  length of the key
-        60      4  length of the tags
-        64      8  length of the payload
-        72      4  CRC-32 of all that is before this field and after it (of a payload that checks itself: without it)
+        16      1  codec of the payload
+        17      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
+        18      2  number of tags
+        20      4  length of the key
+        24      4  length of the tags
+        28      8  length of the payload
+        36      8  created, float64
+        44      8  expiry, float64; infinity: never
+        52      8  stale until, float64; at least the expiry
+        60      8  how long the value took to compute in seconds, float64
+        68      8  generation
         76      k  the key in UTF-8 (lone surrogates as three bytes)
       76+k      t  the tags, each a length of 2 bytes and then UTF-8 as in the key
     76+k+t         zeros, up to a multiple of 16: so that the numbers of an array lie where a processor wants them
@@ -51,15 +51,18 @@ VERSION_OFFSET: Final = 8
 """Where the version of the write is: 8 bytes, unsigned, big-endian."""
 LEAST_SECRET_BYTES: Final = 32
 
-_HEADER: Final = struct.Struct(">3sBBBHQddddQLLQ")
+_START: Final = MAGIC + bytes([VERSION])
 _CHECKSUM: Final = struct.Struct(">L")
-_KEY_START: Final = _HEADER.size + _CHECKSUM.size
+_CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
+_HEADER: Final = struct.Struct(">QBBHLLQddddQ")
+_KEY_START: Final = _CHECKED_FROM + _HEADER.size
 _TAG_LENGTH: Final = struct.Struct(">H")
 _ALIGNMENT_BYTES: Final = 16
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
 _CODECS: Final = frozenset({MESSAGEPACK, ARRAY, PICKLE})
 
+_FIRST_START: Final = MAGIC + b"\x01"
 _FIRST_HEADER: Final = struct.Struct(">3sBBBddQLQ")
 _FIRST_KEY_START: Final = _FIRST_HEADER.size + _CHECKSUM.size
 
@@ -135,27 +138,25 @@ def seal(
     checks_itself = encoded.codec == ARRAY
     tail = b"".join(map(_tag_bytes, tags)) if tags else b""
     header = _HEADER.pack(
-        MAGIC,
-        VERSION,
+        version,
         encoded.codec,
         (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0),
         len(tags),
-        version,
+        len(key),
+        len(tail),
+        encoded.size_bytes,
         created,
         expiry,
         expiry if stale_until is None else stale_until,
         compute_seconds,
         generation,
-        len(key),
-        len(tail),
-        encoded.size_bytes,
     )
-    before = key + tail + bytes(-(_KEY_START + len(key) + len(tail)) % _ALIGNMENT_BYTES)
-    checksum = zlib.crc32(before, zlib.crc32(header))
+    before = header + key + tail + bytes(-(_KEY_START + len(key) + len(tail)) % _ALIGNMENT_BYTES)
+    checksum = zlib.crc32(before)
     if not checks_itself:
         for part in encoded.parts:
             checksum = zlib.crc32(part, checksum)
-    parts = (header, _CHECKSUM.pack(checksum), before, *encoded.parts)
+    parts = (_START + _CHECKSUM.pack(checksum) + before, *encoded.parts)
     if secret is None:
         return b"".join(parts)
     mac = blake2b(key=secret, digest_size=_MAC_BYTES)
@@ -182,16 +183,15 @@ def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
         mac = blake2b(memoryview(blob)[:end], key=secret, digest_size=_MAC_BYTES).digest()
         if not hmac.compare_digest(mac, blob[end:]):
             return Flaw.WRONG_MAC
-    if blob[:4] == b"JPC\x01" and secret is None:
-        return _unseal_first(blob, key)
+    start = blob[:4]
+    if start != _START:
+        return _unseal_first(blob, key) if start == _FIRST_START and secret is None else _not_ours(start)
     if end < _KEY_START:
         return Flaw.TRUNCATED
     (
-        magic, layout, codec, flags, tag_count, version, created, expiry, stale_until, compute_seconds, generation,
-        key_bytes, tail_bytes, payload_bytes,
-    ) = _HEADER.unpack_from(blob)  # fmt: skip
-    if magic != MAGIC or layout != VERSION:
-        return Flaw.NOT_OURS
+        version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
+        compute_seconds, generation,
+    ) = _HEADER.unpack_from(blob, _CHECKED_FROM)  # fmt: skip
     tail_start = _KEY_START + key_bytes
     tail_end = tail_start + tail_bytes
     payload_start = tail_end + -tail_end % _ALIGNMENT_BYTES
@@ -201,10 +201,10 @@ def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
     if flags != (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0) or codec not in _CODECS:
         return Flaw.WRONG_FIELDS
     view = memoryview(blob)
-    checked = view[_KEY_START : payload_start if checks_itself else end]
-    if zlib.crc32(checked, zlib.crc32(view[: _HEADER.size])) != _CHECKSUM.unpack_from(blob, _HEADER.size)[0]:
+    checked = view[_CHECKED_FROM : payload_start if checks_itself else end]
+    if zlib.crc32(checked) != int.from_bytes(blob[len(_START) : _CHECKED_FROM], "big"):
         return Flaw.WRONG_CHECKSUM
-    if view[_KEY_START:tail_start] != key:
+    if blob[_KEY_START:tail_start] != key:
         return Flaw.WRONG_KEY
     # Not where one of them is not a number.
     if not (stale_until >= expiry >= created and compute_seconds >= 0.0):
@@ -214,6 +214,10 @@ def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
         return Flaw.WRONG_FIELDS
     payload = view[payload_start:end]
     return Envelope(created, expiry, stale_until, generation, version, compute_seconds, tags, codec, payload)
+
+
+def _not_ours(start: bytes) -> Flaw:
+    return Flaw.NOT_OURS if len(start) == len(_START) else Flaw.TRUNCATED
 
 
 def _unseal_first(blob: bytes, key: bytes) -> Envelope | Flaw:  # noqa: PLR0911 - one way out for each flaw

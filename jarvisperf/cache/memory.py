@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from jarvisperf.cache.pattern import KeyPattern
+    from jarvisperf.cache.tier import Write
 
 MOST_BYTES: Final = 2**28
 """Default bound of the memory tier."""
@@ -103,6 +104,8 @@ class MemoryTier:
             tags: What it can be invalidated by.
             compute_seconds: How long it took to compute.
         """
+        if not self.holds_any:
+            return False
         now = self._clock()
         entry = Entry(
             key,
@@ -120,7 +123,7 @@ class MemoryTier:
         with self._lock:
             if key in self.entries:
                 self._remove(key)
-            if not self.holds_any or entry.size_bytes > self._most_bytes:
+            if entry.size_bytes > self._most_bytes:
                 return False
             self._make_room(entry.size_bytes, now)
             self._insert(entry)
@@ -147,6 +150,10 @@ class MemoryTier:
         """Hold encoded bytes; whether there is room for them."""
         held = Held(blob, None, sys.getsizeof(blob))
         return self.hold(key, held, deadline=self._clock() + seconds, tags=tags)
+
+    def put_many(self, writes: Collection[Write]) -> bool:
+        """Hold several; whether there is room for each."""
+        return sum(self.put(*write) for write in writes) == len(writes)
 
     def get_many(self, keys: Collection[str]) -> dict[str, bytes]:
         """Give the encoded bytes held for keys."""

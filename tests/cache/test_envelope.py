@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -101,12 +102,9 @@ def test_arbitrary_bytes_are_a_flaw(blob, secret):
 
 def _with_field(offset: int, content: bytes) -> bytes:
     """A blob with a field that no writer writes and a checksum that is right."""
-    import zlib
-
     changed = bytearray(SEALED)
     changed[offset : offset + len(content)] = content
-    checksum = zlib.crc32(changed[76:], zlib.crc32(changed[:72]))
-    changed[72:76] = checksum.to_bytes(4, "big")
+    changed[4:8] = zlib.crc32(changed[8:]).to_bytes(4, "big")
     return bytes(changed)
 
 
@@ -123,10 +121,10 @@ def _with_field(offset: int, content: bytes) -> bytes:
         (b"XYZ" + SEALED[3:], KEY, Flaw.NOT_OURS),
         (SEALED[:3] + b"\x03" + SEALED[4:], KEY, Flaw.NOT_OURS),
         (SEALED[:-1] + b"D", KEY, Flaw.WRONG_CHECKSUM),
-        (_with_field(4, b"\x63"), KEY, Flaw.WRONG_FIELDS),
-        (_with_field(5, b"\x01"), KEY, Flaw.WRONG_FIELDS),
-        (_with_field(5, b"\x80"), KEY, Flaw.WRONG_FIELDS),
-        (_with_field(6, b"\x00\x02"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(16, b"\x63"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(17, b"\x01"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(17, b"\x80"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(18, b"\x00\x02"), KEY, Flaw.WRONG_FIELDS),
         (_with_field(82, b"\x00\x09"), KEY, Flaw.WRONG_FIELDS),
         (_with_field(84, b"\xff"), KEY, Flaw.WRONG_FIELDS),
         (seal(b"k", PAYLOAD, 2.0, 1.0), b"k", Flaw.WRONG_TIMES),
