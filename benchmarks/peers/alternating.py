@@ -67,8 +67,7 @@ def alternate(
     gc.disable()
     try:
         for number in range(rounds):
-            names = list(loops) if number % 2 else list(reversed(loops))
-            for name in names:
+            for name in sorted(loops, reverse=bool(number % 2)):
                 turns[name].append(loops[name](times[name]) / times[name])
     finally:
         gc.enable()

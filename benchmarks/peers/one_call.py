@@ -54,9 +54,9 @@ def memory_rows() -> Iterator[Row]:
         operation = f"`get`, hit in memory, {kind}"
         yield compare(operation, ours, "`cachetools.TTLCache.get`", timings["ttl"], at_most=0.25)
         yield compare(operation, ours, "bare `dict.get`", timings["dict"], at_most=4)
-    for name, value in (("a flat dict", SMALL_DICT), ("a nested dict", NESTED_DICT)):
-        cache.set("dict", value)
-        decode, payload = msgspec.msgpack.Decoder().decode, msgspec.msgpack.encode(value)
+    for name, small in (("a flat dict", SMALL_DICT), ("a nested dict", NESTED_DICT)):
+        cache.set("dict", small)
+        decode, payload = msgspec.msgpack.Decoder().decode, msgspec.msgpack.encode(small)
         timings = alternate({"ours": repeat(cache.get, "dict"), "decode": repeat(decode, payload)})
         yield compare(
             f"`get`, hit in memory, {name}", timings["ours"], "msgspec's bare decode", timings["decode"], at_most=1.5

@@ -145,10 +145,7 @@ def cashews_by_coroutines(port: int, keys: list[str]) -> Outcome:
     async def replay() -> None:
         cache.setup(f"redis://127.0.0.1:{port}")
 
-        @cache(ttl="10m", key="{key}", lock=True)
-        async def load(key: str) -> dict[str, Any]:
-            return await source.load_later(key)
-
+        load = cache(ttl="10m", key="{key}", lock=True)(source.load_later)
         await _by_coroutines(load, keys)
         await cache.close()
 
@@ -160,14 +157,11 @@ def aiocache_by_coroutines(port: int, keys: list[str]) -> Outcome:
     source = Source()
 
     async def replay() -> None:
-        @cached_stampede(
+        protect = cached_stampede(
             ttl=600, lease=2, cache=RedisCache, endpoint="127.0.0.1", port=port, serializer=JsonSerializer(),
             key_builder=lambda _function, key: key,
         )  # fmt: skip
-        async def load(key: str) -> dict[str, Any]:
-            return await source.load_later(key)
-
-        await _by_coroutines(load, keys)
+        await _by_coroutines(protect(source.load_later), keys)
 
     return _measured(port, source, lambda: asyncio.run(replay()))
 

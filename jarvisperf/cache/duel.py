@@ -27,10 +27,10 @@ PROTECTED_SHARE: Final = 0.8
 # as much as before: a workload that goes to and fro is left to LRU.
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
-_DEVIATIONS_TO_RECENCY: Final = 2.0
+_DEVIATIONS_TO_RECENCY: Final = 1.5
 _LEAST_LEAD_TO_FREQUENCY: Final = 4.0
 _LEAST_LEAD_TO_RECENCY: Final = 2.0
-_FORGET_AFTER_PER_KEY: Final = 2
+_FORGET_AFTER_PER_KEY: Final = 1
 _FORGET_AFTER_AT_LEAST: Final = 50
 
 
