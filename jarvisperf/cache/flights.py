@@ -37,14 +37,14 @@ class Flight:
 
     Attributes:
         future: Gets what it brings, or its error.
-        thread: That began it.
+        thread: That computes it while it waits for nothing else; None: one in the background.
     """
 
     __slots__ = ("future", "thread")
 
     def __init__(self) -> None:
         self.future: Future[Landed] = Future()
-        self.thread = threading.get_ident()
+        self.thread: int | None = threading.get_ident()
 
 
 class Flights:

@@ -112,7 +112,7 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
         cache: Where it is kept.
         key: The key.
         order: How it is wanted.
-        in_background: The factory is never run by the caller itself, who may be cancelled.
+        in_background: The caller only waits: it may be cancelled, and others may want the value still.
 
     Returns:
         The value.
@@ -124,8 +124,23 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
     flight, leads = flights.join(_LOAD, key)
     if not leads:
         return (yield from _follow(core, key, order, flight))
+    leading = _lead(cache, key, order, known, flight)
+    if in_background or order.hard_seconds < math.inf:
+        flight.thread = None
+        yield Spawn(_quietly(leading, key))
+        landed = yield from _landing(flight, key, order.hard_seconds)
+    else:
+        landed = yield from leading
+    return landed.value
+
+
+def _lead(
+    cache: SmartCache, key: str, order: Order, known: Found | None, flight: Flight
+) -> Generator[Step, Any, Landed]:
+    """Find or make the value, for all who wait for this flight."""
+    core, flights = cache._core, cache._flights  # noqa: SLF001 - as above
     landed: Landed | None = None
-    error: BaseException = RuntimeError("the caller that computed the value was cancelled")
+    error: BaseException = RuntimeError("the computation was cancelled")
     try:
         found: Found | None = known or (yield Run(lambda: core.look(key, stale=order.life.stale_seconds > 0)))
         if found is not None and found.seconds > 0:
@@ -136,19 +151,16 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
             landed = yield from _stale_or_new(cache, key, order, found)
         else:
             making, is_first = flights.join(_MAKE, key)
-            in_background = in_background or order.hard_seconds < math.inf
-            if is_first and not in_background:
+            if is_first:
                 landed = yield from _make(cache, key, order, None, making)
             else:
-                if is_first:
-                    yield Spawn(_quietly(_make(cache, key, order, None, making), key))
-                landed = yield from _landing(making, key, order.hard_seconds)
+                landed = yield from _landing(making, key, math.inf)
     except BaseException as raised:
         error = raised
         raise
     finally:
         flights.end(_LOAD, key, flight, error if landed is None else landed)
-    return landed.value
+    return landed
 
 
 def _follow(core: Core, key: str, order: Order, flight: Flight) -> Steps:
@@ -156,7 +168,7 @@ def _follow(core: Core, key: str, order: Order, flight: Flight) -> Steps:
         stale = core.in_memory(key, stale=True)
         if stale is not None:
             return stale.value
-    if flight.thread == threading.get_ident() and not flight.future.done() and not _in_event_loop():
+    if flight.thread == threading.get_ident() and not flight.future.done():
         raise RuntimeError(f"the value of {key!r} is wanted while it is being computed, by the same thread")
     landed = yield from _landing(flight, key, order.hard_seconds)
     return landed.copy()
@@ -266,13 +278,3 @@ def _is_due(found: Found, order: Order) -> bool:
 
 def _exponential() -> float:
     return -math.log(1.0 - random.random())  # noqa: S311 - spreads work in time and guards nothing
-
-
-def _in_event_loop() -> bool:
-    import asyncio
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
