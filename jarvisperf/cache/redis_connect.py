@@ -65,6 +65,14 @@ def _fixed(limits: Limits) -> dict[str, Any]:
     }
 
 
+# What connections take and clients do not, or not without a warning.
+_OF_CONNECTIONS = frozenset({"parser_class", "retry_on_error", "retry_on_timeout"})
+
+
+def _for_client(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _OF_CONNECTIONS}
+
+
 def _link_to_url(url: str, limits: Limits) -> Link:
     deployment = parts_of_deployment(url)
     # What the URL's query says wins; the older protocol, for nothing of the newer one is used.
@@ -89,7 +97,8 @@ def _sentinel_pool(deployment: Deployment, settings: dict[str, Any], limits: Lim
         settings.pop(name, None)
     tls = {name: value for name, value in settings.items() if name.startswith("ssl_")} if uses_tls else {}
     sentinel = Sentinel(
-        deployment.hosts, sentinel_kwargs={**_fixed(limits), "protocol": 2, **of_sentinels, "ssl": uses_tls, **tls}
+        deployment.hosts,
+        sentinel_kwargs={**_for_client(_fixed(limits)), "protocol": 2, **of_sentinels, "ssl": uses_tls, **tls},
     )
     return SentinelConnectionPool(deployment.master, sentinel, ssl=uses_tls, **settings)
 
@@ -98,11 +107,10 @@ def _cluster(hosts: tuple[tuple[str, int], ...], settings: dict[str, Any], limit
     connection_class = settings.pop("connection_class", None)
     for name in ("host", "port", "db", "path"):
         settings.pop(name, None)
-    of_client = {name: value for name, value in settings.items() if name not in {"parser_class", "retry_on_error"}}
 
     def connect() -> redis.RedisCluster:
         nodes = [ClusterNode(host, port) for host, port in hosts]
-        return redis.RedisCluster(startup_nodes=nodes, ssl=connection_class is SSLConnection, **of_client)
+        return redis.RedisCluster(startup_nodes=nodes, ssl=connection_class is SSLConnection, **_for_client(settings))
 
     def pool_of(host: str, port: int) -> redis.ConnectionPool:
         chosen = {} if connection_class is None else {"connection_class": connection_class}

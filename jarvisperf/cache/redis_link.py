@@ -178,7 +178,9 @@ class ServerLink:
             return self._use(self._new(), one, many)
 
     def _new(self) -> Any:
-        return self._pool.connection_class(**self._pool.connection_kwargs)
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()  # as a matter of its own, for one of Sentinel's asks there who the master is
+        return connection
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
