@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 _CLASSES_PER_DOUBLING: Final = 8
 _SHORTEST_SECONDS: Final = 2.0**-34
 _CLASSES: Final = 42 * _CLASSES_PER_DOUBLING
+_MANTISSA_CLASSES: Final = 2 * _CLASSES_PER_DOUBLING  # frexp's mantissa is from 0.5 to 1
+_FIRST_PLACE: Final = 32 * _CLASSES_PER_DOUBLING
 
 
 class Percentiles(NamedTuple):
@@ -33,8 +35,11 @@ class Latency:
     def note(self, seconds: float) -> None:
         """Count a call."""
         mantissa, exponent = math.frexp(seconds)  # a logarithm would cost more
-        place = (exponent + 33) * _CLASSES_PER_DOUBLING + int((mantissa - 0.5) * 2 * _CLASSES_PER_DOUBLING)
-        self._counts[min(max(place, 0), _CLASSES - 1)] += 1
+        place = exponent * _CLASSES_PER_DOUBLING + int(mantissa * _MANTISSA_CLASSES) + _FIRST_PLACE
+        if 0 <= place < _CLASSES:
+            self._counts[place] += 1
+        else:
+            self._counts[0 if place < 0 else -1] += 1
 
     def percentiles(self) -> Percentiles:
         """Give the percentiles of all calls that were counted."""
