@@ -63,7 +63,7 @@ class Node:
             [executable(), config, *(["--sentinel"] if sentinel else [])],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            preexec_fn=redis_server._dies_with_parent(),
+            preexec_fn=redis_server._dies_with_parent(),  # noqa: PLW1509 - it makes one system call and takes no lock
         )
         wait_until(self.answers)
 

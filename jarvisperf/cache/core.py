@@ -9,6 +9,7 @@ from jarvisperf.cache.encoded import UNREADABLE, Encoded
 from jarvisperf.cache.entry import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.envelope import Envelope, seal, unseal
 from jarvisperf.cache.expiry import remaining_seconds
+from jarvisperf.cache.fillings import Filling, Fillings
 from jarvisperf.cache.isolation import Held
 from jarvisperf.cache.marks import is_mark
 from jarvisperf.cache.stripes import Stripes
@@ -41,7 +42,7 @@ class Found(NamedTuple):
         stale_seconds: Until it may not even be served stale.
         version: Of the write, if Redis had it; else 0.
         compute_seconds: How long it took to compute, if that is known.
-        held: What others may have copies of.
+        held: What others may have copies of; None: it has to be made of the value first.
     """
 
     value: object
@@ -49,7 +50,7 @@ class Found(NamedTuple):
     stale_seconds: float
     version: int
     compute_seconds: float
-    held: Held
+    held: Held | None
 
 
 class Life(NamedTuple):
@@ -111,6 +112,7 @@ class Core:
         self.misses = self.memory_misses = self.sets = 0
         self.is_tuned_in = False
         self.stripes = Stripes()
+        self._fillings = Fillings()
         self._codec = codec
         self._secret = secret
         self._memory_seconds = memory_seconds
@@ -126,12 +128,14 @@ class Core:
             stale: An expired value is wanted too, if it may be served stale and there is no fresh one.
         """
         entry = self.memory.live(key)
-        now = self.memory.now()
-        if entry is not None and (found := self._in_memory(entry, now)):
-            return found
-        found = self._below(key, stale=stale)
-        if found is None and entry is not None:
-            found = self._unchecked(entry, now, stale=stale)
+        if entry is None:
+            found = self._below(key, stale=stale)
+        else:
+            now = self.memory.now()
+            found = self._in_memory(entry, now)
+            if found is not None:
+                return found
+            found = self._below(key, stale=stale) or self._unchecked(entry, now, stale=stale)
         if found is None or entry is None:
             self.memory_misses += 1
         if found is None:
@@ -212,7 +216,7 @@ class Core:
         entry.hits += 1
         entry.used = now
         held = Held(entry.value, entry.thaw, entry.size_bytes)
-        value = held.value if held.thaw is None else held.thaw(held.value)
+        value = entry.value if entry.thaw is None else entry.thaw(entry.value)
         return Found(value, entry.deadline - now, entry.stale_until - now, entry.version, entry.compute_seconds, held)
 
     def _below_is_sure(self) -> bool:
@@ -248,7 +252,9 @@ class Core:
             return None
         now = self._wall_clock()
         seconds = remaining_seconds(envelope.created, envelope.expiry, now)
-        stale_seconds = remaining_seconds(envelope.created, envelope.stale_until, now)
+        stale_seconds = seconds
+        if envelope.stale_until != envelope.expiry:
+            stale_seconds = remaining_seconds(envelope.created, envelope.stale_until, now)
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
             return None
         if tier is self.remote and not self._is_of_this_generation(envelope):
@@ -260,8 +266,9 @@ class Core:
             return None
         self.versions.observe(envelope.version)
         life = Life(seconds, stale_seconds - seconds, envelope.tags, envelope.compute_seconds)
-        held = self._held(value, encoded)
-        self._copy_upward(tier, key, envelope, encoded, held, life, state, old_version)
+        held = self._held(value, encoded) if self.memory.holds_any else None
+        if held is not None or tier is not self.lower[0]:
+            self._copy_upward(tier, key, envelope, encoded, held, life, state, old_version)
         return Found(value, seconds, stale_seconds, envelope.version, envelope.compute_seconds, held)
 
     def _is_of_this_generation(self, envelope: Envelope) -> bool:
@@ -279,7 +286,7 @@ class Core:
         key: str,
         envelope: Envelope,
         encoded: Encoded,
-        held: Held,
+        held: Held | None,
         life: Life,
         state: tuple[int, int],
         old_version: int,
@@ -292,7 +299,8 @@ class Core:
                 self.remote, key, envelope, encoded, life, old_version
             ):  # fmt: skip
                 return
-            self._hold(key, held, life, envelope.version)
+            if held is not None:
+                self._hold(key, held, life, envelope.version)
         self._unhold_if_changed(stripe, state, key)
 
     def _promote(
@@ -343,6 +351,7 @@ class Core:
         stripe = self.stripes.of(key)
         with stripe.lock:
             stripe.changes += 1
+            self._fillings.void([key])
             heard = stripe.state()
             version = self.versions.next()
             kept = self.memory.holds_any
@@ -359,6 +368,7 @@ class Core:
         """Write several values: one round trip, one transaction; whether a tier holds them."""
         prepared = {key: self._prepared(value) for key, value in values.items()}
         with self.stripes.changing(prepared):
+            self._fillings.void(prepared)
             heard = {key: self.stripes.of(key).state() for key in prepared}
             version = self.versions.next()
             kept = self.memory.holds_any
@@ -414,6 +424,7 @@ class Core:
         stripe = self.stripes.of(key)
         with stripe.lock:
             stripe.changes += 1
+            self._fillings.void([key])
             write = self._sealed(key, encoded, life, self.versions.next())
             if self.remote is not None:
                 if tier is self.remote:
@@ -432,6 +443,7 @@ class Core:
         """Remove keys from every tier; returns those that are known to have been there."""
         found: set[str] = set()
         with self.stripes.changing(keys):
+            self._fillings.void(keys)
             found.update(key for key in keys if self.memory.delete(key))
             for (
                 tier
@@ -442,17 +454,27 @@ class Core:
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match from every tier; returns those that are known to have been there."""
         return self._invalidate(
-            lambda tier: tier.invalidate(pattern), lambda: self.memory.invalidate(pattern)
-        )  # fmt: skip
+            lambda tier: tier.invalidate(pattern),
+            lambda: self.memory.invalidate(pattern),
+            lambda filling: pattern.matches(filling.key),
+        )
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
         """Remove the keys that have one of the tags; returns those that are known to have been there."""
         return self._invalidate(
-            lambda tier: tier.invalidate_tags(tags), lambda: self.memory.invalidate_tags(tags)
-        )  # fmt: skip
+            lambda tier: tier.invalidate_tags(tags),
+            lambda: self.memory.invalidate_tags(tags),
+            lambda filling: not set(tags).isdisjoint(filling.tags),
+        )
 
-    def _invalidate(self, in_tier: Callable[[GuardedTier], set[str]], in_memory: Callable[[], set[str]]) -> set[str]:
+    def _invalidate(
+        self,
+        in_tier: Callable[[GuardedTier], set[str]],
+        in_memory: Callable[[], set[str]],
+        concerned: Callable[[Filling], bool],
+    ) -> set[str]:
         removed: set[str] = set()
+        self._fillings.void_where(concerned)
         self.stripes.note_change_of_all()
         for tier in self.lower:
             found = in_tier(tier)
@@ -465,6 +487,7 @@ class Core:
 
     def clear(self) -> None:
         """Remove every key of the namespace from every tier."""
+        self._fillings.void_where(lambda _: True)
         self.stripes.note_change_of_all()
         for tier in self.lower:
             tier.clear()
@@ -528,23 +551,36 @@ class Core:
         if lease is not None and self.remote is not None:
             self.remote.release(key, lease)
 
-    def fill(self, key: str, value: object, life: Life, state: tuple[int, int], lease: Lease | None) -> Held:
-        """Write what was computed, unless the key was changed since ``state``; gives what others may have copies of."""
+    def begin_fill(self, key: str, tags: tuple[str, ...]) -> Filling:
+        """Say that a value is about to be computed; to be ended with ``fill`` or ``abandon``."""
+        return self._fillings.begin(key, tags)
+
+    def abandon(self, filling: Filling, lease: Lease | None) -> None:
+        """Say that it will not be written after all."""
+        self._fillings.end(filling)
+        self.release(filling.key, lease)
+
+    def fill(self, filling: Filling, value: object, life: Life, lease: Lease | None) -> Held:
+        """Write what was computed, unless the key was changed meanwhile; gives what others may have copies of."""
+        key = filling.key
         held, encoded = self._prepared(value)
         stripe = self.stripes.of(key)
-        with stripe.lock:
-            if stripe.state() != state:
-                self.release(key, lease)
-                return held
-            version = self.versions.next()
-            if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
-                return held
-            stripe.changes += 1
-            state = stripe.state()
-            self._hold(key, held, life, version)
-            self.sets += 1
-        self._unhold_if_changed(stripe, state, key)
-        return held
+        try:
+            with stripe.lock:
+                if filling.is_void:
+                    self.release(key, lease)
+                    return held
+                version = self.versions.next()
+                if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
+                    return held
+                stripe.changes += 1
+                self._hold(key, held, life, version)
+                self.sets += 1
+            if filling.was_heard_of:
+                self.memory.delete(key)
+            return held
+        finally:
+            self._fillings.end(filling)
 
     def _fill_below(self, key: str, encoded: Encoded, life: Life, version: int, lease: Lease | None) -> bool:
         write = self._sealed(key, encoded, life, version)
@@ -568,17 +604,20 @@ class Core:
     def forget_memory(self) -> None:
         """Drop the memory tier: anything may have changed."""
         self.stripes.hear_change_of_all()
+        self._fillings.hear_where(lambda _: True)
         self.memory.clear()
 
     def hear_of_keys(self, keys: Collection[str], version: int) -> None:
         """Drop from memory what is older than another process's change."""
         for key in keys:
             self.stripes.of(key).heard += 1
+            self._fillings.hear([key])
             self.memory.drop_older(key, version)
 
     def hear_of_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
         """Drop from memory what another process invalidated."""
         self.stripes.hear_change_of_all()
+        self._fillings.hear_where(lambda _: True)
         if pattern is not None:
             self.memory.invalidate(pattern)
         if tags:
@@ -595,6 +634,7 @@ class Core:
     def after_fork(self) -> None:
         """Make locks anew: another thread of the parent may have held them."""
         self.stripes.after_fork()
+        self._fillings = Fillings()
         self.versions.after_fork()
         self.memory.after_fork()
         for tier in self.lower:

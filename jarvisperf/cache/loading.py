@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from jarvisperf.cache.core import Core, Found, Life
+    from jarvisperf.cache.fillings import Filling
     from jarvisperf.cache.redis_tier import Lease
     from jarvisperf.cache.smart import SmartCache
 
@@ -146,7 +147,7 @@ def _lead(
         if found is not None and found.seconds > 0:
             if _is_due(found, order):
                 yield from _refresh(cache, key, order, found)
-            landed = Landed(found.value, found.held)
+            landed = _landed(core, found)
         elif found is not None and found.stale_seconds > 0:
             landed = yield from _stale_or_new(cache, key, order, found)
         else:
@@ -201,7 +202,11 @@ def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Ge
     flight = yield from _refresh(cache, key, order, found)
     if order.soft_seconds and (yield Await(flight.future, order.soft_seconds)) and flight.future.exception() is None:
         return flight.future.result()
-    return Landed(found.value, found.held)
+    return _landed(cache._core, found)  # noqa: SLF001 - as above
+
+
+def _landed(core: Core, found: Found) -> Landed:
+    return Landed(found.value, found.held or core.held_of(found.value))
 
 
 def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: Flight) -> Generator[Step, Any, Landed]:
@@ -228,40 +233,34 @@ def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: 
 
 def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Generator[Step, Any, Landed]:
     pause = _FIRST_PAUSE_SECONDS
-    started = time.monotonic()
     held_version = old.version if old is not None else 0
     while True:
-        state = core.stripes.of(key).state()
+        filling = core.begin_fill(key, order.life.tags)
         may, lease = yield Run(lambda: core.take_lease(key, held_version, LEASE_SECONDS))
         if may:
-            break
+            return (yield from _make_under(core, order, filling, lease))
+        core.abandon(filling, None)
         if old is not None:  # another process refreshes it
-            return Landed(old.value, old.held)
+            return _landed(core, old)
         yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
         pause *= 2
         found: Found | None = yield Run(lambda: core.look(key))
         if found is not None:
-            return Landed(found.value, found.held)
-        if time.monotonic() - started > 2 * LEASE_SECONDS:  # leases expire, so this is a clock gone wild
-            lease = None
-            break
-    return (yield from _make_under(core, key, order, state, lease))
+            return _landed(core, found)
 
 
-def _make_under(
-    core: Core, key: str, order: Order, state: tuple[int, int], lease: Lease | None
-) -> Generator[Step, Any, Landed]:
+def _make_under(core: Core, order: Order, filling: Filling, lease: Lease | None) -> Generator[Step, Any, Landed]:
     started = time.perf_counter()
     try:
         value = yield Make()
         life = order.life._replace(compute_seconds=time.perf_counter() - started)
         if life.seconds:
-            held = yield Run(lambda: core.fill(key, value, life, state, lease))
+            held = yield Run(lambda: core.fill(filling, value, life, lease))
             return Landed(value, held)
     except BaseException:
-        yield Run(lambda: core.release(key, lease))
+        yield Run(lambda: core.abandon(filling, lease))
         raise
-    yield Run(lambda: core.release(key, lease))
+    yield Run(lambda: core.abandon(filling, lease))
     return Landed(value, core.held_of(value))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_COUNT: Final = 64
+_COUNT: Final = 256
 
 
 class Stripe:
