@@ -22,15 +22,17 @@ WINDOW_SHARE: Final = 0.05
 PROTECTED_SHARE: Final = 0.8
 """Of the main part: entries that were read again since they came there."""
 
-# Frequency has to be ahead by this many standard deviations of a fair coin before it decides: the cache is on the safe
-# side while nothing is known. LRU needs less to be believed again, and each time it takes over, frequency needs twice
-# as much as before: a workload that goes to and fro is left to LRU.
+# Frequency has to be ahead by this many standard deviations of a fair coin, and find three keys for each that LRU alone
+# would find, before it decides: the cache is on the safe side while nothing is known, and where both are about as good
+# (as on the trace sprite) it saves itself the changing over. LRU needs less to be believed again, and each time it takes
+# over, frequency needs twice as much as before: a workload that goes to and fro is left to LRU.
+_FOUND_FOR_EACH_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
-_DEVIATIONS_TO_RECENCY: Final = 1.5
+_DEVIATIONS_TO_RECENCY: Final = 2.0
 _LEAST_LEAD_TO_FREQUENCY: Final = 4.0
 _LEAST_LEAD_TO_RECENCY: Final = 2.0
-_FORGET_AFTER_PER_KEY: Final = 1
+_FORGET_AFTER_PER_KEY: Final = 2
 _FORGET_AFTER_AT_LEAST: Final = 50
 
 
@@ -144,7 +146,8 @@ class Duel:
         both = self._only_recent + self._only_frequent
         lead = self._only_frequent - self._only_recent
         if not self.frequency_leads:
-            if lead > self._deviations_to_frequency * math.sqrt(both) + _LEAST_LEAD_TO_FREQUENCY:
+            is_sure = lead > self._deviations_to_frequency * math.sqrt(both) + _LEAST_LEAD_TO_FREQUENCY
+            if is_sure and self._only_frequent > _FOUND_FOR_EACH_OF_RECENCY * self._only_recent:
                 self.frequency_leads = True
         elif -lead > _DEVIATIONS_TO_RECENCY * math.sqrt(both) + _LEAST_LEAD_TO_RECENCY:
             self.frequency_leads = False
