@@ -24,8 +24,8 @@ PROTECTED_SHARE: Final = 0.8
 
 # Frequency has to be ahead by this many standard deviations of a fair coin, and find three keys for each that LRU alone
 # would find, before it decides: the cache is on the safe side while nothing is known, and where both are about as good
-# (as on the trace sprite) it saves itself the changing over. LRU needs less to be believed again, and each time it takes
-# over, frequency needs twice as much as before: a workload that goes to and fro is left to LRU.
+# (as on the trace sprite) it saves itself the changing over. LRU needs less to be believed again, and each time it
+# takes over, frequency needs twice as much as before: a workload that goes to and fro is left to LRU.
 _FOUND_FOR_EACH_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
