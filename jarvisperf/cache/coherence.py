@@ -91,8 +91,10 @@ class Coherence:
         elif message.kind == "keys":
             core.hear_of_keys(message.names, message.version)
         elif message.kind == "pattern":
+            self._store.hear_invalidation()
             core.hear_of_invalidation(KeyPattern(message.names[0]), ())
         else:
+            self._store.hear_invalidation()
             core.hear_of_invalidation(None, message.names)
 
     def lost(self, error: Exception) -> None:

@@ -70,6 +70,8 @@ class RedisStore:
 
     Attributes:
         generation: Of the namespace; values of an older one are not read.
+        invalidations: Of patterns and tags, as far as they were heard of.
+        missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
 
     Raises:
         TypeError: It is neither URL nor client.
@@ -90,6 +92,8 @@ class RedisStore:
     ) -> None:
         self.link, self.place = link_to(where, limits)
         self.generation = 0
+        self.invalidations: int | None = None
+        self.missed_invalidations = False
         self._names = names
         self._versions = versions
         self._sender = sender
@@ -104,6 +108,14 @@ class RedisStore:
         """Find out whether the server answers, with a new connection, and learn the namespace's generation."""
         self.link.open()
         self._raise_generation(self.generation)
+        self.count_invalidations()
+
+    def count_invalidations(self) -> None:
+        """Find out whether some were not heard of."""
+        count = int(self.link.call(self._count_name, "GET", self._count_name) or 0)
+        if self.invalidations not in {None, count}:
+            self.missed_invalidations = True
+        self.invalidations = count
 
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key: a value or a mark."""
@@ -280,6 +292,11 @@ class RedisStore:
         """Nothing: Redis does not know what one namespace holds without a search."""
         return 0, 0
 
+    def hear_invalidation(self) -> None:
+        """Count an invalidation of a pattern or tags."""
+        if self.invalidations is not None:
+            self.invalidations += 1
+
     def close(self) -> None:
         """Close the connections."""
         self.link.close()
@@ -330,6 +347,7 @@ class RedisStore:
 
     def _count_change(self) -> None:
         self.link.call(self._count_name, "INCR", self._count_name)
+        self.hear_invalidation()
 
     def _raise_generation(self, least: int) -> None:
         raised = self.link.call(*_flat(_script(redis_scripts.RAISE, self._generation_name, least)))

@@ -94,14 +94,7 @@ class RemoteTier(GuardedTier):
             self._store.invalidate(pattern)
         if pending.tags:
             self._store.invalidate_tags(pending.tags)
-        now = time.monotonic()
-        writes, deleted = [], {}
-        for key, change in pending.changes.items():
-            write, age = change.write, now - change.noted
-            if write is None or age > _LONGEST_REPLAY_SECONDS or write.seconds <= age:
-                deleted[key] = change.version
-            else:
-                writes.append(Write(key, write.blob, write.seconds - age, write.tags))
+        writes, deleted = self._sorted(pending)
         self._store.bury_if_older(deleted)
         try:
             self._store.put_if_newer(writes)
@@ -109,7 +102,28 @@ class RemoteTier(GuardedTier):
             if not is_full(error):
                 raise
             # At least the old values go.
+            self._store.missed_invalidations = True
+        self._store.count_invalidations()
+        if self._store.missed_invalidations:
             self._store.bury_if_older({write.key: pending.changes[write.key].version for write in writes})
+        self._store.missed_invalidations = False
+
+    def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
+        """Tell what can be written still from what can only be deleted.
+
+        A write may be from before a deletion or an invalidation that this process could not hear of. A deletion leaves
+        a tombstone for a while; invalidations are counted.
+        """
+        now = time.monotonic()
+        writes, deleted = [], {}
+        for key, change in pending.changes.items():
+            write, age = change.write, now - change.noted
+            is_late = self._store.missed_invalidations or age > _LONGEST_REPLAY_SECONDS
+            if write is None or is_late or write.seconds <= age:
+                deleted[key] = change.version
+            else:
+                writes.append(Write(key, write.blob, write.seconds - age, write.tags))
+        return writes, deleted
 
     def _note_written(self, write: Write) -> None:
         self._pending.note(write.key, Change(self._versions.next(), time.monotonic(), write))
