@@ -121,13 +121,13 @@ def redis_rows(port: int) -> Iterator[Row]:
     client: Any = redis.Redis.from_url(url)
     cache.set("text", "value " * 10)
     (name,) = client.keys("bench:text")
-    timings = alternate({"ours": repeat(cache.get, "text"), "bare": repeat(client.get, name)}, rounds=60)
+    timings = alternate({"ours": repeat(cache.get, "text"), "bare": repeat(client.get, name)})
     yield compare("hit in Redis", timings["ours"], "redis-py's bare `get`", timings["bare"], at_most=1.15)
 
     keys = [f"many:{number}" for number in range(100)]
     cache.set_many(dict.fromkeys(keys, "value " * 10))
     names = [f"bench:{key}" for key in keys]
-    timings = alternate({"ours": repeat(cache.get_many, keys), "bare": repeat(client.mget, names)}, rounds=60)
+    timings = alternate({"ours": repeat(cache.get_many, keys), "bare": repeat(client.mget, names)})
     assert len(cache.get_many(keys)) == 100
     yield compare("`get_many` of 100 in Redis", timings["ours"], "bare MGET", timings["bare"], at_most=1.3)
 
@@ -135,7 +135,7 @@ def redis_rows(port: int) -> Iterator[Row]:
     cache.set("array", array)
     assert np.array_equal(cache.get("array"), array)
     timings = alternate(
-        {"ours": repeat(cache.get, "array"), "bare": repeat(client.get, "bench:array")}, rounds=60, turn_seconds=0.02
+        {"ours": repeat(cache.get, "array"), "bare": repeat(client.get, "bench:array")}, turn_seconds=0.004
     )
     yield compare("hit in Redis, 1 MB of float32", timings["ours"], "bare `get`", timings["bare"], at_most=1.3)
     cache.close()
@@ -151,7 +151,7 @@ def disk_rows(port: int, folder: Path) -> Iterator[Row]:
         with diskcache.Cache(str(folder / "ours")) as raw:
             blob = next(iter(raw._sql("SELECT value FROM Cache WHERE value IS NOT NULL").fetchall()), None)  # noqa: SLF001
         peer["text"] = blob[0] if blob else bytes(length_of_file(folder))
-        timings = alternate({"ours": repeat(cache.get, "text"), "bare": repeat(peer.get, "text")}, rounds=60)
+        timings = alternate({"ours": repeat(cache.get, "text"), "bare": repeat(peer.get, "text")})
         yield compare(
             f"hit on disk, {name}", timings["ours"], "diskcache's `get` of the same bytes", timings["bare"], at_most=1.2
         )
@@ -167,7 +167,6 @@ def disk_rows(port: int, folder: Path) -> Iterator[Row]:
             "redis": repeat(lambda: client.set("bare", payload, px=3_600_000)),
             "disk": repeat(lambda: peer.set("text", payload, expire=3600)),
         },
-        rounds=60,
     )
     bare = timings["redis"] + timings["disk"]
     yield compare("`set` through three tiers", timings["ours"], "bare Redis `set` + diskcache `set`", bare, at_most=1.1)
@@ -219,7 +218,7 @@ def dead_redis_rows(folder: Path) -> Iterator[Row]:
         without = SmartCache(None, folder / f"without {tier}", memory_items=items)
         for cache in (down, without):
             cache.set("text", "value")
-        timings = alternate({"ours": repeat(down.get, "text"), "bare": repeat(without.get, "text")}, rounds=60)
+        timings = alternate({"ours": repeat(down.get, "text"), "bare": repeat(without.get, "text")})
         operation = f"while Redis is dead, hit {'in memory' if items else 'on disk'}"
         yield compare(operation, timings["ours"], "a cache without Redis", timings["bare"], at_most=1.1)
         down.close()

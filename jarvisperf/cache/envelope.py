@@ -58,6 +58,7 @@ _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _KEY_START: Final = _CHECKED_FROM + _HEADER.size
 _TAG_LENGTH: Final = struct.Struct(">H")
 _ALIGNMENT_BYTES: Final = 16
+_SHORT_BYTES: Final = 2048
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
 _CODECS: Final = frozenset({MESSAGEPACK, ARRAY, PICKLE})
@@ -78,7 +79,7 @@ class Envelope(NamedTuple):
     compute_seconds: float
     tags: tuple[str, ...]
     codec: int
-    payload: memoryview
+    payload: bytes | memoryview
 
 
 class Flaw(enum.Enum):
@@ -200,7 +201,8 @@ def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
     checks_itself = codec == ARRAY
     if flags != (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0) or codec not in _CODECS:
         return Flaw.WRONG_FIELDS
-    view = memoryview(blob)
+    # Of a short blob a copy costs less than a view of it.
+    view = blob if end < _SHORT_BYTES else memoryview(blob)
     checked = view[_CHECKED_FROM : payload_start if checks_itself else end]
     if zlib.crc32(checked) != int.from_bytes(blob[len(_START) : _CHECKED_FROM], "big"):
         return Flaw.WRONG_CHECKSUM
