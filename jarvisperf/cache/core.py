@@ -257,7 +257,7 @@ class Core:
             stale_seconds = remaining_seconds(envelope.created, envelope.stale_until, now)
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
             return None
-        if tier is self.remote and not self._is_of_this_generation(envelope):
+        if not self._is_of_this_generation(envelope):
             return None
         encoded = Encoded(envelope.codec, (envelope.payload,))
         value = self._codec.decode(envelope.codec, envelope.payload)
