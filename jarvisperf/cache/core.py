@@ -259,15 +259,16 @@ class Core:
             return None
         if not self._is_of_this_generation(envelope):
             return None
-        encoded = Encoded(envelope.codec, (envelope.payload,))
         value = self._codec.decode(envelope.codec, envelope.payload)
         if value is UNREADABLE:
             tier.reject(key)
             return None
         self.versions.observe(envelope.version)
-        life = Life(seconds, stale_seconds - seconds, envelope.tags, envelope.compute_seconds)
-        held = self._held(value, encoded) if self.memory.holds_any else None
-        if held is not None or tier is not self.lower[0]:
+        held = None
+        if self.memory.holds_any or tier is not self.lower[0]:
+            encoded = Encoded(envelope.codec, (envelope.payload,))
+            life = Life(seconds, stale_seconds - seconds, envelope.tags, envelope.compute_seconds)
+            held = self._held(value, encoded) if self.memory.holds_any else None
             self._copy_upward(tier, key, envelope, encoded, held, life, state, old_version)
         return Found(value, seconds, stale_seconds, envelope.version, envelope.compute_seconds, held)
 
@@ -307,6 +308,8 @@ class Core:
         self, remote: RemoteTier, key: str, envelope: Envelope, encoded: Encoded, life: Life, old_version: int
     ) -> bool:
         """Copy from the disk to Redis, unless somebody has changed the key there meanwhile."""
+        if not old_version and not remote.available:
+            return True  # as ``put_if_absent`` would say, without the work
         seconds = life.seconds + life.stale_seconds
         blob = seal(
             self.names.name(key),

@@ -80,7 +80,10 @@ class DiskStore:
 
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key."""
-        return self._database.read_one(self._names.name(key))
+        database = self._opened
+        if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
+            database = self._database
+        return database.read_one(self._names.name(key))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Give what is held for those of the keys that are; what is corrupt is left out."""
