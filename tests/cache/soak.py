@@ -1,4 +1,4 @@
-"""A soak: minutes of everything the cache does, with faults, and memory that must stay flat. Run by ``tox run -e soak``.
+"""A soak: minutes of everything the cache does, with faults, and memory that must stay flat. See ``tox.ini``.
 
     python tests/cache/soak.py --seconds 600
 
@@ -31,8 +31,13 @@ def held_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
 
 
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class Soak:
@@ -83,7 +88,7 @@ def main() -> int:
     arguments.add_argument("--seconds", type=float, default=float(os.environ.get("JARVISPERF_SOAK_SECONDS", "600")))
     seconds = arguments.parse_args().seconds
     samples: list[tuple[float, int]] = []
-    with start_redis() as server, RedisFaults(server.url) as faults, tempfile.TemporaryDirectory() as folder:
+    with start_redis() as server, RedisFaults(server.url) as faults, tempfile.TemporaryDirectory() as folder:  # noqa: SIM117 - the cache needs what these give
         with SmartCache(faults.url, Path(folder), namespace="soak", memory_items=2000, disk_bytes=2**24) as cache:
             soak = Soak(cache)
             threads = [threading.Thread(target=soak.work, args=(seed,)) for seed in range(THREADS)]
@@ -98,20 +103,20 @@ def main() -> int:
                 time.sleep(turn / 2)
                 samples.append((passed, held_bytes()))
                 if len(samples) % 10 == 1:
-                    print(f"{passed:6.0f} s  {soak.calls:9d} calls  {samples[-1][1] / 2**20:6.1f} MB  "
-                          f"{threading.active_count()} threads  {open_files()} files", flush=True)  # fmt: skip
+                    say(f"{passed:6.0f} s  {soak.calls:9d} calls  {samples[-1][1] / 2**20:6.1f} MB  "
+                          f"{threading.active_count()} threads  {open_files()} files")  # fmt: skip
             soak.stop.set()
             for thread in threads:
                 thread.join()
             errors = cache.get_stats()["redis_errors"]
     middle = max(held for passed, held in samples if seconds / 3 <= passed < 2 * seconds / 3)
     last = max(held for passed, held in samples if passed >= 2 * seconds / 3)
-    print(f"{soak.calls} calls, {errors} failures of Redis behind them; {middle / 2**20:.1f} MB, then {last / 2**20:.1f} MB")
+    say(f"{soak.calls} calls, {errors} failures of Redis; {middle / 2**20:.1f} MB, then {last / 2**20:.1f} MB")
     if soak.wrong:
-        print(f"wrong: {soak.wrong[:5]}")
+        say(f"wrong: {soak.wrong[:5]}")
     grew = last > middle * 1.1 + SLACK_BYTES
     if grew:
-        print("memory grew")
+        say("memory grew")
     return 1 if grew or soak.wrong else 0
 
 
