@@ -265,7 +265,7 @@ class Core:
             return None
         self.versions.observe(envelope.version)
         held = None
-        if self.memory.holds_any or tier is not self.lower[0]:
+        if self.memory.holds_any or (tier is not self.lower[0] and self.lower[0].available):
             encoded = Encoded(envelope.codec, (envelope.payload,))
             life = Life(seconds, stale_seconds - seconds, envelope.tags, envelope.compute_seconds)
             held = self._held(value, encoded) if self.memory.holds_any else None
