@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache import SmartCache
     from jarvisperf.rag import OptimizedRAG
+    from pytest_jarvisperf.redis_faults import RedisFaults
 
 PATIENT_SECONDS = 10.0
 
@@ -43,6 +44,15 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
     with start_redis(request.config.stash[state_key].options.redis) as server:
         yield server.url
+
+
+@pytest.fixture
+def redis_faults(redis_url: str) -> Iterator[RedisFaults]:
+    """Give a proxy before the Redis of ``redis_url``, whose replies can be delayed, swallowed, cut and ended."""
+    from pytest_jarvisperf.redis_faults import RedisFaults
+
+    with RedisFaults(redis_url) as faults:
+        yield faults
 
 
 @pytest.fixture

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.lazy import attach
 
-__all__ = ["SmartCache", "cached", "get_smart_cache", "reset_smart_cache"]
+__all__ = ["AsyncSmartCache", "SmartCache", "cached", "get_smart_cache", "reset_smart_cache"]
 
 if TYPE_CHECKING:
+    from jarvisperf.cache.async_smart import AsyncSmartCache
     from jarvisperf.cache.decorator import cached
     from jarvisperf.cache.shared import get_smart_cache, reset_smart_cache
     from jarvisperf.cache.smart import SmartCache
@@ -16,6 +17,7 @@ else:
     __getattr__, __dir__ = attach(
         __name__,
         {
+            "AsyncSmartCache": "jarvisperf.cache.async_smart",
             "SmartCache": "jarvisperf.cache.smart",
             "cached": "jarvisperf.cache.decorator",
             "get_smart_cache": "jarvisperf.cache.shared",

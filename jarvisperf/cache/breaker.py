@@ -72,6 +72,15 @@ class Breaker:
         """Wait until the store was tried once, but no longer than that."""
         self._attempted.wait(seconds)
 
+    def after_fork(self) -> None:
+        """Forget the parent's thread, which does not run here."""
+        self._thread = None
+        self._attempted = threading.Event()
+        stopped = self._stop.is_set()
+        self._stop = threading.Event()
+        if stopped:
+            self._stop.set()
+
     def stop(self) -> None:
         """End the probing for good."""
         self._stop.set()

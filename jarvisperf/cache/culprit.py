@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.cache.codec import IMMUTABLE_SCALARS, MAX_DEPTH, TooDeepError, encode
+from jarvisperf.cache.isolation import PLAIN
 from jarvisperf.cache.leaves import UnencodableError
+from jarvisperf.cache.packing import MAX_DEPTH, TooDeepError, pack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from jarvisperf.cache.codec import Fallback
+    from jarvisperf.cache.packing import Fallback
 
 _LONGEST_KEY_CHARACTERS = 40
 
 
 def find_culprit(
-    value: object, root: str = "value", fallback: Fallback | None = None, predicate: str = "cannot be cached"
+    value: object,
+    root: str = "value",
+    fallback: Fallback | None = None,
+    predicate: str = "cannot be cached",
+    enums: Mapping[type, str] | None = None,
 ) -> str:
     """Name the innermost part of a value that cannot be encoded, and why.
 
@@ -25,27 +30,30 @@ def find_culprit(
         root: What the value is called in the message.
         fallback: As it was given to the codec.
         predicate: What is said of the part.
+        enums: As they were given to the codec.
     """
+    enums = enums or {}
     path = root
     containers = {id(value)}
     fault = None
     for _ in range(MAX_DEPTH):
-        fault = _fault(value, fallback)
+        fault = _fault(value, enums, fallback)
         for place, part in _parts(value, path):
             if id(part) in containers:
                 return f"{place}: contains itself, so it {predicate}"
-            if _fault(part, fallback):
+            if _fault(part, enums, fallback):
                 path, value = place, part
                 containers.add(id(value))
                 break
         else:
-            return f"{root if isinstance(fault, TooDeepError) else path}: {fault} {predicate}"
+            hint = fault.hint if fault else ""
+            return f"{root if isinstance(fault, TooDeepError) else path}: {fault} {predicate}{hint}"
     return f"{root}: {fault} {predicate}"
 
 
-def _fault(value: object, fallback: Fallback | None) -> UnencodableError | None:
+def _fault(value: object, enums: Mapping[type, str], fallback: Fallback | None) -> UnencodableError | None:
     try:
-        encode(value, fallback)
+        pack(value, enums, fallback)
     except UnencodableError as error:
         return error
     return None
@@ -65,7 +73,7 @@ def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
 
 
 def _shown(key: object) -> str:
-    if type(key) not in IMMUTABLE_SCALARS:
+    if type(key) not in PLAIN:
         return f"of type {type(key).__qualname__}"
     text = repr(key)
     return text if len(text) <= _LONGEST_KEY_CHARACTERS else text[: _LONGEST_KEY_CHARACTERS - 1] + "…"

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, TypeVar, cast
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.keys import KeyMaker
+from jarvisperf.cache.names import checked_key, checked_tags
+from jarvisperf.cache.pattern import literal
+from jarvisperf.cache.smart import SmartCache
+from jarvisperf.cache.typed import form_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Iterable
 
-    from jarvisperf.cache.smart import SmartCache
+    from jarvisperf.cache.async_smart import AsyncSmartCache
+    from jarvisperf.cache.loading import Order, Steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-
 _ABSENT: Final = object()
+
+
+class CacheInfo(NamedTuple):
+    """What a decorated function's calls came to, in this process."""
+
+    hits: int
+    """Calls that the function was not run for by the caller."""
+    misses: int
+    """Runs of the function, those in the background included."""
 
 
 class CachedFunction(Protocol[P, R]):
@@ -42,15 +55,34 @@ class CachedFunction(Protocol[P, R]):
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the result of a call from the cache; whether it was there."""
 
+    def invalidate_all(self) -> int:
+        """Remove the results of all calls; how many were there."""
+
+    def cache_info(self) -> CacheInfo:
+        """Count hits and misses in this process."""
+
 
 def cached(
-    ttl: float | None = None, key_prefix: str = "", cache: SmartCache | None = None
+    ttl: float | None = None,
+    key_prefix: str = "",
+    key: Callable[..., str] | None = None,
+    tags: Iterable[str] | Callable[..., Iterable[str]] | None = None,
+    ignore: Collection[str] = (),
+    cache: SmartCache | AsyncSmartCache | None = None,
+    stale_ttl: float = 0,
+    refresh_ahead: bool = False,
+    *,
+    soft_seconds: float = 0,
+    hard_seconds: float = math.inf,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
     """Keep the results of a function, method or coroutine function.
 
     A result is found again by the function's name and its arguments, in this process and in others that share the
-    cache. None is a result like any other. An exception is not kept. The first caller gets what the function
-    returned; later ones get copies of it.
+    cache. However many callers want one result at the same time, the function runs once: in this process always,
+    among processes while Redis is in use. None is a result like any other. An exception is not kept. The first caller
+    gets what the function returned; later ones get copies of it.
+
+    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct`` or a TypedDict comes back as that.
 
     A method is cached per instance: while the instance lives and in its own process, unless its class has a
     ``__cache_key__`` method (or is a frozen dataclass or an Enum), which makes equal instances share. Put ``@cached``
@@ -61,80 +93,181 @@ def cached(
         ttl: Seconds that a result lives; as for ``SmartCache.set``.
         key_prefix: Stands before the function's name in its keys, so that ``cache.invalidate("embeddings:*")`` finds
             them all.
+        key: Makes the part of the key that tells calls apart, from the call's arguments; None: made of all arguments.
+        tags: Of the results, or what makes them from the call's arguments; see ``SmartCache.invalidate_tag``.
+        ignore: Names of arguments that have no part in the key.
         cache: Where results are kept; None: the process's own, looked up when the function is called.
+        stale_ttl: As for ``SmartCache.get_or_set``; so are the next three.
+        refresh_ahead: A result may be made anew in the background before it expires.
+        soft_seconds: How long a caller waits for a new result before it takes the stale one.
+        hard_seconds: How long a caller waits where there is no stale result; then it is a TimeoutError.
 
     Raises:
         TypeError: What is decorated is no function, or a generator (which can be read only once); or, when it is
             called, an argument that has no stable encoding or a result that cannot be encoded.
-        ValueError: The ttl is negative, or the function is a lambda and there is no prefix.
+        ValueError: A number is out of its range, or the function is a lambda and there is no prefix.
     """
     given: object = ttl
     if callable(given) or isinstance(given, classmethod):
         raise TypeError("@cached stands without parentheses: write @cached()")
-    checked_ttl(ttl, 0.0)
     if not isinstance(key_prefix, str):
         raise TypeError(f"key_prefix is {key_prefix!r}: give a str")
+    if key is not None and not callable(key):
+        raise TypeError(f"key is {key!r}: give a function of the call's arguments that returns a str")
+    if not callable(tags):
+        tags = checked_tags(tags or ())
+    terms = _Terms(ttl, tags, stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
+    terms.check()
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
         _check_is_cacheable(function)
-        keys = KeyMaker(function, key_prefix)
+        calls = _Calls(function, KeyMaker(function, key_prefix, ignore), key, terms, _finder(cache))
         wrap = _wrap_coroutine if inspect.iscoroutinefunction(function) else _wrap_function
-        wrapper: Any = functools.wraps(function)(wrap(function, keys, _finder(cache), ttl))
-        wrapper.cache_key = lambda *args, **kwargs: keys.key(args, kwargs)
-        wrapper.invalidate = lambda *args, **kwargs: _finder(cache)().delete(keys.key(args, kwargs))
+        wrapper: Any = functools.wraps(function)(wrap(calls))
+        wrapper.cache_key = lambda *args, **kwargs: calls.key(args, kwargs)
+        wrapper.invalidate = lambda *args, **kwargs: calls.find_cache().delete(calls.key(args, kwargs))
+        wrapper.invalidate_all = lambda: calls.find_cache().invalidate(literal(calls.group) + "*")
+        wrapper.cache_info = calls.info
         return cast("CachedFunction[P, R]", wrapper)
 
     return decorate
 
 
-def _wrap_function(
-    function: Callable[..., Any], keys: KeyMaker, find_cache: Callable[[], SmartCache], ttl: float | None
-) -> Callable[..., Any]:
+class _Terms(NamedTuple):
+    """On what terms results are kept; see ``cached``."""
+
+    ttl: float | None
+    tags: tuple[str, ...] | Callable[..., Iterable[str]]
+    stale_ttl: float
+    refresh_ahead: bool
+    soft_seconds: float
+    hard_seconds: float
+
+    def check(self) -> None:
+        from jarvisperf.cache.core import Life
+        from jarvisperf.cache.loading import Order
+
+        checked_ttl(self.ttl, 0.0)
+        self.order(Life(0.0), Order)
+
+    def order(self, life: Any, kind: type[Order]) -> Order:
+        return kind.checked(life, self.stale_ttl, self.refresh_ahead, self.soft_seconds, self.hard_seconds)
+
+
+class _Calls:
+    """The calls of one function.
+
+    Attributes:
+        function: The function.
+        form: How its results are stored.
+        group: What all its keys start with.
+        hits: Calls that were answered from the cache.
+        runs: Calls of the function itself.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        keys: KeyMaker,
+        key: Callable[..., str] | None,
+        terms: _Terms,
+        find_cache: Callable[[], SmartCache],
+    ) -> None:
+        self.function = function
+        self.form = form_of(function)
+        self.find_cache = find_cache
+        self.group = keys.group()
+        self.key = keys.key if key is None else self._key_by(key)
+        self.looks_ahead = terms.refresh_ahead
+        self.calls = self.runs = 0
+        self.name = keys.name
+        self._terms = terms
+
+    def info(self) -> CacheInfo:
+        return CacheInfo(max(0, self.calls - self.runs), self.runs)
+
+    def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
+        terms = self._terms
+        tags = terms.tags(*args, **kwargs) if callable(terms.tags) else terms.tags
+        return cache.loading(
+            key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
+            soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
+        )  # fmt: skip
+
+    def stored(self, value: Any) -> Any:
+        return value if self.form is None else self.form.flatten(value)
+
+    def returned(self, stored: Any) -> Any:
+        return stored if self.form is None else self.form.restore(stored)
+
+    def blame(self, error: TypeError) -> None:
+        if str(error).startswith("value"):
+            error.add_note(f"It is what {self.name} returned.")
+
+    def _key_by(self, key: Callable[..., str]) -> Callable[..., str]:
+        def make(args: Any, kwargs: Any) -> str:
+            return self.group + checked_key(key(*args, **kwargs))
+
+        return make
+
+
+def _wrap_function(calls: _Calls) -> Callable[..., Any]:
+    from jarvisperf.cache.drivers import drive
+
+    function, key_of, find_cache = calls.function, calls.key, calls.find_cache
+
     def wrapper(*args: object, **kwargs: object) -> Any:
-        key = keys.key(args, kwargs)
+        key = key_of(args, kwargs)
         cache = find_cache()
-        value = cache.get(key, _ABSENT)
-        if value is _ABSENT:
-            value = function(*args, **kwargs)
-            _keep(cache, key, value, ttl, keys.name)
-        return value
+        calls.calls += 1
+        found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
+        if found is _ABSENT:
+
+            def make() -> Any:
+                calls.runs += 1
+                return calls.stored(function(*args, **kwargs))
+
+            try:
+                found = drive(calls.steps(cache, key, args, kwargs, in_background=False), make)
+            except TypeError as error:
+                calls.blame(error)
+                raise
+        return calls.returned(found)
 
     return wrapper
 
 
-def _wrap_coroutine(
-    function: Callable[..., Any], keys: KeyMaker, find_cache: Callable[[], SmartCache], ttl: float | None
-) -> Callable[..., Any]:
+def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
+    from jarvisperf.cache.drivers import drive_async
+
+    function, key_of, find_cache = calls.function, calls.key, calls.find_cache
+
     async def wrapper(*args: object, **kwargs: object) -> Any:
-        key = keys.key(args, kwargs)
+        key = key_of(args, kwargs)
         cache = find_cache()
-        value = cache.get_from_memory(key, _ABSENT)
-        if value is _ABSENT:
-            value = await _beside_the_loop(cache, cache.get, key, _ABSENT)
-        if value is _ABSENT:
-            value = await function(*args, **kwargs)
-            await _beside_the_loop(cache, _keep, cache, key, value, ttl, keys.name)
-        return value
+        calls.calls += 1
+        found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
+        if found is _ABSENT:
+
+            async def make() -> Any:
+                calls.runs += 1
+                return calls.stored(await function(*args, **kwargs))
+
+            try:
+                steps = calls.steps(cache, key, args, kwargs, in_background=True)
+                found = await drive_async(steps, make, cache.beside)
+            except TypeError as error:
+                calls.blame(error)
+                raise
+        return calls.returned(found)
 
     return wrapper
 
 
-async def _beside_the_loop(cache: SmartCache, call: Callable[..., Any], *args: object) -> Any:
-    """Call in a thread what may wait for Redis or a disk."""
-    return await asyncio.to_thread(call, *args) if cache.may_block else call(*args)
-
-
-def _keep(cache: SmartCache, key: str, value: object, ttl: float | None, name: str) -> None:
-    try:
-        cache.set(key, value, ttl)
-    except TypeError as error:
-        error.add_note(f"It is what {name} returned.")
-        raise
-
-
-def _finder(cache: SmartCache | None) -> Callable[[], SmartCache]:
+def _finder(cache: SmartCache | AsyncSmartCache | None) -> Callable[[], SmartCache]:
     if cache is not None:
-        return lambda: cache
+        inner = cache if isinstance(cache, SmartCache) else cache.cache
+        return lambda: inner
     from jarvisperf.cache import shared
 
     return lambda: shared.get_smart_cache()  # noqa: PLW0108 - the name is looked up at the call, so that a test can put its own there

@@ -1,8 +1,4 @@
-"""The third tier: a folder, kept by diskcache, that stores and loads bytes only.
-
-diskcache unpickles what its database tells it to, so that whoever can write to the folder can run code in every
-process that reads it (CVE-2025-69872; its JSONDisk does so too). ``BytesDisk`` refuses whatever it did not write.
-"""
+"""The third tier: a folder, kept by diskcache, that stores and loads bytes only (see ``disk_database.py``)."""
 
 from __future__ import annotations
 
@@ -11,124 +7,25 @@ import math
 import os
 import sqlite3
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import diskcache
-from diskcache.core import DBNAME, METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
+from diskcache.core import DBNAME
 
-from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.cache.disk_database import Database, Row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator, Sequence
+    from pathlib import Path
 
     from jarvisperf.cache.names import Names
     from jarvisperf.cache.pattern import KeyPattern
+    from jarvisperf.cache.tier import Write
 
-# How long a call may wait while another process writes. A writer that needs longer is a failure: it costs a
-# recomputation, where waiting would cost every caller.
-BUSY_SECONDS: Final = 0.25
 # A folder that was removed or replaced is noticed this late: until then values go to a database that nobody finds.
 CHECK_PLACE_SECONDS: Final = 1.0
-_BATCH: Final = 500
-
-# All that a database left by somebody else could otherwise choose.
-_SETTINGS: Final = {
-    "statistics": 0,  # with them every read would be a write
-    "tag_index": 0,
-    "eviction_policy": "least-recently-stored",  # the only one that does not write on reads
-    "cull_limit": 10,
-    "disk_min_file_size": 2**15,
-    "disk_pickle_protocol": 0,
-    "sqlite_journal_mode": "wal",
-    "sqlite_synchronous": 1,
-}
-
-
-class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
-    """Bytes in, bytes out; anything else is a corrupt entry."""
-
-    def put(self, key: object) -> tuple[memoryview, bool]:
-        """Turn a key, which is bytes, into the columns ``key`` and ``raw``."""
-        if type(key) is not bytes:
-            raise TypeError(f"a key on disk is bytes, not {type(key).__name__}")
-        return sqlite3.Binary(key), True
-
-    def get(self, key: object, raw: object) -> bytes:
-        """Turn the columns into a key; a row that diskcache would unpickle is corrupt."""
-        if not raw or type(key) is not bytes:
-            raise CorruptEntryError("a key on disk that is not bytes")
-        return key
-
-    def store(self, value: object, read: bool, key: object = UNKNOWN) -> tuple[int, int, str | None, object]:
-        """Turn a value, which is bytes, into the columns ``size``, ``mode``, ``filename`` and ``value``."""
-        if type(value) is not bytes or read:
-            raise TypeError(f"a value on disk is bytes, not {type(value).__name__}")
-        columns: tuple[int, int, str | None, object] = super().store(value, read, key=key)
-        return columns
-
-    def fetch(self, mode: object, filename: object, value: object, read: bool) -> bytes:
-        """Turn the columns into the value."""
-        if mode == MODE_RAW and filename is None:
-            found = value
-        elif mode == MODE_BINARY and self._is_inside(filename):
-            found = super().fetch(mode, filename, value, read)
-        else:
-            raise CorruptEntryError(f"a row of mode {mode!r} and file {filename!r}")
-        if type(found) is not bytes:
-            raise CorruptEntryError(f"a value of type {type(found).__name__}")
-        return found
-
-    def remove(self, file_path: object) -> None:
-        """Remove a value's file; a path that leads out of the folder is left alone."""
-        if self._is_inside(file_path):
-            super().remove(file_path)
-
-    def _is_inside(self, file_path: object) -> bool:
-        if not isinstance(file_path, str):
-            return False
-        folder = Path(self._directory).resolve()
-        return (folder / file_path).resolve().is_relative_to(folder)
-
-
-class _Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
-    """diskcache's cache with a bound on waiting, and with access to a range of keys."""
-
-    @property
-    def _sql_retry(self) -> Callable[..., Any]:
-        """Retry a statement while the database is locked; diskcache's own does so for a minute."""
-        sql = self._sql
-
-        def execute(statement: str, *args: object) -> object:
-            deadline = time.monotonic() + BUSY_SECONDS
-            while True:
-                try:
-                    return sql(statement, *args)
-                except sqlite3.OperationalError as error:
-                    if "locked" not in str(error) or time.monotonic() > deadline:
-                        raise
-                time.sleep(0.001)
-
-        return execute
-
-    def reset(self, key: str, *args: object, **kwargs: object) -> object:
-        """Take one setting over; a database can hold settings that would replace a method of this class."""
-        if key not in diskcache.DEFAULT_SETTINGS and key not in METADATA:
-            raise OSError(f"not a cache database: it has a setting {key!r}")
-        return super().reset(key, *args, **kwargs)
-
-    def keys_from(self, start: bytes, end: bytes) -> Iterator[list[bytes]]:
-        """Give the keys of a range that have not expired, in batches; the bounds use the index."""
-        while True:
-            rows = self._sql(
-                "SELECT key FROM Cache WHERE raw = 1 AND key >= ? AND key < ? AND typeof(key) = 'blob'"
-                " AND (expire_time IS NULL OR expire_time > ?) ORDER BY key LIMIT ?",
-                (start, end, time.time(), _BATCH),
-            ).fetchall()
-            yield [key for (key,) in rows]
-            if len(rows) < _BATCH:
-                return
-            start = rows[-1][0] + b"\0"
+# One value larger than that would push out too much of the rest; it is not kept.
+LARGEST_SHARE: Final = 1 / 4
 
 
 class DiskStore:
@@ -137,8 +34,12 @@ class DiskStore:
     Args:
         folder: Created, for its owner only, if it does not exist.
         names: Of the namespace.
-        most_bytes: About how much may be stored; the oldest goes first.
+        most_bytes: How much may be stored, by a few percent more; the oldest goes first. A value of more than a
+            quarter of it is not kept.
         clock: Monotonic seconds; paces the look at whether the folder is still the one that was opened.
+
+    Attributes:
+        refused: Values that were too large.
     """
 
     name = "disk"
@@ -149,12 +50,18 @@ class DiskStore:
     ) -> None:
         self._folder = folder.expanduser().absolute()
         self.place = str(self._folder)
+        self.refused = 0
         self._names = names
         self._most_bytes = most_bytes
         self._clock = clock
-        self._opened: _Database | None = None
+        self._opened: Database | None = None
         self._file: tuple[int, int] | None = None
         self._checked_at = -math.inf
+
+    @property
+    def evictions(self) -> int:
+        """Entries that this process removed since the folder was opened, to make room."""
+        return 0 if self._opened is None else self._opened.evictions
 
     def open(self) -> None:
         """Open the database, anew if it was open."""
@@ -165,9 +72,7 @@ class DiskStore:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
-            self._opened = _Database(
-                self.place, timeout=BUSY_SECONDS, disk=BytesDisk, size_limit=self._most_bytes, **_SETTINGS
-            )
+            self._opened = Database(self.place, self._most_bytes)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # Settings inside the database that no diskcache wrote.
             raise OSError(f"not a cache database: {error}") from error
@@ -175,35 +80,53 @@ class DiskStore:
 
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key."""
-        found: bytes | None = self._database.get(self._names.name(key))
-        return found
+        database = self._opened
+        if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
+            database = self._database
+        return database.read_one(self._names.name(key))
 
-    def put(self, key: str, blob: bytes, seconds: float) -> None:
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are; what is corrupt is left out."""
+        keys_by_name = {self._names.name(key): key for key in keys}
+        return {keys_by_name[name]: blob for name, blob in self._database.read_many(list(keys_by_name)).items()}
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
         """Hold bytes."""
-        with self._changing() as database:
-            database.set(self._names.name(key), blob, expire=None if seconds == math.inf else seconds)
+        self._write([self._row(key, blob, seconds, tags)])
+
+    def put_many(self, writes: Sequence[Write]) -> None:
+        """Hold several, all of them or none."""
+        self._write([self._row(*write) for write in writes])
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""
         with self._changing() as database:
             return bool(database.delete(self._names.name(key)))
 
-    def delete_many(self, keys: set[str]) -> None:
-        """Remove keys."""
-        self._delete([self._names.name(key) for key in keys])
+    def delete_many(self, keys: Collection[str]) -> set[str]:
+        """Remove keys; returns those that were there."""
+        return self._delete([self._names.name(key) for key in keys])
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match and have not expired."""
+        return {key for keys in self._matching(pattern) for key in keys}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; returns those."""
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
-        keys: set[str] = set()
-        start = self._names.name(pattern.head)
-        end = start[:-1] + bytes([start[-1] + 1])  # UTF-8 has no byte 255
-        for names in self._database.keys_from(start, end):
-            found = {key for name in names if (key := self._names.key(name)) and pattern.matches(key)}
-            self.delete_many(found)
-            keys |= found
-        return keys
+        gone: set[str] = set()
+        for keys in self._matching(pattern):
+            gone |= self.delete_many(keys)
+        return gone
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those."""
+        return self._delete(self._database.tagged_names([self._names.name(tag) for tag in tags]))
+
+    def size(self) -> tuple[int, int]:
+        """Count entries and bytes of the folder, whatever their namespace."""
+        return self._database.measure()
 
     def close(self) -> None:
         """Close this thread's connection; the others' close with their threads."""
@@ -211,7 +134,7 @@ class DiskStore:
             self._opened.close()
 
     @property
-    def _database(self) -> _Database:
+    def _database(self) -> Database:
         if self._opened is None:
             raise OSError("the cache database is not open")
         now = self._clock()
@@ -228,14 +151,33 @@ class DiskStore:
             return None
         return found.st_dev, found.st_ino
 
-    def _delete(self, names: list[bytes]) -> None:
-        for start in range(0, len(names), _BATCH):
-            with self._changing() as database, database.transact():
-                for name in names[start : start + _BATCH]:
-                    database.delete(name)
+    def _row(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> Row:
+        expire_time = None if seconds == math.inf else time.time() + seconds
+        return Row(self._names.name(key), blob, expire_time, tuple(self._names.name(tag) for tag in tags))
+
+    def _write(self, rows: list[Row]) -> None:
+        too_large = [row for row in rows if len(row.blob) > self._most_bytes * LARGEST_SHARE]
+        with self._changing() as database:
+            if too_large:
+                self.refused += len(too_large)
+                database.delete_names([row.name for row in too_large])
+                rows = [row for row in rows if row not in too_large]
+            if rows:
+                database.write(rows)
+
+    def _matching(self, pattern: KeyPattern) -> Iterator[set[str]]:
+        start = self._names.name(pattern.head)
+        end = start[:-1] + bytes([start[-1] + 1])  # UTF-8 has no byte 255
+        for names in self._database.names_from(start, end):
+            yield {key for name in names if (key := self._names.key(name)) and pattern.matches(key)}
+
+    def _delete(self, names: Sequence[bytes]) -> set[str]:
+        with self._changing() as database:
+            gone = database.delete_names(names)
+        return {key for name in gone if (key := self._names.key(name)) is not None}
 
     @contextlib.contextmanager
-    def _changing(self) -> Iterator[_Database]:
+    def _changing(self) -> Iterator[Database]:
         database = self._database
         try:
             yield database

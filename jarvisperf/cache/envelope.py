@@ -1,38 +1,71 @@
-"""What Redis and the disk hold for one key: a header, the key, and the encoded value.
+"""What Redis and the disk hold for one key: a header, the key, the tags, and the encoded value.
 
-Layout, version 1; numbers are big-endian, times are seconds since 1970 by the writer's clock::
+Layout, version 2; numbers are big-endian, times are seconds since 1970 by the writer's clock::
 
     offset  bytes  field
          0      3  magic, the letters JPC
          3      1  version of this layout
-         4      1  codec of the payload
-         5      1  zero
-         6      8  created, float64
-        14      8  expiry, float64; infinity: never
-        22      8  generation
-        30      4  length of the key
-        34      8  length of the payload
-        42      4  CRC-32 of all that is before this field and after it
-        46      k  the key in UTF-8 (lone surrogates as three bytes)
-      46+k      p  the payload
+         4      4  CRC-32 of all that is after it, but for a MAC and a payload that checks itself
+         8      8  version of the write; 0: none
+        16      1  codec of the payload
+        17      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
+        18      2  number of tags
+        20      4  length of the key
+        24      4  length of the tags
+        28      8  length of the payload
+        36      8  created, float64
+        44      8  expiry, float64; infinity: never
+        52      8  stale until, float64; at least the expiry
+        60      8  how long the value took to compute in seconds, float64
+        68      8  generation
+        76      k  the key in UTF-8 (lone surrogates as three bytes)
+      76+k      t  the tags, each a length of 2 bytes and then UTF-8 as in the key
+    76+k+t         zeros, up to a multiple of 16: so that the numbers of an array lie where a processor wants them
+                p  the payload
+               32  with flag 1: keyed BLAKE2b-256 (RFC 7693) of all that is before it
                    nothing may follow
 
-The key is in it because a reader must not trust that what it found is what it asked for.
+Version 1, which is still read, lacks the version of the write, the time it may be stale, the computing time and the
+tags: magic, version, codec, a zero, created, expiry, generation (8), length of the key (4) and of the payload (8),
+CRC-32 of the rest, key, payload.
+
+The key is in it because a reader must not trust that what it found is what it asked for. Where a secret is configured
+every entry has a MAC, its algorithm is the one named here whatever the entry says, and it is verified before anything
+is read: an entry without it, or with another, is none.
 """
 
 from __future__ import annotations
 
 import enum
+import hmac
 import struct
 import zlib
+from hashlib import blake2b
 from typing import Final, NamedTuple
 
-MAGIC: Final = b"JPC"
-VERSION: Final = 1
+from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
 
-_HEADER: Final = struct.Struct(">3sBBBddQLQ")
+MAGIC: Final = b"JPC"
+VERSION: Final = 2
+VERSION_OFFSET: Final = 8
+"""Where the version of the write is: 8 bytes, unsigned, big-endian."""
+LEAST_SECRET_BYTES: Final = 32
+
+_START: Final = MAGIC + bytes([VERSION])
 _CHECKSUM: Final = struct.Struct(">L")
-_KEY_START: Final = _HEADER.size + _CHECKSUM.size
+_CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
+_HEADER: Final = struct.Struct(">QBBHLLQddddQ")
+_KEY_START: Final = _CHECKED_FROM + _HEADER.size
+_TAG_LENGTH: Final = struct.Struct(">H")
+_ALIGNMENT_BYTES: Final = 16
+_SHORT_BYTES: Final = 2048
+_MAC_BYTES: Final = 32
+_WITH_MAC, _CHECKS_ITSELF = 1, 2
+_CODECS: Final = frozenset({MESSAGEPACK, ARRAY, PICKLE})
+
+_FIRST_START: Final = MAGIC + b"\x01"
+_FIRST_HEADER: Final = struct.Struct(">3sBBBddQLQ")
+_FIRST_KEY_START: Final = _FIRST_HEADER.size + _CHECKSUM.size
 
 
 class Envelope(NamedTuple):
@@ -40,9 +73,13 @@ class Envelope(NamedTuple):
 
     created: float
     expiry: float
+    stale_until: float
     generation: int
+    version: int
+    compute_seconds: float
+    tags: tuple[str, ...]
     codec: int
-    payload: memoryview
+    payload: bytes | memoryview
 
 
 class Flaw(enum.Enum):
@@ -54,45 +91,170 @@ class Flaw(enum.Enum):
     WRONG_CHECKSUM = "bytes have changed"
     WRONG_KEY = "written for another key"
     WRONG_TIMES = "times that no writer gives"
+    WRONG_FIELDS = "tags, codec or flags that no writer gives"
+    WRONG_MAC = "not written by a holder of the secret"
 
 
-def seal(key: bytes, payload: bytes, created: float, expiry: float, *, codec: int, generation: int = 0) -> bytes:
-    """Make the envelope of a value.
+def mac_key(secret: bytes) -> bytes:
+    """Make the key of the MAC from a configured secret.
+
+    Raises:
+        TypeError: The secret is not bytes.
+        ValueError: It has fewer than 32 bytes.
+    """
+    if not isinstance(secret, bytes):
+        raise TypeError(f"the secret is a {type(secret).__name__}: give bytes, such as secrets.token_bytes(32)")
+    if len(secret) < LEAST_SECRET_BYTES:
+        raise ValueError(f"the secret has {len(secret)} bytes: give {LEAST_SECRET_BYTES} or more random ones")
+    return blake2b(secret, person=b"jarvisperf cache").digest()
+
+
+def seal(
+    key: bytes,
+    encoded: Encoded,
+    created: float,
+    expiry: float,
+    *,
+    stale_until: float | None = None,
+    generation: int = 0,
+    version: int = 0,
+    tags: tuple[str, ...] = (),
+    compute_seconds: float = 0.0,
+    secret: bytes | None = None,
+) -> bytes:
+    """Make the envelope of a value; its payload is copied once.
 
     Args:
         key: The key as it is stored.
-        payload: The encoded value.
+        encoded: The value.
         created: Now, in seconds since 1970.
         expiry: When it expires, in seconds since 1970; infinity: never.
-        codec: What encoded the payload.
+        stale_until: How long it may be served in place of a failure; None: not beyond its expiry.
         generation: Of the namespace.
+        version: Of the write; 0: none.
+        tags: What it can be invalidated by.
+        compute_seconds: How long it took to compute.
+        secret: What ``mac_key`` made; None: no MAC.
     """
-    header = _HEADER.pack(MAGIC, VERSION, codec, 0, created, expiry, generation, len(key), len(payload))
-    return b"".join((header, _CHECKSUM.pack(_checksum(header, key, payload)), key, payload))
+    checks_itself = encoded.codec == ARRAY
+    tail = b"".join(map(_tag_bytes, tags)) if tags else b""
+    header = _HEADER.pack(
+        version,
+        encoded.codec,
+        (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0),
+        len(tags),
+        len(key),
+        len(tail),
+        encoded.size_bytes,
+        created,
+        expiry,
+        expiry if stale_until is None else stale_until,
+        compute_seconds,
+        generation,
+    )
+    before = header + key + tail + bytes(-(_KEY_START + len(key) + len(tail)) % _ALIGNMENT_BYTES)
+    checksum = zlib.crc32(before)
+    if not checks_itself:
+        for part in encoded.parts:
+            checksum = zlib.crc32(part, checksum)
+    parts = (_START + _CHECKSUM.pack(checksum) + before, *encoded.parts)
+    if secret is None:
+        return b"".join(parts)
+    mac = blake2b(key=secret, digest_size=_MAC_BYTES)
+    for part in parts:
+        mac.update(part)
+    return b"".join((*parts, mac.digest()))
 
 
-def unseal(blob: bytes, key: bytes) -> Envelope | Flaw:
-    """Read an envelope; whatever is not exactly one for this key is a flaw, never an exception."""
-    if len(blob) < _KEY_START:
+def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
+    blob: bytes, key: bytes, secret: bytes | None = None
+) -> Envelope | Flaw:
+    """Read an envelope; whatever is not exactly one for this key is a flaw, never an exception.
+
+    Args:
+        blob: The bytes.
+        key: The key as it is stored.
+        secret: What ``mac_key`` made; with it nothing is read before the MAC is right.
+    """
+    end = len(blob)
+    if secret is not None:
+        end -= _MAC_BYTES
+        if end < 0:
+            return Flaw.TRUNCATED
+        mac = blake2b(memoryview(blob)[:end], key=secret, digest_size=_MAC_BYTES).digest()
+        if not hmac.compare_digest(mac, blob[end:]):
+            return Flaw.WRONG_MAC
+    start = blob[:4]
+    if start != _START:
+        return _unseal_first(blob, key) if start == _FIRST_START and secret is None else _not_ours(start)
+    if end < _KEY_START:
         return Flaw.TRUNCATED
-    magic, version, codec, zero, created, expiry, generation, key_bytes, payload_bytes = _HEADER.unpack_from(blob)
-    if magic != MAGIC or version != VERSION or zero != 0:
-        return Flaw.NOT_OURS
-    payload_start = _KEY_START + key_bytes
+    (
+        version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
+        compute_seconds, generation,
+    ) = _HEADER.unpack_from(blob, _CHECKED_FROM)  # fmt: skip
+    tail_start = _KEY_START + key_bytes
+    tail_end = tail_start + tail_bytes
+    payload_start = tail_end + -tail_end % _ALIGNMENT_BYTES
+    if payload_start + payload_bytes != end:
+        return Flaw.WRONG_LENGTH
+    checks_itself = codec == ARRAY
+    if flags != (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0) or codec not in _CODECS:
+        return Flaw.WRONG_FIELDS
+    # Of a short blob a copy costs less than a view of it.
+    view = blob if end < _SHORT_BYTES else memoryview(blob)
+    checked = view[_CHECKED_FROM : payload_start if checks_itself else end]
+    if zlib.crc32(checked) != int.from_bytes(blob[len(_START) : _CHECKED_FROM], "big"):
+        return Flaw.WRONG_CHECKSUM
+    if blob[_KEY_START:tail_start] != key:
+        return Flaw.WRONG_KEY
+    # Not where one of them is not a number.
+    if not (stale_until >= expiry >= created and compute_seconds >= 0.0):
+        return Flaw.WRONG_TIMES
+    tags = _tags(blob[tail_start:tail_end], tag_count) if tag_count or tail_bytes else ()
+    if tags is None:
+        return Flaw.WRONG_FIELDS
+    payload = view[payload_start:end]
+    return Envelope(created, expiry, stale_until, generation, version, compute_seconds, tags, codec, payload)
+
+
+def _not_ours(start: bytes) -> Flaw:
+    return Flaw.NOT_OURS if len(start) == len(_START) else Flaw.TRUNCATED
+
+
+def _unseal_first(blob: bytes, key: bytes) -> Envelope | Flaw:  # noqa: PLR0911 - one way out for each flaw
+    if len(blob) < _FIRST_KEY_START:
+        return Flaw.TRUNCATED
+    _, _, codec, zero, created, expiry, generation, key_bytes, payload_bytes = _FIRST_HEADER.unpack_from(blob)
+    payload_start = _FIRST_KEY_START + key_bytes
     if payload_start + payload_bytes != len(blob):
         return Flaw.WRONG_LENGTH
     view = memoryview(blob)
-    (checksum,) = _CHECKSUM.unpack_from(blob, _HEADER.size)
-    if _checksum(view[: _HEADER.size], view[_KEY_START:]) != checksum:
+    checksum = zlib.crc32(view[_FIRST_KEY_START:], zlib.crc32(view[: _FIRST_HEADER.size]))
+    if checksum != _CHECKSUM.unpack_from(blob, _FIRST_HEADER.size)[0]:
         return Flaw.WRONG_CHECKSUM
-    if view[_KEY_START:payload_start] != key:
+    if view[_FIRST_KEY_START:payload_start] != key:
         return Flaw.WRONG_KEY
-    times_are_right = expiry >= created  # not where one of them is not a number
-    return Envelope(created, expiry, generation, codec, view[payload_start:]) if times_are_right else Flaw.WRONG_TIMES
+    if zero or codec != MESSAGEPACK:
+        return Flaw.WRONG_FIELDS
+    if not expiry >= created:
+        return Flaw.WRONG_TIMES
+    return Envelope(created, expiry, expiry, generation, 0, 0.0, (), codec, view[payload_start:])
 
 
-def _checksum(*parts: bytes | memoryview) -> int:
-    checksum = 0
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return checksum
+def _tag_bytes(tag: str) -> bytes:
+    encoded = tag.encode("utf-8", "surrogatepass")
+    return _TAG_LENGTH.pack(len(encoded)) + encoded
+
+
+def _tags(tail: bytes, count: int) -> tuple[str, ...] | None:
+    tags: list[str] = []
+    start = 0
+    try:
+        while start < len(tail):
+            (length,) = _TAG_LENGTH.unpack_from(tail, start)
+            start += _TAG_LENGTH.size + length
+            tags.append(tail[start - length : start].decode("utf-8", "surrogatepass"))
+    except (struct.error, UnicodeDecodeError):
+        return None
+    return tuple(tags) if len(tags) == count and start == len(tail) else None

@@ -1,8 +1,7 @@
 """A tier over a store that may fail: every failure is caught, counted and reported here, and nowhere else.
 
-A failure opens the breaker; while it is open the store is not touched, reads find nothing and writes are noted. Before
-the store is used again, every key that was written, deleted or invalidated meanwhile is deleted from it, so that no
-old value comes back.
+A failure opens the breaker; while it is open the store is not touched, reads find nothing and changes are noted. Before
+the store is used again it is told what has changed meanwhile, so that no old value comes back.
 """
 
 from __future__ import annotations
@@ -14,20 +13,23 @@ import time
 from typing import TYPE_CHECKING, TypeVar
 
 from jarvisperf.cache.breaker import FIRST_PAUSE_SECONDS, Breaker
+from jarvisperf.cache.latency import Latency
+from jarvisperf.cache.marks import is_mark
 from jarvisperf.cache.pattern import EVERY_KEY
-from jarvisperf.cache.tier import CorruptEntryError
-from jarvisperf.cache.unsettled import UnsettledKeys
+from jarvisperf.cache.pending import Change, Pending
+from jarvisperf.cache.tier import CorruptEntryError, Write
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
     from jarvisperf.cache.pattern import KeyPattern
+    from jarvisperf.cache.pending import Snapshot
     from jarvisperf.cache.tier import Store
+    from jarvisperf.cache.versions import Versions
 
 logger = logging.getLogger(__name__)
 
-MOST_UNSETTLED_KEYS = 10_000
 # A store that comes and goes (full for writes, say, but well when probed) must not fill the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
 
@@ -40,6 +42,7 @@ class GuardedTier:
     Args:
         store: The store.
         jitter: Source of randomness for the pauses between probes.
+        versions: Gives the versions of changes.
         wait_seconds: How long the constructor waits for the store to be ready; None: it makes the store ready itself
             and takes what time that takes.
         first_pause_seconds: Between the first two probes of an outage.
@@ -48,27 +51,31 @@ class GuardedTier:
     Attributes:
         hits: Reads that this tier answered (counted by the cache, which alone can tell).
         misses: Reads that it was asked for and did not answer.
+        sets: Writes that it took.
         errors: Failures of the store.
         corrupt: Entries that were not what somebody had written.
+        latency: Of reads and writes that did not fail.
+        usable: Set while the store is in use.
     """
 
     def __init__(
         self,
         store: Store,
         jitter: random.Random,
+        versions: Versions,
         *,
         wait_seconds: float | None,
         first_pause_seconds: float = FIRST_PAUSE_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = store.name
-        self.hits = 0
-        self.misses = 0
-        self.errors = 0
-        self.corrupt = 0
+        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self.latency = Latency()
+        self.usable = threading.Event()
         self._store = store
+        self._versions = versions
         self._lock = threading.RLock()
-        self._unsettled = UnsettledKeys(MOST_UNSETTLED_KEYS)
+        self._pending = Pending()
         self._clock = clock
         self._reported = False
         self._reported_at = -math.inf
@@ -87,59 +94,139 @@ class GuardedTier:
 
     @property
     def unsettled(self) -> int:
-        """How many keys wait for being deleted once the store is back."""
-        return len(self._unsettled)
+        """How many changes the store is to be told before it is used again."""
+        return len(self._pending)
 
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key; None: nothing, or the store is down."""
+        blob = self.read(key)
+        return None if blob is None or is_mark(blob) else blob
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are."""
+        return {key: blob for key, blob in self.read_many(keys).items() if not is_mark(blob)}
+
+    def read(self, key: str) -> bytes | None:
+        """Give what is held for a key: a value, or a mark that says why there is none."""
         if self._is_out_of_use():
             return None
+        started = time.perf_counter()
         try:
-            return self._store.get(key)
+            found = self._store.get(key)
         except CorruptEntryError:
             self.reject(key)
         except self._store.failures as error:
-            self._fail(error, lambda: None)
+            self.fail(error)
+        else:
+            self.latency.note(time.perf_counter() - started)
+            return found
         return None
 
-    def put(self, key: str, blob: bytes, seconds: float) -> bool:
+    def read_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give the values and marks of those of the keys that have one."""
+        nothing: dict[str, bytes] = {}
+        return self.ask(lambda: self._store.get_many(keys), nothing) if keys else nothing
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes; whether they are held."""
+        return self.put_many([Write(key, blob, seconds, tags)])
+
+    def put_many(self, writes: Sequence[Write]) -> bool:
+        """Hold several; whether all are held."""
 
         def write() -> bool:
-            self._store.put(key, blob, seconds)
+            started = time.perf_counter()
+            if len(writes) == 1:
+                self._store.put(*writes[0])
+            else:
+                self._store.put_many(writes)
+            self.latency.note(time.perf_counter() - started)
+            self.sets += len(writes)
             return True
 
-        return self._change(write, lambda: self._unsettled.add(key), otherwise=False)
+        def note() -> None:
+            for each in writes:
+                self._pending.note(each.key, Change(self._versions.next(), time.monotonic(), each))
+
+        return self.change(write, note, otherwise=False)
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it is known to have been there."""
-        return self._change(lambda: self._store.delete(key), lambda: self._unsettled.add(key), otherwise=False)
+        return self.change(lambda: self._store.delete(key), lambda: self._note_deleted([key]), otherwise=False)
+
+    def delete_many(self, keys: Collection[str]) -> set[str]:
+        """Remove keys; returns those that are known to have been there."""
+        nothing: set[str] = set()
+        return self.change(lambda: self._store.delete_many(keys), lambda: self._note_deleted(keys), otherwise=nothing)
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match; none while the store is down."""
+        nothing: set[str] = set()
+        return self.ask(lambda: self._store.keys(pattern), nothing)
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; returns those that are known to have been there."""
         nothing: set[str] = set()
-        return self._change(lambda: self._store.invalidate(pattern), self._unsettled.add_everything, otherwise=nothing)
+
+        def note() -> None:
+            self._pending.note_pattern(pattern, self._versions.next(), time.monotonic())
+
+        return self.change(lambda: self._store.invalidate(pattern), note, otherwise=nothing)
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those that are known to have been there."""
+        nothing: set[str] = set()
+
+        def note() -> None:
+            self._pending.note_tags(set(tags), self._versions.next(), time.monotonic())
+
+        return self.change(lambda: self._store.invalidate_tags(tags), note, otherwise=nothing)
 
     def clear(self) -> None:
         """Remove every key of the namespace."""
-        self.invalidate(EVERY_KEY)
+        self.change(self._clear_store, self._pending.note_everything, otherwise=None)
+
+    def size(self) -> tuple[int, int]:
+        """Count entries and bytes; zeros while the store is down."""
+        return self.ask(self._store.size, (0, 0))
 
     def reject(self, key: str) -> None:
         """Count and remove an entry that is not what somebody wrote."""
         self.corrupt += 1
         self.delete(key)
 
+    def reset_stats(self) -> None:
+        """Begin to count anew."""
+        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self.latency.reset()
+
     def close(self) -> None:
         """Stop probing and close the store."""
         self._breaker.stop()
         with self._lock:
-            self._breaker.is_open = True
+            self._open_breaker()
         try:
             self._store.close()
         except self._store.failures as error:
             logger.debug("closing %s: %s", self._store.place, error)
 
-    def _change(self, change: Callable[[], _T], note: Callable[[], None], *, otherwise: _T) -> _T:
+    def after_fork(self) -> None:
+        """Make locks anew: another thread of the parent may have held them."""
+        self._lock = threading.RLock()
+        self._breaker.after_fork()
+
+    def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:
+        """Ask the store; a failure, or its being down, is ``otherwise``."""
+        if self._is_out_of_use():
+            return otherwise
+        try:
+            return question()
+        except self._store.failures as error:
+            self.fail(error)
+            return otherwise
+
+    def change(self, change: Callable[[], _T], note: Callable[[], None], *, otherwise: _T) -> _T:
+        """Change the store; where it is down or fails the change is noted, and the answer is ``otherwise``."""
         if self._is_out_of_use():
             with self._lock:
                 if self._breaker.is_open:
@@ -148,8 +235,38 @@ class GuardedTier:
         try:
             return change()
         except self._store.failures as error:
-            self._fail(error, note)
+            self.fail(error, note)
             return otherwise
+
+    def fail(self, error: Exception, note: Callable[[], None] = lambda: None) -> None:
+        """Take a failure of the store to heart."""
+        with self._lock:
+            note()
+            self._open_breaker()
+            self._breaker.trip()
+        self._report(error)
+
+    def _note_deleted(self, keys: Collection[str]) -> None:
+        for key in keys:
+            self._pending.note(key, Change(self._versions.next(), time.monotonic()))
+
+    def _clear_store(self) -> None:
+        self._store.invalidate(EVERY_KEY)
+
+    def _tell(self, pending: Snapshot) -> None:
+        """Tell the store what has changed; for want of a way to compare, what was written is only deleted."""
+        if pending.everything:
+            self._clear_store()
+        for pattern in pending.patterns:
+            self._store.invalidate(pattern)
+        if pending.tags:
+            self._store.invalidate_tags(pending.tags)
+        if pending.changes:
+            self._store.delete_many(pending.changes)
+
+    def _open_breaker(self) -> None:
+        self._breaker.is_open = True
+        self.usable.clear()
 
     def _is_out_of_use(self) -> bool:
         if not self._breaker.is_open:
@@ -159,12 +276,6 @@ class GuardedTier:
                 if self._breaker.is_open:
                     self._breaker.trip()
         return True
-
-    def _fail(self, error: Exception, note: Callable[[], None]) -> None:
-        with self._lock:
-            note()
-            self._breaker.trip()
-        self._report(error)
 
     def _recover(self) -> bool:
         try:
@@ -178,9 +289,10 @@ class GuardedTier:
 
     def _use_if_settled(self) -> bool:
         with self._lock:
-            if self._unsettled:
+            if self._pending:
                 return False
             self._breaker.close_circuit()
+            self.usable.set()
             if self._reported:
                 logger.info("%s cache tier is back: %s", self.name, self._store.place)
             self._reported = False
@@ -188,16 +300,10 @@ class GuardedTier:
 
     def _settle(self) -> None:
         with self._lock:
-            everything, keys = self._unsettled.take()
-        try:
-            if everything:
-                self._store.invalidate(EVERY_KEY)
-            else:
-                self._store.delete_many(keys)
-        except BaseException:
-            with self._lock:
-                self._unsettled.put_back(everything, keys)
-            raise
+            pending = self._pending.snapshot()
+        self._tell(pending)
+        with self._lock:
+            self._pending.forget(pending)
 
     def _report(self, error: Exception) -> None:
         with self._lock:

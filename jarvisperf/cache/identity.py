@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import enum
 import os
+import sys
 import threading
 import uuid
 import weakref
+from pathlib import Path
 from typing import Final
 
 from jarvisperf.cache.leaves import UnencodableError
 
 IDENTITY_METHOD: Final = "__cache_key__"
+_MAIN: Final = frozenset({"__main__", "__mp_main__"})
 
 
 def identity_of(value: object) -> object:
@@ -28,14 +31,14 @@ def identity_of(value: object) -> object:
     if isinstance(value, type):
         if "<locals>" in value.__qualname__:
             raise UnencodableError(f"local class {value.__qualname__}")
-        return ["class", _name(value)]
+        return ["class", lasting_name(value)]
     if hasattr(kind, IDENTITY_METHOD):
-        return ["key", _name(kind), getattr(kind, IDENTITY_METHOD)(value)]
+        return ["key", lasting_name(kind), getattr(kind, IDENTITY_METHOD)(value)]
     if isinstance(value, enum.Enum):
-        return ["member", _name(kind), value.name]
+        return ["member", lasting_name(kind), value.name]
     if _is_frozen_dataclass(kind):
         fields = [getattr(value, field.name) for field in dataclasses.fields(value)]  # type: ignore[arg-type]
-        return ["fields", _name(kind), fields]
+        return ["fields", lasting_name(kind), fields]
     raise UnencodableError(f"object of type {kind.__qualname__}")
 
 
@@ -51,8 +54,24 @@ def _is_frozen_dataclass(kind: type) -> bool:
     return parameters is not None and parameters.frozen
 
 
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
+def lasting_name(kind: type) -> str:
+    """Give the name of a class: the same in every process that runs the same program."""
+    return f"{module_name(kind.__module__)}.{kind.__qualname__}"
+
+
+def module_name(module: str) -> str:
+    """Give the name of a module; of a script, which is always called ``__main__``, that of its file.
+
+    Otherwise two scripts, with functions or classes of one name, would read each other's values.
+    """
+    if module not in _MAIN or module not in sys.modules:
+        return module
+    main = sys.modules[module]
+    spec = getattr(main, "__spec__", None)
+    if spec is not None:
+        return str(spec.name)
+    file = getattr(main, "__file__", None)
+    return str(Path(file).absolute()) if file else module
 
 
 class InstanceTokens:
@@ -73,7 +92,7 @@ class InstanceTokens:
         if known is None or known[0]() is not instance:
             known = self._make(number, instance)
         # After a fork the child's copy of the object goes its own way.
-        return ["instance", _name(type(instance)), known[1], os.getpid()]
+        return ["instance", lasting_name(type(instance)), known[1], os.getpid()]
 
     def _make(self, number: int, instance: object) -> tuple[weakref.ref[object], str]:
         def forget(reference: weakref.ref[object]) -> None:

@@ -32,7 +32,16 @@ _decoder = Decoder()
 
 
 class UnencodableError(TypeError):
-    """An object without an encoding; the text says which kind of object it is."""
+    """An object without an encoding; the text says which kind of object it is.
+
+    Args:
+        what: The text.
+        hint: What to do about it, for the end of the message that a user sees.
+    """
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        super().__init__(what)
+        self.hint = hint
 
 
 @dataclass(frozen=True, slots=True)

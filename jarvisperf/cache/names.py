@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SEPARATOR: Final = ":"
+_LONGEST_TAG_BYTES: Final = 1000
+_MOST_TAGS: Final = 1000
 
 
 class Names:
@@ -56,3 +61,35 @@ def checked_key(key: object) -> str:
     if not key:
         raise ValueError("key is '': give a str of one character or more")
     return key
+
+
+def checked_keys(keys: Iterable[str]) -> list[str]:
+    """Return the keys as a list, or say what is wrong with one of them.
+
+    Raises:
+        TypeError: One is not a str, or a str was given in place of several.
+        ValueError: One is empty.
+    """
+    if isinstance(keys, str):
+        raise TypeError(f"keys is the str {keys!r}: give several keys, such as [{keys!r}]")
+    return [checked_key(key) for key in keys]
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return the tags, each once, or say what is wrong with one of them.
+
+    Raises:
+        TypeError: One is not a str, or a str was given in place of several.
+        ValueError: One is empty, or they are too long or too many to be stored.
+    """
+    if isinstance(tags, str):
+        raise TypeError(f"tags is the str {tags!r}: give several tags, such as [{tags!r}]")
+    found = tuple(dict.fromkeys(tags))
+    for tag in found:
+        if not isinstance(tag, str):
+            raise TypeError(f"tag is {tag!r}: give a str, not {type(tag).__name__}")
+        if not 0 < len(_encoded(tag)) <= _LONGEST_TAG_BYTES:
+            raise ValueError(f"tag is {tag[:40]!r}: give a str of 1 to {_LONGEST_TAG_BYTES} bytes in UTF-8")
+    if len(found) > _MOST_TAGS:
+        raise ValueError(f"{len(found)} tags are too many: give {_MOST_TAGS} at most")
+    return found

@@ -16,19 +16,40 @@ class KeyPattern:
     """A pattern, ready to be matched.
 
     Attributes:
+        text: The pattern itself.
         head: The literal text that every matching key starts with.
         is_literal: Only one key can match, ``head`` itself.
         matches: Whether a key matches.
     """
 
-    __slots__ = ("head", "is_literal", "matches")
+    __slots__ = ("head", "is_literal", "matches", "text")
 
     def __init__(self, pattern: str) -> None:
         special = _SPECIAL.search(pattern)
+        self.text = pattern
         self.head = pattern if special is None else pattern[: special.start()]
         self.is_literal = special is None
         matching = re.compile(fnmatch.translate(pattern)).match
         self.matches: Callable[[str], bool] = lambda key: matching(key) is not None
+
+
+def literal(text: str) -> str:
+    """Give the pattern that matches this text and nothing else."""
+    return _SPECIAL.sub(r"[\g<0>]", text)
+
+
+def checked_pattern(pattern: object) -> KeyPattern:
+    """Make a pattern ready, or say what is wrong with it.
+
+    Raises:
+        TypeError: It is not a str.
+        ValueError: It is empty.
+    """
+    if not isinstance(pattern, str):
+        raise TypeError(f"pattern is {pattern!r}: give a str, not {type(pattern).__name__}")
+    if not pattern:
+        raise ValueError("pattern is '': give a key, or a pattern such as 'embeddings:*'")
+    return KeyPattern(pattern)
 
 
 EVERY_KEY = KeyPattern("*")

@@ -1,40 +1,80 @@
-"""The second tier: a Redis server, spoken to with short timeouts and without the client's own retries."""
+"""The second tier: Redis in any deployment, spoken to with short timeouts and without the client's own retries.
+
+Names in Redis:
+
+- ``namespace:key`` for values, and for marks that say why there is none (``marks``);
+- ``namespace#generation``, and ``namespace#count``: how often a pattern or a tag was invalidated;
+- ``namespace#tag#digest`` for the keys of a tag, ``namespace#refresh#digest`` for who refreshes a value.
+
+Messages go through the channel ``namespace#changes``.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any, Final
+import time
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from jarvisperf.cache.redis_url import check_redis_url, fault_in_client, without_password
+from jarvisperf.cache import marks, redis_scripts
+from jarvisperf.cache.envelope import VERSION_OFFSET
+from jarvisperf.cache.messages import Message, to_bytes
+from jarvisperf.cache.redis_connect import Limits, link_to
+from jarvisperf.cache.redis_link import SCAN_BATCH
 from jarvisperf.cache.tier import CorruptEntryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
+    from jarvisperf.cache.messages import Kind
     from jarvisperf.cache.names import Names
     from jarvisperf.cache.pattern import KeyPattern
+    from jarvisperf.cache.redis_link import Command
+    from jarvisperf.cache.tier import Write
+    from jarvisperf.cache.versions import Versions
 
-_BATCH: Final = 1000
 # Redis adds the time to live to its clock in 64-bit milliseconds; whoever asks for a century means never.
 _CENTURY_SECONDS: Final = 100 * 365.25 * 86400
 _GLOB_SPECIAL = re.compile(rb"([*?\[\]\\^-])")
+_TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
+# A mark outlives its lease by far, so that a slow holder may still fill the key if nobody else took or voided it.
+_LEASE_MARK_SECONDS: Final = 3600.0
+
+
+class Lease(NamedTuple):
+    """The right to fill one key.
+
+    Attributes:
+        token: In the mark that the key holds; empty: the key holds a value, to be replaced.
+        version: Of that value.
+        changes: How often a pattern or tag had been invalidated.
+    """
+
+    token: bytes
+    version: int
+    changes: int
 
 
 class RedisStore:
-    """Bytes under the names of one namespace in one Redis database.
+    """Bytes under the names of one namespace in one Redis.
 
     Args:
-        url: ``redis://``, ``rediss://`` or ``unix://``; what the URL's query says wins over the arguments below.
+        where: A URL or a client, see ``redis_connect.link_to``.
         names: Of the namespace.
-        connect_seconds: How long a connection may take.
-        reply_seconds: How long the server may be silent.
+        limits: The timeouts.
+        versions: Gives the versions of deletions.
+        sender: Which cache this is, in messages.
+
+    Attributes:
+        generation: Of the namespace; values of an older one are not read.
+        invalidations: Of patterns and tags, as far as they were heard of.
+        missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
 
     Raises:
+        TypeError: It is neither URL nor client.
         ValueError: The URL has none of the allowed forms, or an option that the client refuses.
     """
 
@@ -42,74 +82,311 @@ class RedisStore:
     # OSError: what the client lets through of the sockets' own errors.
     failures: tuple[type[Exception], ...] = (redis.RedisError, OSError)
 
-    def __init__(self, url: str, names: Names, connect_seconds: float, reply_seconds: float) -> None:
-        self.place = without_password(check_redis_url(url))
+    def __init__(
+        self,
+        where: str | redis.Redis | redis.RedisCluster,
+        names: Names,
+        limits: Limits,
+        versions: Versions,
+        sender: bytes = b"",
+    ) -> None:
+        self.link, self.place = link_to(where, limits)
+        self.generation = 0
+        self.invalidations: int | None = None
+        self.missed_invalidations = False
         self._names = names
-        try:
-            self._client: Any = redis.Redis.from_url(
-                url,
-                socket_connect_timeout=connect_seconds,
-                socket_timeout=reply_seconds,
-                retry=Retry(NoBackoff(), 0),  # the client's own retries nest, and then last for minutes
-                decode_responses=False,
-            )
-            pool = self._client.connection_pool
-            pool.connection_class(**pool.connection_kwargs)  # connects to nothing, but finds wrong options
-        except (TypeError, ValueError, redis.RedisError) as error:
-            raise ValueError(fault_in_client(url, error)) from None
+        self._versions = versions
+        self._sender = sender
+        space = names.prefix[:-1]
+        self.channel = space + b"#changes"
+        self._count_name = space + b"#count"
+        self._generation_name = space + b"#generation"
+        self._tag_prefix = space + b"#tag#"
+        self._refresh_prefix = space + b"#refresh#"
 
     def open(self) -> None:
-        """Find out whether the server answers, with a new connection."""
-        self._client.connection_pool.disconnect(inuse_connections=False)
-        self._client.ping()
+        """Find out whether the server answers, with a new connection, and learn the namespace's generation."""
+        self.link.open()
+        self._raise_generation(self.generation)
+        self.count_invalidations()
+
+    def count_invalidations(self) -> None:
+        """Find out whether some were not heard of."""
+        count = int(self.link.call(self._count_name, "GET", self._count_name) or 0)
+        if self.invalidations not in {None, count}:
+            self.missed_invalidations = True
+        self.invalidations = count
 
     def get(self, key: str) -> bytes | None:
-        """Give what is held for a key."""
+        """Give what is held for a key: a value or a mark."""
+        name = self._names.name(key)
         try:
-            found = self._client.get(self._names.name(key))
+            found: bytes | None = self.link.call(name, "GET", name)
         except redis.ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
                 raise CorruptEntryError(str(error)) from None
             raise
-        return None if found is None else bytes(found)
+        return found
 
-    def put(self, key: str, blob: bytes, seconds: float) -> None:
-        """Hold bytes."""
-        milliseconds = math.ceil(seconds * 1000) if seconds < _CENTURY_SECONDS else None
-        self._client.set(self._names.name(key), blob, px=milliseconds)
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are."""
+        found = self.link.get_many([self._names.name(key) for key in keys])
+        return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
+        """Hold bytes, and say so."""
+        name = self._names.name(key)
+        commands = self._writing(name, blob, seconds, tags)
+        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        self.link.many(commands)
+
+    def put_many(self, writes: Sequence[Write]) -> None:
+        """Hold several, and say so."""
+        for batch in _batches(list(writes), SCAN_BATCH):
+            commands: list[Command] = []
+            for write in batch:
+                commands += self._writing(self._names.name(write.key), write.blob, write.seconds, write.tags)
+            newest = max(_version_in(write.blob) for write in batch)
+            commands.append(self._publishing("keys", [write.key for write in batch], newest))
+            self.link.many(commands)
+
+    def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
+        """Hold bytes unless there is a value or a mark; whether they are held."""
+        name = self._names.name(key)
+        expiry = () if seconds >= _CENTURY_SECONDS else ("PX", _milliseconds(seconds))
+        replies = self.link.many([*self._tagging(name, seconds, tags), (name, ("SET", name, blob, "NX", *expiry))])
+        return replies[-1] is not None
+
+    def put_if_newer(self, writes: Sequence[Write]) -> None:
+        """Hold those that are newer than what is there; for what was written while Redis could not be reached."""
+        for batch in _batches(list(writes), SCAN_BATCH):
+            commands: list[Command] = []
+            for write in batch:
+                name = self._names.name(write.key)
+                version = write.blob[VERSION_OFFSET : VERSION_OFFSET + 8]
+                script = _script(redis_scripts.PUT_NEWER, name, write.blob, _milliseconds(write.seconds), version)
+                commands += [*self._tagging(name, write.seconds, write.tags), script]
+            commands.append(self._publishing("keys", [write.key for write in batch], self._versions.next()))
+            self.link.many(commands)
+
+    def bury_if_older(self, keys: dict[str, int]) -> None:
+        """Delete those whose value is not newer than the deletion's version."""
+        for batch in _batches(list(keys.items()), SCAN_BATCH):
+            names = [self._names.name(key) for key, _ in batch]
+            burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
+            saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
+            self._bury(names, burying, saying)
+
+    def replace(self, key: str, blob: bytes, seconds: float, version: int) -> bool:
+        """Hold bytes if the value there has this version; whether it had."""
+        return self._fill(key, blob, seconds, (), Lease(b"", version, 0)) != 0
 
     def delete(self, key: str) -> bool:
-        """Remove a key; whether it was there."""
-        return bool(self._client.unlink(self._names.name(key)))
+        """Remove a key and say so; whether it was there."""
+        return bool(self.delete_many([key]))
 
-    def delete_many(self, keys: set[str]) -> None:
-        """Remove keys."""
-        self._unlink([self._names.name(key) for key in keys])
+    def delete_many(self, keys: Collection[str]) -> set[str]:
+        """Remove keys and say so; returns those that were there."""
+        found: set[str] = set()
+        for batch in _batches(list(keys), SCAN_BATCH):
+            version = self._versions.next()
+            names = [self._names.name(key) for key in batch]
+            burying = [self._burying(name, version) for name in names]
+            replies = self._bury(names, burying, self._publishing("keys", batch, version))
+            found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
+        return found
+
+    def discard(self, key: str) -> None:
+        """Remove what was found for a key and is no entry; what the disk has of it is still good."""
+        name = self._names.name(key)
+        self.link.call(name, "UNLINK", name)
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match, found with SCAN."""
+        keys: set[str] = set()
+        for found in self._matching(pattern):
+            names = [self._names.name(key) for key in found]
+            heads = self.link.many([_script(redis_scripts.IS_VALUE, name) for name in names])
+            keys.update(key for key, is_value in zip(found, heads, strict=True) if is_value)
+        return keys
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match, found with SCAN; returns those."""
+        """Remove the keys that match, found with SCAN, and say so; returns those."""
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
+        self._count_change()
         keys: set[str] = set()
-        for names in self._scan(pattern.head):
-            found = {key for name in names if (key := self._names.key(name)) and pattern.matches(key)}
-            self.delete_many(found)
-            keys |= found
+        for found in self._matching(pattern):
+            keys |= self.delete_many(found)
+        self._publish("pattern", [pattern.text])
         return keys
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags, and say so; returns those."""
+        self._count_change()
+        keys: set[str] = set()
+        for tag in tags:
+            of_tag = self._tag_name(tag)
+            members = self.link.call(of_tag, "ZRANGE", of_tag, 0, -1)
+            for batch in _batches(members, SCAN_BATCH):
+                found = [key for name in batch if (key := self._names.key(name))]
+                # A key that is written again meanwhile is tagged again after the write, so this order loses none.
+                self.link.call(of_tag, "ZREM", of_tag, *batch)
+                keys |= self.delete_many(found)
+        self._publish("tags", list(tags))
+        return keys
+
+    def begin_generation(self) -> None:
+        """Make all that was written so far unreadable, in one step, and say so."""
+        self.link.call(self._generation_name, "INCR", self._generation_name)
+        self._raise_generation(self.generation + 1)
+        self._publish("all", [])
+
+    def clear(self) -> None:
+        """Remove every key of the namespace."""
+        self.begin_generation()
+        for names in self.link.scan(_glob(self._names.prefix)):
+            self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
+
+    def take_lease(self, key: str, held_version: int, lease_seconds: float) -> Lease | None:
+        """Ask for the right to fill a key; None: somebody else has it.
+
+        Args:
+            key: The key.
+            held_version: Of the value that is to be replaced; 0: none was found.
+            lease_seconds: After that long somebody else may get it.
+        """
+        name, token = self._names.name(key), marks.new_token()
+        if held_version:
+            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
+            asking: Command = (of_refresh, ("SET", of_refresh, token, "NX", "PX", _milliseconds(lease_seconds)))
+        else:
+            stay = _milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
+            asking = _script(redis_scripts.LEASE, name, token, _milliseconds(lease_seconds), stay)
+        granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
+        if held_version:
+            return Lease(b"", held_version, int(changes or 0)) if granted else None
+        return Lease(token, 0, int(changes or 0)) if granted == 1 else None
+
+    def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
+        """Hold what the holder of a lease has computed, and say so; False: it came too late, something has changed."""
+        if not self._fill(key, blob, seconds, tags, lease):
+            return False
+        if int(self.link.call(self._count_name, "GET", self._count_name) or 0) != lease.changes:
+            # A pattern or a tag was invalidated meanwhile, and what was computed may be from before.
+            self.delete(key)
+            return False
+        return True
+
+    def release(self, key: str, lease: Lease) -> None:
+        """Give a lease back."""
+        name = self._names.name(key)
+        if lease.token:
+            script = _script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)
+            self.link.call(*_flat(script))
+        else:
+            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
+            self.link.call(of_refresh, "UNLINK", of_refresh)
+
+    def size(self) -> tuple[int, int]:
+        """Nothing: Redis does not know what one namespace holds without a search."""
+        return 0, 0
+
+    def hear_invalidation(self) -> None:
+        """Count an invalidation of a pattern or tags."""
+        if self.invalidations is not None:
+            self.invalidations += 1
 
     def close(self) -> None:
         """Close the connections."""
-        self._client.close()
+        self.link.close()
 
-    def _scan(self, head: str) -> Iterator[list[bytes]]:
-        glob = _GLOB_SPECIAL.sub(rb"\\\1", self._names.name(head)) + b"*"
-        cursor = 0
-        while True:
-            cursor, names = self._client.scan(cursor, match=glob, count=_BATCH)
-            yield names
-            if not int(cursor):
-                return
+    def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
+        name = self._names.name(key)
+        expected = lease.version.to_bytes(8, "big")
+        script = _script(redis_scripts.FILL, name, lease.token, expected, blob, _milliseconds(seconds))
+        commands = [*self._tagging(name, seconds, tags), script, *self._tagging(name, seconds, tags)]
+        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        return int(self.link.many(commands)[len(tags)])
 
-    def _unlink(self, names: list[bytes]) -> None:
-        for start in range(0, len(names), _BATCH):
-            self._client.unlink(*names[start : start + _BATCH])
+    def _writing(self, name: bytes, blob: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
+        expiry = () if seconds >= _CENTURY_SECONDS else ("PX", _milliseconds(seconds))
+        setting: Command = (name, ("SET", name, blob, *expiry))
+        if not tags:
+            return [setting]
+        # Tagged before, for it may be cut off half-way; and after, for an invalidation may come in between.
+        return [*self._tagging(name, seconds, tags), setting, *self._tagging(name, seconds, tags)]
+
+    def _tagging(self, name: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
+        now = int(time.time() * 1000)
+        milliseconds = _milliseconds(seconds)
+        score = "+inf" if milliseconds == "" else now + int(milliseconds)
+        return [_script(redis_scripts.TAG, self._tag_name(tag), name, score, now, milliseconds) for tag in tags]
+
+    def _tag_name(self, tag: str) -> bytes:
+        return self._tag_prefix + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+
+    def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
+        try:
+            return self.link.many([*burying, saying])
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            # A full server takes no tombstones, but it deletes.
+            return self.link.many([*((name, ("UNLINK", name)) for name in names), saying])
+
+    def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:
+        mark = marks.tombstone(version)
+        return _script(redis_scripts.BURY, name, mark, _TOMBSTONE_MILLISECONDS, "1" if only_older else "")
+
+    def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
+        for names in self.link.scan(_glob(self._names.name(pattern.head))):
+            keys = [key for name in names if (key := self._names.key(name)) and pattern.matches(key)]
+            if keys:
+                yield keys
+
+    def _count_change(self) -> None:
+        self.link.call(self._count_name, "INCR", self._count_name)
+        self.hear_invalidation()
+
+    def _raise_generation(self, least: int) -> None:
+        raised = self.link.call(*_flat(_script(redis_scripts.RAISE, self._generation_name, least)))
+        self.generation = max(self.generation, int(raised))
+
+    def _publishing(self, kind: Kind, names: Sequence[str], version: int) -> Command:
+        message = Message(self._sender, kind, version, self.generation, tuple(names))
+        return self.channel, ("PUBLISH", self.channel, to_bytes(message))
+
+    def _publish(self, kind: Kind, names: Sequence[str]) -> None:
+        self.link.many([self._publishing(kind, names, self._versions.next())])
+
+
+def is_full(error: Exception) -> bool:
+    """Whether Redis said that it is out of memory; from within a script it says so in the text only."""
+    return isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in str(error)
+
+
+def _script(script: bytes, name: bytes, *arguments: object) -> Command:
+    return name, ("EVAL", script, 1, name, *arguments)
+
+
+def _flat(command: Command) -> tuple[Any, ...]:
+    name, arguments = command
+    return (name, *arguments)
+
+
+def _milliseconds(seconds: float) -> int | str:
+    """As Redis takes it; empty: for ever."""
+    return "" if seconds >= _CENTURY_SECONDS else math.ceil(seconds * 1000)
+
+
+def _glob(head: bytes) -> bytes:
+    return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
+
+
+def _version_in(blob: bytes) -> int:
+    return int.from_bytes(blob[VERSION_OFFSET : VERSION_OFFSET + 8], "big")
+
+
+def _batches(items: list[Any], size: int) -> Iterable[list[Any]]:
+    return (items[start : start + size] for start in range(0, len(items), size))

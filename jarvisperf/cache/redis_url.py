@@ -3,16 +3,66 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
-ALLOWED_FORMS = "redis://host:port[/db], rediss://host:port[/db] or unix:///path"
+ALLOWED_FORMS = (
+    "redis://host:port[/db], rediss://host:port[/db], redis+sentinel://host:port[,host:port]/master[/db], "
+    "redis+cluster://host:port[,host:port] (with TLS: rediss+...) or unix:///path"
+)
+_SCHEMES = frozenset(
+    {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
+)
+_DEFAULT_PORTS = {"sentinel": 26379, "cluster": 6379}
 # The cache stores bytes and does not let the client retry; these would change that.
 _FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
 # The parser drops tabs and ends of lines, and blanks at the ends: it would connect to another place than was written.
 _WHITE_SPACE = re.compile(r"[^\S ]|^ | $|^(?!unix:).* ", re.DOTALL)
 # To the last @, for a password with a slash in it makes a URL that nothing can take apart.
-_PASSWORD = re.compile(r"^((?:\w+:)?/*[^:@/]*):.*@", re.DOTALL)
+_PASSWORD = re.compile(r"^((?:[\w+]+:)?/*[^:@/]*):.*@", re.DOTALL)
 _PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&#]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a URL says about how Redis is run.
+
+    Attributes:
+        kind: One server, the master that Sentinels name, or a cluster.
+        url: The same in the client's own form: scheme, credentials, first host, database, options.
+        hosts: Of the Sentinels, or the servers that know the cluster.
+        master: What the Sentinels call it.
+    """
+
+    kind: Literal["server", "sentinel", "cluster"]
+    url: str
+    hosts: tuple[tuple[str, int], ...] = ()
+    master: str = ""
+
+
+def parts_of_deployment(url: str) -> Deployment:
+    """Take a URL apart that ``check_redis_url`` has found well-formed."""
+    scheme, _, kind = url.partition("://")[0].partition("+")
+    if not kind:
+        return Deployment("server", url)
+    parts = urlsplit(url)
+    credentials, at, places = parts.netloc.rpartition("@")
+    hosts = tuple(_host(place, _DEFAULT_PORTS[kind]) for place in places.split(","))
+    path = [part for part in parts.path.split("/") if part]
+    database = path[1] if kind == "sentinel" and len(path) > 1 else ""
+    first = f"[{hosts[0][0]}]" if ":" in hosts[0][0] else hosts[0][0]
+    plain = urlunsplit((scheme, f"{credentials}{at}{first}:{hosts[0][1]}", f"/{database}", parts.query, ""))
+    if kind == "cluster":
+        return Deployment("cluster", plain, hosts)
+    return Deployment("sentinel", plain, hosts, path[0])
+
+
+def _host(place: str, default_port: int) -> tuple[str, int]:
+    parts = urlsplit(f"//{place}")
+    if not parts.hostname or parts.port == 0:
+        raise ValueError(f"no host in {place!r}")
+    return parts.hostname, parts.port or default_port
 
 
 def check_redis_url(url: str) -> str:
@@ -52,19 +102,42 @@ def _message(url: str, fault: str) -> str:
 def _fault(url: str) -> str | None:
     if _WHITE_SPACE.search(url):
         return "holds white space"
+    scheme = url.partition("://")[0]  # as it is written: the client takes small letters only
+    if "+" in scheme and scheme in _SCHEMES:
+        return _fault_of_deployment(url)
+    return _fault_of_server(url, scheme)
+
+
+def _fault_of_server(url: str, scheme: str) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:  # its text may hold a part of the password
         return "has a host or port that cannot be read"
-    scheme = url.partition("://")[0]  # as it is written: the client takes small letters only
-    if scheme not in {"redis", "rediss", "unix"}:
+    if scheme not in _SCHEMES:
         return "has no scheme that is known"
     if scheme == "unix":
         return None if len(parts.path) > 1 else "names no socket path"
     if not parts.hostname or port == 0:
         return "has port 0" if parts.hostname else "names no host"
     return _fault_of_database(parts.path.strip("/"))
+
+
+def _fault_of_deployment(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        path = [part for part in parts.path.split("/") if part]
+        if "+sentinel" in parts.scheme:
+            if not path:
+                return "names no master"
+            if fault := _fault_of_database("/".join(path[1:])):
+                return fault
+        elif path and path != ["0"]:
+            return "names a database, and a cluster has only one"
+        parts_of_deployment(url)
+    except ValueError:
+        return "has a host or port that cannot be read"
+    return None
 
 
 def _fault_of_database(database: str) -> str | None:

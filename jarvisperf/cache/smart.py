@@ -2,39 +2,41 @@
 
 from __future__ import annotations
 
+import math
 import os
-import random
 import threading
 import time
+import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.codec import CODEC_ID, IMMUTABLE_SCALARS, UNREADABLE, decode, encode
-from jarvisperf.cache.envelope import Envelope, seal, unseal
-from jarvisperf.cache.expiry import checked_ttl, remaining_seconds
-from jarvisperf.cache.guarded import GuardedTier
-from jarvisperf.cache.leaves import UnencodableError
-from jarvisperf.cache.memory import MemoryTier
-from jarvisperf.cache.names import Names, checked_key
-from jarvisperf.cache.options import check_at_least, checked_seconds
-from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
-from jarvisperf.cache.stripes import Stripes
+from jarvisperf.cache.assembly import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
+from jarvisperf.cache.beside import at_once, beside_the_loop
+from jarvisperf.cache.core import Life
+from jarvisperf.cache.expiry import checked_ttl
+from jarvisperf.cache.flights import Flights
+from jarvisperf.cache.hits import make_reader
+from jarvisperf.cache.memory import MOST_BYTES
+from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
+from jarvisperf.cache.pattern import checked_pattern
+from jarvisperf.cache.stats import counts_of, stats_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import enum
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import TracebackType
     from typing import Self
 
-    from jarvisperf.cache.memory import Entry
+    import redis
+
+    from jarvisperf.cache.core import Core
+    from jarvisperf.cache.loading import Steps
     from jarvisperf.cache.stats import CacheStats
 
-# The first failing call may cost both of them, and is to be over within half a second.
-REDIS_CONNECT_SECONDS: Final = 0.15
-REDIS_REPLY_SECONDS: Final = 0.2
-_LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
+_T = TypeVar("_T")
 
-_GENERATION: Final = 0
 _ABSENT: Final = object()
+_MEMORY_SECONDS: Final = 60.0
 
 
 class SmartCache:
@@ -45,24 +47,34 @@ class SmartCache:
     error: the read is a miss, the failure is counted and logged once, and a thread in the background finds out when
     the tier can be used again.
 
-    What was set cannot be changed from outside: memory shares only immutable values (str, bytes, int, float, bool,
-    None); of any other value it holds the encoded bytes, and every ``get`` decodes its own copy.
+    What was set cannot be changed from outside: memory shares only values that nobody can change; of any other it
+    holds a private copy or the encoded bytes, and every ``get`` gives a copy of its own.
 
     A value comes back equal and of the same type: None, bool, int of any size, float, complex, str, bytes, list,
-    tuple, dict, set, frozenset, datetime, date, time, timedelta, Decimal, Fraction, UUID, Path, numpy arrays and
-    scalars, nested as you like. Nothing is pickled.
+    tuple, dict, set, frozenset, datetime, date, time, timedelta, Decimal, Fraction, UUID, Path, members of registered
+    Enums, numpy arrays and scalars, nested as you like. Nothing is pickled unless ``pickle_secret`` is given.
 
     Args:
-        redis_url: ``redis://host:port[/db]``, ``rediss://…`` or ``unix:///path``; None: no Redis tier. A server that
-            does not answer is no error; the constructor waits for it 0.4 s at most.
+        redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
+            ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
+            client of redis-py (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS are taken
+            over; None: no Redis tier. A server that does not answer is no error; the constructor waits for it 0.4 s at
+            most.
         local_cache_dir: Folder of the disk tier, created for its owner only; None: no disk tier. A folder that
             cannot be written is logged once, and the cache works without it.
         default_ttl: Seconds that a value lives if ``set`` says nothing else; may be infinity.
         namespace: Keeps caches apart that share a Redis or a folder; a word without a colon.
         memory_items: Most entries in memory; 0: no memory tier.
+        memory_bytes: About how much the memory tier may hold.
+        memory_seconds: How long memory is believed without a look at the tiers below; None: 60 s if there are any.
+            Changes by other processes are heard at once through Redis; this is the backstop.
         disk_bytes: About how much the disk tier may hold; the oldest goes first.
         redis_connect_seconds: How long a connection to Redis may take.
         redis_reply_seconds: How long Redis may be silent before it counts as down.
+        redis_call_seconds: How long one exchange with Redis may take altogether; None: the sum of the two.
+        enums: Classes of Enum whose members may be stored, by their names.
+        pickle_secret: At least 32 random bytes, the same in all processes: what has no other encoding is pickled, and
+            every entry carries a keyed MAC that is verified before anything is read.
         clock: Monotonic seconds; entries in memory expire by it.
         wall_clock: Seconds since 1970; entries in Redis and on disk expire by it.
 
@@ -71,43 +83,45 @@ class SmartCache:
         ValueError: An argument has a value that it cannot have, such as a malformed URL.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a cache has as many settings; all but three are by name
         self,
-        redis_url: str | None = "redis://localhost:6379",
+        redis_url: str | redis.Redis | redis.RedisCluster | None = "redis://localhost:6379",
         local_cache_dir: Path | str | None = Path("data/cache"),
         default_ttl: float = 3600,
         *,
         namespace: str = "jarvisperf",
         memory_items: int = 10_000,
+        memory_bytes: int = MOST_BYTES,
+        memory_seconds: float | None = None,
         disk_bytes: int = 2**30,
         redis_connect_seconds: float = REDIS_CONNECT_SECONDS,
         redis_reply_seconds: float = REDIS_REPLY_SECONDS,
+        redis_call_seconds: float | None = None,
+        enums: Iterable[type[enum.Enum]] = (),
+        pickle_secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        from jarvisperf.cache.options import checked_seconds
+
         self._default_seconds = checked_seconds("default_ttl", default_ttl)
-        self._names = Names(namespace)
-        check_at_least("memory_items", memory_items, 0)
-        check_at_least("disk_bytes", disk_bytes, 1)
-        folder = _checked_folder(local_cache_dir)
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._memory = MemoryTier(memory_items, clock)
-        self._entries = self._memory.entries
-        self._stripes = Stripes()
+        if memory_seconds is None:
+            memory_seconds = math.inf if redis_url is None and local_cache_dir is None else _MEMORY_SECONDS
+        plan = Plan(
+            redis_url, local_cache_dir, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
+            redis_connect_seconds, redis_reply_seconds, redis_call_seconds, enums, pickle_secret, clock, wall_clock,
+        )  # fmt: skip
+        self._core, self._coherence = assemble(plan)
+        self._base = counts_of(self._core)
+        entries = self._core.memory.entries
+        vars(self)["get"] = make_reader(entries, clock, self._find)
+        vars(self)["get_from_memory"] = make_reader(entries, clock, self._find_in_memory)
+        self._flights = Flights()
         self._closed = False
         self._close_lock = threading.Lock()
-        self._memory_misses = 0
-        self._misses = 0
-        self._sets = 0
-        jitter = random.Random()  # noqa: S311 - it spreads probes in time and guards nothing
-        timeouts = (
-            checked_seconds("redis_connect_seconds", redis_connect_seconds),
-            checked_seconds("redis_reply_seconds", redis_reply_seconds),
-        )
-        self._redis = None if redis_url is None else _redis_tier(redis_url, self._names, timeouts, jitter)
-        self._disk = None if folder is None else _disk_tier(folder, self._names, disk_bytes, jitter)
-        self._lower = tuple(tier for tier in (self._redis, self._disk) if tier is not None)
+        _caches.add(self)
+
+    # --- one key
 
     def get(self, key: str, default: Any = None) -> Any:
         """Give the value of a key.
@@ -121,25 +135,16 @@ class SmartCache:
             TypeError: The key is not a str.
             ValueError: The key is empty.
         """
-        # A hit on an immutable value ends here: one look-up, one comparison, one count.
-        try:
-            entry = self._entries[key]
-        except (KeyError, TypeError):
-            return self._find(key, default)
-        if entry.valid_until > self._clock():
-            entry.hits += 1
-            return entry.value
-        return self._find(key, default)
+        return self._find(key, default)  # where memory has no answer; see ``hits``
 
     def get_from_memory(self, key: str, default: Any = None) -> Any:
         """Give the value of a key if memory has it; a miss is not counted and no other tier is asked.
 
         For callers that must not wait, such as coroutines: they ask here first and elsewhere in a thread.
         """
-        entry = self._memory.live(checked_key(key))
-        return default if entry is None else _value_of(entry)
+        return self._find_in_memory(key, default)  # as above
 
-    def set(self, key: str, value: object, ttl: float | None = None) -> bool:
+    def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
         """Keep a value in every tier.
 
         Args:
@@ -147,6 +152,7 @@ class SmartCache:
             value: Any value that can be encoded; see the class.
             ttl: Seconds that it lives, from now; None: the cache's ``default_ttl``; infinity: it never expires;
                 0: it expires at once, so it is not kept and an older value of the key is removed.
+            tags: By which ``invalidate_tag`` finds it.
 
         Returns:
             Whether a tier holds the value now.
@@ -157,31 +163,13 @@ class SmartCache:
             ValueError: The key is empty, or the ttl is negative or not a number.
         """
         checked_key(key)
-        seconds = checked_ttl(ttl, self._default_seconds)
-        self._check_open()
-        shareable = type(value) in IMMUTABLE_SCALARS
-        payload = b"" if shareable and not self._lower else _encoded(value)
-        if not seconds:
-            self.delete(key)
+        life = self._life(ttl, tags)
+        core = self._open_core()
+        if not life.seconds:
+            core.encodable(value)
+            core.remove([key])
             return False
-        deadline = self._memory.now() + seconds
-        stripe = self._stripes.of(key)
-        with stripe.lock:
-            stripe.changes += 1
-            held = self._memory.holds_any
-            if self._lower:
-                created = self._wall_clock()
-                blob = seal(
-                    self._names.name(key), payload, created, created + seconds, codec=CODEC_ID, generation=_GENERATION
-                )
-                for tier in reversed(self._lower):
-                    held |= tier.put(key, blob, seconds)
-            if shareable:
-                self._memory.hold_value(key, value, deadline)
-            else:
-                self._memory.hold_payload(key, payload, deadline)
-            self._sets += 1
-        return held
+        return core.write(key, value, life)
 
     def delete(self, key: str) -> bool:
         """Remove a key from every tier.
@@ -193,12 +181,152 @@ class SmartCache:
             TypeError: The key is not a str.
             ValueError: The key is empty.
         """
-        stripe = self._stripes.of(checked_key(key))
-        self._check_open()
-        with stripe.lock:
-            stripe.changes += 1
-            found = [tier.delete(key) for tier in reversed(self._lower)]
-            return self._memory.delete(key) or any(found)
+        checked_key(key)
+        return bool(self._open_core().remove([key]))
+
+    def touch(self, key: str, ttl: float | None = None) -> bool:
+        """Give a key a new time to live, from now on; whether it was there.
+
+        Args:
+            key: A str that is not empty.
+            ttl: As for ``set``; 0 removes the key.
+
+        Raises:
+            TypeError: The key is not a str, or the ttl is no number.
+            ValueError: The key is empty, or the ttl is negative or not a number.
+        """
+        checked_key(key)
+        life = self._life(ttl, ())
+        core = self._open_core()
+        return core.touch(key, life) if life.seconds else bool(core.remove([key]))
+
+    def ttl(self, key: str) -> float | None:
+        """Give the seconds that a key has left; infinity: it never expires; None: it is not there.
+
+        Raises:
+            TypeError: The key is not a str.
+            ValueError: The key is empty.
+        """
+        checked_key(key)
+        found = self._open_core().look(key)
+        return None if found is None else found.seconds
+
+    def get_or_set(
+        self,
+        key: str,
+        factory: Callable[[], Any],
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
+        *,
+        stale_ttl: float = 0,
+        refresh_ahead: bool = False,
+        soft_seconds: float = 0,
+        hard_seconds: float = math.inf,
+    ) -> Any:
+        """Give the value of a key, or call the factory for it and keep what it returns.
+
+        However many callers want the key at the same time, the factory runs once: in this process always, among
+        processes while Redis is in use. What it raises is raised and not kept.
+
+        Args:
+            key: A str that is not empty.
+            factory: Makes the value.
+            ttl: As for ``set``.
+            tags: As for ``set``.
+            stale_ttl: For so many seconds after its expiry the old value may be given while a new one is made in the
+                background, and in place of a factory's error.
+            refresh_ahead: A value may be made anew in the background before it expires, the sooner the longer it
+                takes to make (XFetch).
+            soft_seconds: How long a caller waits for a new value before it takes the stale one.
+            hard_seconds: How long a caller waits where there is no stale value; then it is a TimeoutError, and the
+                factory goes on in the background.
+
+        Raises:
+            TimeoutError: The factory takes longer than ``hard_seconds``.
+            TypeError: The key is not a str, or the value cannot be encoded.
+            ValueError: The key is empty, or a number is out of its range.
+        """
+        from jarvisperf.cache.drivers import drive
+
+        steps = self.loading(
+            key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
+            hard_seconds=hard_seconds,
+        )  # fmt: skip
+        return drive(steps, factory)
+
+    def loading(
+        self,
+        key: str,
+        ttl: float | None = None,
+        tags: Iterable[str] = (),
+        *,
+        stale_ttl: float = 0,
+        refresh_ahead: bool = False,
+        soft_seconds: float = 0,
+        hard_seconds: float = math.inf,
+        in_background: bool = False,
+    ) -> Steps:
+        """Give the steps of ``get_or_set``, for a driver; see ``jarvisperf.cache.loading``."""
+        from jarvisperf.cache.loading import Order, load
+
+        order = Order.checked(self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
+        self._open_core()
+        return load(self, checked_key(key), order, in_background=in_background)
+
+    def __contains__(self, key: str) -> bool:
+        return self.get(key, _ABSENT) is not _ABSENT
+
+    # --- many keys
+
+    def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
+        """Give the values of those keys that are there: one round trip to Redis for all that memory lacks.
+
+        Raises:
+            TypeError: A key is not a str.
+            ValueError: A key is empty.
+        """
+        return self._open_core().look_many(checked_keys(keys))
+
+    def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
+        """Keep several values in every tier: one round trip to Redis, one transaction on disk.
+
+        Returns:
+            Whether a tier holds them now.
+
+        Raises:
+            TypeError: As for ``set``; then none was kept.
+            ValueError: As for ``set``; then none was kept.
+        """
+        checked_keys(values)
+        life = self._life(ttl, tags)
+        core = self._open_core()
+        if not life.seconds:
+            core.remove(list(values))
+            return False
+        return core.write_many(values, life)
+
+    def delete_many(self, keys: Iterable[str]) -> int:
+        """Remove keys from every tier; gives how many are known to have been there.
+
+        Raises:
+            TypeError: A key is not a str.
+            ValueError: A key is empty.
+        """
+        return len(self._open_core().remove(checked_keys(keys)))
+
+    def keys(self, pattern: str = "*") -> list[str]:
+        """Give the keys that match, of all tiers, in order; while Redis or the disk is down, those of the others.
+
+        A key whose value is only good for being served stale may be among them.
+
+        Args:
+            pattern: As for ``invalidate``.
+
+        Raises:
+            TypeError: The pattern is not a str.
+            ValueError: The pattern is empty.
+        """
+        return sorted(self._open_core().keys(checked_pattern(pattern)))
 
     def invalidate(self, pattern: str) -> int:
         """Remove the keys that match a pattern from every tier.
@@ -214,53 +342,48 @@ class SmartCache:
             TypeError: The pattern is not a str.
             ValueError: The pattern is empty.
         """
-        if not isinstance(pattern, str):
-            raise TypeError(f"pattern is {pattern!r}: give a str, not {type(pattern).__name__}")
-        if not pattern:
-            raise ValueError("pattern is '': give a key, or a pattern such as 'embeddings:*'")
-        self._check_open()
-        return self._invalidate(KeyPattern(pattern))
+        return len(self._open_core().invalidate(checked_pattern(pattern)))
+
+    def invalidate_tag(self, *tags: str) -> int:
+        """Remove the keys that have one of the tags from every tier.
+
+        Returns:
+            How many keys were removed.
+
+        Raises:
+            TypeError: A tag is not a str.
+            ValueError: A tag is empty or too long, or none was given.
+        """
+        wanted = checked_tags(tags)
+        if not wanted:
+            raise ValueError("invalidate_tag got no tag: give one or more")
+        return len(self._open_core().invalidate_tags(wanted))
 
     def clear(self) -> None:
         """Remove every key of this cache's namespace from every tier; other keys are left alone."""
-        self._check_open()
-        self._invalidate(EVERY_KEY)
+        self._open_core().clear()
+
+    # --- the cache itself
 
     def get_stats(self) -> CacheStats:
-        """Count what happened since the cache was made; see ``CacheStats``."""
-        redis, disk = self._redis, self._disk
-        # Without a Redis tier it found nothing of what reached past memory: the share of hits can be reckoned anyway.
-        redis_misses = redis.misses if redis else self._memory_misses
-        memory_hits = self._memory.hits()
-        hits = memory_hits + sum(tier.hits for tier in self._lower)
-        reads = hits + self._misses
-        return {
-            "hits": hits,
-            "misses": self._misses,
-            "hit_rate": hits / reads if reads else 0.0,
-            "memory_hits": memory_hits,
-            "memory_misses": self._memory_misses,
-            "memory_items": len(self._memory),
-            "memory_evictions": self._memory.evictions,
-            "redis_available": redis is not None and redis.available,
-            "redis_hits": redis.hits if redis else 0,
-            "redis_misses": redis_misses,
-            "redis_errors": redis.errors if redis else 0,
-            "redis_unsettled": redis.unsettled if redis else 0,
-            "local_cache_available": disk is not None and disk.available,
-            "disk_hits": disk.hits if disk else 0,
-            "disk_misses": disk.misses if disk else 0,
-            "disk_errors": disk.errors if disk else 0,
-            "disk_unsettled": disk.unsettled if disk else 0,
-            "sets": self._sets,
-            "errors": sum(tier.errors for tier in self._lower),
-            "corrupt": sum(tier.corrupt for tier in self._lower),
-        }
+        """Count what happened since the cache was made or ``reset_stats``; see ``CacheStats``."""
+        return stats_of(self._core, self._base)
+
+    def reset_stats(self) -> None:
+        """Begin to count anew."""
+        self._base = counts_of(self._core)
+        self._core.memory.latency.reset()
+        for tier in self._core.lower:
+            tier.reset_stats()
 
     @property
     def may_block(self) -> bool:
         """Whether a call may wait for Redis or a disk."""
-        return bool(self._lower)
+        return bool(self._core.lower)
+
+    def beside(self, call: Callable[..., _T], *args: Any) -> Awaitable[_T]:
+        """Run a call of this cache in a thread if it may wait, else here; for coroutines."""
+        return beside_the_loop(call, *args) if self.may_block else at_once(call, *args)
 
     def close(self) -> None:
         """Give back connections, files and memory; what Redis and the disk hold stays. More calls change nothing.
@@ -271,12 +394,9 @@ class SmartCache:
             if self._closed:
                 return
             self._closed = True
-        self._memory.close()
-        for tier in self._lower:
-            tier.close()
-
-    def __contains__(self, key: str) -> bool:
-        return self.get(key, _ABSENT) is not _ABSENT
+        if self._coherence is not None:
+            self._coherence.stop()
+        self._core.close()
 
     def __enter__(self) -> Self:
         return self
@@ -287,103 +407,37 @@ class SmartCache:
         self.close()
 
     def _find(self, key: str, default: object) -> object:
-        entry = self._memory.live(checked_key(key))
-        if entry is not None:
-            return _value_of(entry)
-        self._check_open()
-        self._memory_misses += 1
-        stripe = self._stripes.of(key)
-        changes = stripe.changes
-        for position, tier in enumerate(self._lower):
-            found = self._read(tier, key)
-            if found is None:
-                tier.misses += 1
-                continue
-            tier.hits += 1
-            value, envelope, blob, seconds = found
-            with stripe.lock:
-                if stripe.changes == changes:
-                    for upper in self._lower[:position]:
-                        upper.put(key, blob, seconds)
-                    self._hold(key, value, envelope, seconds)
-            return value
-        self._misses += 1
-        return default
+        found = self._open_core(checked_key(key)).look(key)
+        return default if found is None else found.value
 
-    def _read(self, tier: GuardedTier, key: str) -> tuple[object, Envelope, bytes, float] | None:
-        blob = tier.get(key)
-        if blob is None:
-            return None
-        envelope = unseal(blob, self._names.name(key))
-        value: object = UNREADABLE
-        if isinstance(envelope, Envelope) and envelope.codec == CODEC_ID and envelope.generation == _GENERATION:
-            seconds = remaining_seconds(envelope.created, envelope.expiry, self._wall_clock())
-            if seconds <= 0:
-                return None
-            value = decode(envelope.payload)
-            if value is not UNREADABLE:
-                return value, envelope, blob, seconds
-        tier.reject(key)
-        return None
+    def _find_in_memory(self, key: str, default: object) -> object:
+        found = self._core.in_memory(checked_key(key))
+        return default if found is None else found.value
 
-    def _hold(self, key: str, value: object, envelope: Envelope, seconds: float) -> None:
-        deadline = self._memory.now() + seconds
-        if type(value) in IMMUTABLE_SCALARS:
-            self._memory.hold_value(key, value, deadline)
-        else:
-            self._memory.hold_payload(key, bytes(envelope.payload), deadline)
+    def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
+        return Life(checked_ttl(ttl, self._default_seconds), tags=checked_tags(tags) if tags else ())
 
-    def _invalidate(self, pattern: KeyPattern) -> int:
-        # From the lowest tier up, and no copying upward from a tier once it is done with: see Stripe.changes.
-        removed: set[str] = set()
-        for tier in reversed(self._lower):
-            removed |= tier.invalidate(pattern)
-            self._stripes.note_change_of_all()
-        return len(removed | self._memory.invalidate(pattern))
-
-    def _check_open(self) -> None:
+    def _open_core(self, _key: str = "") -> Core:
         if self._closed:
             raise RuntimeError("this cache is closed: make a new one")
+        if self._coherence is not None:
+            self._coherence.start()  # in a forked child, nobody listens yet
+        return self._core
+
+    def _after_fork(self) -> None:
+        self._close_lock = threading.Lock()
+        self._flights = Flights()
+        self._core.after_fork()
+        if self._coherence is not None:
+            self._coherence.after_fork()
 
 
-def _value_of(entry: Entry) -> object:
-    entry.hits += 1
-    return entry.value if entry.payload is None else decode(entry.payload)
+_caches: Final[weakref.WeakSet[SmartCache]] = weakref.WeakSet()
 
 
-def _encoded(value: object) -> bytes:
-    try:
-        return encode(value)
-    except UnencodableError:
-        # Only a failure pays for finding out which part it was.
-        from jarvisperf.cache.culprit import find_culprit
-
-        raise TypeError(find_culprit(value)) from None
+def _prepare_caches_of_child() -> None:
+    for cache in list(_caches):
+        cache._after_fork()  # noqa: SLF001 - of the same module
 
 
-def _checked_folder(folder: Path | str | None) -> Path | None:
-    if folder is None:
-        return None
-    if not isinstance(folder, str | os.PathLike):
-        raise TypeError(f"local_cache_dir is {folder!r}: give a folder, or None for no disk tier")
-    if not str(folder):
-        raise ValueError("local_cache_dir is '': give a folder ('.' is the working folder), or None for no disk tier")
-    return Path(folder)
-
-
-def _redis_tier(url: str, names: Names, timeouts: tuple[float, float], jitter: random.Random) -> GuardedTier:
-    from jarvisperf.cache.redis_url import check_redis_url
-
-    check_redis_url(url)
-    from jarvisperf.cache.redis_tier import RedisStore  # the client takes a while to import
-
-    # In the background, for a host name that cannot be resolved can take many seconds.
-    return GuardedTier(
-        RedisStore(url, names, *timeouts), jitter, wait_seconds=max(_LONGEST_WAIT_FOR_REDIS_SECONDS, sum(timeouts))
-    )
-
-
-def _disk_tier(folder: Path, names: Names, most_bytes: int, jitter: random.Random) -> GuardedTier:
-    from jarvisperf.cache.disk_tier import DiskStore
-
-    return GuardedTier(DiskStore(folder, names, most_bytes), jitter, wait_seconds=None)
+os.register_at_fork(after_in_child=_prepare_caches_of_child)

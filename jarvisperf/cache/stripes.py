@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-_COUNT: Final = 64
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_COUNT: Final = 256
 
 
 class Stripe:
     """What the keys of one stripe share.
 
+    A reader that found a value in a lower tier may copy it upward only if nothing was changed since it began, else it
+    could bring a value back that is gone.
+
     Attributes:
         lock: Held while one of the keys is changed in all tiers, so that the tiers agree.
-        changes: How often one of them was changed. A reader that found a value in a lower tier may copy it upward
-            only if nothing was changed since it began, else it could bring a value back that is gone.
+        changes: How often this process changed one of them; counted under the lock.
+        heard: How often another process did; counted by whoever hears of it, without the lock, which may be held for
+            as long as Redis takes.
     """
 
-    __slots__ = ("changes", "lock")
+    __slots__ = ("changes", "heard", "lock")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.changes = 0
+        self.heard = 0
+
+    def state(self) -> tuple[int, int]:
+        """Give what is the same as long as nothing was changed."""
+        return self.changes, self.heard
 
 
 class Stripes:
@@ -34,8 +47,28 @@ class Stripes:
         """Give the stripe of a key."""
         return self._stripes[hash(key) % _COUNT]
 
+    @contextlib.contextmanager
+    def changing(self, keys: Iterable[str]) -> Iterator[None]:
+        """Hold the locks of several keys, in one order for everybody, and count a change of each."""
+        numbers = sorted({hash(key) % _COUNT for key in keys})
+        with contextlib.ExitStack() as stack:
+            for number in numbers:
+                stack.enter_context(self._stripes[number].lock)
+                self._stripes[number].changes += 1
+            yield
+
     def note_change_of_all(self) -> None:
         """Count a change of every key; copies that have begun are finished first."""
         for stripe in self._stripes:
             with stripe.lock:
                 stripe.changes += 1
+
+    def hear_change_of_all(self) -> None:
+        """Count a change of every key by another process."""
+        for stripe in self._stripes:
+            stripe.heard += 1
+
+    def after_fork(self) -> None:
+        """Make the locks anew: other threads of the parent may have held them."""
+        for stripe in self._stripes:
+            stripe.lock = threading.RLock()

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from jarvisperf.cache.pattern import KeyPattern
+
+
+class Write(NamedTuple):
+    """Bytes to be held for a key.
+
+    Attributes:
+        key: The key.
+        blob: The bytes.
+        seconds: How long they are held, above 0; infinity: for ever.
+        tags: By which they can be invalidated.
+    """
+
+    key: str
+    blob: bytes
+    seconds: float
+    tags: tuple[str, ...] = ()
 
 
 class Tier(Protocol):
@@ -16,14 +34,29 @@ class Tier(Protocol):
     def get(self, key: str) -> bytes | None:
         """Give what is held for a key; None: nothing, or it has expired."""
 
-    def put(self, key: str, blob: bytes, seconds: float) -> bool:
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are."""
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes for a time above 0 (infinity: for ever); whether they are held."""
+
+    def put_many(self, writes: Sequence[Write]) -> bool:
+        """Hold several; whether all are held."""
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""
 
+    def delete_many(self, keys: Collection[str]) -> set[str]:
+        """Remove keys; returns those that were there."""
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match and have not expired."""
+
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; returns those."""
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those."""
 
     def clear(self) -> None:
         """Remove every key of the namespace, and nothing else."""
@@ -55,17 +88,32 @@ class Store(Protocol):
             CorruptEntryError: What is held is not what this store writes.
         """
 
-    def put(self, key: str, blob: bytes, seconds: float) -> None:
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are; what is corrupt is left out."""
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
         """Hold bytes."""
+
+    def put_many(self, writes: Sequence[Write]) -> None:
+        """Hold several."""
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""
 
-    def delete_many(self, keys: set[str]) -> None:
-        """Remove keys."""
+    def delete_many(self, keys: Collection[str]) -> set[str]:
+        """Remove keys; returns those that were there."""
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match."""
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; returns those."""
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those."""
+
+    def size(self) -> tuple[int, int]:
+        """Count entries and bytes, as far as it is known without a long search."""
 
     def close(self) -> None:
         """Give back what it holds of the system."""

@@ -49,7 +49,7 @@ def test_a_coroutine_function_runs_once_per_arguments(cache):
 def test_a_cache_that_waits_does_not_stop_the_event_loop(make_cache, tmp_path, monkeypatch):
     cache = make_cache(None, tmp_path / "disk")
     released = threading.Event()
-    monkeypatch.setattr(cache._disk._store, "get", lambda key: released.wait(30) and None)
+    monkeypatch.setattr(cache._core.disk._store, "get", lambda key: released.wait(30) and None)
 
     @cached(cache=cache)
     async def slow(x):

@@ -18,9 +18,11 @@ import diskcache
 import pytest
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS, BytesDisk, DiskStore
+from jarvisperf.cache.disk_database import BytesDisk
+from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS, DiskStore
 from jarvisperf.cache.names import Names
-from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.cache.pattern import KeyPattern
+from jarvisperf.cache.tier import CorruptEntryError, Write
 
 
 @pytest.fixture
@@ -276,11 +278,91 @@ def test_a_full_disk_is_counted_and_the_memory_goes_on(folder):
     assert shown.stdout.strip() == "True 301", shown.stderr
 
 
-def test_the_disk_is_bounded(make_cache, folder):
-    cache = make_cache(None, folder, disk_bytes=500_000)
-    for number in range(100):
-        cache.set(f"k{number}", os.urandom(50_000))
-    assert sum(file.stat().st_size for file in folder.rglob("*.val")) < 1_500_000
+@pytest.mark.parametrize("value_bytes", [5_000, 50_000])
+def test_the_disk_is_bounded(folder, value_bytes):
+    store = DiskStore(folder, Names("n"), 1_000_000)
+    store.open()
+    for number in range(3_000_000 // value_bytes):
+        store.put(f"k{number}", os.urandom(value_bytes), 60)
+        in_folder = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file() and "-wal" not in file.name)
+        assert in_folder < 1_400_000
+    items, held_bytes = store.size()
+    assert 500_000 < held_bytes < 1_200_000
+    assert items + store.evictions == 3_000_000 // value_bytes
+    assert store.get(f"k{number}") is not None
+    assert store.get("k0") is None
+    store.close()
+
+
+def test_a_value_that_would_push_out_much_of_the_rest_is_not_kept(folder):
+    store = DiskStore(folder, Names("n"), 1_000_000)
+    store.open()
+    store.put("small", b"x", 60)
+    store.put("large", b"old", 60)
+    store.put("large", bytes(300_000), 60)
+    assert (store.get("small"), store.get("large")) == (b"x", None)
+    assert store.refused == 1
+    store.close()
+
+
+@pytest.fixture
+def store(folder) -> DiskStore:
+    store = DiskStore(folder, Names("n"), 2**20)
+    store.open()
+    yield store
+    store.close()
+
+
+def test_several_are_written_and_read_at_once(store):
+    store.put_many([Write("a", b"1", 60), Write("b", b"2", 60, ("t",)), Write("big", bytes(50_000), 60)])
+    assert store.get_many(["a", "b", "c", "big"]) == {"a": b"1", "b": b"2", "big": bytes(50_000)}
+    assert store.keys(KeyPattern("?")) == {"a", "b"}
+    assert store.delete_many(["a", "c"]) == {"a"}
+
+
+def test_of_several_the_corrupt_are_left_out(store, folder):
+    store.put_many([Write("a", b"1", 60), Write("b", b"2", 60)])
+    rows(folder, "UPDATE Cache SET mode = 4 WHERE key = ?", b"n:a")
+    assert store.get_many(["a", "b"]) == {"b": b"2"}
+
+
+def test_a_tag_removes_what_has_it_in_this_namespace(store, folder):
+    other = DiskStore(folder, Names("m"), 2**20)
+    other.open()
+    other.put("a", b"1", 60, ("t",))
+    store.put("a", b"1", 60, ("t", "u"))
+    store.put("b", b"1", 60, ("u",))
+    store.put("c", b"1", 60)
+    assert store.invalidate_tags(["t"]) == {"a"}
+    assert store.invalidate_tags(["t", "u"]) == {"b"}
+    assert (store.get("c"), other.get("a")) == (b"1", b"1")
+    other.close()
+
+
+def test_tags_go_with_their_entries(store, folder):
+    for number in range(10):
+        store.put(f"k{number}", b"1", 60, ("t",))
+    store.put("k0", b"1", 60)
+    store.delete("k1")
+    assert store.invalidate(KeyPattern("k[2-5]")) == {"k2", "k3", "k4", "k5"}
+    assert rows(folder, "SELECT count(*) FROM CacheTag") == [(4,)]
+
+
+def test_a_write_that_fails_leaves_no_file_behind(store, folder):
+    with contextlib.closing(sqlite3.connect(folder / "cache.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(diskcache.Timeout):
+            store.put("k", bytes(100_000), 60)
+        other.execute("ROLLBACK")
+    assert not list(folder.rglob("*.val"))
+
+
+def test_replacing_a_large_value_removes_its_file(store, folder):
+    store.put("k", bytes(100_000), 60)
+    store.put("k", bytes(200_000), 60)
+    store.put("k2", bytes(100_000), 60)
+    store.put("k2", b"small", 60)
+    assert len(list(folder.rglob("*.val"))) == 1
 
 
 def _replace(folder: Path) -> None:
@@ -337,7 +419,7 @@ def test_a_range_of_keys_is_found_through_the_index(folder):
     store.open()
     statements: list[str] = []
     store._database._con.set_trace_callback(statements.append)
-    list(store._database.keys_from(b"n:", b"n;"))
+    list(store._database.names_from(b"n:", b"n;"))
     select = next(statement for statement in statements if "typeof" in statement)
     plan = " ".join(str(row) for row in store._database._con.execute("EXPLAIN QUERY PLAN " + select).fetchall())
     assert "USING INDEX Cache_key_raw" in plan

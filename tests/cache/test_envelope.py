@@ -3,59 +3,179 @@
 from __future__ import annotations
 
 import math
+import pickle
+import zlib
 
+import numpy as np
 import pytest
+from golden_envelopes import FOLDER, GOLDENS, KEY, SECRET, Golden
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.envelope import Envelope, Flaw, seal, unseal
+from jarvisperf.cache.codec import UNREADABLE, Codec
+from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
+from jarvisperf.cache.envelope import VERSION_OFFSET, Envelope, Flaw, mac_key, seal, unseal
 
-SEALED = seal(b"ns:key", b"payload", 100.0, 160.0, codec=1, generation=7)
-# Version 1 as it was first written: what is stored out there must stay readable.
-GOLDEN = bytes.fromhex(
-    "4a5043010100405900000000000040640000000000000000000000000007000000060000000000000007"
-    "8f7a0f136e733a6b65797061796c6f6164"
-)
-
-
-def test_the_layout_of_version_1_does_not_change():
-    assert SEALED == GOLDEN
+PAYLOAD = Encoded(MESSAGEPACK, (b"payload",))
+SEALED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",))
+SIGNED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",), secret=SECRET)
+TIMES = st.floats(0, 1e10)
 
 
-@given(st.binary(), st.binary(), st.floats(0, 1e10), st.floats(0) | st.just(math.inf), st.integers(0, 2**64 - 1))
-def test_what_was_sealed_is_read_back(key, payload, created, life, generation):
-    opened = unseal(seal(key, payload, created, created + life, codec=3, generation=generation), key)
-    assert opened == Envelope(created, created + life, generation, 3, memoryview(payload))
+def test_an_entry_of_version_1_is_still_read():
+    blob = (FOLDER / "envelope-1.bin").read_bytes()
+    opened = unseal(blob, KEY)
+    assert opened == Envelope(100.0, 160.0, 160.0, 7, 0, 0.0, (), MESSAGEPACK, memoryview(b"payload"))
+    assert unseal(blob, KEY, SECRET) is Flaw.WRONG_MAC
+    for place in range(len(blob)):
+        assert isinstance(unseal(blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :], KEY), Flaw)
 
 
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_what_was_released_is_still_read(golden: Golden):
+    opened = unseal(golden.blob, KEY, golden.secret)
+    assert isinstance(opened, Envelope)
+    assert opened[:7] == (100.0, 160.0, 200.0, 7, 9, 0.25, ("a", "é"))
+    value, expected = golden.codec.decode(opened.codec, opened.payload), golden.value()
+    assert type(value) is type(expected)
+    assert repr(value) == repr(expected)
+
+
+@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+def test_what_is_written_now_is_what_was_released(golden: Golden):
+    encoded = golden.codec.encode(golden.value())
+    blob = seal(
+        KEY, encoded, 100.0, 160.0, stale_until=200.0, generation=7, version=9, tags=("a", "é"), compute_seconds=0.25,
+        secret=golden.secret,
+    )  # fmt: skip
+    assert blob == golden.blob
+
+
+@given(
+    st.binary(), st.binary(), TIMES, TIMES | st.just(math.inf), TIMES, st.integers(0, 2**64 - 1),
+    st.integers(0, 2**64 - 1), st.lists(st.text(max_size=5), max_size=3).map(tuple), st.none() | st.just(SECRET),
+)  # fmt: skip
+def test_what_was_sealed_is_read_back(key, payload, created, life, stale, generation, version, tags, secret):
+    blob = seal(
+        key, Encoded(MESSAGEPACK, (payload,)), created, created + life, stale_until=created + life + stale,
+        generation=generation, version=version, tags=tags, compute_seconds=1.5, secret=secret,
+    )  # fmt: skip
+    expected = (created, created + life, created + life + stale, generation, version, 1.5, tags, MESSAGEPACK, payload)
+    assert unseal(blob, key, secret) == expected
+
+
+def test_the_version_of_the_write_is_where_a_script_in_redis_looks_for_it():
+    assert int.from_bytes(SEALED[VERSION_OFFSET : VERSION_OFFSET + 8], "big") == 9
+
+
+def test_what_was_read_can_be_sealed_again():
+    opened = unseal(SEALED, KEY)
+    again = seal(
+        KEY, Encoded(opened.codec, (opened.payload,)), opened.created, opened.expiry, stale_until=opened.stale_until,
+        generation=opened.generation, version=opened.version, tags=opened.tags,
+    )  # fmt: skip
+    assert again == SEALED
+
+
+@pytest.mark.parametrize(("blob", "secret"), [(SEALED, None), (SIGNED, SECRET)], ids=["crc", "mac"])
 @given(st.data())
-def test_no_changed_byte_goes_unnoticed(data):
+def test_no_changed_byte_goes_unnoticed(blob, secret, data):
+    changed = bytearray(blob)
+    changed[data.draw(st.integers(0, len(blob) - 1))] ^= data.draw(st.integers(1, 255))
+    assert isinstance(unseal(bytes(changed), KEY, secret), Flaw)
+
+
+@given(st.integers(0, 20_000), st.integers(1, 255))
+def test_no_changed_byte_of_an_array_goes_unnoticed(place, change):
+    codec = Codec()
+    blob = bytearray(seal(KEY, codec.encode(np.arange(5000, dtype="f4")), 1.0, 2.0))
+    blob[place] ^= change
+    opened = unseal(bytes(blob), KEY)
+    assert isinstance(opened, Flaw) or codec.decode(opened.codec, opened.payload) is UNREADABLE
+
+
+@given(st.binary(max_size=200), st.none() | st.just(SECRET))
+def test_arbitrary_bytes_are_a_flaw(blob, secret):
+    assume(blob not in {SEALED, SIGNED})
+    assert isinstance(unseal(blob, KEY, secret), Flaw)
+
+
+def _with_field(offset: int, content: bytes) -> bytes:
+    """A blob with a field that no writer writes and a checksum that is right."""
     changed = bytearray(SEALED)
-    changed[data.draw(st.integers(0, len(SEALED) - 1))] ^= data.draw(st.integers(1, 255))
-    assert isinstance(unseal(bytes(changed), b"ns:key"), Flaw)
-
-
-@given(st.binary(max_size=100))
-def test_arbitrary_bytes_are_a_flaw(blob):
-    assume(blob != SEALED)
-    assert isinstance(unseal(blob, b"ns:key"), Flaw)
+    changed[offset : offset + len(content)] = content
+    changed[4:8] = zlib.crc32(changed[8:]).to_bytes(4, "big")
+    return bytes(changed)
 
 
 @pytest.mark.parametrize(
     ("blob", "key", "flaw"),
     [
         (SEALED, b"ns:other", Flaw.WRONG_KEY),
-        (SEALED + b"x", b"ns:key", Flaw.WRONG_LENGTH),
-        (SEALED[:-1], b"ns:key", Flaw.WRONG_LENGTH),
-        (SEALED[:20], b"ns:key", Flaw.TRUNCATED),
-        (b"", b"ns:key", Flaw.TRUNCATED),
-        (b"XYZ" + SEALED[3:], b"ns:key", Flaw.NOT_OURS),
-        (SEALED[:3] + b"\x02" + SEALED[4:], b"ns:key", Flaw.NOT_OURS),
-        (SEALED[:-1] + b"D", b"ns:key", Flaw.WRONG_CHECKSUM),
-        (seal(b"k", b"", 2.0, 1.0, codec=1), b"k", Flaw.WRONG_TIMES),
-        (seal(b"k", b"", math.nan, 1.0, codec=1), b"k", Flaw.WRONG_TIMES),
-        (seal(b"k", b"", 1.0, math.nan, codec=1), b"k", Flaw.WRONG_TIMES),
+        (SEALED + b"x", KEY, Flaw.WRONG_LENGTH),
+        (SEALED[:-1], KEY, Flaw.WRONG_LENGTH),
+        (SIGNED, KEY, Flaw.WRONG_LENGTH),
+        (SEALED[:20], KEY, Flaw.TRUNCATED),
+        (b"", KEY, Flaw.TRUNCATED),
+        (b"JPC\x01" + bytes(20), KEY, Flaw.TRUNCATED),
+        (b"XYZ" + SEALED[3:], KEY, Flaw.NOT_OURS),
+        (SEALED[:3] + b"\x03" + SEALED[4:], KEY, Flaw.NOT_OURS),
+        (SEALED[:-1] + b"D", KEY, Flaw.WRONG_CHECKSUM),
+        (_with_field(16, b"\x63"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(17, b"\x01"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(17, b"\x80"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(18, b"\x00\x02"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(82, b"\x00\x09"), KEY, Flaw.WRONG_FIELDS),
+        (_with_field(84, b"\xff"), KEY, Flaw.WRONG_FIELDS),
+        (seal(b"k", PAYLOAD, 2.0, 1.0), b"k", Flaw.WRONG_TIMES),
+        (seal(b"k", PAYLOAD, 1.0, 2.0, stale_until=1.5), b"k", Flaw.WRONG_TIMES),
+        (seal(b"k", PAYLOAD, math.nan, 1.0), b"k", Flaw.WRONG_TIMES),
+        (seal(b"k", PAYLOAD, 1.0, math.nan), b"k", Flaw.WRONG_TIMES),
+        (seal(b"k", PAYLOAD, 1.0, 2.0, compute_seconds=-1.0), b"k", Flaw.WRONG_TIMES),
     ],
 )
 def test_every_flaw_has_its_name(blob, key, flaw):
     assert unseal(blob, key) is flaw
+
+
+@pytest.mark.parametrize("forged", [SEALED, SIGNED[:-1], SIGNED + b"x", SEALED + bytes(32), b"", bytes(32)])
+def test_with_a_secret_nothing_without_its_mac_is_read(forged):
+    assert unseal(forged, KEY, SECRET) in {Flaw.WRONG_MAC, Flaw.TRUNCATED}
+
+
+def test_the_mac_of_another_secret_is_none():
+    other = mac_key(b"another secret of thirty-two bytes or more")
+    assert unseal(seal(KEY, PAYLOAD, 1.0, 2.0, secret=other), KEY, SECRET) is Flaw.WRONG_MAC
+
+
+def test_a_signed_entry_cannot_be_moved_to_another_key():
+    assert unseal(SIGNED, b"ns:other", SECRET) is Flaw.WRONG_KEY
+
+
+def test_a_pickle_is_not_touched_before_its_mac_is_verified():
+    class Trap:
+        def __reduce__(self):
+            return pytest.fail, ("a pickle was loaded",)
+
+    blob = seal(KEY, Encoded(PICKLE, (pickle.dumps(Trap()),)), 1.0, 2.0, secret=mac_key(b"x" * 32))
+    assert unseal(blob, KEY, SECRET) is Flaw.WRONG_MAC
+    assert unseal(blob[:-32], KEY, SECRET) is Flaw.WRONG_MAC
+    # Even read without a secret, a cache that was given none does not unpickle.
+    opened = unseal(seal(KEY, Encoded(PICKLE, (pickle.dumps(Trap()),)), 1.0, 2.0), KEY)
+    assert Codec().decode(opened.codec, opened.payload) is UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("secret", "error", "message"),
+    [("text" * 10, TypeError, "give bytes"), (b"short", ValueError, "5 bytes: give 32 or more")],
+)
+def test_a_weak_secret_is_refused(secret, error, message):
+    with pytest.raises(error, match=message):
+        mac_key(secret)
+
+
+def test_an_array_is_copied_once_on_its_way_in_and_never_parsed_by_the_envelope():
+    encoded = Codec().encode(np.zeros(100_000))
+    assert encoded.codec == ARRAY
+    assert encoded.parts[1].obj is not None  # the array's own memory
+    assert np.shares_memory(np.asarray(encoded.parts[1].obj), np.asarray(encoded.parts[1]))

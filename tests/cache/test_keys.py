@@ -244,3 +244,45 @@ def test_a_lambda_needs_a_prefix():
     with pytest.raises(ValueError, match="has no name of its own: give @cached a key_prefix"):
         KeyMaker(lambda: 1, "")
     assert KeyMaker(lambda: 1, "one").key((), {}).startswith("one:")
+
+
+def one_text(text):
+    return text
+
+
+def one_text_or_none(text, other=None):
+    return text, other
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=600))
+def test_the_quick_way_of_one_str_gives_the_key_that_the_other_way_gives(text):
+    maker = KeyMaker(one_text, "p")
+    assert maker.key((text,), {}) == maker.key((), {"text": text})
+
+
+def test_an_argument_may_be_left_out_of_the_key():
+    maker = KeyMaker(one_text_or_none, "p", ["other"])
+    assert maker.key(("a", 1), {}) == maker.key(("a",), {"other": object()})
+    assert maker.key(("a", 1), {}) != maker.key(("b", 1), {})
+
+
+def test_an_argument_of_a_method_and_of_kwargs_may_be_left_out():
+    class Service:
+        def run(self, text, **options): ...
+
+    maker = KeyMaker(Service.run, "p", ["self", "trace"])
+    assert maker.key((Service(), "a"), {"trace": object(), "x": 1}) == maker.key((Service(), "a"), {"x": 1})
+    assert maker.key((Service(), "a"), {"x": 1}) != maker.key((Service(), "a"), {"x": 2})
+
+
+def test_an_argument_that_there_is_not_cannot_be_left_out():
+    with pytest.raises(ValueError, match=r"ignore has 'texts' in it: .*one_text takes text"):
+        KeyMaker(one_text, "p", ["texts"])
+    with pytest.raises(TypeError, match=r"give a list or tuple of names, such as \('text',\)"):
+        KeyMaker(one_text, "p", "text")
+
+
+def test_all_keys_of_a_function_start_alike_and_no_others_do():
+    first, second = KeyMaker(one_text, "p"), KeyMaker(one_text_or_none, "p")
+    assert first.key(("a",), {}).startswith(first.group())
+    assert not second.key(("a",), {}).startswith(first.group())

@@ -76,7 +76,7 @@ def test_a_forked_child_gets_its_own_and_the_parents_goes_on():
         except BaseException:  # noqa: BLE001 - a forked copy of pytest must not go on
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    cache._memory.clear()
+    cache._core.memory.clear()
     assert cache.get("k") == "child"
 
 

@@ -13,7 +13,11 @@ from jarvisperf.cache.guarded import GuardedTier
 from jarvisperf.cache.memory import MemoryTier
 from jarvisperf.cache.names import Names
 from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.redis_connect import Limits
 from jarvisperf.cache.redis_tier import RedisStore
+from jarvisperf.cache.remote import RemoteTier
+from jarvisperf.cache.tier import Write
+from jarvisperf.cache.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,14 +33,17 @@ def make_tier(request: pytest.FixtureRequest, tmp_path) -> Iterator[Callable[[st
     made: list[Tier] = []
 
     def make(namespace: str) -> Tier:
-        names = Names(namespace)
+        names, versions = Names(namespace), Versions(time.time)
         if request.param == "memory":
             tier = MemoryTier(10_000, time.monotonic)
         elif request.param == "redis":
             url = request.getfixturevalue("real_redis").url
-            tier = GuardedTier(RedisStore(url, names, 30, 30), random.Random(0), wait_seconds=30)
+            store = RedisStore(url, names, Limits(30, 30, 30), versions)
+            tier = RemoteTier(store, random.Random(0), versions, wait_seconds=30)
         else:
-            tier = GuardedTier(DiskStore(tmp_path / "disk", names, 2**30), random.Random(0), wait_seconds=None)
+            tier = GuardedTier(
+                DiskStore(tmp_path / "disk", names, 2**30), random.Random(0), versions, wait_seconds=None
+            )
         made.append(tier)
         return tier
 
@@ -173,3 +180,50 @@ def test_after_clear_an_old_time_to_live_does_not_end_a_new_entry(tier):
     tier.put("k", b"new", LONG)
     time.sleep(0.15)
     assert tier.get("k") == b"new"
+
+
+def test_many_are_put_got_and_deleted_together(tier):
+    writes = [Write(f"k{number}", b"v%d" % number, LONG, ("t",)) for number in range(300)]
+    assert tier.put_many(writes)
+    keys = [write.key for write in writes]
+    assert tier.get_many([*keys, "absent"]) == {write.key: write.blob for write in writes}
+    assert tier.delete_many([*keys[:10], "absent"]) == set(keys[:10])
+    assert tier.get_many(keys[:11]) == {"k10": b"v10"}
+
+
+def test_nothing_is_put_got_and_deleted(tier):
+    tier.put_many([])
+    assert tier.get_many([]) == {}
+    assert tier.delete_many([]) == set()
+
+
+def test_the_keys_that_match_are_listed(tier):
+    for key in ["a1", "a2", "b1"]:
+        tier.put(key, b"v", LONG)
+    tier.delete("a2")
+    assert tier.keys(KeyPattern("a*")) == {"a1"}
+    assert tier.keys(EVERY_KEY) == {"a1", "b1"}
+
+
+def test_a_tag_removes_the_keys_that_have_it_and_says_which(tier):
+    tier.put("a", b"v", LONG, ("red", "round"))
+    tier.put("b", b"v", LONG, ("red",))
+    tier.put("c", b"v", LONG, ("round",))
+    tier.put("d", b"v", LONG)
+    assert tier.invalidate_tags(["red"]) == {"a", "b"}
+    assert tier.invalidate_tags(["red"]) == set()
+    assert tier.keys(EVERY_KEY) == {"c", "d"}
+    assert tier.invalidate_tags(["blue", "round"]) == {"c"}
+
+
+@pytest.mark.parametrize("tag", AWKWARD_KEYS, ids=ascii)
+def test_any_tag_is_its_own(tier, tag):
+    tier.put("a", b"v", LONG, (tag,))
+    tier.put("b", b"v", LONG, (tag + "x",))
+    assert tier.invalidate_tags([tag]) == {"a"}
+
+
+def test_what_was_written_anew_after_its_tag_was_invalidated_can_be_invalidated_again(tier):
+    for _ in range(3):
+        tier.put("k", b"v", LONG, ("t",))
+        assert tier.invalidate_tags(["t"]) == {"k"}

@@ -1,0 +1,1 @@
+"""Which eviction policy the memory tier should have: hit ratios on traces."""

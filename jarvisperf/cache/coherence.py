@@ -1,0 +1,105 @@
+"""Keeps the memory tier in step with what other processes do, through messages in Redis."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.cache.messages import from_bytes
+from jarvisperf.cache.pattern import KeyPattern
+from jarvisperf.cache.subscription import Subscription
+
+if TYPE_CHECKING:
+    import random
+
+    from jarvisperf.cache.core import Core
+    from jarvisperf.cache.redis_tier import RedisStore
+    from jarvisperf.cache.remote import RemoteTier
+
+
+class Coherence:
+    """Listens for one cache.
+
+    Args:
+        core: Whose memory is kept in step.
+        remote: The Redis tier.
+        store: What lies beneath it.
+        sender: This cache's name in its own messages.
+        jitter: Source of randomness.
+    """
+
+    def __init__(self, core: Core, remote: RemoteTier, store: RedisStore, sender: bytes, jitter: random.Random) -> None:
+        self.usable = remote.usable
+        self.failures = (*store.failures, ValueError)  # ValueError: a socket that is closed under the reader
+        self._core = core
+        self._remote = remote
+        self._store = store
+        self._sender = sender
+        self._jitter = jitter
+        self._was_tuned_in = False
+        self._tuned_in = threading.Event()
+        self._subscription: Subscription | None = None
+
+    def start(self) -> None:
+        """Start listening, unless that was done before."""
+        if self._subscription is None:
+            self._subscription = Subscription(self, self._jitter)
+
+    def wait(self, seconds: float) -> None:
+        """Wait until every message is heard, but no longer than that."""
+        self._tuned_in.wait(seconds)
+
+    def stop(self) -> None:
+        """Stop listening."""
+        if self._subscription is not None:
+            self._subscription.stop()
+
+    def after_fork(self) -> None:
+        """Begin anew in a child: the parent's thread does not run here, so nothing is heard until ``start``."""
+        self.usable = self._remote.usable
+        self._subscription = None
+        self._tuned_in = threading.Event()
+        self._core.is_tuned_in = False
+        self._core.forget_memory()
+
+    def open_pubsub(self) -> Any:
+        """Connect and subscribe."""
+        pubsub = self._store.link.pubsub()
+        pubsub.subscribe(self._store.channel)
+        return pubsub
+
+    def tuned_in(self) -> None:
+        """From now on every message is heard; before, some may have been missed."""
+        if self._was_tuned_in:
+            self._core.forget_memory()
+        self._was_tuned_in = True
+        self._core.is_tuned_in = True
+        self._tuned_in.set()
+
+    def heard(self, blob: bytes) -> None:
+        """Take a message."""
+        message = from_bytes(blob)
+        if message is None:
+            self._core.forget_memory()
+            return
+        if message.sender == self._sender:
+            return
+        core = self._core
+        core.versions.observe(message.version)
+        if self._remote.learn_generation(message.generation) or message.kind == "all":
+            core.forget_memory()
+        elif message.kind == "keys":
+            core.hear_of_keys(message.names, message.version)
+        elif message.kind == "pattern":
+            self._store.hear_invalidation()
+            core.hear_of_invalidation(KeyPattern(message.names[0]), ())
+        else:
+            self._store.hear_invalidation()
+            core.hear_of_invalidation(None, message.names)
+
+    def lost(self, error: Exception) -> None:
+        """Messages may have been missed, and the server is perhaps gone: memory is dropped and a probe finds out."""
+        self._core.is_tuned_in = False
+        self._tuned_in.clear()
+        self._core.forget_memory()
+        self._remote.fail(error)

@@ -1,0 +1,279 @@
+"""How a value is found or made, once for all who want it: the steps, without doing any of them.
+
+``load`` is a generator that says what is to be done next (``Run``, ``Make``, ``Await``, ``Pause``, ``Spawn``); a driver
+(``drivers``) does it, with threads or with coroutines. So the order of things is written down once for both.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from jarvisperf.cache.expiry import checked_ttl
+from jarvisperf.cache.flights import Flight, Landed
+from jarvisperf.cache.options import checked_seconds
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+    from typing import Self
+
+    from jarvisperf.cache.core import Core, Found, Life
+    from jarvisperf.cache.fillings import Filling
+    from jarvisperf.cache.redis_tier import Lease
+    from jarvisperf.cache.smart import SmartCache
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS: Final = 30.0
+"""After that long without a value another process may compute it too."""
+_FIRST_PAUSE_SECONDS: Final = 0.002
+_LONGEST_PAUSE_SECONDS: Final = 0.05
+_LOAD, _MAKE = "load", "make"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is wanted of one load; see ``SmartCache.get_or_set`` for the meaning.
+
+    Attributes:
+        life: Of the value that is made.
+        refresh_ahead: It may be made anew before it expires.
+        soft_seconds: How long a stale value is held back.
+        hard_seconds: How long a caller waits.
+    """
+
+    life: Life
+    refresh_ahead: bool = False
+    soft_seconds: float = 0.0
+    hard_seconds: float = math.inf
+
+    @classmethod
+    def checked(
+        cls, life: Life, stale_ttl: float, refresh_ahead: bool, soft_seconds: float, hard_seconds: float
+    ) -> Self:
+        """Make an order of what a caller gave.
+
+        Raises:
+            TypeError: One of them is no number.
+            ValueError: One of them is out of its range.
+        """
+        stale_seconds = checked_ttl(stale_ttl, 0.0, "stale_ttl")
+        soft_seconds = checked_ttl(soft_seconds, 0.0, "soft_seconds")
+        hard_seconds = checked_seconds("hard_seconds", hard_seconds)
+        return cls(life._replace(stale_seconds=stale_seconds), bool(refresh_ahead), soft_seconds, hard_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Call this; it may wait for Redis or a disk. The answer is what it returns."""
+
+    call: Callable[[], Any]
+
+
+class Make:
+    """Run the factory here. The answer is what it returns; what it raises is raised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Wait for a flight, so long at most. The answer is whether it has landed."""
+
+    future: Future[Landed]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Do nothing for so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn:
+    """Take these steps in the background."""
+
+    steps: Steps
+
+
+Step = Run | Make | Await | Pause | Spawn
+Steps = Generator[Step, Any, Any]
+
+
+def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = False) -> Steps:
+    """Give the steps that lead to the value of a key.
+
+    Args:
+        cache: Where it is kept.
+        key: The key.
+        order: How it is wanted.
+        in_background: The caller only waits: it may be cancelled, and others may want the value still.
+
+    Returns:
+        The value.
+    """
+    core, flights = cache._core, cache._flights  # noqa: SLF001 - one concern in two files
+    known = core.in_memory(key)
+    if known is not None and not _is_due(known, order):
+        return known.value
+    flight, leads = flights.join(_LOAD, key)
+    if not leads:
+        return (yield from _follow(core, key, order, flight))
+    leading = _lead(cache, key, order, known, flight)
+    if in_background or order.hard_seconds < math.inf:
+        flight.thread = None
+        yield Spawn(_quietly(leading, key))
+        landed = yield from _landing(flight, key, order.hard_seconds)
+    else:
+        landed = yield from leading
+    return landed.value
+
+
+def _lead(
+    cache: SmartCache, key: str, order: Order, known: Found | None, flight: Flight
+) -> Generator[Step, Any, Landed]:
+    """Find or make the value, for all who wait for this flight."""
+    core, flights = cache._core, cache._flights  # noqa: SLF001 - as above
+    landed: Landed | None = None
+    error: BaseException = RuntimeError("the computation was cancelled")
+    try:
+        found: Found | None = known or (yield Run(lambda: core.look(key, stale=order.life.stale_seconds > 0)))
+        if found is not None and found.seconds > 0:
+            if _is_due(found, order):
+                yield from _refresh(cache, key, order, found)
+            landed = _landed(core, found)
+        elif found is not None and found.stale_seconds > 0:
+            landed = yield from _stale_or_new(cache, key, order, found)
+        else:
+            making, is_first = flights.join(_MAKE, key)
+            if is_first:
+                landed = yield from _make(cache, key, order, None, making)
+            else:
+                landed = yield from _landing(making, key, math.inf)
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        flights.end(_LOAD, key, flight, error if landed is None else landed)
+    return landed
+
+
+def _follow(core: Core, key: str, order: Order, flight: Flight) -> Steps:
+    if order.life.stale_seconds > 0 and not order.soft_seconds:
+        stale = core.in_memory(key, stale=True)
+        if stale is not None:
+            return stale.value
+    if flight.thread == threading.get_ident() and not flight.future.done():
+        raise RuntimeError(f"the value of {key!r} is wanted while it is being computed, by the same thread")
+    landed = yield from _landing(flight, key, order.hard_seconds)
+    return landed.copy()
+
+
+def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, Landed]:
+    done = yield Await(flight.future, seconds)
+    if not done:
+        raise TimeoutError(f"the value of {key!r} was not there after {seconds} s; it is still being computed")
+    return flight.future.result()
+
+
+def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Flight]:
+    """Have the value made anew in the background, unless that is under way."""
+    flight, leads = cache._flights.join(_MAKE, key)  # noqa: SLF001 - as above
+    if leads:
+        yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+    return flight
+
+
+def _quietly(steps: Steps, key: str) -> Steps:
+    """Take steps in the background: who waits for them gets their error from the flight."""
+    try:
+        yield from steps
+    except Exception as error:  # noqa: BLE001 - a factory may raise whatever it likes
+        logger.warning("the value of %r could not be computed in the background: %r", key, error)
+
+
+def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Landed]:
+    flight = yield from _refresh(cache, key, order, found)
+    if order.soft_seconds and (yield Await(flight.future, order.soft_seconds)) and flight.future.exception() is None:
+        return flight.future.result()
+    return _landed(cache._core, found)  # noqa: SLF001 - as above
+
+
+def _landed(core: Core, found: Found) -> Landed:
+    return Landed(found.value, found.held or core.held_of(found.value))
+
+
+def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: Flight) -> Generator[Step, Any, Landed]:
+    """Run the factory under a lease, and keep what it returns.
+
+    Args:
+        cache: Where it is kept.
+        key: The key.
+        order: How it is wanted.
+        old: The value that is to be replaced.
+        flight: To be ended with the outcome.
+    """
+    landed: Landed | None = None
+    error: BaseException = RuntimeError("the computation was cancelled")
+    try:
+        landed = yield from _make_or_find(cache._core, key, order, old)  # noqa: SLF001 - as above
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        cache._flights.end(_MAKE, key, flight, error if landed is None else landed)  # noqa: SLF001 - as above
+    return landed
+
+
+def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Generator[Step, Any, Landed]:
+    pause = _FIRST_PAUSE_SECONDS
+    held_version = old.version if old is not None else 0
+    while True:
+        filling = core.begin_fill(key, order.life.tags)
+        may, lease = yield Run(lambda: core.take_lease(key, held_version, LEASE_SECONDS))
+        if may:
+            return (yield from _make_under(core, order, filling, lease))
+        core.abandon(filling, None)
+        if old is not None:  # another process refreshes it
+            return _landed(core, old)
+        yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
+        pause *= 2
+        found: Found | None = yield Run(lambda: core.look(key))
+        if found is not None:
+            return _landed(core, found)
+
+
+def _make_under(core: Core, order: Order, filling: Filling, lease: Lease | None) -> Generator[Step, Any, Landed]:
+    started = time.perf_counter()
+    try:
+        value = yield Make()
+        life = order.life._replace(compute_seconds=time.perf_counter() - started)
+        if life.seconds:
+            held = yield Run(lambda: core.fill(filling, value, life, lease))
+            return Landed(value, held)
+    except BaseException:
+        yield Run(lambda: core.abandon(filling, lease))
+        raise
+    yield Run(lambda: core.abandon(filling, lease))
+    return Landed(value, core.held_of(value))
+
+
+def _is_due(found: Found, order: Order) -> bool:
+    """Whether a fresh value should be made anew already.
+
+    XFetch: the chance is exp(-t/d) with t seconds left and d seconds to make it (A. Vattani, F. Chierichetti,
+    K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
+    """
+    if not order.refresh_ahead or found.compute_seconds <= 0:
+        return False
+    return found.compute_seconds * _exponential() >= found.seconds
+
+
+def _exponential() -> float:
+    return -math.log(1.0 - random.random())  # noqa: S311 - spreads work in time and guards nothing

@@ -1,0 +1,90 @@
+"""The cache's statistics as OpenTelemetry metrics (``pip install jarvisperf[otel]``).
+
+Instruments are observable: they read the statistics when a reader collects, and cost nothing in between. Names follow
+the conventions of https://opentelemetry.io/docs/specs/semconv/general/metrics/.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry.metrics import Observation, get_meter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.metrics import CallbackOptions, MeterProvider
+
+    from jarvisperf.cache.smart import SmartCache
+
+_COUNTERS: Final = {
+    "hits": ("{hit}", "Reads that the tier answered"),
+    "misses": ("{miss}", "Reads that the tier was asked for and did not answer"),
+    "sets": ("{write}", "Values that the tier took"),
+    "evictions": ("{entry}", "Entries that made room for others"),
+    "errors": ("{error}", "Failures of the tier; none of them reached a caller"),
+    "corrupt": ("{entry}", "Entries that were not what somebody wrote"),
+}
+_GAUGES: Final = {
+    "items": ("{entry}", "Entries in the tier"),
+    "bytes": ("By", "Bytes in the tier, as far as they are known"),
+    "latency_p50_seconds": ("s", "Half of the tier's calls took no longer"),
+    "latency_p95_seconds": ("s", "95 of 100 of the tier's calls took no longer"),
+    "latency_p99_seconds": ("s", "99 of 100 of the tier's calls took no longer"),
+}
+_TIERS: Final = ("memory", "redis", "disk")
+
+
+def observe_cache(cache: SmartCache, name: str = "default", meter_provider: MeterProvider | None = None) -> None:
+    """Have a cache's statistics collected, while it lives.
+
+    Args:
+        cache: The cache; it is not kept alive by this.
+        name: The attribute ``cache.name`` of its metrics.
+        meter_provider: Where the metrics go; None: OpenTelemetry's global one.
+    """
+    meter = get_meter("jarvisperf.cache", meter_provider=meter_provider)
+    reference = weakref.ref(cache)
+
+    def of_tiers(figure: str) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            alive = reference()
+            if alive is None:
+                return []
+            tiers: Any = alive.get_stats()["tiers"]
+            return [Observation(tiers[tier][figure], {"cache.name": name, "cache.tier": tier}) for tier in _TIERS]
+
+        return observe
+
+    def of_cache(read: Callable[[Any], float]) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_: CallbackOptions) -> Iterable[Observation]:
+            alive = reference()
+            return [] if alive is None else [Observation(read(alive.get_stats()), {"cache.name": name})]
+
+        return observe
+
+    for figure, (unit, text) in _COUNTERS.items():
+        meter.create_observable_counter(f"jarvisperf.cache.{figure}", [of_tiers(figure)], unit, text)
+    for figure, (unit, text) in _GAUGES.items():
+        meter.create_observable_gauge(_metric_name(figure), [of_tiers(figure)], unit, text)
+    meter.create_observable_gauge(
+        "jarvisperf.cache.hit_rate", [of_cache(lambda stats: stats["hit_rate"])], "1", "Hits among all reads"
+    )
+    meter.create_observable_gauge(
+        "jarvisperf.cache.redis.available",
+        [of_cache(lambda stats: int(stats["redis_available"]))],
+        "1",
+        "1 while Redis is configured and its breaker is closed",
+    )
+    meter.create_observable_gauge(
+        "jarvisperf.cache.redis.unsettled",
+        [of_cache(lambda stats: stats["redis_unsettled"])],
+        "{change}",
+        "Changes that Redis is to be told before it is used again",
+    )
+
+
+def _metric_name(figure: str) -> str:
+    # The unit is not part of a metric's name.
+    return f"jarvisperf.cache.{figure.removesuffix('_seconds').replace('latency_', 'latency.')}"

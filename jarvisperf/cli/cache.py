@@ -1,0 +1,157 @@
+"""`jarvisperf cache`: look into a cache, remove from it, and find out what is wrong with it."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable
+
+    from jarvisperf.cache import SmartCache
+
+OK, FAILED = 0, 1
+_ABSENT: Final = object()
+_SHOWN_TIERS: Final = ("redis", "disk")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Tell the parser the sub-commands."""
+    cache = commands.add_parser("cache", help="look into the cache, remove from it, examine it")
+    kinds = cache.add_subparsers(metavar="COMMAND", required=True)
+
+    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold")
+    stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
+
+    get = _command(kinds, "get", _get, "print the value of a key")
+    get.add_argument("key", metavar="KEY")
+
+    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left")
+    ttl.add_argument("key", metavar="KEY")
+
+    invalidate = _command(kinds, "invalidate", _invalidate, "remove the keys that match a pattern, or have a tag")
+    invalidate.add_argument("pattern", metavar="PATTERN", help="such as 'user:*'; * ? [abc] [!abc]")
+    invalidate.add_argument("--tag", action="store_true", help="it is a tag")
+
+    clear = _command(kinds, "clear", _clear, "remove every key of the namespace")
+    clear.add_argument("--yes", action="store_true", help="without it, only count them")
+
+    doctor = kinds.add_parser("doctor", help="say what works, what does not, and what to do")
+    _add_place(doctor)
+    doctor.set_defaults(run=_doctor)
+
+
+def _command(
+    kinds: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace, SmartCache], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser = kinds.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    _add_place(parser)
+    parser.set_defaults(run=lambda words: _run(words, run))
+    return parser
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--redis", metavar="URL", help="(JARVISPERF_REDIS_URL); 'none': no Redis")
+    parser.add_argument("--dir", metavar="FOLDER", help="(JARVISPERF_CACHE_DIR); 'none': no disk")
+    parser.add_argument("--namespace", default="jarvisperf", help="(jarvisperf)")
+
+
+def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:
+    from jarvisperf.settings import read_settings
+
+    settings = read_settings()
+    url = settings.redis_url if words.redis is None else words.redis
+    folder = str(settings.cache_dir) if words.dir is None else words.dir
+    return None if url == "none" else url, None if folder == "none" else Path(folder)
+
+
+def _run(words: argparse.Namespace, run: Callable[[argparse.Namespace, SmartCache], int]) -> int:
+    from jarvisperf.cache import SmartCache
+
+    try:
+        url, folder = _place(words)
+        with SmartCache(url, folder, namespace=words.namespace, memory_items=0) as cache:
+            stats = cache.get_stats()
+            if (url and not stats["redis_available"]) or (folder and not stats["local_cache_available"]):
+                print("A tier cannot be used: `jarvisperf cache doctor` says why.", file=sys.stderr)
+            return run(words, cache)
+    except (TypeError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+
+
+def _stats(words: argparse.Namespace, cache: SmartCache) -> int:
+    stats = cache.get_stats()
+    if words.json:
+        print(json.dumps({**stats, "keys": len(cache.keys("*"))}, indent=2))
+        return OK
+    available = {"redis": stats["redis_available"], "disk": stats["local_cache_available"]}
+    print(f"{'keys':8} {len(cache.keys('*'))} in namespace {words.namespace}")
+    for tier in _SHOWN_TIERS:
+        if not available[tier]:
+            print(f"{tier:8} not in use")
+        elif tier == "redis":
+            print(f"{tier:8} in use")
+        else:
+            held = stats["tiers"][tier]
+            print(f"{tier:8} in use, {held['items']} entries of all namespaces, {held['bytes']:,} bytes")
+    return OK
+
+
+def _get(words: argparse.Namespace, cache: SmartCache) -> int:
+    value = cache.get(words.key, _ABSENT)
+    if value is _ABSENT:
+        print(f"{words.key!r} is not in the cache", file=sys.stderr)
+        return FAILED
+    print(repr(value))
+    return OK
+
+
+def _ttl(words: argparse.Namespace, cache: SmartCache) -> int:
+    seconds = cache.ttl(words.key)
+    if seconds is None:
+        print(f"{words.key!r} is not in the cache", file=sys.stderr)
+        return FAILED
+    print("never expires" if seconds == math.inf else f"{seconds:.3f}")
+    return OK
+
+
+def _invalidate(words: argparse.Namespace, cache: SmartCache) -> int:
+    removed = cache.invalidate_tag(words.pattern) if words.tag else cache.invalidate(words.pattern)
+    print(f"removed {removed}")
+    return OK
+
+
+def _clear(words: argparse.Namespace, cache: SmartCache) -> int:
+    count = len(cache.keys("*"))
+    if not words.yes:
+        print(f"namespace {words.namespace} has {count} keys; give --yes to remove them")
+        return FAILED
+    cache.clear()
+    print(f"removed {count}")
+    return OK
+
+
+def _doctor(words: argparse.Namespace) -> int:
+    from jarvisperf.cache.doctor import examine
+
+    try:
+        place = _place(words)
+    except ValueError as error:
+        print(f"✗ {error}")
+        return FAILED
+    worst = OK
+    for finding in examine(*place):
+        print(f"{'✓' if finding.works else '·' if finding.works is None else '✗'} {finding.what}")
+        if finding.advice:
+            print(f"    {finding.advice}")
+        if finding.works is False:
+            worst = FAILED
+    return worst

@@ -1,0 +1,124 @@
+"""A soak: minutes of everything the cache does, with faults, and memory that must stay flat. See ``tox.ini``.
+
+    python tests/cache/soak.py --seconds 600
+
+It prints a line now and then, and fails if the process holds more memory in the last third than in the second one (by
+more than a tenth and 16 MB), if threads or open files gather, if a value was wrong or a call raised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from jarvisperf.cache import SmartCache
+from pytest_jarvisperf.redis_faults import RedisFaults
+from pytest_jarvisperf.redis_server import start_redis
+
+KEYS = 3000
+THREADS = 4
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SLACK_BYTES = 16 * 2**20
+
+
+def held_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Soak:
+    """Threads that use one cache until they are told to stop."""
+
+    def __init__(self, cache: SmartCache) -> None:
+        self.cache = cache
+        self.calls = 0
+        self.wrong: list[str] = []
+        self.stop = threading.Event()
+
+    def work(self, seed: int) -> None:
+        dice = random.Random(seed)
+        try:
+            while not self.stop.is_set():
+                self.once(dice)
+                self.calls += 1
+        except Exception as error:
+            self.wrong.append(repr(error))
+            raise
+
+    def once(self, dice: random.Random) -> None:
+        key = f"k{int(KEYS * dice.random() ** 2)}"
+        what = dice.random()
+        if what < 0.6:
+            self.check(key, self.cache.get(key))
+        elif what < 0.75:
+            self.cache.set(key, [key, "x" * dice.randrange(2000)], ttl=dice.choice([0.5, 5, 60]), tags=[key[:2]])
+        elif what < 0.9:
+            self.check(key, self.cache.get_or_set(key, lambda: [key, "made"], ttl=5, stale_ttl=5))
+        elif what < 0.95:
+            for found, value in self.cache.get_many([f"k{dice.randrange(KEYS)}" for _ in range(20)]).items():
+                self.check(found, value)
+        elif what < 0.99:
+            self.cache.delete(key)
+        elif what < 0.999:
+            self.cache.invalidate_tag(key[:2])
+        else:
+            self.cache.invalidate(key[:3] + "*")
+
+    def check(self, key: str, value: object) -> None:
+        if value is not None and (not isinstance(value, list) or value[0] != key):
+            self.wrong.append(f"{key}: {value!r}")
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--seconds", type=float, default=float(os.environ.get("JARVISPERF_SOAK_SECONDS", "600")))
+    seconds = arguments.parse_args().seconds
+    samples: list[tuple[float, int]] = []
+    with start_redis() as server, RedisFaults(server.url) as faults, tempfile.TemporaryDirectory() as folder:  # noqa: SIM117 - the cache needs what these give
+        with SmartCache(faults.url, Path(folder), namespace="soak", memory_items=2000, disk_bytes=2**24) as cache:
+            soak = Soak(cache)
+            threads = [threading.Thread(target=soak.work, args=(seed,)) for seed in range(THREADS)]
+            for thread in threads:
+                thread.start()
+            started, dice = time.monotonic(), random.Random(0)
+            turn = max(seconds / 60, 1.0)
+            while (passed := time.monotonic() - started) < seconds and not soak.wrong:
+                dice.choice([faults.blackhole, faults.reset, faults.half_reply, faults.heal, faults.heal])()
+                time.sleep(turn / 2)
+                faults.heal()
+                time.sleep(turn / 2)
+                samples.append((passed, held_bytes()))
+                if len(samples) % 10 == 1:
+                    say(f"{passed:6.0f} s  {soak.calls:9d} calls  {samples[-1][1] / 2**20:6.1f} MB  "
+                          f"{threading.active_count()} threads  {open_files()} files")  # fmt: skip
+            soak.stop.set()
+            for thread in threads:
+                thread.join()
+            errors = cache.get_stats()["redis_errors"]
+    middle = max(held for passed, held in samples if seconds / 3 <= passed < 2 * seconds / 3)
+    last = max(held for passed, held in samples if passed >= 2 * seconds / 3)
+    say(f"{soak.calls} calls, {errors} failures of Redis; {middle / 2**20:.1f} MB, then {last / 2**20:.1f} MB")
+    if soak.wrong:
+        say(f"wrong: {soak.wrong[:5]}")
+    grew = last > middle * 1.1 + SLACK_BYTES
+    if grew:
+        say("memory grew")
+    return 1 if grew or soak.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""The face for coroutines: the same cache, and a hit in memory never leaves the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+
+import pytest
+
+from jarvisperf.cache import AsyncSmartCache, SmartCache
+
+PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
+
+
+@pytest.fixture(params=["memory", "three"])
+def make(request, namespace, tmp_path):
+    def made() -> AsyncSmartCache:
+        if request.param == "memory":
+            return AsyncSmartCache(None, None, namespace=namespace)
+        url = request.getfixturevalue("real_redis").url
+        return AsyncSmartCache(url, tmp_path / "d", namespace=namespace, **PATIENT)
+
+    return made
+
+
+def test_it_has_every_method_of_the_other_face():
+    def methods(kind: type) -> set[str]:
+        return {name for name, member in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")}
+
+    of_threads = {"get_from_memory", "beside", "loading"}  # what its own calls are made of
+    assert methods(SmartCache) - of_threads == methods(AsyncSmartCache) - {"contains"}
+    assert all(inspect.iscoroutinefunction(getattr(AsyncSmartCache, name)) for name in methods(AsyncSmartCache))
+
+
+@pytest.mark.parametrize("name", ["get", "set", "touch", "ttl", "get_many", "set_many", "get_or_set", "invalidate_tag"])
+def test_its_methods_take_the_same_arguments(name):
+    def names(kind: type) -> list[str]:
+        return list(inspect.signature(getattr(kind, name)).parameters)
+
+    assert names(AsyncSmartCache) == names(SmartCache)
+
+
+def test_it_does_what_the_other_does(make):
+    async def main() -> None:
+        async with make() as cache:
+            assert await cache.get("k", "none") == "none"
+            assert await cache.set("k", [1], ttl=50, tags=["t"])
+            assert await cache.get("k") == [1]
+            assert await cache.contains("k")
+            assert 49 < await cache.ttl("k") <= 50
+            assert await cache.touch("k", 500)
+            assert await cache.ttl("k") > 400
+            assert await cache.set_many({"a": 1, "b": 2})
+            assert await cache.get_many(["a", "b", "c"]) == {"a": 1, "b": 2}
+            assert await cache.keys() == ["a", "b", "k"]
+            assert await cache.delete("a")
+            assert await cache.delete_many(["a", "b"]) == 1
+            assert await cache.invalidate_tag("t") == 1
+            assert await cache.get_or_set("m", lambda: 5) == 5
+            assert await cache.invalidate("m*") == 1
+            await cache.clear()
+            assert (await cache.get_stats())["sets"] == 4
+            await cache.reset_stats()
+            assert (await cache.get_stats())["sets"] == 0
+        with pytest.raises(RuntimeError, match="closed"):
+            await cache.get("k")
+
+    asyncio.run(main())
+
+
+def test_a_hit_in_memory_stays_in_the_event_loop(make, monkeypatch):
+    async def main() -> None:
+        async with make() as cache:
+            await cache.set("k", [1])
+            monkeypatch.setattr(cache.cache, "beside", None)
+            assert await cache.get("k") == [1]
+            monkeypatch.undo()
+
+    asyncio.run(main())
+
+
+def test_what_waits_for_the_disk_does_not_stop_the_loop(namespace, tmp_path, monkeypatch):
+    async def main() -> None:
+        async with AsyncSmartCache(None, tmp_path / "d", namespace=namespace) as cache:
+            released = threading.Event()
+            monkeypatch.setattr(cache.cache._core.disk._store, "get", lambda key: released.wait(30) and None)
+            waiting = asyncio.create_task(cache.get("k"))
+            await asyncio.sleep(0.02)
+            released.set()
+            assert await waiting is None
+
+    asyncio.run(main())
+
+
+def test_a_thousand_coroutines_may_ask_at_once(make):
+    async def main() -> None:
+        async with make() as cache:
+            await asyncio.gather(*(cache.set(f"k{number % 50}", number % 50) for number in range(1000)))
+            found = await asyncio.gather(*(cache.get(f"k{number % 50}") for number in range(1000)))
+            assert found == [number % 50 for number in range(1000)]
+
+    asyncio.run(main())

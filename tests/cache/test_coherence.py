@@ -1,0 +1,163 @@
+"""What one process changes, the memory of the others gives up."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from jarvisperf.cache.messages import Message, from_bytes, to_bytes
+
+SOON_SECONDS = 20.0
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + SOON_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def pair(make_cache, real_redis, tmp_path):
+    """Two caches of one namespace, as two processes have them."""
+    one, other = (make_cache(real_redis.url, tmp_path / "d") for _ in range(2))
+    one.set("k", "old", tags=["t"])
+    one.set("j", "kept")
+    assert [other.get("k"), other.get("j")] == ["old", "kept"]
+    return one, other
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda cache: cache.set("k", "new"), "new"),
+        (lambda cache: cache.set_many({"k": "new", "x": 1}), "new"),
+        (lambda cache: cache.delete("k"), None),
+        (lambda cache: cache.delete_many(["k", "x"]), None),
+        (lambda cache: cache.invalidate("k*"), None),
+        (lambda cache: cache.invalidate_tag("t"), None),
+        (lambda cache: cache.clear(), None),
+    ],
+    ids=["set", "set_many", "delete", "delete_many", "invalidate", "tag", "clear"],
+)
+def test_a_change_reaches_the_memory_of_the_others(pair, change, seen):
+    one, other = pair
+    change(one)
+    wait_until(lambda: other.get("k") == seen)
+    assert one.get("k") == seen
+
+
+def test_what_did_not_change_stays_in_memory(pair):
+    one, other = pair
+    one.set("k", "new")
+    wait_until(lambda: other.get("k") == "new")
+    before = other.get_stats()["redis_hits"]
+    assert other.get("j") == "kept"
+    assert other.get_stats()["redis_hits"] == before
+
+
+def test_a_message_about_an_older_change_does_not_cost_a_newer_value(pair):
+    one, other = pair
+    other.set("k", "newest")
+    old = Message(b"somebody", "keys", 1, 0, ("k",))
+    other._coherence.heard(to_bytes(old))
+    assert "k" in other._core.memory.entries
+    assert one is not other
+
+
+def test_a_message_of_another_version_drops_all_of_memory(pair):
+    _, other = pair
+    other._coherence.heard(b"\xc1 what is this")
+    assert not other._core.memory.entries
+
+
+@pytest.mark.parametrize("name", ["k", "", "\ud800", "é" * 100])
+def test_any_key_can_be_in_a_message(name):
+    message = Message(b"s" * 16, "keys", 2**53, 7, (name, "x"))
+    assert from_bytes(to_bytes(message)) == message
+
+
+def test_a_copy_upward_that_raced_with_another_process_does_not_win(pair, monkeypatch):
+    one, other = pair
+    other._core.memory.clear()
+    read = other._core.remote._store.get
+
+    def be_overtaken(key: str) -> bytes | None:
+        blob = read(key)
+        monkeypatch.undo()
+        heard = other._core.stripes.of("k").heard
+        one.set("k", "new")
+        wait_until(lambda: other._core.stripes.of("k").heard > heard)
+        return blob
+
+    monkeypatch.setattr(other._core.remote._store, "get", be_overtaken)
+    assert other.get("k") == "old"
+    assert other.get("k") == "new"
+
+
+def test_a_copy_from_the_disk_does_not_bring_back_what_another_process_deleted(pair, monkeypatch):
+    one, other = pair
+    other._core.memory.clear()
+    other._core.remote._store.discard("k")  # as a server does that is short of memory
+    read = other._core.disk._store.get
+
+    def be_overtaken(key: str) -> bytes | None:
+        blob = read(key)
+        monkeypatch.undo()
+        one.delete("k")
+        return blob
+
+    monkeypatch.setattr(other._core.disk._store, "get", be_overtaken)
+    assert other.get("k") == "old"
+    for cache in (one, other):
+        cache._core.memory.clear()
+        assert cache.get("k") is None
+
+
+def test_memory_is_believed_no_longer_than_its_maximum_age(make_cache, real_redis, clock):
+    cache = make_cache(real_redis.url, clock=clock, memory_seconds=60)
+    cache.set("k", "v", ttl=1000)
+    hits = cache.get_stats()["redis_hits"]
+    clock.advance(59)
+    assert cache.get("k") == "v"
+    assert cache.get_stats()["redis_hits"] == hits
+    clock.advance(2)
+    assert cache.get("k") == "v"
+    assert cache.get_stats()["redis_hits"] == hits + 1
+
+
+def test_a_lost_subscription_drops_memory_and_is_made_anew(pair, real_redis):
+    import redis
+
+    one, other = pair
+    client = redis.Redis.from_url(real_redis.url)
+    numbers = [entry["id"] for entry in client.client_list(_type="pubsub")]
+    assert len(numbers) >= 2
+    for number in numbers:
+        client.client_kill_filter(_id=number)
+    wait_until(lambda: not other._core.memory.entries)
+    wait_until(lambda: other.get_stats()["redis_listening"] and one.get_stats()["redis_listening"])
+    assert other.get("k") == "old"
+    one.set("k", "new")
+    wait_until(lambda: other.get("k") == "new")
+    client.close()
+
+
+def test_values_never_travel_in_messages(pair, real_redis, namespace):
+    import redis
+
+    one, _ = pair
+    client = redis.Redis.from_url(real_redis.url)
+    listener = client.pubsub()
+    listener.subscribe(f"{namespace}#changes")
+    one.set("k", "a secret of mine")
+    deadline = time.monotonic() + SOON_SECONDS
+    message = None
+    while message is None or message["type"] != "message":
+        assert time.monotonic() < deadline
+        message = listener.get_message(timeout=1)
+    assert b"k" in message["data"]
+    assert b"secret" not in message["data"]
+    listener.close()
+    client.close()

@@ -1,0 +1,392 @@
+"""However many want a value, it is made once, and nobody waits longer than agreed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from typing import TypedDict
+
+import msgspec
+import pytest
+
+from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading
+
+SOON_SECONDS = 20.0
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + SOON_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def in_threads(count: int, call) -> list:
+    results: list = []
+    threads = [threading.Thread(target=lambda: results.append(call())) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+@pytest.fixture(params=["memory", "disk", "redis"])
+def cache(request, make_cache, tmp_path) -> SmartCache:
+    url = request.getfixturevalue("real_redis").url if request.param == "redis" else None
+    return make_cache(url, tmp_path / "disk" if request.param == "disk" else None)
+
+
+class Slow:
+    """A factory that takes its time and counts its runs."""
+
+    def __init__(self, seconds: float = 0.05) -> None:
+        self.seconds = seconds
+        self.runs = 0
+
+    def __call__(self) -> list[int]:
+        self.runs += 1
+        time.sleep(self.seconds)
+        return [self.runs]
+
+
+def test_a_missing_value_is_made_and_kept(cache):
+    slow = Slow(0)
+    assert cache.get_or_set("k", slow, ttl=60, tags=["t"]) == [1]
+    assert cache.get_or_set("k", slow) == [1]
+    assert cache.get("k") == [1]
+    assert cache.invalidate_tag("t") == 1
+    assert cache.get_or_set("k", slow) == [2]
+
+
+def test_threads_that_want_one_value_make_it_once(cache):
+    slow = Slow()
+    assert in_threads(16, lambda: cache.get_or_set("k", slow)) == [[1]] * 16
+    assert slow.runs == 1
+
+
+def test_each_thread_gets_a_copy_of_its_own(cache):
+    for result in in_threads(8, lambda: cache.get_or_set("k", Slow())):
+        result.append("spoilt")
+    assert cache.get("k") == [1]
+
+
+def test_coroutines_that_want_one_value_make_it_once(cache):
+    runs = []
+
+    async def make() -> str:
+        runs.append(1)
+        await asyncio.sleep(0.02)
+        return "v"
+
+    async def main() -> list[str]:
+        face = AsyncSmartCache(cache=cache)
+        return await asyncio.gather(*(face.get_or_set("k", make) for _ in range(200)))
+
+    assert asyncio.run(main()) == ["v"] * 200
+    assert len(runs) == 1
+
+
+def test_who_is_cancelled_does_not_take_the_value_from_the_others(cache):
+    runs = []
+
+    async def make() -> str:
+        runs.append(1)
+        await asyncio.sleep(0.05)
+        return "v"
+
+    async def main() -> str:
+        face = AsyncSmartCache(cache=cache)
+        first = asyncio.create_task(face.get_or_set("k", make))
+        await asyncio.sleep(0.02)
+        second = asyncio.create_task(face.get_or_set("k", make))
+        await asyncio.sleep(0.005)
+        first.cancel()
+        return await asyncio.wait_for(second, SOON_SECONDS)
+
+    assert asyncio.run(main()) == "v"
+    assert len(runs) == 1
+
+
+def test_an_error_reaches_all_who_wait_and_is_not_kept(cache):
+    runs = []
+
+    def fail() -> None:
+        runs.append(1)
+        time.sleep(0.05)
+        raise ValueError("no luck")
+
+    def call() -> str:
+        try:
+            cache.get_or_set("k", fail)
+        except ValueError as error:
+            return str(error)
+        return "?"
+
+    assert in_threads(4, call) == ["no luck"] * 4
+    assert len(runs) == 1
+    assert cache.get_or_set("k", lambda: "better") == "better"
+
+
+def test_a_value_that_wants_itself_is_an_error_and_no_deadlock(make_cache):
+    cache = make_cache()
+    with pytest.raises(RuntimeError, match="wanted while it is being computed"):
+        cache.get_or_set("k", lambda: cache.get_or_set("k", lambda: 1))
+
+
+def test_two_caches_on_one_redis_make_a_value_once(make_cache, real_redis):
+    caches = [make_cache(real_redis.url) for _ in range(4)]
+    slow = Slow(0.2)
+    results: list = []
+    threads = [threading.Thread(target=lambda c=c: results.append(c.get_or_set("k", slow))) for c in caches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [[1]] * 4
+    assert slow.runs == 1
+
+
+def test_a_lease_whose_holder_is_gone_expires(make_cache, real_redis, monkeypatch):
+    monkeypatch.setattr(loading, "LEASE_SECONDS", 0.2)
+    cache = make_cache(real_redis.url)
+    assert cache._core.take_lease("k", 0, 0.2)[0]  # and never heard of again
+    assert cache.get_or_set("k", lambda: "v") == "v"
+    assert cache.get("k") == "v"
+
+
+def test_a_slow_holder_still_fills_the_key_if_nobody_took_it(make_cache, real_redis, monkeypatch):
+    monkeypatch.setattr(loading, "LEASE_SECONDS", 0.01)
+    cache, other = make_cache(real_redis.url), make_cache(real_redis.url)
+    cache.get_or_set("k", Slow(0.1))
+    assert other.get("k") == [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cache: cache.delete("k"),
+        lambda cache: cache.invalidate("k*"),
+        lambda cache: cache.invalidate_tag("t"),
+        lambda cache: cache.clear(),
+        lambda cache: cache.set("k", "newer"),
+    ],
+    ids=["delete", "invalidate", "tag", "clear", "set"],
+)
+@pytest.mark.parametrize("who", ["this", "another"])
+def test_a_fill_that_raced_with_a_change_does_not_win(make_cache, real_redis, tmp_path, change, who):
+    cache = make_cache(real_redis.url, tmp_path / "d")
+    other = cache if who == "this" else make_cache(real_redis.url, tmp_path / "d")
+
+    def read_then_be_overtaken() -> str:
+        change(other)
+        return "old"
+
+    assert cache.get_or_set("k", read_then_be_overtaken, tags=["t"]) == "old"
+    assert cache.get("k") in {None, "newer"}
+    assert other.get("k") in {None, "newer"}
+    cache._core.memory.clear()
+    assert cache.get("k") in {None, "newer"}
+
+
+def test_without_a_change_the_fill_is_seen_by_all(make_cache, real_redis, tmp_path):
+    cache, other = (make_cache(real_redis.url, tmp_path / "d") for _ in range(2))
+    cache.get_or_set("k", lambda: "v")
+    assert other.get("k") == "v"
+
+
+@pytest.fixture
+def timed(make_cache, clock, wall_clock, request) -> SmartCache:
+    return make_cache(clock=clock, wall_clock=wall_clock)
+
+
+def test_a_stale_value_is_given_at_once_while_a_new_one_is_made(timed, clock):
+    slow = Slow(0.01)
+    timed.get_or_set("k", slow, ttl=10, stale_ttl=100)
+    clock.advance(50)
+    assert timed.get("k") is None
+    assert timed.get_or_set("k", slow, ttl=10, stale_ttl=100) == [1]
+    wait_until(lambda: timed.get("k") == [2])
+    assert slow.runs == 2
+
+
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_a_stale_value_is_found_in_the_lower_tiers_too(make_cache, clock, wall_clock, real_redis, tmp_path, tier):
+    url, folder = (real_redis.url, None) if tier == "redis" else (None, tmp_path / "d")
+    cache = make_cache(url, folder, clock=clock, wall_clock=wall_clock, memory_items=0)
+    slow = Slow(0.01)
+    cache.get_or_set("k", slow, ttl=10, stale_ttl=100)
+    clock.advance(50)
+    wall_clock.advance(50)
+    assert cache.get("k") is None
+    assert cache.get_or_set("k", slow, ttl=10, stale_ttl=100) == [1]
+    wait_until(lambda: cache.get("k") == [2])
+
+
+def test_a_stale_value_stands_in_for_an_error(timed, clock, caplog):
+    timed.get_or_set("k", lambda: "good", ttl=10, stale_ttl=100)
+    clock.advance(50)
+
+    def fail() -> None:
+        raise ValueError("no luck")
+
+    for _ in range(2):
+        assert timed.get_or_set("k", fail, ttl=10, stale_ttl=100) == "good"
+    wait_until(lambda: caplog.messages)
+    assert "no luck" in caplog.messages[0]
+    clock.advance(100)
+    with pytest.raises(ValueError, match="no luck"):
+        timed.get_or_set("k", fail, ttl=10, stale_ttl=100)
+
+
+def test_a_stale_value_is_held_back_for_the_soft_limit(timed, clock):
+    timed.get_or_set("k", lambda: "old", ttl=10, stale_ttl=100)
+    clock.advance(50)
+    assert timed.get_or_set("k", lambda: "new", ttl=10, stale_ttl=100, soft_seconds=SOON_SECONDS) == "new"
+    clock.advance(50)
+    started = time.monotonic()
+    assert timed.get_or_set("k", Slow(1.0), ttl=10, stale_ttl=100, soft_seconds=0.01) == "new"
+    assert time.monotonic() - started < 1.0
+
+
+def test_beyond_the_hard_limit_it_is_a_timeout_and_the_value_comes_later(cache):
+    released = threading.Event()
+
+    def make() -> str:
+        released.wait(SOON_SECONDS)
+        return "late"
+
+    for _ in range(2):
+        with pytest.raises(TimeoutError, match=r"'k' was not there after 0.05 s"):
+            cache.get_or_set("k", make, hard_seconds=0.05)
+    released.set()
+    wait_until(lambda: cache.get("k") == "late")
+
+
+def test_a_value_is_made_anew_before_it_expires_if_it_took_long(timed, clock, monkeypatch):
+    slow = Slow(0.02)
+    timed.get_or_set("k", slow, ttl=10, refresh_ahead=True)
+    monkeypatch.setattr(loading, "_exponential", lambda: 1.0)
+    assert timed.get_or_set("k", slow, ttl=10, refresh_ahead=True) == [1]
+    assert slow.runs == 1
+    clock.advance(9.99)
+    assert timed.get_or_set("k", slow, ttl=10, refresh_ahead=True) == [1]
+    wait_until(lambda: timed.get("k") == [2])
+
+
+def test_the_chance_of_an_early_refresh_is_the_one_of_the_paper():
+    draws = [loading._exponential() for _ in range(20_000)]
+    assert sum(draw >= 1.0 for draw in draws) / len(draws) == pytest.approx(0.368, abs=0.03)
+
+
+@dataclass
+class Point:
+    x: int
+    y: float
+
+
+class Row(msgspec.Struct):
+    name: str
+    points: list[Point]
+
+
+class Named(TypedDict):
+    name: str
+
+
+def test_a_result_comes_back_as_what_the_annotation_says(cache):
+    calls = []
+
+    @cached(key_prefix="typed", cache=cache)
+    def rows(n: int) -> dict[str, Row]:
+        calls.append(n)
+        return {"a": Row("r", [Point(n, 0.5)])}
+
+    @cached(key_prefix="typed2", cache=cache)
+    async def point() -> Point | None:
+        return Point(1, 2.0)
+
+    @cached(key_prefix="typed3", cache=cache)
+    def named() -> Named:
+        return {"name": "n"}
+
+    assert rows(1) == rows(1) == {"a": Row("r", [Point(1, 0.5)])}
+    cache._core.memory.clear()
+    assert rows(1) == {"a": Row("r", [Point(1, 0.5)])}
+    assert len(calls) == (2 if not cache._core.lower else 1)
+    assert asyncio.run(point()) == asyncio.run(point()) == Point(1, 2.0)
+    assert named() == named() == {"name": "n"}
+
+
+def test_the_key_can_be_made_by_hand_and_arguments_ignored(cache):
+    calls = []
+
+    @cached(key_prefix="p", key=lambda user, **_: f"user-{user['id']}", cache=cache)
+    def by_hand(user, trace=None):
+        calls.append(user)
+        return user["id"]
+
+    @cached(key_prefix="q", ignore=("trace",), cache=cache)
+    def ignoring(x, trace=None):
+        calls.append(x)
+        return x
+
+    assert [by_hand({"id": 1}, trace=object()), by_hand({"id": 1, "other": object()})] == [1, 1]
+    assert by_hand.cache_key({"id": 1}).endswith(":user-1")
+    assert [ignoring(5, trace=object()), ignoring(5, trace=object())] == [5, 5]
+    assert len(calls) == 2
+
+
+def test_results_can_be_tagged_by_their_arguments_and_invalidated_together(cache):
+    @cached(key_prefix="t", tags=lambda x: [f"user:{x}", "all"], cache=cache)
+    def f(x):
+        return x
+
+    @cached(key_prefix="t", cache=cache)
+    def g(x):
+        return x
+
+    for number in range(3):
+        f(number)
+        g(number)
+    assert cache.invalidate_tag("user:1") == 1
+    assert f.invalidate_all() == 2
+    assert g.invalidate_all() == 3
+
+
+def test_a_functions_calls_are_counted(cache):
+    @cached(key_prefix="c", cache=cache)
+    def f(x):
+        return x
+
+    for x in [1, 1, 2, 1]:
+        f(x)
+    assert f.cache_info() == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"key": "k"}, "key is 'k': give a function"),
+        ({"tags": "t"}, "tags is the str 't'"),
+        ({"tags": [""]}, "tag is ''"),
+        ({"stale_ttl": -1}, "stale_ttl is -1"),
+        ({"hard_seconds": 0}, "hard_seconds is 0"),
+        ({"soft_seconds": "1"}, "soft_seconds is '1'"),
+    ],
+)
+def test_a_wrong_option_is_said_when_it_is_decorated(options, message):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        cached(**options)
+    assert message in str(caught.value)
+
+
+def test_a_refresh_in_the_background_that_fails_is_logged(timed, clock, caplog):
+    caplog.set_level(logging.WARNING)
+    timed.get_or_set("k", lambda: 1, ttl=1, stale_ttl=10)
+    clock.advance(2)
+    timed.get_or_set("k", lambda: 1 / 0, ttl=1, stale_ttl=10)
+    wait_until(lambda: any("'k' could not be computed in the background" in text for text in caplog.messages))

@@ -1,0 +1,210 @@
+"""Through a proxy that misbehaves: a fault is a miss, costs a bounded time, and leaves no old value behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from jarvisperf.cache import SmartCache
+from pytest_jarvisperf.redis_faults import RedisFaults
+
+SOON_SECONDS = 30.0
+CALL_SECONDS = 0.35  # what a call may take altogether by default
+SLACK_SECONDS = 1.5  # a machine under load
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + SOON_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+@pytest.fixture
+def faults(own_redis):
+    with RedisFaults(own_redis.url) as faults:
+        yield faults
+
+
+@pytest.fixture
+def cache(faults, namespace):
+    with SmartCache(faults.url, None, namespace=namespace, memory_items=0) as cache:
+        wait_until(lambda: cache.get_stats()["redis_available"])
+        yield cache
+
+
+@pytest.fixture
+def reader(own_redis, namespace):
+    """What another process sees, past the proxy."""
+    with SmartCache(
+        own_redis.url, None, namespace=namespace, memory_items=0, redis_connect_seconds=20, redis_reply_seconds=20
+    ) as other:
+        yield other
+
+
+FAULTS = {
+    "blackhole": lambda faults: faults.blackhole(),
+    "reset": lambda faults: faults.reset(),
+    "half": lambda faults: faults.half_reply(1),
+    "half of a value": lambda faults: faults.half_reply(40),
+    "slow": lambda faults: faults.delay(5.0),
+    "drip": lambda faults: faults.drip(0.1),
+}
+
+
+@pytest.fixture(params=FAULTS, ids=list(FAULTS))
+def break_it(request, faults):
+    return lambda: FAULTS[request.param](faults)
+
+
+CALLS = {
+    "get": lambda cache: cache.get("k"),
+    "set": lambda cache: cache.set("k", "x" * 1000),
+    "delete": lambda cache: cache.delete("k"),
+    "get_many": lambda cache: cache.get_many([f"k{number}" for number in range(50)]),
+    "set_many": lambda cache: cache.set_many({f"k{number}": number for number in range(50)}),
+    "tag": lambda cache: cache.invalidate_tag("t"),
+    "get_or_set": lambda cache: cache.get_or_set("new", lambda: 1),
+    "touch": lambda cache: cache.touch("k"),
+}
+
+
+@pytest.mark.parametrize("call", CALLS, ids=list(CALLS))
+def test_no_call_raises_or_goes_on_beyond_its_deadline(cache, break_it, call):
+    cache.set("k", "v" * 100)
+    break_it()
+    started = time.monotonic()
+    CALLS[call](cache)
+    assert time.monotonic() - started < CALL_SECONDS + SLACK_SECONDS
+    started = time.monotonic()
+    CALLS[call](cache)
+    assert time.monotonic() - started < CALL_SECONDS + SLACK_SECONDS
+
+
+CHANGES = {
+    "set": (lambda cache: cache.set("k", "new"), {None, "new"}),
+    "set_many": (lambda cache: cache.set_many({"k": "new"}), {None, "new"}),
+    "delete": (lambda cache: cache.delete("k"), {None}),
+    "invalidate": (lambda cache: cache.invalidate("k*"), {None}),
+    "tag": (lambda cache: cache.invalidate_tag("t"), {None}),
+    "clear": (lambda cache: cache.clear(), {None}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
+def test_an_old_value_never_comes_back(cache, faults, reader, break_it, change):
+    cache.set("k", "old", tags=["t"])
+    break_it()
+    do, allowed = CHANGES[change]
+    do(cache)
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert cache.get("k") in allowed
+    assert reader.get("k") in allowed
+
+
+def test_what_was_written_during_an_outage_is_told_to_redis(cache, faults, reader):
+    faults.reset()
+    cache.set("k", "new", tags=["t"])
+    cache.set_many({"a": 1, "b": 2})
+    assert cache.get_stats()["redis_unsettled"] == 3
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert reader.get_many(["k", "a", "b"]) == {"k": "new", "a": 1, "b": 2}
+    assert reader.invalidate_tag("t") == 1
+    assert cache.get_stats()["redis_unsettled"] == 0
+
+
+def test_what_others_wrote_later_is_not_overwritten_by_a_replay(cache, faults, reader):
+    faults.reset()
+    cache.set("k", "older")
+    cache.delete("j")
+    reader.set("k", "newer")
+    reader.set("j", "newer")
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert [cache.get("k"), cache.get("j"), reader.get("k")] == ["newer", "newer", "newer"]
+
+
+def test_what_others_deleted_later_is_not_brought_back_by_a_replay(cache, faults, reader):
+    faults.reset()
+    cache.set("k", "older")
+    reader.delete("k")
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert cache.get("k") is None
+    assert reader.get("k") is None
+
+
+def test_more_changes_than_are_remembered_begin_a_new_generation(cache, faults, reader, monkeypatch):
+    from jarvisperf.cache.pending import Pending
+
+    monkeypatch.setattr(cache._core.remote, "_pending", Pending(most_keys=10))
+    cache.set_many({f"k{number}": "old" for number in range(50)})
+    assert reader.get("k49") == "old"
+    faults.reset()
+    for number in range(50):
+        cache.delete(f"k{number}")
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert cache.get_many([f"k{number}" for number in range(50)]) == {}
+    wait_until(lambda: reader.get("k49") is None)
+    cache.set("k1", "new")
+    assert reader.get("k1") == "new"
+
+
+def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
+    faults.blackhole()
+    cache.get("k")
+    made = faults.connections
+    for number in range(200):
+        cache.get("k")
+        cache.set(f"k{number}", number)
+    assert faults.connections - made <= 3  # the probes of that time
+
+
+def test_one_thread_at_a_time_probes(cache, faults):
+    faults.blackhole()
+    cache.get("k")
+    threads = [threading.Thread(target=lambda: [cache.get("k") for _ in range(50)]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    probing = [thread for thread in threading.enumerate() if thread.name == "jarvisperf-redis-probe"]
+    assert len(probing) <= 1
+
+
+def test_a_fault_of_the_subscription_drops_memory_and_is_mended(faults, namespace, reader):
+    with SmartCache(faults.url, None, namespace=namespace) as cache:
+        wait_until(lambda: cache.get_stats()["redis_listening"])
+        cache.set("k", "old")
+        faults.reset()
+        wait_until(lambda: not cache.get_stats()["redis_listening"])
+        reader.set("k", "new")
+        faults.heal()
+        wait_until(lambda: cache.get_stats()["redis_listening"])
+        wait_until(lambda: cache.get("k") == "new")
+
+
+def test_the_proxy_lets_everything_through_when_it_is_healed(faults):
+    client = redis.Redis.from_url(faults.url)
+    faults.blackhole()
+    faults.heal()
+    assert client.set("k", b"x" * 200_000)
+    assert client.get("k") == b"x" * 200_000
+    assert urlsplit(faults.url).hostname == "127.0.0.1"
+    client.close()
+
+
+def test_the_fixture_is_a_proxy_before_the_tests_redis(redis_faults, namespace):
+    with SmartCache(
+        redis_faults.url, None, namespace=namespace, redis_connect_seconds=20, redis_reply_seconds=20
+    ) as cache:
+        assert cache.set("k", 1)
+        assert cache.get_stats()["redis_available"]
+        cache.clear()

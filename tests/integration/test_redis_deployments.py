@@ -1,0 +1,210 @@
+"""The cache on every deployment of Redis, each a real server that the test starts."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+from redis.cluster import ClusterNode
+from redis.sentinel import Sentinel
+from redis_deployments import cluster, running, tls_before, wait_until
+
+from jarvisperf.cache import SmartCache
+from jarvisperf.cache.redis_url import check_redis_url, parts_of_deployment
+from pytest_jarvisperf.redis_server import start_redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PATIENT = {"redis_connect_seconds": 20.0, "redis_reply_seconds": 20.0}
+pytestmark = pytest.mark.xdist_group("redis-deployments")
+
+
+def use_everything(url: object, **options: object) -> None:
+    """Whatever the deployment, the cache does the same on it."""
+    settings = {**PATIENT, "namespace": f"test-{time.time_ns()}", "memory_items": 0, **options}
+    with (
+        SmartCache(url, None, **settings) as cache,
+        SmartCache(url, None, **{**settings, "memory_items": 100}) as other,
+    ):
+        assert cache.get_stats()["redis_available"]
+        wait_until(lambda: other.get_stats()["redis_listening"])
+        values = {f"k{number}": [number] for number in range(200)}
+        assert cache.set_many(values, tags=["t"])
+        assert cache.get_many([*values, "absent"]) == values
+        assert cache.set("a{b}c", (1, 2), tags=["u"])
+        assert cache.get("a{b}c") == (1, 2)
+        assert other.get("a{b}c") == (1, 2)
+        assert cache.touch("a{b}c", 50)
+        assert 40 < cache.ttl("a{b}c") <= 50
+        assert cache.keys("a*") == ["a{b}c"]
+        assert cache.delete("k0")
+        assert not cache.delete("k0")
+        assert cache.invalidate("k1?") == 10
+        assert cache.invalidate_tag("u") == 1
+        wait_until(lambda: other.get("a{b}c") is None)
+        assert cache.get_or_set("made", lambda: "once", tags=["t"]) == "once"
+        assert other.get_or_set("made", lambda: "twice") == "once"
+        assert cache.invalidate_tag("t") == 190
+        cache.set("last", 1)
+        cache.clear()
+        assert cache.keys() == []
+        assert cache.get_stats()["errors"] == 0
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
+    with cluster(tmp_path_factory.mktemp("cluster")) as nodes:
+        yield nodes
+
+
+def test_a_cluster_by_its_url(three):
+    use_everything(f"redis+cluster://127.0.0.1:{three[0].port},127.0.0.1:{three[1].port}")
+
+
+def test_a_cluster_by_a_client_that_is_handed_in(three):
+    client = redis.RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", three[0].port)])
+    use_everything(client)
+    client.set("still", "usable")
+    client.close()
+
+
+def test_a_slot_that_moves_to_another_server_is_followed(three):
+    url = f"redis+cluster://127.0.0.1:{three[0].port}"
+    with SmartCache(url, None, namespace="moving", memory_items=0, **PATIENT) as cache:
+        cache.set("k", "v")
+        client = redis.RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", three[0].port)])
+        slot = client.keyslot("moving:k")
+        source = next(n for n in three if n.port == client.nodes_manager.get_node_from_slot(slot).port)
+        target = next(n for n in three if n is not source)
+        ids = {n.port: n.client.execute_command("CLUSTER", "MYID").decode() for n in three}
+        target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+        source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+        source.client.execute_command("MIGRATE", "127.0.0.1", target.port, "moving:k", 0, 5000)
+        assert cache.get("k") == "v"  # by ASK
+        assert cache.get_many(["k"]) == {"k": "v"}
+        for node in three:
+            node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+        assert cache.get("k") == "v"  # by MOVED
+        assert cache.set("k", "new")
+        assert cache.get("k") == "new"
+        assert cache.get_stats()["errors"] == 0
+        client.close()
+
+
+@contextlib.contextmanager
+def sentinel_of(folder: Path) -> Iterator[tuple[list, object]]:
+    """A master with a replica, and one Sentinel that watches them."""
+    with running(folder, ()) as (master,), contextlib.ExitStack() as stack:
+        (folder / "second").mkdir()
+        (folder / "third").mkdir()
+        (replica,) = stack.enter_context(running(folder / "second", (f"replicaof 127.0.0.1 {master.port}",)))
+        watching = (
+            f"sentinel monitor mymaster 127.0.0.1 {master.port} 1",
+            "sentinel down-after-milliseconds mymaster 500",
+            "sentinel failover-timeout mymaster 2000",
+        )
+        (sentinel,) = stack.enter_context(running(folder / "third", watching, sentinel=True))
+        wait_until(lambda: "slave0" in str(master.client.info("replication")))
+        wait_until(lambda: len(sentinel.client.sentinel_slaves("mymaster")) == 1)
+        yield [master, replica], sentinel
+
+
+def test_sentinel_names_the_master_and_after_a_failover_the_new_one(tmp_path):
+    with sentinel_of(tmp_path) as ((master, replica), sentinel):
+        url = f"redis+sentinel://127.0.0.1:{sentinel.port}/mymaster/0"
+        use_everything(url)
+        client = Sentinel([("127.0.0.1", sentinel.port)]).master_for("mymaster")
+        use_everything(client)
+        with SmartCache(url, None, namespace="failover", **PATIENT) as cache:
+            cache.set("k", "old")
+            wait_until(lambda: replica.client.exists("failover:k"))
+            master.stop()
+            cache.set("k", "new")  # while nobody is the master
+            wait_until(lambda: "role:master" in str(replica.client.info("replication")).replace("': '", ":"))
+            wait_until(lambda: cache.get_stats()["redis_available"])
+            with SmartCache(url, None, namespace="failover", **PATIENT) as other:
+                assert other.get("k") in {None, "new"}
+                other.set("after", 1)
+            assert cache.get("after") == 1
+            assert cache.get("k") == "new"
+
+
+@pytest.mark.parametrize("form", ["redis", "unix", "client"])
+def test_a_user_with_a_password_and_few_rights(form):
+    with start_redis() as server, contextlib.closing(redis.Redis.from_url(server.url)) as admin:
+        path = urlsplit(server.url).path
+        user = f"someone-{time.time_ns()}"
+        admin.execute_command(
+            "ACL",
+            "SETUSER",
+            user,
+            "on",
+            ">p@ss/word",
+            "~mine*",
+            "resetchannels",
+            "&mine*",
+            "+@all",
+            "-@dangerous",
+            "-@admin",
+        )
+        where: object = f"unix://{user}:p%40ss%2Fword@{path}"
+        if form == "client":
+            where = redis.Redis(unix_socket_path=path, username=user, password="p@ss/word", socket_timeout=60)
+        elif form == "redis":
+            where = f"unix://{path}?username={user}&password=p%40ss%2Fword"
+        use_everything(where, namespace=f"mine-{form}")
+        with SmartCache(where, None, namespace="theirs") as cache:
+            assert cache.set("k", 1)
+            assert not cache.get_stats()["redis_available"]
+        admin.execute_command("ACL", "DELUSER", user)
+
+
+def test_tls_with_a_certificate_that_is_verified(tmp_path):
+    with start_redis() as server, tls_before(urlsplit(server.url).path, tmp_path) as (port, certificate):
+        use_everything(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={certificate}")
+        with SmartCache(f"rediss://127.0.0.1:{port}/0", None, **PATIENT) as distrustful:
+            assert distrustful.set("k", 1)
+            assert not distrustful.get_stats()["redis_available"]
+
+
+def test_a_client_that_is_handed_in_keeps_its_own_connections(tmp_path):
+    with start_redis() as server:
+        client = redis.Redis.from_url(server.url, decode_responses=True)
+        use_everything(client)
+        assert client.ping()
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "hosts", "master"),
+    [
+        ("redis+sentinel://h1:1,h2:2/m/3", "sentinel", (("h1", 1), ("h2", 2)), "m"),
+        ("rediss+sentinel://u:p@h1/m", "sentinel", (("h1", 26379),), "m"),
+        ("redis+cluster://h1,[::1]:7", "cluster", (("h1", 6379), ("::1", 7)), ""),
+        ("redis://h:1", "server", (), ""),
+    ],
+)
+def test_a_url_says_how_redis_is_run(url, kind, hosts, master):
+    found = parts_of_deployment(check_redis_url(url))
+    assert (found.kind, found.hosts, found.master) == (kind, hosts, master)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis+sentinel://h:1", "names no master"),
+        ("redis+sentinel://h:1/m/x", "has a database that is no number"),
+        ("redis+cluster://h:1/3", "a cluster has only one"),
+        ("redis+cluster://h:x", "cannot be read"),
+        ("redis+magic://h", "no scheme that is known"),
+    ],
+)
+def test_a_malformed_url_of_a_deployment_is_an_error(url, message):
+    with pytest.raises(ValueError, match=message):
+        check_redis_url(url)

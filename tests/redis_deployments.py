@@ -1,0 +1,176 @@
+"""Redis as it is deployed: with TLS, users, Sentinel, Cluster; started for a test from a redis-server binary."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from pytest_jarvisperf import redis_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START_SECONDS = 60.0
+
+
+def executable() -> Path:
+    found = redis_server._executables(os.environ)
+    if not found:
+        if os.environ.get("JARVISPERF_REQUIRE_ALL"):
+            pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
+        pytest.skip("no real Redis server is installed")
+    return found[0]
+
+
+def free_port() -> int:
+    # Low enough that a cluster's second port, 10,000 above, is one too.
+    for _ in range(100):
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port = server.getsockname()[1]
+        if port < 55000:
+            return port
+    raise RuntimeError("no free port below 55000")
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+class Node:
+    """One redis-server process on a port of its own."""
+
+    def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
+        self.port = free_port()
+        folder.mkdir()
+        config = folder / "redis.conf"
+        lines = [f"port {self.port}", f"dir {folder}", 'save ""', "bind 127.0.0.1", *options]
+        config.write_text("\n".join(lines) + "\n")
+        self.process = subprocess.Popen(
+            [executable(), config, *(["--sentinel"] if sentinel else [])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=redis_server._dies_with_parent(),  # noqa: PLW1509 - it makes one system call and takes no lock
+        )
+        wait_until(self.answers)
+
+    def answers(self) -> bool:
+        with socket.socket() as client:
+            client.settimeout(1)
+            try:
+                client.connect(("127.0.0.1", self.port))
+            except OSError:
+                return False
+            return True
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def running(folder: Path, *each: tuple[str, ...], sentinel: bool = False) -> Iterator[list[Node]]:
+    nodes: list[Node] = []
+    try:
+        for number, options in enumerate(each):
+            nodes.append(Node(folder / f"node{number}", *options, sentinel=sentinel))
+        yield nodes
+    finally:
+        for node in nodes:
+            node.stop()
+
+
+@contextlib.contextmanager
+def cluster(folder: Path, size: int = 3) -> Iterator[list[Node]]:
+    """A cluster of that many servers, without replicas."""
+    options = ("cluster-enabled yes", "cluster-node-timeout 2000", "appendonly no")
+    with running(folder, *[options] * size) as nodes:
+        share = 16384 // size
+        for number, node in enumerate(nodes):
+            last = 16384 if number == size - 1 else (number + 1) * share
+            node.client.execute_command("CLUSTER", "ADDSLOTS", *range(number * share, last))
+            node.client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        for node in nodes:
+            wait_until(
+                lambda node=node: b"cluster_state:ok" in _info(node) and f"known_nodes:{size}" in str(_info(node))
+            )
+        yield nodes
+
+
+def _info(node: Node) -> bytes:
+    answer = node.client.execute_command("CLUSTER", "INFO")
+    if isinstance(answer, dict):
+        return "\n".join(f"{key}:{value}" for key, value in answer.items()).encode()
+    return answer
+
+
+@contextlib.contextmanager
+def certificate(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """A certificate for 127.0.0.1 and its key, made with openssl."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        if os.environ.get("JARVISPERF_REQUIRE_ALL"):
+            pytest.fail("JARVISPERF_REQUIRE_ALL is set, and there is no openssl")
+        pytest.skip("there is no openssl")
+    made, key = folder / "cert.pem", folder / "key.pem"
+    subprocess.run(
+        [
+            openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", made,
+            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    yield made, key
+
+
+@contextlib.contextmanager
+def tls_before(path: str, folder: Path) -> Iterator[tuple[int, Path]]:
+    """A port that speaks TLS and passes on to a server's socket: the bundled servers are built without TLS."""
+    with certificate(folder) as (made, key):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(made, key)
+        stopped = threading.Event()
+
+        def pump(source: socket.socket, sink: socket.socket) -> None:
+            with contextlib.suppress(OSError, ValueError):
+                while data := source.recv(65536):
+                    sink.sendall(data)
+            for each in (source, sink):
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+        def serve(server: socket.socket) -> None:
+            while not stopped.is_set():
+                try:
+                    plain, _ = server.accept()
+                    client = context.wrap_socket(plain, server_side=True)
+                except OSError:  # the test is over, or the client did not like the certificate
+                    continue
+                behind = socket.socket(socket.AF_UNIX)
+                behind.connect(path)
+                for ends in ((client, behind), (behind, client)):
+                    threading.Thread(target=pump, args=ends, daemon=True).start()
+
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(0.1)
+            threading.Thread(target=serve, args=(server,), daemon=True).start()
+            yield server.getsockname()[1], made
+            stopped.set()
