@@ -66,7 +66,10 @@ def test_a_byte_order_mark_is_not_part_of_the_text(write):
 
 
 def test_another_type_is_refused_with_those_that_are_allowed(write):
-    with pytest.raises(DocumentError, match=r"a\.xyz is of the type \.xyz: give one of \.markdown, \.md"):
+    with pytest.raises(
+        DocumentError,
+        match=r"a\.xyz is of the type \.xyz: give one of \.docx, \.htm, \.html, \.markdown, \.md, \.pdf, \.rst",
+    ):
         read_passages(write("a.xyz", "text"))
 
 
