@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import runs
+from jarvisperf.cli import rag, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_schema)
 
     runs.add_commands(commands)
+    rag.add_commands(commands)
     return parser
 
 
