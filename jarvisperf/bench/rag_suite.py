@@ -6,6 +6,7 @@ import os
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from statistics import median
@@ -288,14 +289,14 @@ class RAGBenchmarks:
                 SmartCache(how.get("redis_url"), disk, namespace=name, memory_items=0) as lower,
                 self._rag_in(folder, cache=lower) as reader,
             ):
-                times, same = [], True
-                for query in self._queries:
-                    seconds, cached = _seconds(lambda query=query: reader.search_cached(query))
-                    times.append(seconds)
-                    same = same and [hit.id for hit in cached] == [hit.id for hit in reader.search(query)]
+                timed = [_seconds(partial(reader.search_cached, query)) for query in self._queries]
+                same = all(
+                    [hit.id for hit in cached] == [hit.id for hit in reader.search(query)]
+                    for query, (_, cached) in zip(self._queries, timed, strict=True)
+                )
                 found = reader.get_performance_stats()["cache_hits"] == len(self._queries)
                 lower.clear()
-        return _change(uncached, median(times), same_answer=same and found)
+        return _change(uncached, median(seconds for seconds, _ in timed), same_answer=same and found)
 
     def _embedder(self) -> Any:
         from jarvisperf.rag import embedder_for

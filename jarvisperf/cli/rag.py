@@ -166,12 +166,11 @@ def _bench(words: argparse.Namespace) -> int:
     if words.json:
         print(json.dumps(parts, indent=1))
         return OK
-    print(f"{'part':24} {'before':>12} {'after':>12} {'ratio':>10}  same answer")
+    print(f"{'part':24} {'before':>16} {'after':>16} {'ratio':>10}  same answer")
     for name, part in parts.items():
         same = {True: "yes", False: "NO", None: "-"}[part["same_answer"]]
-        print(
-            f"{name:24} {part['before']:10.6f} {part['unit']} {part['after']:10.6f} {part['unit']} {part['ratio']:10.1f}  {same}"
-        )
+        before, after = (f"{part[side]:.6g} {part['unit']}" for side in ("before", "after"))
+        print(f"{name:24} {before:>16} {after:>16} {part['ratio']:10.1f}  {same}")
     return OK if all(part["same_answer"] is not False for part in parts.values()) else FAILED
 
 

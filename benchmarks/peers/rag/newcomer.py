@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+from functools import partial
 
 import chromadb
 from sentence_transformers import SentenceTransformer
@@ -20,14 +21,14 @@ def main(folder: str, model_path: str, count: int) -> None:
         for number, text in enumerate(texts(count)):
             collection.add(ids=[str(number)], documents=[text], embeddings=[model.encode(text)])
 
+    def ask(question: str) -> None:
+        collection.query(query_embeddings=[model.encode(question)], n_results=5)
+
     model.encode("warm")
     first = seconds(add_all)
     asked = questions(50)
-    ask = [
-        seconds(lambda question=question: collection.query(query_embeddings=[model.encode(question)], n_results=5))
-        for question in asked
-    ]
-    report({"first": first, "query_uncached": statistics.median(ask), "query_repeated": statistics.median(ask)})
+    times = [seconds(partial(ask, question)) for question in asked]
+    report({"first": first, "query_uncached": statistics.median(times), "query_repeated": statistics.median(times)})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+from functools import partial
 from pathlib import Path
 
 from benchmarks.peers.rag.work import questions, report, seconds, texts
@@ -22,15 +23,11 @@ def main(folder: Path, model: str, count: int) -> None:
         changed = [*documents[:-1], documents[-1] + " Changed."]
         one_changed = seconds(lambda: rag.batch_add_texts(changed))
         asked = questions(min(count, 1000))
-        uncached = [seconds(lambda question=question: rag.search_cached(question)) for question in asked]
+        uncached = [seconds(partial(rag.search_cached, question)) for question in asked]
         answers = {question: [hit.id for hit in rag.search_cached(question)] for question in asked}
-        cached = [seconds(lambda question=question: rag.search_cached(question)) for question in asked]
-        contexts_uncached = [
-            seconds(lambda question=question: rag.generate_context_cached(question)) for question in asked[:100]
-        ]
-        contexts = [
-            seconds(lambda question=question: rag.generate_context_cached(question)) for question in asked[:100]
-        ]
+        cached = [seconds(partial(rag.search_cached, question)) for question in asked]
+        contexts_uncached = [seconds(partial(rag.generate_context_cached, question)) for question in asked[:100]]
+        contexts = [seconds(partial(rag.generate_context_cached, question)) for question in asked[:100]]
         hits = rag.get_performance_stats()["cache_hits"]
         rag.batch_add_texts(["Sourdough needs flour, water, salt and a warm night."])
         after = {question: [hit.id for hit in rag.search_cached(question)] for question in asked}
