@@ -17,7 +17,9 @@ from jarvisperf.rag import ModelOptions, OptimizedRAG
 from jarvisperf.rag.cpu import has_bfloat16
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    from jarvisperf.rag import SearchResult
 
 RANKS = 10
 
@@ -29,12 +31,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     words = parser.parse_args()
     exams = [own_exam(), *(pira_exams(read_pira(words.pira)) if words.pira else [])]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for exam in exams:
         for row in measure(exam):
             rows.append(row)
+            words.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             print(f"{row['exam']:34} {row['dtype']:9} {row['search']:7} {row['recall@5']:.3f} {row['mrr@10']:.3f}")  # noqa: T201
-    words.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def measure(exam: Exam) -> Iterator[dict[str, Any]]:
@@ -47,7 +49,8 @@ def measure(exam: Exam) -> Iterator[dict[str, Any]]:
         ):
             rag.batch_add_texts(exam.texts, ids=[str(place) for place in range(len(exam.texts))])
             for hybrid in (False, True):
-                ranks = [first_right(rag, question, right, hybrid=hybrid) for question, right in exam.questions]
+                found = rag.search_many([question for question, _ in exam.questions], RANKS, hybrid=hybrid)
+                ranks = [first_right(one, right) for one, (_, right) in zip(found, exam.questions, strict=True)]
                 yield {
                     "exam": exam.name,
                     "questions": len(ranks),
@@ -59,12 +62,9 @@ def measure(exam: Exam) -> Iterator[dict[str, Any]]:
                 }
 
 
-def first_right(rag: OptimizedRAG, question: str, right: frozenset[int], *, hybrid: bool) -> int | None:
-    """The rank, from 1, of the first text that answers the question; None where none is among the first ten."""
-    for rank, result in enumerate(rag.search(question, RANKS, hybrid=hybrid), 1):
-        if int(result.id) in right:
-            return rank
-    return None
+def first_right(found: Sequence[SearchResult], right: frozenset[int]) -> int | None:
+    """The rank, from 1, of the first text that answers the question; None where none is among the results."""
+    return next((rank for rank, result in enumerate(found, 1) if int(result.id) in right), None)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jarvisperf.bench.startup import measure_startup
+from jarvisperf.bench.startup import Launcher, measure_startup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +45,10 @@ def cached_processes(folder: Path, cache: Path, model: str, question: str, secon
     return measure_startup([sys.executable, "-c", _CACHED, str(folder), str(cache), model, question], seconds)
 
 
-def eager_processes(folder: Path, cache: Path, model: str, question: str, seconds: float) -> list[ProcessSample]:
-    """Processes that load everything and compute the answer; arguments as for :func:`cached_processes`."""
-    return measure_startup([sys.executable, "-c", _EAGER, str(folder), str(cache), model, question], seconds)
+def eager_process(folder: Path, cache: Path, model: str, question: str) -> ProcessSample:
+    """One process that loads everything and computes the answer; arguments as for :func:`cached_processes`.
+
+    One is enough: it takes seconds, so that noise is small beside what it is compared with.
+    """
+    with Launcher() as launcher:
+        return launcher.run([sys.executable, "-c", _EAGER, str(folder), str(cache), model, question])

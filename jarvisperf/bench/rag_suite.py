@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.bench.corpus import QUERIES, reference_chunks
 from jarvisperf.bench.rag_replay import replay
-from jarvisperf.bench.rag_startup import cached_processes, eager_processes
+from jarvisperf.bench.rag_startup import cached_processes, eager_process
 from jarvisperf.bench.system import BenchmarkSystem
 from jarvisperf.settings import read_settings
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CORPUS_TEXTS = 200
 INGESTED_TEXTS = 60
 SEARCHES = 30
-REPLAYED_QUERIES = 1000
+REPLAYED_QUERIES = 300
 
 T = TypeVar("T")
 
@@ -212,7 +212,7 @@ class RAGBenchmarks:
         same = [result.id for result in first] == [result.id for result in second] == expected
         return _change(before, after, same_answer=same)
 
-    def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 100) -> dict[str, Any]:
+    def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 30) -> dict[str, Any]:
         """Questions by Zipf's law with a document added now and then: uncached against cached, per query.
 
         Args:
@@ -243,13 +243,13 @@ class RAGBenchmarks:
         change = _change(before / len(self._queries), after / len(self._queries), same_answer=None)
         return change | {"recall": recall}
 
-    def compare_processes(self, seconds: float = 5.0) -> dict[str, dict[str, Any]]:
+    def compare_processes(self, seconds: float = 2.0) -> dict[str, dict[str, Any]]:
         """Fresh processes that load everything against ones that find the answer on disk: ``startup``, ``memory``.
 
         Nothing where the model is an object of the caller's, which another process does not have.
 
         Args:
-            seconds: For the processes of each kind together; there are three at least.
+            seconds: For the processes that find the answer; there are three at least.
         """
         if not isinstance(self._model, str | os.PathLike | None):
             return {}
@@ -260,15 +260,15 @@ class RAGBenchmarks:
             folder = self._folders[-1]
             rag.close()
             cached = cached_processes(folder / "chroma", folder / "cache", model, question, seconds)
-            eager = eager_processes(folder / "chroma", folder / "cache", model, question, seconds)
+            eager = eager_process(folder / "chroma", folder / "cache", model, question)
         return {
             "startup": _change(
-                median(sample.seconds for sample in eager),
+                eager.seconds,
                 median(sample.seconds for sample in cached),
                 same_answer=None,
             ),
             "memory": _change(
-                median(sample.peak_rss_bytes for sample in eager),
+                eager.peak_rss_bytes,
                 median(sample.peak_rss_bytes for sample in cached),
                 same_answer=None,
                 unit="B",
