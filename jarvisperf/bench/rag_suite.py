@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CORPUS_TEXTS = 200
 INGESTED_TEXTS = 60
 SEARCHES = 30
-REPLAYED_QUERIES = 300
+REPLAYED_QUERIES = 200
 
 T = TypeVar("T")
 
@@ -56,6 +56,7 @@ class RAGBenchmarks:
         self._model = model
         self._texts = list(reference_chunks()[:CORPUS_TEXTS] if texts is None else texts)
         self._queries = list(QUERIES if queries is None else queries)
+        self._shared_embedder: Any = None  # the model is loaded once, not for each RAG
         self._folders: list[Path] = []  # of the RAGs that were made, the latest last
         for name, given in (("texts", self._texts), ("queries", self._queries)):
             if not given:
@@ -201,18 +202,21 @@ class RAGBenchmarks:
 
     def compare_warm_up(self) -> dict[str, Any]:
         """The first search of a RAG that loads its model and Chroma's index for it, against one after ``warm_up``."""
+        from jarvisperf.rag import embedder_for
+
         with self._filled_rag() as filled:
             expected = [result.id for result in filled.search(self._queries[0])]
             folder = self._folders[-1]
             filled.close()
-            with self._rag_in(folder) as cold, self._rag_in(folder) as warm:
+            models = [embedder_for(self._model) for _ in range(2)]  # none of them loaded yet
+            with self._rag_in(folder, model=models[0]) as cold, self._rag_in(folder, model=models[1]) as warm:
                 before, first = _seconds(lambda: cold.search(self._queries[0]))
                 warm.warm_up()
                 after, second = _seconds(lambda: warm.search(self._queries[0]))
         same = [result.id for result in first] == [result.id for result in second] == expected
         return _change(before, after, same_answer=same)
 
-    def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 30) -> dict[str, Any]:
+    def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 20) -> dict[str, Any]:
         """Questions by Zipf's law with a document added now and then: uncached against cached, per query.
 
         Args:
@@ -301,14 +305,16 @@ class RAGBenchmarks:
     def _embedder(self) -> Any:
         from jarvisperf.rag import embedder_for
 
-        return embedder_for(self._model)
+        if self._shared_embedder is None:
+            self._shared_embedder = embedder_for(self._model)
+        return self._shared_embedder
 
-    def _rag_in(self, folder: Path, cache: Any = None, **how: Any) -> OptimizedRAG:
+    def _rag_in(self, folder: Path, cache: Any = None, model: Any = None, **how: Any) -> OptimizedRAG:
         from jarvisperf.cache import SmartCache
         from jarvisperf.rag import OptimizedRAG
 
         own = SmartCache(redis_url=None, local_cache_dir=None) if cache is None else cache
-        return OptimizedRAG(folder / "chroma", own, self._model, **how)
+        return OptimizedRAG(folder / "chroma", own, self._embedder() if model is None else model, **how)
 
     @contextmanager
     def _empty_rag(self, *, disk: bool = False, redis_url: str | None = None) -> Iterator[OptimizedRAG]:

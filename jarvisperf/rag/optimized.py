@@ -20,6 +20,7 @@ from jarvisperf.rag.request import SearchRequest, checked_request
 from jarvisperf.rag.results import AddReport, SearchResult, decode_results, encode_results
 from jarvisperf.rag.retrieval import Results, Retriever
 from jarvisperf.rag.semantic import SemanticTier
+from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
 from jarvisperf.rag.stats import PerformanceStats, QueryStats
 from jarvisperf.rag.store import ChromaStore
 from jarvisperf.rag.texts import check_unicode
@@ -102,6 +103,7 @@ class OptimizedRAG:
         self._changes = ChangeLog(self._cache)
         self._store = ChromaStore(self._home, collection, self._changes, exact=exact)
         self._embedder = embedder_for(model, model_options)
+        self._made_embedder = self._embedder is not model
         self._stats = QueryStats()
         self._answers = QueryCache(self._cache, self._changes, self._state)
         self._retriever = Retriever(self._store, self._embedder, KeywordIndex(self._store, self._state), self._stats)
@@ -448,14 +450,13 @@ class OptimizedRAG:
         return self._closed
 
     def close(self) -> None:
-        """Close the store and let go of the model; the cache stays as it is. Closing twice is once."""
+        """Close the store, and let go of the model unless it was given as an object; the cache stays. Twice is once."""
         self._closed = True
         self._store.close()
         if self._vectors is not None:
             self._vectors.close()
-        unload = getattr(self._embedder, "unload", None)
-        if unload is not None:
-            unload()
+        if self._made_embedder and isinstance(self._embedder, SentenceTransformerEmbedder):
+            self._embedder.unload()
 
     def __enter__(self) -> Self:
         return self
