@@ -30,22 +30,24 @@ def main() -> None:
     parser.add_argument("--pira", type=Path, help="the folder of Pirá's test.csv; without it only the own questions")
     parser.add_argument("--out", type=Path, required=True)
     words = parser.parse_args()
-    exams = [own_exam(), *(pira_exams(read_pira(words.pira)) if words.pira else [])]
+    exams = [*(pira_exams(read_pira(words.pira)) if words.pira else []), own_exam()]
     rows: list[dict[str, Any]] = []
-    for exam in exams:
-        for row in measure(exam):
+    with tempfile.TemporaryDirectory() as folder:
+        for row in (row for exam in exams for row in measure(exam, Path(folder) / "vectors.sqlite")):
             rows.append(row)
             words.out.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             print(f"{row['exam']:34} {row['dtype']:9} {row['search']:7} {row['recall@5']:.3f} {row['mrr@10']:.3f}")  # noqa: T201
 
 
-def measure(exam: Exam) -> Iterator[dict[str, Any]]:
+def measure(exam: Exam, vectors: Path) -> Iterator[dict[str, Any]]:
     """One row for each dtype that this CPU has in hardware, and each kind of search."""
     for dtype in ("float32", "bfloat16") if has_bfloat16() else ("float32",):
         with (
             tempfile.TemporaryDirectory() as folder,
             SmartCache(redis_url=None, local_cache_dir=None) as cache,
-            OptimizedRAG(Path(folder), cache, model_options=ModelOptions(dtype=dtype), exact=True) as rag,
+            OptimizedRAG(
+                Path(folder), cache, model_options=ModelOptions(dtype=dtype), embedding_cache=vectors, exact=True
+            ) as rag,
         ):
             rag.batch_add_texts(exam.texts, ids=[str(place) for place in range(len(exam.texts))])
             for hybrid in (False, True):

@@ -35,7 +35,7 @@ def main(folder: Path, model: str, count: int) -> None:
         sample = asked[:: max(1, len(asked) // 200)]
         wrong = sum(after[question] != [hit.id for hit in rag.search(question)] for question in sample)
         additions = (f"An addition, number {number}, about nothing in particular." for number in range(10_000))
-        run = replay(rag, asked[:100], additions, 1000)
+        run = replay(rag, asked[:100], additions, min(count, 1000), write_every=20)
         rag.search_cached("What is a decorator?")
     report(
         {
