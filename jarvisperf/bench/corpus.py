@@ -17,12 +17,19 @@ def reference_chunks(characters: int = CHUNK_CHARACTERS) -> tuple[str, ...]:
     Returns:
         About 1,200 different chunks of Python 3.11's reference, in the order of the topics' names.
     """
+    return tuple(topics_of_chunks(characters))
+
+
+@lru_cache(maxsize=4)
+def topics_of_chunks(characters: int = CHUNK_CHARACTERS) -> dict[str, frozenset[str]]:
+    """The chunks of :func:`reference_chunks`, each with the topics that have it."""
     from pydoc_data.topics import topics
 
-    chunks: dict[str, None] = {}  # a dict keeps the order and drops repeats
+    found: dict[str, set[str]] = {}  # a dict keeps the order and drops repeats
     for name in sorted(topics):
-        chunks.update(dict.fromkeys(_split(topics[name], characters)))
-    return tuple(chunks)
+        for chunk in _split(topics[name], characters):
+            found.setdefault(chunk, set()).add(name)
+    return {chunk: frozenset(names) for chunk, names in found.items()}
 
 
 def _split(text: str, characters: int) -> list[str]:
@@ -102,3 +109,69 @@ QUERIES: tuple[str, ...] = (
     "Como formatar um número com casas decimais?",
 )
 """Sixty questions about the reference, forty in English and twenty in Portuguese."""
+
+_ANSWERS = (
+    "for compound",
+    "while compound",
+    "raise exceptions",
+    "try compound exceptions",
+    "with context-managers compound",
+    "function compound",
+    "comparisons objects",
+    "attribute-access attribute-references customization",
+    "attribute-access customization",
+    "attribute-access customization",
+    "class customization specialnames",
+    "yield async",
+    "yield",
+    "global",
+    "nonlocal global",
+    "operator-summary",
+    "atom-literals strings string-methods",
+    "strings formatstrings",
+    "formatstrings",
+    "slicings sequence-types subscriptions typesseq",
+    "typesseq-mutable",
+    "callable-types calls specialnames class",
+    "attribute-access customization",
+    "class attribute-references types specialattrs typesmethods",
+    "del",
+    "import",
+    "import",
+    "assert",
+    "compound",
+    "compound",
+    "lambda",
+    "async await compound",
+    "async compound for",
+    "identifiers id-classes atom-identifiers",
+    "conversions numeric-types binary integers floating",
+    "binary numeric-types operator-summary",
+    "comparisons",
+    "truth booleans",
+    "typesmapping dict",
+    "debugger",
+    "for compound",
+    "raise exceptions",
+    "try compound exceptions",
+    "with context-managers compound",
+    "function compound",
+    "comparisons objects",
+    "yield async",
+    "class customization specialnames",
+    "attribute-access customization",
+    "operator-summary",
+    "slicings sequence-types subscriptions typesseq",
+    "del",
+    "import",
+    "assert",
+    "lambda",
+    "async await compound",
+    "typesseq-mutable",
+    "truth booleans",
+    "attribute-access attribute-references customization",
+    "formatstrings",
+)
+
+ANSWER_TOPICS: tuple[frozenset[str], ...] = tuple(frozenset(names.split()) for names in _ANSWERS)
+"""For each of the questions the topics of the reference that answer it, chosen by hand from the topics' titles."""

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.bench.corpus import QUERIES, reference_chunks
+from jarvisperf.bench.rag_replay import replay
+from jarvisperf.bench.rag_startup import cached_processes, eager_process
 from jarvisperf.bench.system import BenchmarkSystem
+from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +27,9 @@ if TYPE_CHECKING:
 CORPUS_TEXTS = 200
 INGESTED_TEXTS = 60
 SEARCHES = 30
+REPLAYED_QUERIES = 200
+
+T = TypeVar("T")
 
 
 class RAGBenchmarks:
@@ -47,6 +56,8 @@ class RAGBenchmarks:
         self._model = model
         self._texts = list(reference_chunks()[:CORPUS_TEXTS] if texts is None else texts)
         self._queries = list(QUERIES if queries is None else queries)
+        self._shared_embedder: Any = None  # the model is loaded once, not for each RAG
+        self._folders: list[Path] = []  # of the RAGs that were made, the latest last
         for name, given in (("texts", self._texts), ("queries", self._queries)):
             if not given:
                 raise ValueError(f"{name} is empty: give at least one")
@@ -55,12 +66,20 @@ class RAGBenchmarks:
         """Run every benchmark.
 
         Returns:
-            For each part (``embedding``, ``ingestion``, ``search``, ``context``) what the cache or the batch changed:
-            ``before`` and ``after`` in seconds per text or call, ``ratio`` (before / after), and ``same_answer``:
-            whether both ways gave the same.
+            For each part what the cache or the batch changed: ``before`` and ``after`` in ``unit``, ``ratio`` (before
+            / after), and ``same_answer``, whether both ways gave the same; None where there is no answer to compare.
+            Some parts say more.
         """
-        parts = {"embedding": self._embedding_part(), "ingestion": self._ingestion_part()}
-        return parts | self._cached_parts()
+        parts = {
+            "embedding": self.compare_embedding(),
+            "ingestion": self.compare_ingestion(),
+            "ingestion again": self.compare_ingestion_again(),
+            **self.compare_searches(),
+            "warm-up": self.compare_warm_up(),
+            "replay": self.compare_replay(),
+            "recall": self.compare_recall(),
+        }
+        return parts | self.compare_processes()
 
     def run_embedding_benchmark(
         self, texts: Sequence[str] | None = None, iterations: int = 10
@@ -119,7 +138,11 @@ class RAGBenchmarks:
             iterations,
         )
 
-    def _cached_parts(self) -> dict[str, dict[str, Any]]:
+    def compare_searches(self) -> dict[str, dict[str, Any]]:
+        """Search and context, uncached against each tier of the cache: ``search``, ``context``, ``search from disk``.
+
+        With Redis, where ``JARVISPERF_REDIS_URL`` names one, ``search from redis`` too.
+        """
         with self._filled_rag() as rag:
             results = self._time_searches(rag, SEARCHES)
             same = {
@@ -128,65 +151,202 @@ class RAGBenchmarks:
                     rag.generate_context(query) == rag.generate_context_cached(query) for query in self._queries
                 ),
             }
-        return {
-            part: _change(
-                results[f"rag_{part}_uncached"].median, results[f"rag_{part}_cached"].median, same_answer=same[part]
-            )
-            for part in ("search", "context")
-        }
+            parts = {
+                part: _change(
+                    results[f"rag_{part}_uncached"].median, results[f"rag_{part}_cached"].median, same_answer=same[part]
+                )
+                for part in ("search", "context")
+            }
+        tiers: dict[str, dict[str, Any]] = {"disk": {}}
+        redis_url = read_settings().redis_url
+        if redis_url is not None:
+            tiers["redis"] = {"redis_url": redis_url}
+        uncached = results["rag_search_uncached"].median
+        return parts | {f"search from {tier}": self._compare_tier(tier, uncached, **how) for tier, how in tiers.items()}
 
-    def _embedding_part(self) -> dict[str, Any]:
+    def compare_embedding(self) -> dict[str, Any]:
+        """Texts one at a time against all in one batch, per text."""
         import numpy as np
 
         texts = self._texts[:32]
         results = self.run_embedding_benchmark(texts, iterations=5)
         embedder = self._embedder()
         single = np.concatenate([embedder.embed_documents([text]) for text in texts])
-        # The composition of a batch shifts floats a little (padding), so equal means equal within float32's noise.
-        same = bool(np.allclose(single, embedder.embed_documents(texts), atol=1e-5))
+        # The others in a batch shift a vector: by float32's noise, in bfloat16 to a cosine of 0.996 with itself.
+        same = bool((single * embedder.embed_documents(texts)).sum(axis=1).min() > 0.99)
         return _change(
             results["embedding_single"].median / len(texts),
             results["embedding_batch"].median / len(texts),
             same_answer=same,
         )
 
-    def _ingestion_part(self) -> dict[str, Any]:
+    def compare_ingestion(self) -> dict[str, Any]:
+        """Texts added one at a time against all in one call, per text."""
         texts = self._texts[:INGESTED_TEXTS]
         with self._empty_rag() as one_by_one, self._empty_rag() as batched:
             for rag in (one_by_one, batched):  # the first text loads the model and makes the collection
                 rag.batch_add_texts(texts[:1])
-            start = time.perf_counter()
-            for text in texts:
-                one_by_one.batch_add_texts([text])
-            middle = time.perf_counter()
-            batched.batch_add_texts(texts)
-            end = time.perf_counter()
-            same = [[result.id for result in rag.search(self._queries[0])] for rag in (one_by_one, batched)]
-        return _change((middle - start) / len(texts), (end - middle) / len(texts), same_answer=same[0] == same[1])
+            before, _ = _seconds(lambda: [one_by_one.batch_add_texts([text]) for text in texts])
+            after, _ = _seconds(lambda: batched.batch_add_texts(texts))
+            best = [[result.id for result in rag.search(self._queries[0], 1)] for rag in (one_by_one, batched)]
+        return _change(before / len(texts), after / len(texts), same_answer=best[0] == best[1])
+
+    def compare_ingestion_again(self) -> dict[str, Any]:
+        """All texts for the first time against the same again, per text."""
+        with self._empty_rag() as rag:
+            rag.batch_add_texts(["The first text loads the model and makes the collection."])
+            before, first = _seconds(lambda: rag.batch_add_texts(self._texts))
+            after, again = _seconds(lambda: rag.batch_add_texts(self._texts))
+        same = again.unchanged == len(self._texts) and again.embedded == 0 and first.added > 0
+        return _change(before / len(self._texts), after / len(self._texts), same_answer=same)
+
+    def compare_warm_up(self) -> dict[str, Any]:
+        """The first search of a RAG that loads its model and Chroma's index for it, against one after ``warm_up``."""
+        from jarvisperf.rag import embedder_for
+
+        with self._filled_rag() as filled:
+            expected = [result.id for result in filled.search(self._queries[0])]
+            folder = self._folders[-1]
+            filled.close()
+            models = [embedder_for(self._model) for _ in range(2)]  # none of them loaded yet
+            with self._rag_in(folder, model=models[0]) as cold, self._rag_in(folder, model=models[1]) as warm:
+                before, first = _seconds(lambda: cold.search(self._queries[0]))
+                warm.warm_up()
+                after, second = _seconds(lambda: warm.search(self._queries[0]))
+        same = [result.id for result in first] == [result.id for result in second] == expected
+        return _change(before, after, same_answer=same)
+
+    def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 20) -> dict[str, Any]:
+        """Questions by Zipf's law with a document added now and then: uncached against cached, per query.
+
+        Args:
+            queries: How many are asked.
+            write_every: After so many queries comes a write.
+
+        Returns:
+            With ``wrong`` (cached answers with other ids than uncached ones), ``hit_rate``, ``queries``, ``writes``.
+        """
+        kept = max(1, len(self._texts) * 3 // 4)
+        with self._empty_rag() as rag:
+            rag.batch_add_texts(self._texts[:kept])
+            found = replay(rag, self._queries, iter(self._texts[kept:]), queries, write_every)
+        change = _change(found.uncached_seconds / queries, found.cached_seconds / queries, same_answer=found.wrong == 0)
+        extra = {"wrong": found.wrong, "hit_rate": found.hit_rate, "queries": queries, "writes": found.writes}
+        return change | extra
+
+    def compare_recall(self, n_results: int = 10) -> dict[str, Any]:
+        """Comparing with every passage against Chroma's index, per search; ``recall`` of the index beside it."""
+        with self._filled_rag() as rag:
+            folder = self._folders[-1]
+            with self._rag_in(folder, exact=True) as exact:
+                exact.search(self._queries[0])
+                before, truth = _seconds(lambda: [exact.search(query, n_results) for query in self._queries])
+                after, found = _seconds(lambda: [rag.search(query, n_results) for query in self._queries])
+        ids = [({hit.id for hit in one}, {hit.id for hit in other}) for one, other in zip(truth, found, strict=True)]
+        recall = sum(len(right & got) for right, got in ids) / sum(len(right) for right, _ in ids)
+        change = _change(before / len(self._queries), after / len(self._queries), same_answer=None)
+        return change | {"recall": recall}
+
+    def compare_processes(self, seconds: float = 2.0) -> dict[str, dict[str, Any]]:
+        """Fresh processes that load everything against ones that find the answer on disk: ``startup``, ``memory``.
+
+        Nothing where the model is an object of the caller's, which another process does not have.
+
+        Args:
+            seconds: For the processes that find the answer; there are three at least.
+        """
+        if not isinstance(self._model, str | os.PathLike | None):
+            return {}
+        model = "" if self._model is None else os.fspath(self._model)
+        with self._filled_rag(disk=True) as rag:
+            question = self._queries[0]
+            rag.search_cached(question)
+            folder = self._folders[-1]
+            rag.close()
+            cached = cached_processes(folder / "chroma", folder / "cache", model, question, seconds)
+            eager = eager_process(folder / "chroma", folder / "cache", model, question)
+        return {
+            "startup": _change(
+                eager.seconds,
+                median(sample.seconds for sample in cached),
+                same_answer=None,
+            ),
+            "memory": _change(
+                eager.peak_rss_bytes,
+                median(sample.peak_rss_bytes for sample in cached),
+                same_answer=None,
+                unit="B",
+            ),
+        }
+
+    def _compare_tier(self, tier: str, uncached: float, **how: Any) -> dict[str, Any]:
+        from jarvisperf.cache import SmartCache
+
+        with self._filled_rag(disk=tier == "disk", **how) as rag:
+            for query in self._queries:
+                rag.search_cached(query)
+            folder = self._folders[-1]
+            rag.close()
+            name = _namespace(folder, how.get("redis_url"))
+            disk = folder / "cache" if tier == "disk" else None
+            with (
+                SmartCache(how.get("redis_url"), disk, namespace=name, memory_items=0) as lower,
+                self._rag_in(folder, cache=lower) as reader,
+            ):
+                timed = [_seconds(partial(reader.search_cached, query)) for query in self._queries]
+                same = all(
+                    [hit.id for hit in cached] == [hit.id for hit in reader.search(query)]
+                    for query, (_, cached) in zip(self._queries, timed, strict=True)
+                )
+                found = reader.get_performance_stats()["cache_hits"] == len(self._queries)
+                lower.clear()
+        return _change(uncached, median(seconds for seconds, _ in timed), same_answer=same and found)
 
     def _embedder(self) -> Any:
         from jarvisperf.rag import embedder_for
 
-        return embedder_for(self._model)
+        if self._shared_embedder is None:
+            self._shared_embedder = embedder_for(self._model)
+        return self._shared_embedder
 
-    @contextmanager
-    def _empty_rag(self) -> Iterator[OptimizedRAG]:
+    def _rag_in(self, folder: Path, cache: Any = None, model: Any = None, **how: Any) -> OptimizedRAG:
         from jarvisperf.cache import SmartCache
         from jarvisperf.rag import OptimizedRAG
 
-        with (
-            tempfile.TemporaryDirectory(prefix="jarvisperf-rag-") as folder,
-            SmartCache(redis_url=None, local_cache_dir=None) as cache,
-            OptimizedRAG(path=Path(folder), cache=cache, model=self._model) as rag,
-        ):
-            yield rag
+        own = SmartCache(redis_url=None, local_cache_dir=None) if cache is None else cache
+        return OptimizedRAG(folder / "chroma", own, self._embedder() if model is None else model, **how)
 
     @contextmanager
-    def _filled_rag(self) -> Iterator[OptimizedRAG]:
-        with self._empty_rag() as rag:
+    def _empty_rag(self, *, disk: bool = False, redis_url: str | None = None) -> Iterator[OptimizedRAG]:
+        from jarvisperf.cache import SmartCache
+
+        with tempfile.TemporaryDirectory(prefix="jarvisperf-rag-") as name:
+            folder = Path(name)
+            with (
+                SmartCache(
+                    redis_url, folder / "cache" if disk else None, namespace=_namespace(folder, redis_url)
+                ) as cache,
+                self._rag_in(folder, cache=cache) as rag,
+            ):
+                self._folders.append(folder)
+                yield rag
+
+    @contextmanager
+    def _filled_rag(self, **how: Any) -> Iterator[OptimizedRAG]:
+        with self._empty_rag(**how) as rag:
             rag.batch_add_texts(self._texts)
             yield rag
 
 
-def _change(before: float, after: float, *, same_answer: bool) -> dict[str, Any]:
-    return {"before": before, "after": after, "ratio": before / after, "same_answer": same_answer}
+def _namespace(folder: Path, redis_url: str | None) -> str:
+    return "jarvisperf" if redis_url is None else f"bench-{folder.name}"  # a Redis may be shared
+
+
+def _change(before: float, after: float, *, same_answer: bool | None, unit: str = "s") -> dict[str, Any]:
+    return {"before": before, "after": after, "ratio": before / after, "unit": unit, "same_answer": same_answer}
+
+
+def _seconds(work: Callable[[], T]) -> tuple[float, T]:
+    start = time.perf_counter()
+    result = work()
+    return time.perf_counter() - start, result

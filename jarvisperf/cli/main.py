@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import cache, runs
+from jarvisperf.cli import cache, rag, runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     runs.add_commands(commands)
     cache.add_commands(commands)
+    rag.add_commands(commands)
     return parser
 
 

@@ -13,8 +13,10 @@ __all__ = [
     "AddReport",
     "DocumentError",
     "Embedder",
+    "Failure",
     "MissingPackageError",
     "ModelNotFoundError",
+    "ModelOptions",
     "OptimizedRAG",
     "PerformanceStats",
     "RagError",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.embedder import Embedder, SentenceTransformerEmbedder, embedder_for
+    from jarvisperf.rag.embedder import Embedder, embedder_for
     from jarvisperf.rag.errors import (
         DocumentError,
         MissingPackageError,
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
         StoreError,
         StoreInUseError,
     )
+    from jarvisperf.rag.model_options import ModelOptions
     from jarvisperf.rag.optimized import OptimizedRAG
-    from jarvisperf.rag.results import AddReport, SearchResult
+    from jarvisperf.rag.results import AddReport, Failure, SearchResult
+    from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
     from jarvisperf.rag.shared import get_optimized_rag
     from jarvisperf.rag.stats import PerformanceStats
 else:
@@ -48,12 +52,14 @@ else:
             "DocumentError": "jarvisperf.rag.errors",
             "Embedder": "jarvisperf.rag.embedder",
             "MissingPackageError": "jarvisperf.rag.errors",
+            "Failure": "jarvisperf.rag.results",
             "ModelNotFoundError": "jarvisperf.rag.errors",
+            "ModelOptions": "jarvisperf.rag.model_options",
             "OptimizedRAG": "jarvisperf.rag.optimized",
             "PerformanceStats": "jarvisperf.rag.stats",
             "RagError": "jarvisperf.rag.errors",
             "SearchResult": "jarvisperf.rag.results",
-            "SentenceTransformerEmbedder": "jarvisperf.rag.embedder",
+            "SentenceTransformerEmbedder": "jarvisperf.rag.sentence_model",
             "StoreError": "jarvisperf.rag.errors",
             "StoreInUseError": "jarvisperf.rag.errors",
             "embedder_for": "jarvisperf.rag.embedder",

@@ -1,25 +1,60 @@
-"""Builds the text that a language model gets: numbered passages with their sources."""
+"""Builds the text that a language model gets: numbered passages with their sources, within a budget."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jarvisperf.rag.results import SearchResult
 
+_BETWEEN = "\n\n"
 
-def build_context(results: Sequence[SearchResult]) -> str:
+
+def build_context(results: Sequence[SearchResult], most: int | None = None, measure: Callable[[str], int] = len) -> str:
     """Number the passages from 1, name their sources, and leave out repetitions of the same text.
+
+    Args:
+        results: The passages, best first.
+        most: The size that the context may have; the first passage that does not fit ends it, cut at a word where
+            it is the first of all. None: no limit.
+        measure: The size of a text: its characters, or its tokens.
 
     Returns:
         For each passage a line ``[1] source, section`` and the text below it, with an empty line between two
         passages; an empty string where there are none.
     """
-    distinct = {result.text: result for result in reversed(results)}
-    passages = [result for result in results if distinct[result.text] is result]
-    return "\n\n".join(f"[{number}]{_origin(result)}\n{result.text}" for number, result in enumerate(passages, 1))
+    context = ""
+    for number, result in enumerate(_distinct(results), 1):
+        passage = f"[{number}]{_origin(result)}\n{result.text}"
+        longer = f"{context}{_BETWEEN}{passage}" if context else passage
+        if most is not None and measure(longer) > most:
+            return context or _cut(passage, most, measure)
+        context = longer
+    return context
+
+
+def _distinct(results: Sequence[SearchResult]) -> list[SearchResult]:
+    best = {" ".join(result.text.split()): result for result in reversed(results)}
+    return [result for result in results if best[" ".join(result.text.split())] is result]
+
+
+def _cut(passage: str, most: int, measure: Callable[[str], int]) -> str:
+    """The longest beginning that fits, without a torn word; empty where not even a word of the text does."""
+    fits, too_long = 0, len(passage)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if measure(passage[:middle].rstrip()) <= most:
+            fits = middle
+        else:
+            too_long = middle
+    heading_length = passage.index("\n") + 1
+    kept = passage[:fits]
+    if fits < len(passage) and not passage[fits].isspace():
+        kept = kept[: max(kept.rfind(" "), kept.rfind("\n"), 0)]
+    kept = kept.rstrip()
+    return kept if len(kept) > heading_length else ""
 
 
 def _origin(result: SearchResult) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jarvisperf.rag.errors import DocumentError, missing_package
+from jarvisperf.rag.extraction import Extracted, extract_docx, extract_html, extract_pdf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PASSAGE_CHARACTERS = (400, 1000)  # least and most; 1000 characters of English are about MiniLM's 256 tokens
@@ -17,7 +18,13 @@ PASSAGE_CHARACTERS = (400, 1000)  # least and most; 1000 characters of English a
 _MARKDOWN = {".md", ".markdown"}
 _PLAIN = {".txt", ".text"}
 _RST = {".rst"}
-SUFFIXES = frozenset(_MARKDOWN | _PLAIN | _RST)
+_EXTRACTED: dict[str, Callable[[Path], Extracted]] = {
+    ".html": extract_html,
+    ".htm": extract_html,
+    ".pdf": extract_pdf,
+    ".docx": extract_docx,
+}
+SUFFIXES = frozenset({*_MARKDOWN, *_PLAIN, *_RST, *_EXTRACTED})
 
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MARKDOWN_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)(?:[ \t]+#+)?[ \t]*$")
@@ -30,7 +37,7 @@ class Passage:
 
     Attributes:
         text: The part itself.
-        section: The heading that it stands under; None before the first one and in plain text.
+        section: The heading that it stands under, or ``page 3`` in a PDF; None before the first one and in plain text.
         position: Its place among the passages of the file, from 0.
     """
 
@@ -43,12 +50,12 @@ def read_passages(path: Path) -> list[Passage]:
     """Read a file and split it.
 
     Args:
-        path: A file whose name ends in one of ``SUFFIXES``, in UTF-8.
+        path: A file whose name ends in one of ``SUFFIXES``; plain text, Markdown and reStructuredText in UTF-8.
 
     Raises:
         FileNotFoundError: There is no such file.
-        DocumentError: The type is not supported, or the file or its name is not UTF-8.
-        MissingPackageError: semantic-text-splitter is not installed.
+        DocumentError: The type is not supported, the file is damaged, or it or its name is not UTF-8.
+        MissingPackageError: semantic-text-splitter, or what reads this type, is not installed.
     """
     try:
         str(path).encode()  # passages are stored with their source
@@ -59,20 +66,25 @@ def read_passages(path: Path) -> list[Passage]:
         raise FileNotFoundError(f"{path} is not a file")
     if suffix not in SUFFIXES:
         raise DocumentError(f"{path} is of the type {suffix or '(none)'}: give one of {', '.join(sorted(SUFFIXES))}")
+    if suffix in _EXTRACTED:
+        extracted = _EXTRACTED[suffix](path)
+        titles = [(start, f"page {number}") for number, start in enumerate(extracted.pages, 1)]
+        if not titles:
+            titles = list(_markdown_headings(extracted.text))
+        return list(_split(extracted.text, titles, markdown=not extracted.pages))
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise DocumentError(f"{path} is not UTF-8 (byte {error.start}): convert it first") from error
-    return list(_split(text, suffix))
+    return list(_split(text, list(_headings(text, suffix)), markdown=suffix in _MARKDOWN))
 
 
-def _split(text: str, suffix: str) -> Iterator[Passage]:
+def _split(text: str, headings: list[tuple[int, str]], *, markdown: bool) -> Iterator[Passage]:
     try:
         from semantic_text_splitter import MarkdownSplitter, TextSplitter
     except ImportError as error:
         raise missing_package("semantic-text-splitter") from error
-    splitter = (MarkdownSplitter if suffix in _MARKDOWN else TextSplitter)(PASSAGE_CHARACTERS)
-    headings = list(_headings(text, suffix))
+    splitter = (MarkdownSplitter if markdown else TextSplitter)(PASSAGE_CHARACTERS)
     section: str | None = None
     following = 0
     for position, (start, passage) in enumerate(splitter.chunk_indices(text)):

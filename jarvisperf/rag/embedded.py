@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.rag.errors import StoreError, missing_package
 from jarvisperf.rag.folder_lock import folder_lock
 from jarvisperf.rag.generation import State, new_generation
-from jarvisperf.rag.state_file import StateFile
+from jarvisperf.rag.state_file import ONLY_WRITER, StateFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,10 +79,10 @@ class EmbeddedHome:
         with self._lock.within_process:  # no thread here is writing, and no other process can
             state = self._file.read()
             if state is None or state.writing or state.collection != collection_id:
-                self._begin(collection_id, writing=False)
+                self._write(collection_id, self._new_token(), writing=False)
 
     @contextlib.contextmanager
-    def writing(self, collection_id: str) -> Iterator[None]:
+    def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
         """Mark the collection as being written within, and begin a new generation after it.
 
         Raises:
@@ -91,14 +91,20 @@ class EmbeddedHome:
                 has been changed.
         """
         with self._lock.exclusive():
-            self._begin(collection_id, writing=True)
+            before = self._file.read()
+            sure = before is not None and not before.writing and before.collection == collection_id
+            previous = dict(before.heads)[ONLY_WRITER] if before is not None and sure else self._new_token()
+            token = self._new_token()
+            self._write(collection_id, previous, writing=True)
             try:
                 yield
+                if sure and publish is not None:
+                    publish(previous, token)
             finally:
-                self._begin(collection_id, writing=False)
+                self._write(collection_id, token, writing=False)
 
-    def _begin(self, collection_id: str, *, writing: bool) -> None:
+    def _write(self, collection_id: str, token: str, *, writing: bool) -> None:
         try:
-            self._file.write(State(collection_id, self._new_token(), writing=writing))
+            self._file.write(State(collection_id, ((ONLY_WRITER, token),), writing=writing))
         except OSError as error:
             raise StoreError(f"cannot write to the document store in {self._folder}: {error}") from error

@@ -8,7 +8,7 @@ class RagError(Exception):
 
 
 class MissingPackageError(RagError, ImportError):
-    """A package of the extra ``jarvisperf[rag]`` is not installed."""
+    """A package of an extra, such as ``jarvisperf[rag]``, is not installed."""
 
 
 class ModelNotFoundError(RagError):
@@ -27,6 +27,6 @@ class DocumentError(RagError, ValueError):
     """A file cannot be read as a document."""
 
 
-def missing_package(package: str) -> MissingPackageError:
-    """The error to raise where ``package`` is needed and not installed."""
-    return MissingPackageError(f"{package} is not installed: pip install 'jarvisperf[rag]'")
+def missing_package(package: str, extra: str = "rag") -> MissingPackageError:
+    """The error to raise where ``package``, which an extra brings, is needed and not installed."""
+    return MissingPackageError(f"{package} is not installed: pip install 'jarvisperf[{extra}]'")

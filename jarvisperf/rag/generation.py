@@ -1,23 +1,33 @@
 """The state of a collection: which answers about it are still true.
 
-An answer is cached under the *generation* of the collection that was current before it was computed. Every write
-ends with a new generation, so an answer from before a write, even one that is stored after it, is not found any more.
-Generations are random tokens, not counters: a folder that is copied or restored from a backup would count to the same
-number again, with other documents.
+The content of a collection has a *generation*, and every write begins a new one. A cached answer is labelled with the
+generation that was current before it was computed; later it is used where the generation is still the same, or where
+every write since is known and provably does not change it (``survival.py``).
 
-A writer first marks the collection as being written and takes the mark away together with the change of generation.
-While the mark is there nobody reads or writes cached answers. A writer that dies leaves its mark, which the next one
-that opens the collection resolves with a new generation: whether the write took effect does not matter then.
+Generations are random tokens, not counters: a folder that is copied or restored from a backup would count to the same
+number again, with other documents. Each writer has a token of its own (in a folder, where only one can write, there is
+one; on a server each client has one), so writers never overwrite each other's.
+
+A writer marks the collection as being written before it begins, and takes the mark away together with the change of
+its token. While there is a mark, nobody reads or writes cached answers. A writer that dies leaves its mark, which is
+later resolved by a new token of which nothing is known: whether the write took effect does not matter then.
 """
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
+
+Heads: TypeAlias = tuple[tuple[str, str], ...]
+"""The newest token of each writer, in the order of the writers' names."""
+
+BEFORE_THE_FIRST = ""
+"""What comes before the first token of a writer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +36,12 @@ class State:
 
     Attributes:
         collection: The id that Chroma gave to the collection.
-        generation: A token that no other content of any collection ever had.
+        heads: Its generation.
         writing: Somebody is changing the collection, or died doing so.
     """
 
     collection: str
-    generation: str
+    heads: Heads
     writing: bool
 
 
@@ -47,18 +57,26 @@ class Home(Protocol):
         ...
 
     def read_state(self) -> State | None:
-        """The state now; None where it is not known before the collection has been opened."""
+        """The state now; the same object while it is the same; None where it is not known."""
         ...
 
     def settle(self, collection_id: str) -> None:
         """Called when the collection has been opened: begin a new generation where the state is not sure."""
         ...
 
-    def writing(self, collection_id: str) -> AbstractContextManager[None]:
-        """The state is marked as being written within, and has a new generation after it."""
+    def writing(
+        self, collection_id: str, publish: Callable[[str, str], None] | None = None
+    ) -> AbstractContextManager[None]:
+        """The state is marked as being written within, and has a new generation after it.
+
+        Args:
+            collection_id: The id that Chroma gave to the collection.
+            publish: Called with the token before and the new token of this writer, where the body succeeded and the
+                token before is sure; before anybody can see the new one.
+        """
         ...
 
 
 def new_generation() -> str:
-    """A generation that was never there before."""
+    """A token that was never there before."""
     return uuid.uuid4().hex

@@ -6,49 +6,54 @@ import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from jarvisperf.rag.store import Record
+from jarvisperf.rag.records import MARK, Record, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from jarvisperf.rag.documents import Passage
 
 T = TypeVar("T")
+Metadata: TypeAlias = Mapping[str, Any] | None
+
+_NONE_LEFT: Final = object()
 
 
 def records_of_texts(
     texts: Iterable[str],
-    metadatas: Iterable[Mapping[str, Any] | None] | None,
+    metadatas: Iterable[Metadata] | None,
     ids: Iterable[str] | None,
+    model: str | None,
 ) -> Iterator[Record | None]:
     """One record per text, None for one that is empty or blank; lazily, so texts may be more than memory holds.
 
+    Lists are checked before anything is stored, generators as they come.
+
     Raises:
         TypeError: The texts are one string, one of them is no string, or a metadata is no dictionary.
-        ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, or a text is not valid
-            Unicode.
+        ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, a text is not valid
+            Unicode, or a metadata has the key that passages are marked with.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of strings")
     if not isinstance(texts, Iterable):
         raise TypeError(f"texts is {texts!r}: give a list of strings")
-    beside, keys = _listed("metadatas", metadatas), _listed("ids", ids)
-    if (beside is not None or keys is not None) and not isinstance(texts, Sized):
-        texts = list(texts)
-    for name, companions in (("metadatas", beside), ("ids", keys)):
-        if companions is not None and isinstance(texts, Sized) and len(companions) != len(texts):
-            raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
-    if beside is not None:
-        _check_metadatas(beside)
-    if keys is not None:
-        _check_ids(keys)
-    return _records(texts, beside, keys)
+    for name, companions in (("metadatas", metadatas), ("ids", ids)):
+        _check_companions(name, companions, texts)
+    if isinstance(metadatas, list | tuple):
+        for index, metadata in enumerate(metadatas):
+            _check_metadata(index, metadata)
+    if isinstance(ids, list | tuple):
+        seen: set[str] = set()
+        for index, key in enumerate(ids):
+            _check_id(index, key, seen)
+    return _records(iter(texts), metadatas, ids, model)
 
 
-def records_of_passages(passages: Iterable[Passage], source: str) -> list[Record]:
+def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[Record]:
     """Records for the passages of a file.
 
     Their ids follow from the source and the text, not from the position: a passage that moved keeps its id. The same
@@ -61,10 +66,10 @@ def records_of_passages(passages: Iterable[Passage], source: str) -> list[Record
         occurrence = str(seen[passage.text])
         seen[passage.text] += 1
         digest = hashlib.blake2b(framed(passage.text, occurrence), digest_size=16).hexdigest()
-        metadata = {"source": source, "position": passage.position}
+        metadata: dict[str, Any] = {"source": source, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
-        records.append(Record(f"{prefix}{digest}", passage.text, metadata))
+        records.append(Record(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata)))
     return records
 
 
@@ -82,40 +87,56 @@ def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def _records(
     texts: Iterable[str],
-    metadatas: Sequence[Mapping[str, Any] | None] | None,
-    ids: Sequence[str] | None,
+    metadatas: Iterable[Metadata] | None,
+    ids: Iterable[str] | None,
+    model: str | None,
 ) -> Iterator[Record | None]:
+    seen: set[str] = set()
+    beside = None if metadatas is None else iter(metadatas)
+    keys = None if ids is None else iter(ids)
     for index, text in enumerate(texts):
         name = f"text {index}"
         if not isinstance(text, str):
             raise TypeError(f"{name} is a {type(text).__name__}: give strings")
         check_unicode(text, name)
-        if not text.strip():
-            yield None
-            continue
-        metadata = metadatas[index] if metadatas is not None else None
-        yield Record(ids[index] if ids is not None else content_id(text), text, metadata)
+        metadata = None if beside is None else _check_metadata(index, _next("metadatas", beside, index))
+        key = content_id(text) if keys is None else _check_id(index, _next("ids", keys, index), seen)
+        yield Record(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
+    for name, companions in (("metadatas", beside), ("ids", keys)):
+        if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:
+            raise ValueError(f"there are more {name} than texts: give as many of both")
 
 
-def _listed(name: str, values: Iterable[T] | None) -> list[T] | None:
-    if values is None:
+def _next(name: str, companions: Iterator[T], index: int) -> T:
+    for one in companions:
+        return one
+    raise ValueError(f"more than {index} texts with {index} {name}: give as many of both")
+
+
+def _check_companions(name: str, companions: object, texts: Iterable[str]) -> None:
+    if companions is None:
+        return
+    if isinstance(companions, str | Mapping) or not isinstance(companions, Iterable):
+        raise TypeError(f"{name} is {companions!r}: give a list, one for each text")
+    if isinstance(companions, Sized) and isinstance(texts, Sized) and len(companions) != len(texts):
+        raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
+
+
+def _check_metadata(index: int, metadata: Metadata) -> Metadata:
+    if metadata is None:
         return None
-    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
-        raise TypeError(f"{name} is {values!r}: give a list, one for each text")
-    return list(values)
+    if not isinstance(metadata, Mapping):
+        raise TypeError(f"metadata {index} is {metadata!r}: give a dictionary or None")
+    if MARK in metadata:
+        raise ValueError(f"metadata {index} has the key {MARK!r}, which is this package's own: name it otherwise")
+    return metadata
 
 
-def _check_metadatas(metadatas: Sequence[object]) -> None:
-    for index, metadata in enumerate(metadatas):
-        if metadata is not None and not isinstance(metadata, Mapping):
-            raise TypeError(f"metadata {index} is {metadata!r}: give a dictionary or None")
-
-
-def _check_ids(ids: Sequence[object]) -> None:
-    seen: set[object] = set()
-    for index, key in enumerate(ids):
-        if not isinstance(key, str) or not key:
-            raise ValueError(f"id {index} is {key!r}: give a string of at least one character")
-        if key in seen:
-            raise ValueError(f"id {key!r} is given twice: each text needs an id of its own")
-        seen.add(key)
+def _check_id(index: int, key: Any, seen: set[str]) -> str:
+    if not key or not isinstance(key, str):
+        raise ValueError(f"id {index} is {key!r}: give a string of at least one character")
+    check_unicode(key, f"id {index}")
+    if key in seen:
+        raise ValueError(f"id {key!r} is given twice: each text needs an id of its own")
+    seen.add(key)
+    return key

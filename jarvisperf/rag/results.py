@@ -49,28 +49,44 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class Failure(msgspec.Struct, frozen=True):
+    """A file that could not be added.
+
+    Attributes:
+        path: The file, as it was given.
+        reason: Why not.
+    """
+
+    path: str
+    reason: str
+
+
 class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an ingestion did.
 
     Attributes:
         added: Passages that are new in the collection.
-        replaced: Passages whose id was there already, or earlier in the same call.
+        replaced: Passages whose id was there already with another content, or earlier in the same call.
+        unchanged: Passages that were there already just as given: neither embedded nor written.
         skipped: Texts that were empty or blank.
-        removed: Old passages of the file that are gone from it.
+        removed: Old passages that are gone.
+        embedded: Vectors that the model computed.
+        reused: Vectors that were known from before, by content.
+        failures: Files that could not be added.
     """
 
     added: int = 0
     replaced: int = 0
+    unchanged: int = 0
     skipped: int = 0
     removed: int = 0
+    embedded: int = 0
+    reused: int = 0
+    failures: tuple[Failure, ...] = ()
 
     def __add__(self, other: "AddReport") -> "AddReport":
-        return AddReport(
-            added=self.added + other.added,
-            replaced=self.replaced + other.replaced,
-            skipped=self.skipped + other.skipped,
-            removed=self.removed + other.removed,
-        )
+        names = self.__struct_fields__
+        return AddReport(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 def encode_results(results: Sequence[SearchResult]) -> bytes:

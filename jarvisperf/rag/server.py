@@ -1,12 +1,13 @@
 """A collection on a Chroma server, whose state is kept on the server too, for all its clients.
 
-The state is a second collection, ``<name>.jarvisperf-state``: a record ``generation``, and one record for every write
-that is going on. Records are written one by one, so clients do not overwrite each other's marks, as they would in the
-collection's metadata, which Chroma replaces as a whole. Its price: each cached query asks the server for these
-records (about a millisecond on the same machine), and chromadb is loaded for it.
+The state is a second collection, ``<name>.jarvisperf-state``: one record for each client that has written, with its
+newest token and whether it is writing. Each client writes its own record only, so none overwrites another's; together
+the tokens are the generation. The price: each cached query asks the server for these records, about half a millisecond
+on the same machine.
 
-A client that dies leaves its mark. Whoever has watched the same mark for ``lease_seconds`` on its own clock takes it
-away and begins a new generation. One mark covers one batch, so a living client is far below that.
+A client that dies while it writes leaves its mark. Whoever has watched the same mark for ``lease_seconds`` on its own
+clock replaces it by a token of which nothing is known. One mark covers one batch, so a living client is far below that.
+Records of clients that are long gone are removed when there are many; that too only costs answers.
 """
 
 from __future__ import annotations
@@ -15,17 +16,16 @@ import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from jarvisperf.rag.errors import StoreError, missing_package
-from jarvisperf.rag.generation import State, new_generation
+from jarvisperf.rag.generation import BEFORE_THE_FIRST, State, new_generation
+from jarvisperf.rag.server_http import GoneError, RecordsClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
-GENERATION_ID = "generation"
 LEASE_SECONDS = 300.0
-_VECTOR = [[1.0]]  # Chroma wants one; it is never searched
+_MOST_CLIENTS = 64
 
 
 class ServerHome:
@@ -51,16 +51,18 @@ class ServerHome:
         clock: Callable[[], float] = time.monotonic,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._host, self._port, self._ssl = _parse_url(url)
+        self._records = RecordsClient(url, f"{collection}.jarvisperf-state")
         self._url = url
-        self._state_name = f"{collection}.jarvisperf-state"
         self._new_token = new_token
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._first_seen: dict[str, float] = {}
+        self._writer = new_token()
+        self._token = BEFORE_THE_FIRST
+        self._write_lock = threading.Lock()
+        self._first_seen: dict[tuple[str, str], float] = {}
         self._first_seen_lock = threading.Lock()
+        self._last: State | None = None
         self._client: Any = None
-        self._records: Any = None
 
     def connect(self) -> Any:
         """Connect and return the client.
@@ -76,81 +78,75 @@ class ServerHome:
             raise missing_package("chromadb") from error
         try:
             self._client = chromadb.HttpClient(
-                host=self._host,
-                port=self._port,
-                ssl=self._ssl,
+                host=self._records.host,
+                port=self._records.port,
+                ssl=self._records.ssl,
                 settings=Settings(anonymized_telemetry=False),
             )
-            self._records = self._client.get_or_create_collection(self._state_name, embedding_function=None)
         except Exception as error:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
+        self._records.create()
         return self._client
 
     def disconnect(self) -> None:
-        """Close the connection."""
-        client, self._client, self._records = self._client, None, None
+        """Close the connections."""
+        client, self._client = self._client, None
         client.close()
+        self._records.close()
 
     def read_state(self) -> State | None:
-        """The state as the server has it; None before the collection has been opened."""
-        if self._records is None:
+        """The state as the server has it; None where nobody has opened this collection through this package yet."""
+        try:
+            records = self._records.read()
+        except GoneError:
             return None
-        found = self._records.get(include=["metadatas"])
-        records = dict(zip(found["ids"], found["metadatas"], strict=True))
-        current = records.pop(GENERATION_ID, None)
-        if current is None:
-            return None
-        state = State(str(current["collection"]), str(current["token"]), writing=bool(records))
-        expired = self._expired(records)
-        if not expired:
-            return state
-        state = State(state.collection, self._begin(state.collection), writing=len(expired) < len(records))
-        self._records.delete(ids=expired)
+        collections = {str(record["collection"]) for record in records.values()}
+        if len(collections) != 1:
+            return None  # none, or one was deleted and made anew
+        writing = {name: str(record["token"]) for name, record in records.items() if record["writing"]}
+        for name in self._expired(writing):
+            self._records.put(name, _record(str(records[name]["collection"]), self._new_token(), writing=False))
+            return self.read_state()
+        heads = tuple(sorted((name, str(record["token"])) for name, record in records.items()))
+        state = State(collections.pop(), heads, writing=bool(writing))
+        if state == self._last:
+            return self._last
+        self._last = state
         return state
 
     def settle(self, collection_id: str) -> None:
-        """Begin a new generation where there is none, or that of a collection since replaced."""
-        state = self.read_state()
-        if state is None or state.collection != collection_id:
-            self._begin(collection_id)
+        """Announce the collection, and forget what was known of one that had its name before."""
+        records = self._records.read()
+        outdated = [name for name, record in records.items() if record["collection"] != collection_id]
+        idle = [name for name, record in records.items() if not record["writing"]]
+        doomed = {*outdated, *(idle if len(records) > _MOST_CLIENTS else ())}
+        if doomed >= set(records):
+            self._token = self._new_token()
+            self._records.put(self._writer, _record(collection_id, self._token, writing=False))
+            doomed.discard(self._writer)
+        if doomed:
+            self._records.remove(sorted(doomed))
 
     @contextlib.contextmanager
-    def writing(self, collection_id: str) -> Iterator[None]:
+    def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
         """Mark the collection as being written within, and begin a new generation after it."""
-        mark = f"writing-{self._new_token()}"
-        self._records.upsert(ids=[mark], embeddings=_VECTOR, metadatas=[{"collection": collection_id}])
-        try:
-            yield
-        finally:
-            self._begin(collection_id)  # first: whoever sees no mark must see the new generation
-            self._records.delete(ids=[mark])
+        with self._write_lock:
+            previous, token = self._token, self._new_token()
+            self._records.put(self._writer, _record(collection_id, previous, writing=True))
+            try:
+                yield
+                if publish is not None:
+                    publish(previous, token)
+            finally:
+                self._token = token
+                self._records.put(self._writer, _record(collection_id, token, writing=False))
 
-    def _begin(self, collection_id: str) -> str:
-        token = self._new_token()
-        self._records.upsert(
-            ids=[GENERATION_ID],
-            embeddings=_VECTOR,
-            metadatas=[{"collection": collection_id, "token": token}],
-        )
-        return token
-
-    def _expired(self, marks: dict[str, Any]) -> list[str]:
+    def _expired(self, marks: Mapping[str, str]) -> list[str]:
         now = self._clock()
         with self._first_seen_lock:
-            self._first_seen = {mark: self._first_seen.get(mark, now) for mark in marks}
-            return [mark for mark, since in self._first_seen.items() if now - since >= self._lease_seconds]
+            self._first_seen = {mark: self._first_seen.get(mark, now) for mark in marks.items()}
+            return [name for (name, _), since in self._first_seen.items() if now - since >= self._lease_seconds]
 
 
-def _parse_url(url: str) -> tuple[str, int, bool]:
-    problem = f"chroma_url is {url!r}: give http://host:port or https://host:port"
-    if not isinstance(url, str):
-        raise TypeError(problem)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(problem) from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError(problem)
-    ssl = parts.scheme == "https"
-    return parts.hostname, port or (443 if ssl else 8000), ssl
+def _record(collection_id: str, token: str, *, writing: bool) -> Mapping[str, Any]:
+    return {"collection": collection_id, "token": token, "writing": writing}

@@ -1,16 +1,31 @@
-"""Counts what an OptimizedRAG does."""
+"""Counts and times what an OptimizedRAG does."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
-from typing import TYPE_CHECKING, TypedDict
+from collections import deque
+from typing import TYPE_CHECKING, Final, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-_PRUNE_AT_LEAST = 1024
+STAGES: Final = ("embed", "search", "cache")
+PATHS: Final = ("memory", "redis", "disk", "semantic", "computed")
+
+_PRUNE_AT_LEAST: Final = 1024
+_MOST_TIMES: Final = 10_000  # the latest of each kind
+
+
+class Latencies(TypedDict):
+    """Of one stage or path: how often, and percentiles of the latest 10,000 in milliseconds."""
+
+    count: int
+    p50_ms: float
+    p95_ms: float
+    p99_ms: float
 
 
 class PerformanceStats(TypedDict):
@@ -19,7 +34,11 @@ class PerformanceStats(TypedDict):
     ``cache_hit_rate`` is the part of the cached calls that the cache answered, 0.0 before the first one; warm-up does
     not count. ``avg_query_time_ms`` is the mean over all calls of search and context, cached or not, in milliseconds.
     ``cache_size`` is the number of answers that this object has put into the cache or found there and whose time has
-    not run out. ``documents`` is the number of passages, None while the store has not been opened.
+    not run out. ``first_query_ms`` is the first search that was computed, with all that it loaded; it is in no other
+    figure but the mean. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache`` (finding or missing an
+    answer); ``paths`` where answers came from: ``memory``, ``redis``, ``disk``, ``semantic``, ``computed``.
+    ``chunks`` is the number of passages, ``documents`` that of files and of texts without a source; both None while
+    the store has not been opened. ``embeddings_computed`` and ``embeddings_reused`` count the vectors of documents.
     """
 
     cache_hit_rate: float
@@ -28,8 +47,31 @@ class PerformanceStats(TypedDict):
     avg_query_time_ms: float
     queries: int
     cache_size: int
+    first_query_ms: float | None
+    stages: dict[str, Latencies]
+    paths: dict[str, Latencies]
     documents: int | None
+    chunks: int | None
+    embeddings_computed: int
+    embeddings_reused: int
     model_loaded: bool
+
+
+class _Times:
+    __slots__ = ("count", "latest")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.latest: deque[float] = deque(maxlen=_MOST_TIMES)
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.latest.append(seconds)
+
+    def latencies(self) -> Latencies:
+        ordered = sorted(self.latest)
+        p50, p95, p99 = (1000 * _percentile(ordered, part) for part in (0.5, 0.95, 0.99))
+        return Latencies(count=self.count, p50_ms=p50, p95_ms=p95, p99_ms=p99)
 
 
 class QueryStats:
@@ -40,49 +82,74 @@ class QueryStats:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+        self.clock = clock
         self._lock = threading.Lock()
         self._queries = 0
         self._query_seconds = 0.0
         self._hits = 0
         self._misses = 0
+        self._first_seconds: float | None = None
+        self._stages = {name: _Times() for name in STAGES}
+        self._paths = {name: _Times() for name in PATHS}
+        self._embedded = 0
+        self._reused = 0
         self._expiry_of_key: dict[str, float] = {}
         self._prune_at = _PRUNE_AT_LEAST
 
     @contextlib.contextmanager
-    def timed_query(self) -> Iterator[None]:
-        """Count one query and the time within; one that fails is not counted."""
-        start = self._clock()
+    def timed_stage(self, stage: str) -> Iterator[None]:
+        """Time one stage; one that fails, or belongs to the first query, is not counted."""
+        start = self.clock()
         yield
-        seconds = self._clock() - start
+        seconds = self.clock() - start
+        if self._first_seconds is not None:
+            with self._lock:
+                self._stages[stage].add(seconds)
+
+    def count_stage(self, stage: str, seconds: float) -> None:
+        """Count one stage that was timed by the caller."""
+        with self._lock:
+            self._stages[stage].add(seconds)
+
+    def count_query(self, path: str, seconds: float, *, cached_call: bool) -> None:
+        """Count one query.
+
+        Args:
+            path: Where the answer came from.
+            seconds: How long it took.
+            cached_call: It looked into the cache.
+        """
         with self._lock:
             self._queries += 1
             self._query_seconds += seconds
+            if cached_call:
+                computed = path == "computed"
+                self._hits += not computed
+                self._misses += computed
+            if path == "computed" and self._first_seconds is None:
+                self._first_seconds = seconds
+            else:
+                self._paths[path].add(seconds)
 
-    def count_cached_call(self, *, hit: bool) -> None:
-        """Count one call that looked into the cache."""
+    def count_vectors(self, embedded: int, reused: int) -> None:
+        """Count vectors of documents that were computed, and that were known."""
         with self._lock:
-            self._hits += hit
-            self._misses += not hit
+            self._embedded += embedded
+            self._reused += reused
 
     def note_key(self, key: str, ttl_seconds: float) -> None:
         """The cache has an answer under ``key``, for at most ``ttl_seconds``."""
         with self._lock:
-            now = self._clock()
+            now = self.clock()
             self._expiry_of_key[key] = now + ttl_seconds
             if len(self._expiry_of_key) >= self._prune_at:  # rarely, so that the cost per key stays constant
                 self._prune(now)
                 self._prune_at = max(_PRUNE_AT_LEAST, 2 * len(self._expiry_of_key))
 
-    def forget_keys(self) -> None:
-        """The collection has changed: no answer that is in the cache will be found again."""
-        with self._lock:
-            self._expiry_of_key.clear()
-
-    def summary(self, documents: int | None, *, model_loaded: bool) -> PerformanceStats:
+    def summary(self, chunks: int | None, documents: int | None, *, model_loaded: bool) -> PerformanceStats:
         """The figures now."""
         with self._lock:
-            self._prune(self._clock())
+            self._prune(self.clock())
             looked = self._hits + self._misses
             return PerformanceStats(
                 cache_hit_rate=self._hits / looked if looked else 0.0,
@@ -91,9 +158,20 @@ class QueryStats:
                 avg_query_time_ms=1000 * self._query_seconds / self._queries if self._queries else 0.0,
                 queries=self._queries,
                 cache_size=len(self._expiry_of_key),
+                first_query_ms=None if self._first_seconds is None else 1000 * self._first_seconds,
+                stages={name: times.latencies() for name, times in self._stages.items()},
+                paths={name: times.latencies() for name, times in self._paths.items()},
                 documents=documents,
+                chunks=chunks,
+                embeddings_computed=self._embedded,
+                embeddings_reused=self._reused,
                 model_loaded=model_loaded,
             )
 
     def _prune(self, now: float) -> None:
         self._expiry_of_key = {key: expiry for key, expiry in self._expiry_of_key.items() if expiry > now}
+
+
+def _percentile(ordered: list[float], part: float) -> float:
+    """The smallest of the values that at least this part of them does not exceed (nearest rank); 0.0 of none."""
+    return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0

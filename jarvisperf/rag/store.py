@@ -3,34 +3,55 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.errors import RagError, StoreError
-from jarvisperf.rag.results import AddReport, SearchResult
+from jarvisperf.rag.found import Found, Hit, found_in
+from jarvisperf.rag.records import MARK, marked, without_mark
+from jarvisperf.rag.results import AddReport
+from jarvisperf.rag.survival import unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from jarvisperf.rag.changes import ChangeLog
+    from jarvisperf.rag.filters import Filter
     from jarvisperf.rag.generation import Home
+    from jarvisperf.rag.records import Record
 
 SPACE = "cosine"
 
 _INCLUDED = ["documents", "metadatas", "distances"]
 _NOT_WORTH_COUNTING = 1000  # to ask for more results than there are passages is slower than to count them, from here
-_PARTS = ("ids", *_INCLUDED)
+_PAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """One passage to store: its id, its text and what to keep beside it."""
+class Selection:
+    """Which passages may be found.
 
-    id: str
-    text: str
-    metadata: Mapping[str, Any] | None
+    Attributes:
+        where: Chroma's filter on metadata.
+        where_document: Chroma's filter on texts.
+    """
+
+    where: Filter | None = None
+    where_document: Filter | None = None
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters that there are, as arguments for Chroma."""
+        both = {"where": self.where, "where_document": self.where_document}
+        return {name: dict(given) for name, given in both.items() if given is not None}
+
+
+EVERYTHING = Selection()
 
 
 class ChromaStore:
@@ -39,11 +60,15 @@ class ChromaStore:
     Args:
         home: Where the collection lives.
         name: The collection's name.
+        changes: Where writes are recorded.
+        exact: Compare every query with every passage, instead of asking Chroma's index.
     """
 
-    def __init__(self, home: Home, name: str) -> None:
+    def __init__(self, home: Home, name: str, changes: ChangeLog, *, exact: bool = False) -> None:
         self._home = home
         self._name = name
+        self._changes = changes
+        self._exact = exact
         self._lock = threading.RLock()
         self._collection: Any = None
         self._max_batch = 0
@@ -92,40 +117,130 @@ class ChromaStore:
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
 
-    def query(self, vector: NDArray[np.float32], n_results: int) -> list[SearchResult]:
-        """The ``n_results`` passages nearest to ``vector``, or all if there are fewer; nearest first.
+    def query(
+        self,
+        vectors: NDArray[np.float32],
+        n_results: int,
+        selection: Selection = EVERYTHING,
+        *,
+        with_vectors: bool = False,
+    ) -> list[Found]:
+        """For each vector the ``n_results`` passages nearest to it, or all if there are fewer; nearest first.
+
+        Args:
+            vectors: One row per query.
+            n_results: How many passages.
+            selection: Which ones may be found.
+            with_vectors: Give the passages' vectors too.
 
         Raises:
-            StoreError: The vector does not fit the collection.
+            StoreError: The vectors do not fit the collection.
+            ValueError: Chroma refuses a filter.
         """
         collection = self.open()
         if n_results > _NOT_WORTH_COUNTING:  # Chroma refuses numbers beyond 32 bits
             n_results = min(n_results, max(1, self.count()))
+        if self._exact:
+            return self._query_exactly(collection, vectors, n_results, selection)
+        include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
         try:
-            found = collection.query(query_embeddings=[vector], n_results=n_results, include=_INCLUDED)
+            answer = collection.query(
+                query_embeddings=list(vectors), n_results=n_results, include=include, **selection.filters
+            )
         except Exception as error:
-            raise self._explained(error, len(vector)) from error
-        results = [_result(*(found[part][0][row] for part in _PARTS)) for row in range(len(found["ids"][0]))]
-        if len(results) < n_results and len(results) < self.count():
-            return self._query_exactly(collection, vector, n_results)
-        return results
+            raise self._explained(error, vectors.shape[1], selection) from error
+        found = [found_in(answer, row, n_results) for row in range(len(vectors))]
+        fewest = min(len(one.hits) for one in found)
+        if fewest < n_results and fewest < self._count_of(collection, selection):
+            return self._query_exactly(collection, vectors, n_results, selection)
+        return found
 
-    def _query_exactly(self, collection: Any, vector: NDArray[np.float32], n_results: int) -> list[SearchResult]:
-        """Compare with every passage: Chroma's index (HNSW) does not always reach all of them."""
+    def pages(self, include: Sequence[str]) -> Iterator[Any]:
+        """All passages, some thousands at a time, as Chroma's ``get`` gives them."""
+        collection = self.open()
+        offset = 0
+        while True:
+            page = collection.get(limit=_PAGE, offset=offset, include=list(include))
+            if page["ids"]:
+                yield page
+            if len(page["ids"]) < _PAGE:
+                return
+            offset += _PAGE
+
+    def nearness(self, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, Hit]:
+        """The passages with these ids, those that are there, with their distance to a query's vector."""
         import numpy as np
 
-        stored = collection.get(include=["documents", "metadatas", "embeddings"])
-        rows = np.asarray(stored["embeddings"], dtype=np.float32)
-        norms = np.linalg.norm(rows, axis=1) * np.linalg.norm(vector)
-        distances = 1.0 - (rows @ vector) / np.maximum(norms, np.finfo(np.float32).tiny)
-        nearest = np.argsort(distances, kind="stable")[:n_results]
-        return [
-            _result(stored["ids"][row], stored["documents"][row], stored["metadatas"][row], distances[row])
-            for row in nearest
-        ]
+        got = self.open().get(ids=list(ids), include=["documents", "metadatas", "embeddings"])
+        hits = {}
+        for key, text, metadata, row in zip(
+            *(got[part] for part in ("ids", "documents", "metadatas", "embeddings")), strict=True
+        ):
+            length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
+            hits[key] = Hit(key, text or "", without_mark(metadata), 1.0 - float(row @ vector) / length, row)
+        return hits
 
-    def upsert(self, records: Sequence[Record], vectors: NDArray[np.float32]) -> AddReport:
-        """Store records with distinct ids, one row of ``vectors`` each; those with known ids are replaced.
+    def ids(self, selection: Selection) -> list[str]:
+        """The ids of the passages that a selection has.
+
+        Raises:
+            ValueError: Chroma refuses a filter.
+        """
+        try:
+            found: list[str] = self.open().get(**selection.filters, include=[])["ids"]
+        except Exception as error:
+            raise self._explained(error, 0, selection) from error
+        return found
+
+    def marks(self, ids: Sequence[str]) -> dict[str, str]:
+        """For each of these ids that is there, what tells its content: see :func:`jarvisperf.rag.records.mark_of`."""
+        known = self.open().get(ids=list(ids), include=["metadatas"])
+        rows = zip(known["ids"], known["metadatas"], strict=True)
+        return {key: str((metadata or {}).get(MARK, "")) for key, metadata in rows}
+
+    def existing(self, ids: Sequence[str]) -> list[str]:
+        """Those of these ids that are there."""
+        collection = self.open()
+        distinct = list(dict.fromkeys(ids))
+        found: list[str] = []
+        for start in range(0, len(distinct), self._max_batch):
+            found += collection.get(ids=distinct[start : start + self._max_batch], include=[])["ids"]
+        return found
+
+    def marks_of_source(self, source: str, prefix: str) -> dict[str, str]:
+        """Like :meth:`marks`, for the passages of a source whose ids begin with ``prefix``."""
+        found = self.open().get(where={"source": source}, include=["metadatas"])
+        rows = zip(found["ids"], found["metadatas"], strict=True)
+        return {key: str((metadata or {}).get(MARK, "")) for key, metadata in rows if key.startswith(prefix)}
+
+    def sources(self) -> dict[str, int]:
+        """How many passages there are of each source, in the order of the sources' names."""
+        counts: Counter[str] = Counter()
+        for page in self.pages(["metadatas"]):
+            counts.update(
+                metadata["source"]
+                for metadata in page["metadatas"]
+                if metadata is not None and isinstance(metadata.get("source"), str)
+            )
+        return dict(sorted(counts.items()))
+
+    def write(
+        self,
+        records: Sequence[Record],
+        vectors: NDArray[np.float32] | tuple[()],
+        gone: Callable[[], Sequence[str]] = tuple,
+        *,
+        recorded: bool = True,
+    ) -> AddReport:
+        """Store records with distinct ids, then remove others; both are one write.
+
+        New ones are written before old ones are removed: an interruption leaves too much rather than too little.
+
+        Args:
+            records: What to store; those with known ids are replaced.
+            vectors: One row each.
+            gone: Called within the write, gives the ids to remove.
+            recorded: Cached answers may be weighed against this write; else they all end with it.
 
         Raises:
             StoreInUseError: Another process has the folder open.
@@ -133,44 +248,72 @@ class ChromaStore:
             ValueError: Chroma refuses the metadata.
         """
         collection = self.open()
-        with self._home.writing(str(collection.id)):
-            return self._upsert(collection, records, vectors)
-
-    def replace_source(
-        self, source: str, prefix: str, records: Sequence[Record], vectors: NDArray[np.float32] | None
-    ) -> AddReport:
-        """Make ``records`` the only ones of this source whose ids begin with ``prefix``.
-
-        New ones are written before old ones are removed: an interruption leaves too much rather than too little.
-
-        Args:
-            source: What the metadata of the records has as ``source``.
-            prefix: What their ids begin with; others of the same source are left alone.
-            records: The new ones, with distinct ids.
-            vectors: One row each; None where there are no records.
-
-        Raises:
-            StoreInUseError, StoreError, ValueError: As :meth:`upsert`.
-        """
-        collection = self.open()
-        current = {record.id for record in records}
-        with self._home.writing(str(collection.id)):
-            report = AddReport() if vectors is None else self._upsert(collection, records, vectors)
-            stored = collection.get(where={"source": source}, include=[])["ids"]
-            gone = [key for key in stored if key.startswith(prefix) and key not in current]
-            for start in range(0, len(gone), self._max_batch):
-                collection.delete(ids=gone[start : start + self._max_batch])
-        self._known_to_hold_documents = False  # its last passage may have gone
-        return report + AddReport(removed=len(gone))
-
-    def _upsert(self, collection: Any, records: Sequence[Record], vectors: NDArray[np.float32]) -> AddReport:
         report = AddReport()
-        for start in range(0, len(records), self._max_batch):
-            part = slice(start, start + self._max_batch)
-            report += self._upsert_batch(collection, records[part], vectors[part])
-        return report
+        removed: list[str] = []
+        fits = recorded and len(records) <= MOST_VECTORS_PER_CALL
 
-    def _upsert_batch(self, collection: Any, records: Sequence[Record], vectors: NDArray[np.float32]) -> AddReport:
+        def publish(previous: str, token: str) -> None:
+            if fits:
+                self._changes.record(previous, token, _change(records, vectors, removed))
+
+        with self._home.writing(str(collection.id), publish):
+            for start in range(0, len(vectors), self._max_batch):
+                part = slice(start, start + self._max_batch)
+                report += self._upsert(collection, records[part], vectors[part])
+            removed += gone()
+            for start in range(0, len(removed), self._max_batch):
+                collection.delete(ids=removed[start : start + self._max_batch])
+        if removed:
+            self._known_to_hold_documents = False  # the last passage may have gone
+        return report + AddReport(removed=len(removed))
+
+    def _query_exactly(
+        self, collection: Any, vectors: NDArray[np.float32], n_results: int, selection: Selection
+    ) -> list[Found]:
+        """Compare with every passage: Chroma's index (HNSW) does not always reach all of them."""
+        import numpy as np
+
+        try:
+            stored = collection.get(**selection.filters, include=["documents", "metadatas", "embeddings"])
+        except Exception as error:
+            raise self._explained(error, vectors.shape[1], selection) from error
+        keys = np.asarray(stored["ids"], dtype=object)
+        rows = np.asarray(stored["embeddings"], dtype=np.float64)
+        if not len(keys):
+            return [Found([], n_results) for _ in vectors]
+        if rows.shape[1] != vectors.shape[1]:
+            raise self._misfit(vectors.shape[1], f"it holds vectors of {rows.shape[1]}")
+        norms = np.maximum(np.linalg.norm(rows, axis=1), np.finfo(np.float32).tiny)
+        found = []
+        for vector in np.asarray(vectors, dtype=np.float64):
+            length = max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
+            # Rounded, so that equal vectors are equally far whatever their place in the sum; then the id decides.
+            distances = np.round(1.0 - (rows @ vector) / (norms * length), 9)
+            # All that are as far as the last one, so that the ids can decide.
+            last = np.partition(distances, n_results - 1)[n_results - 1] if n_results < len(keys) else np.inf
+            chosen = np.flatnonzero(distances <= last).tolist()
+            order = sorted(chosen, key=lambda row: (distances[row], keys[row]))[:n_results]
+            found.append(
+                Found(
+                    [
+                        Hit(
+                            stored["ids"][row],
+                            stored["documents"][row] or "",
+                            without_mark(stored["metadatas"][row]),
+                            float(distances[row]),
+                            stored["embeddings"][row],
+                        )
+                        for row in order
+                    ],
+                    n_results,
+                )
+            )
+        return found
+
+    def _count_of(self, collection: Any, selection: Selection) -> int:
+        return len(self.ids(selection)) if selection.filters else int(collection.count())
+
+    def _upsert(self, collection: Any, records: Sequence[Record], vectors: Any) -> AddReport:
         ids = [record.id for record in records]
         known = collection.get(ids=ids, include=["metadatas"])
         old_metadata = dict(zip(known["ids"], known["metadatas"], strict=True))
@@ -179,7 +322,7 @@ class ChromaStore:
                 ids=ids,
                 documents=[record.text for record in records],
                 embeddings=vectors,
-                metadatas=[_replacing(old_metadata.get(record.id), record.metadata) for record in records],
+                metadatas=[_replacing(old_metadata.get(record.id), marked(record)) for record in records],
             )
         except Exception as error:
             raise self._explained(error, vectors.shape[1]) from error
@@ -200,34 +343,31 @@ class ChromaStore:
             )
         return collection
 
-    def _explained(self, error: Exception, dimension: int) -> Exception:
+    def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
+        if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
+            given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
+            return ValueError(f"Chroma refuses the filter {given}: {' '.join(str(error).split())}")
         if isinstance(error, RagError | ValueError | TypeError):
             return error
         if "dimension" in str(error):
-            return StoreError(
-                f"the model gives vectors of {dimension} numbers, which the collection {self._name!r} does not"
-                f" hold ({error}): use the model it was built with, or another collection"
-            )
+            return self._misfit(dimension, str(error))
         return StoreError(f"the collection {self._name!r} failed: {error}")
 
+    def _misfit(self, dimension: int, reason: str) -> StoreError:
+        return StoreError(
+            f"the model gives vectors of {dimension} numbers, which the collection {self._name!r} does not"
+            f" hold ({reason}): use the model it was built with, or another collection"
+        )
 
-def last_of_each_id(records: Iterable[Record]) -> list[Record]:
-    """The records without repetitions of an id, of which the last one counts, in the order of the first."""
-    return list({record.id: record for record in records}.values())
+
+def _change(records: Sequence[Record], vectors: Any, removed: Sequence[str]) -> Change:
+    return Change(
+        ids=(*(record.id for record in records), *removed),
+        vectors=unit_rows(vectors) if records else b"",
+        metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in records),
+    )
 
 
 def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any] | None:
     # Chroma's upsert keeps the old keys that the new metadata does not name; None takes them away.
     return {**dict.fromkeys(old or {}), **(new or {})} or None
-
-
-def _result(key: str, text: str | None, metadata: Mapping[str, Any] | None, distance: float) -> SearchResult:
-    kept = dict(metadata or {})
-    source = kept.get("source")
-    return SearchResult(
-        id=key,
-        text=text or "",
-        score=1.0 - float(distance),
-        metadata=kept,
-        source=source if isinstance(source, str) else None,
-    )

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +17,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -19,6 +24,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag import OptimizedRAG
 
 DIMENSIONS = 256
+START_SECONDS = 60
 
 
 class WordEmbedder:
@@ -94,3 +100,39 @@ def make_rag(
 @pytest.fixture
 def rag(make_rag: Callable[..., OptimizedRAG]) -> OptimizedRAG:
     return make_rag()
+
+
+@pytest.fixture(scope="session")
+def chroma_server(tmp_path_factory, require):
+    require("chromadb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("chroma")
+    command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_for(f"{url}/api/v2/heartbeat", process)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_for(address, process):
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=1).close()
+        except OSError:
+            assert process.poll() is None, "chroma run ended"
+            assert time.monotonic() < deadline, "chroma run does not answer"
+            time.sleep(0.05)
+        else:
+            return

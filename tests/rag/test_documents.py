@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import sys
+import zipfile
+
 import pytest
 
 from jarvisperf.rag.documents import PASSAGE_CHARACTERS, read_passages
-from jarvisperf.rag.errors import DocumentError
+from jarvisperf.rag.errors import DocumentError, MissingPackageError
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +69,10 @@ def test_a_byte_order_mark_is_not_part_of_the_text(write):
 
 
 def test_another_type_is_refused_with_those_that_are_allowed(write):
-    with pytest.raises(DocumentError, match=r"a\.xyz is of the type \.xyz: give one of \.markdown, \.md"):
+    with pytest.raises(
+        DocumentError,
+        match=r"a\.xyz is of the type \.xyz: give one of \.docx, \.htm, \.html, \.markdown, \.md, \.pdf, \.rst",
+    ):
         read_passages(write("a.xyz", "text"))
 
 
@@ -84,3 +90,112 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
     for path in (tmp_path / "missing.md", tmp_path):
         with pytest.raises(FileNotFoundError, match="is not a file"):
             read_passages(path)
+
+
+# HTML, PDF, Word
+
+HTML = """<html><head><title>T</title><meta charset="iso-8859-1"><style>p {{ color: red }}</style></head>
+<body><script>alert(1)</script><h1>Avó</h1><p>{one}</p><h2>Two</h2><p>{two}</p></body></html>"""
+
+
+def test_an_html_file_is_split_along_its_headings_without_scripts_and_in_its_own_encoding(write, require):
+    require("markdownify")
+    passages = read_passages(write("a.html", HTML.format(one=LONG, two=LONG).encode("iso-8859-1")))
+    assert sections(passages) == ["Avó", "Two"]
+    whole = " ".join(passage.text for passage in passages)
+    assert "alert" not in whole
+    assert "color" not in whole
+    assert whole.count("A sentence of some words.") == 60
+
+
+def pdf(*pages):
+    """A PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text on each page."""
+    count = len(pages)
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Count {count} /Kids [{' '.join(f'{4 + 2 * n} 0 R' for n in range(count))}] >>".encode(),
+        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+    ]
+    for number, text in enumerate(pages):
+        stream = f"BT /F1 12 Tf 50 700 Td ({text}) Tj ET".encode()
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9000 800] /Contents {5 + 2 * number} 0 R"
+            " /Resources << /Font << /F1 3 0 R >> >> >>".encode(),
+            b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
+        ]
+    body, places = b"%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(body))
+        body += b"%d 0 obj\n%s\nendobj\n" % (number, content)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(objects) + 1
+    trailer = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, len(body))
+    return body + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+
+
+def test_a_pdf_is_read_page_by_page(write, require):
+    require("pypdfium2")
+    passages = read_passages(write("a.pdf", pdf("Cats purr. " * 40, "Dogs bark. " * 40)))
+    assert sections(passages) == ["page 1", "page 2"]
+    assert "Cats purr." in passages[0].text
+    assert "Dogs bark." in passages[-1].text
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"no pdf", "is no readable PDF"), (pdf(" "), r"holds no text: recognise its scanned pages first \(OCR\)")],
+)
+def test_a_pdf_that_cannot_be_read_or_holds_no_text_is_named(write, require, content, message):
+    require("pypdfium2")
+    with pytest.raises(DocumentError, match=rf"a\.pdf {message}"):
+        read_passages(write("a.pdf", content))
+
+
+def docx(path, paragraphs):
+    """A Word file by hand (ECMA-376): pairs of a style, or None, and a text."""
+    names = "http://schemas.openxmlformats.org"
+    body = "".join(
+        f"<w:p>{f'<w:pPr><w:pStyle w:val={chr(34)}{style}{chr(34)}/></w:pPr>' if style else ''}"
+        f"<w:r><w:t>{text}</w:t></w:r></w:p>"
+        for style, text in paragraphs
+    )
+    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{names}/package/2006/content-types">'
+            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            f'<Override PartName="/word/document.xml" ContentType="{kind}"/></Types>',
+        )
+        file.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{names}/package/2006/relationships"><Relationship Id="r1"'
+            f' Type="{names}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
+            "</Relationships>",
+        )
+        file.writestr(
+            "word/document.xml",
+            f'<w:document xmlns:w="{names}/wordprocessingml/2006/main"><w:body>{body}</w:body></w:document>',
+        )
+
+
+def test_a_word_file_is_split_along_its_headings(tmp_path, require):
+    require("mammoth")
+    docx(tmp_path / "a.docx", [("Heading1", "One"), (None, LONG), ("Heading2", "Two"), (None, LONG)])
+    assert sections(read_passages(tmp_path / "a.docx")) == ["One", "Two"]
+
+
+def test_a_damaged_word_file_is_named(write, require):
+    require("mammoth")
+    with pytest.raises(DocumentError, match=r"a\.docx is no readable Word file"):
+        read_passages(write("a.docx", b"no zip"))
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "extra"),
+    [("mammoth", "a.docx", "docx"), ("pypdfium2", "a.pdf", "rag"), ("bs4", "a.html", "rag")],
+)
+def test_a_missing_reader_is_named_with_the_extra_that_brings_it(write, monkeypatch, module, name, extra):
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingPackageError, match=rf"is not installed: pip install 'jarvisperf\[{extra}\]'"):
+        read_passages(write(name, b"anything"))

@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from jarvisperf.rag.embedder import SentenceTransformerEmbedder, embedder_for
+from jarvisperf.rag.embedder import embedder_for
 from jarvisperf.rag.errors import ModelNotFoundError
 from jarvisperf.rag.models import HUB_MODEL, choose_model, fingerprint, hub_snapshot
+from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
 
 
 @pytest.fixture

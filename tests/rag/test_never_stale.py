@@ -28,9 +28,11 @@ class Hooked:
         return self.cache.get(key)
 
     def set(self, key, value, *, ttl):
-        hook, self.before_set = self.before_set, lambda: None
-        hook()
-        self.stored.append(key)
+        if key.startswith("rag:search:"):
+            hook, self.before_set = self.before_set, lambda: None
+            hook()
+        if not key.startswith("rag:change:"):
+            self.stored.append(key)
         self.cache.set(key, value, ttl=ttl)
 
 
@@ -134,8 +136,8 @@ import os, sys
 import numpy as np
 from pathlib import Path
 from jarvisperf.rag.embedded import EmbeddedHome
-from jarvisperf.rag.store import ChromaStore, Record
-store = ChromaStore(EmbeddedHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents")
+from jarvisperf.rag.store import ChromaStore
+store = ChromaStore(EmbeddedHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents", None)
 collection = store.open()
 with store._home.writing(str(collection.id)):
     vector = np.array({embedder.embed_documents([NEW]).tolist()}, dtype=np.float32)
@@ -161,7 +163,7 @@ def test_a_lost_or_broken_state_file_is_no_stale_answer(make_rag, hooked, tmp_pa
         with make_rag(cache=hooked) as rag:
             assert best(rag) == OLD
             after = EmbeddedHome(tmp_path / "chroma", "documents").read_state()
-        assert after.generation != before.generation
+        assert after.heads != before.heads
 
 
 def test_a_state_file_that_vanishes_while_open_only_costs_the_cache(rag, tmp_path):
@@ -229,7 +231,7 @@ def other_process(tmp_path, rag):
     program = (
         "import sys; from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
         "from jarvisperf.rag.store import ChromaStore;"
-        f"ChromaStore(EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents').open();"
+        f"ChromaStore(EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents', None).open();"
         "print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

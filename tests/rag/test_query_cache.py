@@ -1,23 +1,27 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from jarvisperf.rag.changes import Change, ChangeLog
 from jarvisperf.rag.generation import State
-from jarvisperf.rag.query_cache import AnswerForm, Question, answer, answer_key
+from jarvisperf.rag.query_cache import AnswerForm, Computed, QueryCache, Question, answer_key
+from jarvisperf.rag.survival import footprint_of, unit_rows
 
 QUESTIONS = st.builds(
     Question,
     kind=st.sampled_from(["search", "context"]),
     query=st.text(),
-    n_results=st.integers(1, 10**6),
     model=st.text(),
+    options=st.tuples(st.text(), st.text()),
 )
-STATES = st.builds(State, collection=st.text(), generation=st.text(), writing=st.just(False))
-ASKED = st.tuples(QUESTIONS, STATES)
-FORM = AnswerForm(str, lambda kept: kept if isinstance(kept, str) else None)
-QUESTION = Question("search", "q", 5, "m")
+ASKED = st.tuples(QUESTIONS, st.text())
+FORM = AnswerForm(str.encode, bytes.decode)
+QUESTION = Question("search", "q", "m", ("5",))
+FOOTPRINT = footprint_of(np.array([1.0, 0.0]), 0.5, ["a", "b"])
+FAR, NEAR = [-1.0, 0.0], [1.0, 0.1]
 
 
 class Shelf(dict):
@@ -26,7 +30,35 @@ class Shelf(dict):
 
 
 def state(generation="g", *, writing=False):
-    return State("c", generation, writing)
+    return State("c", (("", generation),), writing)
+
+
+class Bench:
+    """A query cache on a shelf, whose state and answers the test decides."""
+
+    def __init__(self, shelf=None):
+        self.shelf = Shelf() if shelf is None else shelf
+        self.now = state()
+        self.log = ChangeLog(lambda: self.shelf)
+        self.answers = QueryCache(lambda: self.shelf, self.log, lambda: self.now, wall_clock=lambda: 100.0)
+
+    def ask(self, value, footprint=FOOTPRINT):
+        return self.answers.answer(QUESTION, FORM, lambda: Computed(value, footprint), 60)
+
+    def write(self, generation, *ids, vector=None):
+        previous = dict(self.now.heads)[""]
+        rows = () if vector is None else (None,)
+        packed = b"" if vector is None else unit_rows(np.array([vector]))
+        self.log.record(previous, generation, Change(ids, packed, rows))
+        self.now = state(generation)
+
+    def entries(self):
+        return [key for key in self.shelf if key.startswith("rag:search:")]
+
+
+@pytest.fixture
+def bench():
+    return Bench()
 
 
 @given(ASKED, ASKED)
@@ -36,35 +68,127 @@ def test_whatever_an_answer_depends_on_is_in_its_key(one, other):
 
 
 @given(ASKED)
-def test_the_same_question_in_the_same_state_has_the_same_key(asked):
+def test_the_same_question_about_the_same_collection_has_the_same_key(asked):
     assert answer_key(*asked) == answer_key(*asked)
 
 
 @pytest.mark.parametrize("now", [None, state(writing=True)])
-def test_the_cache_is_neither_read_nor_written_while_the_state_is_not_sure(now):
-    shelf = Shelf({answer_key(QUESTION, state()): "kept"})
-    before = dict(shelf)
-    found = answer(QUESTION, shelf, lambda: now, FORM, lambda: "computed", 60)
-    assert (found.value, found.from_cache, found.key) == ("computed", False, None)
-    assert shelf == before
+def test_the_cache_is_neither_read_nor_written_while_the_state_is_not_sure(bench, now):
+    bench.ask("kept")
+    before = dict(bench.shelf)
+    bench.now = now
+    found = bench.ask("computed")
+    assert (found.value, found.path, found.key) == ("computed", "computed", None)
+    assert bench.shelf == before
 
 
 @pytest.mark.parametrize("later", [None, state("h"), state(writing=True)])
-def test_an_answer_that_was_computed_while_the_state_changed_is_not_kept(later):
-    states = iter([state(), later])
-    shelf = Shelf()
-    assert answer(QUESTION, shelf, lambda: next(states), FORM, lambda: "computed", 60).value == "computed"
-    assert not shelf
+def test_an_answer_that_was_computed_while_the_state_changed_is_not_kept(bench, later):
+    def compute():
+        bench.now = later
+        return Computed("computed", FOOTPRINT)
+
+    assert bench.answers.answer(QUESTION, FORM, compute, 60).value == "computed"
+    assert not bench.entries()
 
 
-def test_an_answer_is_found_again_in_the_same_generation_only():
-    shelf = Shelf()
-    assert not answer(QUESTION, shelf, lambda: state("g"), FORM, lambda: "one", 60).from_cache
-    assert answer(QUESTION, shelf, lambda: state("g"), FORM, lambda: "two", 60).value == "one"
-    assert answer(QUESTION, shelf, lambda: state("h"), FORM, lambda: "two", 60).value == "two"
+def test_an_answer_is_found_again_in_the_same_generation(bench):
+    assert bench.ask("one").path == "computed"
+    assert (bench.ask("two").value, bench.ask("two").path) == ("one", "memory")
 
 
-def test_a_cached_value_of_another_form_is_a_miss_and_is_replaced():
-    shelf = Shelf({answer_key(QUESTION, state()): 17})
-    assert answer(QUESTION, shelf, state, FORM, lambda: "computed", 60).value == "computed"
-    assert answer(QUESTION, shelf, state, FORM, lambda: "other", 60).value == "computed"
+def test_a_write_that_nobody_described_ends_an_answer(bench):
+    bench.ask("one")
+    bench.now = state("h")
+    assert bench.ask("two").value == "two"
+
+
+def test_an_answer_survives_a_write_that_is_far_away_and_touches_none_of_its_passages(bench):
+    bench.ask("one")
+    bench.write("h", "new", vector=FAR)
+    assert bench.ask("two").value == "one"
+
+
+@pytest.mark.parametrize(
+    ("ids", "vector"), [(["new"], NEAR), (["b"], FAR), (["a"], None)], ids=["comes near", "updated", "deleted"]
+)
+def test_an_answer_ends_with_a_write_that_could_change_it(bench, ids, vector):
+    bench.ask("one")
+    bench.write("h", *ids, vector=vector)
+    assert bench.ask("two").value == "two"
+
+
+def test_every_write_on_the_way_counts(bench):
+    bench.ask("one")
+    for number in range(5):
+        bench.write(f"far {number}", f"new {number}", vector=FAR)
+    assert bench.ask("two").value == "one"
+    bench.write("near", "new", vector=NEAR)
+    bench.write("far again", "other", vector=FAR)
+    assert bench.ask("two").value == "two"
+
+
+def test_an_answer_without_a_footprint_ends_with_any_write(bench):
+    bench.ask("one", footprint=None)
+    bench.write("h", "new", vector=FAR)
+    assert bench.ask("two").value == "two"
+
+
+def test_a_missing_record_on_the_way_ends_an_answer(bench):
+    bench.ask("one")
+    bench.write("h", "new", vector=FAR)
+    bench.write("i", "new", vector=FAR)
+    reader = Bench(bench.shelf)
+    reader.now = bench.now
+    del bench.shelf["rag:change:h"]
+    assert reader.ask("two").value == "two"
+
+
+def test_an_old_answer_that_is_stored_after_a_write_is_weighed_against_it(bench):
+    bench.ask("old")
+    late = {key: bench.shelf[key] for key in bench.entries()}
+    bench.write("h", "new", vector=NEAR)
+    bench.ask("new")
+    bench.shelf.update(late)  # by a process that was slow
+    assert bench.ask("newest").value == "newest"
+
+
+def test_another_process_proves_the_same_from_what_the_cache_has(bench):
+    bench.ask("one")
+    bench.write("h", "new", vector=FAR)
+    reader = Bench(bench.shelf)
+    reader.now = bench.now
+    assert reader.ask("two").value == "one"
+
+
+def test_an_answer_that_survived_many_writes_is_stored_with_the_present_generation(bench):
+    bench.ask("one")
+    for number in range(40):
+        bench.write(f"h{number}", "new", vector=FAR)
+    assert bench.ask("two").value == "one"
+    for key in [key for key in bench.shelf if key.startswith("rag:change:")]:
+        del bench.shelf[key]
+    reader = Bench(bench.shelf)
+    reader.now = bench.now
+    assert reader.ask("two").value == "one"
+
+
+@pytest.mark.parametrize("damage", [17, b"", b"\xff", "text"])
+def test_a_cached_value_of_another_form_is_a_miss_and_is_replaced(bench, damage):
+    bench.shelf[answer_key(QUESTION, "c")] = damage
+    assert bench.ask("computed").value == "computed"
+    assert bench.ask("other").value == "computed"
+
+
+def test_what_was_recalled_from_memory_is_gone_when_the_cache_has_lost_it(bench):
+    bench.answers.answer(QUESTION, FORM, lambda: Computed("one", FOOTPRINT), 60, call="call")
+    assert bench.answers.recall("call", "m", bench.now) == "one"
+    assert bench.answers.recall("call", "other model", bench.now) is None
+    bench.shelf.clear()
+    assert bench.answers.recall("call", "m", bench.now) is None
+
+
+def test_nothing_is_recalled_once_the_state_is_another(bench):
+    bench.answers.answer(QUESTION, FORM, lambda: Computed("one", FOOTPRINT), 60, call="call")
+    for now in (None, state("h"), state(writing=True)):
+        assert bench.answers.recall("call", "m", now) is None

@@ -23,7 +23,7 @@ def home(tmp_path, require):
 
 @pytest.mark.parametrize("writing", [True, False])
 def test_a_state_is_read_as_it_was_written(path, writing):
-    state = State("collection", "generation", writing)
+    state = State("collection", (("", "generation"),), writing)
     StateFile(path).write(state)
     assert StateFile(path).read() == state
 
@@ -31,7 +31,7 @@ def test_a_state_is_read_as_it_was_written(path, writing):
 def test_each_change_is_seen_by_a_reader_that_has_read_before(path):
     reader, writer = StateFile(path), StateFile(path)
     for number in range(20):
-        state = State("c", f"g{number}", writing=number % 2 == 0)
+        state = State("c", (("", f"g{number}"),), writing=number % 2 == 0)
         writer.write(state)
         assert reader.read() == state
 
@@ -47,13 +47,13 @@ def test_a_file_of_another_form_is_an_unknown_state(path, content):
 
 
 def test_a_state_of_another_schema_is_unknown(path):
-    StateFile(path).write(State("c", "g", writing=False))
+    StateFile(path).write(State("c", (("", "g"),), writing=False))
     path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2'))
     assert StateFile(path).read() is None
 
 
 def test_a_write_leaves_no_other_files(path):
-    StateFile(path).write(State("c", "g", writing=False))
+    StateFile(path).write(State("c", (("", "g"),), writing=False))
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -75,7 +75,7 @@ def test_another_collection_of_the_same_name_begins_a_generation(home):
     home.settle("c")
     before = home.read_state()
     home.settle("d")
-    assert home.read_state().generation != before.generation
+    assert home.read_state().heads != before.heads
 
 
 def test_a_write_is_marked_while_it_lasts_and_ends_with_a_new_generation(home):
@@ -85,7 +85,7 @@ def test_a_write_is_marked_while_it_lasts_and_ends_with_a_new_generation(home):
         assert home.read_state().writing
     after = home.read_state()
     assert not after.writing
-    assert after.generation != before.generation
+    assert after.heads != before.heads
 
 
 def test_a_write_that_fails_ends_with_a_new_generation_too(home):
@@ -94,7 +94,7 @@ def test_a_write_that_fails_ends_with_a_new_generation_too(home):
     with pytest.raises(KeyError), home.writing("c"):
         raise KeyError
     assert not home.read_state().writing
-    assert home.read_state().generation != before.generation
+    assert home.read_state().heads != before.heads
 
 
 def test_collections_of_one_folder_have_their_own_states(home, tmp_path):

@@ -1,0 +1,1 @@
+"""One script per side, each run in processes of its own."""

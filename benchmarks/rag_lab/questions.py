@@ -1,0 +1,105 @@
+"""Questions with known answers: Pirá's, from a folder given by the caller, and the suite's own."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jarvisperf.bench.corpus import ANSWER_TOPICS, QUERIES, topics_of_chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """A corpus, and questions about it.
+
+    Attributes:
+        name: Of the table's row.
+        texts: The corpus.
+        questions: Each with the texts, by their places in the corpus, that answer it.
+    """
+
+    name: str
+    texts: Sequence[str]
+    questions: Sequence[tuple[str, frozenset[int]]]
+
+
+def read_pira(folder: Path) -> list[dict[str, str]]:
+    """The rows of ``test.csv`` of Pirá (A. Paschoal et al., "Pirá: A Bilingual Portuguese-English Dataset", 2021)."""
+    with (folder / "test.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def pira_exams(rows: Sequence[dict[str, str]]) -> list[Exam]:
+    """Pirá's questions in English and in Portuguese, each to be answered by its own English abstract."""
+    abstracts = list(dict.fromkeys(row["abstract"] for row in rows))
+    place = {abstract: number for number, abstract in enumerate(abstracts)}
+    return [
+        Exam(
+            f"Pirá, questions in {language}",
+            abstracts,
+            [(row[column], frozenset({place[row["abstract"]]})) for row in rows if row[column].strip()],
+        )
+        for language, column in (("English", "question_en_origin"), ("Portuguese", "question_pt_origin"))
+    ]
+
+
+def own_exam() -> Exam:
+    """The suite's own questions, each to be answered by any chunk of the topics that were named for it by hand."""
+    topics = topics_of_chunks()
+    chunks = list(topics)
+    answers = [
+        frozenset(number for number, chunk in enumerate(chunks) if topics[chunk] & wanted) for wanted in ANSWER_TOPICS
+    ]
+    return Exam("Python's reference, 60 questions", chunks, list(zip(QUERIES, answers, strict=True)))
+
+
+def paraphrases(rows: Sequence[dict[str, str]]) -> list[tuple[str, str]]:
+    """Pairs of questions that mean the same: Pirá's questions and their paraphrases, in both languages."""
+    pairs = [
+        (row[f"question_{code}_origin"], row[f"question_{code}_paraphase"]) for row in rows for code in ("en", "pt")
+    ]
+    return [(one, other) for one, other in pairs if one.strip() and other.strip()]
+
+
+OPPOSITES: tuple[tuple[str, str], ...] = (
+    ("How do I enable two-factor authentication?", "How do I disable two-factor authentication?"),
+    ("How do I turn on notifications?", "How do I turn off notifications?"),
+    ("Which drugs are safe in pregnancy?", "Which drugs are not safe in pregnancy?"),
+    ("Does the warranty cover water damage?", "Does the warranty not cover water damage?"),
+    ("What causes an increase in sea level?", "What causes a decrease in sea level?"),
+    ("How can I open the valve?", "How can I close the valve?"),
+    ("When does the shop open?", "When does the shop close?"),
+    ("Why did the price rise in 2020?", "Why did the price fall in 2020?"),
+    ("Why did the price rise in 2020?", "Why did the price rise in 2021?"),
+    ("Is the Atlantic deeper than the Pacific?", "Is the Pacific deeper than the Atlantic?"),
+    ("How do I convert euros to dollars?", "How do I convert dollars to euros?"),
+    ("Who beat Brazil in the final?", "Who did Brazil beat in the final?"),
+    ("What are the advantages of offshore wind?", "What are the disadvantages of offshore wind?"),
+    ("Which species live in shallow water?", "Which species live in deep water?"),
+    ("How do I add a user to the group?", "How do I remove a user from the group?"),
+    ("Can minors travel without their parents?", "Can minors travel with their parents?"),
+    ("What is the maximum speed?", "What is the minimum speed?"),
+    ("How do I encrypt a file?", "How do I decrypt a file?"),
+    ("Is this food good before exercise?", "Is this food good after exercise?"),
+    ("Which oils are soluble in water?", "Which oils are insoluble in water?"),
+    ("Como ativo a verificação em duas etapas?", "Como desativo a verificação em duas etapas?"),
+    ("Quais remédios são seguros na gravidez?", "Quais remédios não são seguros na gravidez?"),
+    ("O que causa o aumento do nível do mar?", "O que causa a diminuição do nível do mar?"),
+    ("Quando abre a loja?", "Quando fecha a loja?"),
+    ("Por que o preço subiu em 2020?", "Por que o preço caiu em 2020?"),
+    ("Onde mora o avô de Maria?", "Onde mora a avó de Maria?"),
+    ("Como converter euros em dólares?", "Como converter dólares em euros?"),
+    ("Quais são as vantagens da energia eólica?", "Quais são as desvantagens da energia eólica?"),
+    ("Quais espécies vivem em águas rasas?", "Quais espécies vivem em águas profundas?"),
+    ("Menores podem viajar com os pais?", "Menores podem viajar sem os pais?"),
+    ("Qual é a velocidade máxima?", "Qual é a velocidade mínima?"),
+    ("O contrato permite cancelar?", "O contrato não permite cancelar?"),
+    ("Como adiciono um usuário ao grupo?", "Como removo um usuário do grupo?"),
+    ("O Atlântico é mais fundo que o Pacífico?", "O Pacífico é mais fundo que o Atlântico?"),
+)
+"""Pairs of questions that mean something else, by a negation, an antonym, a number or the order; written by hand."""

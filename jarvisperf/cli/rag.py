@@ -1,0 +1,179 @@
+"""`jarvisperf rag`: documents in, passages and contexts out, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from jarvisperf.rag import OptimizedRAG
+
+OK = 0
+FAILED = 1
+_SHOWN_CHARACTERS = 300
+
+
+def add_commands(commands: Any) -> None:
+    """Add `rag` and its sub-commands to the command's parser."""
+    rag = commands.add_parser("rag", help="search your documents, and measure how fast that is")
+    actions = rag.add_subparsers(metavar="ACTION", required=True)
+
+    add = _action(actions, "add", _add, "add files, or what has changed in them; of a folder all that can be read")
+    add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+
+    search = _action(actions, "search", _search, "find the passages nearest to a query")
+    _add_query(search, 5)
+    search.add_argument("--json", action="store_true", help="print JSON")
+
+    context = _action(actions, "context", _context, "print the context for a language model")
+    _add_query(context, 3)
+    limits = context.add_mutually_exclusive_group()
+    limits.add_argument("--max-chars", type=int, metavar="N", help="the most characters")
+    limits.add_argument("--max-tokens", type=int, metavar="N", help="the most tokens of the embedding model")
+
+    warm = _action(actions, "warm", _warm, "put the answers to queries into the cache")
+    warm.add_argument("queries", nargs="*", metavar="QUERY", help="without any: one in each line of standard input")
+    warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are kept (600)")
+
+    stats = _action(actions, "stats", _stats, "print what the collection holds")
+    stats.add_argument("--json", action="store_true", help="print JSON")
+
+    bench = actions.add_parser("bench", help="measure what the cache and the batches change, in temporary folders")
+    bench.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
+    bench.add_argument("--json", action="store_true", help="print JSON")
+    bench.set_defaults(run=_bench)
+
+
+def _action(
+    actions: Any, name: str, run: Callable[[argparse.Namespace, OptimizedRAG], int], what: str
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = actions.add_parser(name, help=what)
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--path", type=Path, metavar="FOLDER", help="where the documents are (the settings' folder)")
+    place.add_argument("--url", metavar="URL", help="a Chroma server, http://host:port")
+    parser.add_argument("--collection", default="documents", metavar="NAME", help="the collection (documents)")
+    parser.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
+    parser.set_defaults(run=lambda words: _with_rag(words, run))
+    return parser
+
+
+def _add_query(parser: argparse.ArgumentParser, results: int) -> None:
+    parser.add_argument("query", metavar="QUERY")
+    parser.add_argument("-n", type=int, default=results, metavar="N", help=f"how many passages ({results})")
+    parser.add_argument("--where", type=_filter, metavar="JSON", help="filter on metadata, such as '{\"year\": 2020}'")
+    parser.add_argument("--min-score", type=float, metavar="SCORE", help="the least cosine similarity")
+    parser.add_argument("--hybrid", action="store_true", help="search for the words too")
+
+
+def _filter(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON: {error}") from None
+
+
+def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, OptimizedRAG], int]) -> int:
+    from jarvisperf.rag import OptimizedRAG, RagError
+
+    try:
+        with OptimizedRAG(words.path, None, words.model, words.collection, words.url) as rag:
+            return run(words, rag)
+    except (RagError, ValueError, TypeError) as error:
+        return _fail(str(error))
+
+
+def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    report = rag.add_documents(list(_files(words.paths)))
+    print(
+        f"{report.added} passages added, {report.replaced} replaced, {report.unchanged} unchanged,"
+        f" {report.removed} removed; {report.embedded} embedded"
+    )
+    for failure in report.failures:
+        _fail(f"{failure.path}: {failure.reason}")
+    return FAILED if report.failures else OK
+
+
+def _files(paths: Iterable[Path]) -> Iterable[Path]:
+    from jarvisperf.rag.documents import SUFFIXES
+
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        else:
+            yield path
+
+
+def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    found = rag.search_cached(words.query, words.n, where=words.where, min_score=words.min_score, hybrid=words.hybrid)
+    if words.json:
+        print(json.dumps([result.to_dict() for result in found], indent=1, ensure_ascii=False))
+        return OK
+    for number, result in enumerate(found, 1):
+        text = " ".join(result.text.split())
+        shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
+        print(f"{number}. {result.score:.3f} {result.source or result.id}\n   {shown}")
+    if not found:
+        print("nothing found")
+    return OK
+
+
+def _context(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    context = rag.generate_context_cached(
+        words.query,
+        words.n,
+        words.max_chars,
+        words.max_tokens,
+        where=words.where,
+        min_score=words.min_score,
+        hybrid=words.hybrid,
+    )
+    print(context)
+    return OK
+
+
+def _warm(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    queries = words.queries or [line for line in sys.stdin.read().splitlines() if line.strip()]
+    print(f"{rag.warm_up_cache(queries, words.ttl)} of {len(queries)} queries are answered by the cache")
+    return OK
+
+
+def _stats(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    sources = rag.sources()
+    stats = rag.get_performance_stats()
+    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "sources": sources}
+    if words.json:
+        print(json.dumps(facts, indent=1, ensure_ascii=False))
+        return OK
+    print(f"{facts['chunks']} passages of {facts['documents']} documents")
+    for source, count in sources.items():
+        print(f"{count:8} {source}")
+    return OK
+
+
+def _bench(words: argparse.Namespace) -> int:
+    from jarvisperf.bench import RAGBenchmarks
+    from jarvisperf.rag import RagError
+
+    try:
+        parts = RAGBenchmarks(model=words.model).run_full_benchmark_suite()
+    except RagError as error:
+        return _fail(str(error))
+    if words.json:
+        print(json.dumps(parts, indent=1))
+        return OK
+    print(f"{'part':24} {'before':>16} {'after':>16} {'ratio':>10}  same answer")
+    for name, part in parts.items():
+        same = {True: "yes", False: "NO", None: "-"}[part["same_answer"]]
+        before, after = (f"{part[side]:.6g} {part['unit']}" for side in ("before", "after"))
+        print(f"{name:24} {before:>16} {after:>16} {part['ratio']:10.1f}  {same}")
+    return OK if all(part["same_answer"] is not False for part in parts.values()) else FAILED
+
+
+def _fail(text: str) -> int:
+    print(f"jarvisperf: {text}", file=sys.stderr)
+    return FAILED

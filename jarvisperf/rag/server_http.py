@@ -1,0 +1,148 @@
+"""A few requests to a Chroma server over HTTP, without chromadb: what a cached answer needs must not load it.
+
+The paths are those of the server's own description, ``/openapi.json`` (API version 2).
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from jarvisperf.rag.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+TIMEOUT_SECONDS: Final = 30.0
+_BASE: Final = "/api/v2/tenants/default_tenant/databases/default_database/collections"
+_VECTOR: Final = [1.0]  # Chroma wants one; it is never searched
+
+
+class GoneError(Exception):
+    """The collection is not on the server."""
+
+
+class RecordsClient:
+    """Small records in one collection of a server: ids with metadata. Safe to call from several threads.
+
+    Args:
+        url: ``http://host:port`` or ``https://host:port``.
+        name: The collection's name.
+
+    Raises:
+        TypeError: The URL is no string.
+        ValueError: It has another form.
+    """
+
+    def __init__(self, url: str, name: str) -> None:
+        self.host, self.port, self.ssl = parse_url(url)
+        self._url = url
+        self._name = name
+        self._id: str | None = None
+        self._lock = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+        self._process = 0
+
+    def create(self) -> None:
+        """Make the collection unless it is there."""
+        self._id = str(self._call("POST", _BASE, {"name": self._name, "get_or_create": True})["id"])
+
+    def read(self) -> dict[str, Mapping[str, Any]]:
+        """All records.
+
+        Raises:
+            GoneError: There is no such collection.
+            StoreError: The server does not answer.
+        """
+        found = self._on_collection("get", {"include": ["metadatas"]})
+        return dict(zip(found["ids"], found["metadatas"], strict=True))
+
+    def put(self, key: str, metadata: Mapping[str, Any]) -> None:
+        """Write one record, which replaces the one of this id."""
+        self._on_collection("upsert", {"ids": [key], "embeddings": [_VECTOR], "metadatas": [metadata]})
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove records."""
+        self._on_collection("delete", {"ids": list(keys)})
+
+    def close(self) -> None:
+        """Close the connection; it opens again when it is used again."""
+        with self._lock:
+            self._drop()
+
+    def _on_collection(self, action: str, body: Mapping[str, Any]) -> Any:
+        was_known = self._id is not None
+        try:
+            return self._call("POST", f"{_BASE}/{self._found_id()}/{action}", body)
+        except GoneError:
+            self._id = None
+            if not was_known:
+                raise
+        return self._call("POST", f"{_BASE}/{self._found_id()}/{action}", body)  # made anew under the same name?
+
+    def _found_id(self) -> str:
+        if self._id is None:
+            self._id = str(self._call("GET", f"{_BASE}/{quote(self._name)}", None)["id"])
+        return self._id
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
+        payload = None if body is None else msgspec.json.encode(body)
+        with self._lock:
+            status, answer = self._exchange(method, path, payload)
+        if status == http.HTTPStatus.NOT_FOUND:
+            raise GoneError
+        if status >= http.HTTPStatus.BAD_REQUEST:
+            raise StoreError(f"the Chroma server at {self._url} answers {status}: {answer[:200]!r}")
+        return msgspec.json.decode(answer) if answer else None
+
+    def _exchange(self, method: str, path: str, payload: bytes | None) -> tuple[int, bytes]:
+        for last_try in (False, True):  # the server may have closed a connection that was idle
+            try:
+                connection = self._opened()
+                connection.request(method, path, payload, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                return response.status, response.read()
+            except (OSError, http.client.HTTPException) as error:
+                self._drop()
+                if last_try:
+                    raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
+        raise AssertionError("unreachable")
+
+    def _opened(self) -> http.client.HTTPConnection:
+        if self._process != os.getpid():  # a forked child must not share its parent's socket
+            self._connection, self._process = None, os.getpid()
+        if self._connection is None:
+            make = http.client.HTTPSConnection if self.ssl else http.client.HTTPConnection
+            self._connection = make(self.host, self.port, timeout=TIMEOUT_SECONDS)
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def parse_url(url: str) -> tuple[str, int, bool]:
+    """Host, port and whether the connection is encrypted.
+
+    Raises:
+        TypeError: The URL is no string.
+        ValueError: It has another form.
+    """
+    problem = f"chroma_url is {url!r}: give http://host:port or https://host:port"
+    if not isinstance(url, str):
+        raise TypeError(problem)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(problem) from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError(problem)
+    ssl = parts.scheme == "https"
+    return parts.hostname, port or (443 if ssl else 8000), ssl

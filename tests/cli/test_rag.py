@@ -1,0 +1,100 @@
+"""`jarvisperf rag` on real folders; the embedder is the tests' own, so that no model is loaded."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rag.hash_embedder import HashEmbedder
+
+from jarvisperf.cli.main import main
+
+
+@pytest.fixture
+def rag(tmp_path, monkeypatch, require, capsys):
+    """Runs `jarvisperf rag` and gives the status and what was printed."""
+    for module in ("chromadb", "semantic_text_splitter"):
+        require(module)
+    from jarvisperf.cache import SmartCache
+    from jarvisperf.rag import optimized
+
+    monkeypatch.setattr(optimized, "embedder_for", lambda *_: HashEmbedder())
+    with SmartCache(None, tmp_path / "cache") as cache:
+        monkeypatch.setattr("jarvisperf.cache.get_smart_cache", lambda: cache)
+
+        def run(action, *words):
+            status = main(["rag", action, "--path", str(tmp_path / "chroma"), *map(str, words)])
+            shown = capsys.readouterr()
+            return status, shown.out, shown.err
+
+        yield run
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "docs"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.md").write_text("# Cats\n\nCats purr.")
+    (folder / "sub" / "b.txt").write_text("Dogs bark.")
+    (folder / "ignored.bin").write_bytes(b"\0")
+    return folder
+
+
+def test_a_folder_is_added_with_all_that_can_be_read(rag, folder):
+    assert rag("add", folder) == (0, "2 passages added, 0 replaced, 0 unchanged, 0 removed; 2 embedded\n", "")
+    assert rag("add", folder)[1].startswith("0 passages added, 0 replaced, 2 unchanged")
+
+
+def test_a_file_that_cannot_be_added_is_named_and_the_status_says_so(rag, folder):
+    status, out, err = rag("add", folder / "a.md", folder / "missing.md")
+    assert (status, out.split()[0]) == (1, "1")
+    assert err == f"jarvisperf: {folder}/missing.md: {folder}/missing.md is not a file\n"
+
+
+def test_a_search_prints_scores_sources_and_texts_or_json(rag, folder):
+    rag("add", folder)
+    status, out, _ = rag("search", "Dogs bark.", "-n", 1)
+    assert status == 0
+    assert out == f"1. 1.000 {folder}/sub/b.txt\n   Dogs bark.\n"
+    (found,) = json.loads(rag("search", "x", "--json", "--where", '{"section": "Cats"}')[1])
+    assert found["metadata"]["section"] == "Cats"
+
+
+def test_a_search_that_finds_nothing_says_so(rag):
+    assert rag("search", "cats") == (0, "nothing found\n", "")
+
+
+def test_a_context_keeps_to_its_limit(rag, folder):
+    rag("add", folder)
+    assert rag("context", "Dogs bark.", "-n", 1)[1] == f"[1] {folder}/sub/b.txt\nDogs bark.\n"
+    assert rag("context", "Dogs bark.", "--max-chars", 5)[1] == "\n"
+
+
+def test_queries_are_warmed_from_words_and_from_standard_input(rag, folder, monkeypatch):
+    rag("add", folder)
+    assert rag("warm", "cats", "dogs")[1] == "2 of 2 queries are answered by the cache\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO("cats\n\nbirds\n"))
+    assert rag("warm")[1] == "2 of 2 queries are answered by the cache\n"
+
+
+def test_statistics_count_passages_by_source(rag, folder):
+    rag("add", folder)
+    assert rag("stats")[1] == f"2 passages of 2 documents\n       1 {folder}/a.md\n       1 {folder}/sub/b.txt\n"
+    assert json.loads(rag("stats", "--json")[1])["chunks"] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "message"), [([" "], "query is ' ': give at least one word"), (["x", "-n", "0"], "n_results is 0")]
+)
+def test_what_makes_no_sense_is_one_line_and_status_one(rag, words, message):
+    status, out, err = rag("search", *words)
+    assert (status, out) == (1, "")
+    assert err.startswith("jarvisperf: ")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_a_filter_that_is_no_json_is_a_usage_error(rag):
+    with pytest.raises(SystemExit, match="2"):
+        rag("search", "x", "--where", "{year: 1}")

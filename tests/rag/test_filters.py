@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from jarvisperf.rag.filters import canonical, checked_filter, surely_excludes
+
+VALUES = st.sampled_from(["a", "b", 1, 2, 1.0, 2.5, True, False])
+NUMBERS = st.sampled_from([1, 2, 1.0, 2.5])
+KEYS = st.sampled_from(["x", "y"])
+METADATAS = st.dictionaries(KEYS, VALUES, max_size=2).map(lambda given: given or None)
+ALIKE = st.sampled_from([["a", "b"], [1, 2], [1.0, 2.5], [True, False]])
+CONDITIONS = st.one_of(
+    VALUES,
+    st.tuples(st.sampled_from(["$eq", "$ne"]), VALUES).map(lambda pair: dict([pair])),
+    st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), NUMBERS).map(lambda pair: dict([pair])),
+    st.tuples(st.sampled_from(["$in", "$nin"]), ALIKE).map(lambda pair: dict([pair])),
+)
+SINGLE = st.tuples(KEYS, CONDITIONS).map(lambda pair: dict([pair]))
+FILTERS = st.recursive(
+    SINGLE,
+    lambda parts: st.tuples(st.sampled_from(["$and", "$or"]), st.lists(parts, min_size=2, max_size=3)).map(
+        lambda pair: dict([pair])
+    ),
+    max_leaves=4,
+)
+
+
+@pytest.fixture(scope="module")
+def collection(require):
+    chromadb = require("chromadb")
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    with chromadb.EphemeralClient(settings=settings) as client:
+        yield client.create_collection(f"filters-{uuid.uuid4().hex}", embedding_function=None)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(where=FILTERS, metadata=METADATAS)
+def test_what_is_surely_excluded_chroma_excludes_too(collection, where, metadata):
+    key = uuid.uuid4().hex
+    collection.add(ids=[key], embeddings=[[1.0, 0.0]], documents=["text"], metadatas=[metadata])
+    found = collection.get(ids=[key], where=where, include=[])["ids"]
+    collection.delete(ids=[key])
+    assert not (surely_excludes(where, metadata) and found)
+
+
+@pytest.mark.parametrize(
+    ("where", "metadata"),
+    [
+        ({"x": "a"}, {"x": "b"}),
+        ({"x": "a"}, None),
+        ({"x": {"$ne": "a"}}, {"x": "a"}),
+        ({"x": {"$gt": 2}}, {"x": 1}),
+        ({"x": {"$in": ["a"]}}, {"x": "b"}),
+        ({"$and": [{"x": "a"}, {"y": 1}]}, {"x": "a", "y": 2}),
+        ({"$or": [{"x": "a"}, {"y": 1}]}, {"x": "b", "y": 2}),
+    ],
+)
+def test_a_passage_that_clearly_fails_is_excluded(where, metadata):
+    assert surely_excludes(where, metadata)
+
+
+@pytest.mark.parametrize(
+    ("where", "metadata"),
+    [
+        (None, None),
+        ({"x": 1}, {"x": 1.0}),
+        ({"x": {"$contains": "a"}}, {"x": "b"}),
+        ({"x": "a"}, {"x": ["b"]}),
+        ({"#document": {"$contains": "a"}}, None),
+        ({"x": {"$gt": 2, "$lt": 3}}, {"x": 1}),
+    ],
+)
+def test_what_is_not_sure_is_not_excluded(where, metadata):
+    assert not surely_excludes(where, metadata)
+
+
+def test_the_order_of_keys_changes_nothing():
+    assert canonical("where", {"a": {"x": 1, "y": 2}}) == canonical("where", {"a": {"y": 2, "x": 1}})
+    assert canonical("where", {"a": 1}) != canonical("where", {"a": "1"})
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ("x = 1", TypeError, "where is 'x = 1': give a dictionary such as {'language': 'pt'}, or None"),
+        ({}, ValueError, "where is {}: give a condition"),
+        ({"x": object()}, TypeError, "give strings, numbers, booleans and lists of them"),
+    ],
+)
+def test_what_is_no_filter_is_refused_with_an_example(given, error, message):
+    with pytest.raises(error, match=message):
+        checked_filter("where", given)

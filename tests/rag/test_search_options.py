@@ -1,0 +1,219 @@
+"""Filters, least scores, variety, keywords, many queries, budgets, coroutines: each cached as well as not."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from rag.hash_embedder import HashEmbedder
+
+from jarvisperf.rag import SearchResult
+
+TEXTS = ["cats purr softly", "cats purr loudly", "dogs bark loudly", "loops repeat code"]
+METADATAS = [{"kind": "cat", "year": 1}, {"kind": "cat", "year": 2}, {"kind": "dog"}, None]
+
+
+@pytest.fixture
+def filled(rag):
+    rag.batch_add_texts(TEXTS, metadatas=METADATAS, ids=["a", "b", "c", "d"])
+    return rag
+
+
+def ids(found):
+    return [result.id for result in found]
+
+
+OPTIONS = [
+    {},
+    {"where": {"kind": "cat"}},
+    {"where": {"$and": [{"kind": "cat"}, {"year": {"$gte": 2}}]}},
+    {"where_document": {"$contains": "loudly"}},
+    {"min_score": 0.5},
+    {"diversity": 0.7},
+    {"hybrid": True},
+    {"hybrid": True, "where": {"kind": "dog"}},
+    {"diversity": 0.3, "hybrid": True, "min_score": 0.0, "where": {"kind": "cat"}},
+]
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_with_any_options_a_cached_search_and_context_are_what_uncached_ones_are(filled, options):
+    for _ in range(2):
+        assert filled.search_cached("cats purr", 3, **options) == filled.search("cats purr", 3, **options)
+        context = filled.generate_context("cats purr", **options)
+        assert filled.generate_context_cached("cats purr", **options) == context
+    assert filled.get_performance_stats()["cache_hits"] == 2
+
+
+def test_each_combination_of_options_is_a_question_of_its_own(filled):
+    for options in OPTIONS:
+        filled.search_cached("cats purr", 3, **options)
+    assert filled.get_performance_stats()["cache_misses"] == len(OPTIONS)
+
+
+def test_a_filter_on_metadata_and_one_on_texts_choose_what_can_be_found(filled):
+    assert set(ids(filled.search("cats", where={"kind": "cat"}))) == {"a", "b"}
+    assert set(ids(filled.search("cats", where_document={"$contains": "loudly"}))) == {"b", "c"}
+    assert ids(filled.search("cats", where={"kind": "cat"}, where_document={"$contains": "loudly"})) == ["b"]
+    assert filled.search("cats", where={"kind": "bird"}) == []
+
+
+def test_a_least_score_leaves_out_what_is_further(filled):
+    found = filled.search("cats purr softly", min_score=0.6)
+    assert found
+    assert all(result.score >= 0.6 for result in found)
+    assert filled.search("cats", min_score=1.0) == []
+
+
+def test_keywords_bring_a_passage_up_that_has_the_words(make_rag):
+    rag = make_rag(model=HashEmbedder(), exact=True)
+    rag.batch_add_texts([f"passage number {number}" for number in range(50)], ids=[str(n) for n in range(50)])
+    query = "number 37"
+    plain, hybrid = ids(rag.search(query, 5)), ids(rag.search(query, 5, hybrid=True))
+    assert hybrid[0] == "37" or "37" in hybrid
+    assert "37" not in plain
+    assert rag.search_cached(query, 5, hybrid=True) == rag.search_cached(query, 5, hybrid=True)
+    rag.delete(ids=["37"])
+    assert "37" not in ids(rag.search_cached(query, 5, hybrid=True))
+
+
+def test_the_key_that_marks_passages_is_seen_nowhere(filled):
+    for found in (filled.search("cats"), filled.search("cats", hybrid=True), filled.search("cats", diversity=0.5)):
+        assert all(isinstance(result, SearchResult) and "_jarvisperf" not in result.metadata for result in found)
+
+
+def test_many_queries_at_once_find_what_each_finds_alone(filled):
+    queries = ["cats purr", "dogs", "code"]
+    for options in OPTIONS:
+        assert filled.search_many(queries, 2, **options) == [filled.search(query, 2, **options) for query in queries]
+    assert filled.search_many([]) == []
+
+
+def test_many_queries_of_an_empty_collection_find_nothing(rag):
+    assert rag.search_many(["cats", "dogs"]) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"where": "x"}, TypeError, "where is 'x': give a dictionary"),
+        ({"where": {}}, ValueError, "where is {}"),
+        ({"where": {"a": 1, "b": 2}}, ValueError, r"Chroma refuses the filter where=\{'a': 1, 'b': 2\}: .*exactly one"),
+        ({"where": {"a": {"$near": 1}}}, ValueError, r"Chroma refuses the filter where=.*\$near"),
+        ({"where_document": {"$has": "x"}}, ValueError, r"Chroma refuses the filter where_document=.*\$has"),
+        ({"min_score": 2}, ValueError, "min_score is 2: give a number from -1 to 1"),
+        ({"min_score": "high"}, TypeError, "min_score is 'high'"),
+        ({"diversity": -0.1}, ValueError, "diversity is -0.1: give a number from 0 to 1"),
+        ({"hybrid": 1}, TypeError, "hybrid is 1: give True or False"),
+    ],
+)
+@pytest.mark.parametrize("method", ["search", "search_cached", "generate_context", "generate_context_cached"])
+def test_options_that_make_no_sense_are_refused_with_the_reason(filled, method, given, error, message):
+    with pytest.raises(error, match=message):
+        getattr(filled, method)("cats", **given)
+
+
+@pytest.mark.parametrize("method", ["search", "search_cached", "generate_context_cached"])
+def test_a_number_of_more_than_4300_digits_is_like_any_other(filled, method):
+    assert len(getattr(filled, method)("cats", n_results=10**5000)) >= 4
+    with pytest.raises(ValueError, match="n_results is -0x"):
+        getattr(filled, method)("cats", n_results=-(10**5000))
+
+
+# Contexts within a budget
+
+
+@pytest.mark.parametrize("method", ["generate_context", "generate_context_cached"])
+def test_a_context_keeps_to_its_number_of_characters(filled, method):
+    whole = getattr(filled, method)("cats purr", 4)
+    for most in (10, 22, 50, 1000):
+        context = getattr(filled, method)("cats purr", 4, max_chars=most)
+        assert len(context) <= most
+        assert whole.startswith(context)
+    assert context == whole
+
+
+def test_a_first_passage_that_does_not_fit_is_cut_between_words(filled):
+    assert filled.generate_context("cats purr softly", max_chars=14) == "[1]\ncats purr"
+
+
+def test_where_not_even_a_word_fits_the_context_is_empty(filled):
+    assert filled.generate_context("cats purr", max_chars=5) == ""
+
+
+def test_a_context_keeps_to_its_number_of_tokens(make_rag, word_embedder):
+    class Counting(word_embedder):
+        def count_tokens(self, text):
+            return len(text.split())
+
+    rag = make_rag(model=Counting())
+    rag.batch_add_texts(TEXTS)
+    assert len(rag.generate_context("cats purr", 4, max_tokens=8).split()) == 8
+    assert rag.generate_context_cached("cats purr", 4, max_tokens=8) == rag.generate_context(
+        "cats purr", 4, max_tokens=8
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"max_chars": 0}, "max_chars is 0: give at least 1"),
+        ({"max_tokens": -1}, "max_tokens"),
+        ({"max_chars": 5, "max_tokens": 5}, r"both max_chars \(5\) and max_tokens \(5\) are given"),
+        ({"max_tokens": 5}, "max_tokens needs an embedder with the method count_tokens: give max_chars instead"),
+    ],
+)
+def test_a_budget_that_makes_no_sense_is_refused(filled, given, message):
+    with pytest.raises(ValueError, match=message):
+        filled.generate_context("cats", **given)
+
+
+# Coroutines
+
+
+def test_every_method_that_takes_long_has_a_twin_for_coroutines(filled):
+    async def use():
+        assert await filled.asearch("cats") == filled.search("cats")
+        assert await filled.asearch_cached("cats") == filled.search("cats")
+        assert await filled.asearch_many(["cats"]) == [filled.search("cats")]
+        assert await filled.agenerate_context("cats") == filled.generate_context("cats")
+        assert await filled.agenerate_context_cached("cats") == filled.generate_context("cats")
+        assert (await filled.abatch_add_texts(["birds sing"])).added == 1
+        assert await filled.adelete(ids=["a"]) == 1
+        assert await filled.asources() == {}
+        assert await asyncio.gather(*(filled.asearch("dogs") for _ in range(8))) == [filled.search("dogs")] * 8
+
+    asyncio.run(use())
+
+
+def test_a_twin_says_what_it_is_a_twin_of(rag):
+    assert type(rag).asearch.__name__ == "asearch"
+    assert "search" in type(rag).asearch.__doc__
+    with pytest.raises(ValueError, match="at least one word"):
+        asyncio.run(rag.asearch(" "))
+
+
+# Near-duplicates
+
+
+def test_the_semantic_tier_is_off_by_default(filled, embedder):
+    filled.search_cached("what is the sea")
+    filled.search_cached("What is sea?")
+    assert filled.get_performance_stats()["paths"]["semantic"]["count"] == 0
+
+
+def test_with_the_semantic_tier_the_same_question_in_other_words_is_one(make_rag):
+    rag = make_rag(semantic_threshold=0.5)
+    rag.batch_add_texts(TEXTS)
+    first = rag.search_cached("do the cats purr")
+    assert rag.search_cached("Do cats purr?") == first
+    assert rag.get_performance_stats()["paths"]["semantic"]["count"] == 1
+    assert rag.search_cached("do cats not purr") == rag.search("do cats not purr")
+    rag.batch_add_texts(["do cats purr"])
+    assert rag.search_cached("Do the cats purr?", 1)[0].text == "do cats purr"
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.1])
+def test_a_threshold_outside_its_range_is_refused(make_rag, threshold):
+    with pytest.raises(ValueError, match="semantic_threshold is"):
+        make_rag(semantic_threshold=threshold)
