@@ -1,0 +1,79 @@
+"""The ways to profile, by name; each takes a target that was measured before, and never while it is measured."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.model import Engine, Profile
+
+    Take = Callable[[Target, int, Sequence[Path]], Profile]
+
+ENGINES: tuple[Engine, ...] = ("pyinstrument", "cprofile", "memray", "profile_function")
+DEFAULT_ENGINE: Engine = "pyinstrument"
+DEFAULT_TOP = 20
+PROFILE_SECONDS = 0.5
+LONGEST_CALIBRATION_SECONDS = 0.05
+
+
+class ProfileError(RuntimeError):
+    """A profile cannot be taken; the message says why, and what to do."""
+
+
+def take_profile(
+    target: Target,
+    roots: Sequence[Path],
+    *,
+    engine: Engine = DEFAULT_ENGINE,
+    top: int = DEFAULT_TOP,
+    seconds: float = PROFILE_SECONDS,
+) -> Profile:
+    """Profile a target.
+
+    Args:
+        target: What to call.
+        roots: The project's folders: functions in them are its own.
+        engine: ``pyinstrument``, ``cprofile``, ``memray`` or ``profile_function``.
+        top: How many functions the report shows.
+        seconds: How long to call it; memray takes a single call.
+
+    Raises:
+        ProfileError: The engine is unknown or not installed, another profiler is running, or nothing was seen.
+    """
+    if engine not in ENGINES:
+        raise ProfileError(f"{engine!r} is no engine, allowed are {', '.join(ENGINES)}")
+    if engine in {"pyinstrument", "memray"} and importlib.util.find_spec(engine) is None:
+        raise ProfileError(f"the engine {engine} needs a package that is not installed: pip install {engine}")
+    profile = _taker(engine)(target, _iterations(target, seconds), roots)
+    if not profile.stacks:
+        raise ProfileError(f"{engine} saw nothing: the target is too short, or calls nothing that it sees")
+    return msgspec.structs.replace(profile, top=top)
+
+
+def _taker(engine: Engine) -> Take:
+    if engine == "pyinstrument":
+        from jarvisperf.profiles.sampling import take
+    elif engine == "cprofile":
+        from jarvisperf.profiles.deterministic import take
+    elif engine == "memray":
+        from jarvisperf.profiles.memory import take
+    else:
+        from jarvisperf.profiles.collected import take
+    return take
+
+
+def _iterations(target: Target, seconds: float) -> int:
+    """Find how many calls take that long; doubling tells it within a few per cent."""
+    if target.fixed_iterations is not None:
+        return target.fixed_iterations
+    iterations = 1
+    while (taken := target.sample(iterations)) < LONGEST_CALIBRATION_SECONDS and iterations < 1 << 30:
+        iterations *= 2
+    return max(round(iterations * seconds / taken), 1) if taken > 0 else iterations
