@@ -5,7 +5,7 @@ the mean of logarithms, in the implementation of the package ruptures. The noise
 between neighbours, which a few steps do not move. Single wild runs are drawn to 2.5 deviations of their neighbours'
 median, so that one bad night is no change.
 
-How often it sees a change where there is none is measured by `benchmarks/history_alarms.py`; docs/history.md has the
+How often it sees a change where there is none, `python -m benchmarks.history_lab` measures; docs/history.md has the
 figures.
 """
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FEWEST_RUNS = 8
-FEWEST_RUNS_OF_A_LEVEL = 3
+FEWEST_RUNS = 10
+FEWEST_RUNS_OF_A_LEVEL = 5
 PENALTY = 6.0
-"""Price of a change, times the logarithm of the number of runs, in variances: 1 to 5 % of A/A histories of independent
+"""Price of a change, times the logarithm of the number of runs, in variances: below 5 % of A/A histories of independent
 runs show one."""
 FEWEST_RUNS_IN_PENALTY = 40
 """With fewer runs the noise is known so badly that the price does not fall further."""
@@ -43,7 +43,7 @@ def change_points(values: Sequence[float]) -> list[int]:
         values: One figure a run, the oldest first, all above 0.
 
     Returns:
-        The place of the first value of each new level; with fewer than 8 values none is looked for.
+        The place of the first value of each new level; with fewer than 10 values none is looked for.
     """
     if len(values) < FEWEST_RUNS or min(values) <= 0 or min(values) == max(values):
         return []

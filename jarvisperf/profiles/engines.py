@@ -5,8 +5,6 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-import msgspec
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
@@ -51,6 +49,8 @@ def take_profile(
         raise ProfileError(f"{engine!r} is no engine, allowed are {', '.join(ENGINES)}")
     if engine in {"pyinstrument", "memray"} and importlib.util.find_spec(engine) is None:
         raise ProfileError(f"the engine {engine} needs a package that is not installed: pip install {engine}")
+    import msgspec
+
     profile = _taker(engine)(target, _iterations(target, seconds), roots)
     if not profile.stacks:
         raise ProfileError(f"{engine} saw nothing: the target is too short, or calls nothing that it sees")

@@ -19,7 +19,7 @@ from jarvisperf.report.figure import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from jarvisperf.history.model import History, Series
@@ -43,14 +43,14 @@ class HistoryPlotReport(Report):
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:  # noqa: ARG002  # the history is the data
         """Draw the 24 series with the largest changes, or the first ones where nothing changed."""
-        chosen = largest_changes(self._history)[:MOST_PANELS]
+        chosen = sorted_by_change(self._history.all_series())[:MOST_PANELS]
         with drawing_style():
             return write_figure(history_figure(chosen, self._history) if chosen else None, folder, NAME)
 
 
-def largest_changes(history: History) -> list[Series]:
+def sorted_by_change(chosen: Iterable[Series]) -> list[Series]:
     """Sort series with three points or more by their largest change."""
-    drawable = [series for series in history.all_series() if len(series.points) >= FEWEST_POINTS]
+    drawable = [series for series in chosen if len(series.points) >= FEWEST_POINTS]
     return sorted(drawable, key=lambda series: -max((abs(math.log(one.ratio)) for one in series.changes), default=0.0))
 
 
