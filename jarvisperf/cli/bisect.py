@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,7 @@ def add_commands(commands: Subparsers) -> None:
         _bisect,
         "find the commit that made a benchmark slower, by lockstep against the good one at each step",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
-        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --metric memory -- -p no:randomly",
+        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --metric memory --pytest-args='-p no:randomly'",
     )
     bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id, as the working tree has it")
     bisect.add_argument("--good", required=True, metavar="REV", help="a revision that is fast")
@@ -38,7 +39,7 @@ def add_commands(commands: Subparsers) -> None:
     bisect.add_argument("--metric", default="time", help="time, memory or startup (time)")
     bisect.add_argument("--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time of a step (4)")
     bisect.add_argument("--json", action="store_true", help="print JSON")
-    bisect.add_argument("pytest_words", nargs="*", metavar="-- WORD", help="further words for pytest, behind --")
+    bisect.add_argument("--pytest-args", type=shlex.split, default=[], metavar="WORDS", help="further words for pytest")
 
 
 def _positive(text: str) -> float:
@@ -168,7 +169,7 @@ class _Judge:
             f"--jarvis-budget={self._words.budget * factor:g}",
             f"--jarvis-report={report}",
             *threshold,
-            *self._words.pytest_words,
+            *self._words.pytest_args,
             self._words.benchmark,
         ]
         try:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from jarvisperf.runs.store import Entry, RunStore
 
 MOST_RUNS = 500
-HARMFUL_YARDSTICK = 1.0
-"""The yardstick is left out where the series is as calm without it."""
 
 
 class _Summary(msgspec.Struct):
@@ -141,9 +139,10 @@ def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
     """Tell whether neighbouring runs differ less once the yardstick is taken out."""
     if plain == levelled or min(plain) <= 0:
         return False
-    return _roughness(levelled) < HARMFUL_YARDSTICK * _roughness(plain)
+    return _roughness(levelled) < _roughness(plain)
 
 
 def _roughness(values: Sequence[float]) -> float:
+    """Give the mean step between neighbours: a step of the code is in it with the yardstick and without."""
     differences = [abs(math.log(after / before)) for before, after in itertools.pairwise(values)]
-    return statistics.median(differences) if differences else 0.0
+    return statistics.fmean(differences) if differences else 0.0

@@ -11,8 +11,9 @@ import cProfile
 import pstats
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.bench import targets
 from jarvisperf.profiles.model import profile_of
-from jarvisperf.profiles.places import LAUNCHPADS, Places
+from jarvisperf.profiles.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,7 @@ class _Stacks:
                 if whole > 0:
                     self._callees.setdefault(caller, []).append((callee, through / whole))
         self.weights: dict[tuple[Frame, ...], float] = {}
-        starts = [key for key in stats if key[0].replace("\\", "/").endswith(LAUNCHPADS)]
+        starts = [key for key in stats if key[0] == targets.__file__]
         self._least = SMALLEST_SHARE * sum(stats[key][3] for key in starts)
         for start in starts:
             for callee, share in self._callees.get(start, ()):

@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.profiles.model import Frame
+
 if TYPE_CHECKING:
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Profile
+
+COMPREHENSIONS = frozenset({"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>"})
 
 
 class FunctionCost(NamedTuple):
@@ -64,8 +68,11 @@ def costs(head: Profile, base: Profile | None = None) -> list[FunctionCost]:
 
 
 def blamed(stack: tuple[Frame, ...]) -> Frame:
-    """Give the frame that a sample counts for."""
-    return next((frame for frame in reversed(stack) if frame.own), stack[-1])
+    """Give the frame that a sample counts for; what a comprehension does counts for the function that it stands in."""
+    own = [frame for frame in stack if frame.own] or [stack[-1]]
+    named = next((frame for frame in reversed(own) if frame.function not in COMPREHENSIONS), own[-1])
+    innermost = own[-1]
+    return Frame(named.function, named.file, innermost.line if innermost.file == named.file else named.line, named.own)
 
 
 def _by_function(profile: Profile) -> dict[tuple[str, str], dict[int, float]]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ENGINES: tuple[Engine, ...] = ("pyinstrument", "cprofile", "memray", "profile_function")
 DEFAULT_ENGINE: Engine = "pyinstrument"
 DEFAULT_TOP = 20
-PROFILE_SECONDS = 0.5
+PROFILE_SECONDS = 1.0
 LONGEST_CALIBRATION_SECONDS = 0.05
 
 

@@ -9,13 +9,14 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jarvisperf.bench import targets
 from jarvisperf.profiles.model import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
-LAUNCHPADS = ("jarvisperf/bench/targets.py", "jarvisperf/profiles/collected.py")  # what is outside of the target
+LAUNCHPAD = "<the loop of calls>"  # what calls the target
 
 
 class Places:
@@ -34,6 +35,8 @@ class Places:
         return Frame(function, shown, line, own)
 
     def _shown(self, file: str) -> tuple[str, bool]:
+        if file == targets.__file__:
+            return LAUNCHPAD, False
         if file.startswith("<") or file in {"~", ""}:
             return file if file.startswith("<") else "<built-in>", False
         path = os.path.realpath(file)
@@ -48,12 +51,12 @@ class Places:
             inside = os.path.realpath(library) + os.sep
             if path.startswith(inside):
                 return Path(path[len(inside) :]).as_posix(), False
-        return "/".join(parts[-2:]), False
+        return "/".join(parts[-3:]), False
 
 
 def without_launchpad(stack: Sequence[Frame]) -> tuple[Frame, ...]:
     """Leave out the frames that called the target: those of pytest and the loop of calls."""
     for place in range(len(stack) - 1, -1, -1):
-        if stack[place].file.endswith(LAUNCHPADS):
+        if stack[place].file == LAUNCHPAD:
             return tuple(stack[place + 1 :])
     return ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report.base import Report
 from jarvisperf.report.plots import BEFORE_AFTER, pairs_of
+from jarvisperf.report.profile_view import reasons
 from jarvisperf.report.table import (
     LEFT_ALIGNED,
     columns,
@@ -76,6 +77,8 @@ def render(findings: Findings, *, at_most_bytes: int = LARGEST_BYTES, pictures: 
     changed = [row for row in rows if findings.base is None or row["verdict"] not in FOLDED]
     folded = [row for row in rows if findings.base is not None and row["verdict"] in FOLDED]
     notes = [footnote(findings), ""] if rows else []
+    why = [f"- {escape(line[:500])}" for line in reasons(findings)[:MOST_PROBLEMS]]
+    notes += ["**Why**", "", *why, ""] if why else []
     room = at_most_bytes - _size([*parts, *problems, *notes]) - 500
     if changed:
         table, room = _table(findings, changed, room)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost
     from jarvisperf.profiles.flame import Box
     from jarvisperf.profiles.model import Profile
-    from jarvisperf.report.findings import BenchmarkFinding
+    from jarvisperf.report.findings import BenchmarkFinding, Findings
 
 WIDTH = 900
 ROW_HEIGHT = 17
@@ -81,6 +81,18 @@ def guilty(finding: BenchmarkFinding) -> FunctionCost | None:
     if profiles is None or profiles[1] is None:
         return None
     return next(iter(costs(*profiles)), None)
+
+
+def reasons(findings: Findings) -> list[str]:
+    """Say in a line for each benchmark that got worse which function explains most of it."""
+    lines = []
+    for finding in findings.benchmarks:
+        cost = guilty(finding) if any(one.verdict == "regressed" for one in finding.metrics.values()) else None
+        if cost is not None and cost.share > 0:
+            lines.append(
+                f"{finding.id}: {cost.function} ({place(cost)}) explains {cost.share * 100:.0f}% of the change"
+            )
+    return lines
 
 
 def place(cost: FunctionCost) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report.bar import WIDTH as BAR_WIDTH
 from jarvisperf.report.bar import interval_bar
+from jarvisperf.report.profile_view import reasons
 from jarvisperf.report.table import (
     LEFT_ALIGNED,
     NOTHING,
@@ -82,6 +83,8 @@ def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = Tr
             console.print(Text(f"and {left_out} more that are {_words(findings)}: the report has them all"))
         console.print()
         console.print(Text(footnote(findings), style="dim"))
+    for line in reasons(findings):
+        console.print(Text(f"WHY {line}"), soft_wrap=True)
     for line in problem_lines(findings):
         console.print(Text(f"FAILED {line}", style="red"), soft_wrap=True)
     console.print(Text(summary_line(findings), style="bold"), soft_wrap=True)
