@@ -1,16 +1,19 @@
-"""After lockstep: benchmarks that regressed are profiled in both arms, each by itself in a fresh process."""
+"""After lockstep: benchmarks that regressed are profiled in both arms, in fresh processes that take turns."""
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import pytest
 
+from jarvisperf.gate.checkout import BASE
 from jarvisperf.profiles.model import Profile
+from jarvisperf.profiles.turns import Turns
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
@@ -35,6 +38,8 @@ class Order(msgspec.Struct, frozen=True):
         root: The arm's root folder for pytest.
         roots: The arm's folders: functions in them are the project's own.
         answer: The file for the profiles.
+        turns: The descriptor of the connection to the other arm.
+        arm: Which arm this is.
     """
 
     pytest: list[str]
@@ -42,6 +47,8 @@ class Order(msgspec.Struct, frozen=True):
     root: str
     roots: list[str]
     answer: str
+    turns: int
+    arm: str
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -69,36 +76,61 @@ def profile_arms(
     problems = []
     if len(ids) > len(chosen):
         problems.append(f"{len(chosen)} of {len(ids)} benchmarks that regressed were profiled")
-    answers = [_asked(place, words, chosen, folder, problems) for place in places] if chosen else []
-    if not answers:
+    if not chosen:
         return {}, problems
-    base, head = (answer.profiles for answer in answers)
+    ends = socket.socketpair()
+    with ends[0], ends[1]:
+        running = [_started(place, words, chosen, folder, end) for place, end in zip(places, ends, strict=True)]
+    base, head = (_answer(one, len(chosen), problems).profiles for one in running)
     return {name: (base.get(name), head.get(name)) for name in chosen if name in head}, problems
 
 
-def _asked(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, problems: list[str]) -> Answer:
-    answer = folder / f"profiles-{place.name}.json"
-    order = Order(list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer))
+class _Running(NamedTuple):
+    """An arm's process, what it was ordered, and the file for what it says."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    answer: Path
+    log: Path
+
+
+def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
+    answer, log = (folder / f"profiles-{place.name}.{kind}" for kind in ("json", "log"))
+    order = Order(
+        list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
+    )
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    try:
-        done = subprocess.run(  # noqa: S603  # this interpreter
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
-            input=msgspec.json.encode(order),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
             cwd=place.cwd,
             env=dict(place.env),
-            capture_output=True,
-            timeout=START_SECONDS + SECONDS_PER_BENCHMARK * len(ids),
-            check=False,
+            pass_fds=[end.fileno()],
         )
-        found = msgspec.json.decode(answer.read_bytes(), type=Answer)
+    if process.stdin is not None:
+        with process.stdin as orders:
+            orders.write(msgspec.json.encode(order))
+    return _Running(place.name, process, answer, log)
+
+
+def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
+    try:
+        running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
-        problems.append(f"profiling in {place.name} took too long and was ended")
+        running.process.kill()
+        running.process.wait()
+        problems.append(f"profiling in {running.name} took too long and was ended")
         return Answer()
+    try:
+        found = msgspec.json.decode(running.answer.read_bytes(), type=Answer)
     except (OSError, msgspec.DecodeError):
-        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-        problems.append(f"profiling in {place.name} failed: {last[0]}")
+        last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        problems.append(f"profiling in {running.name} failed: {last[0]}")
         return Answer()
-    problems += [f"{place.name}: {problem}" for problem in found.problems]
+    problems += [f"{running.name}: {problem}" for problem in found.problems]
     return found
 
 
@@ -118,7 +150,9 @@ class ProfilePlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the profiler."""
-        config.stash[harness_key] = ProfilingHarness(QuickHarness(), [Path(root) for root in self._order.roots])
+        turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
+        roots = [Path(root) for root in self._order.roots]
+        config.stash[harness_key] = ProfilingHarness(QuickHarness(), roots, turns.turn)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

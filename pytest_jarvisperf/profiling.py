@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_jarvisperf.markers import merged
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import pytest
@@ -57,11 +59,18 @@ class ProfilingHarness:
     Args:
         inner: The harness that comes first.
         roots: The project's folders.
+        turn: Gives the block in which a slice is taken, so that two processes can take turns.
     """
 
-    def __init__(self, inner: Harness, roots: Sequence[Path]) -> None:
+    def __init__(
+        self,
+        inner: Harness,
+        roots: Sequence[Path],
+        turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._inner = inner
         self._roots = roots
+        self._turn = turn
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
@@ -95,7 +104,7 @@ class ProfilingHarness:
         try:
             with uninstrumented():
                 record.profile = take_profile(
-                    target, self._roots, engine=engine or record.wish.engine, top=record.wish.top
+                    target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
                 )
         except ProfileError as error:
             record.profile_problem = str(error)

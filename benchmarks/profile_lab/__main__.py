@@ -1,54 +1,60 @@
-"""Slows one of four functions down and asks the difference of profiles which: `python -m benchmarks.profile_lab`.
+"""Slows one function down and asks the difference of profiles which: `python -m benchmarks.profile_lab`.
 
-The functions are the gate lab's kinds of work, each called so often that all four take about equally long; so a
-slowdown of 25 % of one is one of 6 % of the whole.
+The functions are the gate lab's kinds of work: once alone, as the gate lab's benchmarks call them, and once one of four,
+each called so often that all four take about equally long; then a slowdown of 25 % of one is one of 6 % of the whole.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import itertools
+import os
 import random
+import socket
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from benchmarks.gate_lab import kinds
 from jarvisperf.bench.targets import FunctionTarget
 from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.engines import take_profile
-from jarvisperf.profiles.model import scaled
+from jarvisperf.profiles.model import Profile
+from jarvisperf.profiles.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-FACTORS = (1.25, 1.5, 2.0)
-TOGETHER = 4
-TURNS = 15
-LEAST_SECONDS = 0.005
+FACTORS = (1.05, 1.25, 1.5)
+TOGETHER = (1, 4)
+LEAST_SECONDS = 0.002
 
 
 def main(rounds: int = 2) -> None:
     """Print how often the guilty function stood first, for each factor."""
     source = random.Random(1)  # noqa: S311  # which kinds stand together
-    for factor in FACTORS:
+    for together, factor in itertools.product(TOGETHER, FACTORS):
         wrong = [
             f"{guilty} ({first})"
             for _, guilty in itertools.product(range(rounds), kinds.kinds())
-            if (first := _first(guilty, factor, source)) != f"{guilty}.py"
+            if (first := _first(guilty, factor, source, together)) != f"{guilty}.py"
         ]
         count = rounds * len(kinds.kinds())
         told = f": not {', '.join(wrong)}" if wrong else ""
-        sys.stdout.write(f"slowed by {factor - 1:.0%}: first in {count - len(wrong)} of {count}{told}\n")
+        sys.stdout.write(
+            f"one of {together} slowed by {factor - 1:.0%}: first in {count - len(wrong)} of {count}{told}\n"
+        )
         sys.stdout.flush()
 
 
-def _first(guilty: str, factor: float, source: random.Random) -> str:
+def _first(guilty: str, factor: float, source: random.Random, together: int) -> str:
     """Give the file of the function that stands first."""
     others = [kind for kind in kinds.kinds() if kind != guilty]
-    chosen = [guilty, *source.sample(others, TOGETHER - 1)]
+    chosen = [guilty, *source.sample(others, together - 1)]
     source.shuffle(chosen)
     with tempfile.TemporaryDirectory() as folder:
         roots = {arm: Path(folder).resolve() / arm for arm in ("base", "head")}
@@ -57,15 +63,25 @@ def _first(guilty: str, factor: float, source: random.Random) -> str:
             slowed = {guilty: factor} if arm == "head" else {}
             works[arm] = [_loaded(kind, root, slowed.get(kind, 1.0)) for kind in chosen]
         calls = [max(round(LEAST_SECONDS / _seconds(work)), 1) for work in works["base"]]
-        targets = {arm: FunctionTarget(_together, (works[arm], calls)) for arm in roots}
-        totals: dict[str, list[float]] = {arm: [] for arm in roots}
-        for _, arm in itertools.product(range(TURNS), roots):  # in turns, as lockstep measures
-            totals[arm].append(targets[arm].sample(1))
-        profiles = {
-            arm: scaled(take_profile(targets[arm], [root]), sorted(totals[arm])[TURNS // 2])
-            for arm, root in roots.items()
-        }
-    return costs(profiles["head"], profiles["base"])[0].file
+        ends = socket.socketpair()
+        children = []
+        for end, (arm, root) in zip(ends, roots.items(), strict=True):
+            child = os.fork()
+            if child == 0:
+                target = FunctionTarget(_together, (works[arm], calls))
+                ends[1 - ends.index(end)].close()
+                profile = take_profile(target, [root], turn=Turns(end, leads=arm == "base").turn)
+                (root / "profile.json").write_bytes(msgspec.json.encode(profile))
+                os._exit(0)
+            children.append(child)
+        for end in ends:
+            end.close()
+        for child in children:
+            os.waitpid(child, 0)
+        base, head = (
+            msgspec.json.decode((root / "profile.json").read_bytes(), type=Profile) for root in roots.values()
+        )
+    return costs(head, base)[0].file
 
 
 def _loaded(kind: str, root: Path, factor: float) -> Callable[[], object]:

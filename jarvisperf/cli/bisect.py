@@ -31,7 +31,7 @@ def add_commands(commands: Subparsers) -> None:
         _bisect,
         "find the commit that made a benchmark slower, by lockstep against the good one at each step",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
-        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --metric memory --pytest-args='-p no:randomly'",
+        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --pytest-args='-p no:randomly'",
     )
     bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id, as the working tree has it")
     bisect.add_argument("--good", required=True, metavar="REV", help="a revision that is fast")

@@ -13,20 +13,21 @@ if TYPE_CHECKING:
 
     from jarvisperf.bench.profiling import Call
     from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Profile
 
 MOST_ITERATIONS = 1_000
 
 
-def take(target: Target, iterations: int, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the decorator says whose
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the decorator says whose
     """Profile a number of calls, at most 1,000: each call of a decorated function is kept.
 
     Args:
         target: What to call.
-        iterations: How often.
+        slices: How often.
         roots: Not used: whoever decorates a function calls it their own.
     """
-    iterations = min(iterations, MOST_ITERATIONS)
+    iterations = min(slices.number * slices.iterations, MOST_ITERATIONS)
     with collect_calls() as calls:
         target.sample(iterations)
     return profile_of_calls(calls, iterations)

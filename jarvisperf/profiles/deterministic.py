@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Frame, Profile
 
     Key = tuple[str, int, str]
@@ -28,20 +29,23 @@ SMALLEST_SHARE = 1e-3
 DEEPEST = 60
 
 
-def take(target: Target, iterations: int, roots: Sequence[Path]) -> Profile:
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
     """Profile a number of calls.
 
     Args:
         target: What to call.
-        iterations: How often.
+        slices: How often, and whose turn it is.
         roots: The project's folders.
     """
     profiler = cProfile.Profile()
-    profiler.enable()
-    try:
-        target.sample(iterations)
-    finally:
-        profiler.disable()
+    for _ in range(slices.number):
+        with slices.turn():
+            profiler.enable()
+            try:
+                target.sample(slices.iterations)
+            finally:
+                profiler.disable()
+    iterations = slices.number * slices.iterations
     stats: dict[Key, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     weights = _Stacks(stats, Places(roots)).weights
     calls = sum(entry[1] for entry in stats.values())

@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Frame, Profile
 
 
-def take(target: Target, iterations: int, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the peak of one call
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the peak of one call
     """Profile one call.
 
     Args:
         target: What to call.
-        iterations: Not used: the peak of many calls is that of one.
+        slices: Not used: the peak of many calls is that of one.
         roots: The project's folders.
     """
     import memray

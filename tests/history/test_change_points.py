@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -52,7 +53,7 @@ def test_levels_are_long_enough_whatever_the_figures(values: list[float]):
     assert places == sorted(set(places))
     if places:
         assert len(values) >= FEWEST_RUNS
-        assert min(b - a for a, b in zip(edges, edges[1:], strict=False)) >= FEWEST_RUNS_OF_A_LEVEL
+        assert min(b - a for a, b in itertools.pairwise(edges)) >= FEWEST_RUNS_OF_A_LEVEL
 
 
 @given(st.floats(min_value=1e-9, max_value=1e6))

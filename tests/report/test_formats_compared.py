@@ -65,7 +65,9 @@ def test_a_bar_shows_the_ratio_between_the_limits():
     assert beyond.isascii()
 
 
-@pytest.mark.parametrize(("encoding", "shows"), [("utf-8", True), ("ascii", False), ("latin-1", False), (None, False), ("?", False)])
+@pytest.mark.parametrize(
+    ("encoding", "shows"), [("utf-8", True), ("ascii", False), ("latin-1", False), (None, False), ("?", False)]
+)
 def test_what_the_terminals_encoding_lacks_is_not_drawn(encoding: str | None, shows: bool):
     assert terminal.shows_unicode(encoding) is shows
 
@@ -106,7 +108,9 @@ def test_the_step_summary_is_appended_where_github_wants_it(tmp_path: Path):
 
 def test_annotations_stand_at_the_tests_line_and_are_escaped():
     first, second = github.workflow_commands(named("a,b:c%\n"), "sub/")
-    assert first.startswith("::error file=sub/benchmarks/bench_a.py,line=7,title=test_a[a%2Cb%3Ac%25%0A] regressed::time regressed: base")
+    assert first.startswith(
+        "::error file=sub/benchmarks/bench_a.py,line=7,title=test_a[a%2Cb%3Ac%25%0A] regressed::time regressed: base"
+    )
     assert second.startswith("::warning file=sub/benchmarks/bench_2.py,line=7,")
     assert all("\n" not in line for line in (first, second))
 
