@@ -1,7 +1,7 @@
 """Slows one function down and asks the difference of profiles which: `python -m benchmarks.profile_lab`.
 
-The functions are the gate lab's kinds of work: once alone, as the gate lab's benchmarks call them, and once one of four,
-each called so often that all four take about equally long; then a slowdown of 25 % of one is one of 6 % of the whole.
+The functions are the gate lab's kinds of work: once alone, as the gate lab's benchmarks call them, and once one of
+four, each called so often that all take about equally long; then a slowdown of 25 % of one is 6 % of the whole.
 """
 
 from __future__ import annotations

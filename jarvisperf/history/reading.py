@@ -132,7 +132,7 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
 def _centre(yardstick: dict[str, float]) -> float:
     """Give the geometric mean of the reference workloads; 0 where there is none."""
     values = [value for value in yardstick.values() if value > 0]
-    return math.exp(statistics.fmean(map(math.log, values))) if values else 0.0
+    return math.prod(values) ** (1 / len(values)) if values else 0.0
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings import Findings
 
 NAME = "history"
-MOST_PANELS = 24
+MOST_PANELS = 12
 PANELS_IN_A_ROW = 3
 FEWEST_POINTS = 3
 
@@ -42,7 +42,7 @@ class HistoryPlotReport(Report):
         self._history = history
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:  # noqa: ARG002  # the history is the data
-        """Draw the 24 series with the largest changes, or the first ones where nothing changed."""
+        """Draw the 12 series with the largest changes, or the first ones where nothing changed."""
         chosen = sorted_by_change(self._history.all_series())[:MOST_PANELS]
         with drawing_style():
             return write_figure(history_figure(chosen, self._history) if chosen else None, folder, NAME)

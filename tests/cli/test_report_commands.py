@@ -23,6 +23,7 @@ from jarvisperf.runs.model import Benchmark, Run
 from jarvisperf.runs.store import RunStore, open_store
 
 ID = "test_a.py::test_a"
+COMMAND = "from jarvisperf.cli.main import main; raise SystemExit(main())"
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""How long history and report take, and how large they are: `python -m benchmarks.report_scale 10 100 1000`.
+
+For each number of benchmarks 100 runs are made up and stored; then the two are timed in fresh processes, start-up and
+imports included, as a person meets them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.runs.commit import Commit
+from jarvisperf.runs.machine import read_machine
+from jarvisperf.runs.model import Benchmark, Metric, Run
+from jarvisperf.runs.store import open_store
+from jarvisperf.runs.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+RUNS = 100
+SAMPLES = 40
+COMMAND = "from jarvisperf.cli.main import main; raise SystemExit(main())"
+
+
+def made_up(benchmarks: int) -> Run:
+    """Make a run up."""
+    source = random.Random(benchmarks)  # noqa: S311  # made up
+    return Run(
+        created="2026-01-01T00:00:00+00:00",
+        seconds=1.0,
+        machine=read_machine(),
+        commit=Commit(id="a" * 40, time="", branch="main", dirty=False),
+        benchmarks=tuple(
+            Benchmark(
+                id=f"benchmarks/bench_{number % 50}.py::test_work[{number}]",
+                group=f"group {number % 20}",
+                params={"number": str(number)},
+                metrics={
+                    "time": Metric(
+                        unit="s",
+                        better="lower",
+                        method="perf_counter",
+                        summary=summarize([1e-3 * (1 + source.random() / 20) for _ in range(SAMPLES)], 10),
+                    )
+                },
+                yardstick={"interpreter": 1e-4, "memory": 2e-4},
+            )
+            for number in range(benchmarks)
+        ),
+    )
+
+
+def fill(folder: Path, benchmarks: int) -> int:
+    """Store 100 runs that differ in time, commit and level; give the bytes of the largest."""
+    store = open_store(folder)
+    run = made_up(benchmarks)
+    start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    for day in range(RUNS):
+        created = (start + datetime.timedelta(days=day)).isoformat()
+        commit = Commit(id=f"{day:040x}", time=created, branch="main", dirty=False)
+        store.save(msgspec.structs.replace(run, created=created, commit=commit), "main")
+    return max(path.stat().st_size for path in folder.rglob("*.run"))
+
+
+def timed(words: Sequence[str], folder: Path) -> float:
+    """Time a command in a fresh process."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", COMMAND, *words], cwd=folder, check=True, capture_output=True)  # noqa: S603
+    return time.perf_counter() - begin
+
+
+def main(sizes: Sequence[int]) -> None:
+    """Print the table."""
+    sys.stdout.write(
+        "| benchmarks | history, s | report, s | report.html, MB | a stored run, kB |\n|---|---|---|---|---|\n"
+    )
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as made:
+            folder = Path(made)
+            largest = fill(folder / ".jarvisperf", size)
+            seconds = [timed(words, folder) for words in (["history"], ["report", "--out", "reports"])]
+            page = (folder / "reports" / "report.html").stat().st_size
+        row = (f"{size:,}", f"{seconds[0]:.1f}", f"{seconds[1]:.1f}", f"{page / 1e6:.2f}", f"{largest / 1e3:.1f}")
+        sys.stdout.write(f"| {' | '.join(row)} |\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main([int(word) for word in sys.argv[1:]] or [10, 100, 1_000])
