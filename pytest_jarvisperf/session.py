@@ -85,15 +85,16 @@ class BenchSession:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note a benchmark's failure in its record, in whatever phase; what exceeds an absolute limit fails."""
-        report = yield
         record = item.stash.get(record_key, None)
+        if record is not None and call.when == "call":
+            item.user_properties += _figures(record)  # each report copies them; JUnit files take the last one's
+        report = yield
         if record is None:
             return report
         if report.failed and record.error is None and call.excinfo is not None:
             record.error = _one_line(call.excinfo)
         if report.when == "call" and report.passed:
             self._limits[record.id] = read_thresholds(item, {})[1]
-            report.user_properties += _figures(record)
             over = _over_limit(record, self._limits[record.id])
             if over:
                 report.outcome, report.longrepr = "failed", "\n".join(over)
