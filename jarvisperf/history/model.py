@@ -36,7 +36,7 @@ class Occasion(msgspec.Struct, frozen=True):
         return f"{self.commit or 'no commit'}{' (changed)' if self.dirty else ''}"
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """One benchmark's metric in one run.
 
     Attributes:

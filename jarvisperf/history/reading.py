@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 MOST_RUNS = 500
 
 
-class _Summary(msgspec.Struct):
+class _Summary(msgspec.Struct, gc=False):
     median: float
     p25: float
     p75: float
 
 
-class _Metric(msgspec.Struct):
+class _Metric(msgspec.Struct, gc=False):
     unit: Literal["s", "B"]
     summary: _Summary
 
@@ -87,7 +87,8 @@ def read_history(
 
 def with_changes(series: Series) -> Series:
     """Give a series with the places at which it changed."""
-    plain, levelled = ([point.median for point in points] for points in (series.points, _levelled(series)))
+    plain = [point.median for point in series.points]
+    levelled = [point.median / point.speed for point in series.points]
     yardstick = _helps(plain, levelled)
     values = levelled if yardstick else plain
     places = change_points(values)
@@ -96,10 +97,6 @@ def with_changes(series: Series) -> Series:
         Change(series.points[place].place, before, after) for place, (before, after) in zip(places, steps, strict=True)
     )
     return msgspec.structs.replace(series, changes=changes, yardstick=yardstick)
-
-
-def _levelled(series: Series) -> list[Point]:
-    return [point.levelled() for point in series.points]
 
 
 def _decoded(data: bytes, origin: str) -> _Run:
