@@ -38,7 +38,7 @@ class Project:
         self._pytester = pytester
         self.root = pytester.path
         self.git("init", "-q", "-b", "main")
-        self.write(".gitignore", "reports/\n__pycache__/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+        self.write(".gitignore", "reports/\n.cache/\n__pycache__/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
         self.write("pkg.py", WORK)
         self.write("benchmarks/test_bench.py", BENCH)
 
