@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TEXT_COLUMNS = frozenset({"benchmark", "metric", "verdict", "via"})
 FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
 MOST_IN_OVERVIEW = 30
+MOST_DETAILS = 1_000  # 14 MB; a page of more opens slowly everywhere
 OVERVIEW_WIDTH, OVERVIEW_ROW = 900.0, 18.0
 LONGEST_LABEL = 52
 
@@ -137,7 +138,11 @@ def page_of(findings: Findings, history: History) -> Page:
         differences=differences,
         environment=_environment_line(findings, differences),
         machine=list(machine_facts(findings.machine).items()),
-        details=[_detail(number, finding, history) for number, finding in enumerate(ordered) if finding.metrics],
+        details=[
+            _detail(number, finding, history)
+            for number, finding in enumerate(ordered[:MOST_DETAILS])
+            if finding.metrics
+        ],
     )
 
 

@@ -46,7 +46,9 @@ class Project:
         self.pytester = pytester
         self.root = pytester.path
         self.git("init", "-q", "-b", "main")
-        self.write(".gitignore", "reports/\n.cache/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+        self.write(
+            ".gitignore", "reports/\n.cache/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstdout\nstderr\n*.xml\n"
+        )
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name

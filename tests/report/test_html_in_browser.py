@@ -188,3 +188,13 @@ def test_a_thousand_benchmarks_open(browser: Any, tmp_path: Path):
     visit.page.locator("td.name button:visible").first.click()
     assert visit.page.locator("tr.detail svg.plot").count() == 3
     assert visit.complaints == []
+
+
+def test_beyond_a_thousand_the_table_has_all_and_says_where_the_details_are(browser: Any, tmp_path: Path):
+    file = HtmlReport().write(compared(1_010), tmp_path)[0]
+    visit = Visit(browser)
+    visit.page.goto(file.as_uri())
+    visit.page.get_by_label("Filter by name").fill("test_work_1009")
+    visit.page.locator("td.name button:visible").click()
+    assert "report.json has all" in visit.page.locator("tr.detail").inner_text()
+    assert visit.complaints == []

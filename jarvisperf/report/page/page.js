@@ -31,7 +31,8 @@
     detail.className = "detail";
     const cell = detail.insertCell();
     cell.colSpan = row.cells.length;
-    cell.append(document.getElementById("detail-" + row.dataset.benchmark).content.cloneNode(true));
+    const template = document.getElementById("detail-" + row.dataset.benchmark);
+    cell.append(template ? template.content.cloneNode(true) : "This page holds the details of the first 1,000 benchmarks; report.json has all.");
     return detail;
   };
 
