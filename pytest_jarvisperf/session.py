@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
@@ -79,6 +79,19 @@ class BenchSession:
     def pytest_report_header(self) -> str:
         """Say that this run measures, and for how long."""
         return f"jarvisperf: measuring, {self._options.budget_seconds:g} s per benchmark"
+
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
+        """Say how long the measuring takes, at most in lockstep."""
+        budgets = [
+            read_bench_marker(item).budget_seconds or self._options.budget_seconds
+            for item in items
+            if record_key in item.stash
+        ]
+        if not budgets:
+            return None
+        about = "at most" if self._lockstep is not None else "about"
+        count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
+        return f"jarvisperf: {count}, {about} {sum(budgets):.3g} s of measuring"
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(

@@ -47,6 +47,7 @@ def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]
 def test_every_format_is_there_and_knows_the_tests_line(pytester: pytest.Pytester, run: Callable[..., Any]):
     result = run("--jarvis-save=main", "--junitxml=junit.xml")
     assert result.ret == 0
+    assert "jarvisperf: 3 benchmarks, about 0.06 s of measuring" in result.stdout.str()
     names = {path.name for path in (pytester.path / "reports").iterdir()}
     assert {"report.html", "report.json", "report.md", "report.txt", "report.csv", "metrics.txt"} <= names
     assert [one["line"] for one in report(pytester)["benchmarks"]] == [6, 9, 12]
