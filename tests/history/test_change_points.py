@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvisperf.history.change_points import FEWEST_RUNS, FEWEST_RUNS_OF_A_LEVEL, change_points, levels
@@ -46,6 +46,7 @@ def test_too_few_equal_or_empty_figures_have_no_change(values: list[float]):
     assert change_points(values) == []
 
 
+@settings(deadline=None)  # the first call imports the library
 @given(st.lists(st.floats(min_value=1e-9, max_value=1e9), max_size=60))
 def test_levels_are_long_enough_whatever_the_figures(values: list[float]):
     places = change_points(values)
@@ -56,6 +57,7 @@ def test_levels_are_long_enough_whatever_the_figures(values: list[float]):
         assert min(b - a for a, b in itertools.pairwise(edges)) >= FEWEST_RUNS_OF_A_LEVEL
 
 
+@settings(deadline=None)  # the first call imports the library
 @given(st.floats(min_value=1e-9, max_value=1e6))
 def test_the_unit_does_not_matter(factor: float):
     values = noisy((1.0, 20), (1.3, 20))
