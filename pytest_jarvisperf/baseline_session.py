@@ -192,6 +192,7 @@ class BaselineSession:
         why = self._obstacle(baseline, stopped=stopped)
         if why is None and items and self._lockstep is not None:
             judged = self._lockstep.measure(items)
+            self.warnings += self._lockstep.warnings
             why = self._lockstep.problem
             if why is None:
                 self._warn_of_changes(baseline)

@@ -7,10 +7,12 @@ import secrets
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.campaign import Campaign, Outcome, Progress
     from jarvisperf.gate.revision import Repository
     from jarvisperf.gate.tally import Tally
+    from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings import BenchmarkFinding, Findings
     from pytest_jarvisperf.options import Options
 
@@ -40,6 +43,9 @@ class LockstepSession:
         config: pytest's.
         options: This plugin's.
         repository: The repository and the two commits.
+
+    Attributes:
+        warnings: What the user should know, a line each.
     """
 
     def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
@@ -53,6 +59,8 @@ class LockstepSession:
         self._generated: tuple[str, ...] = ()
         self._seeks_missing = True
         self._findings: dict[str, BenchmarkFinding] = {}
+        self._profiles: dict[str, tuple[Profile | None, Profile | None]] = {}
+        self.warnings: list[str] = []
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -127,8 +135,7 @@ class LockstepSession:
         tally = self._outcome.tallies.get(name) if self._outcome else None
         return (tally.traceback or tally.message) if tally else self._problem or ""
 
-    @property
-    def warnings(self) -> list[str]:
+    def _notes(self) -> list[str]:
         """Say what the reader of the verdicts should know: files shared by the arms, and calls that are not alike."""
         found = []
         if self._generated:
@@ -170,7 +177,10 @@ class LockstepSession:
             try:
                 self._generated = arms.generated
                 self._prepare(arms)
-                self._outcome = Lockstep(self._campaign(arms), show).run()
+                campaign = self._campaign(arms)
+                self._outcome = Lockstep(campaign, show).run()
+                self.warnings += self._notes()
+                self._profile(campaign, self._outcome)
             finally:
                 arms.close()
         except (GitError, InstallError, LockstepError, WorkerError, OSError) as error:
@@ -185,16 +195,34 @@ class LockstepSession:
             tally = self._outcome.tallies[item.nodeid]
             record = item.stash[record_key]
             if tally.state != "skipped":
-                self._findings[item.nodeid] = benchmark_finding(
+                found = benchmark_finding(
                     item.nodeid, tally.group or record.group, record.params, tally, shares, limits
                 )
+                base, head = self._profiles.get(item.nodeid, (None, None))
+                self._findings[item.nodeid] = msgspec.structs.replace(found, base_profile=base, profile=head)
+
+    def _profile(self, campaign: Campaign, outcome: Outcome) -> None:
+        """Profile in both arms what regressed; with `--jarvis-profile` everything."""
+        from pytest_jarvisperf.arm_profiles import profile_arms
+
+        wanted = [
+            name
+            for name, tally in outcome.tallies.items()
+            if self._options.profile
+            or any(metric.judgement and metric.judgement.verdict == "regressed" for metric in tally.metrics.values())
+        ]
+        self._profiles, problems = profile_arms(
+            (campaign.base, campaign.head), campaign.args["pytest"], wanted, campaign.folder
+        )
+        self.warnings += problems
 
     def _prepare(self, arms: Arms) -> None:
         """Look what the base itself has, then give it head's benchmark files."""
         from jarvisperf.gate.arms import shared_files
 
         if self._seeks_missing and not self._is_selective():
-            present = {item.nodeid for item in self._items}
+            elsewhere: frozenset[str] = self._config.stash.get(elsewhere_key, frozenset())
+            present = elsewhere.union(item.nodeid for item in self._items)
             self._missing = [name for name in self._originals(arms) if name not in present]
         files = list(dict.fromkeys(item.path for item in self._items))
         root = self._repository.root

@@ -40,6 +40,12 @@ def _is_plain_function(value: object) -> bool:
     return callable(value) and not inspect.iscoroutinefunction(value)
 
 
+def _engines() -> tuple[str, ...]:
+    from jarvisperf.profiles.engines import ENGINES
+
+    return ENGINES
+
+
 def _is_redis_url(value: object) -> bool:
     from jarvisperf.cache.redis_url import check_redis_url
 
@@ -85,6 +91,10 @@ MARKERS: Mapping[str, Mapping[str, Key]] = {
         "max_memory": Key(_parses("parse_bytes_limit"), _BYTES),
         "max_startup": Key(_parses("parse_seconds_limit"), _SECONDS),
     },
+    "jarvis_profile": {
+        "engine": Key(lambda value: value in _engines(), "'pyinstrument', 'cprofile', 'memray' or 'profile_function'"),
+        "top": Key(lambda value: _is_number(value, 1, open_end=False) and value == int(value), "a whole number from 1"),
+    },
     "jarvis_cache": {
         "tiers": Key(_are_tiers, f"a tuple of {', '.join(map(repr, TIERS))}"),
         "redis": Key(_is_redis_url, "a Redis URL: redis://host:port/db, rediss://host:port/db, unix:///path"),
@@ -94,6 +104,7 @@ MARKERS: Mapping[str, Mapping[str, Key]] = {
 DESCRIPTIONS = (
     "jarvis_bench(group=, budget=, warmup=, setup=, before=): how a benchmark is measured; budget, warmup: seconds.",
     "jarvis_threshold(time='5%', memory=, startup=, max_time='2ms', max_memory='50MB', max_startup=): limits.",
+    "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after its measurement.",
     "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): which tiers the tiered_cache fixture has.",
 )
 

@@ -13,6 +13,9 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jarvisperf.profiles.model import Engine
+    from jarvisperf.runs.shard import Shard
+
 DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12
 NEED_BENCH = ("against", "compare", "save")
@@ -40,6 +43,9 @@ class Options:
         compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: none.
         store: Where runs are kept: a folder, from the root folder, or a URL.
         confirms: Whether what stored runs cannot decide is measured again in lockstep.
+        profile: Whether every benchmark is profiled after its measurement.
+        profile_engine: By what benchmarks are profiled whose marker does not say.
+        shard: Which part of the benchmarks is run; None: all.
     """
 
     bench: bool
@@ -58,6 +64,9 @@ class Options:
     compare: str | None
     store: str
     confirms: bool
+    profile: bool
+    profile_engine: Engine
+    shard: Shard | None
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -80,6 +89,13 @@ def add_options(parser: pytest.Parser) -> None:
         ("compare", "NAME", "", "Compare with stored runs: a name, a commit, or latest."),
         ("store", "URL", ".jarvisperf", "Where runs are kept: a folder, from the root folder, or a URL."),
         ("confirm", "auto|never", "auto", "Whether lockstep decides what stored runs cannot."),
+        (
+            "profile-engine",
+            "ENGINE",
+            "pyinstrument",
+            "By what: pyinstrument, cprofile, memray, profile_function.",
+        ),
+        ("shard", "N/M", "", "Run the Nth of M parts of the benchmarks; join them with: jarvisperf merge."),
         ("budget", "SECONDS", f"{DEFAULT_BUDGET_SECONDS:g}", "Measuring time per benchmark."),
         ("report", "DIR", "reports", "Where the report goes, from the root folder."),
         (
@@ -94,6 +110,7 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", default=default)
     for name, text in (
         ("against-exact", "Compare with the revision itself, not with its merge base."),
+        ("profile", "Profile every benchmark after its measurement."),
         ("allow-missing", "Do not fail for benchmarks that the base has and head has not."),
     ):
         group.addoption(f"--jarvis-{name}", action="store_true", default=None, help=text)
@@ -124,6 +141,9 @@ def read_options(config: pytest.Config) -> Options:
         compare=_value(config, "jarvis_compare", _selector),
         store=_value(config, "jarvis_store", _store),
         confirms=_value(config, "jarvis_confirm", _auto_or_never) == "auto",
+        profile=_value(config, "jarvis_profile", bool),
+        profile_engine=_value(config, "jarvis_profile_engine", _engine),
+        shard=_value(config, "jarvis_shard", _shard),
     )
 
 
@@ -200,6 +220,23 @@ def _auto_or_never(value: str) -> str:
     if value not in {"auto", "never"}:
         raise ValueError(f"{value!r} is not allowed, give auto or never")
     return value
+
+
+def _engine(value: str) -> Engine:
+    from jarvisperf.profiles.engines import ENGINES
+
+    for engine in ENGINES:
+        if engine == value:
+            return engine
+    raise ValueError(f"{value!r} is not allowed, give one of {', '.join(ENGINES)}")
+
+
+def _shard(value: str) -> Shard | None:
+    if not value:
+        return None
+    from jarvisperf.runs.shard import parse_shard
+
+    return parse_shard(value)
 
 
 def _run_name(value: str) -> str | None:

@@ -13,9 +13,10 @@ from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, read_options, settled
 from pytest_jarvisperf.record import record_key, start_record
-from pytest_jarvisperf.state import State, harness_key, state_key
+from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
+    from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.baseline_session import BaselineSession
     from pytest_jarvisperf.lockstep_session import LockstepSession
@@ -47,6 +48,10 @@ def pytest_configure(config: pytest.Config) -> None:
         options = settled(config, options)
     measuring = MeasuringHarness()
     harness = config.stash.get(harness_key, measuring if options.bench else QuickHarness())
+    if options.bench:
+        from pytest_jarvisperf.profiling import ProfilingHarness
+
+        harness = ProfilingHarness(harness, [config.rootpath])
     config.stash[state_key] = State(options, harness)
     if options.bench or in_worker:
         # Now, before a test can put a mocked clock in the place of the real one.
@@ -63,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
             store if options.save else None,
             lockstep=_lockstep(config, options),
             baseline=_baseline(config, options, store),
+            history=store,
         )
         config.pluginmanager.register(session, "jarvisperf-session")
         if is_controller(config):
@@ -113,12 +119,24 @@ def _lockstep(config: pytest.Config, options: Options) -> LockstepSession | None
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check the markers, those that a conftest added too, and give every benchmark test its record."""
     for item in items:
         check_markers(item)
         if BENCH_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             start_record(item)
+    shard = config.stash[state_key].options.shard
+    if shard is not None:
+        _keep_shard(config, items, shard)
+
+
+def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
+    """Deselect the benchmarks that other machines run; other tests run on all of them."""
+    mine = shard.picks(item.nodeid for item in items if record_key in item.stash)
+    others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
+    config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
+    items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]
+    config.hook.pytest_deselected(items=others)
 
 
 @pytest.hookimpl(tryfirst=True)

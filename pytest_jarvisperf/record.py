@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker
+from pytest_jarvisperf.profiling import read_wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jarvisperf.profiles.model import Profile
     from jarvisperf.runs.model import Benchmark, Metric
+    from pytest_jarvisperf.profiling import Wish
 
 SHOWN_PARAMETER_CHARACTERS = 200
 
@@ -31,6 +34,9 @@ class Record:
         error: Why it has no figures.
         yardstick: Seconds of each reference workload beside it.
         first_reading: The place of the yardstick's reading just before it; None: it has not measured yet.
+        wish: How it is to be profiled; None: not at all.
+        profile: Where its time or memory goes.
+        profile_problem: Why it could not be profiled.
     """
 
     id: str
@@ -42,6 +48,9 @@ class Record:
     error: str | None = None
     yardstick: dict[str, float] = field(default_factory=dict)
     first_reading: int | None = None
+    wish: Wish | None = None
+    profile: Profile | None = None
+    profile_problem: str | None = None
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
         """Note what the test said about itself; values become text."""
@@ -76,7 +85,7 @@ def record_of(item: pytest.Item) -> Record:
 def start_record(item: pytest.Item) -> Record:
     """Give a test an empty record, in place of one from an earlier attempt."""
     marker = read_bench_marker(item)
-    record = Record(item.nodeid, marker.group, parameters_of(item), marker.before)
+    record = Record(item.nodeid, marker.group, parameters_of(item), marker.before, wish=read_wish(item))
     item.stash[record_key] = record
     return record
 

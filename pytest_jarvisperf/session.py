@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import os
+import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
+    from jarvisperf.history.model import History
     from jarvisperf.report.findings import Findings
     from jarvisperf.runs.model import Benchmark, Run
     from jarvisperf.runs.store import RunStore
@@ -41,6 +44,7 @@ class BenchSession:
         store: Where this run is kept; None: nowhere.
         lockstep: Compares with a revision; None: nothing does.
         baseline: Compares with stored runs; None: nothing does.
+        history: Where earlier runs are; None: the report shows none.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class BenchSession:
         *,
         lockstep: LockstepSession | None = None,
         baseline: BaselineSession | None = None,
+        history: RunStore | None = None,
     ) -> None:
         self._config = config
         self._options = options
@@ -59,6 +64,7 @@ class BenchSession:
         self._store = store
         self._lockstep = lockstep
         self._baseline = baseline
+        self._history_store = history
         self._records: dict[str, Record] = {}
         self._limits: dict[str, dict[str, float]] = {}
         self._run: Run | None = None
@@ -74,13 +80,28 @@ class BenchSession:
         """Say that this run measures, and for how long."""
         return f"jarvisperf: measuring, {self._options.budget_seconds:g} s per benchmark"
 
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
+        """Say how long the measuring takes, at most in lockstep."""
+        budgets = [
+            read_bench_marker(item).budget_seconds or self._options.budget_seconds
+            for item in items
+            if record_key in item.stash
+        ]
+        if not budgets:
+            return None
+        about = "at most" if self._lockstep is not None else "about"
+        count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
+        return f"jarvisperf: {count}, {about} {sum(budgets):.3g} s of measuring"
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         """Note a benchmark's failure in its record, in whatever phase; what exceeds an absolute limit fails."""
-        report = yield
         record = item.stash.get(record_key, None)
+        if record is not None and call.when == "call":
+            item.user_properties += _figures(record)  # each report copies them; JUnit files take the last one's
+        report = yield
         if record is None:
             return report
         if report.failed and record.error is None and call.excinfo is not None:
@@ -138,17 +159,53 @@ class BenchSession:
             return
         from jarvisperf.report import write_reports
 
+        self._findings = self._completed(self._findings, session)
         try:
-            self._written = write_reports(self._findings, self._options.report_folder)
+            self._written = write_reports(self._findings, self._options.report_folder, self._history(self._findings))
         except Exception as error:  # noqa: BLE001  # a report that fails must not hide what the tests said
             self._problems.append(f"the report could not be written: {type(error).__name__}: {error}")
+
+    def _completed(self, findings: Findings, session: pytest.Session) -> Findings:
+        """Add where the tests stand, their profiles, and which part of the suite this is."""
+        import msgspec
+
+        from jarvisperf.report.findings import located, profiled
+
+        lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
+        profiles = {name: (None, record.profile) for name, record in self._records.items() if record.profile}
+        self._warnings += [
+            f"{name} was not profiled: {record.profile_problem}"
+            for name, record in self._records.items()
+            if record.profile_problem
+        ]
+        if self._lockstep is not None:
+            self._warnings += self._lockstep.warnings
+        shard = str(self._options.shard) if self._options.shard else None
+        return msgspec.structs.replace(profiled(located(findings, lines), profiles), shard=shard)
+
+    def _history(self, findings: Findings) -> History | None:
+        """Read the stored runs behind this one: those under the name that it is compared with or stored under."""
+        from jarvisperf.history.reading import read_history
+        from jarvisperf.runs.bounds import bounded_id
+        from jarvisperf.runs.store import StoreError
+
+        name = self._options.compare or self._options.save
+        if self._history_store is None or name is None:
+            return None
+        try:
+            entries = self._history_store.find(name, findings.machine.fingerprint).entries
+            return read_history(
+                self._history_store, entries, frozenset(bounded_id(finding.id) for finding in findings.benchmarks)
+            )
+        except (StoreError, ImportError, ValueError) as error:
+            self._warnings.append(f"the report has no history: {error}")
+            return None
 
     def _lockstep_findings(self) -> Findings | None:
         assert self._lockstep is not None  # noqa: S101  # asked only where there is one
         if self._lockstep.problem:
             self._problems.append(f"nothing was compared: {self._lockstep.problem}")
         findings = self._lockstep.findings(self._created_text(), self._seconds())
-        self._warnings += self._lockstep.warnings
         if findings is not None and not findings.trusted:
             self._problems.append(f"this run is not to be trusted: {self._lockstep.control}")
         return findings
@@ -226,19 +283,33 @@ class BenchSession:
     def _seconds(self) -> float:
         return time.perf_counter() - self._start
 
+    def _workflow_commands(self, findings: Findings) -> list[str]:
+        """Give the lines with which GitHub marks the tests on a pull request; elsewhere there are none."""
+        if os.environ.get("GITHUB_ACTIONS") != "true":
+            return []
+        from jarvisperf.report.github import workflow_commands
+
+        workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).resolve()
+        root = self._config.rootpath.resolve()
+        inside = root.relative_to(workspace).as_posix() if root.is_relative_to(workspace) else "."
+        return workflow_commands(findings, "" if inside == "." else f"{inside}/")
+
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table, what was written where, and what went wrong."""
         import shutil
 
-        from jarvisperf.report.terminal import render
+        from jarvisperf.report.terminal import render, shows_unicode
 
         if self._findings is None and not self._problems:
             return
         terminalreporter.section("benchmarks (jarvisperf)")
         if self._findings is not None:
-            colour = terminalreporter.hasmarkup
             columns = shutil.get_terminal_size(fallback=(120, 24)).columns
-            terminalreporter.write(render(self._findings, colour=colour, columns=columns))
+            unicode = shows_unicode(getattr(sys.stdout, "encoding", None))
+            colour = terminalreporter.hasmarkup
+            terminalreporter.write(render(self._findings, colour=colour, columns=columns, unicode=unicode))
+            for line in self._workflow_commands(self._findings):
+                terminalreporter.write_line(line)
         if self._written:
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
@@ -249,6 +320,10 @@ class BenchSession:
             terminalreporter.write_line(f"jarvisperf: {warning}", yellow=True)
         for problem in self._problems:
             terminalreporter.write_line(f"jarvisperf: {problem}", red=True)
+
+
+def _figures(record: Record) -> list[tuple[str, object]]:
+    return [(f"jarvis_{name}_median", metric.summary.median) for name, metric in record.metrics.items()]
 
 
 def _over_limit(record: Record, limits: dict[str, float]) -> list[str]:

@@ -21,3 +21,5 @@ class State(NamedTuple):
 state_key = pytest.StashKey[State]()
 # Set before this plugin configures itself by whoever takes the targets in its place: the worker of a lockstep run.
 harness_key = pytest.StashKey["Harness"]()
+# Ids of the benchmarks that other machines run, where this one runs a shard.
+elsewhere_key = pytest.StashKey[frozenset[str]]()

@@ -121,7 +121,7 @@ USELESS_PLUGINS = {
     "jsonreport": "--json",
     "allure_pytest": "--allure",
 }
-OUR_FLAGS = frozenset({"--jarvis-bench", "--jarvis-against-exact", "--jarvis-allow-missing"})
+OUR_FLAGS = frozenset({"--jarvis-bench", "--jarvis-against-exact", "--jarvis-allow-missing", "--jarvis-profile"})
 
 
 def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: Path | None) -> list[str]:

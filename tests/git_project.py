@@ -25,7 +25,8 @@ class GitProject:
         self.pytester = pytester
         self.root = pytester.path
         self.git("init", "-q", "-b", "main")
-        self.write(".gitignore", "reports/\n__pycache__/\n.pytest_cache/\nrunpytest-*\nstdout\nstderr\n*.xml\n")
+        ignored = ("reports/", ".cache/", "__pycache__/", ".pytest_cache/", "runpytest-*", "stdout", "stderr", "*.xml")
+        self.write(".gitignore", "\n".join(ignored))
 
     def write(self, name: str, text: str) -> None:
         path = self.root / name

@@ -1,4 +1,4 @@
-"""A decorator that logs how long a function took."""
+"""A decorator that logs how long a function took, and a way to collect what it saw."""
 
 from __future__ import annotations
 
@@ -6,15 +6,49 @@ import functools
 import inspect
 import logging
 import time
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from contextvars import Token
 
 logger = logging.getLogger("jarvisperf.profile")
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+# Of the task or thread: two that run at once do not see each other's calls as their own.
+_collecting: ContextVar[list[Call] | None] = ContextVar("jarvisperf_collecting", default=None)
+_names: ContextVar[tuple[str, ...]] = ContextVar("jarvisperf_profiled_names", default=())
+
+
+class Call(NamedTuple):
+    """A call of a decorated function.
+
+    Attributes:
+        names: The decorated functions that were running, from the outermost to this one.
+        seconds: How long it took, with all that it called.
+    """
+
+    names: tuple[str, ...]
+    seconds: float
+
+
+@contextmanager
+def collect_calls() -> Iterator[list[Call]]:
+    """Collect the calls of all functions decorated with `profile_function` until the block ends.
+
+    Yields:
+        The calls, each added when it ends.
+    """
+    calls: list[Call] = []
+    token = _collecting.set(calls)
+    try:
+        yield calls
+    finally:
+        _collecting.reset(token)
 
 
 @overload
@@ -64,17 +98,22 @@ def _profiled(function: Callable[..., Any], name: str | None) -> Callable[..., A
 
 
 class _Stopwatch:
-    __slots__ = ("_label", "_start")
+    __slots__ = ("_label", "_start", "_token")
 
     def __init__(self, label: str) -> None:
         self._label = label
 
     def __enter__(self) -> None:
+        self._token: Token[tuple[str, ...]] = _names.set((*_names.get(), self._label))
         self._start = time.perf_counter()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        milliseconds = (time.perf_counter() - self._start) * 1e3
+        seconds = time.perf_counter() - self._start
+        calls = _collecting.get()
+        if calls is not None:
+            calls.append(Call(_names.get(), seconds))
+        _names.reset(self._token)
         if kind is None:
-            logger.info("⏱️ %s: %.2fms", self._label, milliseconds)
+            logger.info("⏱️ %s: %.2fms", self._label, seconds * 1e3)
         else:
-            logger.info("⏱️ %s: %.2fms (raised %s)", self._label, milliseconds, kind.__name__)
+            logger.info("⏱️ %s: %.2fms (raised %s)", self._label, seconds * 1e3, kind.__name__)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import cache, rag, runs
+from jarvisperf.cli import bisect, cache, doctor, history, rag, reports, runs, starting
+from jarvisperf.cli.common import add_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+SHELLS = ("bash", "zsh", "tcsh")
+BROKEN_PIPE = 128 + 13  # as a shell says it of a process that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,33 +26,62 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after the command's name; None: those of this process.
 
     Returns:
-        The exit status: 0 for success. Wrong words end the process with status 2.
+        The exit status: 0 for success, 1 for a regression or a failure. Wrong words end the process with status 2.
     """
     # A result may hold characters that the terminal's encoding lacks; it is better shown with gaps than not at all.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
-    words = _parser().parse_args(argv)
-    return int(words.run(words))
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    words = make_parser().parse_args(argv)
+    try:
+        status = int(words.run(words))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, like `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return 130
+    return status
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser with all sub-commands."""
     parser = argparse.ArgumentParser(
         prog="jarvisperf",
         description="Tell whether a change made your Python code slower. Benchmarks run with: pytest --jarvis-bench",
+        epilog="Each command shows examples and its exit status with --help.",
     )
     parser.add_argument("--version", action="version", version=f"jarvisperf {jarvisperf.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    machine = commands.add_parser("machine", help="print the facts about this machine that a run stores")
-    machine.add_argument("--json", action="store_true", help="print JSON")
-    machine.set_defaults(run=_machine)
-
-    schema = commands.add_parser("schema", help="print the JSON Schema of report.json")
-    schema.set_defaults(run=_schema)
-
+    reports.add_commands(commands)
+    history.add_commands(commands)
+    bisect.add_commands(commands)
     runs.add_commands(commands)
     cache.add_commands(commands)
     rag.add_commands(commands)
+    starting.add_commands(commands)
+    doctor.add_commands(commands)
+
+    machine = add_command(
+        commands,
+        "machine",
+        _machine,
+        "print the facts about this machine that a run stores",
+        "jarvisperf machine --json",
+    )
+    machine.add_argument("--json", action="store_true", help="print JSON")
+
+    add_command(commands, "schema", _schema, "print the JSON Schema of report.json", "jarvisperf schema > schema.json")
+    completion = add_command(
+        commands,
+        "completion",
+        _completion,
+        "print a shell's completion of this command",
+        'eval "$(jarvisperf completion bash)"',
+        "jarvisperf completion zsh > ~/.zfunc/_jarvisperf",
+    )
+    completion.add_argument("shell", choices=SHELLS, help="which shell")
     return parser
 
 
@@ -71,4 +105,11 @@ def _schema(_: argparse.Namespace) -> int:
     from jarvisperf.report.json_file import json_schema
 
     print(json.dumps(json_schema(), indent=2))
+    return 0
+
+
+def _completion(words: argparse.Namespace) -> int:
+    import shtab
+
+    print(shtab.complete(make_parser(), shell=words.shell))
     return 0

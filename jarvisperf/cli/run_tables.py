@@ -5,26 +5,18 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from jarvisperf.report import units
+from jarvisperf.report.environment import NOTHING, differing, machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from jarvisperf.runs.model import Benchmark, Metric, Run
 
-NOTHING = "-"
-
 
 def environment_rows(first: Run, second: Run) -> list[tuple[str, str, str]]:
     """Give what differs between two runs beside their benchmarks: name, value in the first, value in the second."""
-    ours, theirs = _environment(first), _environment(second)
-    return [
-        (name, ours.get(name, NOTHING), theirs.get(name, NOTHING))
-        for name in dict.fromkeys([*ours, *theirs])
-        if ours.get(name) != theirs.get(name)
-    ]
+    return differing(_environment(first), _environment(second))
 
 
 def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
@@ -66,14 +58,11 @@ def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]
 
 
 def _environment(run: Run) -> dict[str, str]:
-    facts = msgspec.to_builtins(run.machine)
-    packages = facts.pop("packages")
     commit = run.commit
     shown = {
         "commit": NOTHING if commit is None else commit.id[:12] + (" (changed)" if commit.dirty else ""),
         "branch": NOTHING if commit is None else commit.branch or NOTHING,
-        **{name: "unknown" if value is None else str(value) for name, value in facts.items()},
-        **packages,
+        **machine_facts(run.machine),
     }
     shown |= {f"yardstick {name}": units.seconds(summary.median) for name, summary in run.yardstick.items()}
     return shown

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_store, wanted, warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import Entry, RunStore
-
-OK, FAILED = 0, 1
-RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,22 +49,14 @@ def _command(
     run: Callable[[argparse.Namespace, RunStore], int],
     text: str,
 ) -> argparse.ArgumentParser:
-    parser = kinds.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument(
-        "--store", default=".jarvisperf", metavar="URL", help="a folder or a URL like s3://bucket/folder (.jarvisperf)"
-    )
-    parser.set_defaults(run=lambda words: _run(words, run))
+    def on_store(words: argparse.Namespace) -> int:
+        from jarvisperf.runs.store import open_store
+
+        return run(words, open_store(words.store))
+
+    parser = add_command(kinds, name, on_store, text)
+    add_store(parser)
     return parser
-
-
-def _run(words: argparse.Namespace, command: Callable[[argparse.Namespace, RunStore], int]) -> int:
-    from jarvisperf.runs.files import UnreadableRunError
-    from jarvisperf.runs.store import StoreError, open_store
-
-    try:
-        return command(words, open_store(words.store))
-    except (StoreError, UnreadableRunError, LookupError) as error:
-        return _fail(str(error.args[0]))
 
 
 def _name(text: str) -> str:
@@ -101,7 +90,7 @@ def _list(words: argparse.Namespace, store: RunStore) -> int:
         print(f"{store.shown} holds no runs{f' under {words.name!r}' if words.name else ''}")
     waiting = len(store.waiting())
     if waiting:
-        _warn(f"{waiting} run{'s wait' if waiting > 1 else ' waits'} in the outbox; the next save uploads them")
+        warn(f"{waiting} run{'s wait' if waiting > 1 else ' waits'} in the outbox; the next save uploads them")
     return OK
 
 
@@ -111,7 +100,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def _show(words: argparse.Namespace, store: RunStore) -> int:
-    entry, run = _wanted(store, words.run_wanted)
+    entry, run = wanted(store, words.run_wanted)
     if words.json:
         import msgspec
 
@@ -130,7 +119,7 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 def _diff(words: argparse.Namespace, store: RunStore) -> int:
     from jarvisperf.cli.run_tables import aligned, benchmark_rows, environment_rows
 
-    (first_entry, first), (second_entry, second) = (_wanted(store, text) for text in (words.first, words.second))
+    (first_entry, first), (second_entry, second) = (wanted(store, text) for text in (words.first, words.second))
     environment = environment_rows(first, second)
     titles = [f"{entry.name} {entry.token}" for entry in (first_entry, second_entry)]
     if environment:
@@ -163,55 +152,23 @@ def _import(words: argparse.Namespace, store: RunStore) -> int:
         try:
             files = import_files(given)
         except OSError as error:
-            _warn(str(error))
+            warn(str(error))
             failed += 1
             continue
         if not files:
-            _warn(f"{given} holds no JSON files")
+            warn(f"{given} holds no JSON files")
             failed += 1
         for file in files:
             try:
                 run, token = read_pytest_benchmark(file)
             except (OSError, UnreadableRunError) as error:
-                _warn(str(error))
+                warn(str(error))
                 failed += 1
                 continue
             result = store.save(run, words.name, token)
             for warning in result.warnings:
-                _warn(warning)
+                warn(warning)
             stored += 1
             print(f"{file}: {len(run.benchmarks)} benchmarks, run {token}")
     print(f"{stored} run{'' if stored == 1 else 's'} stored under {words.name}")
     return FAILED if failed else OK
-
-
-def _wanted(store: RunStore, text: str) -> tuple[Entry, Run]:
-    """Load the run that a text means.
-
-    Raises:
-        LookupError: There is none.
-    """
-    selector, tilde, back = text.partition("~")
-    if tilde and not (back.isascii() and back.isdecimal()):
-        raise LookupError(f"{text!r} is not a run, allowed are {RUN_FORMS}")
-    found = store.find(selector)
-    place = int(back) if tilde else 0
-    if not found.entries:
-        raise LookupError(found.warnings[0])
-    count = len(found.entries)
-    if place >= count:
-        runs = "run" if count == 1 else "runs"
-        raise LookupError(f"{selector!r} has {count} {runs} in {store.shown}, so there is no {text!r}")
-    entry = found.entries[place]
-    for warning in found.warnings:
-        _warn(warning)
-    return entry, store.load(entry)
-
-
-def _warn(text: str) -> None:
-    print(f"jarvisperf: {text}", file=sys.stderr)
-
-
-def _fail(text: str) -> int:
-    _warn(text)
-    return FAILED

@@ -22,6 +22,7 @@ def baseline_findings(
     judged: Mapping[str, BenchmarkFinding],
     *,
     trusted: bool,
+    final: bool = False,
 ) -> Findings:
     """Make the report of a run that was compared with stored ones.
 
@@ -31,16 +32,21 @@ def baseline_findings(
         screened: What they say, by id; an id that the head does not have is missing there.
         judged: What lockstep found of those that they cannot decide, by id.
         trusted: Whether lockstep's control showed no difference.
+        final: Whether nobody can measure again, as with two stored runs: what lies beyond its threshold is then
+            called regressed, where otherwise lockstep has that word.
     """
     by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
     stored = {benchmark.id: benchmark for benchmark in baseline.benchmarks}
     present = [
-        _finding(benchmark, stored.get(bounded_id(name)), screened.get(name), judged.get(name), by_id)
+        _finding(benchmark, stored.get(bounded_id(name)), screened.get(name), judged.get(name), by_id, final=final)
         for name, benchmark in by_id.items()
     ]
     missing = [
         BenchmarkFinding(
-            id=name, group=stored[name].group, params=stored[name].params, metrics=_metrics(one, {}, stored[name], None)
+            id=name,
+            group=stored[name].group,
+            params=stored[name].params,
+            metrics=_metrics(one, {}, stored[name], None, final=final),
         )
         for name, one in screened.items()
         if name not in by_id
@@ -55,6 +61,7 @@ def baseline_findings(
         base=Arm(commit=base.commit, name=baseline.name, dirty=base.dirty),
         head=arm_of(run.commit),
         benchmarks=(*present, *missing),
+        base_machine=baseline.machine,
     )
 
 
@@ -64,28 +71,39 @@ def _finding(
     screened: Screened | None,
     judged: BenchmarkFinding | None,
     by_id: dict[str, Benchmark],
+    *,
+    final: bool,
 ) -> BenchmarkFinding:
     error = head.error or (f"in lockstep: {judged.error}" if judged and judged.error else None)
     return BenchmarkFinding(
         id=head.id,
         group=head.group,
         params=head.params,
-        metrics=_metrics(screened, head.metrics, stored, judged) if screened else {},
+        metrics=_metrics(screened, head.metrics, stored, judged, final=final) if screened else {},
         before=before_after(head, by_id),
         extra_info=head.extra_info,
         error=error,
+        profile=judged.profile if judged else None,
+        base_profile=judged.base_profile if judged else None,
     )
 
 
 def _metrics(
-    screened: Screened, head: Mapping[str, Metric], stored: Benchmark | None, judged: BenchmarkFinding | None
+    screened: Screened,
+    head: Mapping[str, Metric],
+    stored: Benchmark | None,
+    judged: BenchmarkFinding | None,
+    *,
+    final: bool,
 ) -> dict[str, MetricFinding]:
     metrics = {}
     for name, said in screened.metrics.items():
         measured = head[name] if name in head or stored is None else stored.metrics[name]
         second = judged.metrics.get(name) if judged else None
         failed = judged is not None and judged.error is not None and said.to_confirm
-        metrics[name] = second if second and _decides(second, said) else _screened(said, measured, failed=failed)
+        metrics[name] = (
+            second if second and _decides(second, said) else _screened(said, measured, failed=failed, final=final)
+        )
     return metrics
 
 
@@ -96,7 +114,7 @@ def _decides(second: MetricFinding, first: ScreenedMetric) -> bool:
     return second.ratio is not None  # without one the commit does not have what the stored run has: nothing is known
 
 
-def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool) -> MetricFinding:
+def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bool) -> MetricFinding:
     return MetricFinding(
         unit=measured.unit,
         better=measured.better,
@@ -106,15 +124,15 @@ def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool) -> Metric
         ratio=said.ratio,
         interval=said.interval,
         threshold=said.threshold,
-        verdict="error" if failed else _word(said, measured.better),
+        verdict="error" if failed else _word(said, measured.better, final=final),
         via="screening" if said.base and said.head else None,
     )
 
 
-def _word(said: ScreenedMetric, better: Better) -> Verdict:
+def _word(said: ScreenedMetric, better: Better, *, final: bool) -> Verdict:
     """Say it in the report's words: `improved` where the whole interval is better than the threshold asks for."""
     if said.to_confirm:
-        return "inconclusive"
+        return "regressed" if final and said.verdict == "suspicious" else "inconclusive"
     if said.verdict != "improved?":
         return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
     if said.interval is None or said.threshold is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
@@ -92,6 +93,9 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         before: The pair with its twin; null: it has none.
         extra_info: What the test's author noted.
         error: One line that says why it has no figures; null: it has.
+        line: The line of its file at which the test begins, from 1; null where it is not known.
+        profile: Where head's time went; null: it was not profiled.
+        base_profile: Where the base's time went; null: it was not profiled.
     """
 
     id: str
@@ -101,6 +105,9 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     before: BeforeAfter | None = None
     extra_info: dict[str, str] = {}
     error: str | None = None
+    line: int | None = None
+    profile: Profile | None = None
+    base_profile: Profile | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -116,6 +123,8 @@ class Findings(msgspec.Struct, frozen=True):
         head: What was measured.
         benchmarks: In the order in which they ran.
         schema: The version of this layout.
+        shard: Which part of the suite this is, like ``1/4``; null: the whole.
+        base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
     """
 
     mode: Mode
@@ -127,6 +136,8 @@ class Findings(msgspec.Struct, frozen=True):
     head: Arm
     benchmarks: tuple[BenchmarkFinding, ...]
     schema: str = SCHEMA
+    shard: str | None = None
+    base_machine: Machine | None = None
 
 
 def arm_of(commit: Commit | None) -> Arm:
@@ -148,6 +159,39 @@ def findings_of(run: Run) -> Findings:
         base=None,
         head=arm_of(run.commit),
         benchmarks=tuple(_finding(benchmark, by_id) for benchmark in run.benchmarks),
+    )
+
+
+def located(findings: Findings, lines: Mapping[str, int]) -> Findings:
+    """Note where the tests stand.
+
+    Args:
+        findings: The report.
+        lines: The first line of each test, from 1, by benchmark id.
+    """
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, line=lines.get(finding.id)) for finding in findings.benchmarks
+        ),
+    )
+
+
+def profiled(findings: Findings, profiles: Mapping[str, tuple[Profile | None, Profile | None]]) -> Findings:
+    """Add profiles.
+
+    Args:
+        findings: The report.
+        profiles: Of the base and of head, by benchmark id.
+    """
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, base_profile=profiles[finding.id][0], profile=profiles[finding.id][1])
+            if finding.id in profiles
+            else finding
+            for finding in findings.benchmarks
+        ),
     )
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.report import units
 from jarvisperf.report.base import Report
+from jarvisperf.report.figure import BASE_COLOUR, HEAD_COLOUR, drawing_style, new_figure, shortened, write_figure
 from jarvisperf.report.table import short_names
-from jarvisperf.runs.files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,11 +15,8 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings import Findings
 
 BEFORE_AFTER = "before_after"
-LONGEST_NAME = 60
-# Orange and blue of Okabe and Ito's palette: apart for colour-blind readers and in grey.
-BEFORE_COLOUR, AFTER_COLOUR = "#E69F00", "#0072B2"
 INCHES_PER_PAIR = 0.55
-PNG_DPI = 150
+MOST_PAIRS = 60  # a picture of more is one that nobody can open
 
 
 class Pair(NamedTuple):
@@ -50,15 +45,9 @@ class PlotsReport(Report):
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Draw the pairs; where there are none, a picture of an earlier run is removed."""
-        paths = [folder / "plots" / f"{BEFORE_AFTER}.{kind}" for kind in ("png", "svg")]
-        pairs = pairs_of(findings)
-        if not pairs:
-            for path in paths:
-                path.unlink(missing_ok=True)
-            return []
-        for path, data in zip(paths, _drawn(pairs), strict=True):
-            write_whole(path, data)
-        return paths
+        pairs = pairs_of(findings)[:MOST_PAIRS]
+        with drawing_style():
+            return write_figure(_drawn(pairs) if pairs else None, folder, BEFORE_AFTER)
 
 
 def pairs_of(findings: Findings) -> list[Pair]:
@@ -75,34 +64,15 @@ def pairs_of(findings: Findings) -> list[Pair]:
     return pairs
 
 
-def _drawn(pairs: list[Pair]) -> tuple[bytes, bytes]:
-    # The figure is used without pyplot: pyplot keeps every figure in a global list and may open a window.
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+def _drawn(pairs: list[Pair]) -> Any:
     panels = [(unit, [pair for pair in pairs if pair.unit == unit]) for unit in ("s", "B")]
     panels = [(unit, rows) for unit, rows in panels if rows]
-    with mpl.rc_context(
-        {"svg.hashsalt": BEFORE_AFTER, "font.size": 9, "svg.fonttype": "none", "text.parse_math": False}
-    ):
-        figure = Figure(figsize=(10, 1.3 * len(panels) + INCHES_PER_PAIR * len(pairs)), layout="constrained")
-        FigureCanvasAgg(figure)
-        axes = figure.subplots(
-            len(panels),
-            1,
-            squeeze=False,
-            gridspec_kw={"height_ratios": [len(rows) + 1 for _, rows in panels]},
-        )
-        for axis, (unit, rows) in zip(axes[:, 0], panels, strict=True):
-            _draw_panel(axis, unit, rows)
-        png, svg = io.BytesIO(), io.BytesIO()
-        with warnings.catch_warnings():
-            # A name in a script that the font lacks is drawn as boxes; the other formats show it.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-            figure.savefig(png, format="png", dpi=PNG_DPI)
-            figure.savefig(svg, format="svg", metadata={"Date": None})
-    return png.getvalue(), svg.getvalue()
+    figure = new_figure(10, 1.3 * len(panels) + INCHES_PER_PAIR * len(pairs))
+    heights = [len(rows) + 1 for _, rows in panels]
+    axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
+    for axis, (unit, rows) in zip(axes[:, 0], panels, strict=True):
+        _draw_panel(axis, unit, rows)
+    return figure
 
 
 def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
@@ -110,8 +80,8 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
 
     bar = 0.38
     for row, pair in enumerate(pairs):
-        axis.barh(row - bar / 2, pair.before, bar, color=BEFORE_COLOUR, label="before" if row == 0 else None)
-        axis.barh(row + bar / 2, pair.after, bar, color=AFTER_COLOUR, label="after" if row == 0 else None)
+        axis.barh(row - bar / 2, pair.before, bar, color=BASE_COLOUR, label="before" if row == 0 else None)
+        axis.barh(row + bar / 2, pair.after, bar, color=HEAD_COLOUR, label="after" if row == 0 else None)
         axis.annotate(
             units.quantity(pair.before, unit),
             (pair.before, row - bar / 2),
@@ -145,5 +115,5 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
 
 
 def _label(pair: Pair) -> str:
-    name = pair.name if len(pair.name) <= LONGEST_NAME else f"{pair.name[: LONGEST_NAME - 1]}…"
+    name = shortened(pair.name)
     return name if pair.metric == "time" else f"{name} ({pair.metric})"

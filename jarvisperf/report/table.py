@@ -1,4 +1,4 @@
-"""The rows of the main table, the same for the terminal, text and Markdown."""
+"""The rows of the main table, the same for the terminal, text, Markdown and HTML; the gravest first."""
 
 from __future__ import annotations
 
@@ -46,16 +46,30 @@ def footnote(findings: Findings) -> str:
 
 
 def table_rows(findings: Findings) -> list[Row]:
-    """Make the rows: groups in the order of their first benchmark, benchmarks in the order in which they ran."""
+    """Make the rows: groups and in them benchmarks with the gravest verdict first, otherwise as they ran."""
     names = short_names(findings)
-    order = list(dict.fromkeys(finding.group for finding in findings.benchmarks))
     return [
-        _row(finding, names[finding.id], name, metric)
-        for group in order
-        for finding in findings.benchmarks
-        if finding.group == group
+        row_of(finding, names[finding.id], name, metric)
+        for finding in by_gravity(findings)
         for name, metric in finding.metrics.items()
     ]
+
+
+def by_gravity(findings: Findings) -> list[BenchmarkFinding]:
+    """Sort benchmarks: groups stay together, the gravest verdict goes first, otherwise they stand as they ran.
+
+    Where nothing was compared the order is that of the run.
+    """
+    gravity = {finding.id: _place(finding) if findings.base else 0 for finding in findings.benchmarks}
+    groups: dict[str | None, list[BenchmarkFinding]] = {}
+    for finding in findings.benchmarks:
+        groups.setdefault(finding.group, []).append(finding)
+    ordered = sorted(groups.values(), key=lambda group: min(gravity[finding.id] for finding in group))
+    return [finding for group in ordered for finding in sorted(group, key=lambda one: gravity[one.id])]
+
+
+def _place(finding: BenchmarkFinding) -> int:
+    return GRAVITY.index(verdict_of(finding))
 
 
 def short_names(findings: Findings) -> dict[str, str]:
@@ -65,7 +79,15 @@ def short_names(findings: Findings) -> dict[str, str]:
     return {whole: name if taken[name] == 1 else whole for whole, name in short.items()}
 
 
-def _row(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> Row:
+def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> Row:
+    """Make one row.
+
+    Args:
+        finding: The benchmark.
+        shown: Its name as it is shown.
+        name: The metric's name.
+        metric: What was found of it.
+    """
     base, head = metric.base, metric.head
     speed_up = finding.before.ratios.get(name) if finding.before else None
     return {

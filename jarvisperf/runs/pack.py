@@ -36,12 +36,21 @@ def unpack(data: bytes, origin: str) -> Run:
     Raises:
         UnreadableRunError: They are damaged, no run, or written by a newer version; the message says which.
     """
-    text = _decompressed(data, origin)
+    text = decompressed(data, origin)
     _refuse_newer(text, origin)
     return decode_run(text, origin)
 
 
-def _decompressed(data: bytes, origin: str) -> bytes:
+def decompressed(data: bytes, origin: str) -> bytes:
+    """Give the JSON text of a packed run, not yet looked at.
+
+    Args:
+        data: The bytes.
+        origin: Where they came from, for the message.
+
+    Raises:
+        UnreadableRunError: They are damaged or half-written.
+    """
     reader = zlib.decompressobj(_GZIP_WINDOW)
     try:
         text = reader.decompress(data, LARGEST_BYTES)

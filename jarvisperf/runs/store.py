@@ -200,11 +200,18 @@ class RunStore:
             StoreError: It is gone, or the store cannot be reached.
             UnreadableRunError: It is damaged, half-written, or written by a newer version.
         """
+        return unpack(self.read_bytes(entry), origin=entry.path)
+
+    def read_bytes(self, entry: Entry) -> bytes:
+        """Read a run as it is stored.
+
+        Raises:
+            StoreError: It is gone, or the store cannot be reached.
+        """
         try:
-            data = self._place.read(entry.path)
+            return self._place.read(entry.path)
         except FileNotFoundError:
             raise StoreError(f"{self.shown} has no {entry.path} any more") from None
-        return unpack(data, origin=entry.path)
 
     def load_readable(self, entries: Iterable[Entry], at_most: int | None = None) -> Loaded:
         """Read runs; what cannot be read is skipped with a warning.

@@ -25,7 +25,16 @@ SCHEMA_FILE = Path(__file__).parents[2] / "jarvisperf" / "report" / "schema" / "
 def test_all_files_are_written(findings: Findings, tmp_path: Path):
     written = write_reports(findings, tmp_path / "reports")
     names = {str(path.relative_to(tmp_path / "reports")) for path in written}
-    assert names == {"report.json", "report.txt", "report.md", "plots/before_after.png", "plots/before_after.svg"}
+    assert names == {
+        "report.json",
+        "report.txt",
+        "report.md",
+        "report.csv",
+        "metrics.txt",
+        "report.html",
+        "plots/before_after.png",
+        "plots/before_after.svg",
+    }
     assert all(path.stat().st_size for path in written)
 
 

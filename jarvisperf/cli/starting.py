@@ -1,0 +1,64 @@
+"""`jarvisperf init`: a first benchmark, the configuration and the CI file; nothing is ever overwritten."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.cli.common import OK, CommandError, add_command
+
+if TYPE_CHECKING:
+    import argparse
+
+    from jarvisperf.cli.common import Subparsers
+
+CI_FILES = {"github": ".github/workflows/benchmarks.yml", "gitlab": ".gitlab-ci-benchmarks.yml", "none": None}
+CONFIG_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Tell the parser the sub-command."""
+    init = add_command(
+        commands,
+        "init",
+        _init,
+        "write a first benchmark, the configuration and the CI file into a project; never overwrites",
+        "jarvisperf init",
+        "jarvisperf init path/to/project --ci gitlab",
+    )
+    init.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project (.)")
+    init.add_argument("--ci", choices=sorted(CI_FILES), help="which CI (what the project's files tell, else github)")
+
+
+def _init(words: argparse.Namespace) -> int:
+    folder: Path = words.folder
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is no folder")
+    ci = words.ci or ("gitlab" if (folder / ".gitlab-ci.yml").exists() else "github")
+    wanted = {"benchmarks/test_example.py": "test_example.py.txt"}
+    if CI_FILES[ci]:
+        wanted[str(CI_FILES[ci])] = f"{ci}.yml"
+    config = next((name for name in CONFIG_FILES if (folder / name).exists()), None)
+    if config is None:
+        wanted["pytest.ini"] = "pytest.ini"
+    for name, template in wanted.items():
+        print(f"{'wrote' if _write(folder / name, template) else 'kept '} {name}")
+    if config is not None:
+        print(f'kept  {config}; to set defaults add to its pytest section: jarvis_threshold = "5%"')
+    if ci == "gitlab":
+        print(f"to use it add to .gitlab-ci.yml: include: {CI_FILES[ci]}")
+    print("next: pytest benchmarks --jarvis-bench")
+    return OK
+
+
+def _write(path: Path, template: str) -> bool:
+    """Write a file that is not there; tell whether it was written."""
+    text = (resources.files("jarvisperf.cli") / "templates" / template).read_text(encoding="utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        return False
+    return True

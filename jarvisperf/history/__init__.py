@@ -1,0 +1,1 @@
+"""How benchmarks went over many stored runs, and where they changed."""

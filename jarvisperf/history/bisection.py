@@ -1,0 +1,69 @@
+"""Finding the commit that made a benchmark slower: halving, where some commits cannot be judged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Word = Literal["slow", "fast", "unknown"]
+
+
+class Step(msgspec.Struct, frozen=True):
+    """What was found of a commit against the good one.
+
+    Attributes:
+        commit: The full hash.
+        word: ``slow``, ``fast``, or ``unknown``: it could not be measured.
+        ratio: Its time over that of the good commit; None where it is not known.
+        interval: The ratio's interval.
+        note: One line that says more.
+    """
+
+    commit: str
+    word: Word
+    ratio: float | None = None
+    interval: tuple[float, float] | None = None
+    note: str = ""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The end of a search.
+
+    Attributes:
+        suspects: The commits among which the first slow one is, the oldest first; one where nothing was unknown.
+        before: The last commit that is known to be fast.
+        steps: All that were judged, in that order.
+    """
+
+    suspects: tuple[str, ...]
+    before: str
+    steps: tuple[Step, ...]
+
+
+def bisect(good: str, commits: Sequence[str], judge: Callable[[str], Step]) -> Found:
+    """Find the first slow commit.
+
+    Args:
+        good: The commit that is fast.
+        commits: Those after it, the oldest first; the last is known to be slow.
+        judge: Measures a commit against the good one.
+    """
+    steps: list[Step] = []
+    unknown: set[int] = set()
+    fast, slow = -1, len(commits) - 1
+    while candidates := [place for place in range(fast + 1, slow) if place not in unknown]:
+        middle = (fast + slow) / 2
+        place = min(candidates, key=lambda one: abs(one - middle))
+        step = judge(commits[place])
+        steps.append(step)
+        if step.word == "unknown":
+            unknown.add(place)
+        elif step.word == "slow":
+            slow = place
+        else:
+            fast = place
+    return Found(tuple(commits[fast + 1 : slow + 1]), good if fast < 0 else commits[fast], tuple(steps))

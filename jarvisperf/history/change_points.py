@@ -1,0 +1,96 @@
+"""Where a series of figures changed its level.
+
+PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", 2012) on
+the mean of logarithms, in the implementation of the package ruptures. The noise is judged by the middle difference
+between neighbours, which a few steps do not move. Single wild runs are drawn to 2.5 deviations of their neighbours'
+median, so that one bad night is no change.
+
+How often it sees a change where there is none, `python -m benchmarks.history_lab` measures; docs/history.md has the
+figures.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+FEWEST_RUNS = 10
+FEWEST_RUNS_OF_A_LEVEL = 5
+PENALTY = 6.0
+"""Price of a change, times the logarithm of the number of runs, in variances: below 5 % of A/A histories of independent
+runs show one."""
+FEWEST_RUNS_IN_PENALTY = 40
+"""With fewer runs the noise is known so badly that the price does not fall further."""
+SMALLEST_STEP = 0.01
+"""Steps below 1 % are not reported: where a machine warms up, they are there and mean nothing."""
+WINDOW = 5
+REACH_DEVIATIONS = 2.5
+LEAST_DEVIATION = 1e-3
+"""Of a logarithm: runs that agree better, like sizes in bytes, do so by chance or rounding."""
+
+
+def change_points(values: Sequence[float]) -> list[int]:
+    """Find where the level changed.
+
+    Args:
+        values: One figure a run, the oldest first, all above 0.
+
+    Returns:
+        The place of the first value of each new level; with fewer than 10 values none is looked for.
+    """
+    if len(values) < FEWEST_RUNS or min(values) <= 0 or min(values) == max(values):
+        return []
+    import numpy as np
+    from ruptures import KernelCPD
+
+    logarithms = np.log(np.asarray(values, dtype=float))
+    standardized = (logarithms - np.median(logarithms)) / _deviation(logarithms)
+    signal = _tamed(standardized).reshape(-1, 1)
+    penalty = PENALTY * math.log(max(len(values), FEWEST_RUNS_IN_PENALTY))
+    found = KernelCPD(kernel="linear", min_size=FEWEST_RUNS_OF_A_LEVEL).fit(signal).predict(pen=penalty)[:-1]
+    return _large_enough(logarithms, [int(place) for place in found])
+
+
+def levels(values: Sequence[float], places: Sequence[int]) -> list[float]:
+    """Give the median of each stretch between changes."""
+    import statistics
+
+    edges = [0, *places, len(values)]
+    return [statistics.median(values[first:last]) for first, last in itertools.pairwise(edges)]
+
+
+def _deviation(logarithms: NDArray[np.float64]) -> float:
+    """Judge the noise of one run: the median absolute difference of neighbours has 1.4826 and the root of 2 in it."""
+    import numpy as np
+
+    differences = np.diff(logarithms)
+    spread = float(np.median(np.abs(differences - np.median(differences)))) * 1.4826 / math.sqrt(2)
+    return max(spread, LEAST_DEVIATION)
+
+
+def _tamed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    import numpy as np
+
+    padded = np.pad(values, WINDOW // 2, mode="reflect")
+    middle = np.median(np.lib.stride_tricks.sliding_window_view(padded, WINDOW), axis=1)
+    return np.clip(values, middle - REACH_DEVIATIONS, middle + REACH_DEVIATIONS)
+
+
+def _large_enough(logarithms: NDArray[np.float64], places: list[int]) -> list[int]:
+    """Take out the smallest step while it is below 1 %; its neighbours' levels change with that."""
+    places = list(places)
+    while places:
+        middles = levels([float(value) for value in logarithms], places)
+        steps = [abs(after - before) for before, after in itertools.pairwise(middles)]
+        smallest = min(range(len(steps)), key=steps.__getitem__)
+        if steps[smallest] >= math.log1p(SMALLEST_STEP):
+            return places
+        del places[smallest]
+    return places

@@ -1,0 +1,145 @@
+"""From stored runs to a history: only what it needs of each run is decoded."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+import zlib
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from jarvisperf.history.change_points import change_points, levels
+from jarvisperf.history.model import Change, History, Occasion, Point, Series
+from jarvisperf.runs.model import SCHEMA
+from jarvisperf.runs.pack import decompressed
+from jarvisperf.runs.places import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jarvisperf.runs.store import Entry, RunStore
+
+MOST_RUNS = 500
+
+
+class _Summary(msgspec.Struct, gc=False):
+    median: float
+    p25: float
+    p75: float
+
+
+class _Metric(msgspec.Struct, gc=False):
+    unit: Literal["s", "B"]
+    summary: _Summary
+
+
+class _Benchmark(msgspec.Struct):
+    id: str
+    metrics: dict[str, _Metric] = {}
+    yardstick: dict[str, float] = {}
+
+
+class _Run(msgspec.Struct):
+    schema: str
+    benchmarks: list[_Benchmark]
+
+
+def read_history(
+    store: RunStore, entries: Iterable[Entry], benchmarks: frozenset[str] | None = None, metric: str | None = None
+) -> History:
+    """Read runs and find where their benchmarks changed.
+
+    Args:
+        store: Where they are.
+        entries: Which runs, in any order; the newest 500 are read.
+        benchmarks: Those alone; None: all.
+        metric: That one alone; None: all.
+
+    Raises:
+        StoreError: The store cannot be reached.
+    """
+    newest = sorted(entries, key=lambda entry: (entry.created, entry.token))[-MOST_RUNS:]
+    occasions: list[Occasion] = []
+    warnings: list[str] = []
+    found: dict[tuple[str, str], list[tuple[int, _Metric, float]]] = {}
+    for entry in newest:
+        try:
+            run = _decoded(store.read_bytes(entry), entry.path)
+        except (StoreError, ValueError) as error:
+            warnings.append(f"skipped: {error}")
+            continue
+        place = len(occasions)
+        occasions.append(Occasion(entry.token, entry.created, entry.commit, entry.dirty, entry.name))
+        for benchmark in run.benchmarks:
+            if benchmarks is not None and benchmark.id not in benchmarks:
+                continue
+            yardstick = _centre(benchmark.yardstick)
+            for name, measured in benchmark.metrics.items():
+                if metric is None or name == metric:
+                    found.setdefault((benchmark.id, name), []).append((place, measured, yardstick))
+    series: dict[str, dict[str, Series]] = {}
+    for (benchmark_id, name), readings in found.items():
+        series.setdefault(benchmark_id, {})[name] = _series(benchmark_id, name, readings)
+    return History(tuple(occasions), series, tuple(warnings))
+
+
+def with_changes(series: Series) -> Series:
+    """Give a series with the places at which it changed."""
+    plain = [point.median for point in series.points]
+    levelled = [point.median / point.speed for point in series.points]
+    yardstick = _helps(plain, levelled)
+    values = levelled if yardstick else plain
+    places = change_points(values)
+    steps = itertools.pairwise(levels(values, places))
+    changes = tuple(
+        Change(series.points[place].place, before, after) for place, (before, after) in zip(places, steps, strict=True)
+    )
+    return msgspec.structs.replace(series, changes=changes, yardstick=yardstick)
+
+
+def _decoded(data: bytes, origin: str) -> _Run:
+    try:
+        run = msgspec.json.decode(decompressed(data, origin), type=_Run)
+    except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
+        raise ValueError(f"{origin} is no run: {error}") from error
+    if run.schema != SCHEMA:
+        raise ValueError(f"{origin} has schema {run.schema!r}, this version of jarvisperf reads {SCHEMA!r}")
+    return run
+
+
+def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, float]]) -> Series:
+    unit = readings[-1][1].unit
+    middle = statistics.median([yardstick for _, _, yardstick in readings if yardstick > 0] or [1.0])
+    points = tuple(
+        Point(
+            place,
+            measured.summary.median,
+            measured.summary.p25,
+            measured.summary.p75,
+            yardstick / middle if yardstick > 0 and unit == "s" else 1.0,
+        )
+        for place, measured, yardstick in readings
+        if measured.unit == unit
+    )
+    return with_changes(Series(benchmark, name, unit, points))
+
+
+def _centre(yardstick: dict[str, float]) -> float:
+    """Give the geometric mean of the reference workloads; 0 where there is none."""
+    values = [value for value in yardstick.values() if value > 0]
+    return math.prod(values) ** (1 / len(values)) if values else 0.0
+
+
+def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
+    """Tell whether neighbouring runs differ less once the yardstick is taken out."""
+    if plain == levelled or min(plain) <= 0:
+        return False
+    return _roughness(levelled) < _roughness(plain)
+
+
+def _roughness(values: Sequence[float]) -> float:
+    """Give the mean step between neighbours: a step of the code is in it with the yardstick and without."""
+    differences = [abs(math.log(after / before)) for before, after in itertools.pairwise(values)]
+    return statistics.fmean(differences) if differences else 0.0

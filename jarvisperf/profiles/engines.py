@@ -1,0 +1,101 @@
+"""The ways to profile, by name; each takes a target that was measured before, and never while it is measured."""
+
+from __future__ import annotations
+
+import importlib.util
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.model import Engine, Profile
+
+    Take = Callable[["Target", "Slices", Sequence[Path]], Profile]
+
+ENGINES: tuple[Engine, ...] = ("pyinstrument", "cprofile", "memray", "profile_function")
+DEFAULT_ENGINE: Engine = "pyinstrument"
+DEFAULT_TOP = 20
+PROFILE_SECONDS = 1.0
+LONGEST_CALIBRATION_SECONDS = 0.02
+SLICES = 40
+MOST_SLICES = 1_000
+
+
+class Slices(NamedTuple):
+    """How a target is called.
+
+    Attributes:
+        number: How many slices.
+        iterations: Calls of the target in each.
+        turn: Gives the block in which a slice is taken, so that two processes can take turns.
+    """
+
+    number: int
+    iterations: int
+    turn: Callable[[], AbstractContextManager[None]]
+
+
+class ProfileError(RuntimeError):
+    """A profile cannot be taken; the message says why, and what to do."""
+
+
+def take_profile(
+    target: Target,
+    roots: Sequence[Path],
+    *,
+    engine: Engine = DEFAULT_ENGINE,
+    top: int = DEFAULT_TOP,
+    seconds: float = PROFILE_SECONDS,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Profile:
+    """Profile a target.
+
+    Args:
+        target: What to call.
+        roots: The project's folders: functions in them are its own.
+        engine: ``pyinstrument``, ``cprofile``, ``memray`` or ``profile_function``.
+        top: How many functions the report shows.
+        seconds: How long to call it; memray takes a single call.
+        turn: Gives the block in which a slice is taken, so that two processes can take turns.
+
+    Raises:
+        ProfileError: The engine is unknown or not installed, another profiler is running, or nothing was seen.
+    """
+    if engine not in ENGINES:
+        raise ProfileError(f"{engine!r} is no engine, allowed are {', '.join(ENGINES)}")
+    if engine in {"pyinstrument", "memray"} and importlib.util.find_spec(engine) is None:
+        raise ProfileError(f"the engine {engine} needs a package that is not installed: pip install {engine}")
+    import msgspec
+
+    profile = _taker(engine)(target, _slices(target, seconds, turn), roots)
+    if not profile.stacks:
+        raise ProfileError(f"{engine} saw nothing: the target is too short, or calls nothing that it sees")
+    return msgspec.structs.replace(profile, top=top)
+
+
+def _taker(engine: Engine) -> Take:
+    if engine == "pyinstrument":
+        from jarvisperf.profiles.sampling import take
+    elif engine == "cprofile":
+        from jarvisperf.profiles.deterministic import take
+    elif engine == "memray":
+        from jarvisperf.profiles.memory import take
+    else:
+        from jarvisperf.profiles.collected import take
+    return take
+
+
+def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
+    """Find how many calls fill that time; doubling tells it well enough."""
+    fixed = target.fixed_iterations
+    iterations = fixed or 1
+    while (taken := target.sample(iterations)) < LONGEST_CALIBRATION_SECONDS and not fixed and iterations < 1 << 30:
+        iterations *= 2
+    whole = seconds / taken if taken > 0 else 1.0  # how many such samples there is time for
+    if fixed or whole < SLICES:
+        return Slices(max(min(round(whole), MOST_SLICES), 1), iterations, turn)
+    return Slices(SLICES, max(round(iterations * whole / SLICES), 1), turn)

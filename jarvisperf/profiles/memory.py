@@ -1,0 +1,44 @@
+"""Memory by memray: what was allocated where, at the moment when one call of the target held most."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.profiles.model import profile_of
+from jarvisperf.profiles.places import Places, without_launchpad
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jarvisperf.bench.targets import Target
+    from jarvisperf.profiles.engines import Slices
+    from jarvisperf.profiles.model import Frame, Profile
+
+
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the peak of one call
+    """Profile one call.
+
+    Args:
+        target: What to call.
+        slices: Not used: the peak of many calls is that of one.
+        roots: The project's folders.
+    """
+    import memray
+
+    places = Places(roots)
+    weights: dict[tuple[Frame, ...], float] = {}
+    allocations = 0
+    with tempfile.TemporaryDirectory(prefix="jarvisperf-memray-") as folder:
+        file = Path(folder) / "allocations.bin"
+        with memray.Tracker(file, trace_python_allocators=True):
+            target.sample(1)
+        with memray.FileReader(file) as reader:
+            for record in reader.get_high_watermark_allocation_records(merge_threads=True):
+                trace = [places.frame(*where) for where in reversed(record.stack_trace())]
+                stack = without_launchpad(trace)
+                if stack:
+                    allocations += record.n_allocations
+                    weights[stack] = weights.get(stack, 0.0) + record.size
+    return profile_of("memray", "B", weights, iterations=1, samples=allocations)

@@ -1,0 +1,324 @@
+"""What stands on the HTML page: rows, details and words, made of findings and history."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from jarvisperf.report import pictures, units
+from jarvisperf.report.drawing import Drawing
+from jarvisperf.report.environment import differing, machine_facts
+from jarvisperf.report.profile_view import ProfileView, profile_view
+from jarvisperf.report.table import (
+    GRAVITY,
+    by_gravity,
+    columns,
+    commit_line,
+    footnote,
+    machine_line,
+    problem_lines,
+    row_of,
+    short_names,
+    summary_line,
+    verdict_of,
+)
+from jarvisperf.runs.bounds import bounded_id
+
+if TYPE_CHECKING:
+    from jarvisperf.history.model import History, Series
+    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.runs.summary import Summary
+
+TEXT_COLUMNS = frozenset({"benchmark", "metric", "verdict", "via"})
+FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
+MOST_IN_OVERVIEW = 30
+MOST_DETAILS = 1_000  # 14 MB; a page of more opens slowly everywhere
+OVERVIEW_WIDTH, OVERVIEW_ROW = 900.0, 18.0
+LONGEST_LABEL = 52
+
+
+class Column(NamedTuple):
+    """A column of the main table."""
+
+    title: str
+    number: bool
+
+
+class Cell(NamedTuple):
+    """A cell: what it shows, and by what it is sorted."""
+
+    text: str
+    value: str
+    kind: str
+    label: str
+
+
+class Row(NamedTuple):
+    """A row of the main table."""
+
+    number: int
+    group: str | None
+    verdict: str
+    metric: str
+    text: str
+    cells: list[Cell]
+
+
+class MetricDetail(NamedTuple):
+    """One metric in a benchmark's details."""
+
+    name: str
+    words: str
+    pictures: list[tuple[str, str]]
+    changes: list[str]
+    figure_names: tuple[str, ...]
+    figures: list[tuple[str, list[str]]]
+
+
+class Detail(NamedTuple):
+    """A benchmark's details."""
+
+    number: int
+    id: str
+    error: str | None
+    notes: list[tuple[str, str]]
+    metrics: list[MetricDetail]
+    profile: ProfileView | None
+
+
+class Page(NamedTuple):
+    """Everything on the page."""
+
+    summary: str
+    facts: list[str]
+    problems: list[str]
+    overview_title: str
+    overview: str
+    verdicts: list[str]
+    metrics: list[str]
+    footnote: str
+    columns: list[Column]
+    rows: list[Row]
+    compared: bool
+    differences: list[tuple[str, str, str]]
+    environment: str
+    machine: list[tuple[str, str]]
+    details: list[Detail]
+
+
+def page_of(findings: Findings, history: History) -> Page:
+    """Make the page.
+
+    Args:
+        findings: What to report.
+        history: The stored runs behind it; an empty one where there are none.
+    """
+    ordered = list(findings.benchmarks)
+    if findings.base is not None:
+        ordered.sort(key=lambda finding: GRAVITY.index(verdict_of(finding)))
+    names = short_names(findings)
+    titles = columns(findings)[1:]
+    found = {metric.verdict for finding in ordered for metric in finding.metrics.values()}
+    differences = _differences(findings)
+    return Page(
+        summary=summary_line(findings),
+        facts=[commit_line(findings), _base_line(findings), f"{findings.created}, {machine_line(findings)}"],
+        problems=problem_lines(findings),
+        overview_title="What changed" if findings.base else "Before and after",
+        overview=_overview(findings, names) if findings.base else _pairs(findings),
+        verdicts=[verdict for verdict in GRAVITY if verdict in found],
+        metrics=sorted({name for finding in ordered for name in finding.metrics}),
+        footnote=footnote(findings),
+        columns=[Column(title, title not in TEXT_COLUMNS) for title in titles],
+        rows=[
+            _row(number, finding, names[finding.id], name, metric, titles)
+            for number, finding in enumerate(ordered)
+            for name, metric in finding.metrics.items()
+        ],
+        compared=findings.base is not None,
+        differences=differences,
+        environment=_environment_line(findings, differences),
+        machine=list(machine_facts(findings.machine).items()),
+        details=[
+            _detail(number, finding, history)
+            for number, finding in enumerate(ordered[:MOST_DETAILS])
+            if finding.metrics
+        ],
+    )
+
+
+def _base_line(findings: Findings) -> str:
+    base = findings.base
+    if base is None:
+        return "compared with nothing"
+    name = f" ({base.name})" if base.name else ""
+    return f"compared with {(base.commit or 'no commit')[:12]}{name}, mode {findings.mode}"
+
+
+def _differences(findings: Findings) -> list[tuple[str, str, str]]:
+    if findings.base_machine is None:
+        return []
+    return differing(machine_facts(findings.base_machine), machine_facts(findings.machine))
+
+
+def _environment_line(findings: Findings, differences: list[tuple[str, str, str]]) -> str:
+    if findings.base is None:
+        return "Nothing was compared."
+    if findings.mode == "lockstep":
+        return "Base and head ran side by side on the same machine with the same packages."
+    if differences:
+        return f"{len(differences)} facts differ: {', '.join(name for name, _, _ in differences)}."
+    return "Machine and packages of base and head are the same."
+
+
+def _row(
+    number: int, finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding, titles: tuple[str, ...]
+) -> Row:
+    texts = row_of(finding, shown, name, metric)
+    values = _values(finding, name, metric)
+    cells = [
+        Cell(texts[title], values.get(title, texts[title] if title in TEXT_COLUMNS else ""), _kind(title, texts), title)
+        for title in titles
+    ]
+    words = " ".join([finding.id, finding.group or "", *finding.params.values(), name])
+    return Row(number, finding.group, metric.verdict, name, words.lower(), cells)
+
+
+def _kind(title: str, texts: dict[str, str]) -> str:
+    if title == "benchmark":
+        return "name"
+    if title == "verdict":
+        return f"verdict {texts[title]}"
+    return "" if title in TEXT_COLUMNS else "number"
+
+
+def _values(finding: BenchmarkFinding, name: str, metric: MetricFinding) -> dict[str, str]:
+    head, base = metric.head, metric.base
+    values: dict[str, float | None] = {
+        "median": head.median if head else None,
+        "spread": head.iqr / head.median if head and head.median else None,
+        "ops/s": head.per_second if head and metric.unit == "s" else None,
+        "samples": head.samples if head else None,
+        "before/after": finding.before.ratios.get(name) if finding.before else None,
+        "base": base.median if base else None,
+        "head": head.median if head else None,
+        "ratio": metric.ratio,
+        "95% interval": metric.interval[1] - metric.interval[0] if metric.interval else None,
+        "threshold": metric.threshold,
+        "verdict": float(GRAVITY.index(metric.verdict)),
+    }
+    return {title: "" if value is None else f"{value:.9g}" for title, value in values.items()}
+
+
+def _detail(number: int, finding: BenchmarkFinding, history: History) -> Detail:
+    return Detail(
+        number=number,
+        id=finding.id,
+        error=finding.error,
+        notes=[*finding.params.items(), *finding.extra_info.items()],
+        metrics=[_metric(finding, name, metric, history) for name, metric in finding.metrics.items()],
+        profile=profile_view(finding),
+    )
+
+
+def _metric(finding: BenchmarkFinding, name: str, metric: MetricFinding, history: History) -> MetricDetail:
+    series = history.series.get(bounded_id(finding.id), {}).get(name)
+    drawn = [("Distributions of the samples", pictures.distribution(metric))]
+    drawn += [("Ratio against the threshold (grey)", pictures.interval(metric))]
+    if series is not None:
+        drawn += [(f"{len(series.points)} stored runs", pictures.history_line(series, history))]
+    words = metric.verdict if metric.ratio is None else f"{metric.verdict}, ratio {metric.ratio:.3f}"
+    arms = [(arm, summary) for arm, summary in (("base", metric.base), ("head", metric.head)) if summary is not None]
+    return MetricDetail(
+        name=name,
+        words=f"{words} ({metric.method})",
+        pictures=[(caption, picture) for caption, picture in drawn if picture],
+        changes=_changes(series, history) if series is not None else [],
+        figure_names=(*FIGURES, "samples"),
+        figures=[(arm, _figures(summary, metric.unit)) for arm, summary in arms],
+    )
+
+
+def _changes(series: Series, history: History) -> list[str]:
+    lines = []
+    for change in series.changes:
+        occasion = history.occasions[change.place]
+        lines.append(
+            f"{(change.ratio - 1) * 100:+.3g}% at {occasion.shown}, {occasion.created:%Y-%m-%d %H:%M} UTC: "
+            f"{units.quantity(change.before, series.unit)} to {units.quantity(change.after, series.unit)}"
+        )
+    return lines
+
+
+def _figures(summary: Summary, unit: str) -> list[str]:
+    return [*(units.quantity(getattr(summary, name), unit) for name in FIGURES), f"{summary.samples:,}"]
+
+
+def _overview(findings: Findings, names: dict[str, str]) -> str:
+    """Draw the ratios of what is not unchanged, the gravest first."""
+    rows = [
+        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
+        for finding in by_gravity(findings)
+        for name, metric in finding.metrics.items()
+        if metric.ratio is not None and metric.interval is not None and metric.verdict not in {"unchanged", "new"}
+    ][:MOST_IN_OVERVIEW]
+    if not rows:
+        return ""
+    height = (len(rows) + 2) * OVERVIEW_ROW
+    label = OVERVIEW_WIDTH * 0.38
+    drawing = Drawing(OVERVIEW_WIDTH, height)
+    reach = min(max(max(abs(side - 1) for side in metric.interval or ()) for _, metric in rows) * 1.1, 2.0)
+
+    def place(ratio: float) -> float:
+        inside = min(max(ratio, 1 - reach), 1 + reach)
+        return label + (inside - 1 + reach) / (2 * reach) * (OVERVIEW_WIDTH - label - 70)
+
+    for index, (name, metric) in enumerate(rows):
+        y = height - (index + 1) * OVERVIEW_ROW
+        low, high = metric.interval or (1.0, 1.0)
+        colour = {"regressed": "bad", "improved": "good"}.get(metric.verdict, "head")
+        if metric.threshold:
+            edges = (place(1 - metric.threshold), place(1 + metric.threshold))
+            corners = [(edges[0], y - 5), (edges[0], y + 9), (edges[1], y + 9), (edges[1], y - 5)]
+            drawing.area(corners, "faint", opacity=0.25)
+        drawing.line([place(low), place(high)], [y + 2] * 2, colour, width=3)
+        drawing.dots([place(metric.ratio or 1.0)], [y + 2], colour, radius=4.5)
+        shown = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+        drawing.words(label - 8, y, shown, align="end")
+        drawing.words(OVERVIEW_WIDTH - 4, y, f"{metric.ratio:.3f}", colour=colour, align="end")
+    drawing.line([place(1)] * 2, [OVERVIEW_ROW, height], "ink", width=1, dashed=True)
+    for ratio in (1 - reach / 2, 1.0, 1 + reach / 2):
+        drawing.words(place(ratio), 4, f"{ratio:.2f}", align="middle")
+    told = "; ".join(f"{name} {metric.ratio:.3f} {metric.verdict}" for name, metric in rows)
+    return drawing.svg(f"Ratios head over base with their intervals, the threshold in grey. {told}")
+
+
+def _pairs(findings: Findings) -> str:
+    """Draw how many times faster or smaller each one of a pair is than its twin, on a log scale."""
+    import math
+
+    from jarvisperf.report.plots import pairs_of
+
+    pairs = [pair for pair in pairs_of(findings) if pair.after > 0][:MOST_IN_OVERVIEW]
+    if not pairs:
+        return ""
+    height = (len(pairs) + 1) * OVERVIEW_ROW
+    label = OVERVIEW_WIDTH * 0.38
+    drawing = Drawing(OVERVIEW_WIDTH, height)
+    logs = [math.log10(pair.ratio) for pair in pairs]
+    low, high = min(*logs, 0.0), max(*logs, 0.1)
+
+    def place(value: float) -> float:
+        return label + (value - low) / (high - low) * (OVERVIEW_WIDTH - label - 110)
+
+    for index, (pair, value) in enumerate(zip(pairs, logs, strict=True)):
+        y = height - (index + 1) * OVERVIEW_ROW
+        left, right = sorted((place(0), place(value)))
+        colour = "good" if value >= 0 else "bad"
+        drawing.area([(left, y - 4), (left, y + 8), (right, y + 8), (right, y - 4)], colour, opacity=0.7)
+        name = pair.name if pair.metric == "time" else f"{pair.name} ({pair.metric})"
+        shown = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
+        drawing.words(label - 8, y, shown, align="end")
+        drawing.words(right + 6, y, pair.comparison)
+    drawing.line([place(0)] * 2, [OVERVIEW_ROW / 2, height], "ink", width=1)
+    told = "; ".join(f"{pair.name} {pair.comparison}" for pair in pairs)
+    return drawing.svg(f"Each against the state before, log scale. {told}")

@@ -1,0 +1,176 @@
+"""After lockstep: benchmarks that regressed are profiled in both arms, in fresh processes that take turns."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+import pytest
+
+from jarvisperf.gate.checkout import BASE
+from jarvisperf.profiles.model import Profile
+from jarvisperf.profiles.turns import Turns
+from pytest_jarvisperf.harness import QuickHarness
+from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
+from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.state import harness_key
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jarvisperf.gate.launch import ArmPlace
+
+MOST_BENCHMARKS = 10
+SECONDS_PER_BENCHMARK = 30.0
+START_SECONDS = 120.0
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What an arm is to profile.
+
+    Attributes:
+        pytest: pytest's arguments.
+        ids: The benchmarks.
+        root: The arm's root folder for pytest.
+        roots: The arm's folders: functions in them are the project's own.
+        answer: The file for the profiles.
+        turns: The descriptor of the connection to the other arm.
+        arm: Which arm this is.
+    """
+
+    pytest: list[str]
+    ids: list[str]
+    root: str
+    roots: list[str]
+    answer: str
+    turns: int
+    arm: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an arm says: profiles by id, and a line for each that could not be taken."""
+
+    profiles: dict[str, Profile] = {}
+    problems: list[str] = []
+
+
+def profile_arms(
+    places: Sequence[ArmPlace], words: Sequence[str], ids: Sequence[str], folder: Path
+) -> tuple[dict[str, tuple[Profile | None, Profile | None]], list[str]]:
+    """Profile benchmarks in base and head, at most 10.
+
+    Args:
+        places: Base and head.
+        words: pytest's arguments in an arm.
+        ids: Which benchmarks.
+        folder: For the files that the arms' processes leave.
+
+    Returns:
+        The profiles of base and head by id; and what the user should know, a line each.
+    """
+    chosen = list(ids[:MOST_BENCHMARKS])
+    problems = []
+    if len(ids) > len(chosen):
+        problems.append(f"{len(chosen)} of {len(ids)} benchmarks that regressed were profiled")
+    if not chosen:
+        return {}, problems
+    ends = socket.socketpair()
+    with ends[0], ends[1]:
+        running = [_started(place, words, chosen, folder, end) for place, end in zip(places, ends, strict=True)]
+    base, head = (_answer(one, len(chosen), problems).profiles for one in running)
+    return {name: (base.get(name), head.get(name)) for name in chosen if name in head}, problems
+
+
+class _Running(NamedTuple):
+    """An arm's process, what it was ordered, and the file for what it says."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    answer: Path
+    log: Path
+
+
+def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
+    answer, log = (folder / f"profiles-{place.name}.{kind}" for kind in ("json", "log"))
+    order = Order(
+        list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
+    )
+    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603  # this interpreter
+            command,
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            cwd=place.cwd,
+            env=dict(place.env),
+            pass_fds=[end.fileno()],
+        )
+    if process.stdin is not None:
+        with process.stdin as orders:
+            orders.write(msgspec.json.encode(order))
+    return _Running(place.name, process, answer, log)
+
+
+def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
+    try:
+        running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        running.process.wait()
+        problems.append(f"profiling in {running.name} took too long and was ended")
+        return Answer()
+    try:
+        found = msgspec.json.decode(running.answer.read_bytes(), type=Answer)
+    except (OSError, msgspec.DecodeError):
+        last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        problems.append(f"profiling in {running.name} failed: {last[0]}")
+        return Answer()
+    problems += [f"{running.name}: {problem}" for problem in found.problems]
+    return found
+
+
+def main() -> None:
+    """Profile as ordered on the standard input, in an arm."""
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)])))
+
+
+class ProfilePlugin:
+    """Runs the wanted benchmarks only, and profiles each."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._items: list[pytest.Item] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Have the plugin hand all targets to the profiler."""
+        turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
+        roots = [Path(root) for root in self._order.roots]
+        config.stash[harness_key] = ProfilingHarness(QuickHarness(), roots, turns.turn)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Keep the wanted benchmarks."""
+        wanted = set(self._order.ids)
+        items[:] = [item for item in items if item.nodeid in wanted]
+        self._items = items
+
+    def pytest_runtest_call(self, item: pytest.Item) -> None:
+        """Ask for a profile, whatever the markers say."""
+        if record_key in item.stash:
+            item.stash[record_key].wish = read_wish(item, always=True)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write what was found."""
+        records = [item.stash[record_key] for item in self._items if record_key in item.stash]
+        answer: dict[str, Any] = {
+            "profiles": {record.id: record.profile for record in records if record.profile},
+            "problems": [f"{record.id}: {record.profile_problem}" for record in records if record.profile_problem],
+        }
+        Path(self._order.answer).write_bytes(msgspec.json.encode(answer))

@@ -1,0 +1,38 @@
+"""A real Chromium for tests; where none is installed they skip, or fail where JARVISPERF_REQUIRE_ALL is set."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# Root may not sandbox; nothing of the browser's own may want the network.
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
+
+
+@contextmanager
+def chromium() -> Iterator[Any]:
+    """Start the system's Chromium and give playwright's browser object."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        path = None
+    if path is None:
+        reason = "Chromium or the package playwright is missing"
+        if os.environ.get("JARVISPERF_REQUIRE_ALL"):
+            pytest.fail(f"{reason}, and JARVISPERF_REQUIRE_ALL is set")
+        pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()

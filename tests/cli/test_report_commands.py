@@ -1,0 +1,259 @@
+"""`jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `init`, `doctor` and `completion`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+from builders import metric, run_of
+from report.made import compared
+
+from jarvisperf.bench.noise import Noise, noise_of
+from jarvisperf.cli.doctor import advice_for, check_redis
+from jarvisperf.cli.main import main, make_parser
+from jarvisperf.report.json_file import decode_findings, encode_findings
+from jarvisperf.runs.files import encode_run
+from jarvisperf.runs.machine import Machine
+from jarvisperf.runs.model import Benchmark, Run
+from jarvisperf.runs.store import RunStore, open_store
+
+ID = "test_a.py::test_a"
+COMMAND = "from jarvisperf.cli.main import main; raise SystemExit(main())"
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
+    return open_store(".jarvisperf")
+
+
+def run(seconds: float = 1e-3, day: int = 1, size: float = 1_000.0) -> Run:
+    made = run_of(
+        Benchmark(id=ID, metrics={"time": metric(seconds), "memory": metric(size, unit="B")}),
+    )
+    return msgspec.structs.replace(made, created=f"2026-01-{day:02}T00:00:00+00:00")
+
+
+def save(store: RunStore, count: int = 12, step: float = 1.0, size: float = 1_000.0) -> None:
+    for day in range(1, count + 1):
+        last = day == count
+        store.save(run(1e-3 * (step if last else 1) * (1 + day % 3 / 1000), day, size if last else 1_000.0), "main")
+
+
+def test_a_report_of_the_newest_run_is_written_in_every_format(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    assert main(["report"]) == 0
+    names = {path.name for path in Path("reports").rglob("*") if path.is_file()}
+    assert {
+        "report.html",
+        "report.json",
+        "report.md",
+        "report.txt",
+        "report.csv",
+        "metrics.txt",
+        "history.svg",
+    } <= names
+    assert "12 stored runs" in Path("reports/report.html").read_text()
+    assert "Report in reports:" in capsys.readouterr().out
+
+
+def test_a_report_of_a_report_is_the_same_report(store: RunStore, tmp_path: Path):
+    Path("old.json").write_bytes(encode_findings(compared(5)))
+    assert main(["report", "old.json", "--out", "pages"]) == 0
+    assert decode_findings((tmp_path / "pages" / "report.json").read_bytes()) == compared(5)
+
+
+def test_two_runs_are_compared_and_a_regression_ends_with_1(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store, step=1.5)
+    assert main(["compare", "main~1", "main"]) == 1
+    shown = capsys.readouterr().out
+    assert "1 of 1 regressed" in shown
+    assert main(["compare", "main~2", "main~1"]) == 0
+
+
+def test_files_are_compared_too_and_json_is_for_programs(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    Path("a.json").write_bytes(encode_run(run(size=1_000.0)))
+    Path("b.json").write_bytes(encode_run(run(size=5_000.0)))
+    assert main(["compare", "a.json", "b.json", "--json"]) == 1
+    findings = decode_findings(capsys.readouterr().out.encode())
+    assert findings.benchmarks[0].metrics["memory"].verdict == "regressed"
+    assert main(["compare", "a.json", "b.json", "--threshold", "off"]) == 0
+
+
+def test_shards_are_joined_to_one_report(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    whole = compared(8)
+    for number in (1, 2):
+        part = msgspec.structs.replace(whole, benchmarks=whole.benchmarks[number - 1 :: 2], shard=f"{number}/2")
+        Path(f"part{number}").mkdir()
+        Path(f"part{number}/report.json").write_bytes(encode_findings(part))
+    assert main(["merge", "part2", "part1/report.json", "--out", "joined", "--save", "ci"]) == 1
+    joined = decode_findings(Path("joined/report.json").read_bytes())
+    assert {one.id for one in joined.benchmarks} == {one.id for one in whole.benchmarks}
+    assert joined.shard is None
+    assert store.entries("ci")
+    assert main(["merge", "part1", "--out", "joined"]) == 1
+    assert "part 2/2 is lacking" in capsys.readouterr().err
+    assert main(["merge", "part1", "part1", "part2"]) == 1
+    assert "part 1/2 is there twice" in capsys.readouterr().err
+
+
+def test_parts_that_measured_other_commits_are_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    first = msgspec.structs.replace(compared(2), shard="1/2")
+    other = msgspec.structs.replace(compared(2), shard="2/2", head=msgspec.structs.replace(first.head, commit="c" * 40))
+    for name, part in (("a.json", first), ("b.json", other)):
+        Path(name).write_bytes(encode_findings(part))
+    assert main(["merge", "a.json", "b.json"]) == 1
+    assert "head differs between part 1/2 and part 2/2" in capsys.readouterr().err
+
+
+def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    for day in range(1, 29):
+        store.save(run(1e-3 * (1.4 if day > 14 else 1) * (1 + day % 3 / 1000), day), "main")
+    assert main(["history"]) == 0
+    shown = capsys.readouterr().out
+    assert "1 benchmarks in 28 runs: 1 change" in shown
+    assert "2026-01-15 00:00" in shown
+    assert main(["history", "test_a", "--plot", "plot.svg", "--metric", "time"]) == 0
+    assert "<- +40% since here" in capsys.readouterr().out
+    assert Path("plot.svg").read_text().startswith("<?xml")
+    assert main(["history", "--since", "2026-01-20", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert len(data["occasions"]) == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["report", "nope"], "has no run 'nope'"),
+        (["report", "gone.json"], "gone.json does not exist"),
+        (["report", "a", "b", "c"], "a report is of one run or of two, got 3"),
+        (["compare", "bad.json", "main"], "bad.json is no run and no report"),
+        (["merge", "run.json"], "run.json is a run, not a report"),
+        (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
+        (["history", "--name", "other"], "holds no such runs"),
+        (["history", "--plot", "x.gif", "test_a"], "give a file that ends in .svg or .png"),
+        (["report", "main", "--out", "bad.json"], "bad.json"),
+        (["init", "nowhere"], "nowhere is no folder"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_status_1(
+    store: RunStore, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+):
+    save(store, 2)
+    Path("bad.json").write_text("{")
+    Path("run.json").write_bytes(encode_run(run()))
+    assert main(words) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert errors[0].startswith("jarvisperf: ")
+    assert message in errors[0]
+
+
+def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.CaptureFixture[str]):
+    for command in ("report", "compare", "merge", "history", "bisect", "init", "doctor", "machine", "completion"):
+        with pytest.raises(SystemExit) as stop:
+            make_parser().parse_args([command, "--help"])
+        assert stop.value.code == 0
+        shown = capsys.readouterr().out
+        assert "examples:\n  " in shown
+        assert "exit status: 0 fine; 1" in shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_shells_complete_the_command(shell: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["completion", shell]) == 0
+    assert "bisect" in capsys.readouterr().out
+
+
+def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    Path("pytest.ini").write_text("[pytest]\n")
+    assert main(["init", "--ci", "gitlab"]) == 0
+    assert Path(".gitlab-ci-benchmarks.yml").exists()
+    assert Path("pytest.ini").read_text() == "[pytest]\n"
+    Path("benchmarks/test_example.py").write_text("mine")
+    assert main(["init"]) == 0
+    assert Path("benchmarks/test_example.py").read_text() == "mine"
+    assert Path(".github/workflows/benchmarks.yml").exists()
+    assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
+
+
+def test_what_init_writes_runs(store: RunStore):
+    assert main(["init", "--ci", "none"]) == 0
+    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+QUIET = Noise(within=0.01, between=0.005, worst=0.01, in_turns=0.001, lost=0.0, samples=100)
+
+
+def machine(**facts: object) -> Machine:
+    plain = Machine("cpu", 8, 1, "Linux", "x86_64", "CPython", {}, None, 0.1, "")
+    return msgspec.structs.replace(plain, **facts)
+
+
+def test_a_quiet_machine_needs_no_advice():
+    assert advice_for(machine(), QUIET, cpus=8) == []
+
+
+def test_what_disturbs_is_named():
+    noisy = msgspec.structs.replace(QUIET, between=0.1, lost=0.3)
+    advice = "\n".join(advice_for(machine(governor="powersave", load=7.5, virtualized="KVM"), noisy, cpus=8))
+    for word in ("lockstep", "the load is 7.5", "leave a core free", "'powersave'", "virtual (KVM)"):
+        assert word in advice
+
+
+def test_noise_is_told_apart_by_where_it_comes_from():
+    drifting = noise_of([[1.0 + number * 0.1] * 8 for number in range(5)], lost=0.0)
+    assert drifting.word == "noisy"
+    assert drifting.in_turns == drifting.within == 0
+    assert noise_of([[1.0, 1.1] * 4] * 5, lost=0.0).between == 0
+
+
+def test_the_doctor_measures_and_says_what_works(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    assert main(["doctor", "--quick", "--seconds", "0.3", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["noise"]["samples"] >= 12
+    assert {check["name"] for check in data["checks"]} == {"Redis", "Chroma and model", "memray"}
+    assert main(["doctor", "--quick", "--seconds", "0.3"]) == 0
+    assert "in lockstep" in capsys.readouterr().out
+
+
+def test_a_redis_that_does_not_answer_is_broken_and_keeps_its_password():
+    check = check_redis({"JARVISPERF_REDIS_URL": "redis://user:secret@127.0.0.1:1/0"})
+    assert check.state == "broken"
+    assert "secret" not in check.note
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "1"}]
+)
+def test_any_terminal_gets_a_readable_answer(store: RunStore, variables: dict[str, str]):
+    save(store)
+    command = [
+        sys.executable,
+        "-c",
+        "from jarvisperf.cli.main import main; raise SystemExit(main())",
+        "history",
+        "test_a",
+    ]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, **variables}, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"\x1b" not in done.stdout
+    assert b"no change found" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(store: RunStore):
+    save(store)
+    command = (
+        f"{sys.executable} -c 'from jarvisperf.cli.main import main; raise SystemExit(main())' history test_a --json"
+    )
+    done = subprocess.run(["bash", "-c", f"{command} | head -c 1"], capture_output=True, check=False)
+    assert done.stderr == b""

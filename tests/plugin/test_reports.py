@@ -1,0 +1,153 @@
+"""What a run leaves behind: reports, profiles, shards, GitHub's annotations; broken terminals and folders."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCH = ("--jarvis-bench", "--jarvis-budget=0.02", "-p", "no:asyncio")
+TESTS = """
+import pytest
+
+def work(n):
+    return sum(i * i for i in range(n))
+
+def test_one(jarvis_bench):
+    jarvis_bench(work, 500)
+
+def test_two(jarvis_bench):
+    jarvis_bench(work, 300)
+
+def test_three(jarvis_bench):
+    jarvis_bench(work, 200)
+
+def test_plain():
+    pass
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
+        monkeypatch.delenv(name, raising=False)
+    pytester.makepyfile(test_bench=TESTS)
+    return lambda *words: pytester.runpytest_subprocess(*BENCH, *words, timeout=120)
+
+
+def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]:
+    return json.loads((pytester.path / folder / "report.json").read_text())
+
+
+def test_every_format_is_there_and_knows_the_tests_line(pytester: pytest.Pytester, run: Callable[..., Any]):
+    result = run("--jarvis-save=main", "--junitxml=junit.xml")
+    assert result.ret == 0
+    assert "jarvisperf: 3 benchmarks, about 0.06 s of measuring" in result.stdout.str()
+    names = {path.name for path in (pytester.path / "reports").iterdir()}
+    assert {"report.html", "report.json", "report.md", "report.txt", "report.csv", "metrics.txt"} <= names
+    assert [one["line"] for one in report(pytester)["benchmarks"]] == [6, 9, 12]
+    assert 'name="jarvis_time_median"' in (pytester.path / "junit.xml").read_text()
+    assert run("--jarvis-save=main").ret == 0
+    assert "1 stored runs" not in (pytester.path / "reports" / "report.html").read_text()
+
+
+def test_a_profile_is_taken_after_the_measurement(pytester: pytest.Pytester, run: Callable[..., Any]):
+    pytester.makepyfile(test_bench=TESTS.replace("def test_one", "@pytest.mark.jarvis_profile(top=3)\ndef test_one"))
+    assert run("-k", "one or two").ret == 0
+    one, two = report(pytester)["benchmarks"]
+    assert (one["profile"]["engine"], one["profile"]["top"]) == ("pyinstrument", 3)
+    assert any(frame[0] == "work" and frame[3] for frame in one["profile"]["frames"])
+    assert two["profile"] is None
+    assert run("-k", "two", "--jarvis-profile", "--jarvis-profile-engine=cprofile").ret == 0
+    assert report(pytester)["benchmarks"][0]["profile"]["engine"] == "cprofile"
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("--jarvis-profile-engine=perf",), "--jarvis-profile-engine: 'perf' is not allowed, give one of pyinstrument"),
+        (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed, give a part like 1/4"),
+        (("--jarvis-shard=half",), "--jarvis-shard: 'half' is not allowed"),
+    ],
+)
+def test_what_is_not_allowed_is_a_usage_error(run: Callable[..., Any], words: tuple[str, ...], complaint: str):
+    result = run(*words)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert complaint in result.stderr.str()
+
+
+def test_shards_together_are_the_whole(pytester: pytest.Pytester, run: Callable[..., Any]):
+    from jarvisperf.report.json_file import decode_findings
+    from jarvisperf.report.merging import merged
+
+    parts = []
+    for number in (1, 2):
+        result = run(f"--jarvis-shard={number}/2", f"--jarvis-report=part{number}")
+        result.assert_outcomes(passed=3 if number == 1 else 2, deselected=1 if number == 1 else 2)
+        parts.append(decode_findings((pytester.path / f"part{number}" / "report.json").read_bytes()))
+    whole, warnings = merged(parts)
+    assert sorted(one.id for one in whole.benchmarks) == [f"test_bench.py::test_{n}" for n in ("one", "three", "two")]
+    assert warnings == []
+
+
+def test_github_gets_annotations_and_a_summary(
+    pytester: pytest.Pytester, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    summary = pytester.path / "summary.md"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path.parent))
+    pytester.makepyfile(test_bench="def test_a(jarvis_bench):\n    jarvis_bench(lambda: 1 / 0)\n")
+    result = run()
+    assert result.ret == 1
+    place = f"file={pytester.path.name}/test_bench.py,line=1"
+    result.stdout.fnmatch_lines([f"::error {place},title=test_a failed::ZeroDivisionError: *"])
+    assert summary.read_text().startswith("# Benchmarks")
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_changes_nothing(
+    pytester: pytest.Pytester, run: Callable[..., Any]
+):
+    Path(pytester.path / "taken").write_text("a file")
+    result = run("--jarvis-report=taken/reports")
+    assert result.ret == 0
+    result.assert_outcomes(passed=4)
+    assert "the report could not be written: NotADirectoryError" in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "variables", [{"TERM": "dumb"}, {"NO_COLOR": "1"}, {"PYTHONIOENCODING": "ascii"}, {"COLUMNS": "20"}]
+)
+def test_any_terminal_shows_the_result(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
+):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    result = run()
+    assert result.ret == 0
+    assert "3 benchmarks measured" in result.stdout.str()
+    assert "\x1b" not in result.stdout.str()
+
+
+def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: Callable[..., Any]):
+    pytester.makepyfile(
+        test_bench="""
+        import pytest
+
+        @pytest.mark.parametrize("name", ["漢字", "اختبار", "x" * 300, "<script>alert(1)</script>", "a|b`c"],
+                                 ids=lambda name: name)
+        def test_a(jarvis_bench, name):
+            jarvis_bench(len, name)
+        """
+    )
+    result = run()
+    assert result.ret == 0
+    ids = [one["id"] for one in report(pytester)["benchmarks"]]
+    assert any("x" * 300 in one for one in ids)
+    page = (pytester.path / "reports" / "report.html").read_text()
+    assert page.count("<script>") == 1

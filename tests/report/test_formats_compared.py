@@ -1,0 +1,193 @@
+"""What the formats say of a comparison: the gravest first, never by colour alone, never too large."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import msgspec
+import pytest
+from matplotlib import image
+from report.made import HOSTILE, compared, history_of
+
+from jarvisperf.report import csv_file, github, html_file, markdown, open_metrics, terminal, write_reports
+from jarvisperf.report.bar import ASCII, UNICODE, WIDTH, interval_bar
+from jarvisperf.report.findings import Findings
+from jarvisperf.report.history_plot import HistoryPlotReport
+from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
+from jarvisperf.report.ratio_plot import RatioPlotReport
+from jarvisperf.report.table import summary_line
+
+NAMES = ["漢字", "اختبار", "т" * 300, "a\tb", "\u202ereversed", "=1+1", "%s%n", "x" * 300, "[red]", "{{7*7}}", "a,b:c"]
+
+
+def named(name: str) -> Findings:
+    return compared(4, first=f"benchmarks/bench_a.py::test_a[{name}]")
+
+
+def test_the_last_line_is_for_people_in_a_hurry():
+    shown = terminal.render(compared(48), colour=False, columns=120).splitlines()
+    assert shown[-1] == "1 of 48 regressed, 1 inconclusive, 1 improved, 45 unchanged; run trusted; 61 s"
+
+
+def test_what_regressed_stands_first_and_why():
+    shown = terminal.render(compared(48), colour=False, columns=160)
+    verdicts = re.findall(r"\b(regressed|improved|inconclusive|unchanged)\b", shown)
+    assert verdicts[0] == "regressed"
+    assert "work (pkg/core.py:12) explains 100% of the change" in shown
+
+
+def test_a_thousand_benchmarks_do_not_flood_the_terminal():
+    shown = terminal.render(compared(1_000), colour=False, columns=120)
+    assert len(shown.splitlines()) < 150
+    assert "and 900 more that are unchanged or new: the report has them all" in shown
+
+
+@pytest.mark.parametrize("columns", [1, 40, 80, 300])
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_on_any_terminal(name: str, columns: int):
+    for unicode in (True, False):
+        shown = terminal.render(named(name), colour=False, columns=columns, unicode=unicode)
+        assert shown.splitlines()[-1] == summary_line(named(name))
+
+
+def test_a_bar_shows_the_ratio_between_the_limits():
+    metric = compared(1).benchmarks[0].metrics["time"]
+    bar = interval_bar(msgspec.structs.replace(metric, ratio=1.0, interval=(0.98, 1.02)), unicode=True)
+    assert len(bar) == WIDTH
+    assert bar.index(UNICODE.limit) < bar.index(UNICODE.ratio) < bar.rindex(UNICODE.limit)
+    beyond = interval_bar(metric, unicode=False)
+    assert beyond.endswith(ASCII.above)
+    assert beyond.isascii()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shows"), [("utf-8", True), ("ascii", False), ("latin-1", False), (None, False), ("?", False)]
+)
+def test_what_the_terminals_encoding_lacks_is_not_drawn(encoding: str | None, shows: bool):
+    assert terminal.shows_unicode(encoding) is shows
+
+
+def test_markdown_says_what_changed_and_folds_the_rest():
+    text = markdown.render(compared(48))
+    before, _, folded = text.partition("<details>")
+    assert "🔴 regressed" in before
+    assert "test\\_work\\_40" not in before
+    assert "<summary>45 unchanged or new</summary>" in folded
+    assert "explains 100% of the change" in text
+
+
+@pytest.mark.parametrize("count", [1_000, 3_000])
+def test_markdown_stays_below_githubs_limit(count: int):
+    text = markdown.render(compared(count, first="benchmarks/b.py::test_a[" + "x" * 300 + "]"))
+    assert len(text) < 65_536
+    assert re.search(r"and [0-9]+ more: report.html and report.json have them all", text)
+    assert text.count("<details>") == text.count("</details>")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_markdown_notifies_nobody_and_runs_nothing(name: str):
+    text = markdown.render(named(f"{name} @someone <script>"))
+    assert "@someone" not in text
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_the_step_summary_is_appended_where_github_wants_it(tmp_path: Path):
+    summary = tmp_path / "summary.md"
+    summary.write_text("before\n")
+    written = write_reports(compared(3), tmp_path / "reports", None, {"GITHUB_STEP_SUMMARY": str(summary)})
+    assert summary.read_text().startswith("before\n# Benchmarks")
+    assert summary not in written
+
+
+def test_annotations_stand_at_the_tests_line_and_are_escaped():
+    first, second = github.workflow_commands(named("a,b:c%\n"), "sub/")
+    assert first.startswith(
+        "::error file=sub/benchmarks/bench_a.py,line=7,title=test_a[a%2Cb%3Ac%25%0A] regressed::time regressed: base"
+    )
+    assert second.startswith("::warning file=sub/benchmarks/bench_2.py,line=7,")
+    assert all("\n" not in line for line in (first, second))
+
+
+def test_no_more_annotations_than_github_shows():
+    findings = compared(1)
+    many = msgspec.structs.replace(
+        findings, benchmarks=tuple(msgspec.structs.replace(findings.benchmarks[0], id=f"a.py::t{n}") for n in range(30))
+    )
+    lines = github.workflow_commands(many)
+    assert len(lines) == 10
+    assert "and 21 more" in lines[-1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_csv_is_read_back_and_no_cell_is_a_formula(name: str):
+    findings = msgspec.structs.replace(
+        named(name), benchmarks=tuple(msgspec.structs.replace(one, group=name) for one in named(name).benchmarks)
+    )
+    rows = list(csv.DictReader(io.StringIO(csv_file.render(findings), newline="")))
+    assert [row["verdict"] for row in rows] == ["regressed", "improved", "inconclusive", "unchanged"]
+    assert float(rows[0]["ratio"]) == 1.2
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metrics_are_open_metrics(name: str):
+    lines = open_metrics.render(named(name)).splitlines()
+    assert lines[-1] == "# EOF"
+    samples = [line for line in lines if not line.startswith("#")]
+    assert len(samples) == 8
+    assert all(re.fullmatch(r'[a-z_]+\{benchmark="(\\.|[^"\\])*",metric="time"\} [0-9.e+-]+', line) for line in samples)
+
+
+def test_json_is_as_the_schema_says(require):
+    jsonschema = require("jsonschema")
+    for findings in (compared(5), named("漢字")):
+        data = json.loads(encode_findings(findings))
+        jsonschema.Draft202012Validator(json_schema()).validate(data)
+        assert decode_findings(encode_findings(findings)) == findings
+
+
+@pytest.mark.parametrize("name", [*NAMES, "<script>alert(1)</script>", '"><img src=x>', "</template></script>"])
+def test_html_shows_any_name_as_text(name: str):
+    page = html_file.render(named(name), history_of(named(name)))
+    assert page.count("<script>") == 1
+    assert page.count("</script>") == 1
+    assert "<img" not in page
+    assert "style=" not in page, "the page's policy would refuse it"
+
+
+def test_every_inline_picture_has_a_text_and_is_well_formed():
+    page = html_file.render(compared(10), history_of(compared(10)))
+    pictures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
+    assert len(pictures) == 1 + 10 * 3 + 1
+    for picture in pictures:
+        assert ET.fromstring(picture).get("aria-label")
+
+
+def test_plots_of_ratios_and_history_are_drawn_and_go_with_their_data(tmp_path: Path):
+    findings = compared(80)
+    history = history_of(findings)
+    for report in (RatioPlotReport(), HistoryPlotReport(history)):
+        png, svg = report.write(findings, tmp_path)
+        assert image.imread(png).shape[0] > 300
+        assert b"<svg" in svg.read_bytes()
+    assert "+50%" in svg.read_text()
+    nothing = msgspec.structs.replace(findings, benchmarks=())
+    assert RatioPlotReport().write(nothing, tmp_path) == []
+    assert not (tmp_path / "plots" / "ratios.png").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        write_reports(compared(1), tmp_path / "file" / "reports", None, {})
+
+
+def test_the_hostile_name_is_hostile():
+    assert "<script>" in HOSTILE
