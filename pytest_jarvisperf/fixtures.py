@@ -87,18 +87,22 @@ def tiered_cache_factory(
             )
             if "redis" in tiers:
                 # By a cache of its own, for a test may have closed this one; the folder goes with pytest's others.
-                stack.callback(_clear_redis, redis, settings)
+                stack.callback(_clear_redis, str(redis), settings)
             stack.callback(cache.close)
             return cache
 
         yield make
 
 
-def _clear_redis(redis: str | None, settings: dict[str, Any]) -> None:
+def _clear_redis(url: str, settings: dict[str, Any]) -> None:
+    from redis import Redis
+
     from jarvisperf.cache import SmartCache
 
-    with SmartCache(redis_url=redis, local_cache_dir=None, **settings) as cache:
+    with SmartCache(redis_url=url, local_cache_dir=None, **settings) as cache:
         cache.clear()
+    with Redis.from_url(url) as client:  # what a cache keeps of itself, beside its entries
+        client.delete(*(f"{settings['namespace']}#{kept}" for kept in ("generation", "count")))
 
 
 @pytest.fixture

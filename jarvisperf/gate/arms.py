@@ -130,9 +130,7 @@ class Arms:
             if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
         }
         env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
-        # Compiled once for all launches, also where the user's Python is told to write no bytecode.
-        env["PYTHONPYCACHEPREFIX"] = str(self.folder / "bytecode")
-        env.pop("PYTHONDONTWRITEBYTECODE", None)
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project anew
         if installed is not None:
             env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
         return ArmPlace(

@@ -168,7 +168,7 @@ def test_startup(jarvis_bench):
     )
     project.commit()
     project.write("pkg/__init__.py", WORK + "\nimport time; time.sleep(0.3)\ndef fill(): return bytearray(3 << 20)\n")
-    result = project.run("--jarvis-threshold=time=30%,memory=10%,startup=30%")
+    result = project.run("--jarvis-threshold=time=30%,memory=10%,startup=30%", "--jarvis-budget=10")
     assert result.ret == 1
     verdicts = project.report["verdicts"]
     assert verdicts["test_memory"] == {"memory": "regressed"}
