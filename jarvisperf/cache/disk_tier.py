@@ -55,13 +55,14 @@ class DiskStore:
         self._most_bytes = most_bytes
         self._clock = clock
         self._opened: Database | None = None
+        self._evicted_before = 0
         self._file: tuple[int, int] | None = None
         self._checked_at = -math.inf
 
     @property
     def evictions(self) -> int:
-        """Entries that this process removed since the folder was opened, to make room."""
-        return 0 if self._opened is None else self._opened.evictions
+        """Entries that this process removed to make room."""
+        return self._evicted_before + (0 if self._opened is None else self._opened.evictions)
 
     def open(self) -> None:
         """Open the database, anew if it was open."""
@@ -72,10 +73,11 @@ class DiskStore:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
-            self._opened = Database(self.place, self._most_bytes)
+            opened = Database(self.place, self._most_bytes)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # Settings inside the database that no diskcache wrote.
             raise OSError(f"not a cache database: {error}") from error
+        self._evicted_before, self._opened = self.evictions, opened
         self._file, self._checked_at = self._file_now(), self._clock()
 
     def get(self, key: str) -> bytes | None:

@@ -70,6 +70,7 @@ class GuardedTier:
     ) -> None:
         self.name = store.name
         self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self._evictions_before = 0
         self.latency = Latency()
         self.usable = threading.Event()
         self._store = store
@@ -186,6 +187,11 @@ class GuardedTier:
         """Remove every key of the namespace."""
         self.change(self._clear_store, self._pending.note_everything, otherwise=None)
 
+    @property
+    def evictions(self) -> int:
+        """Entries that made room for others since the counts began."""
+        return self._store.evictions - self._evictions_before
+
     def size(self) -> tuple[int, int]:
         """Count entries and bytes; zeros while the store is down."""
         return self.ask(self._store.size, (0, 0))
@@ -198,6 +204,7 @@ class GuardedTier:
     def reset_stats(self) -> None:
         """Begin to count anew."""
         self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self._evictions_before = self._store.evictions
         self.latency.reset()
 
     def close(self) -> None:

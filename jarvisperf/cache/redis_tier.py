@@ -288,6 +288,11 @@ class RedisStore:
             of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
             self.link.call(of_refresh, "UNLINK", of_refresh)
 
+    @property
+    def evictions(self) -> int:
+        """None that it knows of: Redis does not say whose entries it removed."""
+        return 0
+
     def size(self) -> tuple[int, int]:
         """Nothing: Redis does not know what one namespace holds without a search."""
         return 0, 0

@@ -16,7 +16,7 @@ class TierStats(TypedDict):
     misses: int
     sets: int
     evictions: int
-    """Entries that made room for others; known of memory only."""
+    """Entries that made room for others; Redis does not say."""
     errors: int
     """Failures, probes of an outage included; none of them reached a caller."""
     corrupt: int
@@ -173,7 +173,7 @@ def _of_tier(tier: GuardedTier | None) -> TierStats:
         "hits": tier.hits,
         "misses": tier.misses,
         "sets": tier.sets,
-        "evictions": 0,
+        "evictions": tier.evictions,
         "errors": tier.errors,
         "corrupt": tier.corrupt,
         "items": items,

@@ -78,6 +78,10 @@ class Store(Protocol):
     place: str
     failures: tuple[type[Exception], ...]
 
+    @property
+    def evictions(self) -> int:
+        """Entries that it removed to make room, as far as it knows."""
+
     def open(self) -> None:
         """Make it ready; called before the first use and again after every failure."""
 

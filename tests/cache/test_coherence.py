@@ -22,6 +22,8 @@ def wait_until(holds) -> None:
 def pair(make_cache, real_redis, tmp_path):
     """Two caches of one namespace, as two processes have them."""
     one, other = (make_cache(real_redis.url, tmp_path / "d") for _ in range(2))
+    # What was held before a cache listens is dropped once it does.
+    wait_until(lambda: all(cache.get_stats()["redis_listening"] for cache in (one, other)))
     one.set("k", "old", tags=["t"])
     one.set("j", "kept")
     assert [other.get("k"), other.get("j")] == ["old", "kept"]

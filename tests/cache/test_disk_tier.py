@@ -278,6 +278,17 @@ def test_a_full_disk_is_counted_and_the_memory_goes_on(folder):
     assert shown.stdout.strip() == "True 301", shown.stderr
 
 
+def test_statistics_count_what_the_disk_removed_to_make_room(folder):
+    with SmartCache(local_cache_dir=folder, memory_items=0, disk_bytes=1_000_000) as cache:
+        for number in range(100):
+            cache.set(f"k{number}", os.urandom(50_000))
+        disk = cache.get_stats()["tiers"]["disk"]
+        assert disk["evictions"] + disk["items"] == 100
+        assert disk["evictions"] > 0
+        cache.reset_stats()
+        assert cache.get_stats()["tiers"]["disk"]["evictions"] == 0
+
+
 @pytest.mark.parametrize("value_bytes", [5_000, 50_000])
 def test_the_disk_is_bounded(folder, value_bytes):
     store = DiskStore(folder, Names("n"), 1_000_000)

@@ -225,7 +225,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
 try:
     rag.batch_add_texts((f"text {{number}} " + "words " * 500 for number in range(3000)), batch_size=20)
 except StoreError as error:
-    print(error, *error.__notes__, sep=chr(10))
+    print(error, *error.__notes__, sep=chr(10), flush=True)
 os._exit(0)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
