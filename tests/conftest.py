@@ -1,4 +1,4 @@
-"""What all tests share: pytester, and a skip that is a failure where everything is said to be there."""
+"""What all tests share: pytester, hypothesis' profile, and a skip that fails where everything is said to be there."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 pytest_plugins = ("pytester",)
+
+# How fast a shared machine is just now says nothing of the code: neither a deadline nor slow drawing fails a test.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session")
