@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jarvisperf.runs.shard import Shard
 
 DEFAULT_BUDGET_SECONDS = 2.0
-FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12
+FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 16
 NEED_BENCH = ("against", "compare", "save")
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 

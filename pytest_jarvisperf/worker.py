@@ -152,6 +152,8 @@ class LockstepHarness:
                         target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
                     if ready.most_samples == 1:
                         values, result = self._single_turn(target, leads=message.leads)
+                    elif message.together:
+                        values = self._take_together(target, message)
                     else:
                         values, waiting = self._take_turns(target, message)
                     iterations = message.iterations
@@ -187,6 +189,15 @@ class LockstepHarness:
                 return values, _usual_wait(waits, blocks)
             give_turn()
             wait_turn()
+
+    def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
+        """Take one slice per block, beginning each at the same time as the other arm."""
+        values: list[float] = []
+        for _ in range(turns.blocks):
+            self._conversation.give_turn()
+            self._conversation.wait_turn()
+            values.append(statistics.median(target.sample(turns.iterations) for _ in range(turns.samples)))
+        return values
 
     def _single_turn(self, target: Target, *, leads: bool) -> tuple[list[float], Any]:
         if not leads:

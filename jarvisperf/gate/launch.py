@@ -134,6 +134,7 @@ class Launch:
         python: str = sys.executable,
     ) -> None:
         self.seed = seed
+        self.core = core
         self.killed = False
         order = list(range(len(places)))
         random.Random(seed).shuffle(order)  # noqa: S311  # which arm is forked first must not matter; it is no secret

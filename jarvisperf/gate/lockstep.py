@@ -15,7 +15,7 @@ import msgspec
 from jarvisperf.gate.campaign import Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.launch import Launch
-from jarvisperf.gate.pair import FORKS, PairedRun, ids_of
+from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, ids_of
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS, is_look, judge
 
@@ -109,7 +109,7 @@ class Lockstep:
                     {name: tallies[name].forks for name in wanted},
                     self._campaign.budget,
                     self._unforked,
-                    self._campaign.seed + 1_000 * self._launches,
+                    self._campaign.seed + SEEDS_PER_LAUNCH * self._launches,
                     lambda name, launch=self._launches: self._tell(launch, name, tallies),  # type: ignore[misc]
                 )
             )
@@ -180,7 +180,7 @@ class Lockstep:
         if not names:
             return
         begin = self._clock()
-        seed = self._campaign.seed + 1_000 * self._launches + 500
+        seed = self._campaign.seed + SEEDS_PER_LAUNCH * self._launches + SEEDS_PER_LAUNCH // 2
         runs = [
             PairedRun(
                 self._starter(self._campaign.same, lane),

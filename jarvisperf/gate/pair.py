@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.launch import Launch, Worker
 
 FORKS = 8
+SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
@@ -38,7 +40,7 @@ class PairedRun:
         forks: The benchmarks to measure, in order, and in how many forks each.
         budget: Gives a benchmark's measuring time in seconds, all launches together.
         unforked: The benchmarks that do not stand a fork; those that are found out are added.
-        seed: The launch's seed: a multiple of 1,000; pairs that replace dead ones get those after it.
+        seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
     """
 
@@ -126,17 +128,23 @@ class PairedRun:
                 return
 
     def _count(self, name: str, tally: Tally, wall_seconds: float, slice_seconds: float, *, forked: bool) -> None:
-        """Take one from a benchmark's forks, or more where a fork costs too much beside what it measures."""
+        """Take one from a benchmark's forks, or more where a fork costs too much or holds more than its share."""
         self._left[name] -= 1
         if not forked or set(tally.metrics) != {"time"}:
             tally.forks = 1
         else:
-            allowed = WALL_TO_SLICES * self._budget(name) / LOOKS[-1]
+            allowed = self._launch_seconds(name)
             beside = max(0.0, wall_seconds - slice_seconds)
-            tally.forks = max(1, min(tally.forks, int(allowed / max(beside, 1e-9))))
+            beside_allows = int(WALL_TO_SLICES * allowed / max(beside, 1e-9))
+            slices_allow = math.ceil(allowed / max(slice_seconds, 1e-9))
+            tally.forks = max(1, min(tally.forks, beside_allows, slices_allow))
         done = len(tally.metrics["time"].parts) if "time" in tally.metrics else 1
         if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
             del self._left[name]
+
+    def _launch_seconds(self, name: str) -> float:
+        """Give the time that measuring a benchmark may take in this launch, all forks and both arms together."""
+        return self._budget(name) / LOOKS[-1]
 
     def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
         base, head = launch.workers
@@ -167,9 +175,15 @@ class PairedRun:
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
         base, head = launch.workers
-        seconds = self._budget(name) / LOOKS[-1] / tally.forks
-        plan = SlicePlan(seconds=seconds, answer_seconds=ANSWER_SECONDS)
-        base_leads = (launch.seed + self._left[name]) % 2 == 0
+        seconds = self._launch_seconds(name)
+        plan = SlicePlan(
+            seconds=seconds / tally.forks,
+            most_seconds=seconds,
+            one_core=launch.core is not None,
+            answer_seconds=ANSWER_SECONDS,
+        )
+        # In turns from fork to fork, and from launch to launch: the number of forks may be odd.
+        base_leads = (launch.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
         if ready.metric == "time":
             tally.add("time", measure_time(base, head, ready, plan, base_leads=base_leads))
             return

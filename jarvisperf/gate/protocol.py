@@ -7,13 +7,15 @@ The coordinator speaks first, the worker answers each message with one of its ow
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
 | `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
 | `sample`: iterations | `values`: one value |
-| `turns`: iterations, blocks, leads, clock, samples | `values`: one value per block, in turns with the other worker |
+| `turns`: iterations, blocks, leads, clock, samples, together | `values`: one value per block |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
 | `fork` | `forked`, from a copy of the process: the copy carries the conversation on |
 | `quit` | a copy ends, and its original answers `ended`; an original ends and answers nothing |
 
 In `turns` the two workers pass one byte to and fro over a socket of their own, so that the coordinator sleeps while
 they measure: block by block, the one that leads takes its slice first, and the lead alternates: A B, B A, A B, …
+Where calls are long they take their slices together: the byte starts each block on both sides, and the system, which
+has one processor for the two, has them take turns within the calls.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 3
+VERSION = 4
 
 
 Clock = Literal["wall", "cpu"]
@@ -45,13 +47,14 @@ class Sample(msgspec.Struct, tag="sample", frozen=True):
 
 
 class Turns(msgspec.Struct, tag="turns", frozen=True):
-    """Take one value per block, the median of some samples, in turns with the other worker."""
+    """Take one value per block, the median of some samples, in turns with the other worker or together with it."""
 
     iterations: int
     blocks: int
     leads: bool
     clock: Clock = "wall"
     samples: int = 1
+    together: bool = False
 
 
 class Stop(msgspec.Struct, tag="stop", frozen=True):
@@ -118,7 +121,7 @@ class Values(msgspec.Struct, tag="values", frozen=True):
         peaks: Peak memory beside `startup`'s seconds.
         waiting: The share of the wall time that the process spent off the processor, where it gave that up of its own
             accord: for input or output, a lock, a timer, another thread. In `turns` the lower quartile of the slices
-            in which it did, and 0 where those are few.
+            in which it did, and 0 where those are few or were taken together.
     """
 
     values: list[float]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,21 +16,27 @@ SAMPLE_SECONDS = 0.0001
 WARMUP_SECONDS = 0.003
 LARGEST_ITERATIONS = 1 << 26
 MOST_SAMPLES = 5  # in a slice
-FEWEST_BLOCKS, MOST_BLOCKS = 1, 400
+FEWEST_BLOCKS, MOST_BLOCKS = 4, 400
 MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
+TOGETHER_SECONDS = 0.005  # from here on a slice is longer than what the system gives to one process at a time
+FEWEST_TO_SEE_WAITING = 3  # calls, where they are taken together: there a wait cannot be seen
 
 
 class SlicePlan(msgspec.Struct, frozen=True):
     """How long one benchmark is measured in one launch.
 
     Attributes:
-        seconds: For both arms together.
+        seconds: For both arms together, in one fork.
+        most_seconds: Likewise, where a call is so long that `seconds` hold too few.
+        one_core: Whether both arms are bound to one processor.
         slice_seconds: How long a slice is to last, unless one call lasts longer.
         sample_seconds: How long one of its samples is to last, likewise.
         answer_seconds: How long a worker may take for an answer.
     """
 
     seconds: float
+    most_seconds: float
+    one_core: bool
     slice_seconds: float = SLICE_SECONDS
     sample_seconds: float = SAMPLE_SECONDS
     answer_seconds: float = 120.0
@@ -65,6 +70,10 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     clock shows beyond it is time that the system gave to others. So is one that does, but to threads of its own, so
     that little time passes off the processor; its usual wait is added. One that waits is timed by the wall clock.
 
+    Slices by the CPU clock that are long, because a call is, are taken together: both arms share one processor, and
+    the system has them take turns of a few milliseconds within the calls. Source: Bulej et al., "Duet benchmarking:
+    improving measurement accuracy in the cloud", ICPE 2020.
+
     Args:
         base: The base's worker, which has a target ready.
         head: The head's worker, likewise.
@@ -75,54 +84,83 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     Raises:
         WorkerError: A worker is gone or does not answer.
     """
-    iterations, seconds, waiting = _calibrate(base, head, ready, plan)
-    samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / seconds))) if seconds else 1
-    blocks = round(plan.seconds / (2 * samples * seconds)) if seconds else MOST_BLOCKS
-    blocks = max(FEWEST_BLOCKS, min(MOST_BLOCKS, blocks))
+    workers = (base, head)
+    found = _calibrate(workers if base_leads else (head, base), ready, plan)
+    samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / found.seconds))) if found.seconds else 1
+    blocks = _blocks(2 * samples * found.seconds, plan)
     if ready.most_samples is not None:
         samples, blocks = 1, min(blocks, ready.most_samples)
-    if blocks % 2 and blocks > 1:
+    together = plan.one_core and samples * found.seconds >= TOGETHER_SECONDS
+    if blocks % 2 and blocks > 1 and not together:
         blocks += 1  # whole A B B A rounds
-    turns = Turns(iterations, blocks, base_leads, samples=samples)
-    if not (ready.most_samples == 1 or ready.own_clock or waiting > MOST_WAITING):
-        taken, waiting = _take_turns(base, head, msgspec.structs.replace(turns, clock="cpu"), plan)
-        if waiting <= MOST_WAITING:
-            return taken
+    turns = Turns(found.iterations, blocks, base_leads, samples=samples)
+    waits = [found.waiting[worker.name] for worker in workers]
+    if not (ready.most_samples == 1 or ready.own_clock or max(waits) > MOST_WAITING):
+        by_cpu = msgspec.structs.replace(turns, clock="cpu", together=together)
+        values = _take_turns(workers, by_cpu, plan)
+        if not together:
+            waits = [arm.waiting for arm in values]
+        if max(waits) <= MOST_WAITING:
+            # What is short of the wall clock is added where it is known: head might wait a little more than base.
+            return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
         # It waits now and then, which only the wall clock sees.
-    return _take_turns(base, head, turns, plan)[0]
+    return _per_call(turns, "perf_counter", [1.0, 1.0], _take_turns(workers, turns, plan))
 
 
-def _take_turns(base: Worker, head: Worker, turns: Turns, plan: SlicePlan) -> tuple[PairedSamples, float]:
-    """Have both take their slices; give the samples per call, and how much of the time an arm waited."""
+def _blocks(block_seconds: float, plan: SlicePlan) -> int:
+    """Tell how many blocks to take: as many as the time holds, but a few at least, as far as the launch's time goes."""
+    if not block_seconds:
+        return MOST_BLOCKS
+    fewest = max(1, min(FEWEST_BLOCKS, int(plan.most_seconds / block_seconds)))
+    return max(fewest, min(MOST_BLOCKS, round(plan.seconds / block_seconds)))
+
+
+def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -> list[Values]:
+    """Have both take their slices."""
+    base, head = workers
     base.tell(turns)
     head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
     limit = plan.answer_seconds + 20 * plan.seconds
-    found: list[Values] = [base.hear(limit), head.hear(limit)]
-    by_cpu = turns.clock == "cpu"
-    # What is short of the wall clock is added where it is known: head might wait a little more than base.
-    shares = [1 - arm.waiting if by_cpu else 1.0 for arm in found]
+    return [worker.hear(limit) for worker in workers]
+
+
+def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
+    """Give seconds per call, by the share of its time that an arm spent on the clock that was used."""
     base_seconds, head_seconds = (
         tuple(value / turns.iterations / share for value in arm.values)
-        for arm, share in zip(found, shares, strict=True)
+        for arm, share in zip(values, shares, strict=True)
     )
-    clock = "process CPU clock" if by_cpu else "perf_counter"
-    taken = PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
-    return taken, max(arm.waiting for arm in found)
+    return PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
 
 
-def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tuple[int, float, float]:
-    """Find iterations for samples of the wanted length, how long the slower arm's then last, and how much one waits."""
-    waiting = math.inf
+class _Calibration(msgspec.Struct):
+    """What both arms agree on.
+
+    Attributes:
+        iterations: Calls in a sample.
+        seconds: How long a sample of the slower arm lasts; 0 where that is not known.
+        waiting: By the arm's name, what share of a sample it waits.
+    """
+
+    iterations: int
+    seconds: float
+    waiting: dict[str, float]
+
+
+def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
+    """Find iterations for samples of the wanted length, and warm both arms up meanwhile."""
+    iterations = ready.fixed_iterations or 1
+    waiting = {worker.name: 1.0 for worker in workers}
 
     def both(iterations: int) -> float:
-        nonlocal waiting
-        answers: list[Values] = [worker.ask(Sample(iterations), plan.answer_seconds) for worker in (base, head)]
-        waiting = min(waiting, max(answer.waiting for answer in answers))  # what others do only makes it look longer
+        answers: list[Values] = [worker.ask(Sample(iterations), plan.answer_seconds) for worker in workers]
+        for worker, answer in zip(workers, answers, strict=True):
+            # What others do only makes a wait look longer.
+            waiting[worker.name] = min(waiting[worker.name], answer.waiting)
         return max(answer.values[0] for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
-        return ready.fixed_iterations or 1, 0.0, 0.0
-    iterations = ready.fixed_iterations or 1
+        return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0))
     seconds = both(iterations)
     spent = seconds
     if ready.fixed_iterations is None:
@@ -133,11 +171,14 @@ def _calibrate(base: Worker, head: Worker, ready: Ready, plan: SlicePlan) -> tup
     while spent < min(WARMUP_SECONDS, plan.seconds / 4):
         seconds = both(iterations)
         spent += seconds
+    if plan.one_core and seconds >= TOGETHER_SECONDS and 0 < max(waiting.values()) <= MOST_WAITING:
+        for _ in range(1, FEWEST_TO_SEE_WAITING):
+            both(iterations)
     if ready.fixed_iterations is None and seconds > 0:
         wanted = max(1, round(iterations * plan.sample_seconds / seconds))
         seconds *= wanted / iterations
         iterations = wanted
-    return iterations, seconds, waiting
+    return _Calibration(iterations, seconds, waiting)
 
 
 def measure_values(

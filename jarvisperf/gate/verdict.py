@@ -13,10 +13,10 @@ from jarvisperf.gate.moderation import Prior, fit_prior, moderate
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-SUITE_ERROR = 0.01  # the chance of any false `regressed` or `improved` in a suite, however large
-UNCHANGED_ERROR = 0.05  # the chance of a false `unchanged`, for each benchmark
+SUITE_ERROR = 0.01  # the chance of any false alarm in a suite of identical code, however large
+INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio
 FEWEST_TO_TRIM = 8
-LOOKS = (4, 8, 12)  # after how many launches a verdict may fall
+LOOKS = (4, 8, 16)  # after how many launches a verdict may fall
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
@@ -27,7 +27,7 @@ class Judgement(msgspec.Struct, frozen=True):
     Attributes:
         ratio: head / base.
         interval: The interval that covers the true ratio with 95 %, whenever one stops to look.
-        sure_interval: The wider one that decides `regressed` and `improved`.
+        sure_interval: The wider one that covers those of all benchmarks of the suite with 99 %.
         verdict: The word.
         launches: How many launches it rests on.
     """
@@ -49,13 +49,17 @@ def judge(
 ) -> dict[str, Judgement]:
     """Judge a suite.
 
+    `regressed` and `improved` take two things: the interval lies beyond the threshold, and the sure interval does not
+    hold 1, so that in a suite of identical code the chance of any false alarm is `SUITE_ERROR` at most. `unchanged`
+    takes an interval that lies within the threshold.
+
     From `FEWEST_TO_TRIM` launches on the smallest and the largest are left out, and the variance is the winsorized one:
     now and then a launch is several per cent off, in all its forks. Source: Tukey and McLaughlin, "Less vulnerable
     confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963).
 
     Every benchmark is looked at no more than `len(LOOKS)` times, and each look gets an equal part of the error
-    (Bonferroni), so that stopping early inflates nothing. The error of `regressed` and `improved` is divided by the
-    number of tests in the suite as well.
+    (Bonferroni), so that stopping early inflates nothing. The error of the sure interval is divided by the number of
+    tests in the suite as well.
 
     Args:
         log_ratios: For each benchmark log(head / base) of its launches, two or more; one number per launch, for
@@ -101,15 +105,15 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
         reach = -float(stdtrit(df, two_sided_error / 2)) * error
         return math.exp(centre - reach), math.exp(centre + reach)
 
-    usual = interval(UNCHANGED_ERROR / len(LOOKS))
+    usual = interval(INTERVAL_ERROR / len(LOOKS))
     sure = interval(SUITE_ERROR / (len(LOOKS) * max(1, tests)))
     return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), launches)
 
 
 def _word(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:
-    if sure[0] > 1 + threshold:
+    if usual[0] > 1 + threshold and sure[0] > 1:
         return "regressed"
-    if sure[1] < 1 - threshold:
+    if usual[1] < 1 - threshold and sure[1] < 1:
         return "improved"
     if 1 - threshold <= usual[0] and usual[1] <= 1 + threshold:
         return "unchanged"

@@ -15,7 +15,7 @@ from scipy import stats
 from jarvisperf.gate.control import LAUNCH_COST_IN_BENCHMARKS, Control
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict import LOOKS, SUITE_ERROR, is_look, judge
+from jarvisperf.gate.verdict import INTERVAL_ERROR, LOOKS, SUITE_ERROR, is_look, judge
 
 positive = st.floats(min_value=1e-9, max_value=1e3)
 values = st.lists(st.floats(-10, 10), min_size=1, max_size=60)
@@ -143,16 +143,36 @@ def test_looks_are_a_few_fixed_numbers_of_launches():
     assert [launches for launches in range(40) if is_look(launches)] == list(LOOKS)
 
 
-def test_suites_at_the_threshold_itself_raise_an_alarm_in_no_more_than_one_of_a_hundred():
-    """The hardest suites: every ratio at 1 + threshold, seen at every look. The bound is on whole suites."""
+def test_suites_of_identical_code_raise_an_alarm_in_no_more_than_one_of_a_hundred():
+    """With next to no threshold, so that nothing but the sure interval stands against an alarm, and at every look."""
     alarms = 0
     suites = 150
     for seed in range(suites):
-        full = suite(1.02, 0.01, LOOKS[-1], seed=seed)
-        seen = (words({name: ratios[:look] for name, ratios in full.items()}) for look in LOOKS)
+        full = suite(1.0, 0.01, LOOKS[-1], seed=seed)
+        seen = (words({name: ratios[:look] for name, ratios in full.items()}, threshold=1e-9) for look in LOOKS)
         alarms += any("regressed" in found for found in seen)
     # With a true rate of 1 % this many alarms or more have a chance below one in a million.
     assert alarms <= stats.binom.ppf(1 - 1e-6, suites, SUITE_ERROR)
+
+
+def test_a_benchmark_at_its_threshold_is_called_regressed_in_no_more_than_one_of_forty():
+    benchmarks = 1_500
+    full = suite(1.02, 0.01, LOOKS[-1], benchmarks=benchmarks)
+    alarmed = set()
+    for look in LOOKS:
+        judged = judge({name: ratios[:look] for name, ratios in full.items()}, dict.fromkeys(full, 0.02), tests=10)
+        alarmed |= {name for name, judgement in judged.items() if judgement.verdict == "regressed"}
+    assert len(alarmed) <= stats.binom.ppf(1 - 1e-6, benchmarks, INTERVAL_ERROR / 2)
+
+
+def test_a_change_beyond_the_threshold_that_the_suite_cannot_be_sure_of_is_inconclusive():
+    ratios = suite(1.05, 0.012, 4, benchmarks=1, seed=3)
+    alone = judge(ratios, {"b0": 0.02}, tests=1)["b0"]
+    among_many = judge(ratios, {"b0": 0.02}, tests=100_000)["b0"]
+    assert alone.interval[0] > 1.02
+    assert among_many.interval == alone.interval
+    assert among_many.sure_interval[0] < 1
+    assert (alone.verdict, among_many.verdict) == ("regressed", "inconclusive")
 
 
 def test_a_control_that_agrees_is_trusted_and_one_that_leans_is_not():

@@ -1,0 +1,101 @@
+"""How a benchmark's slices are planned, seen from what the workers are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+import pytest
+
+from jarvisperf.gate.protocol import Ready, Sample, Turns, Values
+from jarvisperf.gate.slices import FEWEST_BLOCKS, PairedSamples, SlicePlan, measure_time
+
+TIME = Ready("time")
+
+
+@dataclass
+class ScriptedWorker:
+    """A worker whose calls last as long as it is told, and that notes what it is asked."""
+
+    name: str
+    call_seconds: float
+    waiting: float = 0.0
+    turns: list[Turns] = field(default_factory=list)
+    asked: msgspec.Struct | None = None
+
+    def tell(self, message: msgspec.Struct) -> None:
+        self.asked = message
+        if isinstance(message, Turns):
+            self.turns.append(message)
+
+    def hear(self, seconds: float) -> Values:
+        assert seconds > 0
+        if isinstance(self.asked, Turns):
+            on_processor = 1 - self.waiting if self.asked.clock == "cpu" else 1.0
+            value = self.call_seconds * self.asked.iterations * on_processor
+            seen = 0.0 if self.asked.together else self.waiting
+            return Values([value] * self.asked.blocks, waiting=seen)
+        assert isinstance(self.asked, Sample)
+        return Values([self.call_seconds * self.asked.iterations], waiting=self.waiting)
+
+    def ask(self, message: msgspec.Struct, seconds: float) -> Values:
+        self.tell(message)
+        return self.hear(seconds)
+
+
+def measured(
+    call_seconds: float,
+    *,
+    waiting: float = 0.0,
+    ready: Ready = TIME,
+    one_core: bool = True,
+    head_waiting: float | None = None,
+) -> tuple[PairedSamples, Turns]:
+    base = ScriptedWorker("base", call_seconds, waiting)
+    head = ScriptedWorker("head", call_seconds, waiting if head_waiting is None else head_waiting)
+    plan = SlicePlan(seconds=0.016, most_seconds=0.128, one_core=one_core)
+    found = measure_time(base, head, ready, plan, base_leads=True)  # type: ignore[arg-type]
+    assert [turns.leads for turns in head.turns] == [not turns.leads for turns in base.turns]
+    return found, base.turns[-1]
+
+
+def test_short_calls_are_taken_in_turns_by_the_cpu_clock():
+    found, turns = measured(1e-6)
+    assert not turns.together
+    assert found.method == "process CPU clock"
+    assert found.base == pytest.approx([1e-6] * turns.blocks)
+
+
+def test_long_calls_are_taken_together_where_the_arms_share_a_processor():
+    _, turns = measured(0.008)
+    assert turns.together
+    assert turns.blocks == FEWEST_BLOCKS
+    assert not measured(0.008, one_core=False)[1].together
+
+
+def test_a_call_as_long_as_the_launch_is_taken_once():
+    assert measured(1.0)[1].blocks == 1
+
+
+def test_what_waits_is_taken_in_turns_by_the_wall_clock():
+    found, turns = measured(0.05, waiting=0.5)
+    assert (turns.clock, turns.together) == ("wall", False)
+    assert found.method == "perf_counter"
+    assert found.base == pytest.approx([0.05] * turns.blocks)
+
+
+def test_a_short_wait_is_added_to_long_calls_of_either_arm():
+    found, turns = measured(0.008, waiting=0.02, head_waiting=0.1)
+    assert turns.together
+    assert found.base == pytest.approx([0.008] * turns.blocks)
+    assert found.head == pytest.approx([0.008] * turns.blocks)
+
+
+def test_the_authors_clock_stays():
+    _, turns = measured(0.008, ready=Ready("time", own_clock=True))
+    assert (turns.clock, turns.together) == ("wall", False)
+
+
+def test_a_target_that_may_run_once_is_run_once():
+    _, turns = measured(0.008, ready=Ready("time", fixed_iterations=1, most_samples=1))
+    assert (turns.blocks, turns.iterations, turns.together) == (1, 1, False)
