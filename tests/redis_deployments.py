@@ -9,12 +9,12 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from waiting import wait_until
 
 from pytest_jarvisperf import redis_server
 
@@ -41,13 +41,6 @@ def free_port() -> int:
         if port < 55000:
             return port
     raise RuntimeError("no free port below 55000")
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class Node:

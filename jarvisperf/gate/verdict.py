@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from bisect import bisect_left
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -57,9 +58,10 @@ def judge(
     now and then a launch is several per cent off, in all its forks. Source: Tukey and McLaughlin, "Less vulnerable
     confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963).
 
-    Every benchmark is looked at no more than `len(LOOKS)` times, and each look gets an equal part of the error
-    (Bonferroni), so that stopping early inflates nothing. The error of the sure interval is divided by the number of
-    tests in the suite as well.
+    Every benchmark is looked at no more than `len(LOOKS)` times, and each look spends a part of the error, so that
+    stopping early inflates nothing: in proportion to the launches that came since the look before. Source: Lan and
+    DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983). The error of the sure interval
+    is divided by the number of tests in the suite as well (Bonferroni).
 
     Args:
         log_ratios: For each benchmark log(head / base) of its launches, two or more; one number per launch, for
@@ -105,9 +107,17 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
         reach = -float(stdtrit(df, two_sided_error / 2)) * error
         return math.exp(centre - reach), math.exp(centre + reach)
 
-    usual = interval(INTERVAL_ERROR / len(LOOKS))
-    sure = interval(SUITE_ERROR / (len(LOOKS) * max(1, tests)))
+    spent = _spent(launches)
+    usual = interval(INTERVAL_ERROR * spent)
+    sure = interval(SUITE_ERROR * spent / max(1, tests))
     return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), launches)
+
+
+def _spent(launches: int) -> float:
+    """Give the share of the error that a look after so many launches spends, be it before its time."""
+    look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)
+    before = LOOKS[look - 1] if look else 0
+    return (LOOKS[look] - before) / LOOKS[-1]
 
 
 def _word(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:

@@ -11,6 +11,7 @@ import weakref
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from jarvisperf.cache.breaker import LONGEST_PAUSE_SECONDS, Breaker
 
@@ -32,13 +33,6 @@ class Patient:
         if self.is_well:
             self.breaker.close_circuit()
         return self.is_well
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def test_it_is_open_before_the_first_probe():

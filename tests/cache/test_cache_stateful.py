@@ -25,6 +25,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 from pytest_jarvisperf import redis_server
@@ -32,16 +33,8 @@ from pytest_jarvisperf.redis_faults import RedisFaults
 
 KEYS = ["a:1", "a:2", "b:1", "b:2"]
 MEMORY_SECONDS = 5.0
-SOON_SECONDS = 30.0
 LONGEST_CALL_SECONDS = 6.0  # far beyond any deadline, for a loaded machine; what hangs takes longer
 TAGS = {"a:1": ("odd",), "b:1": ("odd",), "a:2": (), "b:2": ("even",)}
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 class Server:

@@ -5,17 +5,11 @@ from __future__ import annotations
 import time
 
 import pytest
+from waiting import wait_until
 
 from jarvisperf.cache.messages import Message, from_bytes, to_bytes
 
 SOON_SECONDS = 20.0
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import wait_until
 
 from jarvisperf.cache import guarded
 from jarvisperf.cache.guarded import GuardedTier
@@ -75,13 +76,6 @@ class Switchable:
 
     def close(self) -> None:
         self.calls += 1
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.001)
 
 
 @pytest.fixture

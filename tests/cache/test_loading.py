@@ -11,17 +11,11 @@ from typing import TypedDict
 
 import msgspec
 import pytest
+from waiting import wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading
 
 SOON_SECONDS = 20.0
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
 
 
 def in_threads(count: int, call) -> list:

@@ -8,20 +8,13 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 from pytest_jarvisperf.redis_faults import RedisFaults
 
-SOON_SECONDS = 30.0
 CALL_SECONDS = 0.35  # what a call may take altogether by default
 SLACK_SECONDS = 1.5  # a machine under load
-
-
-def wait_until(holds) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 @pytest.fixture

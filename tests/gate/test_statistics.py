@@ -15,7 +15,7 @@ from scipy import stats
 from jarvisperf.gate.control import LAUNCH_COST_IN_BENCHMARKS, Control
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict import INTERVAL_ERROR, LOOKS, SUITE_ERROR, is_look, judge
+from jarvisperf.gate.verdict import INTERVAL_ERROR, LOOKS, SUITE_ERROR, _spent, is_look, judge
 
 positive = st.floats(min_value=1e-9, max_value=1e3)
 values = st.lists(st.floats(-10, 10), min_size=1, max_size=60)
@@ -165,8 +165,13 @@ def test_a_benchmark_at_its_threshold_is_called_regressed_in_no_more_than_one_of
     assert len(alarmed) <= stats.binom.ppf(1 - 1e-6, benchmarks, INTERVAL_ERROR / 2)
 
 
+def test_the_looks_together_spend_the_whole_error():
+    assert sum(_spent(look) for look in LOOKS) == 1
+    assert _spent(LOOKS[1] + 1) == _spent(LOOKS[2])
+
+
 def test_a_change_beyond_the_threshold_that_the_suite_cannot_be_sure_of_is_inconclusive():
-    ratios = suite(1.05, 0.012, 4, benchmarks=1, seed=3)
+    ratios = suite(1.05, 0.01, LOOKS[1], benchmarks=1, seed=3)
     alone = judge(ratios, {"b0": 0.02}, tests=1)["b0"]
     among_many = judge(ratios, {"b0": 0.02}, tests=100_000)["b0"]
     assert alone.interval[0] > 1.02

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from waiting import wait_until
 
 from jarvisperf.cache import SmartCache, cached
 from pytest_jarvisperf import redis_server
@@ -21,7 +22,6 @@ from pytest_jarvisperf import redis_server
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SOON_SECONDS = 60.0
 FALLBACK_SECONDS = 0.5
 SLACK = 4  # a machine under load
 
@@ -53,13 +53,6 @@ class Server:
     @property
     def client(self) -> redis.Redis:
         return redis.Redis.from_url(self.url)
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def wait_until_used(cache: SmartCache) -> None:

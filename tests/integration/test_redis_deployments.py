@@ -11,7 +11,8 @@ import pytest
 import redis
 from redis.cluster import ClusterNode
 from redis.sentinel import Sentinel
-from redis_deployments import cluster, running, tls_before, wait_until
+from redis_deployments import cluster, running, tls_before
+from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.redis_url import check_redis_url, parts_of_deployment
