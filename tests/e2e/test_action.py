@@ -1,0 +1,125 @@
+"""The shell of the GitHub action, run as GitHub runs it: in a checkout, with inputs and events in the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from git_project import GitProject
+
+ACTION = Path(__file__).parents[2] / "action.yml"
+SHELL = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"]  # as GitHub starts it
+NOTHING = dict.fromkeys(("AGAINST", "BEFORE", "GITHUB_BASE_REF", "THRESHOLD", "BUDGET", "SHARD", "PYTEST_WORDS"), "")
+
+
+def step(name: str) -> dict[str, Any]:
+    steps = yaml.safe_load(ACTION.read_text())["runs"]["steps"]
+    found: dict[str, Any] = next(step for step in steps if step.get("name") == name)
+    return found
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> GitProject:
+    """A checkout with a branch `main` and its remote twin."""
+    made = GitProject(pytester)
+    made.write("a.txt", "1")
+    made.commit()
+    made.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    return made
+
+
+def run(project: GitProject, name: str, tool: str, says: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run a step's script, with a tool in the place of the real one that notes its words."""
+    tools = project.root.parent / "tools"
+    tools.mkdir(exist_ok=True)
+    (tools / tool).write_text(f"#!/bin/sh\n{says}\n")
+    (tools / tool).chmod(0o755)
+    environ = {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}", "HOME": str(project.root), **given}
+    return subprocess.run(
+        [*SHELL, step(name)["run"]], cwd=project.root, env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def measured(project: GitProject, **given: str) -> list[str]:
+    """Give the words that pytest got, one a line."""
+    usual = {**NOTHING, "DEFAULT_BRANCH": "main", "PATHS": "benchmarks", "REPORT": str(project.root / "report")}
+    done = run(project, "Measure", "python", 'printf "%s\\n" "$@"', **{**usual, **given})
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_pull_request_is_compared_with_what_it_is_merged_into(project: GitProject):
+    project.git("checkout", "-q", "-b", "change")
+    project.write("b.txt", "2")
+    project.commit()
+    project.git("checkout", "-q", "main")
+    project.write("c.txt", "3")
+    base = project.commit()
+    project.git("merge", "-q", "--no-ff", "-m", "merged", "change")
+    assert f"--jarvis-against={base}" in measured(project, GITHUB_BASE_REF="main", BEFORE="1" * 40)
+
+
+def test_a_branch_that_is_not_merged_is_compared_with_its_target(project: GitProject):
+    assert "--jarvis-against=origin/main" in measured(project, GITHUB_BASE_REF="main")
+
+
+def test_a_push_is_compared_with_the_commit_before_where_that_is_there(project: GitProject):
+    before = project.git("rev-parse", "HEAD")
+    assert f"--jarvis-against={before}" in measured(project, BEFORE=before)
+    for gone in ("0" * 40, "1" * 40, ""):  # a new branch, a forced push, a schedule
+        assert "--jarvis-against=origin/main" in measured(project, BEFORE=gone)
+
+
+def test_inputs_stay_values_whatever_is_in_them(project: GitProject):
+    words = measured(project, AGAINST='v1 "$(touch hacked)"', THRESHOLD="5%; touch hacked", PYTEST_WORDS="-k fast")
+    assert '--jarvis-against=v1 "$(touch hacked)"' in words
+    assert "--jarvis-threshold=5%; touch hacked" in words
+    assert words[-2:] == ["-k", "fast"]
+    assert not (project.root / "hacked").exists()
+
+
+def test_an_old_report_is_gone_before_anything_is_measured(project: GitProject):
+    project.write("report/report.md", "of another day")
+    measured(project)
+    assert not (project.root / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("known", "expected"), [("41", "PATCH repos/o/r/issues/comments/41"), ("", "POST repos/o/r/issues/7/comments")]
+)
+def test_one_comment_is_written_and_then_updated(project: GitProject, known: str, expected: str):
+    project.write("report/report.md", "# Benchmarks")
+    says = f'case "$*" in *paginate*) echo "{known}";; *) echo "$@" >> calls;; esac'
+    given = {"REPORT": str(project.root / "report"), "PULL": "7", "NAME": "job all", "GITHUB_REPOSITORY": "o/r"}
+    done = run(project, "Comment", "gh", says, **given)
+    assert done.returncode == 0, done.stderr
+    assert expected in (project.root / "calls").read_text()
+    assert (project.root / "report" / "comment.md").read_text().startswith("<!-- jarvisperf job all -->\n# Benchmarks")
+
+
+def test_a_token_that_may_not_write_is_a_warning(project: GitProject):
+    project.write("report/report.md", "# Benchmarks")
+    given = {"REPORT": str(project.root / "report"), "PULL": "7", "NAME": "job all", "GITHUB_REPOSITORY": "o/r"}
+    done = run(project, "Comment", "gh", "exit 1", **given)
+    assert done.returncode == 0
+    assert done.stdout.startswith("::warning::jarvisperf could not write its comment")
+
+
+def test_without_a_report_there_is_no_comment(project: GitProject):
+    given = {"REPORT": str(project.root / "none"), "PULL": "7", "NAME": "job all", "GITHUB_REPOSITORY": "o/r"}
+    assert run(project, "Comment", "gh", "touch called", **given).returncode == 0
+    assert not (project.root / "called").exists()
+
+
+def test_every_value_that_a_script_uses_is_in_its_environment():
+
+    for name in ("Measure", "Comment"):
+        found = step(name)
+        used = set(re.findall(r"\$\{?([A-Z_]+)", found["run"]))
+        assert used - {"GITHUB_BASE_REF", "GITHUB_REPOSITORY"} <= set(found["env"])
+        assert "${{" not in found["run"]
