@@ -138,20 +138,20 @@ class ChromaStore:
             ValueError: Chroma refuses a filter.
         """
         collection = self.open()
-        if n_results > _NOT_WORTH_COUNTING:  # Chroma refuses numbers beyond 32 bits
-            n_results = min(n_results, max(1, self.count()))
         if self._exact:
             return self._query_exactly(collection, vectors, n_results, selection)
+        # Chroma refuses numbers beyond 32 bits. What was found is still what this many were wanted of.
+        most = n_results if n_results <= _NOT_WORTH_COUNTING else min(n_results, max(1, self.count()))
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
         try:
             answer = collection.query(
-                query_embeddings=list(vectors), n_results=n_results, include=include, **selection.filters
+                query_embeddings=list(vectors), n_results=most, include=include, **selection.filters
             )
         except Exception as error:
             raise self._explained(error, vectors.shape[1], selection) from error
         found = [found_in(answer, row, n_results) for row in range(len(vectors))]
         fewest = min(len(one.hits) for one in found)
-        if fewest < n_results and fewest < self._count_of(collection, selection):
+        if fewest < most and fewest < self._count_of(collection, selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
 

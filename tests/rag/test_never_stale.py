@@ -86,6 +86,16 @@ def test_new_metadata_of_a_known_text_is_found(rag):
     assert rag.search_cached("cats purr", n_results=1)[0].metadata == {"year": 2020}
 
 
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("asked", [{"n_results": 1001}, {"n_results": 251, "diversity": 0.5}])
+def test_an_answer_with_all_there_is_ends_with_any_addition_however_many_were_asked_for(make_rag, asked, exact):
+    rag = make_rag(exact=exact)
+    rag.batch_add_texts([OLD])
+    rag.search_cached("cats purr", **asked)
+    rag.batch_add_texts(["a zebra at the piano"])
+    assert len(rag.search_cached("cats purr", **asked)) == len(rag.search("cats purr", **asked)) == 2
+
+
 def test_another_rag_on_the_same_folder_and_cache_sees_the_write(rag, make_rag):
     other = make_rag()
     assert best(other) == best(rag) == OLD
