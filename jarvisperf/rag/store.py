@@ -68,7 +68,7 @@ class ChromaStore:
         self._home = home
         self._name = name
         self._changes = changes
-        self._exact = exact
+        self.exact = exact
         self._lock = threading.RLock()
         self._collection: Any = None
         self._max_batch = 0
@@ -138,7 +138,7 @@ class ChromaStore:
             ValueError: Chroma refuses a filter.
         """
         collection = self.open()
-        if self._exact:
+        if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma refuses numbers beyond 32 bits. What was found is still what this many were wanted of.
         most = n_results if n_results <= _NOT_WORTH_COUNTING else min(n_results, max(1, self.count()))

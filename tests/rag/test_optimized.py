@@ -87,6 +87,16 @@ def test_answers_of_two_embedders_are_kept_apart(make_rag, word_embedder):
     assert other.get_performance_stats()["cache_misses"] == 1
 
 
+def test_answers_of_an_exact_search_and_of_chromas_index_are_kept_apart(make_rag):
+    index, exact = make_rag(), make_rag(exact=True)
+    index.batch_add_texts(TEXTS)
+    index.search_cached("cats")
+    index.generate_context_cached("cats")
+    exact.search_cached("cats")
+    exact.generate_context_cached("cats")
+    assert exact.get_performance_stats()["cache_misses"] == 2
+
+
 def test_an_embedder_without_an_identity_is_not_cached(make_rag, word_embedder):
     unknown = word_embedder(None)
     rag = make_rag(model=unknown)
