@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 import threading
@@ -43,6 +44,14 @@ def test_adding_what_is_there_already_leaves_cached_answers_alone(rag):
     rag.batch_add_texts(["dogs"])
     rag.search_cached("cats", 5)
     assert rag.get_performance_stats()["cache_hits"] == 1
+
+
+def test_metadata_that_differs_only_between_infinities_nan_and_nothing_has_changed(rag):
+    for value in (None, math.inf, -math.inf, math.nan):
+        metadata = {"x": value, "y": 1}
+        report = rag.batch_add_texts(["cats"], metadatas=[metadata])
+        assert (report.unchanged, report.added + report.replaced) == (0, 1)
+        assert rag.batch_add_texts(["cats"], metadatas=[metadata]).unchanged == 1
 
 
 def test_another_model_embeds_the_same_texts_anew(make_rag, word_embedder):
@@ -277,6 +286,20 @@ def test_metadata_that_chroma_refuses_is_an_error_and_stores_nothing(rag, given)
     with pytest.raises((ValueError, TypeError, StoreError)):
         rag.batch_add_texts(["dogs"], metadatas=[given])
     assert everything(rag) == {"cats"}
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_list_after_which_chroma_could_read_nothing_is_refused_before_anything_is_written(rag, value):
+    rag.batch_add_texts(["cats"])
+    with pytest.raises(ValueError, match=r"metadata 1 has 'x': \[1\.0, -?(inf|nan)\]: give finite numbers in a list"):
+        rag.batch_add_texts(["dogs", "birds"], metadatas=[None, {"x": [1.0, value]}])
+    assert everything(rag) == {"cats"}
+
+
+def test_a_whole_number_of_more_than_64_bits_is_added_as_chroma_keeps_it(rag):
+    assert rag.batch_add_texts(["cats"], metadatas=[{"x": 2**70}]).added == 1
+    assert rag.batch_add_texts(["cats"], metadatas=[{"x": 2**70}]).unchanged == 1
+    assert rag.search("cats")[0].metadata == {"x": pytest.approx(2**70)}
 
 
 # Progress

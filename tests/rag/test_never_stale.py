@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import subprocess
@@ -94,6 +95,33 @@ def test_an_answer_with_all_there_is_ends_with_any_addition_however_many_were_as
     rag.search_cached("cats purr", **asked)
     rag.batch_add_texts(["a zebra at the piano"])
     assert len(rag.search_cached("cats purr", **asked)) == len(rag.search("cats purr", **asked)) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ({"language": {"$eq": "pt"}}, lambda where: where["language"].update({"$eq": "en"})),
+        ({"language": {"$in": ["pt"]}}, lambda where: where["language"]["$in"].append("en")),
+    ],
+)
+def test_a_filter_that_its_owner_changes_afterwards_is_the_old_one_for_its_answer(make_rag, where, change):
+    rag = make_rag()
+    rag.batch_add_texts([OLD], metadatas=[{"language": "pt"}])
+    asked = copy.deepcopy(where)
+    rag.search_cached("cats purr", where=where)
+    change(where)
+    rag.batch_add_texts([NEW], metadatas=[{"language": "pt"}])
+    found = rag.search_cached("cats purr", where=asked)
+    assert found == rag.search("cats purr", where=asked)
+    assert len(found) == 2
+
+
+def test_a_filter_that_changes_while_the_answer_is_computed_is_searched_as_it_was_asked(make_rag, embedder):
+    rag = make_rag()
+    rag.batch_add_texts([OLD, NEW], metadatas=[{"language": "pt"}, {"language": "en"}])
+    where = {"language": {"$eq": "pt"}}
+    embedder.before_query = lambda: where["language"].update({"$eq": "en"})
+    assert [result.text for result in rag.search_cached("cats purr", where=where)] == [OLD]
 
 
 def test_another_rag_on_the_same_folder_and_cache_sees_the_write(rag, make_rag):
