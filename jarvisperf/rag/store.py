@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.forks import tell_when_forked
 from jarvisperf.rag.found import Found, Hit, found_in
 from jarvisperf.rag.records import MARK, marked, without_mark
 from jarvisperf.rag.results import AddReport
@@ -69,10 +70,23 @@ class ChromaStore:
         self._name = name
         self._changes = changes
         self.exact = exact
+        # Taken in this order, and both before those of the home.
+        self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         self._collection: Any = None
+        self._of_the_parent: Any = None
+        self._closed = False
         self._max_batch = 0
         self._known_to_hold_documents = False
+        tell_when_forked(self)
+
+    def begin_anew(self) -> None:
+        """Open anew when it is used; that fails where the home does not allow it."""
+        self._write_lock = threading.RLock()
+        self._lock = threading.RLock()
+        if self._collection is not None:
+            # Kept: at its end Chroma would wait for threads that only the parent has.
+            self._of_the_parent, self._collection = self._collection, None
 
     @property
     def is_open(self) -> bool:
@@ -85,8 +99,14 @@ class ChromaStore:
         Raises:
             MissingPackageError: chromadb is not installed.
             StoreError: The store or the collection cannot be opened.
+            RuntimeError: The store has been closed.
         """
+        collection = self._collection
+        if collection is not None:  # without the lock: a write comes by while others may wait to open or to close
+            return collection
         with self._lock:
+            if self._closed:
+                raise RuntimeError("this OptimizedRAG is closed: make a new one")
             if self._collection is None:
                 client = self._home.connect()
                 try:
@@ -100,12 +120,12 @@ class ChromaStore:
             return self._collection
 
     def close(self) -> None:
-        """Close the collection; it opens again when it is used again."""
-        with self._lock:
+        """Close the collection for good, once the write that goes on has ended."""
+        with self._write_lock, self._lock:
+            self._closed = True
             if self._collection is not None:
-                self._collection = None
-                self._known_to_hold_documents = False
                 self._home.disconnect()
+                self._collection = None
 
     def count(self) -> int:
         """The number of passages."""
@@ -246,7 +266,19 @@ class ChromaStore:
             StoreInUseError: Another process has the folder open.
             StoreError: Chroma refuses the vectors.
             ValueError: Chroma refuses the metadata.
+            RuntimeError: The store has been closed.
         """
+        with self._write_lock:
+            return self._write(records, vectors, gone, recorded=recorded)
+
+    def _write(
+        self,
+        records: Sequence[Record],
+        vectors: NDArray[np.float32] | tuple[()],
+        gone: Callable[[], Sequence[str]],
+        *,
+        recorded: bool,
+    ) -> AddReport:
         collection = self.open()
         report = AddReport()
         removed: list[str] = []

@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -294,11 +297,128 @@ def test_writing_to_a_folder_that_another_process_has_open_is_refused_with_the_w
     assert best(rag) == NEW
 
 
-def test_the_lock_of_a_closed_rag_is_gone(make_rag, rag, tmp_path):
+def test_the_lock_outlives_a_copy_of_the_folder_by_this_process(rag, other_process_writes, tmp_path):
+    shutil.copytree(tmp_path / "chroma", tmp_path / "backup")
+    assert "StoreInUseError" in other_process_writes()
     rag.close()
+    assert other_process_writes() == ""
+
+
+@pytest.fixture
+def other_process_writes(tmp_path):
+    """What went wrong when another process wrote to the folder."""
     program = (
         "from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
         f"home = EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
         "home.settle('c'); home.writing('c').__enter__()"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    return lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+
+
+FORKING = """
+import os, sys, traceback
+sys.path.insert(0, {tests!r})
+from conftest import WordEmbedder
+from jarvisperf.cache import SmartCache
+from jarvisperf.rag import OptimizedRAG, StoreError
+def make(**changes):
+    return OptimizedRAG(**{{"path": {folder!r}, "cache": cache, "model": WordEmbedder(), **changes}})
+def in_a_child(work):
+    process = os.fork()
+    if process:
+        _, status = os.waitpid(process, 0)
+        assert status == 0, status
+        return
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+cache = SmartCache(None, {cache!r})
+"""
+
+
+@pytest.fixture
+def forking(tmp_path):
+    """Runs a program that may fork; its children's errors are its own."""
+    facts = {"tests": str(Path(__file__).parent), "folder": str(tmp_path / "chroma"), "cache": str(tmp_path / "shared")}
+
+    def run(program):
+        done = subprocess.run(
+            [sys.executable, "-c", FORKING.format(**facts) + program],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+def test_a_folder_that_was_opened_before_a_fork_is_refused_in_the_child_with_the_way_out(forking, require):
+    require("chromadb")
+    forking("""
+rag = make()
+rag.batch_add_texts(["cats purr"])
+cached = rag.search_cached("cats purr")
+def refused():
+    assert rag.closed or rag.search_cached("cats purr") == cached
+    uses = [] if rag.closed else [lambda: rag.search("cats"), lambda: rag.delete(ids=["x"])]
+    for use in [*uses, lambda: make().search("cats")]:
+        try:
+            use()
+        except StoreError as error:
+            assert "was opened before this process was forked" in str(error), error
+            assert "chroma run --path" in str(error), error
+        else:
+            raise AssertionError
+    assert rag.get_performance_stats()["chunks"] is None
+    rag.close()
+in_a_child(lambda: in_a_child(refused))
+in_a_child(refused)
+assert len(rag.search("cats")) == 1
+rag.batch_add_texts(["dogs"])
+rag.close()
+in_a_child(refused)
+""")
+
+
+def test_a_folder_that_is_opened_after_the_fork_only_can_be_used_in_the_child(forking, require):
+    require("chromadb")
+    forking("""
+rag = make()
+def works():
+    rag.batch_add_texts(["cats purr"])
+    assert len(rag.search("cats")) == 1
+    rag.close()
+in_a_child(works)
+rag.batch_add_texts(["dogs"])
+assert len(rag.search("cats")) == 2
+def works_elsewhere():
+    with make(path=rag._home._folder / "other") as other:
+        other.batch_add_texts(["cats purr"])
+        assert len(other.search("cats")) == 1
+in_a_child(works_elsewhere)
+""")
+
+
+def test_a_fork_does_not_keep_the_folder_locked(rag, other_process_writes):
+    process = os.fork()
+    if process == 0:
+        time.sleep(600)
+        os._exit(0)
+    try:
+        rag.close()
+        assert other_process_writes() == ""
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+def test_the_lock_of_a_closed_rag_is_gone(rag, other_process_writes):
+    rag.close()
+    assert other_process_writes() == ""
