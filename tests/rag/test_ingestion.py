@@ -174,6 +174,16 @@ def test_one_file_that_fails_is_reported_with_its_name_and_the_others_go_on(rag,
     assert "is not UTF-8 (byte 0)" in reasons["broken.txt"]
 
 
+def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other_file(rag, guide, tmp_path, require):
+    require("markdownify")
+    deep, rejected = tmp_path / "deep.html", tmp_path / "rejected.html"
+    deep.write_text(f"{'<div>' * 2000}cats purr{'</div>' * 2000}")
+    rejected.write_text("<p>dogs</p><![foo[x]]>")
+    report = rag.add_documents([rejected, deep, guide])
+    assert {failure.path for failure in report.failures} <= {str(rejected)}  # newer versions of Python read it
+    assert {str(deep), str(guide)} <= rag.sources().keys()
+
+
 def test_one_path_is_not_several(rag, guide):
     for path in (guide, str(guide)):
         with pytest.raises(TypeError, match="paths is the"):
