@@ -69,8 +69,8 @@ def choose_model(named: str | os.PathLike[str] | None, setting: str | None) -> M
 def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
     """Identify a model by its files: 32 hexadecimal digits, the same for the same model wherever it lies.
 
-    Every byte counts. Files of more than 1 MiB count by their SHA-256, which the hub's cache has as their name, and which
-    is kept for others, so that gigabytes of weights cost time only once. Documentation and hidden files do not count.
+    Every byte counts. Files of more than 1 MiB count by their SHA-256, which the hub's cache has as their name, and
+    which is kept for others: gigabytes of weights cost time only once. Documentation and hidden files do not count.
 
     Args:
         folder: The model's folder.
