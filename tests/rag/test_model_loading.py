@@ -6,6 +6,8 @@ import pytest
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
 
+pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit a small machine
+
 
 @pytest.fixture(scope="module")
 def saved_in_bfloat16(tmp_path_factory, require):
