@@ -352,7 +352,7 @@ def forking(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,  # a hang is what it would be without the refusal
         )
         assert done.returncode == 0, done.stderr
 

@@ -117,7 +117,7 @@ assert len(rag._home.read_state().heads) == 3, rag._home.read_state()
 assert rag.search("cats purr", 1)[0].text == {NEW!r}
 assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
 
 
