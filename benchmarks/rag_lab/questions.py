@@ -101,5 +101,21 @@ OPPOSITES: tuple[tuple[str, str], ...] = (
     ("O contrato permite cancelar?", "O contrato não permite cancelar?"),
     ("Como adiciono um usuário ao grupo?", "Como removo um usuário do grupo?"),
     ("O Atlântico é mais fundo que o Pacífico?", "O Pacífico é mais fundo que o Atlântico?"),
+    ("Which drinks have no sugar?", "Which drinks have sugar?"),
+    ("Payments to the bank", "Payments by the bank"),
+    ("Who is the president?", "Who was the president?"),
+    ("What is in water?", "What is water?"),
+    ("How do I log in?", "How do I log?"),
+    ("What does the heart do?", "What is the heart?"),
+    ("vitamin A", "vitamin"),
+    ("Who can receive type O blood?", "Who can receive type blood?"),
+    ("How do I stop a DoS attack?", "How do I stop an attack?"),
+    ("What is C++?", "What is C#?"),
+    ("What is .NET?", "What is net?"),
+    ("-5 degrees", "5 degrees"),
+    ("Quem é o presidente?", "Quem foi o presidente?"),
+    ("Qual é a população de São Paulo?", "Qual é a população de Paulo?"),
 )
-"""Pairs of questions that mean something else, by a negation, an antonym, a number or the order; written by hand."""
+"""Pairs of questions that mean something else, by a negation, an antonym, a number, the order, a small word or a sign;
+written by hand.
+"""

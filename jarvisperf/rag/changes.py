@@ -70,7 +70,7 @@ class ChangeLog:
         step = _Step(previous, change)
         try:
             packed = _encoder.encode(step)
-        except (TypeError, UnicodeEncodeError):  # a value in the metadata that has no encoding
+        except (TypeError, OverflowError, UnicodeEncodeError):  # a value in the metadata that has no encoding
             return
         self._cache().set(_key(token), packed, ttl=KEPT_SECONDS)
         self._hold(token, step)

@@ -32,8 +32,9 @@ def extract_html(path: Path) -> Extracted:
 
     Raises:
         MissingPackageError: markdownify is not installed.
+        DocumentError: The file is damaged.
     """
-    return Extracted(_markdown_of(path.read_bytes()))
+    return Extracted(_markdown_of(path.read_bytes(), path))
 
 
 def extract_docx(path: Path) -> Extracted:
@@ -52,7 +53,7 @@ def extract_docx(path: Path) -> Extracted:
             html = mammoth.convert_to_html(file).value
         except Exception as error:  # zipfile's, XML's and mammoth's own
             raise DocumentError(f"{path} is no readable Word file: {' '.join(str(error).split())}") from error
-    return Extracted(_markdown_of(html.encode()))
+    return Extracted(_markdown_of(html.encode(), path))
 
 
 def extract_pdf(path: Path) -> Extracted:
@@ -84,13 +85,21 @@ def extract_pdf(path: Path) -> Extracted:
     return Extracted(text, tuple(starts))
 
 
-def _markdown_of(html: bytes) -> str:
+def _markdown_of(html: bytes, path: Path) -> str:
     try:
         from bs4 import BeautifulSoup
+        from bs4.builder import ParserRejectedMarkup
         from markdownify import MarkdownConverter
     except ImportError as error:
         raise missing_package("markdownify") from error
-    soup = BeautifulSoup(html, "html.parser")
+    try:
+        soup = BeautifulSoup(html, "html.parser")
+    except ParserRejectedMarkup as error:
+        raise DocumentError(f"{path} is no readable HTML: {' '.join(str(error).split())}") from error
     for tag in soup(["script", "style", "template", "noscript"]):
         tag.decompose()
-    return str(MarkdownConverter(heading_style="ATX").convert_soup(soup.body or soup))
+    body = soup.body or soup
+    try:
+        return str(MarkdownConverter(heading_style="ATX").convert_soup(body))
+    except RecursionError:  # nested some hundred levels deep: better its text than nothing
+        return str(body.get_text("\n"))

@@ -6,11 +6,13 @@ them; what is decided here is only whether a passage certainly fails one. "Not s
 
 from __future__ import annotations
 
+import copy
+import math
 import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+from jarvisperf.rag.canonical import canonical_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +28,7 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def checked_filter(name: str, given: Filter | None) -> Filter | None:
-    """The filter, if it has the look of one.
+    """A copy of the filter, if it has the look of one: the caller may change his own while an answer is cached.
 
     Raises:
         TypeError: It is no dictionary, or holds values that no filter can have.
@@ -39,7 +41,7 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
     if not given:
         raise ValueError(f"{name} is {{}}: give a condition such as {_example(name)}, or None for no filter")
     canonical(name, given)
-    return given
+    return copy.deepcopy(given)
 
 
 def canonical(name: str, given: Filter | None) -> str:
@@ -51,8 +53,8 @@ def canonical(name: str, given: Filter | None) -> str:
     if given is None:
         return ""
     try:
-        return msgspec.json.encode(given, order="deterministic").decode()
-    except (TypeError, UnicodeEncodeError) as error:
+        return canonical_text(given)
+    except (TypeError, OverflowError, UnicodeEncodeError) as error:
         raise TypeError(f"{name} is {given!r}: give strings, numbers, booleans and lists of them ({error})") from error
 
 
@@ -83,7 +85,7 @@ def _match_one(key: str, condition: Any, metadata: Mapping[str, Any]) -> bool | 
 
 
 def _compare(operation: str, wanted: Any, value: Any) -> bool | None:
-    if isinstance(value, list | tuple):  # lists in metadata have rules of their own
+    if isinstance(value, list | tuple) or not _is_stored_as_it_is(value):  # lists in metadata have rules of their own
         return None
     if operation in {"$eq", "$ne"}:
         found = _equal(value, wanted)
@@ -104,6 +106,11 @@ def _equal(value: Any, wanted: Any) -> bool | None:
         return False
     # Between types (1 and 1.0, 1 and True) Chroma has its own mind.
     return value == wanted if type(value) is type(wanted) else None
+
+
+def _is_stored_as_it_is(value: Any) -> bool:
+    # Chroma keeps no infinity or NaN, and makes a float of what has more than 64 bits.
+    return math.isfinite(value) if isinstance(value, float) else not isinstance(value, int) or abs(value) < 2**63
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
@@ -129,6 +130,10 @@ def _check_metadata(index: int, metadata: Metadata) -> Metadata:
         raise TypeError(f"metadata {index} is {metadata!r}: give a dictionary or None")
     if MARK in metadata:
         raise ValueError(f"metadata {index} has the key {MARK!r}, which is this package's own: name it otherwise")
+    for name, value in metadata.items():
+        # Chroma 1.5.9 takes it, and can never read the collection again.
+        if isinstance(value, list | tuple) and any(isinstance(one, float) and not math.isfinite(one) for one in value):
+            raise ValueError(f"metadata {index} has {name!r}: {value!r}: give finite numbers in a list")
     return metadata
 
 

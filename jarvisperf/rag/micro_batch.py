@@ -6,6 +6,7 @@ thread of its own to start, to stop or to lose in a fork.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class MicroBatcher:
         self._embed = embed
         self._model_lock = model_lock
         self._most = most
-        self._waiting: list[_Waiting] = []
+        self._waiting: deque[_Waiting] = deque()
 
     def vector(self, text: str) -> Any:
         """The vector of a text; an error of ``embed`` reaches everyone whose text was in the batch."""
@@ -54,8 +55,10 @@ class MicroBatcher:
         return mine.vector
 
     def _serve(self, mine: _Waiting) -> None:
-        batch, self._waiting[: self._most] = self._waiting[: self._most], []
+        batch: list[_Waiting] = []
         try:
+            while self._waiting and len(batch) < self._most:
+                batch.append(self._waiting.popleft())  # one by one: others may come at any moment
             vectors = self._embed([one.text for one in batch])
             for one, vector in zip(batch, vectors, strict=True):
                 one.vector = vector
@@ -63,5 +66,5 @@ class MicroBatcher:
             for one in batch:
                 one.error = error
         except BaseException:  # an interrupt is for this thread alone
-            self._waiting[:0] = [one for one in batch if one is not mine]
+            self._waiting.extendleft(one for one in reversed(batch) if one is not mine)
             raise

@@ -41,7 +41,9 @@ def load_model(choice: ModelChoice, options: ModelOptions) -> Any:
             truncate_dim=options.truncate_dim,
             prompts=None if options.prompts is None else dict(options.prompts),
         )
-        return model.bfloat16() if options.uses_bfloat16 else model
+        if options.backend != "torch":
+            return model
+        return model.bfloat16() if options.uses_bfloat16 else model.float()  # its files may be in another dtype
     except ImportError as error:
         raise MissingPackageError(
             f"the backend {options.backend!r} is not installed: pip install"

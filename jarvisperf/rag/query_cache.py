@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-KEY_SCHEMA = "2"  # to be raised when the form of keys or of cached answers changes
+KEY_SCHEMA = "3"  # to be raised when the form of keys or of cached answers changes
 _KEY_BYTES = 20
 _MOST_REMEMBERED: Final = 4096
 _RENEW_AFTER_CHANGES: Final = 32  # from here on the way from the entry's generation is long: store it with the present

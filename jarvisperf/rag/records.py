@@ -10,8 +10,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from jarvisperf.rag.canonical import canonical_text
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
@@ -36,9 +35,9 @@ def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) ->
     if model is None:
         return ""
     try:
-        beside = msgspec.json.encode(metadata, order="sorted").decode() if metadata else ""
+        beside = canonical_text(metadata) if metadata else ""
         return hashlib.blake2b(framed(model, text, beside), digest_size=_MARK_BYTES).hexdigest()
-    except (TypeError, UnicodeEncodeError):  # Chroma will say what is wrong with it
+    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will say what is wrong with it
         return ""
 
 

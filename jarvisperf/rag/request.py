@@ -37,9 +37,10 @@ class SearchRequest:
     diversity: float | None
     hybrid: bool
 
-    def question(self, kind: str, model: str, *more: str) -> Question:
-        """The question that the cache is asked."""
+    def question(self, kind: str, model: str, *more: str, exact: bool) -> Question:
+        """The question that the cache is asked; ``exact`` as for :class:`jarvisperf.rag.store.ChromaStore`."""
         options = (
+            repr(exact),
             str(self.n_results),
             canonical("where", self.selection.where),
             canonical("where_document", self.selection.where_document),

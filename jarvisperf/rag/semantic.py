@@ -2,15 +2,14 @@
 
 Cosine similarity cannot tell "enable" from "disable": pairs of opposites lie nearer than many paraphrases. So a
 question counts as the same only where its vector is near enough *and* its content words are the same in the same
-order; what may differ are articles, prepositions and the like, case and punctuation. Negations and question words
-count as content. This finds few paraphrases and is meant to: ``benchmarks/semantic_tier.py`` measures both.
+order; what may differ are a few words that only hold a sentence together, case, and the punctuation after a word. This
+finds few paraphrases and is meant to: ``benchmarks/rag_lab/semantic_tier.py`` measures both.
 
 What it saves is the search only, for the query must be embedded to be compared.
 """
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
@@ -19,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
 
 _MOST_QUESTIONS: Final = 1024
-_WORD = re.compile(r"\w+")
+_BEFORE_A_WORD: Final = "¿¡"
+_AFTER_A_WORD: Final = "?.,;:"  # other signs are content: C++, C#, -5, .NET, 5!
 
-# Words that only hold a sentence together, English and Portuguese. None that negates, asks, compares or counts.
-_ENGLISH: Final = ("a an the of to in on at for by", "is are was were be been do does did please me")
-_PORTUGUESE: Final = ("o os as um uma uns umas de do da dos das em no na nos nas", "ao aos à às é são foi")
-_FUNCTION_WORDS: Final = frozenset(" ".join(_ENGLISH + _PORTUGUESE).split())
+# English, and Portuguese. No word that negates, asks, compares, counts, or says when, whither or by whom; and none that
+# is something else in the other language (no, do), a letter (vitamin A, type O) or an abbreviation (OS, DoS).
+_FUNCTION_WORDS: Final = frozenset({"the", "an", "of", "is", "are", "be", "please", "é", "uns", "umas"})
 
 
 def same_words(one: str, other: str) -> bool:
@@ -34,7 +33,7 @@ def same_words(one: str, other: str) -> bool:
 
 def content_words(text: str) -> tuple[str, ...]:
     """The words that carry the meaning, in their order; all of them where there are no others."""
-    words = tuple(_WORD.findall(text.casefold()))
+    words = tuple(word.lstrip(_BEFORE_A_WORD).rstrip(_AFTER_A_WORD) or word for word in text.casefold().split())
     return tuple(word for word in words if word not in _FUNCTION_WORDS) or words
 
 

@@ -71,7 +71,7 @@ class SentenceTransformerEmbedder:
                 choice = choose_model(self._named, self._setting)
                 folder = choice.folder()
                 if folder is not None:
-                    self._identity = f"sentence-transformers:2:{fingerprint(folder)}:{self._options.identity()}"
+                    self._identity = f"sentence-transformers:3:{fingerprint(folder)}:{self._options.identity()}"
                 elif choice.is_folder:
                     raise not_found(choice, "there is no such folder")
         return self._identity

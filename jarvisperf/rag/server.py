@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.errors import StoreError, missing_package
+from jarvisperf.rag.forks import tell_when_forked
 from jarvisperf.rag.generation import BEFORE_THE_FIRST, State, new_generation
 from jarvisperf.rag.server_http import GoneError, RecordsClient
 
@@ -56,13 +57,19 @@ class ServerHome:
         self._new_token = new_token
         self._clock = clock
         self._lease_seconds = lease_seconds
-        self._writer = new_token()
-        self._token = BEFORE_THE_FIRST
-        self._write_lock = threading.Lock()
         self._first_seen: dict[tuple[str, str], float] = {}
-        self._first_seen_lock = threading.Lock()
         self._last: State | None = None
         self._client: Any = None
+        self.begin_anew()
+        tell_when_forked(self)
+
+    def begin_anew(self) -> None:
+        """Be a writer of its own: two with one name would overwrite each other's record, and hide a write."""
+        self._writer = self._new_token()
+        self._token = BEFORE_THE_FIRST
+        self._write_lock = threading.Lock()
+        self._first_seen_lock = threading.Lock()
+        self._client = None
 
     def connect(self) -> Any:
         """Connect and return the client.

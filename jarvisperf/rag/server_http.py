@@ -6,7 +6,6 @@ The paths are those of the server's own description, ``/openapi.json`` (API vers
 from __future__ import annotations
 
 import http.client
-import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from jarvisperf.rag.errors import StoreError
+from jarvisperf.rag.forks import tell_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,12 @@ class RecordsClient:
         self._id: str | None = None
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
-        self._process = 0
+        tell_when_forked(self)
+
+    def begin_anew(self) -> None:
+        """Leave the connection to the parent."""
+        self._lock = threading.Lock()
+        self._connection = None
 
     def create(self) -> None:
         """Make the collection unless it is there."""
@@ -114,8 +119,6 @@ class RecordsClient:
         raise AssertionError("unreachable")
 
     def _opened(self) -> http.client.HTTPConnection:
-        if self._process != os.getpid():  # a forked child must not share its parent's socket
-            self._connection, self._process = None, os.getpid()
         if self._connection is None:
             make = http.client.HTTPSConnection if self.ssl else http.client.HTTPConnection
             self._connection = make(self.host, self.port, timeout=TIMEOUT_SECONDS)

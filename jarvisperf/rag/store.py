@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.forks import tell_when_forked
 from jarvisperf.rag.found import Found, Hit, found_in
 from jarvisperf.rag.records import MARK, marked, without_mark
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.survival import unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
 
 SPACE = "cosine"
 
-_INCLUDED = ["documents", "metadatas", "distances"]
+_PASSAGE = ("documents", "metadatas")
+_INCLUDED = [*_PASSAGE, "distances"]
 _NOT_WORTH_COUNTING = 1000  # to ask for more results than there are passages is slower than to count them, from here
 _PAGE = 10_000
+# Chroma asks SQLite for the texts of all that it found in one statement, which takes 32,766 variables.
+_MOST_TEXTS_AT_ONCE = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,24 @@ class ChromaStore:
         self._home = home
         self._name = name
         self._changes = changes
-        self._exact = exact
+        self.exact = exact
+        # Taken in this order, and both before those of the home.
+        self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         self._collection: Any = None
+        self._of_the_parent: Any = None
+        self._closed = False
         self._max_batch = 0
         self._known_to_hold_documents = False
+        tell_when_forked(self)
+
+    def begin_anew(self) -> None:
+        """Open anew when it is used; that fails where the home does not allow it."""
+        self._write_lock = threading.RLock()
+        self._lock = threading.RLock()
+        if self._collection is not None:
+            # Kept: at its end Chroma would wait for threads that only the parent has.
+            self._of_the_parent, self._collection = self._collection, None
 
     @property
     def is_open(self) -> bool:
@@ -85,8 +102,14 @@ class ChromaStore:
         Raises:
             MissingPackageError: chromadb is not installed.
             StoreError: The store or the collection cannot be opened.
+            RuntimeError: The store has been closed.
         """
+        collection = self._collection
+        if collection is not None:  # without the lock: a write comes by while others may wait to open or to close
+            return collection
         with self._lock:
+            if self._closed:
+                raise RuntimeError("this OptimizedRAG is closed: make a new one")
             if self._collection is None:
                 client = self._home.connect()
                 try:
@@ -100,12 +123,12 @@ class ChromaStore:
             return self._collection
 
     def close(self) -> None:
-        """Close the collection; it opens again when it is used again."""
-        with self._lock:
+        """Close the collection for good, once the write that goes on has ended."""
+        with self._write_lock, self._lock:
+            self._closed = True
             if self._collection is not None:
-                self._collection = None
-                self._known_to_hold_documents = False
                 self._home.disconnect()
+                self._collection = None
 
     def count(self) -> int:
         """The number of passages."""
@@ -138,20 +161,24 @@ class ChromaStore:
             ValueError: Chroma refuses a filter.
         """
         collection = self.open()
-        if n_results > _NOT_WORTH_COUNTING:  # Chroma refuses numbers beyond 32 bits
-            n_results = min(n_results, max(1, self.count()))
-        if self._exact:
+        if self.exact:
+            return self._query_exactly(collection, vectors, n_results, selection)
+        # Chroma refuses numbers beyond 32 bits. What was found is still what this many were wanted of.
+        most = n_results if n_results <= _NOT_WORTH_COUNTING else min(n_results, max(1, self.count()))
+        if most > _MOST_TEXTS_AT_ONCE:
             return self._query_exactly(collection, vectors, n_results, selection)
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
-        try:
-            answer = collection.query(
-                query_embeddings=list(vectors), n_results=n_results, include=include, **selection.filters
-            )
-        except Exception as error:
-            raise self._explained(error, vectors.shape[1], selection) from error
-        found = [found_in(answer, row, n_results) for row in range(len(vectors))]
+        at_once = _MOST_TEXTS_AT_ONCE // most
+        found: list[Found] = []
+        for start in range(0, len(vectors), at_once):
+            part = list(vectors[start : start + at_once])
+            try:
+                answer = collection.query(query_embeddings=part, n_results=most, include=include, **selection.filters)
+            except Exception as error:
+                raise self._explained(error, vectors.shape[1], selection) from error
+            found += [found_in(answer, row, n_results) for row in range(len(part))]
         fewest = min(len(one.hits) for one in found)
-        if fewest < n_results and fewest < self._count_of(collection, selection):
+        if fewest < most and fewest < self._count_of(collection, selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
 
@@ -171,11 +198,8 @@ class ChromaStore:
         """The passages with these ids, those that are there, with their distance to a query's vector."""
         import numpy as np
 
-        got = self.open().get(ids=list(ids), include=["documents", "metadatas", "embeddings"])
         hits = {}
-        for key, text, metadata, row in zip(
-            *(got[part] for part in ("ids", "documents", "metadatas", "embeddings")), strict=True
-        ):
+        for key, text, metadata, row in self._get(ids, "documents", "metadatas", "embeddings"):
             length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             hits[key] = Hit(key, text or "", without_mark(metadata), 1.0 - float(row @ vector) / length, row)
         return hits
@@ -194,24 +218,16 @@ class ChromaStore:
 
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
         """For each of these ids that is there, what tells its content: see :func:`jarvisperf.rag.records.mark_of`."""
-        known = self.open().get(ids=list(ids), include=["metadatas"])
-        rows = zip(known["ids"], known["metadatas"], strict=True)
-        return {key: str((metadata or {}).get(MARK, "")) for key, metadata in rows}
+        return {key: str((metadata or {}).get(MARK, "")) for key, metadata in self._get(ids, "metadatas")}
 
     def existing(self, ids: Sequence[str]) -> list[str]:
         """Those of these ids that are there."""
-        collection = self.open()
-        distinct = list(dict.fromkeys(ids))
-        found: list[str] = []
-        for start in range(0, len(distinct), self._max_batch):
-            found += collection.get(ids=distinct[start : start + self._max_batch], include=[])["ids"]
-        return found
+        return [key for (key,) in self._get(ids)]
 
     def marks_of_source(self, source: str, prefix: str) -> dict[str, str]:
         """Like :meth:`marks`, for the passages of a source whose ids begin with ``prefix``."""
-        found = self.open().get(where={"source": source}, include=["metadatas"])
-        rows = zip(found["ids"], found["metadatas"], strict=True)
-        return {key: str((metadata or {}).get(MARK, "")) for key, metadata in rows if key.startswith(prefix)}
+        found = self.ids(Selection(where={"source": source}))
+        return self.marks([key for key in found if key.startswith(prefix)])
 
     def sources(self) -> dict[str, int]:
         """How many passages there are of each source, in the order of the sources' names."""
@@ -246,7 +262,19 @@ class ChromaStore:
             StoreInUseError: Another process has the folder open.
             StoreError: Chroma refuses the vectors.
             ValueError: Chroma refuses the metadata.
+            RuntimeError: The store has been closed.
         """
+        with self._write_lock:
+            return self._write(records, vectors, gone, recorded=recorded)
+
+    def _write(
+        self,
+        records: Sequence[Record],
+        vectors: NDArray[np.float32] | tuple[()],
+        gone: Callable[[], Sequence[str]],
+        *,
+        recorded: bool,
+    ) -> AddReport:
         collection = self.open()
         report = AddReport()
         removed: list[str] = []
@@ -274,7 +302,7 @@ class ChromaStore:
         import numpy as np
 
         try:
-            stored = collection.get(**selection.filters, include=["documents", "metadatas", "embeddings"])
+            stored = collection.get(**selection.filters, include=["embeddings"])
         except Exception as error:
             raise self._explained(error, vectors.shape[1], selection) from error
         keys = np.asarray(stored["ids"], dtype=object)
@@ -284,7 +312,7 @@ class ChromaStore:
         if rows.shape[1] != vectors.shape[1]:
             raise self._misfit(vectors.shape[1], f"it holds vectors of {rows.shape[1]}")
         norms = np.maximum(np.linalg.norm(rows, axis=1), np.finfo(np.float32).tiny)
-        found = []
+        orders: list[list[tuple[int, float]]] = []
         for vector in np.asarray(vectors, dtype=np.float64):
             length = max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             # Rounded, so that equal vectors are equally far whatever their place in the sum; then the id decides.
@@ -293,22 +321,28 @@ class ChromaStore:
             last = np.partition(distances, n_results - 1)[n_results - 1] if n_results < len(keys) else np.inf
             chosen = np.flatnonzero(distances <= last).tolist()
             order = sorted(chosen, key=lambda row: (distances[row], keys[row]))[:n_results]
-            found.append(
-                Found(
-                    [
-                        Hit(
-                            stored["ids"][row],
-                            stored["documents"][row] or "",
-                            without_mark(stored["metadatas"][row]),
-                            float(distances[row]),
-                            stored["embeddings"][row],
-                        )
-                        for row in order
-                    ],
-                    n_results,
-                )
+            orders.append([(row, float(distances[row])) for row in order])
+        wanted = {keys[row] for order in orders for row, _ in order}
+        passages = {key: (text or "", without_mark(told)) for key, text, told in self._get(wanted, *_PASSAGE)}
+        return [
+            Found(
+                [
+                    Hit(keys[row], *passages[keys[row]], distance, stored["embeddings"][row])
+                    for row, distance in order
+                    if keys[row] in passages  # or else it was removed just now
+                ],
+                n_results,
             )
-        return found
+            for order in orders
+        ]
+
+    def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
+        """The id and these parts of each passage that is there; in portions, for Chroma takes so many ids at once."""
+        collection = self.open()
+        distinct = list(dict.fromkeys(ids))
+        for start in range(0, len(distinct), self._max_batch):
+            got = collection.get(ids=distinct[start : start + self._max_batch], include=list(parts))
+            yield from zip(got["ids"], *(got[part] for part in parts), strict=True)
 
     def _count_of(self, collection: Any, selection: Selection) -> int:
         return len(self.ids(selection)) if selection.filters else int(collection.count())

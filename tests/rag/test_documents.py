@@ -108,6 +108,25 @@ def test_an_html_file_is_split_along_its_headings_without_scripts_and_in_its_own
     assert whole.count("A sentence of some words.") == 60
 
 
+def test_of_a_file_that_is_nested_too_deeply_for_markdown_the_text_is_taken(write, require):
+    require("markdownify")
+    deep = f"<script>alert(1)</script>{'<div>' * 2000}<p>Cats purr.</p>{'</div>' * 2000}<p>Dogs bark.</p>"
+    (passage,) = read_passages(write("a.html", f"<html><body>{deep}</body></html>"))
+    assert passage.text.split("\n") == ["Cats purr.", "Dogs bark."]
+
+
+def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, require):
+    require("markdownify")
+    rejected = require("bs4.builder").ParserRejectedMarkup
+
+    def reject(*_):
+        raise rejected("unknown keyword\nin marked section")
+
+    monkeypatch.setattr("bs4.BeautifulSoup", reject)  # which markup it rejects differs between versions of Python
+    with pytest.raises(DocumentError, match=r"a\.html is no readable HTML: unknown keyword in marked section$"):
+        read_passages(write("a.html", "<p>Cats purr.</p>"))
+
+
 def pdf(*pages):
     """A PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text on each page."""
     count = len(pages)

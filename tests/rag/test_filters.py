@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import uuid
 
 import pytest
@@ -70,6 +71,9 @@ def test_a_passage_that_clearly_fails_is_excluded(where, metadata):
         ({"x": 1}, {"x": 1.0}),
         ({"x": {"$contains": "a"}}, {"x": "b"}),
         ({"x": "a"}, {"x": ["b"]}),
+        ({"x": {"$ne": math.inf}}, {"x": math.inf}),
+        ({"x": {"$lt": 5}}, {"x": math.nan}),
+        ({"x": {"$ne": 2**63}}, {"x": 2**63}),
         ({"#document": {"$contains": "a"}}, None),
         ({"x": {"$gt": 2, "$lt": 3}}, {"x": 1}),
     ],
@@ -83,12 +87,18 @@ def test_the_order_of_keys_changes_nothing():
     assert canonical("where", {"a": 1}) != canonical("where", {"a": "1"})
 
 
+def test_infinities_nan_and_nothing_are_four_filters():
+    values = [math.inf, -math.inf, math.nan, None]
+    assert len({canonical("where", {"a": {"$in": [value]}}) for value in values}) == 4
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
         ("x = 1", TypeError, "where is 'x = 1': give a dictionary such as {'language': 'pt'}, or None"),
         ({}, ValueError, "where is {}: give a condition"),
         ({"x": object()}, TypeError, "give strings, numbers, booleans and lists of them"),
+        ({"x": {"$in": [2**70, math.inf]}}, TypeError, "give strings, numbers, booleans and lists of them"),
     ],
 )
 def test_what_is_no_filter_is_refused_with_an_example(given, error, message):

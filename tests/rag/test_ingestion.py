@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import subprocess
 import sys
 import threading
@@ -43,6 +44,14 @@ def test_adding_what_is_there_already_leaves_cached_answers_alone(rag):
     rag.batch_add_texts(["dogs"])
     rag.search_cached("cats", 5)
     assert rag.get_performance_stats()["cache_hits"] == 1
+
+
+def test_metadata_that_differs_only_between_infinities_nan_and_nothing_has_changed(rag):
+    for value in (None, math.inf, -math.inf, math.nan):
+        metadata = {"x": value, "y": 1}
+        report = rag.batch_add_texts(["cats"], metadatas=[metadata])
+        assert (report.unchanged, report.added + report.replaced) == (0, 1)
+        assert rag.batch_add_texts(["cats"], metadatas=[metadata]).unchanged == 1
 
 
 def test_another_model_embeds_the_same_texts_anew(make_rag, word_embedder):
@@ -165,6 +174,16 @@ def test_one_file_that_fails_is_reported_with_its_name_and_the_others_go_on(rag,
     assert "is not UTF-8 (byte 0)" in reasons["broken.txt"]
 
 
+def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other_file(rag, guide, tmp_path, require):
+    require("markdownify")
+    deep, rejected = tmp_path / "deep.html", tmp_path / "rejected.html"
+    deep.write_text(f"{'<div>' * 2000}cats purr{'</div>' * 2000}")
+    rejected.write_text("<p>dogs</p><![foo[x]]>")
+    report = rag.add_documents([rejected, deep, guide])
+    assert {failure.path for failure in report.failures} <= {str(rejected)}  # newer versions of Python read it
+    assert {str(deep), str(guide)} <= rag.sources().keys()
+
+
 def test_one_path_is_not_several(rag, guide):
     for path in (guide, str(guide)):
         with pytest.raises(TypeError, match="paths is the"):
@@ -277,6 +296,20 @@ def test_metadata_that_chroma_refuses_is_an_error_and_stores_nothing(rag, given)
     with pytest.raises((ValueError, TypeError, StoreError)):
         rag.batch_add_texts(["dogs"], metadatas=[given])
     assert everything(rag) == {"cats"}
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_list_after_which_chroma_could_read_nothing_is_refused_before_anything_is_written(rag, value):
+    rag.batch_add_texts(["cats"])
+    with pytest.raises(ValueError, match=r"metadata 1 has 'x': \[1\.0, -?(inf|nan)\]: give finite numbers in a list"):
+        rag.batch_add_texts(["dogs", "birds"], metadatas=[None, {"x": [1.0, value]}])
+    assert everything(rag) == {"cats"}
+
+
+def test_a_whole_number_of_more_than_64_bits_is_added_as_chroma_keeps_it(rag):
+    assert rag.batch_add_texts(["cats"], metadatas=[{"x": 2**70}]).added == 1
+    assert rag.batch_add_texts(["cats"], metadatas=[{"x": 2**70}]).unchanged == 1
+    assert rag.search("cats")[0].metadata == {"x": pytest.approx(2**70)}
 
 
 # Progress

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import itertools
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jarvisperf.rag.micro_batch import MicroBatcher
+from jarvisperf.rag.micro_batch import MicroBatcher, _Waiting
 
 
 class Model:
@@ -66,3 +68,41 @@ def test_an_error_reaches_everyone_in_the_batch_and_the_next_one_works(model):
         with pytest.raises(ValueError, match="bad text"):
             future.result()
     assert MicroBatcher(model.embed, threading.Lock(), 2).vector("c") == "C"
+
+
+def test_a_text_that_comes_while_a_batch_is_put_together_is_not_lost_whatever_the_moment():
+    for moment in itertools.count():
+        batcher = MicroBatcher(lambda texts: [text.upper() for text in texts], threading.Lock(), 32)
+        late = _Waiting("late")
+        steps = itertools.count()
+
+        def arrive(frame, event, _, batcher=batcher, late=late, steps=steps, moment=moment):
+            frame.f_trace_opcodes = frame.f_code.co_name == "_serve"
+            if event == "opcode" and next(steps) == moment:
+                batcher._waiting.append(late)
+            return arrive
+
+        tracer = sys.gettrace()
+        sys.settrace(arrive)
+        try:
+            assert batcher.vector("first") == "FIRST"
+        finally:
+            sys.settrace(tracer)
+        if next(steps) <= moment:
+            break
+        assert late.served or late in batcher._waiting
+    assert moment > 10
+
+
+def test_after_an_interrupt_the_others_still_wait_in_their_order(model):
+    batcher = MicroBatcher(model.embed, threading.Lock(), 3)
+    others = [_Waiting("a"), _Waiting("b")]
+    batcher._waiting.extend(others)
+
+    def interrupted(texts):
+        raise KeyboardInterrupt
+
+    batcher._embed = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        batcher.vector("c")
+    assert list(batcher._waiting) == others

@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
 from jarvisperf.rag.embedder import embedder_for
 from jarvisperf.rag.errors import ModelNotFoundError
+from jarvisperf.rag.file_digests import FileDigests
 from jarvisperf.rag.models import HUB_MODEL, choose_model, fingerprint, hub_snapshot
 from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
+
+
+@pytest.fixture(autouse=True)
+def _no_digests_of_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("JARVISPERF_CACHE_DIR", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -69,6 +77,39 @@ def test_weights_that_changed_give_another_fingerprint(model_folder, place):
     weights[place : place + 400_000] = b"\1" * len(weights[place : place + 400_000])
     (model_folder / "model.safetensors").write_bytes(weights)
     assert fingerprint(model_folder) != before
+
+
+@pytest.mark.parametrize("place", range(5_000, 3 << 20, 300_000))
+def test_a_single_number_that_changed_in_the_weights_gives_another_fingerprint(model_folder, place):
+    before = fingerprint(model_folder)
+    weights = bytearray(3 << 20)
+    weights[place] = 1
+    (model_folder / "model.safetensors").write_bytes(weights)
+    assert fingerprint(model_folder) != before
+
+
+def test_the_weights_of_a_model_are_read_once_by_all_processes(model_folder, tmp_path, monkeypatch):
+    later = lambda: time.time_ns() + 10**10  # noqa: E731
+    before = fingerprint(model_folder, FileDigests(tmp_path / "digests", later))
+    monkeypatch.setattr("hashlib.file_digest", None)
+    assert fingerprint(model_folder, FileDigests(tmp_path / "digests", later)) == before
+
+
+def test_weights_in_the_cache_of_the_hub_are_known_by_their_name_and_the_same_as_elsewhere(
+    model_folder, tmp_path, monkeypatch
+):
+    before = fingerprint(model_folder)
+    repository = tmp_path / "models--org--model"
+    snapshot = repository / "snapshots" / "abc"
+    for folder in (repository / "blobs", snapshot):
+        folder.mkdir(parents=True)
+    for number, file in enumerate(sorted(model_folder.iterdir())):
+        is_large = file.suffix == ".safetensors"
+        blob = repository / "blobs" / (hashlib.sha256(file.read_bytes()).hexdigest() if is_large else f"{number}" * 40)
+        file.rename(blob)
+        (snapshot / file.name).symlink_to(blob)
+    monkeypatch.setattr("hashlib.file_digest", None)
+    assert fingerprint(snapshot) == before
 
 
 def test_a_config_that_changed_gives_another_fingerprint(model_folder):

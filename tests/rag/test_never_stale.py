@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -84,6 +88,43 @@ def test_new_metadata_of_a_known_text_is_found(rag):
     best(rag)
     rag.batch_add_texts([OLD], metadatas=[{"year": 2020}])
     assert rag.search_cached("cats purr", n_results=1)[0].metadata == {"year": 2020}
+
+
+@pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.parametrize("asked", [{"n_results": 1001}, {"n_results": 251, "diversity": 0.5}])
+def test_an_answer_with_all_there_is_ends_with_any_addition_however_many_were_asked_for(make_rag, asked, exact):
+    rag = make_rag(exact=exact)
+    rag.batch_add_texts([OLD])
+    rag.search_cached("cats purr", **asked)
+    rag.batch_add_texts(["a zebra at the piano"])
+    assert len(rag.search_cached("cats purr", **asked)) == len(rag.search("cats purr", **asked)) == 2
+
+
+@pytest.mark.parametrize(
+    ("where", "change"),
+    [
+        ({"language": {"$eq": "pt"}}, lambda where: where["language"].update({"$eq": "en"})),
+        ({"language": {"$in": ["pt"]}}, lambda where: where["language"]["$in"].append("en")),
+    ],
+)
+def test_a_filter_that_its_owner_changes_afterwards_is_the_old_one_for_its_answer(make_rag, where, change):
+    rag = make_rag()
+    rag.batch_add_texts([OLD], metadatas=[{"language": "pt"}])
+    asked = copy.deepcopy(where)
+    rag.search_cached("cats purr", where=where)
+    change(where)
+    rag.batch_add_texts([NEW], metadatas=[{"language": "pt"}])
+    found = rag.search_cached("cats purr", where=asked)
+    assert found == rag.search("cats purr", where=asked)
+    assert len(found) == 2
+
+
+def test_a_filter_that_changes_while_the_answer_is_computed_is_searched_as_it_was_asked(make_rag, embedder):
+    rag = make_rag()
+    rag.batch_add_texts([OLD, NEW], metadatas=[{"language": "pt"}, {"language": "en"}])
+    where = {"language": {"$eq": "pt"}}
+    embedder.before_query = lambda: where["language"].update({"$eq": "en"})
+    assert [result.text for result in rag.search_cached("cats purr", where=where)] == [OLD]
 
 
 def test_another_rag_on_the_same_folder_and_cache_sees_the_write(rag, make_rag):
@@ -256,11 +297,128 @@ def test_writing_to_a_folder_that_another_process_has_open_is_refused_with_the_w
     assert best(rag) == NEW
 
 
-def test_the_lock_of_a_closed_rag_is_gone(make_rag, rag, tmp_path):
+def test_the_lock_outlives_a_copy_of_the_folder_by_this_process(rag, other_process_writes, tmp_path):
+    shutil.copytree(tmp_path / "chroma", tmp_path / "backup")
+    assert "StoreInUseError" in other_process_writes()
     rag.close()
+    assert other_process_writes() == ""
+
+
+@pytest.fixture
+def other_process_writes(tmp_path):
+    """What went wrong when another process wrote to the folder."""
     program = (
         "from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
         f"home = EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
         "home.settle('c'); home.writing('c').__enter__()"
     )
-    subprocess.run([sys.executable, "-c", program], check=True)
+    return lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
+
+
+FORKING = """
+import os, sys, traceback
+sys.path.insert(0, {tests!r})
+from conftest import WordEmbedder
+from jarvisperf.cache import SmartCache
+from jarvisperf.rag import OptimizedRAG, StoreError
+def make(**changes):
+    return OptimizedRAG(**{{"path": {folder!r}, "cache": cache, "model": WordEmbedder(), **changes}})
+def in_a_child(work):
+    process = os.fork()
+    if process:
+        _, status = os.waitpid(process, 0)
+        assert status == 0, status
+        return
+    status = 1
+    try:
+        work()
+        status = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+cache = SmartCache(None, {cache!r})
+"""
+
+
+@pytest.fixture
+def forking(tmp_path):
+    """Runs a program that may fork; its children's errors are its own."""
+    facts = {"tests": str(Path(__file__).parent), "folder": str(tmp_path / "chroma"), "cache": str(tmp_path / "shared")}
+
+    def run(program):
+        done = subprocess.run(
+            [sys.executable, "-c", FORKING.format(**facts) + program],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,  # a hang is what it would be without the refusal
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run
+
+
+def test_a_folder_that_was_opened_before_a_fork_is_refused_in_the_child_with_the_way_out(forking, require):
+    require("chromadb")
+    forking("""
+rag = make()
+rag.batch_add_texts(["cats purr"])
+cached = rag.search_cached("cats purr")
+def refused():
+    assert rag.closed or rag.search_cached("cats purr") == cached
+    uses = [] if rag.closed else [lambda: rag.search("cats"), lambda: rag.delete(ids=["x"])]
+    for use in [*uses, lambda: make().search("cats")]:
+        try:
+            use()
+        except StoreError as error:
+            assert "was opened before this process was forked" in str(error), error
+            assert "chroma run --path" in str(error), error
+        else:
+            raise AssertionError
+    assert rag.get_performance_stats()["chunks"] is None
+    rag.close()
+in_a_child(lambda: in_a_child(refused))
+in_a_child(refused)
+assert len(rag.search("cats")) == 1
+rag.batch_add_texts(["dogs"])
+rag.close()
+in_a_child(refused)
+""")
+
+
+def test_a_folder_that_is_opened_after_the_fork_only_can_be_used_in_the_child(forking, require):
+    require("chromadb")
+    forking("""
+rag = make()
+def works():
+    rag.batch_add_texts(["cats purr"])
+    assert len(rag.search("cats")) == 1
+    rag.close()
+in_a_child(works)
+rag.batch_add_texts(["dogs"])
+assert len(rag.search("cats")) == 2
+def works_elsewhere():
+    with make(path=rag._home._folder / "other") as other:
+        other.batch_add_texts(["cats purr"])
+        assert len(other.search("cats")) == 1
+in_a_child(works_elsewhere)
+""")
+
+
+def test_a_fork_does_not_keep_the_folder_locked(rag, other_process_writes):
+    process = os.fork()
+    if process == 0:
+        time.sleep(600)
+        os._exit(0)
+    try:
+        rag.close()
+        assert other_process_writes() == ""
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+def test_the_lock_of_a_closed_rag_is_gone(rag, other_process_writes):
+    rag.close()
+    assert other_process_writes() == ""

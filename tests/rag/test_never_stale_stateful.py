@@ -48,7 +48,7 @@ FILTERS = st.sampled_from(
 ASKED = st.fixed_dictionaries(
     {
         "query": QUERIES,
-        "n_results": st.integers(1, 4),
+        "n_results": st.one_of(st.integers(1, 4), st.sampled_from([251, 1001])),
         "where": FILTERS,
         "min_score": st.sampled_from([None, None, 0.0, 0.3]),
         "diversity": st.sampled_from([None, None, None, 0.5]),

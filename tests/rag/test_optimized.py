@@ -87,6 +87,16 @@ def test_answers_of_two_embedders_are_kept_apart(make_rag, word_embedder):
     assert other.get_performance_stats()["cache_misses"] == 1
 
 
+def test_answers_of_an_exact_search_and_of_chromas_index_are_kept_apart(make_rag):
+    index, exact = make_rag(), make_rag(exact=True)
+    index.batch_add_texts(TEXTS)
+    index.search_cached("cats")
+    index.generate_context_cached("cats")
+    exact.search_cached("cats")
+    exact.generate_context_cached("cats")
+    assert exact.get_performance_stats()["cache_misses"] == 2
+
+
 def test_an_embedder_without_an_identity_is_not_cached(make_rag, word_embedder):
     unknown = word_embedder(None)
     rag = make_rag(model=unknown)
@@ -415,6 +425,47 @@ def test_a_closed_rag_says_so(filled):
     ):
         with pytest.raises(RuntimeError, match="closed"):
             use()
+
+
+def test_closing_waits_for_a_write_in_another_thread(filled, monkeypatch):
+    (doomed,) = (found.id for found in filled.search("cats purr", 1))
+    store, existing = filled._store, filled._store.existing
+    within, go_on = threading.Event(), threading.Event()
+    removed = []
+
+    def slow(ids):
+        if store._home._lock.within_process._is_owned():
+            within.set()
+            go_on.wait(60)
+        return existing(ids)
+
+    monkeypatch.setattr(store, "existing", slow)
+    threads = [
+        threading.Thread(target=lambda: removed.append(filled.delete(ids=[doomed])), daemon=True),
+        threading.Thread(target=filled.close, daemon=True),
+    ]
+    threads[0].start()
+    assert within.wait(60)
+    threads[1].start()
+    threads[1].join(0.3)
+    go_on.set()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert removed == [1]
+
+
+def test_what_still_adds_when_a_rag_is_closed_stops_and_opens_nothing(make_rag, filled):
+    def texts_until_closed():
+        yield "more"
+        filled.close()
+        yield "too late"
+
+    with pytest.raises(RuntimeError, match="this OptimizedRAG is closed: make a new one") as caught:
+        filled.batch_add_texts(texts_until_closed(), batch_size=1)
+    assert "1 passages of this call were stored before this" in caught.value.__notes__[0]
+    assert not filled._store.is_open
+    assert make_rag().get_performance_stats()["documents"] is None
 
 
 def test_closing_one_rag_leaves_others_on_the_same_folder_open(make_rag, filled):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +89,36 @@ def test_the_mark_of_a_client_that_died_is_resolved_when_it_has_stood_for_the_le
         assert after.heads != before.heads
         assert home.read_state() == after
     home.disconnect()
+
+
+def test_forked_processes_are_writers_of_their_own(server, name, tmp_path):
+    program = f"""
+import os, sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import WordEmbedder
+from jarvisperf.cache import SmartCache
+from jarvisperf.rag import OptimizedRAG
+cache = SmartCache(None, {str(tmp_path / "shared")!r})
+rag = OptimizedRAG(chroma_url={server!r}, collection={name!r}, cache=cache, model=WordEmbedder(), exact=True,
+                   embedding_cache=False)
+rag.batch_add_texts([{OLD!r}])
+rag.search_cached("cats purr", 1)
+for text in ({NEW!r}, "dogs"):
+    process = os.fork()
+    if process == 0:
+        status = 1
+        try:
+            rag.batch_add_texts([text])
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(process, 0)[1] == 0
+assert len(rag._home.read_state().heads) == 3, rag._home.read_state()
+assert rag.search("cats purr", 1)[0].text == {NEW!r}
+assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_server_that_is_not_there_is_named(word_embedder):

