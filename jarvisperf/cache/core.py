@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from jarvisperf.cache.codec import Codec
     from jarvisperf.cache.entry import Entry
     from jarvisperf.cache.guarded import GuardedTier
+    from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.memory import MemoryTier
     from jarvisperf.cache.names import Names
     from jarvisperf.cache.pattern import KeyPattern
-    from jarvisperf.cache.redis_tier import Lease
     from jarvisperf.cache.remote import RemoteTier
     from jarvisperf.cache.stripes import Stripe
     from jarvisperf.cache.versions import Versions
@@ -352,8 +352,7 @@ class Core:
         """Write a value to every tier; whether one holds it."""
         held, encoded = self._prepared(value)
         stripe = self.stripes.of(key)
-        with stripe.lock:
-            stripe.changes += 1
+        with stripe:
             self._fillings.void([key])
             heard = stripe.state()
             version = self.versions.next()
@@ -545,9 +544,15 @@ class Core:
 
     # --- filling, by whoever computes a value
 
-    def take_lease(self, key: str, held_version: int, seconds: float) -> tuple[bool, Lease | None]:
-        """Ask whether the value of a key may be computed here; the lease is None where no Redis is in use."""
-        return (True, None) if self.remote is None else self.remote.take_lease(key, held_version, seconds)
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask whether the value of a key may be computed here; None: it may, for no Redis is in use.
+
+        Args:
+            key: The key.
+            held_version: Of the value in Redis that is to be replaced; None: none was found.
+            seconds: After that long somebody else may compute it, too.
+        """
+        return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
 
     def release(self, key: str, lease: Lease | None) -> None:
         """Give a lease back."""
@@ -569,14 +574,13 @@ class Core:
         held, encoded = self._prepared(value)
         stripe = self.stripes.of(key)
         try:
-            with stripe.lock:
+            with stripe:
                 if filling.is_void:
                     self.release(key, lease)
                     return held
                 version = self.versions.next()
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
-                stripe.changes += 1
                 self._hold(key, held, life, version)
                 self.sets += 1
             if filling.was_heard_of:

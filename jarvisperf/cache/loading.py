@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.flights import Flight, Landed
+from jarvisperf.cache.marks import Refusal
 from jarvisperf.cache.options import checked_seconds
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.core import Core, Found, Life
     from jarvisperf.cache.fillings import Filling
-    from jarvisperf.cache.redis_tier import Lease
+    from jarvisperf.cache.marks import Lease
     from jarvisperf.cache.smart import SmartCache
 
 logger = logging.getLogger(__name__)
@@ -233,12 +235,12 @@ def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: 
 
 def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Generator[Step, Any, Landed]:
     pause = _FIRST_PAUSE_SECONDS
-    held_version = old.version if old is not None else 0
+    held_version = (old.version if old is not None else 0) or None
     while True:
         filling = core.begin_fill(key, order.life.tags)
-        may, lease = yield Run(lambda: core.take_lease(key, held_version, LEASE_SECONDS))
-        if may:
-            return (yield from _make_under(core, order, filling, lease))
+        answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
+        if not isinstance(answer, Refusal):
+            return (yield from _make_under(core, order, filling, answer))
         core.abandon(filling, None)
         if old is not None:  # another process refreshes it
             return _landed(core, old)
@@ -247,6 +249,8 @@ def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Gene
         found: Found | None = yield Run(lambda: core.look(key))
         if found is not None:
             return _landed(core, found)
+        # A value that is there and was not found cannot be used (it has expired, say): it is to be replaced.
+        held_version = answer.held_version
 
 
 def _make_under(core: Core, order: Order, filling: Filling, lease: Lease | None) -> Generator[Step, Any, Landed]:

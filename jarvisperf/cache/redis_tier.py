@@ -15,12 +15,13 @@ import math
 import re
 import time
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
 from jarvisperf.cache import marks, redis_scripts
 from jarvisperf.cache.envelope import VERSION_OFFSET
+from jarvisperf.cache.marks import Lease, Refusal
 from jarvisperf.cache.messages import Message, to_bytes
 from jarvisperf.cache.redis_connect import Limits, link_to
 from jarvisperf.cache.redis_link import SCAN_BATCH
@@ -42,20 +43,6 @@ _GLOB_SPECIAL = re.compile(rb"([*?\[\]\\^-])")
 _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
 # A mark outlives its lease by far, so that a slow holder may still fill the key if nobody else took or voided it.
 _LEASE_MARK_SECONDS: Final = 3600.0
-
-
-class Lease(NamedTuple):
-    """The right to fill one key.
-
-    Attributes:
-        token: In the mark that the key holds; empty: the key holds a value, to be replaced.
-        version: Of that value.
-        changes: How often a pattern or tag had been invalidated.
-    """
-
-    token: bytes
-    version: int
-    changes: int
 
 
 class RedisStore:
@@ -248,25 +235,24 @@ class RedisStore:
         for names in self.link.scan(_glob(self._names.prefix)):
             self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
-    def take_lease(self, key: str, held_version: int, lease_seconds: float) -> Lease | None:
-        """Ask for the right to fill a key; None: somebody else has it.
+    def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
+        """Ask for the right to fill a key.
 
         Args:
             key: The key.
-            held_version: Of the value that is to be replaced; 0: none was found.
+            held_version: Of the value that is to be replaced; None: none was found.
             lease_seconds: After that long somebody else may get it.
         """
         name, token = self._names.name(key), marks.new_token()
-        if held_version:
-            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
-            asking: Command = (of_refresh, ("SET", of_refresh, token, "NX", "PX", _milliseconds(lease_seconds)))
-        else:
+        if held_version is None:
             stay = _milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
             asking = _script(redis_scripts.LEASE, name, token, _milliseconds(lease_seconds), stay)
+        else:
+            asking = _script(redis_scripts.REFRESH, self._refresh_name(name), token, _milliseconds(lease_seconds))
         granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
-        if held_version:
-            return Lease(b"", held_version, int(changes or 0)) if granted else None
-        return Lease(token, 0, int(changes or 0)) if granted == 1 else None
+        if granted == 1:
+            return Lease(b"" if held_version is not None else token, held_version or 0, int(changes or 0))
+        return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
         """Hold what the holder of a lease has computed, and say so; False: it came too late, something has changed."""
@@ -285,7 +271,7 @@ class RedisStore:
             script = _script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)
             self.link.call(*_flat(script))
         else:
-            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
+            of_refresh = self._refresh_name(name)
             self.link.call(of_refresh, "UNLINK", of_refresh)
 
     @property
@@ -330,6 +316,9 @@ class RedisStore:
 
     def _tag_name(self, tag: str) -> bytes:
         return self._tag_prefix + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+
+    def _refresh_name(self, name: bytes) -> bytes:
+        return self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
 
     def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
         try:

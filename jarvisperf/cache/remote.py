@@ -16,8 +16,9 @@ from jarvisperf.cache.tier import Write
 if TYPE_CHECKING:
     import random
 
+    from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.pending import Snapshot
-    from jarvisperf.cache.redis_tier import Lease, RedisStore
+    from jarvisperf.cache.redis_tier import RedisStore
     from jarvisperf.cache.versions import Versions
 
 # What was deleted by others meanwhile is only known while the tombstone stands.
@@ -61,15 +62,10 @@ class RemoteTier(GuardedTier):
             otherwise=None,
         )
 
-    def take_lease(self, key: str, held_version: int, seconds: float) -> tuple[bool, Lease | None]:
-        """Ask for the right to fill a key: whether it may be filled, and the lease, None where Redis is down."""
-
-        def take() -> tuple[bool, Lease | None]:
-            lease = self._store.take_lease(key, held_version, seconds)
-            return lease is not None, lease
-
-        down: tuple[bool, Lease | None] = (True, None)
-        return self.ask(take, down)
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask for the right to fill a key; None: Redis is down, so there is nobody to ask."""
+        down: Lease | Refusal | None = None
+        return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
 
     def fill(self, write: Write, lease: Lease) -> bool:
         """Hold what was computed under a lease; False: something has changed since."""

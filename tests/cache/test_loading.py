@@ -13,7 +13,8 @@ import msgspec
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading
+from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading, marks
+from jarvisperf.cache.marks import Lease
 
 SOON_SECONDS = 20.0
 
@@ -147,9 +148,70 @@ def test_two_caches_on_one_redis_make_a_value_once(make_cache, real_redis):
 def test_a_lease_whose_holder_is_gone_expires(make_cache, real_redis, monkeypatch):
     monkeypatch.setattr(loading, "LEASE_SECONDS", 0.2)
     cache = make_cache(real_redis.url)
-    assert cache._core.take_lease("k", 0, 0.2)[0]  # and never heard of again
+    assert isinstance(cache._core.take_lease("k", None, 0.2), Lease)  # and never heard of again
     assert cache.get_or_set("k", lambda: "v") == "v"
     assert cache.get("k") == "v"
+
+
+def soon(call):
+    """Give what a call returns, or fail where it goes on waiting."""
+    results: list = []
+    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
+    thread.start()
+    thread.join(SOON_SECONDS)
+    assert results
+    return results[0]
+
+
+def leave_stale(cache, clock, wall_clock) -> None:
+    cache.get_or_set("k", lambda: "old", ttl=10, stale_ttl=1000)
+    clock.advance(50)
+    wall_clock.advance(50)
+
+
+def leave_expired_by_this_clock(cache, clock, wall_clock) -> None:
+    cache.set("k", "old", ttl=1000)
+    cache._core.memory.clear()
+    wall_clock.advance(2000)
+
+
+def leave_of_an_old_generation(cache, clock, wall_clock) -> None:
+    cache.set("k", "old")
+    cache._core.memory.clear()
+    cache._core.remote._store.begin_generation()
+
+
+@pytest.mark.parametrize("leave", [leave_stale, leave_expired_by_this_clock, leave_of_an_old_generation])
+def test_a_value_in_redis_that_cannot_be_used_is_replaced_and_not_waited_for(
+    make_cache, real_redis, clock, wall_clock, leave
+):
+    cache = make_cache(real_redis.url, clock=clock, wall_clock=wall_clock)
+    leave(cache, clock, wall_clock)
+    assert cache.get("k") is None
+    other = make_cache(real_redis.url, clock=clock, wall_clock=wall_clock)
+    slow = Slow()
+    threads = [threading.Thread(target=each.get_or_set, args=("k", slow), daemon=True) for each in (cache, other)]
+    for thread in threads:
+        thread.start()
+    assert soon(lambda: cache.get_or_set("k", slow)) == [1]
+    for thread in threads:
+        thread.join(SOON_SECONDS)
+    assert slow.runs == 1
+    for each in (cache, other):
+        each._core.memory.clear()
+        assert each.get("k") == [1]
+
+
+@pytest.mark.parametrize("held_version", [None, 5], ids=["nothing there", "a value to be replaced"])
+def test_a_lease_that_is_asked_for_again_for_want_of_a_reply_is_granted_again(
+    make_cache, real_redis, monkeypatch, held_version
+):
+    store = make_cache(real_redis.url)._core.remote._store
+    monkeypatch.setattr(marks, "new_token", lambda: b"t" * 16)
+    for _ in range(2):
+        assert isinstance(store.take_lease("k", held_version, 30), Lease)
+    monkeypatch.setattr(marks, "new_token", lambda: b"u" * 16)
+    assert not isinstance(store.take_lease("k", held_version, 30), Lease)
 
 
 def test_a_slow_holder_still_fills_the_key_if_nobody_took_it(make_cache, real_redis, monkeypatch):
