@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -91,16 +90,15 @@ def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
     from jarvisperf.cache.redis_tier import RedisStore
     from jarvisperf.cache.remote import RemoteTier
 
-    sender = uuid.uuid4().bytes
     wait_seconds = max(_LONGEST_WAIT_FOR_REDIS_SECONDS, connect + reply)
-    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions, sender)
+    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
     # In the background, for a host name that cannot be resolved can take many seconds.
     remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
     core = Core(
         names, codec, secret, memory, remote, disk,
         versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
     )  # fmt: skip
-    coherence = Coherence(core, remote, store, sender, jitter)
+    coherence = Coherence(core, remote, store, jitter)
     coherence.start()
     if remote.available:
         coherence.wait(wait_seconds)

@@ -614,12 +614,15 @@ class Core:
         self._fillings.hear_where(lambda _: True)
         self.memory.clear()
 
-    def hear_of_keys(self, keys: Collection[str], version: int) -> None:
-        """Drop from memory what is older than another process's change."""
+    def hear_of_keys(self, keys: Collection[str]) -> None:
+        """Drop from memory what another process changed.
+
+        Whatever its version: of two that write at once Redis keeps what comes last, and that may be the older version.
+        """
         for key in keys:
             self.stripes.of(key).heard += 1
             self._fillings.hear([key])
-            self.memory.drop_older(key, version)
+            self.memory.delete(key)
 
     def hear_of_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
         """Drop from memory what another process invalidated."""

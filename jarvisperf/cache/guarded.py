@@ -220,6 +220,9 @@ class GuardedTier:
     def after_fork(self) -> None:
         """Make locks anew: another thread of the parent may have held them."""
         self._lock = threading.RLock()
+        self.usable = threading.Event()
+        if self.available:
+            self.usable.set()
         self._breaker.after_fork()
 
     def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:

@@ -168,11 +168,6 @@ class MemoryTier:
         """Remove keys; returns those that were there."""
         return {key for key in keys if self.delete(key)}
 
-    def drop_older(self, key: str, version: int) -> bool:
-        """Remove the entry of a key if its version is below; whether it was."""
-        entry = self.entries.get(key)
-        return entry is not None and entry.version < version and self._drop(key, entry)
-
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Give the keys that match and have not expired."""
         now = self._clock()
@@ -207,7 +202,10 @@ class MemoryTier:
 
     def after_fork(self) -> None:
         """Take a new lock: in a child, the old one may be held by a thread that does not exist there."""
+        was_changing = self._lock.locked()
         self._lock = threading.Lock()
+        if was_changing:  # and stopped half-way
+            self.clear()
 
     def hits(self) -> int:
         """Count the reads of entries."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 import re
 import time
+import uuid
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,9 +54,9 @@ class RedisStore:
         names: Of the namespace.
         limits: The timeouts.
         versions: Gives the versions of deletions.
-        sender: Which cache this is, in messages.
 
     Attributes:
+        sender: Which cache this is, in messages; a forked child is another one.
         generation: Of the namespace; values of an older one are not read.
         invalidations: Of patterns and tags, as far as they were heard of.
         missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
@@ -75,7 +76,6 @@ class RedisStore:
         names: Names,
         limits: Limits,
         versions: Versions,
-        sender: bytes = b"",
     ) -> None:
         self.link, self.place = link_to(where, limits)
         self.generation = 0
@@ -83,7 +83,7 @@ class RedisStore:
         self.missed_invalidations = False
         self._names = names
         self._versions = versions
-        self._sender = sender
+        self.sender = uuid.uuid4().bytes
         space = names.prefix[:-1]
         self.channel = space + b"#changes"
         self._count_name = space + b"#count"
@@ -288,6 +288,10 @@ class RedisStore:
         if self.invalidations is not None:
             self.invalidations += 1
 
+    def after_fork(self) -> None:
+        """Take another name: parent and child hear each other's messages."""
+        self.sender = uuid.uuid4().bytes
+
     def close(self) -> None:
         """Close the connections."""
         self.link.close()
@@ -348,7 +352,7 @@ class RedisStore:
         self.generation = max(self.generation, int(raised))
 
     def _publishing(self, kind: Kind, names: Sequence[str], version: int) -> Command:
-        message = Message(self._sender, kind, version, self.generation, tuple(names))
+        message = Message(self.sender, kind, version, self.generation, tuple(names))
         return self.channel, ("PUBLISH", self.channel, to_bytes(message))
 
     def _publish(self, kind: Kind, names: Sequence[str]) -> None:

@@ -50,6 +50,11 @@ class RemoteTier(GuardedTier):
         self.corrupt += 1
         self.change(lambda: self._store.discard(key), lambda: self._note_deleted([key]), otherwise=None)
 
+    def after_fork(self) -> None:
+        """Make locks anew, and take another name."""
+        super().after_fork()
+        self._store.after_fork()
+
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Hold bytes unless there is a value or a mark; True also where Redis is down and so holds nothing."""
         return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)

@@ -182,13 +182,17 @@ def test_a_replaced_entry_has_only_the_tags_of_the_new_one(clock):
     assert tier.invalidate_tags(["y"]) == {"a"}
 
 
-def test_only_an_older_version_is_dropped(clock):
+def test_a_child_that_was_forked_in_the_middle_of_a_change_begins_with_nothing(clock):
     tier = MemoryTier(10, clock)
-    hold(tier, "a", version=5)
-    assert not tier.drop_older("a", 5)
-    assert not tier.drop_older("b", 9)
-    assert tier.drop_older("a", 6)
-    assert len(tier) == 0
+    hold(tier, "a", tags=("x",))
+    tier.after_fork()
+    assert tier.live("a") is not None
+    with tier._lock:  # as a thread of the parent
+        del tier._keys_by_tag["x"]
+        tier.after_fork()
+    assert tier.size() == (0, 0)
+    hold(tier, "a", tags=("x",))
+    assert tier.invalidate_tags(["x"]) == {"a"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("hdrt"), st.integers(0, 7)), max_size=80), st.integers(1, 5))
