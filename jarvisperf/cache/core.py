@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.codec import Codec
     from jarvisperf.cache.entry import Entry
     from jarvisperf.cache.guarded import GuardedTier
+    from jarvisperf.cache.local import DiskTier
     from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.memory import MemoryTier
     from jarvisperf.cache.names import Names
@@ -97,7 +98,7 @@ class Core:
         secret: bytes | None,
         memory: MemoryTier,
         remote: RemoteTier | None,
-        disk: GuardedTier | None,
+        disk: DiskTier | None,
         *,
         versions: Versions,
         memory_seconds: float,
@@ -391,55 +392,76 @@ class Core:
 
     def touch(self, key: str, life: Life) -> bool:
         """Give a value that is there a new time to live; whether it was there."""
-        entry = self.memory.live(key)
-        if not self.lower:
-            if entry is None or entry.deadline <= self.memory.now():
-                return False
-            with self.stripes.of(key).lock:
-                now = self.memory.now()
-                return self.memory.prolong(
-                    key,
-                    deadline=now + life.seconds,
-                    stale_until=now + life.seconds + life.stale_seconds,
-                    check_at=now + self._memory_seconds,
-                )
+        stripe = self.stripes.of(key)
+        with stripe:  # also while it is read: what another thread deletes meanwhile must not be written again
+            heard = stripe.state()
+            done = self._touch_below(key, life)
+            if done is None:
+                done = self._touch_in_memory(key, life)
+        self._unhold_if_changed(stripe, heard, key)
+        return done
+
+    def _touch_below(self, key: str, life: Life) -> bool | None:
+        """Prolong what a lower tier has; None: none has it."""
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
                 continue
-            if is_mark(blob):
-                return False
-            envelope = unseal(blob, self.names.name(key), self._secret)
+            envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
             if not isinstance(envelope, Envelope):
                 return False
-            if remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0:
-                return self._touch_below(tier, key, envelope, life)
-        return False
+            is_alive = remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0
+            if is_alive and self._is_of_this_generation(envelope):
+                return self._prolong_below(tier, key, blob, envelope, life)
+        return None
 
-    def _touch_below(self, tier: GuardedTier, key: str, envelope: Envelope, life: Life) -> bool:
-        life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
-        encoded = Encoded(envelope.codec, (envelope.payload,))
+    def _prolong_below(self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life) -> bool:
         value = self._codec.decode(envelope.codec, envelope.payload)
         if value is UNREADABLE:
             return False
+        life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
+        encoded = Encoded(envelope.codec, (envelope.payload,))
         held = self._held(value, encoded)
-        stripe = self.stripes.of(key)
-        with stripe.lock:
-            stripe.changes += 1
-            self._fillings.void([key])
-            write = self._sealed(key, encoded, life, self.versions.next())
-            if self.remote is not None:
-                if tier is self.remote:
-                    done = self.remote.replace(write, envelope.version)
-                else:
-                    done = self.remote.put_if_absent(*write)
-                if done is False:
-                    return False
-            if self.disk is not None:
-                self.disk.put(*write)
-            self.memory.delete(key)
-            self._hold(key, held, life, 0)
+        version = self._version_after(envelope.version)
+        self._fillings.void([key])
+        write = self._sealed(key, encoded, life, version)
+        if self.remote is not None:
+            done = self.remote.replace(write, envelope.version) if tier is self.remote else self.remote.add(write)
+            if done is False:
+                return False
+        if self.disk is not None and not self.disk.swap(blob, write):
+            if tier is not self.disk:
+                self.disk.delete(key)  # it has something else, with another life
+            else:  # somebody has changed it meanwhile
+                if self.remote is not None:
+                    self.remote.delete(key)
+                return False
+        self._hold(key, held, life, version)
         return True
+
+    def _touch_in_memory(self, key: str, life: Life) -> bool:
+        """Prolong what only memory has; a tier that is down learns of it when it is back."""
+        entry, now = self.memory.live(key), self.memory.now()
+        if entry is None or entry.deadline <= now or (entry.check_at <= now and self._below_is_sure()):
+            return False
+        if self.remote is not None and not self.remote.available:
+            value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+            life = life._replace(tags=entry.tags, compute_seconds=entry.compute_seconds)
+            version = self._version_after(entry.version)
+            self.remote.add(self._sealed(key, self._codec.encode(value), life, version))
+        if self.disk is not None:
+            self.disk.delete(key)
+        return self.memory.prolong(
+            key,
+            deadline=now + life.seconds,
+            stale_until=now + life.seconds + life.stale_seconds,
+            check_at=now + self._memory_seconds,
+        )
+
+    def _version_after(self, version: int) -> int:
+        # Just after the write that is prolonged, so that whatever anybody has changed since is newer.
+        self.versions.observe(version + 1)
+        return version + 1
 
     def remove(self, keys: Collection[str]) -> set[str]:
         """Remove keys from every tier; returns those that are known to have been there."""
@@ -447,10 +469,10 @@ class Core:
         with self.stripes.changing(keys):
             self._fillings.void(keys)
             found.update(key for key in keys if self.memory.delete(key))
-            for (
-                tier
-            ) in self.lower:  # Redis first: what a writer puts on the disk meanwhile is followed by its write there
-                found |= tier.delete_many(keys)
+            version = self.versions.next()
+            # Redis first: what a writer puts on the disk meanwhile is followed by its write there.
+            for tier in self.lower:
+                found |= tier.delete_many(keys, version)
         return found
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:

@@ -100,6 +100,15 @@ class DiskStore:
         """Hold several, all of them or none."""
         self._write([self._row(*write) for write in writes])
 
+    def swap(self, old: bytes, write: Write) -> bool:
+        """Hold bytes in place of those, if they still are there; whether they were."""
+        row = self._row(*write)
+        with self._changing() as database, database.transact():
+            if database.read_many([row.name]).get(row.name) != old:
+                return False
+            database.write([row])
+        return True
+
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""
         with self._changing() as database:

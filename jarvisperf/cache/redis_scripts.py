@@ -32,12 +32,16 @@ local function keep(blob, px)
 end
 """
 
-# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced.
+# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced: a lease that was given after
+# this very deletion stays.
 # Gives whether a value was held.
 BURY: Final = (
     _HEAD
     + """
-if ARGV[3] == '1' and number(held) > number(string.sub(ARGV[1], 5, 12)) then return 0 end
+if ARGV[3] == '1' then
+  local version = number(string.sub(ARGV[1], 5, 12))
+  if number(held) > version or is_lease and number(held) == version then return 0 end
+end
 keep(ARGV[1], ARGV[2])
 return is_value and 1 or 0
 """

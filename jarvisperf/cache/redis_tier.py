@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from jarvisperf.cache import marks, redis_scripts
-from jarvisperf.cache.envelope import VERSION_OFFSET
+from jarvisperf.cache.envelope import VERSION_OFFSET, version_of
 from jarvisperf.cache.marks import Lease, Refusal
 from jarvisperf.cache.messages import Message, to_bytes
 from jarvisperf.cache.redis_connect import Limits, link_to
@@ -124,7 +124,7 @@ class RedisStore:
         """Hold bytes, and say so."""
         name = self._names.name(key)
         commands = self._writing(name, blob, seconds, tags)
-        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        commands.append(self._publishing("keys", [key], version_of(blob)))
         self.link.many(commands)
 
     def put_many(self, writes: Sequence[Write]) -> None:
@@ -133,7 +133,7 @@ class RedisStore:
             commands: list[Command] = []
             for write in batch:
                 commands += self._writing(self._names.name(write.key), write.blob, write.seconds, write.tags)
-            newest = max(_version_in(write.blob) for write in batch)
+            newest = max(version_of(write.blob) for write in batch)
             commands.append(self._publishing("keys", [write.key for write in batch], newest))
             self.link.many(commands)
 
@@ -164,22 +164,22 @@ class RedisStore:
             saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
             self._bury(names, burying, saying)
 
-    def replace(self, key: str, blob: bytes, seconds: float, version: int) -> bool:
+    def replace(self, write: Write, version: int) -> bool:
         """Hold bytes if the value there has this version; whether it had."""
-        return self._fill(key, blob, seconds, (), Lease(b"", version, 0)) != 0
+        return self._fill(*write, Lease(b"", version, 0)) != 0
 
     def delete(self, key: str) -> bool:
         """Remove a key and say so; whether it was there."""
         return bool(self.delete_many([key]))
 
-    def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys and say so; returns those that were there."""
+    def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
+        """Remove keys and say so; returns those that were there. A version of 0 stands for that of a change now."""
         found: set[str] = set()
         for batch in _batches(list(keys), SCAN_BATCH):
-            version = self._versions.next()
+            of = version or self._versions.next()
             names = [self._names.name(key) for key in batch]
-            burying = [self._burying(name, version) for name in names]
-            replies = self._bury(names, burying, self._publishing("keys", batch, version))
+            burying = [self._burying(name, of) for name in names]
+            replies = self._bury(names, burying, self._publishing("keys", batch, of))
             found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
         return found
 
@@ -301,7 +301,7 @@ class RedisStore:
         expected = lease.version.to_bytes(8, "big")
         script = _script(redis_scripts.FILL, name, lease.token, expected, blob, _milliseconds(seconds))
         commands = [*self._tagging(name, seconds, tags), script, *self._tagging(name, seconds, tags)]
-        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        commands.append(self._publishing("keys", [key], version_of(blob)))
         return int(self.link.many(commands)[len(tags)])
 
     def _writing(self, name: bytes, blob: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
@@ -380,10 +380,6 @@ def _milliseconds(seconds: float) -> int | str:
 
 def _glob(head: bytes) -> bytes:
     return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
-
-
-def _version_in(blob: bytes) -> int:
-    return int.from_bytes(blob[VERSION_OFFSET : VERSION_OFFSET + 8], "big")
 
 
 def _batches(items: list[Any], size: int) -> Iterable[list[Any]]:

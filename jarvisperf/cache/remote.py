@@ -15,6 +15,7 @@ from jarvisperf.cache.tier import Write
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Collection
 
     from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.pending import Snapshot
@@ -59,10 +60,24 @@ class RemoteTier(GuardedTier):
         """Hold bytes unless there is a value or a mark; True also where Redis is down and so holds nothing."""
         return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)
 
+    def add(self, write: Write) -> bool | None:
+        """Hold bytes unless there is a value or a mark; None: Redis is down, and the write is noted."""
+        return self.change(lambda: self._store.put_if_absent(*write), lambda: self._note_written(write), otherwise=None)
+
+    def bury(self, versions: dict[str, int]) -> None:
+        """Delete keys whose value is not newer than these versions, for a change that another tier learns of late."""
+
+        def note() -> None:
+            for key, version in versions.items():
+                self._pending.note_unless_known(key, Change(version, time.monotonic()))
+
+        if versions:
+            self.change(lambda: self._store.bury_if_older(versions), note, otherwise=None)
+
     def replace(self, write: Write, version: int) -> bool | None:
         """Hold bytes if the value there has this version; None: Redis is down, and the write is noted."""
         return self.change(
-            lambda: self._store.replace(write.key, write.blob, write.seconds, version),
+            lambda: self._store.replace(write, version),
             lambda: self._note_written(write),
             otherwise=None,
         )
@@ -85,16 +100,20 @@ class RemoteTier(GuardedTier):
         """Give a lease back; where that fails, it expires."""
         self.ask(lambda: self._store.release(key, lease), None)
 
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:
+        return self._store.delete_many(keys, version)
+
     def _clear_store(self) -> None:
         self._store.clear()
 
-    def _tell(self, pending: Snapshot) -> None:
+    def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
             self._store.begin_generation()
+        gone: set[str] = set()
         for pattern in pending.patterns:
-            self._store.invalidate(pattern)
+            gone |= self._store.invalidate(pattern)
         if pending.tags:
-            self._store.invalidate_tags(pending.tags)
+            gone |= self._store.invalidate_tags(pending.tags)
         writes, deleted = self._sorted(pending)
         self._store.bury_if_older(deleted)
         try:
@@ -108,6 +127,7 @@ class RemoteTier(GuardedTier):
         if self._store.missed_invalidations:
             self._store.bury_if_older({write.key: pending.changes[write.key].version for write in writes})
         self._store.missed_invalidations = False
+        return gone
 
     def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
         """Tell what can be written still from what can only be deleted.
@@ -125,6 +145,3 @@ class RemoteTier(GuardedTier):
             else:
                 writes.append(Write(key, write.blob, write.seconds - age, write.tags))
         return writes, deleted
-
-    def _note_written(self, write: Write) -> None:
-        self._pending.note(write.key, Change(self._versions.next(), time.monotonic(), write))

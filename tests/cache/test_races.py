@@ -13,6 +13,7 @@ CHANGES = {
     "set_many": lambda cache: cache.set_many({"k": "new", "j": "new"}, ttl=1000),
     "delete": lambda cache: cache.delete("k"),
     "delete_many": lambda cache: cache.delete_many(["k", "j"]),
+    "touch": lambda cache: cache.touch("k", 1000),
 }
 
 
