@@ -108,7 +108,8 @@ class RemoteTier(GuardedTier):
 
     def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            self._store.begin_generation()
+            # A new generation alone would do, but for a server that evicts the number of it.
+            self._store.clear()
         gone: set[str] = set()
         for pattern in pending.patterns:
             gone |= self._store.invalidate(pattern)
