@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,15 @@ class Coherence:
         self._subscription: Subscription | None = None
 
     def start(self) -> None:
-        """Start listening, unless that was done before."""
+        """Start listening, unless that was done before; where no thread can be started, the next call tries again."""
         if self._subscription is None:
-            self._subscription = Subscription(self, self._jitter)
+            with contextlib.suppress(RuntimeError):
+                self._subscription = Subscription(self, self._jitter)
 
     def wait(self, seconds: float) -> None:
         """Wait until every message is heard, but no longer than that."""
-        self._tuned_in.wait(seconds)
+        if self._subscription is not None:
+            self._tuned_in.wait(seconds)
 
     def stop(self) -> None:
         """Stop listening."""

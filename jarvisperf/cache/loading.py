@@ -37,6 +37,7 @@ LEASE_SECONDS: Final = 30.0
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _LOAD, _MAKE = "load", "make"
+_NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,11 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
     leading = _lead(cache, key, order, known, flight)
     if in_background or order.hard_seconds < math.inf:
         flight.thread = None
-        yield Spawn(_quietly(leading, key))
+        try:
+            yield Spawn(_quietly(leading, key))
+        except BaseException as error:  # no thread can be started: then nobody will end the flight
+            flights.end(_LOAD, key, flight, error)
+            raise
         landed = yield from _landing(flight, key, order.hard_seconds)
     else:
         landed = yield from leading
@@ -186,9 +191,16 @@ def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, L
 
 def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Flight]:
     """Have the value made anew in the background, unless that is under way."""
-    flight, leads = cache._flights.join(_MAKE, key)  # noqa: SLF001 - as above
+    flights = cache._flights  # noqa: SLF001 - as above
+    flight, leads = flights.join(_MAKE, key)
     if leads:
-        yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+        try:
+            yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+        except BaseException as error:
+            flights.end(_MAKE, key, flight, error)
+            if not isinstance(error, Exception):
+                raise
+            logger.warning(_NOT_IN_BACKGROUND, key, error)  # the old value is still good
     return flight
 
 
@@ -197,7 +209,7 @@ def _quietly(steps: Steps, key: str) -> Steps:
     try:
         yield from steps
     except Exception as error:  # noqa: BLE001 - a factory may raise whatever it likes
-        logger.warning("the value of %r could not be computed in the background: %r", key, error)
+        logger.warning(_NOT_IN_BACKGROUND, key, error)
 
 
 def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Landed]:

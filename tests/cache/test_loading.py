@@ -338,6 +338,42 @@ def test_the_chance_of_an_early_refresh_is_the_one_of_the_paper():
     assert sum(draw >= 1.0 for draw in draws) / len(draws) == pytest.approx(0.368, abs=0.03)
 
 
+def test_a_thread_that_cannot_be_started_costs_one_call_and_not_the_key(timed, clock, monkeypatch, refuse_threads):
+    refuse_threads("jarvisperf-refresh")
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        timed.get_or_set("k", lambda: "v", hard_seconds=SOON_SECONDS)
+    monkeypatch.undo()
+    assert soon(lambda: timed.get_or_set("k", lambda: "v", hard_seconds=SOON_SECONDS)) == "v"
+
+
+@pytest.mark.parametrize("soft_seconds", [0, SOON_SECONDS])
+def test_where_no_thread_can_be_started_the_stale_value_is_given(
+    timed, clock, monkeypatch, refuse_threads, caplog, soft_seconds
+):
+    def get(value: str) -> str:
+        return timed.get_or_set("k", lambda: value, ttl=10, stale_ttl=100, soft_seconds=soft_seconds)
+
+    get("old")
+    clock.advance(50)
+    refused = refuse_threads("jarvisperf-refresh")
+    assert soon(lambda: get("new")) == "old"
+    assert len(refused) == 1
+    assert "'k' could not be computed in the background" in caplog.messages[0]
+    monkeypatch.undo()
+    soon(lambda: get("new"))
+    wait_until(lambda: timed.get("k") == "new")
+
+
+def test_where_no_thread_can_be_started_a_value_that_is_due_is_given(timed, clock, monkeypatch, refuse_threads):
+    slow = Slow(0.02)
+    timed.get_or_set("k", slow, ttl=10, refresh_ahead=True)
+    monkeypatch.setattr(loading, "_exponential", lambda: 1.0)
+    clock.advance(9.99)
+    refused = refuse_threads("jarvisperf-refresh")
+    assert soon(lambda: timed.get_or_set("k", slow, ttl=10, refresh_ahead=True)) == [1]
+    assert refused
+
+
 @dataclass
 class Point:
     x: int
