@@ -136,9 +136,12 @@ class Core:
             found = self._in_memory(entry, now)
             if found is not None:
                 return found
-            found = self._below(key, stale=stale) or self._unchecked(entry, now, stale=stale)
-        if found is None or entry is None:
-            self.memory_misses += 1
+            found = self._below(key, stale=stale)
+            if found is None:
+                found = self._unchecked(entry, now, stale=stale)
+                if found is not None:
+                    return found
+        self.memory_misses += 1
         if found is None:
             self.misses += 1
         return found
@@ -154,7 +157,6 @@ class Core:
                 found[key] = known.value
             else:
                 missing.append(key)
-        self.memory_misses += len(missing)
         states = {key: self.stripes.of(key).state() for key in missing}
         buried: set[str] = set()
         for tier in self.lower:
@@ -177,8 +179,9 @@ class Core:
                 unchecked = entry and self._unchecked(entry, self.memory.now(), stale=False)
                 if unchecked:
                     found[key] = unchecked.value
-                else:
-                    self.misses += 1
+                    continue
+                self.misses += 1
+            self.memory_misses += 1
         return found
 
     def in_memory(self, key: str, *, stale: bool = False) -> Found | None:
@@ -328,10 +331,10 @@ class Core:
             return remote.replace(Write(key, blob, seconds, life.tags), old_version) is not False
         return remote.put_if_absent(key, blob, seconds, life.tags)
 
-    def _hold(self, key: str, held: Held, life: Life, version: int) -> None:
+    def _hold(self, key: str, held: Held, life: Life, version: int) -> bool:
         now = self.memory.now()
         is_deaf = self.remote is not None and self.remote.available and not self.is_tuned_in
-        self.memory.hold(
+        return self.memory.hold(
             key,
             held,
             deadline=now + life.seconds,
@@ -357,24 +360,24 @@ class Core:
             self._fillings.void([key])
             heard = stripe.state()
             version = self.versions.next()
-            kept = self.memory.holds_any
+            kept = False
             if encoded is not None and self.lower:
                 write = self._sealed(key, encoded, life, version)
                 for tier in reversed(self.lower):
                     kept |= tier.put(*write)
-            self._hold(key, held, life, version)
+            kept |= self._hold(key, held, life, version)
             self.sets += 1
         self._unhold_if_changed(stripe, heard, key)
         return kept
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
-        """Write several values: one round trip, one transaction; whether a tier holds them."""
+        """Write several values: one round trip, one transaction; whether a tier holds all of them."""
         prepared = {key: self._prepared(value) for key, value in values.items()}
         with self.stripes.changing(prepared):
             self._fillings.void(prepared)
             heard = {key: self.stripes.of(key).state() for key in prepared}
             version = self.versions.next()
-            kept = self.memory.holds_any
+            kept = False
             writes = [
                 self._sealed(key, encoded, life, version)
                 for key, (_, encoded) in prepared.items()
@@ -383,8 +386,8 @@ class Core:
             if writes:
                 for tier in reversed(self.lower):
                     kept |= tier.put_many(writes)
-            for key, (held, _) in prepared.items():
-                self._hold(key, held, life, version)
+            in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
+            kept |= in_memory == len(prepared)
             self.sets += len(prepared)
         for key, state in heard.items():
             self._unhold_if_changed(self.stripes.of(key), state, key)

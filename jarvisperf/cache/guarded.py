@@ -137,13 +137,10 @@ class GuardedTier:
 
         def write() -> bool:
             started = time.perf_counter()
-            if len(writes) == 1:
-                self._store.put(*writes[0])
-            else:
-                self._store.put_many(writes)
+            held = int(self._store.put(*writes[0])) if len(writes) == 1 else self._store.put_many(writes)
             self.latency.note(time.perf_counter() - started)
-            self.sets += len(writes)
-            return True
+            self.sets += held
+            return held == len(writes)
 
         def note() -> None:
             for each in writes:

@@ -30,6 +30,8 @@ MOST_BYTES: Final = 2**28
 
 # What an entry, its place in the dictionary and its places in the queues take up, beside key and value.
 _ENTRY_BYTES: Final = 450
+# What a tag takes up that no other entry has: its list of keys, which is the largest part of it.
+_TAG_BYTES: Final = 230
 # A write removes at most so many expired entries, so that none of them pays for all.
 _SWEPT_PER_WRITE: Final = 16
 _SLACK: Final = 64
@@ -111,7 +113,7 @@ class MemoryTier:
             key,
             held.value,
             held.thaw,
-            held.size_bytes + sys.getsizeof(key) + _ENTRY_BYTES,
+            held.size_bytes + sys.getsizeof(key) + _ENTRY_BYTES + (_tags_bytes(tags) if tags else 0),
             now=now,
             check_at=check_at,
             deadline=deadline,
@@ -279,3 +281,7 @@ class MemoryTier:
             if not keys:
                 del self._keys_by_tag[tag]
         return entry
+
+
+def _tags_bytes(tags: tuple[str, ...]) -> int:
+    return sys.getsizeof(tags) + sum(sys.getsizeof(tag) + _TAG_BYTES for tag in tags)

@@ -120,15 +120,16 @@ class RedisStore:
         found = self.link.get_many([self._names.name(key) for key in keys])
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
-        """Hold bytes, and say so."""
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes, and say so; True."""
         name = self._names.name(key)
         commands = self._writing(name, blob, seconds, tags)
         commands.append(self._publishing("keys", [key], version_of(blob)))
         self.link.many(commands)
+        return True
 
-    def put_many(self, writes: Sequence[Write]) -> None:
-        """Hold several, and say so."""
+    def put_many(self, writes: Sequence[Write]) -> int:
+        """Hold several, and say so; how many."""
         for batch in _batches(list(writes), SCAN_BATCH):
             commands: list[Command] = []
             for write in batch:
@@ -136,6 +137,7 @@ class RedisStore:
             newest = max(version_of(write.blob) for write in batch)
             commands.append(self._publishing("keys", [write.key for write in batch], newest))
             self.link.many(commands)
+        return len(writes)
 
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Hold bytes unless there is a value or a mark; whether they are held."""

@@ -51,11 +51,12 @@ class Switchable:
             raise CorruptEntryError("found rubbish")
         return self.held.get(key)
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         self._use()
         self.held[key] = blob
         for tag in tags:
             self.tagged.setdefault(tag, set()).add(key)
+        return True
 
     def invalidate_tags(self, tags) -> set[str]:
         self._use()

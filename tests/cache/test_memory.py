@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,20 @@ def test_a_value_larger_than_the_memory_is_not_held_and_pushes_nothing_out(clock
     hold(tier, "large", "old")
     assert not hold(tier, "large", "new", size_bytes=10_000)
     assert set(tier.entries) == {"small"}
+
+
+@pytest.mark.parametrize("tags_of", [lambda number: [f"user:{number}"], lambda number: [f"a:{number}", f"b:{number}"]])
+def test_tags_count_among_the_bytes(clock, tags_of):
+    tier = MemoryTier(10_000, clock)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(5000):
+            hold(tier, f"key {number}", tags=tuple(tags_of(number)))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert tier.bytes == pytest.approx(after - before, rel=0.15)
 
 
 def test_bytes_are_given_back(clock):
