@@ -61,9 +61,9 @@ def test_of_two_that_write_at_once_both_end_with_what_redis_has(pair, monkeypatc
     store = one._core.remote._store
     put = store.put
 
-    def be_overtaken(*args) -> None:
+    def be_overtaken(*args) -> bool:
         other.set("k", "other's")
-        put(*args)
+        return put(*args)
 
     monkeypatch.setattr(store, "put", be_overtaken)
     one.set("k", "one's")  # its version is older, and yet it is the last in Redis
