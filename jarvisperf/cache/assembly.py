@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     import redis
 
     from jarvisperf.cache.coherence import Coherence
-    from jarvisperf.cache.guarded import GuardedTier
+    from jarvisperf.cache.local import DiskTier
+    from jarvisperf.cache.remote import RemoteTier
 
 # The first failing call may cost both of them, and is to be over within half a second.
 REDIS_CONNECT_SECONDS: Final = 0.15
@@ -75,8 +75,8 @@ def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
         if plan.redis_call_seconds is None
         else checked_seconds("redis_call_seconds", plan.redis_call_seconds)
     )
-    disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions)
     if plan.redis is None:
+        disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, None)
         core = Core(
             names, codec, secret, memory, None, disk,
             versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
@@ -91,16 +91,16 @@ def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
     from jarvisperf.cache.redis_tier import RedisStore
     from jarvisperf.cache.remote import RemoteTier
 
-    sender = uuid.uuid4().bytes
     wait_seconds = max(_LONGEST_WAIT_FOR_REDIS_SECONDS, connect + reply)
-    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions, sender)
+    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
     # In the background, for a host name that cannot be resolved can take many seconds.
     remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
+    disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, remote)
     core = Core(
         names, codec, secret, memory, remote, disk,
         versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
     )  # fmt: skip
-    coherence = Coherence(core, remote, store, sender, jitter)
+    coherence = Coherence(core, remote, store, jitter)
     coherence.start()
     if remote.available:
         coherence.wait(wait_seconds)
@@ -117,8 +117,10 @@ def _checked_folder(folder: Path | str | None) -> Path | None:
     return Path(folder)
 
 
-def _disk_tier(folder: Path, names: Names, most_bytes: int, jitter: random.Random, versions: Versions) -> GuardedTier:
+def _disk_tier(
+    folder: Path, names: Names, most_bytes: int, jitter: random.Random, versions: Versions, remote: RemoteTier | None
+) -> DiskTier:
     from jarvisperf.cache.disk_tier import DiskStore
-    from jarvisperf.cache.guarded import GuardedTier
+    from jarvisperf.cache.local import DiskTier
 
-    return GuardedTier(DiskStore(folder, names, most_bytes), jitter, versions, wait_seconds=None)
+    return DiskTier(DiskStore(folder, names, most_bytes), jitter, versions, remote)

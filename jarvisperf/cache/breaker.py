@@ -51,13 +51,19 @@ class Breaker:
         self._stop = threading.Event()
 
     def trip(self) -> None:
-        """Open the circuit and start probing; nothing changes if that is already so."""
+        """Open the circuit and start probing; nothing changes if that is already so.
+
+        Where no thread can be started, nobody probes until this is called again.
+        """
         self.is_open = True
         if not self.is_probing() and not self._stop.is_set():
             self._thread = threading.Thread(
                 target=_probe, args=(weakref.ref(self), self._stop), name=self._name, daemon=True
             )
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None
 
     def close_circuit(self) -> None:
         """Let the store be used."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -24,30 +25,29 @@ class Coherence:
         core: Whose memory is kept in step.
         remote: The Redis tier.
         store: What lies beneath it.
-        sender: This cache's name in its own messages.
         jitter: Source of randomness.
     """
 
-    def __init__(self, core: Core, remote: RemoteTier, store: RedisStore, sender: bytes, jitter: random.Random) -> None:
+    def __init__(self, core: Core, remote: RemoteTier, store: RedisStore, jitter: random.Random) -> None:
         self.usable = remote.usable
         self.failures = (*store.failures, ValueError)  # ValueError: a socket that is closed under the reader
         self._core = core
         self._remote = remote
         self._store = store
-        self._sender = sender
         self._jitter = jitter
-        self._was_tuned_in = False
         self._tuned_in = threading.Event()
         self._subscription: Subscription | None = None
 
     def start(self) -> None:
-        """Start listening, unless that was done before."""
+        """Start listening, unless that was done before; where no thread can be started, the next call tries again."""
         if self._subscription is None:
-            self._subscription = Subscription(self, self._jitter)
+            with contextlib.suppress(RuntimeError):
+                self._subscription = Subscription(self, self._jitter)
 
     def wait(self, seconds: float) -> None:
         """Wait until every message is heard, but no longer than that."""
-        self._tuned_in.wait(seconds)
+        if self._subscription is not None:
+            self._tuned_in.wait(seconds)
 
     def stop(self) -> None:
         """Stop listening."""
@@ -70,9 +70,7 @@ class Coherence:
 
     def tuned_in(self) -> None:
         """From now on every message is heard; before, some may have been missed."""
-        if self._was_tuned_in:
-            self._core.forget_memory()
-        self._was_tuned_in = True
+        self._core.forget_memory()
         self._core.is_tuned_in = True
         self._tuned_in.set()
 
@@ -82,14 +80,14 @@ class Coherence:
         if message is None:
             self._core.forget_memory()
             return
-        if message.sender == self._sender:
+        if message.sender == self._store.sender:
             return
         core = self._core
         core.versions.observe(message.version)
         if self._remote.learn_generation(message.generation) or message.kind == "all":
             core.forget_memory()
         elif message.kind == "keys":
-            core.hear_of_keys(message.names, message.version)
+            core.hear_of_keys(message.names)
         elif message.kind == "pattern":
             self._store.hear_invalidation()
             core.hear_of_invalidation(KeyPattern(message.names[0]), ())

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from jarvisperf.cache.codec import Codec
     from jarvisperf.cache.entry import Entry
     from jarvisperf.cache.guarded import GuardedTier
+    from jarvisperf.cache.local import DiskTier
+    from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.memory import MemoryTier
     from jarvisperf.cache.names import Names
     from jarvisperf.cache.pattern import KeyPattern
-    from jarvisperf.cache.redis_tier import Lease
     from jarvisperf.cache.remote import RemoteTier
     from jarvisperf.cache.stripes import Stripe
     from jarvisperf.cache.versions import Versions
@@ -97,7 +98,7 @@ class Core:
         secret: bytes | None,
         memory: MemoryTier,
         remote: RemoteTier | None,
-        disk: GuardedTier | None,
+        disk: DiskTier | None,
         *,
         versions: Versions,
         memory_seconds: float,
@@ -135,9 +136,12 @@ class Core:
             found = self._in_memory(entry, now)
             if found is not None:
                 return found
-            found = self._below(key, stale=stale) or self._unchecked(entry, now, stale=stale)
-        if found is None or entry is None:
-            self.memory_misses += 1
+            found = self._below(key, stale=stale)
+            if found is None:
+                found = self._unchecked(entry, now, stale=stale)
+                if found is not None:
+                    return found
+        self.memory_misses += 1
         if found is None:
             self.misses += 1
         return found
@@ -153,7 +157,6 @@ class Core:
                 found[key] = known.value
             else:
                 missing.append(key)
-        self.memory_misses += len(missing)
         states = {key: self.stripes.of(key).state() for key in missing}
         buried: set[str] = set()
         for tier in self.lower:
@@ -176,8 +179,9 @@ class Core:
                 unchecked = entry and self._unchecked(entry, self.memory.now(), stale=False)
                 if unchecked:
                     found[key] = unchecked.value
-                else:
-                    self.misses += 1
+                    continue
+                self.misses += 1
+            self.memory_misses += 1
         return found
 
     def in_memory(self, key: str, *, stale: bool = False) -> Found | None:
@@ -327,10 +331,10 @@ class Core:
             return remote.replace(Write(key, blob, seconds, life.tags), old_version) is not False
         return remote.put_if_absent(key, blob, seconds, life.tags)
 
-    def _hold(self, key: str, held: Held, life: Life, version: int) -> None:
+    def _hold(self, key: str, held: Held, life: Life, version: int) -> bool:
         now = self.memory.now()
         is_deaf = self.remote is not None and self.remote.available and not self.is_tuned_in
-        self.memory.hold(
+        return self.memory.hold(
             key,
             held,
             deadline=now + life.seconds,
@@ -352,29 +356,28 @@ class Core:
         """Write a value to every tier; whether one holds it."""
         held, encoded = self._prepared(value)
         stripe = self.stripes.of(key)
-        with stripe.lock:
-            stripe.changes += 1
+        with stripe:
             self._fillings.void([key])
             heard = stripe.state()
             version = self.versions.next()
-            kept = self.memory.holds_any
+            kept = False
             if encoded is not None and self.lower:
                 write = self._sealed(key, encoded, life, version)
                 for tier in reversed(self.lower):
                     kept |= tier.put(*write)
-            self._hold(key, held, life, version)
+            kept |= self._hold(key, held, life, version)
             self.sets += 1
         self._unhold_if_changed(stripe, heard, key)
         return kept
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
-        """Write several values: one round trip, one transaction; whether a tier holds them."""
+        """Write several values: one round trip, one transaction; whether a tier holds all of them."""
         prepared = {key: self._prepared(value) for key, value in values.items()}
         with self.stripes.changing(prepared):
             self._fillings.void(prepared)
             heard = {key: self.stripes.of(key).state() for key in prepared}
             version = self.versions.next()
-            kept = self.memory.holds_any
+            kept = False
             writes = [
                 self._sealed(key, encoded, life, version)
                 for key, (_, encoded) in prepared.items()
@@ -383,8 +386,8 @@ class Core:
             if writes:
                 for tier in reversed(self.lower):
                     kept |= tier.put_many(writes)
-            for key, (held, _) in prepared.items():
-                self._hold(key, held, life, version)
+            in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
+            kept |= in_memory == len(prepared)
             self.sets += len(prepared)
         for key, state in heard.items():
             self._unhold_if_changed(self.stripes.of(key), state, key)
@@ -392,55 +395,76 @@ class Core:
 
     def touch(self, key: str, life: Life) -> bool:
         """Give a value that is there a new time to live; whether it was there."""
-        entry = self.memory.live(key)
-        if not self.lower:
-            if entry is None or entry.deadline <= self.memory.now():
-                return False
-            with self.stripes.of(key).lock:
-                now = self.memory.now()
-                return self.memory.prolong(
-                    key,
-                    deadline=now + life.seconds,
-                    stale_until=now + life.seconds + life.stale_seconds,
-                    check_at=now + self._memory_seconds,
-                )
+        stripe = self.stripes.of(key)
+        with stripe:  # also while it is read: what another thread deletes meanwhile must not be written again
+            heard = stripe.state()
+            done = self._touch_below(key, life)
+            if done is None:
+                done = self._touch_in_memory(key, life)
+        self._unhold_if_changed(stripe, heard, key)
+        return done
+
+    def _touch_below(self, key: str, life: Life) -> bool | None:
+        """Prolong what a lower tier has; None: none has it."""
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
                 continue
-            if is_mark(blob):
-                return False
-            envelope = unseal(blob, self.names.name(key), self._secret)
+            envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
             if not isinstance(envelope, Envelope):
                 return False
-            if remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0:
-                return self._touch_below(tier, key, envelope, life)
-        return False
+            is_alive = remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0
+            if is_alive and self._is_of_this_generation(envelope):
+                return self._prolong_below(tier, key, blob, envelope, life)
+        return None
 
-    def _touch_below(self, tier: GuardedTier, key: str, envelope: Envelope, life: Life) -> bool:
-        life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
-        encoded = Encoded(envelope.codec, (envelope.payload,))
+    def _prolong_below(self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life) -> bool:
         value = self._codec.decode(envelope.codec, envelope.payload)
         if value is UNREADABLE:
             return False
+        life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
+        encoded = Encoded(envelope.codec, (envelope.payload,))
         held = self._held(value, encoded)
-        stripe = self.stripes.of(key)
-        with stripe.lock:
-            stripe.changes += 1
-            self._fillings.void([key])
-            write = self._sealed(key, encoded, life, self.versions.next())
-            if self.remote is not None:
-                if tier is self.remote:
-                    done = self.remote.replace(write, envelope.version)
-                else:
-                    done = self.remote.put_if_absent(*write)
-                if done is False:
-                    return False
-            if self.disk is not None:
-                self.disk.put(*write)
-            self.memory.delete(key)
-            self._hold(key, held, life, 0)
+        version = self._version_after(envelope.version)
+        self._fillings.void([key])
+        write = self._sealed(key, encoded, life, version)
+        if self.remote is not None:
+            done = self.remote.replace(write, envelope.version) if tier is self.remote else self.remote.add(write)
+            if done is False:
+                return False
+        if self.disk is not None and not self.disk.swap(blob, write):
+            if tier is not self.disk:
+                self.disk.delete(key)  # it has something else, with another life
+            else:  # somebody has changed it meanwhile
+                if self.remote is not None:
+                    self.remote.delete(key)
+                return False
+        self._hold(key, held, life, version)
         return True
+
+    def _touch_in_memory(self, key: str, life: Life) -> bool:
+        """Prolong what only memory has; a tier that is down learns of it when it is back."""
+        entry, now = self.memory.live(key), self.memory.now()
+        if entry is None or entry.deadline <= now or (entry.check_at <= now and self._below_is_sure()):
+            return False
+        if self.remote is not None and not self.remote.available:
+            value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+            life = life._replace(tags=entry.tags, compute_seconds=entry.compute_seconds)
+            version = self._version_after(entry.version)
+            self.remote.add(self._sealed(key, self._codec.encode(value), life, version))
+        if self.disk is not None:
+            self.disk.delete(key)
+        return self.memory.prolong(
+            key,
+            deadline=now + life.seconds,
+            stale_until=now + life.seconds + life.stale_seconds,
+            check_at=now + self._memory_seconds,
+        )
+
+    def _version_after(self, version: int) -> int:
+        # Just after the write that is prolonged, so that whatever anybody has changed since is newer.
+        self.versions.observe(version + 1)
+        return version + 1
 
     def remove(self, keys: Collection[str]) -> set[str]:
         """Remove keys from every tier; returns those that are known to have been there."""
@@ -448,10 +472,10 @@ class Core:
         with self.stripes.changing(keys):
             self._fillings.void(keys)
             found.update(key for key in keys if self.memory.delete(key))
-            for (
-                tier
-            ) in self.lower:  # Redis first: what a writer puts on the disk meanwhile is followed by its write there
-                found |= tier.delete_many(keys)
+            version = self.versions.next()
+            # Redis first: what a writer puts on the disk meanwhile is followed by its write there.
+            for tier in self.lower:
+                found |= tier.delete_many(keys, version)
         return found
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
@@ -545,9 +569,15 @@ class Core:
 
     # --- filling, by whoever computes a value
 
-    def take_lease(self, key: str, held_version: int, seconds: float) -> tuple[bool, Lease | None]:
-        """Ask whether the value of a key may be computed here; the lease is None where no Redis is in use."""
-        return (True, None) if self.remote is None else self.remote.take_lease(key, held_version, seconds)
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask whether the value of a key may be computed here; None: it may, for no Redis is in use.
+
+        Args:
+            key: The key.
+            held_version: Of the value in Redis that is to be replaced; None: none was found.
+            seconds: After that long somebody else may compute it, too.
+        """
+        return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
 
     def release(self, key: str, lease: Lease | None) -> None:
         """Give a lease back."""
@@ -569,14 +599,13 @@ class Core:
         held, encoded = self._prepared(value)
         stripe = self.stripes.of(key)
         try:
-            with stripe.lock:
+            with stripe:
                 if filling.is_void:
                     self.release(key, lease)
                     return held
                 version = self.versions.next()
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
-                stripe.changes += 1
                 self._hold(key, held, life, version)
                 self.sets += 1
             if filling.was_heard_of:
@@ -610,12 +639,15 @@ class Core:
         self._fillings.hear_where(lambda _: True)
         self.memory.clear()
 
-    def hear_of_keys(self, keys: Collection[str], version: int) -> None:
-        """Drop from memory what is older than another process's change."""
+    def hear_of_keys(self, keys: Collection[str]) -> None:
+        """Drop from memory what another process changed.
+
+        Whatever its version: of two that write at once Redis keeps what comes last, and that may be the older version.
+        """
         for key in keys:
             self.stripes.of(key).heard += 1
             self._fillings.hear([key])
-            self.memory.drop_older(key, version)
+            self.memory.delete(key)
 
     def hear_of_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
         """Drop from memory what another process invalidated."""

@@ -12,7 +12,7 @@ from jarvisperf.cache.keys import KeyMaker
 from jarvisperf.cache.names import checked_key, checked_tags
 from jarvisperf.cache.pattern import literal
 from jarvisperf.cache.smart import SmartCache
-from jarvisperf.cache.typed import form_of
+from jarvisperf.cache.typed import MisfitError, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -24,6 +24,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ABSENT: Final = object()
+_ATTEMPTS: Final = 2  # the first may find what does not fit
+
+
+class _UnkeptError(Exception):
+    """A result that is not as the function is annotated: its caller gets it as it is, and it is not kept.
+
+    Args:
+        result: What the function returned.
+    """
+
+    def __init__(self, result: Any) -> None:
+        super().__init__(f"it is a {type(result).__name__}, and the function is annotated with another type")
+        self.result = result
 
 
 class CacheInfo(NamedTuple):
@@ -82,7 +95,9 @@ def cached(
     among processes while Redis is in use. None is a result like any other. An exception is not kept. The first caller
     gets what the function returned; later ones get copies of it.
 
-    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct`` or a TypedDict comes back as that.
+    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct`` or a TypedDict comes back as that. One
+    that was kept and does not fit the annotation, which may have changed since, is made anew; one that does not fit
+    when it is made is given as it is, and not kept.
 
     A method is cached per instance: while the instance lives and in its own process, unless its class has a
     ``__cache_key__`` method (or is a frozen dataclass or an Enum), which makes equal instances share. Put ``@cached``
@@ -195,7 +210,14 @@ class _Calls:
         )  # fmt: skip
 
     def stored(self, value: Any) -> Any:
-        return value if self.form is None else self.form.flatten(value)
+        if self.form is None:
+            return value
+        flat = self.form.flatten(value)
+        try:
+            self.form.restore(flat)
+        except MisfitError:
+            raise _UnkeptError(value) from None
+        return flat
 
     def returned(self, stored: Any) -> Any:
         return stored if self.form is None else self.form.restore(stored)
@@ -216,23 +238,35 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
 
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
+    def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
+        def make() -> Any:
+            calls.runs += 1
+            return calls.stored(function(*args, **kwargs))
+
+        for _ in range(_ATTEMPTS):
+            try:
+                return calls.returned(drive(calls.steps(cache, key, args, kwargs, in_background=False), make))
+            except TypeError as error:
+                calls.blame(error)
+                raise
+            except _UnkeptError as unkept:
+                return unkept.result
+            except MisfitError:
+                cache.delete(key)
+        calls.runs += 1
+        return function(*args, **kwargs)
+
     def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
         cache = find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        if found is _ABSENT:
-
-            def make() -> Any:
-                calls.runs += 1
-                return calls.stored(function(*args, **kwargs))
-
+        if found is not _ABSENT:
             try:
-                found = drive(calls.steps(cache, key, args, kwargs, in_background=False), make)
-            except TypeError as error:
-                calls.blame(error)
-                raise
-        return calls.returned(found)
+                return calls.returned(found)
+            except MisfitError:
+                cache.delete(key)
+        return load(cache, key, args, kwargs)
 
     return wrapper
 
@@ -242,24 +276,36 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
 
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
+    async def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
+        async def make() -> Any:
+            calls.runs += 1
+            return calls.stored(await function(*args, **kwargs))
+
+        for _ in range(_ATTEMPTS):
+            try:
+                steps = calls.steps(cache, key, args, kwargs, in_background=True)
+                return calls.returned(await drive_async(steps, make, cache.beside))
+            except TypeError as error:
+                calls.blame(error)
+                raise
+            except _UnkeptError as unkept:
+                return unkept.result
+            except MisfitError:
+                await cache.beside(cache.delete, key)
+        calls.runs += 1
+        return await function(*args, **kwargs)
+
     async def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
         cache = find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        if found is _ABSENT:
-
-            async def make() -> Any:
-                calls.runs += 1
-                return calls.stored(await function(*args, **kwargs))
-
+        if found is not _ABSENT:
             try:
-                steps = calls.steps(cache, key, args, kwargs, in_background=True)
-                found = await drive_async(steps, make, cache.beside)
-            except TypeError as error:
-                calls.blame(error)
-                raise
-        return calls.returned(found)
+                return calls.returned(found)
+            except MisfitError:
+                await cache.beside(cache.delete, key)
+        return await load(cache, key, args, kwargs)
 
     return wrapper
 

@@ -112,7 +112,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         self.evictions = 0
         self._most_bytes = most_bytes
         self._written_bytes = 0
-        self._writes = 0
+        self._writes = _LOOK_AFTER_WRITES - 1  # the first looks, for some processes write no more than once
         self._tagged = bool(self._sql("SELECT 1 FROM sqlite_master WHERE name = 'CacheTag'").fetchall())
 
     @property

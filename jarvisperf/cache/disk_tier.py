@@ -92,13 +92,22 @@ class DiskStore:
         keys_by_name = {self._names.name(key): key for key in keys}
         return {keys_by_name[name]: blob for name, blob in self._database.read_many(list(keys_by_name)).items()}
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
-        """Hold bytes."""
-        self._write([self._row(key, blob, seconds, tags)])
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes; False: they are too many."""
+        return self._write([self._row(key, blob, seconds, tags)]) == 1
 
-    def put_many(self, writes: Sequence[Write]) -> None:
-        """Hold several, all of them or none."""
-        self._write([self._row(*write) for write in writes])
+    def put_many(self, writes: Sequence[Write]) -> int:
+        """Hold several but for those that are too large; how many are held."""
+        return self._write([self._row(*write) for write in writes])
+
+    def swap(self, old: bytes, write: Write) -> bool:
+        """Hold bytes in place of those, if they still are there; whether they were."""
+        row = self._row(*write)
+        with self._changing() as database, database.transact():
+            if database.read_many([row.name]).get(row.name) != old:
+                return False
+            database.write([row])
+        return True
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""
@@ -157,7 +166,7 @@ class DiskStore:
         expire_time = None if seconds == math.inf else time.time() + seconds
         return Row(self._names.name(key), blob, expire_time, tuple(self._names.name(tag) for tag in tags))
 
-    def _write(self, rows: list[Row]) -> None:
+    def _write(self, rows: list[Row]) -> int:
         too_large = [row for row in rows if len(row.blob) > self._most_bytes * LARGEST_SHARE]
         with self._changing() as database:
             if too_large:
@@ -166,6 +175,7 @@ class DiskStore:
                 rows = [row for row in rows if row not in too_large]
             if rows:
                 database.write(rows)
+        return len(rows)
 
     def _matching(self, pattern: KeyPattern) -> Iterator[set[str]]:
         start = self._names.name(pattern.head)

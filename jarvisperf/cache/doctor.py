@@ -18,6 +18,8 @@ _HOW_TO_START_REDIS: Final = (
     "start it: `redis-server` (Debian and Ubuntu: apt install redis-server; macOS: brew install redis),"
     " or `docker run -p 6379:6379 redis`; the cache works without it, each process for itself"
 )
+# The lists of what has a tag live as long as the longest of their keys, so by this they go after them.
+_BEST_POLICY: Final = "volatile-ttl"
 _LITTLE_SPACE_BYTES: Final = 2**29
 _SLOW_SECONDS: Final = 0.01
 _PATIENCE_SECONDS: Final = 2.0
@@ -107,11 +109,14 @@ def _examine_server(client: Any, place: str) -> Iterator[Finding]:
     memory = client.info("memory")
     policy = memory.get("maxmemory_policy", "?")
     if not memory.get("maxmemory"):
-        yield Finding(True, "Redis: no limit of memory is set", "set maxmemory and maxmemory-policy allkeys-lfu")
+        yield Finding(True, "Redis: no limit of memory is set", f"set maxmemory and maxmemory-policy {_BEST_POLICY}")
     elif policy == "noeviction":
-        yield Finding(True, "Redis: refuses writes when it is full", "set maxmemory-policy allkeys-lfu")
+        advice = f"give it room enough, or set maxmemory-policy {_BEST_POLICY}"
+        yield Finding(True, "Redis: refuses writes when it is full", advice)
     else:
-        yield Finding(True, f"Redis: makes room by {policy} when it is full")
+        is_best = policy == _BEST_POLICY
+        advice = "" if is_best else f"it may forget what has a tag: set maxmemory-policy {_BEST_POLICY} or noeviction"
+        yield Finding(True, f"Redis: makes room by {policy} when it is full", advice)
 
 
 def _examine_deployment(url: str, place: str) -> Iterator[Finding]:

@@ -109,6 +109,11 @@ def mac_key(secret: bytes) -> bytes:
     return blake2b(secret, person=b"jarvisperf cache").digest()
 
 
+def version_of(blob: bytes) -> int:
+    """Give the version of the write that sealed an envelope of the newest layout."""
+    return int.from_bytes(blob[VERSION_OFFSET : VERSION_OFFSET + 8], "big")
+
+
 def seal(
     key: bytes,
     encoded: Encoded,

@@ -64,10 +64,11 @@ class Flights:
             return flight, True
 
     def end(self, kind: str, key: str, flight: Flight, outcome: Landed | BaseException) -> None:
-        """Tell all who wait what it brought."""
+        """Tell all who wait what it brought, unless they were told before."""
         with self._lock:
-            if self._by_name.get((kind, key)) is flight:
-                del self._by_name[kind, key]
+            if self._by_name.get((kind, key)) is not flight:
+                return
+            del self._by_name[kind, key]
         if isinstance(outcome, Landed):
             flight.future.set_result(outcome)
         else:

@@ -137,17 +137,14 @@ class GuardedTier:
 
         def write() -> bool:
             started = time.perf_counter()
-            if len(writes) == 1:
-                self._store.put(*writes[0])
-            else:
-                self._store.put_many(writes)
+            held = int(self._store.put(*writes[0])) if len(writes) == 1 else self._store.put_many(writes)
             self.latency.note(time.perf_counter() - started)
-            self.sets += len(writes)
-            return True
+            self.sets += held
+            return held == len(writes)
 
         def note() -> None:
             for each in writes:
-                self._pending.note(each.key, Change(self._versions.next(), time.monotonic(), each))
+                self._note_written(each)
 
         return self.change(write, note, otherwise=False)
 
@@ -155,10 +152,18 @@ class GuardedTier:
         """Remove a key; whether it is known to have been there."""
         return self.change(lambda: self._store.delete(key), lambda: self._note_deleted([key]), otherwise=False)
 
-    def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that are known to have been there."""
+    def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
+        """Remove keys; returns those that are known to have been there.
+
+        Args:
+            keys: The keys.
+            version: Of the deletion, where other tiers have a part in it; 0: it is one of its own.
+        """
         nothing: set[str] = set()
-        return self.change(lambda: self._store.delete_many(keys), lambda: self._note_deleted(keys), otherwise=nothing)
+        of = version or self._versions.next()
+        return self.change(
+            lambda: self._delete_in_store(keys, of), lambda: self._note_deleted(keys, of), otherwise=nothing
+        )
 
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Give the keys that match; none while the store is down."""
@@ -220,6 +225,9 @@ class GuardedTier:
     def after_fork(self) -> None:
         """Make locks anew: another thread of the parent may have held them."""
         self._lock = threading.RLock()
+        self.usable = threading.Event()
+        if self.available:
+            self.usable.set()
         self._breaker.after_fork()
 
     def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:
@@ -253,23 +261,34 @@ class GuardedTier:
             self._breaker.trip()
         self._report(error)
 
-    def _note_deleted(self, keys: Collection[str]) -> None:
+    def _note_written(self, write: Write) -> None:
+        self._pending.note(write.key, Change(self._versions.next(), time.monotonic(), write))
+
+    def _note_deleted(self, keys: Collection[str], version: int = 0) -> None:
         for key in keys:
-            self._pending.note(key, Change(self._versions.next(), time.monotonic()))
+            self._pending.note(key, Change(version or self._versions.next(), time.monotonic()))
+
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:  # noqa: ARG002 - a plain store keeps none
+        return self._store.delete_many(keys)
 
     def _clear_store(self) -> None:
         self._store.invalidate(EVERY_KEY)
 
-    def _tell(self, pending: Snapshot) -> None:
-        """Tell the store what has changed; for want of a way to compare, what was written is only deleted."""
+    def _tell(self, pending: Snapshot) -> set[str]:
+        """Tell the store what has changed; gives the keys that were there of what was invalidated.
+
+        For want of a way to compare, what was written is only deleted.
+        """
         if pending.everything:
             self._clear_store()
+        gone: set[str] = set()
         for pattern in pending.patterns:
-            self._store.invalidate(pattern)
+            gone |= self._store.invalidate(pattern)
         if pending.tags:
-            self._store.invalidate_tags(pending.tags)
+            gone |= self._store.invalidate_tags(pending.tags)
         if pending.changes:
             self._store.delete_many(pending.changes)
+        return gone
 
     def _open_breaker(self) -> None:
         self._breaker.is_open = True

@@ -13,10 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.flights import Flight, Landed
+from jarvisperf.cache.marks import Refusal
 from jarvisperf.cache.options import checked_seconds
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.core import Core, Found, Life
     from jarvisperf.cache.fillings import Filling
-    from jarvisperf.cache.redis_tier import Lease
+    from jarvisperf.cache.marks import Lease
     from jarvisperf.cache.smart import SmartCache
 
 logger = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ LEASE_SECONDS: Final = 30.0
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _LOAD, _MAKE = "load", "make"
+_NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
     leading = _lead(cache, key, order, known, flight)
     if in_background or order.hard_seconds < math.inf:
         flight.thread = None
-        yield Spawn(_quietly(leading, key))
+        try:
+            yield Spawn(_quietly(leading, key))
+        except BaseException as error:  # no thread can be started: then nobody will end the flight
+            flights.end(_LOAD, key, flight, error)
+            raise
         landed = yield from _landing(flight, key, order.hard_seconds)
     else:
         landed = yield from leading
@@ -184,9 +191,16 @@ def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, L
 
 def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Flight]:
     """Have the value made anew in the background, unless that is under way."""
-    flight, leads = cache._flights.join(_MAKE, key)  # noqa: SLF001 - as above
+    flights = cache._flights  # noqa: SLF001 - as above
+    flight, leads = flights.join(_MAKE, key)
     if leads:
-        yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+        try:
+            yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+        except BaseException as error:
+            flights.end(_MAKE, key, flight, error)
+            if not isinstance(error, Exception):
+                raise
+            logger.warning(_NOT_IN_BACKGROUND, key, error)  # the old value is still good
     return flight
 
 
@@ -195,7 +209,7 @@ def _quietly(steps: Steps, key: str) -> Steps:
     try:
         yield from steps
     except Exception as error:  # noqa: BLE001 - a factory may raise whatever it likes
-        logger.warning("the value of %r could not be computed in the background: %r", key, error)
+        logger.warning(_NOT_IN_BACKGROUND, key, error)
 
 
 def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Landed]:
@@ -233,12 +247,12 @@ def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: 
 
 def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Generator[Step, Any, Landed]:
     pause = _FIRST_PAUSE_SECONDS
-    held_version = old.version if old is not None else 0
+    held_version = (old.version if old is not None else 0) or None
     while True:
         filling = core.begin_fill(key, order.life.tags)
-        may, lease = yield Run(lambda: core.take_lease(key, held_version, LEASE_SECONDS))
-        if may:
-            return (yield from _make_under(core, order, filling, lease))
+        answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
+        if not isinstance(answer, Refusal):
+            return (yield from _make_under(core, order, filling, answer))
         core.abandon(filling, None)
         if old is not None:  # another process refreshes it
             return _landed(core, old)
@@ -247,6 +261,8 @@ def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Gene
         found: Found | None = yield Run(lambda: core.look(key))
         if found is not None:
             return _landed(core, found)
+        # A value that is there and was not found cannot be used (it has expired, say): it is to be replaced.
+        held_version = answer.held_version
 
 
 def _make_under(core: Core, order: Order, filling: Filling, lease: Lease | None) -> Generator[Step, Any, Landed]:

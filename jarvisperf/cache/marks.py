@@ -16,13 +16,37 @@ NSDI 2013): the first reader that misses gets it, a deletion voids it, and only 
 from __future__ import annotations
 
 import secrets
-from typing import Final
+from typing import Final, NamedTuple
 
 MAGIC: Final = b"JPM"
 TOMBSTONE_SECONDS: Final = 120.0
 """Longer than a change can be on its way; a replay that is older than half of it only deletes."""
 
 TOKEN_BYTES: Final = 16
+
+
+class Lease(NamedTuple):
+    """The right to fill one key.
+
+    Attributes:
+        token: In the mark that the key holds; empty: the key holds a value, to be replaced.
+        version: Of that value.
+        changes: How often a pattern or tag had been invalidated.
+    """
+
+    token: bytes
+    version: int
+    changes: int
+
+
+class Refusal(NamedTuple):
+    """Why there is no lease.
+
+    Attributes:
+        held_version: Of the value that is there; None: there is none, but somebody else has the right to fill the key.
+    """
+
+    held_version: int | None
 
 
 def tombstone(version: int) -> bytes:

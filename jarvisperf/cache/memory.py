@@ -30,6 +30,8 @@ MOST_BYTES: Final = 2**28
 
 # What an entry, its place in the dictionary and its places in the queues take up, beside key and value.
 _ENTRY_BYTES: Final = 450
+# What a tag takes up that no other entry has: its list of keys, which is the largest part of it.
+_TAG_BYTES: Final = 230
 # A write removes at most so many expired entries, so that none of them pays for all.
 _SWEPT_PER_WRITE: Final = 16
 _SLACK: Final = 64
@@ -111,7 +113,7 @@ class MemoryTier:
             key,
             held.value,
             held.thaw,
-            held.size_bytes + sys.getsizeof(key) + _ENTRY_BYTES,
+            held.size_bytes + sys.getsizeof(key) + _ENTRY_BYTES + (_tags_bytes(tags) if tags else 0),
             now=now,
             check_at=check_at,
             deadline=deadline,
@@ -168,11 +170,6 @@ class MemoryTier:
         """Remove keys; returns those that were there."""
         return {key for key in keys if self.delete(key)}
 
-    def drop_older(self, key: str, version: int) -> bool:
-        """Remove the entry of a key if its version is below; whether it was."""
-        entry = self.entries.get(key)
-        return entry is not None and entry.version < version and self._drop(key, entry)
-
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Give the keys that match and have not expired."""
         now = self._clock()
@@ -207,7 +204,10 @@ class MemoryTier:
 
     def after_fork(self) -> None:
         """Take a new lock: in a child, the old one may be held by a thread that does not exist there."""
+        was_changing = self._lock.locked()
         self._lock = threading.Lock()
+        if was_changing:  # and stopped half-way
+            self.clear()
 
     def hits(self) -> int:
         """Count the reads of entries."""
@@ -281,3 +281,7 @@ class MemoryTier:
             if not keys:
                 del self._keys_by_tag[tag]
         return entry
+
+
+def _tags_bytes(tags: tuple[str, ...]) -> int:
+    return sys.getsizeof(tags) + sum(sys.getsizeof(tag) + _TAG_BYTES for tag in tags)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from jarvisperf.cache.envelope import version_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -47,6 +49,13 @@ class Snapshot:
     patterns: list[KeyPattern] = field(default_factory=list)
     tags: set[str] = field(default_factory=set)
 
+    def versions(self) -> dict[str, int]:
+        """Give, for each key that has changed, the newest version that the change leaves nothing of."""
+        return {
+            key: change.version if change.write is None else max(0, version_of(change.write.blob) - 1)
+            for key, change in self.changes.items()
+        }
+
     def __bool__(self) -> bool:
         return bool(self.everything or self.changes or self.patterns or self.tags)
 
@@ -79,6 +88,11 @@ class Pending:
         self._held.changes[key] = change
         if len(self._held.changes) > self._most_keys:
             self.note_everything()
+
+    def note_unless_known(self, key: str, change: Change) -> None:
+        """Note a change of a key unless one is noted, which then is the later one."""
+        if key not in self._held.changes:
+            self.note(key, change)
 
     def note_pattern(self, pattern: KeyPattern, version: int, now: float) -> None:
         """Note an invalidation; what was written before it and matches is only deleted."""

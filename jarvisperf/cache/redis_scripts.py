@@ -32,12 +32,16 @@ local function keep(blob, px)
 end
 """
 
-# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced.
+# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced: a lease that was given after
+# this very deletion stays.
 # Gives whether a value was held.
 BURY: Final = (
     _HEAD
     + """
-if ARGV[3] == '1' and number(held) > number(string.sub(ARGV[1], 5, 12)) then return 0 end
+if ARGV[3] == '1' then
+  local version = number(string.sub(ARGV[1], 5, 12))
+  if number(held) > version or is_lease and number(held) == version then return 0 end
+end
 keep(ARGV[1], ARGV[2])
 return is_value and 1 or 0
 """
@@ -54,11 +58,13 @@ return 1
 ).encode()
 
 # ARGV: token, milliseconds that a lease is good for, milliseconds that its mark stays.
-# Gives 1: granted; 0: somebody else has it; 2: there is a value.
+# Gives 1: granted, also where it is asked again for want of the first reply; 0: somebody else has it; or, where there
+# is a value, its version.
 LEASE: Final = (
     _HEAD
     + """
-if is_value then return 2 end
+if is_value then return held end
+if is_lease and string.sub(head, 13, 28) == ARGV[1] then return 1 end
 if is_lease and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[3]) - tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], '"""
     + marks.MAGIC.decode()
@@ -66,6 +72,14 @@ redis.call('SET', KEYS[1], '"""
 return 1
 """
 ).encode()
+
+# ARGV: token, milliseconds that it is good for. The right to replace a value; gives 1 and 0 as above.
+REFRESH: Final = b"""
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 
 # ARGV: token, expected version, blob, milliseconds or ''. Gives whether the key was as the holder of the lease left it,
 # or, without a token, held the value of the expected version.

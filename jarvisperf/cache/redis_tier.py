@@ -14,13 +14,15 @@ from __future__ import annotations
 import math
 import re
 import time
+import uuid
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
 from jarvisperf.cache import marks, redis_scripts
-from jarvisperf.cache.envelope import VERSION_OFFSET
+from jarvisperf.cache.envelope import VERSION_OFFSET, version_of
+from jarvisperf.cache.marks import Lease, Refusal
 from jarvisperf.cache.messages import Message, to_bytes
 from jarvisperf.cache.redis_connect import Limits, link_to
 from jarvisperf.cache.redis_link import SCAN_BATCH
@@ -44,20 +46,6 @@ _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
 _LEASE_MARK_SECONDS: Final = 3600.0
 
 
-class Lease(NamedTuple):
-    """The right to fill one key.
-
-    Attributes:
-        token: In the mark that the key holds; empty: the key holds a value, to be replaced.
-        version: Of that value.
-        changes: How often a pattern or tag had been invalidated.
-    """
-
-    token: bytes
-    version: int
-    changes: int
-
-
 class RedisStore:
     """Bytes under the names of one namespace in one Redis.
 
@@ -66,9 +54,9 @@ class RedisStore:
         names: Of the namespace.
         limits: The timeouts.
         versions: Gives the versions of deletions.
-        sender: Which cache this is, in messages.
 
     Attributes:
+        sender: Which cache this is, in messages; a forked child is another one.
         generation: Of the namespace; values of an older one are not read.
         invalidations: Of patterns and tags, as far as they were heard of.
         missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
@@ -88,7 +76,6 @@ class RedisStore:
         names: Names,
         limits: Limits,
         versions: Versions,
-        sender: bytes = b"",
     ) -> None:
         self.link, self.place = link_to(where, limits)
         self.generation = 0
@@ -96,7 +83,7 @@ class RedisStore:
         self.missed_invalidations = False
         self._names = names
         self._versions = versions
-        self._sender = sender
+        self.sender = uuid.uuid4().bytes
         space = names.prefix[:-1]
         self.channel = space + b"#changes"
         self._count_name = space + b"#count"
@@ -133,22 +120,24 @@ class RedisStore:
         found = self.link.get_many([self._names.name(key) for key in keys])
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
-        """Hold bytes, and say so."""
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes, and say so; True."""
         name = self._names.name(key)
         commands = self._writing(name, blob, seconds, tags)
-        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        commands.append(self._publishing("keys", [key], version_of(blob)))
         self.link.many(commands)
+        return True
 
-    def put_many(self, writes: Sequence[Write]) -> None:
-        """Hold several, and say so."""
+    def put_many(self, writes: Sequence[Write]) -> int:
+        """Hold several, and say so; how many."""
         for batch in _batches(list(writes), SCAN_BATCH):
             commands: list[Command] = []
             for write in batch:
                 commands += self._writing(self._names.name(write.key), write.blob, write.seconds, write.tags)
-            newest = max(_version_in(write.blob) for write in batch)
+            newest = max(version_of(write.blob) for write in batch)
             commands.append(self._publishing("keys", [write.key for write in batch], newest))
             self.link.many(commands)
+        return len(writes)
 
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Hold bytes unless there is a value or a mark; whether they are held."""
@@ -177,22 +166,22 @@ class RedisStore:
             saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
             self._bury(names, burying, saying)
 
-    def replace(self, key: str, blob: bytes, seconds: float, version: int) -> bool:
+    def replace(self, write: Write, version: int) -> bool:
         """Hold bytes if the value there has this version; whether it had."""
-        return self._fill(key, blob, seconds, (), Lease(b"", version, 0)) != 0
+        return self._fill(*write, Lease(b"", version, 0)) != 0
 
     def delete(self, key: str) -> bool:
         """Remove a key and say so; whether it was there."""
         return bool(self.delete_many([key]))
 
-    def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys and say so; returns those that were there."""
+    def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
+        """Remove keys and say so; returns those that were there. A version of 0 stands for that of a change now."""
         found: set[str] = set()
         for batch in _batches(list(keys), SCAN_BATCH):
-            version = self._versions.next()
+            of = version or self._versions.next()
             names = [self._names.name(key) for key in batch]
-            burying = [self._burying(name, version) for name in names]
-            replies = self._bury(names, burying, self._publishing("keys", batch, version))
+            burying = [self._burying(name, of) for name in names]
+            replies = self._bury(names, burying, self._publishing("keys", batch, of))
             found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
         return found
 
@@ -248,25 +237,24 @@ class RedisStore:
         for names in self.link.scan(_glob(self._names.prefix)):
             self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
-    def take_lease(self, key: str, held_version: int, lease_seconds: float) -> Lease | None:
-        """Ask for the right to fill a key; None: somebody else has it.
+    def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
+        """Ask for the right to fill a key.
 
         Args:
             key: The key.
-            held_version: Of the value that is to be replaced; 0: none was found.
+            held_version: Of the value that is to be replaced; None: none was found.
             lease_seconds: After that long somebody else may get it.
         """
         name, token = self._names.name(key), marks.new_token()
-        if held_version:
-            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
-            asking: Command = (of_refresh, ("SET", of_refresh, token, "NX", "PX", _milliseconds(lease_seconds)))
-        else:
+        if held_version is None:
             stay = _milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
             asking = _script(redis_scripts.LEASE, name, token, _milliseconds(lease_seconds), stay)
+        else:
+            asking = _script(redis_scripts.REFRESH, self._refresh_name(name), token, _milliseconds(lease_seconds))
         granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
-        if held_version:
-            return Lease(b"", held_version, int(changes or 0)) if granted else None
-        return Lease(token, 0, int(changes or 0)) if granted == 1 else None
+        if granted == 1:
+            return Lease(b"" if held_version is not None else token, held_version or 0, int(changes or 0))
+        return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
         """Hold what the holder of a lease has computed, and say so; False: it came too late, something has changed."""
@@ -285,7 +273,7 @@ class RedisStore:
             script = _script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)
             self.link.call(*_flat(script))
         else:
-            of_refresh = self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
+            of_refresh = self._refresh_name(name)
             self.link.call(of_refresh, "UNLINK", of_refresh)
 
     @property
@@ -302,6 +290,10 @@ class RedisStore:
         if self.invalidations is not None:
             self.invalidations += 1
 
+    def after_fork(self) -> None:
+        """Take another name: parent and child hear each other's messages."""
+        self.sender = uuid.uuid4().bytes
+
     def close(self) -> None:
         """Close the connections."""
         self.link.close()
@@ -311,7 +303,7 @@ class RedisStore:
         expected = lease.version.to_bytes(8, "big")
         script = _script(redis_scripts.FILL, name, lease.token, expected, blob, _milliseconds(seconds))
         commands = [*self._tagging(name, seconds, tags), script, *self._tagging(name, seconds, tags)]
-        commands.append(self._publishing("keys", [key], _version_in(blob)))
+        commands.append(self._publishing("keys", [key], version_of(blob)))
         return int(self.link.many(commands)[len(tags)])
 
     def _writing(self, name: bytes, blob: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
@@ -330,6 +322,9 @@ class RedisStore:
 
     def _tag_name(self, tag: str) -> bytes:
         return self._tag_prefix + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+
+    def _refresh_name(self, name: bytes) -> bytes:
+        return self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
 
     def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
         try:
@@ -359,7 +354,7 @@ class RedisStore:
         self.generation = max(self.generation, int(raised))
 
     def _publishing(self, kind: Kind, names: Sequence[str], version: int) -> Command:
-        message = Message(self._sender, kind, version, self.generation, tuple(names))
+        message = Message(self.sender, kind, version, self.generation, tuple(names))
         return self.channel, ("PUBLISH", self.channel, to_bytes(message))
 
     def _publish(self, kind: Kind, names: Sequence[str]) -> None:
@@ -387,10 +382,6 @@ def _milliseconds(seconds: float) -> int | str:
 
 def _glob(head: bytes) -> bytes:
     return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
-
-
-def _version_in(blob: bytes) -> int:
-    return int.from_bytes(blob[VERSION_OFFSET : VERSION_OFFSET + 8], "big")
 
 
 def _batches(items: list[Any], size: int) -> Iterable[list[Any]]:

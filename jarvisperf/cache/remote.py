@@ -15,9 +15,11 @@ from jarvisperf.cache.tier import Write
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Collection
 
+    from jarvisperf.cache.marks import Lease, Refusal
     from jarvisperf.cache.pending import Snapshot
-    from jarvisperf.cache.redis_tier import Lease, RedisStore
+    from jarvisperf.cache.redis_tier import RedisStore
     from jarvisperf.cache.versions import Versions
 
 # What was deleted by others meanwhile is only known while the tombstone stands.
@@ -49,27 +51,41 @@ class RemoteTier(GuardedTier):
         self.corrupt += 1
         self.change(lambda: self._store.discard(key), lambda: self._note_deleted([key]), otherwise=None)
 
+    def after_fork(self) -> None:
+        """Make locks anew, and take another name."""
+        super().after_fork()
+        self._store.after_fork()
+
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Hold bytes unless there is a value or a mark; True also where Redis is down and so holds nothing."""
         return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)
 
+    def add(self, write: Write) -> bool | None:
+        """Hold bytes unless there is a value or a mark; None: Redis is down, and the write is noted."""
+        return self.change(lambda: self._store.put_if_absent(*write), lambda: self._note_written(write), otherwise=None)
+
+    def bury(self, versions: dict[str, int]) -> None:
+        """Delete keys whose value is not newer than these versions, for a change that another tier learns of late."""
+
+        def note() -> None:
+            for key, version in versions.items():
+                self._pending.note_unless_known(key, Change(version, time.monotonic()))
+
+        if versions:
+            self.change(lambda: self._store.bury_if_older(versions), note, otherwise=None)
+
     def replace(self, write: Write, version: int) -> bool | None:
         """Hold bytes if the value there has this version; None: Redis is down, and the write is noted."""
         return self.change(
-            lambda: self._store.replace(write.key, write.blob, write.seconds, version),
+            lambda: self._store.replace(write, version),
             lambda: self._note_written(write),
             otherwise=None,
         )
 
-    def take_lease(self, key: str, held_version: int, seconds: float) -> tuple[bool, Lease | None]:
-        """Ask for the right to fill a key: whether it may be filled, and the lease, None where Redis is down."""
-
-        def take() -> tuple[bool, Lease | None]:
-            lease = self._store.take_lease(key, held_version, seconds)
-            return lease is not None, lease
-
-        down: tuple[bool, Lease | None] = (True, None)
-        return self.ask(take, down)
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask for the right to fill a key; None: Redis is down, so there is nobody to ask."""
+        down: Lease | Refusal | None = None
+        return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
 
     def fill(self, write: Write, lease: Lease) -> bool:
         """Hold what was computed under a lease; False: something has changed since."""
@@ -84,16 +100,21 @@ class RemoteTier(GuardedTier):
         """Give a lease back; where that fails, it expires."""
         self.ask(lambda: self._store.release(key, lease), None)
 
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:
+        return self._store.delete_many(keys, version)
+
     def _clear_store(self) -> None:
         self._store.clear()
 
-    def _tell(self, pending: Snapshot) -> None:
+    def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            self._store.begin_generation()
+            # A new generation alone would do, but for a server that evicts the number of it.
+            self._store.clear()
+        gone: set[str] = set()
         for pattern in pending.patterns:
-            self._store.invalidate(pattern)
+            gone |= self._store.invalidate(pattern)
         if pending.tags:
-            self._store.invalidate_tags(pending.tags)
+            gone |= self._store.invalidate_tags(pending.tags)
         writes, deleted = self._sorted(pending)
         self._store.bury_if_older(deleted)
         try:
@@ -107,6 +128,7 @@ class RemoteTier(GuardedTier):
         if self._store.missed_invalidations:
             self._store.bury_if_older({write.key: pending.changes[write.key].version for write in writes})
         self._store.missed_invalidations = False
+        return gone
 
     def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
         """Tell what can be written still from what can only be deleted.
@@ -124,6 +146,3 @@ class RemoteTier(GuardedTier):
             else:
                 writes.append(Write(key, write.blob, write.seconds - age, write.tags))
         return writes, deleted
-
-    def _note_written(self, write: Write) -> None:
-        self._pending.note(write.key, Change(self._versions.next(), time.monotonic(), write))

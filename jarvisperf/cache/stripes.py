@@ -18,9 +18,12 @@ class Stripe:
     A reader that found a value in a lower tier may copy it upward only if nothing was changed since it began, else it
     could bring a value back that is gone.
 
+    A ``with`` of it is one change: it holds the lock, and counts at its beginning and at its end. At its end, too, for
+    a reader asks for the state without the lock: one that comes while the change is under way may read the old value.
+
     Attributes:
         lock: Held while one of the keys is changed in all tiers, so that the tiers agree.
-        changes: How often this process changed one of them; counted under the lock.
+        changes: How many changes by this process have begun or ended; counted under the lock.
         heard: How often another process did; counted by whoever hears of it, without the lock, which may be held for
             as long as Redis takes.
     """
@@ -31,6 +34,14 @@ class Stripe:
         self.lock = threading.RLock()
         self.changes = 0
         self.heard = 0
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        self.changes += 1
+
+    def __exit__(self, *_: object) -> None:
+        self.changes += 1
+        self.lock.release()
 
     def state(self) -> tuple[int, int]:
         """Give what is the same as long as nothing was changed."""
@@ -49,19 +60,18 @@ class Stripes:
 
     @contextlib.contextmanager
     def changing(self, keys: Iterable[str]) -> Iterator[None]:
-        """Hold the locks of several keys, in one order for everybody, and count a change of each."""
+        """Change several keys: their locks are taken in one order by everybody."""
         numbers = sorted({hash(key) % _COUNT for key in keys})
         with contextlib.ExitStack() as stack:
             for number in numbers:
-                stack.enter_context(self._stripes[number].lock)
-                self._stripes[number].changes += 1
+                stack.enter_context(self._stripes[number])
             yield
 
     def note_change_of_all(self) -> None:
         """Count a change of every key; copies that have begun are finished first."""
         for stripe in self._stripes:
-            with stripe.lock:
-                stripe.changes += 1
+            with stripe:
+                pass
 
     def hear_change_of_all(self) -> None:
         """Count a change of every key by another process."""

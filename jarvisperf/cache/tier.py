@@ -95,11 +95,11 @@ class Store(Protocol):
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Give what is held for those of the keys that are; what is corrupt is left out."""
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
-        """Hold bytes."""
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes; False: they are too many."""
 
-    def put_many(self, writes: Sequence[Write]) -> None:
-        """Hold several."""
+    def put_many(self, writes: Sequence[Write]) -> int:
+        """Hold several but for those that are too large; how many are held."""
 
     def delete(self, key: str) -> bool:
         """Remove a key; whether it was there."""

@@ -18,12 +18,16 @@ _KEPT: Final = (
 )  # fmt: skip
 
 
+class MisfitError(Exception):
+    """What is stored is not of the type that the function is annotated with."""
+
+
 class Form(NamedTuple):
     """How results of one type are stored.
 
     Attributes:
         flatten: Makes plain dictionaries and lists of a result; a TypeError says that it is not of the type.
-        restore: Makes the result again; raises a ``msgspec.ValidationError`` for what is of another type.
+        restore: Makes the result again; raises a ``MisfitError`` for what is of another type.
     """
 
     flatten: Callable[[Any], Any]
@@ -49,7 +53,10 @@ def form_of(function: Callable[..., Any]) -> Form | None:
         return msgspec.to_builtins(value, builtin_types=_KEPT)
 
     def restore(stored: Any) -> Any:
-        return msgspec.convert(stored, annotation, builtin_types=_KEPT)
+        try:
+            return msgspec.convert(stored, annotation, builtin_types=_KEPT)
+        except msgspec.ValidationError as error:
+            raise MisfitError(str(error)) from error
 
     return Form(flatten, restore)
 

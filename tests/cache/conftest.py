@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import uuid
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,26 @@ def make_cache(namespace: str) -> Iterator[Callable[..., SmartCache]]:
     yield make
     for cache in made:
         cache.close()
+
+
+@pytest.fixture
+def refuse_threads(monkeypatch) -> Callable[[str], list[str]]:
+    """Have the system refuse threads of a name; gives the list of those that it refused, which a test may look at."""
+
+    def refuse(name: str) -> list[str]:
+        refused: list[str] = []
+        start = threading.Thread.start
+
+        def start_or_not(thread: threading.Thread) -> None:
+            if name in thread.name:
+                refused.append(thread.name)
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        monkeypatch.setattr(threading.Thread, "start", start_or_not)
+        return refused
+
+    return refuse
 
 
 @pytest.fixture

@@ -194,6 +194,16 @@ class CacheMachine(RuleBasedStateMachine):
         assert self.call(who, "get", key) in self.allowed(key)
         self.settle()
 
+    @precondition(lambda self: self.redis_is_well and self.disk_is_well)
+    @rule(who=st.integers(0, 2), key=st.sampled_from(KEYS), ttl=st.sampled_from([10.0, 600.0]))
+    def touch(self, who: int, key: str, ttl: float) -> None:
+        who %= self.count
+        if self.call(who, "touch", key, ttl):
+            value, deadline = self.model[key]
+            assert self.now < deadline
+            self.model[key] = value, self.now + ttl
+        self.settle()
+
     @rule(who=st.integers(0, 2), pattern=st.sampled_from(["a:*", "?:1", "*"]))
     def invalidate(self, who: int, pattern: str) -> None:
         who %= self.count

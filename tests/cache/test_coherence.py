@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import pytest
 from waiting import wait_until
 
+from jarvisperf.cache import SmartCache
 from jarvisperf.cache.messages import Message, from_bytes, to_bytes
+from pytest_jarvisperf.redis_faults import RedisFaults
 
 SOON_SECONDS = 20.0
 
@@ -53,13 +56,58 @@ def test_what_did_not_change_stays_in_memory(pair):
     assert other.get_stats()["redis_hits"] == before
 
 
-def test_a_message_about_an_older_change_does_not_cost_a_newer_value(pair):
+def test_of_two_that_write_at_once_both_end_with_what_redis_has(pair, monkeypatch):
     one, other = pair
-    other.set("k", "newest")
-    old = Message(b"somebody", "keys", 1, 0, ("k",))
-    other._coherence.heard(to_bytes(old))
-    assert "k" in other._core.memory.entries
-    assert one is not other
+    store = one._core.remote._store
+    put = store.put
+
+    def be_overtaken(*args) -> bool:
+        other.set("k", "other's")
+        return put(*args)
+
+    monkeypatch.setattr(store, "put", be_overtaken)
+    one.set("k", "one's")  # its version is older, and yet it is the last in Redis
+    wait_until(lambda: other.get("k") == "one's")
+    assert one.get("k") == "one's"
+
+
+def test_one_that_first_hears_after_an_outage_believes_nothing_from_before(real_redis, make_cache, namespace, tmp_path):
+    other = make_cache(real_redis.url, tmp_path / "d")
+    other.set("k", "old")
+    with RedisFaults(real_redis.url) as faults:
+        faults.reset()
+        with SmartCache(faults.url, tmp_path / "d", namespace=namespace) as cache:
+            assert cache.get("k") == "old"
+            other.set("k", "new")
+            assert cache.get("k") == "old"
+            faults.heal()
+            wait_until(lambda: cache.get_stats()["redis_listening"])
+            wait_until(lambda: cache.get("k") == "new")
+
+
+def test_a_forked_child_and_its_parent_hear_of_each_others_changes(pair):
+    cache, _ = pair
+    cache.set("of parent", "old")
+    cache.set("of child", "old")
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            assert cache.get("of parent") == "old"
+            wait_until(lambda: cache.get_stats()["redis_listening"])
+            assert cache.get("of parent") == "old"
+            os.write(writing, b"!")
+            wait_until(lambda: cache.get("of parent") == "new")
+            cache.set("of child", "new")
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a forked copy of pytest must not go on
+            os._exit(1)
+    assert os.read(reading, 1) == b"!"
+    cache.set("of parent", "new")
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    wait_until(lambda: cache.get("of child") == "new")
+    os.close(reading)
+    os.close(writing)
 
 
 def test_a_message_of_another_version_drops_all_of_memory(pair):

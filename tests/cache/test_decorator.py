@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
 
 from jarvisperf.cache import SmartCache, cached, shared
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 @pytest.fixture(params=["memory", "disk"])
@@ -278,3 +283,65 @@ def test_without_a_cache_it_is_the_process_own_looked_up_at_the_call(monkeypatch
     monkeypatch.setattr(shared, "get_smart_cache", lambda: other)
     f(1)
     assert one.get_stats()["sets"] == other.get_stats()["sets"] == 1
+
+
+@dataclass
+class Point:
+    x: int
+
+
+class Wider(TypedDict):
+    x: int
+    y: int
+
+
+def typed(cache, result, annotation, calls):
+    """Decorate one function as an older or a newer version of the program has it, plain or as a coroutine."""
+
+    def work() -> Any:
+        calls.append(result)
+        return result
+
+    async def work_async() -> Any:
+        return work()
+
+    def decorate(is_async: bool) -> Callable[[], Any]:
+        function = work_async if is_async else work
+        function.__annotations__["return"] = annotation
+        function.__qualname__ = "work"
+        decorated = cached(key_prefix="typed", cache=cache)(function)
+        return (lambda: asyncio.run(decorated())) if is_async else decorated
+
+    return decorate
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["function", "coroutine"])
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_kept_result_that_no_longer_fits_the_annotation_is_made_anew(make_cache, tmp_path, is_async, where):
+    cache, calls = make_cache(None, tmp_path / "d"), []
+    typed(cache, Point(1), Point, calls)(is_async)()
+    if where == "disk":
+        cache._core.memory.clear()
+    newer = typed(cache, {"x": 1, "y": 2}, Wider, calls)(is_async)
+    assert [newer(), newer()] == [{"x": 1, "y": 2}] * 2
+    assert calls == [Point(1), {"x": 1, "y": 2}]
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["function", "coroutine"])
+def test_a_result_that_never_fits_the_annotation_is_given_as_it_is_and_not_kept(make_cache, tmp_path, is_async):
+    cache, calls = make_cache(None, tmp_path / "d"), []
+    work = typed(cache, {"x": "no number"}, Point, calls)(is_async)
+    assert [work(), work()] == [{"x": "no number"}] * 2
+    assert len(calls) == 2
+    assert cache.keys() == []
+
+
+@pytest.mark.parametrize("is_async", [False, True], ids=["function", "coroutine"])
+def test_where_an_older_process_keeps_what_does_not_fit_again_and_again_the_function_is_called(
+    make_cache, monkeypatch, is_async
+):
+    cache, calls = make_cache(), []
+    typed(cache, Point(1), Point, calls)(is_async)()
+    newer = typed(cache, {"x": 1, "y": 2}, Wider, calls)(is_async)
+    monkeypatch.setattr(cache, "delete", lambda key: False)
+    assert newer() == {"x": 1, "y": 2}

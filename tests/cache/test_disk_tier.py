@@ -305,6 +305,17 @@ def test_the_disk_is_bounded(folder, value_bytes):
     store.close()
 
 
+def test_the_disk_is_bounded_though_each_process_writes_once(folder):
+    for number in range(100):
+        store = DiskStore(folder, Names("n"), 2**19)
+        store.open()
+        store.put(f"k{number}", bytes(8000), 60)
+        _, held_bytes = store.size()
+        assert held_bytes <= 2**19 + 16_000
+        assert store.get(f"k{number}") is not None
+        store.close()
+
+
 def test_a_value_that_would_push_out_much_of_the_rest_is_not_kept(folder):
     store = DiskStore(folder, Names("n"), 1_000_000)
     store.open()

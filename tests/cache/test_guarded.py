@@ -51,11 +51,12 @@ class Switchable:
             raise CorruptEntryError("found rubbish")
         return self.held.get(key)
 
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> None:
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         self._use()
         self.held[key] = blob
         for tag in tags:
             self.tagged.setdefault(tag, set()).add(key)
+        return True
 
     def invalidate_tags(self, tags) -> set[str]:
         self._use()
@@ -268,6 +269,17 @@ def test_a_closed_tier_does_not_open_again(tier, store):
     store.is_broken = False
     assert tier.get("k") is None
     assert not tier.available
+
+
+def test_a_child_that_was_forked_while_a_thread_of_its_parent_changed_the_tier_can_use_it(tier, store):
+    with tier._lock, tier.usable._cond:
+        tier.after_fork()
+        assert tier.usable.is_set()
+        failing = threading.Thread(target=fail, args=(tier, store), daemon=True)
+        failing.start()
+        failing.join(20)
+        assert not failing.is_alive()
+    assert not tier.usable.is_set()
 
 
 STEPS = st.lists(st.tuples(st.sampled_from(["put", "delete", "clear", "break", "mend"]), st.sampled_from("abc")))

@@ -13,7 +13,8 @@ import msgspec
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading
+from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading, marks
+from jarvisperf.cache.marks import Lease
 
 SOON_SECONDS = 20.0
 
@@ -147,9 +148,70 @@ def test_two_caches_on_one_redis_make_a_value_once(make_cache, real_redis):
 def test_a_lease_whose_holder_is_gone_expires(make_cache, real_redis, monkeypatch):
     monkeypatch.setattr(loading, "LEASE_SECONDS", 0.2)
     cache = make_cache(real_redis.url)
-    assert cache._core.take_lease("k", 0, 0.2)[0]  # and never heard of again
+    assert isinstance(cache._core.take_lease("k", None, 0.2), Lease)  # and never heard of again
     assert cache.get_or_set("k", lambda: "v") == "v"
     assert cache.get("k") == "v"
+
+
+def soon(call):
+    """Give what a call returns, or fail where it goes on waiting."""
+    results: list = []
+    thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
+    thread.start()
+    thread.join(SOON_SECONDS)
+    assert results
+    return results[0]
+
+
+def leave_stale(cache, clock, wall_clock) -> None:
+    cache.get_or_set("k", lambda: "old", ttl=10, stale_ttl=1000)
+    clock.advance(50)
+    wall_clock.advance(50)
+
+
+def leave_expired_by_this_clock(cache, clock, wall_clock) -> None:
+    cache.set("k", "old", ttl=1000)
+    cache._core.memory.clear()
+    wall_clock.advance(2000)
+
+
+def leave_of_an_old_generation(cache, clock, wall_clock) -> None:
+    cache.set("k", "old")
+    cache._core.memory.clear()
+    cache._core.remote._store.begin_generation()
+
+
+@pytest.mark.parametrize("leave", [leave_stale, leave_expired_by_this_clock, leave_of_an_old_generation])
+def test_a_value_in_redis_that_cannot_be_used_is_replaced_and_not_waited_for(
+    make_cache, real_redis, clock, wall_clock, leave
+):
+    cache = make_cache(real_redis.url, clock=clock, wall_clock=wall_clock)
+    leave(cache, clock, wall_clock)
+    assert cache.get("k") is None
+    other = make_cache(real_redis.url, clock=clock, wall_clock=wall_clock)
+    slow = Slow()
+    threads = [threading.Thread(target=each.get_or_set, args=("k", slow), daemon=True) for each in (cache, other)]
+    for thread in threads:
+        thread.start()
+    assert soon(lambda: cache.get_or_set("k", slow)) == [1]
+    for thread in threads:
+        thread.join(SOON_SECONDS)
+    assert slow.runs == 1
+    for each in (cache, other):
+        each._core.memory.clear()
+        assert each.get("k") == [1]
+
+
+@pytest.mark.parametrize("held_version", [None, 5], ids=["nothing there", "a value to be replaced"])
+def test_a_lease_that_is_asked_for_again_for_want_of_a_reply_is_granted_again(
+    make_cache, real_redis, monkeypatch, held_version
+):
+    store = make_cache(real_redis.url)._core.remote._store
+    monkeypatch.setattr(marks, "new_token", lambda: b"t" * 16)
+    for _ in range(2):
+        assert isinstance(store.take_lease("k", held_version, 30), Lease)
+    monkeypatch.setattr(marks, "new_token", lambda: b"u" * 16)
+    assert not isinstance(store.take_lease("k", held_version, 30), Lease)
 
 
 def test_a_slow_holder_still_fills_the_key_if_nobody_took_it(make_cache, real_redis, monkeypatch):
@@ -274,6 +336,42 @@ def test_a_value_is_made_anew_before_it_expires_if_it_took_long(timed, clock, mo
 def test_the_chance_of_an_early_refresh_is_the_one_of_the_paper():
     draws = [loading._exponential() for _ in range(20_000)]
     assert sum(draw >= 1.0 for draw in draws) / len(draws) == pytest.approx(0.368, abs=0.03)
+
+
+def test_a_thread_that_cannot_be_started_costs_one_call_and_not_the_key(timed, clock, monkeypatch, refuse_threads):
+    refuse_threads("jarvisperf-refresh")
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        timed.get_or_set("k", lambda: "v", hard_seconds=SOON_SECONDS)
+    monkeypatch.undo()
+    assert soon(lambda: timed.get_or_set("k", lambda: "v", hard_seconds=SOON_SECONDS)) == "v"
+
+
+@pytest.mark.parametrize("soft_seconds", [0, SOON_SECONDS])
+def test_where_no_thread_can_be_started_the_stale_value_is_given(
+    timed, clock, monkeypatch, refuse_threads, caplog, soft_seconds
+):
+    def get(value: str) -> str:
+        return timed.get_or_set("k", lambda: value, ttl=10, stale_ttl=100, soft_seconds=soft_seconds)
+
+    get("old")
+    clock.advance(50)
+    refused = refuse_threads("jarvisperf-refresh")
+    assert soon(lambda: get("new")) == "old"
+    assert len(refused) == 1
+    assert "'k' could not be computed in the background" in caplog.messages[0]
+    monkeypatch.undo()
+    soon(lambda: get("new"))
+    wait_until(lambda: timed.get("k") == "new")
+
+
+def test_where_no_thread_can_be_started_a_value_that_is_due_is_given(timed, clock, monkeypatch, refuse_threads):
+    slow = Slow(0.02)
+    timed.get_or_set("k", slow, ttl=10, refresh_ahead=True)
+    monkeypatch.setattr(loading, "_exponential", lambda: 1.0)
+    clock.advance(9.99)
+    refused = refuse_threads("jarvisperf-refresh")
+    assert soon(lambda: timed.get_or_set("k", slow, ttl=10, refresh_ahead=True)) == [1]
+    assert refused
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -58,6 +59,20 @@ def test_a_value_larger_than_the_memory_is_not_held_and_pushes_nothing_out(clock
     hold(tier, "large", "old")
     assert not hold(tier, "large", "new", size_bytes=10_000)
     assert set(tier.entries) == {"small"}
+
+
+@pytest.mark.parametrize("tags_of", [lambda number: [f"user:{number}"], lambda number: [f"a:{number}", f"b:{number}"]])
+def test_tags_count_among_the_bytes(clock, tags_of):
+    tier = MemoryTier(10_000, clock)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(5000):
+            hold(tier, f"key {number}", tags=tuple(tags_of(number)))
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before <= 1.1 * tier.bytes
 
 
 def test_bytes_are_given_back(clock):
@@ -182,13 +197,17 @@ def test_a_replaced_entry_has_only_the_tags_of_the_new_one(clock):
     assert tier.invalidate_tags(["y"]) == {"a"}
 
 
-def test_only_an_older_version_is_dropped(clock):
+def test_a_child_that_was_forked_in_the_middle_of_a_change_begins_with_nothing(clock):
     tier = MemoryTier(10, clock)
-    hold(tier, "a", version=5)
-    assert not tier.drop_older("a", 5)
-    assert not tier.drop_older("b", 9)
-    assert tier.drop_older("a", 6)
-    assert len(tier) == 0
+    hold(tier, "a", tags=("x",))
+    tier.after_fork()
+    assert tier.live("a") is not None
+    with tier._lock:  # as a thread of the parent
+        del tier._keys_by_tag["x"]
+        tier.after_fork()
+    assert tier.size() == (0, 0)
+    hold(tier, "a", tags=("x",))
+    assert tier.invalidate_tags(["x"]) == {"a"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("hdrt"), st.integers(0, 7)), max_size=80), st.integers(1, 5))

@@ -7,6 +7,7 @@ import threading
 import time
 
 import pytest
+from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 
@@ -91,6 +92,20 @@ def test_an_outage_is_logged_once_and_without_the_password(silent_url, caplog):
     assert len(caplog.messages) == 1
     assert "user:***@127.0.0.1" in caplog.messages[0]
     assert "secret" not in caplog.text
+
+
+def test_where_no_thread_can_be_started_a_failure_of_redis_is_still_a_fallback(
+    real_redis, namespace, monkeypatch, refuse_threads
+):
+    refused = refuse_threads("jarvisperf-")
+    with SmartCache(real_redis.url, None, namespace=namespace) as cache:
+        assert cache.set("k", 1)
+        assert cache.get("k") == 1
+        assert not cache.get_stats()["redis_available"]
+        assert {"jarvisperf-redis-probe", "jarvisperf-listener"} <= set(refused)
+        monkeypatch.undo()
+        wait_until(lambda: cache.get("nothing") is None and cache.get_stats()["redis_listening"])
+        assert cache.get("k") == 1
 
 
 def test_a_url_may_set_its_own_timeouts(silent_url):

@@ -150,6 +150,24 @@ def test_more_changes_than_are_remembered_begin_a_new_generation(cache, faults, 
     assert reader.get("k1") == "new"
 
 
+def test_after_more_changes_than_are_remembered_a_server_that_evicts_the_generation_brings_nothing_back(
+    cache, faults, reader, monkeypatch, own_redis, namespace
+):
+    from jarvisperf.cache.pending import Pending
+
+    monkeypatch.setattr(cache._core.remote, "_pending", Pending(most_keys=10))
+    cache.set_many({f"k{number}": "old" for number in range(50)})
+    faults.reset()
+    for number in range(50):
+        cache.delete(f"k{number}")
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    with redis.Redis.from_url(own_redis.url) as client:
+        client.unlink(f"{namespace}#generation")
+    with SmartCache(own_redis.url, None, namespace=namespace) as newcomer:
+        assert newcomer.get_many([f"k{number}" for number in range(50)]) == {}
+
+
 def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
     faults.blackhole()
     cache.get("k")

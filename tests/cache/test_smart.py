@@ -399,6 +399,51 @@ def test_statistics_add_up(cache):
     assert stats["errors"] == stats["corrupt"] == 0
 
 
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_a_read_that_memory_had_to_leave_to_a_lower_tier_is_a_miss_of_memory(make_cache, tmp_path, clock, many):
+    cache = make_cache(None, tmp_path / "d", clock=clock, memory_seconds=10)
+    cache.set("k", 1)
+    for seconds in (1, 10):  # in memory; too old to be believed without a look below
+        clock.advance(seconds)
+        assert cache.get_many(["k"]) == {"k": 1} if many else cache.get("k") == 1
+    stats = cache.get_stats()
+    assert (stats["memory_hits"], stats["memory_misses"], stats["disk_hits"], stats["misses"]) == (1, 1, 1, 0)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_a_read_that_only_memory_could_answer_is_none(make_cache, tmp_path, clock, many):
+    cache = make_cache(None, tmp_path / "d", clock=clock, memory_seconds=10)
+    cache.set("k", 1)
+    clock.advance(10)
+    cache._core.disk.fail(OSError("as if"))
+    cache._core.disk._breaker.stop()
+    cache._core.disk._breaker.is_open = True
+    assert cache.get_many(["k"]) == {"k": 1} if many else cache.get("k") == 1
+    stats = cache.get_stats()
+    assert (stats["memory_hits"], stats["memory_misses"], stats["disk_hits"], stats["misses"]) == (1, 0, 0, 0)
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["set", "set_many"])
+@pytest.mark.parametrize("value_bytes", [100, 2**16])
+@pytest.mark.parametrize("memory_bytes", [0, 2**12, 2**20])
+@pytest.mark.parametrize("disk_bytes", [None, 2**17, 2**20])
+def test_set_says_whether_a_tier_holds_the_value(make_cache, tmp_path, many, value_bytes, memory_bytes, disk_bytes):
+    options = {} if disk_bytes is None else {"folder": tmp_path / "d", "disk_bytes": disk_bytes}
+    cache = make_cache(memory_bytes=memory_bytes, **options)
+    value = "x" * value_bytes
+    said = cache.set_many({"k": value}) if many else cache.set("k", value)
+    assert said == ("k" in cache)
+
+
+def test_set_many_says_whether_a_tier_holds_all(make_cache, tmp_path):
+    cache = make_cache(None, tmp_path / "d", memory_bytes=2**13, disk_bytes=2**19)
+    small, for_disk, for_none = "x", "x" * 2**14, "x" * 2**18
+    assert cache.set_many({"a": small, "b": small})
+    assert cache.set_many({"a": small, "c": for_disk})
+    assert not cache.set_many({"a": small, "d": for_none})
+    assert cache.get_stats()["tiers"]["disk"]["sets"] == 5
+
+
 @pytest.mark.parametrize("tiers", ["memory", "disk"])
 def test_the_share_of_redis_hits_can_be_reckoned_without_redis(make_cache, tmp_path, tiers):
     cache = make_cache(None, tmp_path / "d" if tiers == "disk" else None)

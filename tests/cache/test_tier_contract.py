@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jarvisperf.cache.disk_tier import DiskStore
-from jarvisperf.cache.guarded import GuardedTier
+from jarvisperf.cache.local import DiskTier
 from jarvisperf.cache.memory import MemoryTier
 from jarvisperf.cache.names import Names
 from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
@@ -41,9 +41,7 @@ def make_tier(request: pytest.FixtureRequest, tmp_path) -> Iterator[Callable[[st
             store = RedisStore(url, names, Limits(30, 30, 30), versions)
             tier = RemoteTier(store, random.Random(0), versions, wait_seconds=30)
         else:
-            tier = GuardedTier(
-                DiskStore(tmp_path / "disk", names, 2**30), random.Random(0), versions, wait_seconds=None
-            )
+            tier = DiskTier(DiskStore(tmp_path / "disk", names, 2**30), random.Random(0), versions, None)
         made.append(tier)
         return tier
 

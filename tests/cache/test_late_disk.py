@@ -1,0 +1,118 @@
+"""What the disk could not be told in time does not come back by way of another process that reads it."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+import redis
+from waiting import wait_until
+
+from jarvisperf.cache import local
+from jarvisperf.cache.pending import Pending
+
+
+@pytest.fixture
+def pair(make_cache, real_redis, tmp_path):
+    """Two processes' caches of one folder; the second reads below at every look."""
+    one, other = make_cache(real_redis.url, tmp_path / "d"), make_cache(real_redis.url, tmp_path / "d", memory_items=0)
+    one.set("k", "old", tags=["t"])
+    one.set("j", "other")
+    return one, other
+
+
+@pytest.fixture
+def client(real_redis):
+    with redis.Redis.from_url(real_redis.url) as client:
+        yield client
+
+
+@pytest.fixture
+def locked(pair, tmp_path):
+    """A disk that can be read and takes no change."""
+    lock = sqlite3.connect(tmp_path / "d" / "cache.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    yield lock
+    lock.close()
+
+
+CHANGES = {
+    "delete": lambda cache: cache.delete("k"),
+    "delete_many": lambda cache: cache.delete_many(["k", "x"]),
+    "set": lambda cache: cache.set("k", "new", ttl=0.2),
+    "invalidate": lambda cache: cache.invalidate("k*"),
+    "tag": lambda cache: cache.invalidate_tag("t"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
+def test_what_another_took_from_the_disk_meanwhile_goes_when_the_disk_is_told(
+    pair, locked, client, namespace, monkeypatch, change
+):
+    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", float("inf"))
+    one, other = pair
+    CHANGES[change](one)
+    assert not one.get_stats()["local_cache_available"]
+    client.unlink(f"{namespace}:k")  # as a tombstone goes after two minutes, or a value that expires
+    assert other.get("k") == "old"
+    assert client.get(f"{namespace}:k").startswith(b"JPC")
+    locked.rollback()
+    wait_until(lambda: one.get_stats()["local_cache_available"])
+    assert other.get("k") is None
+    assert other.get("j") == "other"
+
+
+def test_too_many_changes_to_remember_leave_nothing_in_redis_either(pair, locked, client, namespace, monkeypatch):
+    one, other = pair
+    monkeypatch.setattr(one._core.disk, "_pending", Pending(most_keys=3))
+    one.delete_many(["k", *map(str, range(10))])
+    client.unlink(f"{namespace}:k")
+    assert other.get("k") == "old"
+    locked.rollback()
+    wait_until(lambda: one.get_stats()["local_cache_available"])
+    wait_until(lambda: other.get("k") is None)
+
+
+def test_while_the_disk_fails_its_deletions_keep_their_tombstones(pair, locked, client, namespace, monkeypatch):
+    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    one, other = pair
+    one.delete("k")
+    client.unlink(f"{namespace}:k")
+    wait_until(lambda: client.exists(f"{namespace}:k"))
+    assert other.get("k") is None
+
+
+def test_what_was_written_after_the_deletion_is_left_alone(pair, locked, monkeypatch):
+    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    one, other = pair
+    one.delete("k")
+    assert other.get_or_set("k", lambda: "new") == "new"  # Redis has it, and the disk does not
+    locked.rollback()
+    wait_until(lambda: one.get_stats()["local_cache_available"])
+    assert other.get("k") == "new"
+    wait_until(lambda: one.get("k") == "new")
+
+
+def test_a_computation_that_began_after_the_deletion_may_be_kept(pair, locked, monkeypatch):
+    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    one, other = pair
+    one.delete("k")
+
+    def make() -> str:
+        one._core.remote.bury(one._core.disk._pending.snapshot().versions())
+        return "new"
+
+    assert other.get_or_set("k", make) == "new"
+    assert other.get("k") == "new"
+
+
+def test_redis_being_away_too_it_is_told_when_it_is_back(make_cache, redis_faults, tmp_path, namespace, client):
+    cache = make_cache(redis_faults.url, tmp_path / "d")
+    redis_faults.reset()
+    cache.get("nothing")
+    assert not cache.get_stats()["redis_available"]
+    cache._core.remote.bury({"k": 5, "j": 2**60})
+    cache._core.remote.put("j", b"newer", 60)
+    cache._core.remote.bury({"j": 7})
+    pending = cache._core.remote._pending.snapshot()
+    assert (pending.changes["k"].version, pending.changes["j"].write.blob) == (5, b"newer")

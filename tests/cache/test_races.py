@@ -1,0 +1,55 @@
+"""A reader beside a change: what is gone does not come back into memory."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+SOON_SECONDS = 20.0
+
+CHANGES = {
+    "set": lambda cache: cache.set("k", "new", ttl=1000),
+    "set_many": lambda cache: cache.set_many({"k": "new", "j": "new"}, ttl=1000),
+    "delete": lambda cache: cache.delete("k"),
+    "delete_many": lambda cache: cache.delete_many(["k", "j"]),
+    "touch": lambda cache: cache.touch("k", 1000),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
+def test_a_reader_that_comes_while_a_change_is_under_way_does_not_keep_what_was(
+    make_cache, tmp_path, monkeypatch, change
+):
+    cache = make_cache(None, tmp_path / "d")
+    cache.set("k", "old", ttl=100)
+    store = cache._core.disk._store
+    inside, has_read, go = threading.Event(), threading.Event(), threading.Event()
+    changing = store._changing
+
+    def wait_inside():
+        inside.set()
+        assert go.wait(SOON_SECONDS)
+        return changing()
+
+    monkeypatch.setattr(store, "_changing", wait_inside)
+    writer = threading.Thread(target=CHANGES[change], args=(cache,))
+    writer.start()
+    assert inside.wait(SOON_SECONDS)
+    cache._core.memory.clear()
+    read = store.get
+
+    def say_so(key: str) -> bytes | None:
+        blob = read(key)
+        has_read.set()
+        return blob
+
+    monkeypatch.setattr(store, "get", say_so)
+    reader = threading.Thread(target=cache.get, args=("k",))
+    reader.start()
+    assert has_read.wait(SOON_SECONDS)
+    go.set()
+    writer.join()
+    reader.join()
+    assert cache.get("k") == {"set": "new", "set_many": "new", "touch": "old"}.get(change)
+    assert change.startswith("delete") or cache.ttl("k") > 900

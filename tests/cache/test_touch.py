@@ -1,0 +1,183 @@
+"""A new time to live: for a value that is there, in every tier, and never for one that is gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from waiting import wait_until
+
+from jarvisperf.cache import SmartCache
+from pytest_jarvisperf.redis_faults import RedisFaults
+
+SOON_SECONDS = 20.0
+
+
+@pytest.fixture
+def faults(own_redis):
+    with RedisFaults(own_redis.url) as faults:
+        yield faults
+
+
+@pytest.fixture(params=[None, "d"], ids=["redis", "redis+disk"])
+def cut_off(request, faults, namespace, tmp_path):
+    """A cache that loses its Redis when the test says so, but not at once what memory has: it no longer listens."""
+    with SmartCache(faults.url, request.param and tmp_path / request.param, namespace=namespace) as cache:
+        wait_until(lambda: cache.get_stats()["redis_listening"])
+        cache._coherence.stop()
+        yield cache
+
+
+@pytest.fixture
+def reader(own_redis, make_cache):
+    """What another process sees, past the proxy."""
+    return make_cache(own_redis.url, memory_items=0)
+
+
+def get_back(cache, faults) -> None:
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+
+
+def test_a_tag_lives_as_long_as_what_was_touched(make_cache, real_redis):
+    cache = make_cache(real_redis.url)
+    cache.set("k", 1, ttl=0.3, tags=["t"])
+    assert cache.touch("k", 60)
+    time.sleep(0.5)
+    assert cache.invalidate_tag("t") == 1
+    assert cache.get("k") is None
+
+
+CHANGES = {
+    "delete": lambda cache: cache.delete("k"),
+    "invalidate": lambda cache: cache.invalidate("k*"),
+    "tag": lambda cache: cache.invalidate_tag("t"),
+    "clear": lambda cache: cache.clear(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
+def test_what_another_thread_removes_meanwhile_is_not_written_again(make_cache, tmp_path, monkeypatch, change):
+    cache = make_cache(None, tmp_path / "d")
+    cache.set("k", "v", tags=["t"])
+    store = cache._core.disk._store
+    read = store.get
+    remover = threading.Thread(target=CHANGES[change], args=(cache,))
+
+    def be_overtaken(key: str) -> bytes | None:
+        blob = read(key)
+        remover.start()
+        remover.join(0.3)  # it may have to wait for the touch
+        return blob
+
+    monkeypatch.setattr(store, "get", be_overtaken)
+    cache.touch("k", 100)
+    monkeypatch.undo()
+    remover.join(SOON_SECONDS)
+    assert cache.get("k") is None
+    cache._core.memory.clear()
+    assert cache.get("k") is None
+
+
+@pytest.mark.parametrize("with_redis", [False, True], ids=["disk", "redis+disk"])
+@pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
+def test_what_another_process_removes_meanwhile_is_not_written_again(
+    make_cache, real_redis, tmp_path, monkeypatch, change, with_redis
+):
+    url = real_redis.url if with_redis else None
+    cache, other = (make_cache(url, tmp_path / "d", memory_items=0) for _ in range(2))
+    cache.set("k", "v", tags=["t"])
+    store = (cache._core.remote or cache._core.disk)._store
+    read = store.get
+
+    def be_overtaken(key: str) -> bytes | None:
+        blob = read(key)
+        monkeypatch.undo()
+        CHANGES[change](other)
+        return blob
+
+    monkeypatch.setattr(store, "get", be_overtaken)
+    assert cache.touch("k", 100) is False
+    assert cache.get("k") is None
+    assert other.get("k") is None
+
+
+def test_what_another_process_writes_after_the_touch_is_not_kept_from_memory(make_cache, real_redis, monkeypatch):
+    cache, other = (make_cache(real_redis.url) for _ in range(2))
+    wait_until(lambda: cache.get_stats()["redis_listening"])
+    cache.set("k", "old")
+    store = cache._core.remote._store
+    replace = store.replace
+
+    def be_overtaken(*args) -> bool:
+        done = replace(*args)
+        heard = cache._core.stripes.of("k").heard
+        other.set("k", "new")
+        wait_until(lambda: cache._core.stripes.of("k").heard > heard)
+        return done
+
+    monkeypatch.setattr(store, "replace", be_overtaken)
+    assert cache.touch("k", 100)
+    assert cache.get("k") == "new"
+
+
+def test_a_value_of_an_older_generation_is_not_there(make_cache, real_redis):
+    cache = make_cache(real_redis.url)
+    cache.set("k", "old")
+    cache._core.memory.clear()
+    cache._core.remote._store.begin_generation()
+    assert cache.touch("k", 100) is False
+    assert cache.get("k") is None
+
+
+def test_a_shorter_life_given_in_an_outage_holds_when_redis_is_back(cut_off, faults, reader):
+    cut_off.set("k", "v", ttl=3600)
+    faults.reset()
+    assert cut_off.touch("k", 2)
+    assert cut_off.ttl("k") <= 2
+    get_back(cut_off, faults)
+    assert (reader.ttl("k") or 0) <= 2
+    time.sleep(2)
+    assert cut_off.get("k") is None
+    assert reader.get("k") is None
+
+
+def test_a_longer_life_given_in_an_outage_is_told_to_redis(cut_off, faults, reader):
+    cut_off.set("k", "v", ttl=300, tags=["t"])
+    faults.reset()
+    assert cut_off.touch("k", 3600)
+    assert cut_off.ttl("k") > 3500
+    get_back(cut_off, faults)
+    assert reader.get("k") == "v"
+    assert reader.ttl("k") > 3500
+    assert reader.invalidate_tag("t") == 1
+
+
+@pytest.mark.parametrize("change", ["delete", "set"])
+def test_a_touch_in_an_outage_does_not_undo_what_another_process_did(cut_off, faults, reader, change):
+    cut_off.set("k", "old")
+    faults.reset()
+    assert cut_off.get("k") == "old"
+    reader.delete("k") if change == "delete" else reader.set("k", "new")
+    assert cut_off.touch("k", 3600)
+    get_back(cut_off, faults)
+    expected = "new" if change == "set" else None
+    assert reader.get("k") == expected
+    cut_off._core.memory.clear()  # which is what listening anew does
+    assert cut_off.get("k") == expected
+
+
+def test_a_life_given_while_the_disk_fails_holds_when_it_is_back(make_cache, tmp_path, monkeypatch, wall_clock, clock):
+    cache = make_cache(None, tmp_path / "d", clock=clock, wall_clock=wall_clock)
+    cache.set("k", "v", ttl=3600)
+    disk = cache._core.disk
+    with monkeypatch.context() as failing:
+        failing.setattr(disk._store, "open", lambda: 1 / 0)
+        disk.fail(OSError("as if"))
+        assert cache.touch("k", 10)
+        assert cache.ttl("k") <= 10
+    wait_until(lambda: disk.available)
+    clock.advance(11)
+    wall_clock.advance(11)
+    assert cache.get("k") is None
