@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts, copy_files
-from jarvisperf.gate.git import git
+from jarvisperf.gate.git import PLACES, git
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from jarvisperf.gate.revision import Repository
 
 # What belongs to this pytest and would change another one, or differs between the arms by nature.
-DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED")
-DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_", "GIT_")
+DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *PLACES)
+DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
 
 
 class InstallError(RuntimeError):
@@ -170,7 +170,7 @@ def _install(root: Path, command: str) -> Path:
     venv = root.parent / f"venv-{root.name}"
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", *PLACES}}
     env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
     for words, shell in (([*make, str(venv)], False), (command, True)):
         done = subprocess.run(  # noqa: S603  # the user's own command, as it stands on their command line

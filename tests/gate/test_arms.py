@@ -14,6 +14,7 @@ import pytest
 from jarvisperf.gate.arms import Arms, InstallError, shared_files
 from jarvisperf.gate.checkout import Checkouts
 from jarvisperf.gate.git import GitError
+from jarvisperf.gate.git import git as ask_git
 from jarvisperf.gate.project import find_layout, shared_test_folder
 from jarvisperf.gate.revision import Repository, resolve
 
@@ -74,6 +75,25 @@ def test_the_base_is_where_the_branches_part(repository: Path):
 def test_a_folder_without_a_repository_is_named(tmp_path: Path):
     with pytest.raises(GitError, match="is in no git repository"):
         resolve(tmp_path, "main", exact=False)
+
+
+def test_a_repository_that_git_refuses_to_open_is_shown_with_gits_own_advice(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    with pytest.raises(GitError, match=r"dubious ownership.*git config --global --add safe\.directory"):
+        resolve(repository, "main", exact=False)
+
+
+def test_what_the_environment_configures_counts_and_where_it_points_does_not(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in (("COUNT", "1"), ("KEY_0", "some.key"), ("VALUE_0", "some value")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert ask_git(repository, "config", "some.key") == "some value\n"
 
 
 def test_a_repository_without_a_commit_is_named(tmp_path: Path):
@@ -160,6 +180,8 @@ def test_a_project_in_a_folder_of_the_repository_has_its_arm_there(repository: P
 def test_environments_are_equal_but_for_the_arms_own_path(repository: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repository / "pkg"), "/elsewhere"]))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-x")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/elsewhere")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     arms = Arms(resolve(repository, "HEAD", exact=False), repository)
     try:
         base, head = arms.places["base"], arms.places["head"]
@@ -167,7 +189,8 @@ def test_environments_are_equal_but_for_the_arms_own_path(repository: Path, monk
         assert swapped == head.env
         assert "/elsewhere" in head.env["PYTHONPATH"].split(os.pathsep)
         assert str(repository) not in head.env["PYTHONPATH"]
-        assert "PYTEST_ADDOPTS" not in head.env
+        assert not {"PYTEST_ADDOPTS", "GIT_INDEX_FILE"} & head.env.keys()
+        assert head.env["GIT_CONFIG_GLOBAL"] == os.devnull
     finally:
         arms.close()
 
