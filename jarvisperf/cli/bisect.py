@@ -155,9 +155,7 @@ class _Judge:
         """
         self._git(self._clone, "checkout", "--quiet", "--force", "--detach", commit)
         self._git(self._clone, "clean", "--quiet", "-fdx")
-        from jarvisperf.gate.checkout import copy_files
-
-        copy_files(self._root, self._clone, self._shared)
+        self._shared.copy(self._root, self._clone)
         report = self._folder / "report"
         (report / "report.json").unlink(missing_ok=True)
         limit = self.threshold if share is not None and share < 0 else share

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-# What `git rev-parse --local-env-vars` lists, without its GIT_CONFIG ones, and what changes the meaning of paths. Inside
-# a git hook these point elsewhere, and the folder is what counts here. The GIT_CONFIG ones say what is allowed.
+# What `git rev-parse --local-env-vars` lists, without its GIT_CONFIG ones, and what changes the meaning of paths.
+# Inside a git hook these point elsewhere, and the folder is what counts here. The GIT_CONFIG ones say what is allowed.
 PLACES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
