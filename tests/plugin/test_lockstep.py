@@ -401,3 +401,32 @@ def test_a_generated_module_that_git_ignores_serves_on_both_arms_and_is_named(pr
 def test_a_project_that_makes_warnings_errors_is_compared(project: Project):
     project.write("pytest.ini", "[pytest]\nfilterwarnings = error\n")
     project.run().assert_outcomes(passed=1)
+
+
+def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
+    project.write(
+        "pytest.ini",
+        "[pytest]\n"
+        "addopts = --strict-markers --strict-config --cov -n 2 --max-worker-restart=2 --no-cov-on-fail\n"
+        "required_plugins = pytest-cov pytest-xdist\n"
+        "cache_dir = .cache/pytest\n",
+    )
+    project.write(
+        "conftest.py",
+        "import pytest\n"
+        "def pytest_configure_node(node): pass\n"
+        "@pytest.fixture(scope='session')\n"
+        "def place(worker_id, pytestconfig):\n"
+        "    assert worker_id == 'master'\n"
+        "    return pytestconfig.cache.mkdir('place')\n",
+    )
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg, pytest\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "def bench_work(jarvis_bench, place): jarvis_bench(pkg.work, 500)\n",
+    )
+    project.commit()
+    result = project.run("-o", "python_functions=bench_*")
+    result.assert_outcomes(passed=1)
+    assert project.report["verdicts"] == {"bench_work": {"time": "unchanged"}}
