@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -144,7 +145,10 @@ class LockstepSession:
                 f"git ignores {self._generated[0]}{more}, so the working tree's serves on both arms; "
                 "--jarvis-arm-install builds each arm's own"
             )
-        for name, tally in self._outcome.tallies.items() if self._outcome else ():
+        tallies = self._outcome.tallies if self._outcome else {}
+        reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
+        found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
+        for name, tally in tallies.items():
             growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
                 found.append(
@@ -220,7 +224,7 @@ class LockstepSession:
         """Look what the base itself has, then give it head's benchmark files."""
         from jarvisperf.gate.arms import shared_files
 
-        if self._seeks_missing and not self._is_selective():
+        if self._seeks_missing and not getattr(self._config.option, "lf", False):
             elsewhere: frozenset[str] = self._config.stash.get(elsewhere_key, frozenset())
             present = elsewhere.union(item.nodeid for item in self._items)
             self._missing = [name for name in self._originals(arms) if name not in present]
@@ -228,9 +232,12 @@ class LockstepSession:
         root = self._repository.root
         arms.share(shared_files(root, files, self._config.inipath, self._options.shared))
 
-    def _is_selective(self) -> bool:
+    def _selection(self) -> list[str]:
+        """Give the words by which this pytest chose among its tests, wherever they were written."""
         option = self._config.option
-        return bool(option.keyword or option.markexpr or option.deselect or getattr(option, "lf", False))
+        words = ["-k", option.keyword] if option.keyword else []
+        words += ["-m", option.markexpr] if option.markexpr else []
+        return words + [f"--deselect={name}" for name in option.deselect or ()]
 
     def _originals(self, arms: Arms) -> list[str]:
         """List the benchmarks that the base's own files have, in the places that this pytest was asked for."""
@@ -250,7 +257,7 @@ class LockstepSession:
         if not asked:
             return []
         words = worker_arguments(self._config, asked, self._config_file())
-        args = {"pytest": words, "packages": []}
+        args = {"pytest": [*words, *self._selection()], "packages": [], "repository": str(self._repository.root)}
         return collect(place, ENTRY, args, arms.folder)
 
     def _config_file(self) -> Path | None:
@@ -272,7 +279,11 @@ class LockstepSession:
             head=arms.places[HEAD],
             same=arms.places[SAME],
             entry=ENTRY,
-            args={"pytest": words, "packages": list(arms.layout.packages)},
+            args={
+                "pytest": words,
+                "packages": list(arms.layout.packages),
+                "repository": str(self._repository.root),
+            },
             thresholds={item.nodeid: self._limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,
             budgets={name: seconds for name, seconds in budgets.items() if seconds is not None},

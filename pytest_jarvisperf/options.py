@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 16
+NEVER_EMPTY = frozenset({"jarvis_against", "jarvis_compare", "jarvis_save"})  # a run without them would look green
 NEED_BENCH = ("against", "compare", "save")
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
@@ -173,6 +174,8 @@ def settled(config: pytest.Config, options: Options) -> Options:
 
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:
     given = config.getoption(name)
+    if name in NEVER_EMPTY and given is not None and not given.strip():
+        raise pytest.UsageError(f"--{name.replace('_', '-')}: it is empty, as from a variable that is not set")
     if given is None:
         given = config.getini(name)
     try:

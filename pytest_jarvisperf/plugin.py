@@ -132,7 +132,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
     """Deselect the benchmarks that other machines run; other tests run on all of them."""
-    mine = shard.picks(item.nodeid for item in items if record_key in item.stash)
+    mine = shard.picks({item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash})
     others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
     config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
     items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -32,6 +33,8 @@ NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
     "a test measures when it calls the fixture jarvis_bench or benchmark"
 )
+
+EMPTY_SHARD = "this part of the suite has no benchmark that was measured: cut the suite into fewer parts"
 
 
 class BenchSession:
@@ -152,16 +155,19 @@ class BenchSession:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._save(interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
         if self._findings is None or not any(finding.metrics for finding in self._findings.benchmarks):
-            self._problems.append(NOT_GREEN)
+            self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
             if session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._findings is None:
             return
-        from jarvisperf.report import write_reports
+        from jarvisperf.report import UnwrittenError, write_reports
 
         self._findings = self._completed(self._findings, session)
         try:
             self._written = write_reports(self._findings, self._options.report_folder, self._history(self._findings))
+        except UnwrittenError as error:
+            self._written = error.written
+            self._problems.append(f"the report could not be written: {error}")
         except Exception as error:  # noqa: BLE001  # a report that fails must not hide what the tests said
             self._problems.append(f"the report could not be written: {type(error).__name__}: {error}")
 
@@ -181,7 +187,9 @@ class BenchSession:
         if self._lockstep is not None:
             self._warnings += self._lockstep.warnings
         shard = str(self._options.shard) if self._options.shard else None
-        return msgspec.structs.replace(profiled(located(findings, lines), profiles), shard=shard)
+        return msgspec.structs.replace(
+            profiled(located(findings, lines), profiles), shard=shard, allows_missing=self._options.allows_missing
+        )
 
     def _history(self, findings: Findings) -> History | None:
         """Read the stored runs behind this one: those under the name that it is compared with or stored under."""

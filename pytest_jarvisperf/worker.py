@@ -17,7 +17,7 @@ import time
 import types
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jarvisperf.bench.startup import Launcher
     from jarvisperf.bench.targets import Target
 
+INSTALLED = frozenset({"site-packages", "dist-packages"})
 RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 
 __tracebackhide__ = True  # what raised is the user's function
@@ -43,11 +44,15 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     Args:
         arm: The nursery's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
-            come from the arm's checkout.
+            come from the arm's checkout; ``repository``: the working tree, from which nothing may come.
     """
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     plugin = WorkerPlugin(
-        conversation, tuple(Path(root).resolve() for root in arm["roots"]), frozenset(args["packages"]), arm["core"]
+        conversation,
+        tuple(Path(root).resolve() for root in arm["roots"]),
+        frozenset(args["packages"]),
+        Path(args["repository"]).resolve(),
+        arm["core"],
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
@@ -72,14 +77,24 @@ class Conversation:
         except protocol.ChannelClosedError:
             os._exit(0)
 
-    def give_turn(self) -> None:
+    def give_turn(self, number: int) -> None:
         """Let the other worker take its slices."""
-        self._turns.send(b".")
+        self._turns.send(bytes([2 * number]))
 
-    def wait_turn(self) -> None:
-        """Wait until the other worker has taken its slices; when it is gone, end this process at once."""
-        if not self._turns.recv(1):
-            os._exit(0)
+    def leave_turns(self, number: int) -> None:
+        """Tell the other worker that there are no more slices here: the target raised."""
+        self._turns.send(bytes([2 * number + 1]))
+
+    def wait_turn(self, number: int) -> bool:
+        """Wait until the other worker has taken its slices; when it is gone, end this process at once.
+
+        Returns:
+            False where there are no more slices on the other side.
+        """
+        while got := self._turns.recv(1):
+            if got[0] // 2 == number:
+                return got[0] % 2 == 0
+        os._exit(0)
 
 
 class LockstepHarness:
@@ -96,13 +111,12 @@ class LockstepHarness:
         return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Time a target whose rounds its author decided: a single round stays a single one in each launch."""
+        """Time a target whose rounds its author decided: there are no more of them than that in any process."""
         for _ in range(warmup_rounds):
             target.sample(target.fixed_iterations or 1)
-        once = target.fixed_iterations == 1 and rounds == 1
-        ready = protocol.Ready(
-            "time", target.fixed_iterations, most_samples=1 if once else None, own_clock=target.has_own_clock
-        )
+        # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
+        most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
+        ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
         samples, result = self._serve(ready, target)
         if samples is None:
             samples = _one_call(target)
@@ -150,14 +164,19 @@ class LockstepHarness:
                 elif isinstance(message, protocol.Turns):
                     if not ready.own_clock:
                         target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
-                    if ready.most_samples == 1:
-                        values, result = self._single_turn(target, leads=message.leads)
-                    elif message.together:
-                        values = self._take_together(target, message)
-                    else:
-                        values, waiting = self._take_turns(target, message)
+                    try:
+                        if ready.most_samples == 1 and target.fixed_iterations == 1:
+                            values, result = self._single_turn(target, message)
+                        elif message.together:
+                            values = self._take_together(target, message)
+                        else:
+                            values, waiting = self._take_turns(target, message)
+                    except BaseException:
+                        self._conversation.leave_turns(message.number)
+                        raise
                     iterations = message.iterations
-                    taken = Samples(iterations, tuple(value / iterations for value in values))
+                    if values:
+                        taken = Samples(iterations, tuple(value / iterations for value in values))
                 else:
                     return taken, result
                 collect_between_samples()
@@ -170,42 +189,48 @@ class LockstepHarness:
             The median sample of each slice, and how much of the time the process waited of its own accord.
         """
         iterations, blocks, samples = turns.iterations, turns.blocks, range(turns.samples)
-        sample, wait_turn, give_turn = target.sample, self._conversation.wait_turn, self._conversation.give_turn
+        number, sample = turns.number, target.sample
+        wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
         waits: list[float] = []
         run = 1 if turns.leads else 2
-        if not turns.leads:
-            wait_turn()
-        while True:
+        goes_on = turns.leads or wait_turn(number)
+        while goes_on:
             for _ in range(min(run, blocks - len(values))):
                 with _Watch(waits):
                     taken = [sample(iterations) for _ in samples]
                 values.append(statistics.median(taken))
             run = 2
-            if len(values) == blocks:
-                if not ends_the_round:
-                    give_turn()
-                return values, _usual_wait(waits, blocks)
-            give_turn()
-            wait_turn()
+            goes_on = len(values) < blocks
+            if goes_on or not ends_the_round:
+                give_turn(number)
+            goes_on = goes_on and wait_turn(number)
+        return values, _usual_wait(waits, blocks)
 
     def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
         """Take one slice per block, beginning each at the same time as the other arm."""
         values: list[float] = []
         for _ in range(turns.blocks):
-            self._conversation.give_turn()
-            self._conversation.wait_turn()
+            self._conversation.give_turn(turns.number)
+            if not self._conversation.wait_turn(turns.number):
+                break
             values.append(statistics.median(target.sample(turns.iterations) for _ in range(turns.samples)))
         return values
 
-    def _single_turn(self, target: Target, *, leads: bool) -> tuple[list[float], Any]:
-        if not leads:
-            self._conversation.wait_turn()
+    def _single_turn(self, target: Target, turns: protocol.Turns) -> tuple[list[float], Any]:
+        if not turns.leads and not self._conversation.wait_turn(turns.number):
+            return [], _NOTHING
         seconds, result = target.timed_call()
-        if leads:
-            self._conversation.give_turn()
+        if turns.leads:
+            self._conversation.give_turn(turns.number)
         return [seconds], result
+
+
+def _end() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 _NOTHING = object()
@@ -253,11 +278,18 @@ class WorkerPlugin:
     """Replaces pytest's loop over the tests by the coordinator's orders."""
 
     def __init__(
-        self, conversation: Conversation, roots: tuple[Path, ...], packages: frozenset[str], core: int | None
+        self,
+        conversation: Conversation,
+        roots: tuple[Path, ...],
+        packages: frozenset[str],
+        repository: Path,
+        core: int | None,
     ) -> None:
         self._conversation = conversation
         self._roots = roots
         self._packages = packages
+        self._repository = repository
+        self._checked: set[str] = set()
         self._core = core
         self._problems: dict[str, str] = {}
         self._reports: list[pytest.TestReport] = []
@@ -292,33 +324,40 @@ class WorkerPlugin:
                 forkable=threading.active_count() == 1,
             )
         )
+        is_copy = False
         while not isinstance(order := self._conversation.receive(), protocol.Quit):
             if isinstance(order, protocol.Fork):
-                self._go_on_in_a_copy()
+                is_copy = self._go_on_in_a_copy()
             else:
                 self._run(items[order.id], items.get(order.next or ""))
+        if is_copy:
+            # Its fixtures are torn down, the session's end belongs to the original: it may remove what others need.
+            _end()
         return True
 
-    def _go_on_in_a_copy(self) -> None:
-        """Fork: the copy takes the conversation over, the original listens again when the copy has ended."""
+    def _go_on_in_a_copy(self) -> bool:
+        """Fork: the copy takes the conversation over, the original listens again when the copy has ended.
+
+        Returns:
+            Whether this is the copy.
+        """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
             copy = os.fork()
         if copy == 0:
             nursery.die_with_parent()
             self._conversation.send(protocol.Forked())
-            return
+            return True
         _, status = os.waitpid(copy, 0)
         if status != 0:
             os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
         self._conversation.send(protocol.Ended())
+        return False
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)
+        _end()
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []
@@ -351,13 +390,19 @@ class WorkerPlugin:
         self._lacks = self._lacks or isinstance(error, ImportError) or missing_name
 
     def _foreign_modules(self) -> dict[str, str]:
-        """Find modules of the project that were imported from elsewhere than this arm's checkout."""
+        """Find modules of the project that were imported from elsewhere than this arm's checkout.
+
+        They are those by the names of its packages, and whatever lies in the working tree that is compared.
+        """
         foreign = {}
         for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] not in self._packages:
+            if name in self._checked or name == "__main__":
                 continue
+            self._checked.add(name)
+            is_ours = name.partition(".")[0] in self._packages
             for place in _places(module):
-                if not any(place.is_relative_to(root) for root in self._roots):
+                is_in_tree = place.is_relative_to(self._repository) and not INSTALLED.intersection(place.parts)
+                if (is_ours or is_in_tree) and not any(place.is_relative_to(root) for root in self._roots):
                     foreign[name] = str(place)
         return foreign
 

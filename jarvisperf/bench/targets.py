@@ -37,6 +37,10 @@ class Target(Protocol):
     fixed_iterations: int | None
     """Calls per sample, where the author or the kind of target decides them; None: calibrate."""
 
+    @property
+    def sets_up(self) -> bool:
+        """Whether each sample has a state of its own, made by the author's `setup`."""
+
     def sample(self, iterations: int) -> float:
         """Call the target `iterations` times and give the seconds that all calls took together."""
 
@@ -79,6 +83,7 @@ class _Call(_Clocked):
     """
 
     fixed_iterations: int | None = None
+    sets_up = False
 
     def __init__(
         self,
@@ -220,6 +225,7 @@ class SetUpTarget(_Clocked):
         self._setup = setup
         self._teardown = teardown
         self._clock = clock
+        self.sets_up = setup is not None
         self._kind = CoroutineTarget if awaits and calls_are_awaited(function) else FunctionTarget
 
     @contextmanager

@@ -9,14 +9,16 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.cli.common import FAILED, OK, CommandError, add_command
+from jarvisperf.cli.common import FAILED, OK, PYTEST_FILES, CommandError, add_command
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.bisection import Found, Step
-    from jarvisperf.report.findings import Findings, MetricFinding
+    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
+
+Side = Literal["slow", "fast"]
 
 LONGEST_STEP_SECONDS = 3_600.0
 RETRY_FACTOR = 3.0
@@ -61,7 +63,9 @@ def _bisect(words: argparse.Namespace) -> int:
         whole = judge.measure(commits[-1], judge.good)
         say = _say if words.json else print
         say(f"{len(commits)} commits; {_short(commits[-1])} against {_short(judge.good)}: {_figures(whole)}")
-        if whole is None or whole.verdict != "regressed" or whole.ratio is None:
+        if whole is None:
+            raise CommandError(f"{words.bad} cannot be compared with {words.good}: {judge.problem}")
+        if whole.ratio is None or _side(whole, 0.0) != "slow":
             raise CommandError(f"{words.bad} is not known to be slower than {words.good}, so there is nothing to find")
         # Half of the slowdown lies between the two sides, so both are as far from it as can be.
         judge.threshold = max(math.sqrt(whole.ratio) - 1, SMALLEST_THRESHOLD)
@@ -73,7 +77,7 @@ def _bisect(words: argparse.Namespace) -> int:
 
         found = bisect(judge.good, commits, told)
         proof = judge.measure(found.suspects[-1], found.before, share=None)
-        proven = proof is not None and proof.verdict == "regressed" and len(found.suspects) == 1
+        proven = proof is not None and _side(proof, 0.0) == "slow" and len(found.suspects) == 1
         if words.json:
             print(_json(found, proof, proven=proven))
         else:
@@ -99,15 +103,10 @@ class _Judge:
         file = (here / words.benchmark.partition("::")[0]).resolve()
         if not file.is_file():
             raise CommandError(f"{words.benchmark}: there is no such file here, give the benchmark's pytest node id")
-        config = next(
-            (
-                here / name
-                for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-                if (here / name).is_file()
-            ),
-            None,
-        )
+        config = next((here / name for name in PYTEST_FILES if (here / name).is_file()), None)
         self._shared = shared_files(self._root.resolve(), [file], config, ())
+        self._generated = self._generated_files()
+        self.problem = ""
         self.good = self._commit(words.good)
         self.threshold: float | None = None
 
@@ -129,18 +128,16 @@ class _Judge:
         """Judge a commit against the good one; what cannot be told is measured longer, then by which side it is on."""
         from jarvisperf.history.bisection import Step
 
+        border = self.threshold or 0.0
         found = self.measure(commit, self.good)
-        if found is not None and found.verdict == "inconclusive":
+        if found is not None and _side(found, border) is None:
             found = self.measure(commit, self.good, factor=RETRY_FACTOR)
         if found is None or found.ratio is None:
-            return Step(commit, "unknown", note=self._problem)
-        slow = (
-            found.ratio > 1 + (self.threshold or 0.0)
-            if found.verdict == "inconclusive"
-            else (found.verdict == "regressed")
-        )
-        note = _figures(found) + (" (by its ratio alone)" if found.verdict == "inconclusive" else "")
-        return Step(commit, "slow" if slow else "fast", found.ratio, found.interval, note)
+            return Step(commit, "unknown", note=self.problem or "no figures")
+        side = _side(found, border)
+        note = _figures(found) + ("" if side else " (by its ratio alone)")
+        by_ratio: Side = "slow" if found.ratio > 1 + border else "fast"
+        return Step(commit, side or by_ratio, found.ratio, found.interval, note)
 
     def measure(
         self, commit: str, base: str, *, factor: float = 1.0, share: float | None = -1.0
@@ -153,9 +150,12 @@ class _Judge:
             factor: How many times the budget it may take.
             share: The threshold; None: pytest's own; negative: the search's.
         """
+        from jarvisperf.gate.copying import copy_files, lacking
+
         self._git(self._clone, "checkout", "--quiet", "--force", "--detach", commit)
         self._git(self._clone, "clean", "--quiet", "-fdx")
         self._shared.copy(self._root, self._clone)
+        copy_files(self._root, self._clone, lacking(self._clone, self._generated))
         report = self._folder / "report"
         (report / "report.json").unlink(missing_ok=True)
         limit = self.threshold if share is not None and share < 0 else share
@@ -181,23 +181,36 @@ class _Judge:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            self._problem = f"it took longer than {LONGEST_STEP_SECONDS:.0f} s"
+            self.problem = f"it took longer than {LONGEST_STEP_SECONDS:.0f} s"
             return None
-        return self._metric(report / "report.json", done.stdout)
+        return self._metric(report / "report.json", f"{done.stdout}\n{done.stderr}")
 
     def _metric(self, file: Path, said: str) -> MetricFinding | None:
         from jarvisperf.report.json_file import decode_findings
 
         if not file.is_file():
             lines = [line for line in said.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
-            self._problem = (lines or said.strip().splitlines() or ["pytest said nothing"])[-1].strip()
+            self.problem = (lines or said.strip().splitlines() or ["pytest said nothing"])[-1].strip()
             return None
         findings: Findings = decode_findings(file.read_bytes())
-        for finding in findings.benchmarks:
-            if self._words.metric in finding.metrics:
-                return finding.metrics[self._words.metric]
-            self._problem = finding.error or f"it measures no {self._words.metric}"
+        metric = self._words.metric
+        there = [finding for finding in findings.benchmarks if metric in finding.metrics and _is_there(finding)]
+        if len(there) > 1:
+            shown = ", ".join(finding.id for finding in there[:3])
+            raise CommandError(f"{self._words.benchmark} names {len(there)} benchmarks, give one of them: {shown}")
+        if there:
+            return there[0].metrics[metric]
+        errors = [finding.error for finding in findings.benchmarks if finding.error]
+        self.problem = next(iter(errors), f"it measures no {metric}")
         return None
+
+    def _generated_files(self) -> list[str]:
+        """List what a build has written beside tracked files and git ignores, which no checkout brings."""
+        tracked = {Path(name).parent for name in self._git(self._root, "ls-files", "-z").split("\0")}
+        listed = self._git(
+            self._root, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py"
+        ).split("\0")
+        return [name for name in listed if name and Path(name).parent in tracked]
 
     def _commit(self, revision: str) -> str:
         from jarvisperf.gate.git import GitError
@@ -206,6 +219,18 @@ class _Judge:
             return self._git(self._root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
         except GitError:
             raise CommandError(f"unknown revision {revision!r}; git log shows what there is") from None
+
+
+def _side(metric: MetricFinding, border: float) -> Side | None:
+    """Tell on which side of a border the interval lies, whatever limits the test itself has; None: it holds it."""
+    if metric.interval is None:
+        return None
+    low, high = metric.interval
+    return "slow" if low > 1 + border else "fast" if high < 1 + border else None
+
+
+def _is_there(finding: BenchmarkFinding) -> bool:
+    return any(metric.verdict != "missing" for metric in finding.metrics.values())
 
 
 def _short(commit: str) -> str:

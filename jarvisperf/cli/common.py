@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE = 0, 1, 2
 RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
 FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
+# The files that may configure pytest, the first one that is there does.
+PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 STATUS = "exit status: 0 fine; 1 a regression, or it failed; 2 wrong words"
 
 
@@ -161,7 +163,8 @@ def exit_status(findings: Findings) -> int:
     from jarvisperf.report.table import verdict_of
 
     found = {verdict_of(finding) for finding in findings.benchmarks}
-    return FAILED if not found or found & {"regressed", "missing", "error"} else OK
+    bad = {"regressed", "error"} if findings.allows_missing else {"regressed", "missing", "error"}
+    return FAILED if not found or found & bad else OK
 
 
 def print_findings(findings: Findings) -> None:

@@ -46,13 +46,13 @@ def add_commands(commands: Subparsers) -> None:
 
 
 def _date(text: str) -> datetime.datetime:
-    if text.endswith("d") and text[:-1].isdecimal():
-        return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=int(text[:-1]))
     from jarvisperf.runs.names import utc_time
 
     try:
+        if text.endswith("d") and text[:-1].isdecimal():
+            return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=int(text[:-1]))
         return utc_time(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
             f"{text!r} is not allowed, give a date like 2026-01-31 or days like 30d"
         ) from None

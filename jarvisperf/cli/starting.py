@@ -6,7 +6,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import OK, CommandError, add_command
+from jarvisperf.cli.common import OK, PYTEST_FILES, CommandError, add_command
 
 if TYPE_CHECKING:
     import argparse
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
 
 CI_FILES = {"github": ".github/workflows/benchmarks.yml", "gitlab": ".gitlab-ci-benchmarks.yml", "none": None}
-CONFIG_FILES = ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -39,13 +38,14 @@ def _init(words: argparse.Namespace) -> int:
     wanted = {"benchmarks/test_example.py": "test_example.py.txt"}
     if CI_FILES[ci]:
         wanted[str(CI_FILES[ci])] = f"{ci}.yml"
-    config = next((name for name in CONFIG_FILES if (folder / name).exists()), None)
+    config = next((name for name in PYTEST_FILES if (folder / name).exists()), None)
     if config is None:
         wanted["pytest.ini"] = "pytest.ini"
     for name, template in wanted.items():
         print(f"{'wrote' if _write(folder / name, template) else 'kept '} {name}")
     if config is not None:
-        print(f'kept  {config}; to set defaults add to its pytest section: jarvis_threshold = "5%"')
+        default = '"5%"' if config.endswith(".toml") else "5%"
+        print(f"kept  {config}; to set defaults add to its pytest section: jarvis_threshold = {default}")
     if ci == "gitlab":
         print(f"to use it add to .gitlab-ci.yml: include: {CI_FILES[ci]}")
     print("next: pytest benchmarks --jarvis-bench")

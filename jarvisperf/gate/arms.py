@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts
-from jarvisperf.gate.copying import copy_files, is_behind_a_link, listed, remove_strangers
+from jarvisperf.gate.copying import copy_files, lacking, listed, remove_strangers
 from jarvisperf.gate.git import PLACES, GitError, git
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.project import find_layout, shared_test_folder
@@ -113,8 +113,7 @@ class Arms:
         ignored = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
         names = tuple(name for name in ignored.split("\0") if name.startswith(tuple(packages)))
         for root in roots.values():
-            lacking = [name for name in names if not os.path.lexists(root / name)]
-            copy_files(repository, root, [name for name in lacking if not is_behind_a_link(root, name)])
+            copy_files(repository, root, lacking(root, names))
         return names
 
     def close(self) -> None:

@@ -75,14 +75,18 @@ def is_reached_by_folders(root: Path, name: str) -> bool:
     return all(is_folder(root / parent) for parent in Path(name).parents[:-1])
 
 
-def is_behind_a_link(root: Path, name: str) -> bool:
-    """Tell whether a link stands on the way from a folder down to a name in it."""
-    return any((root / parent).is_symlink() for parent in Path(name).parents[:-1])
+def lacking(root: Path, names: Iterable[str]) -> list[str]:
+    """Choose the names that are not there and can be added: no link stands on the way to them."""
+    return [name for name in names if not os.path.lexists(root / name) and not _is_behind_a_link(root, name)]
 
 
 def is_folder(path: Path) -> bool:
     """Tell whether a path is a folder itself, not a link to one."""
     return path.is_dir() and not path.is_symlink()
+
+
+def _is_behind_a_link(root: Path, name: str) -> bool:
+    return any((root / parent).is_symlink() for parent in Path(name).parents[:-1])
 
 
 def _all_in(folder: Path) -> list[str]:

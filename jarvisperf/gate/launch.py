@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.gate import nursery
-from jarvisperf.gate.protocol import Channel, ChannelClosedError, ChannelTimeoutError, Fork, FromWorker, Quit
+from jarvisperf.gate.protocol import (
+    Channel,
+    ChannelClosedError,
+    ChannelTimeoutError,
+    Done,
+    Fork,
+    FromWorker,
+    Quit,
+    Values,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +56,18 @@ class ArmPlace(msgspec.Struct, frozen=True):
 
 class WorkerError(RuntimeError):
     """A worker failed; the message names the arm and says how."""
+
+
+class TestEndedError(Exception):
+    """A test ended where values were wanted: its target raised.
+
+    Attributes:
+        ends: How the tests of the arms that ended did so, by the arm's name.
+    """
+
+    def __init__(self, ends: Mapping[str, Done]) -> None:
+        super().__init__(", ".join(f"{name}: {end.message}" for name, end in ends.items()))
+        self.ends = ends
 
 
 class Worker:
@@ -93,6 +114,19 @@ class Worker:
         """
         self.tell(message)
         return self.hear(seconds)
+
+    def ask_values(self, message: msgspec.Struct, seconds: float) -> Values:
+        """Send a message that asks for values, and wait for them.
+
+        Raises:
+            TestEndedError: The target raised instead.
+            WorkerError: The worker is gone, or said nothing for so long.
+        """
+        answer = self.ask(message, seconds)
+        if isinstance(answer, Done):
+            raise TestEndedError({self.name: answer})
+        values: Values = answer
+        return values
 
     def close(self) -> None:
         """Say goodbye and close the connection."""

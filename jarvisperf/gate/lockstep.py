@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.gate.campaign import Outcome, Progress
+from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.launch import Launch
 from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, ids_of
@@ -64,6 +64,7 @@ class Lockstep:
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
         self._unforked: set[str] = set()
         self._running: set[Launch] = set()
+        self._stopped = False
         self._lock = threading.Lock()
 
     def run(self) -> Outcome:
@@ -98,24 +99,46 @@ class Lockstep:
             self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
-        """Run a launch on each lane, and add what they bring."""
+        """Run a launch on each lane, and add what they bring.
+
+        What fails where two launches run side by side is tried once more alone: they may have got in each other's way,
+        over a file or a port. If that was it there is one lane from then on.
+        """
+        found = self._launched(tallies, wanted, size)
+        failed = [name for name in wanted if any(one[name].state == "error" for one in found)] if size > 1 else []
+        if failed:
+            (alone,) = self._launched(tallies, failed, 1)
+            mended = {name: tally for name, tally in alone.items() if tally.state != "error"}
+            if mended:
+                self._lanes = 1
+                found = [{name: tally for name, tally in one.items() if name not in mended} for one in found]
+                found.append(mended)
+        for one in found:
+            for name, tally in one.items():
+                tallies[name].absorb(tally)
+
+    def _launched(self, tallies: Mapping[str, Tally], wanted: Sequence[str], size: int) -> list[dict[str, Tally]]:
         self._batches += 1
         runs = []
         for lane in range(size):
             self._launches += 1
             runs.append(
-                PairedRun(
-                    self._starter(self._campaign.head, lane),
+                self._paired_run(
+                    self._campaign.head,
+                    lane,
                     {name: tallies[name].forks for name in wanted},
-                    self._campaign.budget,
-                    self._unforked,
                     self._campaign.seed + SEEDS_PER_LAUNCH * self._launches,
                     lambda name, launch=self._launches: self._tell(launch, name, tallies),  # type: ignore[misc]
                 )
             )
-        for found in self._in_lanes([run.run for run in runs]):
-            for name, tally in found.items():
-                tallies[name].absorb(tally)
+        return list(self._in_lanes([run.run for run in runs]))
+
+    def _paired_run(
+        self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
+    ) -> PairedRun:
+        campaign = self._campaign
+        packages = campaign.args.get("packages", ())
+        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, packages, seed, tell)
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
         """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""
@@ -126,6 +149,7 @@ class Lockstep:
                     yield future.result()
             except BaseException:
                 with self._lock:
+                    self._stopped = True
                     running = list(self._running)
                     self._running.clear()
                 for launch in running:
@@ -182,11 +206,10 @@ class Lockstep:
         begin = self._clock()
         seed = self._campaign.seed + SEEDS_PER_LAUNCH * self._launches + SEEDS_PER_LAUNCH // 2
         runs = [
-            PairedRun(
-                self._starter(self._campaign.same, lane),
+            self._paired_run(
+                self._campaign.same,
+                lane,
                 {name: tallies[name].forks for name in names[lane :: self._lanes]},
-                self._campaign.budget,
-                self._unforked,
                 seed + 100 * lane,
                 lambda name: self._tell(self._launches, name, tallies),
             )
@@ -228,8 +251,12 @@ class Lockstep:
             launch = Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
             with self._lock:
                 self._running.add(launch)
+                stopped = self._stopped
             try:
                 with launch:
+                    if stopped:
+                        launch.kill()
+                        raise LockstepError("it was stopped")
                     yield launch
             finally:
                 with self._lock:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import math
+import re
 import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from jarvisperf.gate.campaign import LockstepError
-from jarvisperf.gate.launch import WorkerError
-from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop, Values
+from jarvisperf.gate.launch import TestEndedError, WorkerError
+from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
 from jarvisperf.gate.slices import SAMPLE_SECONDS, PairedSamples, SlicePlan, measure_time, measure_values
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from jarvisperf.gate.launch import Launch, Worker
@@ -40,6 +41,7 @@ class PairedRun:
         forks: The benchmarks to measure, in order, and in how many forks each.
         budget: Gives a benchmark's measuring time in seconds, all launches together.
         unforked: The benchmarks that do not stand a fork; those that are found out are added.
+        packages: The project's top-level packages: what the base lacks of these makes a benchmark new.
         seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
     """
@@ -50,6 +52,7 @@ class PairedRun:
         forks: Mapping[str, int],
         budget: Callable[[str], float],
         unforked: set[str],
+        packages: Collection[str],
         seed: int,
         tell: Callable[[str], None],
     ) -> None:
@@ -59,6 +62,8 @@ class PairedRun:
         self._unforked = unforked
         self._seed = seed
         self._tell = tell
+        self._packages = packages
+        self._turns = 0
         self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
 
     def run(self) -> dict[str, Tally]:
@@ -75,15 +80,39 @@ class PairedRun:
                 self._pass_over_missing(*collected)
                 forkable = all(found.forkable for found in collected)
                 while forkable and not launch.killed and (names := self._forked()):
-                    launch.fork()
-                    self._measure_all(launch, collected, names, forked=True)
-                    if not launch.killed:
-                        launch.unfork()
+                    self._measure_in_a_fork(launch, collected, names)
                 if self._left and not launch.killed:
                     self._measure_all(launch, collected, list(self._left), forked=False)
         for tally in self._tallies.values():
             tally.end_launch()
         return self._tallies
+
+    def _measure_in_a_fork(self, launch: Launch, collected: Sequence[Collected], names: Sequence[str]) -> None:
+        begin, spent = time.perf_counter(), self._spent(names)
+        try:
+            launch.fork()
+            self._measure_all(launch, collected, names, forked=True)
+            if not launch.killed:
+                launch.unfork()
+        except WorkerError:
+            # A copy could not be made, or did not end well: a fresh pair measures what is left without.
+            launch.kill()
+            self._unforked.update(names)
+        else:
+            self._limit_forks(names, time.perf_counter() - begin - (self._spent(names) - spent))
+
+    def _spent(self, names: Sequence[str]) -> float:
+        return math.fsum(self._tallies[name].seconds for name in names)
+
+    def _limit_forks(self, names: Sequence[str], beside_seconds: float) -> None:
+        """Take fewer forks of all that were in one, where what they share (a session's fixtures) costs too much."""
+        allowed = WALL_TO_SLICES * math.fsum(self._launch_seconds(name) for name in names)
+        affordable = max(1, int(allowed / max(beside_seconds, 1e-9)))
+        for name in names:
+            tally = self._tallies[name]
+            tally.forks = min(tally.forks, affordable)
+            if name in self._left and "time" in tally.metrics and len(tally.metrics["time"].parts) >= tally.forks:
+                del self._left[name]
 
     def _forked(self) -> list[str]:
         return [name for name in self._left if name not in self._unforked]
@@ -113,8 +142,10 @@ class PairedRun:
                     self._measure(launch, name, following, tally)
                 else:
                     self._measure_new(launch.workers[1], name, following, tally)
-                    reason = in_base.problems.get(name.partition("::")[0], "the base does not have it")
-                    tally.message = tally.message or f"new: {reason}"
+                    problem = in_base.problems.get(name.partition("::")[0])
+                    if problem is not None and not _is_lacking(problem, self._packages):
+                        tally.end("error", f"base: {problem}")
+                    tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
                 launch.kill()
@@ -163,6 +194,12 @@ class PairedRun:
                     self._take(launch, name, ready, tally)
                 except ValueError as error:
                     problem = str(error)
+                except TestEndedError as early:
+                    answers = {
+                        worker.name: early.ends.get(worker.name) or worker.ask(Stop(), ANSWER_SECONDS)
+                        for worker in (base, head)
+                    }
+                    break
             base.tell(Stop())
             head.tell(Stop())
             answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
@@ -171,15 +208,18 @@ class PairedRun:
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
-        _conclude(tally, ends[base.name], ends[head.name], problem)
+        lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._packages)
+        _conclude(tally, ends[base.name], ends[head.name], problem, base_is_lacking=lacking)
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
         base, head = launch.workers
         seconds = self._launch_seconds(name)
+        self._turns += 2
         plan = SlicePlan(
             seconds=seconds / tally.forks,
             most_seconds=seconds,
             one_core=launch.core is not None,
+            number=self._turns,
             answer_seconds=ANSWER_SECONDS,
         )
         # In turns from fork to fork, and from launch to launch: the number of forks may be odd.
@@ -201,13 +241,23 @@ class PairedRun:
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
 
 
-def _conclude(tally: Tally, base: Done, head: Done, problem: str) -> None:
+def _is_lacking(error: str, packages: Collection[str]) -> bool:
+    """Tell from an error's text whether the base lacks a module or name of the project: then a benchmark is new.
+
+    Anything else that goes wrong in the base, such as a package that it needs and nobody installed, is an error: what
+    cannot be compared must not look like something new.
+    """
+    names = re.findall(r"'([^']+)'", error)
+    return not packages or any(name.partition(".")[0] in packages for name in names)
+
+
+def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
     tally.group, tally.extra_info = head.group, head.extra_info
     if head.outcome == "failed":
         tally.end("error", f"head: {head.message}", head.traceback)
     elif head.outcome == "skipped":
         tally.end("skipped", head.message)
-    elif base.outcome == "failed" and base.lacks:
+    elif base.outcome == "failed" and base_is_lacking:
         tally.end("new", f"new: {base.message}")
     elif base.outcome == "failed":
         tally.end("error", f"base: {base.message}", base.traceback)
@@ -226,7 +276,9 @@ def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
         iterations = answer.fixed_iterations or 1
         rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
         while len(taken) < rounds:
-            values: Values = head.ask(Sample(iterations), ANSWER_SECONDS)
+            values = head.ask(Sample(iterations), ANSWER_SECONDS)
+            if isinstance(values, Done):
+                return values
             if answer.fixed_iterations is None and values.values[0] < SAMPLE_SECONDS / 2:
                 iterations *= 2
                 continue

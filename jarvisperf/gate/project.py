@@ -54,7 +54,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str]) -> Layout
     packages: dict[str, None] = {}
     folders: dict[str, None] = {}
     for folder in dict.fromkeys(candidates):
-        found = _packages_in(folder, namespaces=folder.name == "src")
+        found = _packages_in(folder, apart=frozenset(candidates), namespaces=folder.name == "src")
         if found and not _is_test_folder(folder, root):
             packages.update(dict.fromkeys(found))
             folders[str(folder.relative_to(root))] = None
@@ -78,16 +78,20 @@ def _is_test_module(name: str) -> bool:
     return name.startswith(("test_", "bench_")) or name.endswith(("_test", "_bench"))
 
 
-def _packages_in(folder: Path, *, namespaces: bool) -> list[str]:
+def _packages_in(folder: Path, *, apart: frozenset[Path], namespaces: bool) -> list[str]:
     if not folder.is_dir():
         return []
     names = []
     for entry in sorted(folder.iterdir()):
         name = entry.stem if entry.suffix == ".py" else entry.name
-        if not name.isidentifier() or name in NO_PACKAGES:
+        if not name.isidentifier() or name in NO_PACKAGES or entry in apart:
             continue
         if entry.is_dir():
-            if (entry / "__init__.py").exists() or (namespaces and any(entry.rglob("*.py"))):
+            if (
+                (entry / "__init__.py").exists()
+                or (namespaces and any(entry.rglob("*.py")))
+                or any(entry.glob("*/__init__.py"))  # a namespace package, such as google
+            ):
                 names.append(name)
         elif entry.suffix == ".py" and name not in NO_MODULES and not _is_test_module(name):
             names.append(name)

@@ -7,7 +7,8 @@ The coordinator speaks first, the worker answers each message with one of its ow
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
 | `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
 | `sample`: iterations | `values`: one value |
-| `turns`: iterations, blocks, leads, clock, samples, together | `values`: one value per block |
+| `turns`: iterations, blocks, leads, number, clock, samples, together | `values`: one value per block |
+| (any of these two) | `done`, where the target raised |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
 | `fork` | `forked`, from a copy of the process: the copy carries the conversation on |
 | `quit` | a copy ends, and its original answers `ended`; an original ends and answers nothing |
@@ -15,7 +16,9 @@ The coordinator speaks first, the worker answers each message with one of its ow
 In `turns` the two workers pass one byte to and fro over a socket of their own, so that the coordinator sleeps while
 they measure: block by block, the one that leads takes its slice first, and the lead alternates: A B, B A, A B, …
 Where calls are long they take their slices together: the byte starts each block on both sides, and the system, which
-has one processor for the two, has them take turns within the calls.
+has one processor for the two, has them take turns within the calls. The byte says for which `turns` it is, so that one
+that was left over from others is passed over; and whether the target has raised, so that the other worker, which would
+wait for ever, gives what it has.
 """
 
 from __future__ import annotations
@@ -27,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 4
+VERSION = 5
 
 
 Clock = Literal["wall", "cpu"]
@@ -52,6 +55,7 @@ class Turns(msgspec.Struct, tag="turns", frozen=True):
     iterations: int
     blocks: int
     leads: bool
+    number: int = 0
     clock: Clock = "wall"
     samples: int = 1
     together: bool = False

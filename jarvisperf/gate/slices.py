@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.gate.protocol import Ready, Sample, Turns, Values
+from jarvisperf.gate.launch import TestEndedError
+from jarvisperf.gate.protocol import Done, Ready, Sample, Turns, Values
 
 if TYPE_CHECKING:
     from jarvisperf.gate.launch import Worker
@@ -17,6 +19,7 @@ WARMUP_SECONDS = 0.003
 LARGEST_ITERATIONS = 1 << 26
 MOST_SAMPLES = 5  # in a slice
 FEWEST_BLOCKS, MOST_BLOCKS = 4, 400
+DIFFERENT_TURNS = 100  # that a byte tells apart
 MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
 TOGETHER_SECONDS = 0.005  # from here on a slice is longer than what the system gives to one process at a time
 FEWEST_TO_SEE_WAITING = 3  # calls, where they are taken together: there a wait cannot be seen
@@ -29,6 +32,7 @@ class SlicePlan(msgspec.Struct, frozen=True):
         seconds: For both arms together, in one fork.
         most_seconds: Likewise, where a call is so long that `seconds` hold too few.
         one_core: Whether both arms are bound to one processor.
+        number: Tells these turns from the ones just before; two numbers are used, this one and the next.
         slice_seconds: How long a slice is to last, unless one call lasts longer.
         sample_seconds: How long one of its samples is to last, likewise.
         answer_seconds: How long a worker may take for an answer.
@@ -37,6 +41,7 @@ class SlicePlan(msgspec.Struct, frozen=True):
     seconds: float
     most_seconds: float
     one_core: bool
+    number: int = 0
     slice_seconds: float = SLICE_SECONDS
     sample_seconds: float = SAMPLE_SECONDS
     answer_seconds: float = 120.0
@@ -82,28 +87,33 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
         base_leads: Whether the base takes the first slice.
 
     Raises:
+        TestEndedError: A target raised.
         WorkerError: A worker is gone or does not answer.
     """
     workers = (base, head)
     found = _calibrate(workers if base_leads else (head, base), ready, plan)
-    samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / found.seconds))) if found.seconds else 1
+    is_limited = ready.most_samples is not None
+    samples = 1
+    if found.seconds and not is_limited:
+        samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / found.seconds)))
     blocks = _blocks(2 * samples * found.seconds, plan)
-    if ready.most_samples is not None:
-        samples, blocks = 1, min(blocks, ready.most_samples)
     together = plan.one_core and samples * found.seconds >= TOGETHER_SECONDS
     if blocks % 2 and blocks > 1 and not together:
         blocks += 1  # whole A B B A rounds
-    turns = Turns(found.iterations, blocks, base_leads, samples=samples)
+    if ready.most_samples is not None:
+        blocks = min(blocks, ready.most_samples - found.samples)
+    turns = Turns(found.iterations, blocks, base_leads, number=plan.number % DIFFERENT_TURNS, samples=samples)
     waits = [found.waiting[worker.name] for worker in workers]
     if not (ready.most_samples == 1 or ready.own_clock or max(waits) > MOST_WAITING):
         by_cpu = msgspec.structs.replace(turns, clock="cpu", together=together)
         values = _take_turns(workers, by_cpu, plan)
         if not together:
             waits = [arm.waiting for arm in values]
-        if max(waits) <= MOST_WAITING:
+        if max(waits) <= MOST_WAITING or is_limited:
             # What is short of the wall clock is added where it is known: head might wait a little more than base.
             return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
         # It waits now and then, which only the wall clock sees.
+    turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
     return _per_call(turns, "perf_counter", [1.0, 1.0], _take_turns(workers, turns, plan))
 
 
@@ -121,7 +131,11 @@ def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -
     base.tell(turns)
     head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
     limit = plan.answer_seconds + 20 * plan.seconds
-    return [worker.hear(limit) for worker in workers]
+    answers = {worker.name: worker.hear(limit) for worker in workers}
+    ends = {name: answer for name, answer in answers.items() if isinstance(answer, Done)}
+    if ends:
+        raise TestEndedError(ends)
+    return list(answers.values())
 
 
 def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
@@ -140,27 +154,33 @@ class _Calibration(msgspec.Struct):
         iterations: Calls in a sample.
         seconds: How long a sample of the slower arm lasts; 0 where that is not known.
         waiting: By the arm's name, what share of a sample it waits.
+        samples: How many samples of each arm this took.
     """
 
     iterations: int
     seconds: float
     waiting: dict[str, float]
+    samples: int
 
 
 def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
     """Find iterations for samples of the wanted length, and warm both arms up meanwhile."""
     iterations = ready.fixed_iterations or 1
     waiting = {worker.name: 1.0 for worker in workers}
+    taken = 0
 
     def both(iterations: int) -> float:
-        answers: list[Values] = [worker.ask(Sample(iterations), plan.answer_seconds) for worker in workers]
+        nonlocal taken
+        taken += 1
+        answers = [worker.ask_values(Sample(iterations), plan.answer_seconds) for worker in workers]
         for worker, answer in zip(workers, answers, strict=True):
             # What others do only makes a wait look longer.
             waiting[worker.name] = min(waiting[worker.name], answer.waiting)
         return max(answer.values[0] for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
-        return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0))
+        return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
+    most = math.inf if ready.most_samples is None else ready.most_samples // 2
     seconds = both(iterations)
     spent = seconds
     if ready.fixed_iterations is None:
@@ -168,17 +188,17 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
             iterations *= 2
             seconds = both(iterations)
             spent += seconds
-    while spent < min(WARMUP_SECONDS, plan.seconds / 4):
+    while spent < min(WARMUP_SECONDS, plan.seconds / 4) and taken < most:
         seconds = both(iterations)
         spent += seconds
     if plan.one_core and seconds >= TOGETHER_SECONDS and 0 < max(waiting.values()) <= MOST_WAITING:
-        for _ in range(1, FEWEST_TO_SEE_WAITING):
+        while taken < min(FEWEST_TO_SEE_WAITING, most):
             both(iterations)
     if ready.fixed_iterations is None and seconds > 0:
         wanted = max(1, round(iterations * plan.sample_seconds / seconds))
         seconds *= wanted / iterations
         iterations = wanted
-    return _Calibration(iterations, seconds, waiting)
+    return _Calibration(iterations, seconds, waiting, taken)
 
 
 def measure_values(
@@ -190,6 +210,7 @@ def measure_values(
         The values, and beside start-up's seconds the peaks of memory.
 
     Raises:
+        TestEndedError: A target raised.
         WorkerError: A worker is gone or does not answer.
     """
     values: dict[str, list[float]] = {base.name: [], head.name: []}
@@ -197,7 +218,7 @@ def measure_values(
     for turn in range(rounds):
         order = (base, head) if base_leads == (turn % 2 == 0) else (head, base)
         for worker in order:
-            answer: Values = worker.ask(Sample(1), plan.answer_seconds)
+            answer = worker.ask_values(Sample(1), plan.answer_seconds)
             values[worker.name] += answer.values
             peaks[worker.name] += answer.peaks
     taken = PairedSamples(1, tuple(values[base.name]), tuple(values[head.name]))

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 SUITE_ERROR = 0.01  # the chance of any false alarm in a suite of identical code, however large
-INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio
+INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio, at any look
 FEWEST_TO_TRIM = 8
 LOOKS = (4, 8, 16)  # after how many launches a verdict may fall
+LOOK_ERRORS = (0.0125, 0.0161, 0.0322)  # each look's own, so that all together err with INTERVAL_ERROR
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
@@ -59,9 +60,11 @@ def judge(
     confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963).
 
     Every benchmark is looked at no more than `len(LOOKS)` times, and each look spends a part of the error, so that
-    stopping early inflates nothing: in proportion to the launches that came since the look before. Source: Lan and
-    DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70 (1983). The error of the sure interval
-    is divided by the number of tests in the suite as well (Bonferroni).
+    stopping early inflates nothing: in proportion to the launches that came since the look before. Looks share
+    launches, so what a later one may err by itself is more than what it spends: `LOOK_ERRORS` are the tails of a normal
+    walk seen at these times. Source: Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika
+    70 (1983). The sure interval has no use of that; its error is divided by the number of tests in the suite as well
+    (Bonferroni).
 
     Args:
         log_ratios: For each benchmark log(head / base) of its launches, two or more; one number per launch, for
@@ -107,15 +110,14 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
         reach = -float(stdtrit(df, two_sided_error / 2)) * error
         return math.exp(centre - reach), math.exp(centre + reach)
 
-    spent = _spent(launches)
-    usual = interval(INTERVAL_ERROR * spent)
-    sure = interval(SUITE_ERROR * spent / max(1, tests))
+    look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # a look before its time errs no more than the next
+    usual = interval(LOOK_ERRORS[look])
+    sure = interval(SUITE_ERROR * spent_at(look) / max(1, tests))
     return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), launches)
 
 
-def _spent(launches: int) -> float:
-    """Give the share of the error that a look after so many launches spends, be it before its time."""
-    look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)
+def spent_at(look: int) -> float:
+    """Give the share of the error that a look spends, by its place among the looks."""
     before = LOOKS[look - 1] if look else 0
     return (LOOKS[look] - before) / LOOKS[-1]
 

@@ -172,8 +172,7 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
         """
         start = self._stats.clock()
-        plain = where is None and where_document is None and min_score is None and diversity is None and not hybrid
-        call = ("search", query, n_results) if plain and type(n_results) is int and type(query) is str else None
+        call = _plain_call("search", query, n_results, where, where_document, min_score, diversity, hybrid or None)
         found = self._recalled(call, cache_ttl, start)
         if found is None:
             request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
@@ -282,10 +281,8 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
         """
         start = self._stats.clock()
-        plain = where is None and where_document is None and min_score is None and diversity is None and not hybrid
-        unlimited = max_chars is None and max_tokens is None
-        simple = plain and unlimited and type(n_results) is int and type(query) is str
-        call = ("context", query, n_results) if simple else None
+        options = (max_chars, max_tokens, where, where_document, min_score, diversity, hybrid or None)
+        call = _plain_call("context", query, n_results, *options)
         found = self._recalled(call, cache_ttl, start)
         if found is None:
             request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
@@ -627,6 +624,14 @@ def _unpack_results(kept: bytes) -> Results:
 
 _RESULTS: AnswerForm[Results] = AnswerForm(encode_results, _unpack_results)
 _TEXT: AnswerForm[str] = AnswerForm(str.encode, bytes.decode)
+
+
+def _plain_call(kind: str, query: object, n_results: object, *options: object) -> Hashable:
+    """What a call is remembered by: those without options alone, for that is how most are made."""
+    for option in options:
+        if option is not None:
+            return None
+    return (kind, query, n_results) if type(query) is str and type(n_results) is int else None
 
 
 def _several(name: str, items: Iterable[T]) -> Iterable[T]:

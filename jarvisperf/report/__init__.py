@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings import Findings
 
 
+class UnwrittenError(OSError):
+    """Some formats could not be written; the others were.
+
+    Attributes:
+        written: The files of the others.
+    """
+
+    def __init__(self, failures: Mapping[str, Exception], written: list[Path]) -> None:
+        name, error = next(iter(failures.items()))
+        others = f" and {len(failures) - 1} more" if len(failures) > 1 else ""
+        super().__init__(f"{type(error).__name__}: {error} ({name}{others})")
+        self.written = written
+
+
 def write_reports(
     findings: Findings, folder: Path, history: History | None = None, environ: Mapping[str, str] | None = None
 ) -> list[Path]:
@@ -28,7 +42,7 @@ def write_reports(
         The files that were written.
 
     Raises:
-        OSError: The folder cannot be made or written.
+        UnwrittenError: Some formats could not be written: the folder cannot be made or written, for example.
     """
     from jarvisperf.history.model import History
     from jarvisperf.report.csv_file import CsvReport
@@ -56,4 +70,13 @@ def write_reports(
         RatioPlotReport(),
         HistoryPlotReport(history),
     )
-    return [path for report in formats for path in report.write(findings, folder)]
+    written: list[Path] = []
+    failures: dict[str, Exception] = {}
+    for report in formats:
+        try:
+            written += report.write(findings, folder)
+        except Exception as error:  # noqa: BLE001  # of ten formats nine are worth having
+            failures[type(report).__name__] = error
+    if failures:
+        raise UnwrittenError(failures, written)
+    return written

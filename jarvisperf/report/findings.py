@@ -125,6 +125,7 @@ class Findings(msgspec.Struct, frozen=True):
         schema: The version of this layout.
         shard: Which part of the suite this is, like ``1/4``; null: the whole.
         base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
+        allows_missing: Whether a benchmark that the base has and head has not is no failure.
     """
 
     mode: Mode
@@ -138,6 +139,7 @@ class Findings(msgspec.Struct, frozen=True):
     schema: str = SCHEMA
     shard: str | None = None
     base_machine: Machine | None = None
+    allows_missing: bool = False
 
 
 def arm_of(commit: Commit | None) -> Arm:
@@ -275,6 +277,6 @@ def before_after(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BeforeAft
     ratios = {
         name: twin.metrics[name].summary.median / metric.summary.median
         for name, metric in benchmark.metrics.items()
-        if name in twin.metrics and metric.summary.median > 0
+        if name in twin.metrics and metric.summary.median > 0 and twin.metrics[name].summary.median > 0
     }
     return BeforeAfter(twin.id, ratios) if ratios else None

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 MOST_ANNOTATIONS = 10  # of each level in a step; GitHub drops what comes after
 LARGEST_SUMMARY_BYTES = 1_000_000  # of the 1 MiB that a step may have
-ERRORS = frozenset({"regressed", "missing"})
 
 
 class StepSummaryReport(Report):
@@ -49,7 +48,7 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
     """
     found: dict[str, list[str]] = {"error": [], "warning": []}
     for finding in findings.benchmarks:
-        for level, title, message in _marks(finding):
+        for level, title, message in _marks(finding, allows_missing=findings.allows_missing):
             file = finding.id.partition("::")[0]
             place = f"file={_property(folder + file)}"
             if finding.line is not None:
@@ -64,14 +63,16 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
     return lines
 
 
-def _marks(finding: BenchmarkFinding) -> Iterator[tuple[str, str, str]]:
+def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple[str, str, str]]:
     name = finding.id.partition("::")[2] or finding.id
     if finding.error is not None:
         yield "error", f"{name} failed", finding.error
     for metric, found in finding.metrics.items():
-        if found.verdict in ERRORS:
-            text = "the base has this benchmark, head has not" if found.verdict == "missing" else figures(metric, found)
-            yield "error", f"{name} {found.verdict}", text
+        if found.verdict == "missing":
+            level = "warning" if allows_missing else "error"
+            yield level, f"{name} missing", "the base has this benchmark, head has not"
+        elif found.verdict == "regressed":
+            yield "error", f"{name} regressed", figures(metric, found)
         elif found.verdict == "inconclusive":
             yield "warning", f"{name} inconclusive", figures(metric, found)
 

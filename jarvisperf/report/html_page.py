@@ -10,12 +10,12 @@ from jarvisperf.report.environment import differing, machine_facts
 from jarvisperf.report.profile_view import ProfileView, profile_view
 from jarvisperf.report.table import (
     GRAVITY,
-    by_gravity,
     columns,
     commit_line,
     footnote,
     machine_line,
     problem_lines,
+    ratio_rows,
     row_of,
     short_names,
     summary_line,
@@ -33,6 +33,7 @@ FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
 MOST_IN_OVERVIEW = 30
 MOST_DETAILS = 1_000  # 14 MB; a page of more opens slowly everywhere
 OVERVIEW_WIDTH, OVERVIEW_ROW = 900.0, 18.0
+LEAST_REACH = 0.01  # where every ratio is 1
 LONGEST_LABEL = 52
 
 
@@ -124,7 +125,7 @@ def page_of(findings: Findings, history: History) -> Page:
         facts=[commit_line(findings), _base_line(findings), f"{findings.created}, {machine_line(findings)}"],
         problems=problem_lines(findings),
         overview_title="What changed" if findings.base else "Before and after",
-        overview=_overview(findings, names) if findings.base else _pairs(findings),
+        overview=_overview(findings) if findings.base else _pairs(findings),
         verdicts=[verdict for verdict in GRAVITY if verdict in found],
         metrics=sorted({name for finding in ordered for name in finding.metrics}),
         footnote=footnote(findings),
@@ -253,20 +254,17 @@ def _figures(summary: Summary, unit: str) -> list[str]:
     return [*(units.quantity(getattr(summary, name), unit) for name in FIGURES), f"{summary.samples:,}"]
 
 
-def _overview(findings: Findings, names: dict[str, str]) -> str:
+def _overview(findings: Findings) -> str:
     """Draw the ratios of what is not unchanged, the gravest first."""
-    rows = [
-        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
-        for finding in by_gravity(findings)
-        for name, metric in finding.metrics.items()
-        if metric.ratio is not None and metric.interval is not None and metric.verdict not in {"unchanged", "new"}
-    ][:MOST_IN_OVERVIEW]
+    changed = [(name, metric) for name, metric in ratio_rows(findings) if metric.verdict not in {"unchanged", "new"}]
+    rows = changed[:MOST_IN_OVERVIEW]
     if not rows:
         return ""
     height = (len(rows) + 2) * OVERVIEW_ROW
     label = OVERVIEW_WIDTH * 0.38
     drawing = Drawing(OVERVIEW_WIDTH, height)
-    reach = min(max(max(abs(side - 1) for side in metric.interval or ()) for _, metric in rows) * 1.1, 2.0)
+    widest = max(max(abs(side - 1) for side in metric.interval or ()) for _, metric in rows)
+    reach = min(max(widest * 1.1, LEAST_REACH), 2.0)
 
     def place(ratio: float) -> float:
         inside = min(max(ratio, 1 - reach), 1 + reach)

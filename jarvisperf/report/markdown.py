@@ -39,9 +39,10 @@ VERDICTS = {
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-# A user's or team's name, or an issue's number, would notify somebody or link somewhere; a zero-width space parts it.
-_MENTION = re.compile(r"@(?=\w)")
-_NO_MENTION = "@\u200b"
+# A user's or team's name, or an issue's number, would notify somebody or link somewhere, backslash or not: a zero-width
+# space parts it.
+_MENTION = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d))")
+_NO_MENTION = "\\1\u200b"
 
 
 class MarkdownReport(Report):
@@ -91,7 +92,8 @@ def render(findings: Findings, *, at_most_bytes: int = LARGEST_BYTES, pictures: 
 
 def escape(text: str) -> str:
     """Write text so that Markdown shows it as it is, on one line."""
-    return _MENTION.sub(_NO_MENTION, _SPECIAL.sub(r"\\\1", " ".join(text.split())))
+    shown = _MENTION.sub(_NO_MENTION, _SPECIAL.sub(r"\\\1", " ".join(text.split())))
+    return shown.replace("$", "<span>$</span>")  # between two of them would be a formula
 
 
 def _problems(findings: Findings) -> list[str]:

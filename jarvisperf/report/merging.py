@@ -56,6 +56,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         seconds=max(part.seconds for part in parts),
         created=min(part.created for part in parts),
         shard=None,
+        allows_missing=all(part.allows_missing for part in parts),
     )
     return whole, warnings
 

@@ -84,10 +84,11 @@ def guilty(finding: BenchmarkFinding) -> FunctionCost | None:
 
 
 def reasons(findings: Findings) -> list[str]:
-    """Say in a line for each benchmark that got worse which function explains most of it."""
+    """Say in a line for each benchmark that got worse, in what its profile measures, which function explains most."""
     lines = []
     for finding in findings.benchmarks:
-        cost = guilty(finding) if any(one.verdict == "regressed" for one in finding.metrics.values()) else None
+        metric = finding.metrics.get("memory" if finding.profile and finding.profile.unit == "B" else "time")
+        cost = guilty(finding) if metric is not None and metric.verdict == "regressed" else None
         if cost is not None and cost.share > 0:
             lines.append(
                 f"{finding.id}: {cost.function} ({place(cost)}) explains {cost.share * 100:.0f}% of the change"

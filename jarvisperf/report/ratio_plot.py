@@ -14,7 +14,7 @@ from jarvisperf.report.figure import (
     shortened,
     write_figure,
 )
-from jarvisperf.report.table import by_gravity, short_names
+from jarvisperf.report.table import ratio_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,17 +34,6 @@ class RatioPlotReport(Report):
         rows = ratio_rows(findings)
         with drawing_style():
             return write_figure(_drawn(rows) if rows else None, folder, NAME)
-
-
-def ratio_rows(findings: Findings) -> list[tuple[str, MetricFinding]]:
-    """Give names and metrics that have a ratio and an interval, the gravest first."""
-    names = short_names(findings)
-    return [
-        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
-        for finding in by_gravity(findings)
-        for name, metric in finding.metrics.items()
-        if metric.ratio is not None and metric.interval is not None
-    ]
 
 
 def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:

@@ -79,6 +79,17 @@ def short_names(findings: Findings) -> dict[str, str]:
     return {whole: name if taken[name] == 1 else whole for whole, name in short.items()}
 
 
+def ratio_rows(findings: Findings) -> list[tuple[str, MetricFinding]]:
+    """Give names and metrics that have a ratio and an interval, the gravest first."""
+    names = short_names(findings)
+    return [
+        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
+        for finding in by_gravity(findings)
+        for name, metric in finding.metrics.items()
+        if metric.ratio is not None and metric.interval is not None
+    ]
+
+
 def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> Row:
     """Make one row.
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 MOST_SHARDS = 10_000
 _FORM = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
@@ -26,9 +26,25 @@ class Shard(NamedTuple):
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
-    def picks(self, ids: Iterable[str]) -> frozenset[str]:
-        """Give this part's share of the ids: every so-many-th in sorted order, whatever order they come in."""
-        return frozenset(sorted(ids)[self.number - 1 :: self.of])
+    def picks(self, twins: Mapping[str, str | None]) -> frozenset[str]:
+        """Give this part's share of the benchmarks: every so-many-th in sorted order, whatever order they come in.
+
+        Args:
+            twins: For each benchmark's id that of its uncached or naive twin, which stays with it.
+        """
+        first = {name: _first_of(name, twins) for name in twins}
+        mine = frozenset(sorted(set(first.values()))[self.number - 1 :: self.of])
+        return frozenset(name for name in twins if first[name] in mine)
+
+
+def _first_of(name: str, twins: Mapping[str, str | None]) -> str:
+    """Follow the twins to the last; where they go round in a circle, to the smallest name of that."""
+    seen = [name]
+    while (twin := twins.get(seen[-1])) is not None and twin in twins:
+        if twin in seen:
+            return min(seen[seen.index(twin) :])
+        seen.append(twin)
+    return seen[-1]
 
 
 def parse_shard(text: str) -> Shard:

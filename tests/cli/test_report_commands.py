@@ -183,6 +183,18 @@ def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, c
     assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("file", "line"), [("pyproject.toml", '= "5%"'), ("tox.ini", "= 5%"), (".pytest.ini", "= 5%")])
+def test_init_advises_what_the_projects_own_configuration_understands(
+    store: RunStore, capsys: pytest.CaptureFixture[str], file: str, line: str
+):
+    Path(file).write_text("")
+    assert main(["init", "--ci", "none"]) == 0
+    assert (
+        f"kept  {file}; to set defaults add to its pytest section: jarvis_threshold {line}\n" in capsys.readouterr().out
+    )
+    assert not Path("pytest.ini").exists()
+
+
 def test_what_init_writes_runs(store: RunStore):
     assert main(["init", "--ci", "none"]) == 0
     command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]

@@ -441,10 +441,18 @@ def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(t
         "single.py",
     ):
         write(tmp_path, name, "")
-    for name in ("tests/__init__.py", "docs/x/__init__.py", "setup.py", "conftest.py", "test_a.py", "no-package/a.py"):
+    for name in (
+        "tests/__init__.py",
+        "docs/x/__init__.py",
+        "setup.py",
+        "conftest.py",
+        "test_a.py",
+        "no-package/a.py",
+        "acme/core/__init__.py",
+    ):
         write(tmp_path, name, "")
     layout = find_layout(tmp_path, tmp_path, [str(tmp_path / "lib"), "/usr/lib", ""])
-    assert set(layout.packages) == {"flat", "inner", "space", "odd", "single"}
+    assert set(layout.packages) == {"flat", "inner", "space", "odd", "single", "acme"}
     assert layout.folders == ("src", ".", "lib")
 
 

@@ -38,7 +38,7 @@ class ScriptedWorker:
         assert isinstance(self.asked, Sample)
         return Values([self.call_seconds * self.asked.iterations], waiting=self.waiting)
 
-    def ask(self, message: msgspec.Struct, seconds: float) -> Values:
+    def ask_values(self, message: msgspec.Struct, seconds: float) -> Values:
         self.tell(message)
         return self.hear(seconds)
 
@@ -99,3 +99,12 @@ def test_the_authors_clock_stays():
 def test_a_target_that_may_run_once_is_run_once():
     _, turns = measured(0.008, ready=Ready("time", fixed_iterations=1, most_samples=1))
     assert (turns.blocks, turns.iterations, turns.together) == (1, 1, False)
+
+
+@pytest.mark.parametrize("most", [2, 3, 8, 50])
+def test_an_authors_rounds_are_never_exceeded(most: int):
+    found, turns = measured(1e-4, ready=Ready("time", fixed_iterations=1, most_samples=most))
+    asked = turns.blocks + most // 2
+    assert turns.blocks >= 1
+    assert len(found.base) == turns.blocks
+    assert asked <= most

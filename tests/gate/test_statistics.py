@@ -15,7 +15,7 @@ from scipy import stats
 from jarvisperf.gate.control import LAUNCH_COST_IN_BENCHMARKS, Control
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict import INTERVAL_ERROR, LOOKS, SUITE_ERROR, _spent, is_look, judge
+from jarvisperf.gate.verdict import INTERVAL_ERROR, LOOK_ERRORS, LOOKS, SUITE_ERROR, is_look, judge, spent_at
 
 positive = st.floats(min_value=1e-9, max_value=1e3)
 values = st.lists(st.floats(-10, 10), min_size=1, max_size=60)
@@ -166,8 +166,17 @@ def test_a_benchmark_at_its_threshold_is_called_regressed_in_no_more_than_one_of
 
 
 def test_the_looks_together_spend_the_whole_error():
-    assert sum(_spent(look) for look in LOOKS) == 1
-    assert _spent(LOOKS[1] + 1) == _spent(LOOKS[2])
+    assert sum(spent_at(look) for look in range(len(LOOKS))) == 1
+
+
+def test_the_looks_own_errors_add_up_to_what_each_may_spend():
+    """A normal walk, seen at the looks: how often it lies outside for the first time."""
+    walks = np.random.default_rng(5).normal(size=(400_000, LOOKS[-1])).cumsum(axis=1)
+    inside = np.ones(len(walks), dtype=bool)
+    for look, (launches, error) in enumerate(zip(LOOKS, LOOK_ERRORS, strict=True)):
+        outside = np.abs(walks[:, launches - 1]) > stats.norm.isf(error / 2) * math.sqrt(launches)
+        assert np.mean(inside & outside) == pytest.approx(INTERVAL_ERROR * spent_at(look), abs=1e-3)
+        inside &= ~outside
 
 
 def test_a_change_beyond_the_threshold_that_the_suite_cannot_be_sure_of_is_inconclusive():

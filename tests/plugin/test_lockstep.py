@@ -430,3 +430,148 @@ def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
     result = project.run("-o", "python_functions=bench_*")
     result.assert_outcomes(passed=1)
     assert project.report["verdicts"] == {"bench_work": {"time": "unchanged"}}
+
+
+def test_a_target_that_raises_later_than_at_its_first_call_is_an_error_with_its_traceback(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg\n"
+        "def test_pops(jarvis_bench): jarvis_bench([1].pop)\n"
+        "def test_raises_late(jarvis_bench): jarvis_bench(list(range(300)).pop)\n"
+        "def test_peak(jarvis_bench): jarvis_bench.memory([1].pop)\n"
+        "def test_work(jarvis_bench): jarvis_bench(pkg.work, 500)\n",
+    )
+    project.commit()
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    errors = {entry["id"].partition("::")[2]: entry["error"] for entry in project.report["benchmarks"]}
+    for name in ("test_pops", "test_raises_late", "test_peak"):
+        assert errors[name].endswith(": IndexError: pop from empty list")
+
+
+def test_an_arm_that_raises_in_its_turns_does_not_keep_the_other_waiting(project: Project):
+    project.write("pkg/__init__.py", "class Source:\n    def take(self): return sum(range(200))\n")
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg\ndef test_take(jarvis_bench): jarvis_bench(pkg.Source().take)\n",
+    )
+    project.commit()
+    project.write(
+        "pkg/__init__.py",
+        "class Source:\n"
+        "    left = 500\n"
+        "    def take(self):\n"
+        "        self.left -= 1\n"
+        "        if not self.left: raise LookupError('used up')\n"
+        "        return sum(range(200))\n",
+    )
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    (entry,) = project.report["benchmarks"]
+    assert entry["error"] == "head: LookupError: used up"
+
+
+def test_a_pedantic_target_without_setup_is_called_no_more_often_than_its_rounds(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg, pytest\n"
+        "@pytest.mark.parametrize('rounds', [2, 3, 9])\n"
+        "def test_next(benchmark, rounds):\n"
+        "    calls = iter(range(rounds))\n"
+        "    benchmark.pedantic(lambda: pkg.work(300 + 0 * next(calls)), rounds=rounds, iterations=1)\n",
+    )
+    project.commit()
+    project.run("--jarvis-threshold=300%").assert_outcomes(passed=3)
+
+
+def test_what_the_project_does_at_the_end_of_a_session_is_done_once_per_worker(project: Project):
+    project.write(
+        "conftest.py",
+        "import pathlib, tempfile\n"
+        "def pytest_configure(config): config.shared = pathlib.Path(tempfile.mkdtemp())\n"
+        "def pytest_sessionfinish(session): session.config.shared.rmdir()\n",
+    )
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg\n"
+        "def test_work(jarvis_bench, pytestconfig):\n"
+        "    assert pytestconfig.shared.is_dir()\n"
+        "    jarvis_bench(pkg.work, 500)\n",
+    )
+    project.commit()
+    project.run().assert_outcomes(passed=1)
+
+
+def test_benchmarks_that_cannot_run_twice_at_a_time_are_measured_one_after_the_other(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        "import os, pathlib, pkg, pytest\n"
+        "@pytest.fixture\n"
+        "def only_one():\n"
+        "    file = pathlib.Path('lock')\n"
+        "    file.open('x').close()\n"
+        "    yield\n"
+        "    file.unlink()\n"
+        "def test_work(jarvis_bench, only_one): jarvis_bench(pkg.work, 500)\n",
+    )
+    project.commit()
+    project.run().assert_outcomes(passed=1)
+
+
+def test_a_base_that_cannot_be_imported_is_an_error_and_nothing_new(project: Project):
+    project.write("pkg/__init__.py", f"import a_package_that_nobody_has\n{WORK}")
+    project.commit()
+    project.write("pkg/__init__.py", WORK)
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*base: *No module named 'a_package_that_nobody_has'*"])
+
+
+def test_why_a_benchmark_is_new_is_told(project: Project):
+    project.write("pkg/__init__.py", f"{WORK}\ndef added(n): return n\n")
+    project.write(
+        "benchmarks/test_new_file.py", "from pkg import added\ndef test_a(jarvis_bench): jarvis_bench(added, 10)"
+    )
+    result = project.run()
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*1 new, not compared: *cannot import name 'added' from 'pkg'*"])
+
+
+def test_a_removed_benchmark_is_missing_where_the_configuration_selects_by_marks(project: Project):
+    project.write("pytest.ini", "[pytest]\naddopts = -m 'not slow'\nmarkers = slow\n")
+    project.write(
+        "benchmarks/test_bench.py",
+        f"import pytest\n{BENCH}\n"
+        "def test_gone(jarvis_bench): jarvis_bench(len, [])\n"
+        "@pytest.mark.slow\ndef test_slow(jarvis_bench): jarvis_bench(len, [])\n",
+    )
+    project.commit()
+    project.write("benchmarks/test_bench.py", BENCH)
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    assert project.report["verdicts"]["test_gone"] == {"time": "missing"}
+    assert "test_slow" not in project.report["verdicts"]
+
+
+def test_a_package_that_the_layout_does_not_show_is_no_silent_comparison_of_head_with_itself(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+):
+    (project.root / "lib").mkdir()
+    project.git("mv", "pkg", "lib/pkg")
+    project.write("conftest.py", f"import sys\nsys.path.insert(0, {str(project.root / 'lib')!r})\n")
+    project.commit()
+    result = project.run()
+    assert result.ret == 1
+    assert "imported pkg from" in result.stdout.str()
+
+
+def test_a_namespace_package_is_taken_from_the_arms_own_checkout(project: Project, monkeypatch: pytest.MonkeyPatch):
+    (project.root / "acme").mkdir()
+    project.git("mv", "pkg", "acme/core")
+    project.write("benchmarks/test_bench.py", BENCH.replace("import pkg", "import acme.core as pkg"))
+    monkeypatch.setenv("PYTHONPATH", str(project.root))
+    project.commit()
+    project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
+    assert project.run().ret == 1
+    assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}

@@ -14,11 +14,21 @@ import pytest
 from matplotlib import image
 from report.made import HOSTILE, compared, history_of
 
-from jarvisperf.report import csv_file, github, html_file, markdown, open_metrics, terminal, write_reports
+from jarvisperf.report import (
+    UnwrittenError,
+    csv_file,
+    github,
+    html_file,
+    markdown,
+    open_metrics,
+    terminal,
+    write_reports,
+)
 from jarvisperf.report.bar import ASCII, UNICODE, WIDTH, interval_bar
 from jarvisperf.report.findings import Findings
 from jarvisperf.report.history_plot import HistoryPlotReport
 from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
+from jarvisperf.report.profile_view import reasons
 from jarvisperf.report.ratio_plot import RatioPlotReport
 from jarvisperf.report.table import summary_line
 
@@ -96,6 +106,11 @@ def test_markdown_notifies_nobody_and_runs_nothing(name: str):
     assert "<script>" not in text.replace("\\<script\\>", "")
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
+
+
+def test_markdown_links_no_issue_and_makes_no_formula():
+    text = markdown.render(named("#12 GH-7 $x$"))
+    assert not re.search(r"#\d|GH-\d|(?<!<span>)\$", text)
 
 
 def test_the_step_summary_is_appended_where_github_wants_it(tmp_path: Path):
@@ -181,6 +196,42 @@ def test_plots_of_ratios_and_history_are_drawn_and_go_with_their_data(tmp_path: 
     nothing = msgspec.structs.replace(findings, benchmarks=())
     assert RatioPlotReport().write(nothing, tmp_path) == []
     assert not (tmp_path / "plots" / "ratios.png").exists()
+
+
+def test_a_format_that_fails_does_not_take_the_others_along(tmp_path: Path):
+    with pytest.raises(UnwrittenError, match=r"FileNotFoundError: .*\(StepSummaryReport\)") as failure:
+        write_reports(compared(3), tmp_path, None, {"GITHUB_STEP_SUMMARY": str(tmp_path / "nowhere" / "summary.md")})
+    assert {"report.json", "report.html", "ratios.png"} <= {path.name for path in failure.value.written}
+
+
+def test_a_page_of_limits_alone_shows_ratios_of_one(tmp_path: Path):
+    (finding,) = compared(1).benchmarks
+    held = msgspec.structs.replace(finding.metrics["time"], ratio=1.0, interval=(1.0, 1.0), verdict="regressed")
+    finding = msgspec.structs.replace(finding, metrics={"time": held})
+    findings = msgspec.structs.replace(compared(1), benchmarks=(finding,))
+    (page,) = html_file.HtmlReport(history_of(findings)).write(findings, tmp_path)
+    assert "1.000" in page.read_text()
+
+
+def test_a_profile_of_time_explains_no_memory():
+    (finding,) = compared(1).benchmarks
+    assert reasons(compared(1))
+    time = msgspec.structs.replace(finding.metrics["time"], verdict="unchanged")
+    memory = msgspec.structs.replace(finding.metrics["time"], unit="B", verdict="regressed")
+    finding = msgspec.structs.replace(finding, metrics={"time": time, "memory": memory})
+    assert reasons(msgspec.structs.replace(compared(1), benchmarks=(finding,))) == []
+
+
+def test_what_is_allowed_to_be_missing_is_a_warning():
+    (finding,) = compared(1).benchmarks
+    gone = msgspec.structs.replace(finding.metrics["time"], verdict="missing")
+    findings = msgspec.structs.replace(
+        compared(1), benchmarks=(msgspec.structs.replace(finding, metrics={"time": gone}),)
+    )
+    (error,) = github.workflow_commands(findings)
+    (warning,) = github.workflow_commands(msgspec.structs.replace(findings, allows_missing=True))
+    assert error.startswith("::error ")
+    assert warning.startswith("::warning ")
 
 
 def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path: Path):

@@ -1,0 +1,59 @@
+"""`jarvisperf bisect` on a real repository, from the command to the commit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from git_project import GitProject
+
+WORK = "def work():\n    return sum(i * i for i in range({count}))\n"
+BENCH = """
+import pkg, pytest
+from pkg._version import version
+
+@pytest.mark.jarvis_threshold(time="1000%", max_time="1us")
+@pytest.mark.parametrize("size", ["one", "other"])
+def test_work(jarvis_bench, size):
+    jarvis_bench(pkg.work)
+"""
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> GitProject:
+    """Four commits, the third of which doubles the work; the tests have limits of their own that say nothing of it."""
+    made = GitProject(pytester)
+    made.write(".gitignore", "_version.py\n__pycache__/\n")
+    made.write("pkg/__init__.py", WORK.format(count=400))
+    made.write("benchmarks/test_bench.py", BENCH)
+    made.commit()
+    for count, name in ((400, "second"), (800, "third"), (800, "fourth")):
+        made.write("pkg/__init__.py", f"{WORK.format(count=count)}NAME = {name!r}\n")
+        made.commit()
+    made.write("pkg/_version.py", "version = '1'\n")  # as a build writes it, and git ignores it
+    return made
+
+
+def bisect(project: GitProject, benchmark: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from jarvisperf.cli.main import main; raise SystemExit(main())", "bisect"]
+    words = [benchmark, "--good", "HEAD~3", "--budget", "0.3", "--pytest-args=-p no:asyncio"]
+    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
+    return subprocess.run(
+        [*command, *words], cwd=project.root, env=env, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
+def test_the_commit_that_made_a_benchmark_slower_is_found_and_proven(project: GitProject):
+    done = bisect(project, "benchmarks/test_bench.py::test_work[one]")
+    assert done.returncode == 0, done.stdout + done.stderr
+    guilty = project.git("rev-parse", "HEAD~1")
+    assert f"the first slow commit is\n  {guilty} a commit\n" in done.stdout
+    assert "that is no proof" not in done.stdout
+
+
+def test_a_name_of_several_benchmarks_is_refused(project: GitProject):
+    done = bisect(project, "benchmarks/test_bench.py::test_work")
+    assert done.returncode == 1
+    assert "names 2 benchmarks, give one of them: benchmarks/test_bench.py::test_work[one]" in done.stderr
