@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from pytest_jarvisperf.arm_paths import ArmPaths
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from pathlib import Path
 
     from jarvisperf.gate.arms import Arms
     from jarvisperf.gate.campaign import Campaign, Outcome, Progress
@@ -246,32 +246,21 @@ class LockstepSession:
         from pytest_jarvisperf.worker_args import worker_arguments
 
         place = arms.places[BASE]
-        asked = []
-        for word in self._config.args:
-            file, colons, inside = word.partition("::")
-            path = (self._config.invocation_params.dir / file).resolve()
-            if path.is_relative_to(self._config.rootpath):
-                relative = path.relative_to(self._config.rootpath)
-                if (place.cwd / relative).exists():
-                    asked.append(f"{relative.as_posix()}{colons}{inside}")
+        paths = ArmPaths(self._config, self._repository.root)
+        asked = paths.asked(place.cwd)
         if not asked:
             return []
-        words = worker_arguments(self._config, asked, self._config_file())
+        words = worker_arguments(self._config, asked, paths.config_file())
         args = {"pytest": [*words, *self._selection()], "packages": [], "repository": str(self._repository.root)}
         return collect(place, ENTRY, args, arms.folder)
-
-    def _config_file(self) -> Path | None:
-        path, root = self._config.inipath, self._config.rootpath
-        return path.relative_to(root) if path is not None and path.is_relative_to(root) else path
 
     def _campaign(self, arms: Arms) -> Campaign:
         from jarvisperf.gate.campaign import Campaign
         from jarvisperf.gate.checkout import BASE, HEAD, SAME
         from pytest_jarvisperf.worker_args import worker_arguments
 
-        root = self._config.rootpath
-        files = dict.fromkeys(item.path.relative_to(root).as_posix() for item in self._items)
-        words = worker_arguments(self._config, files, self._config_file())
+        paths = ArmPaths(self._config, self._repository.root)
+        words = worker_arguments(self._config, paths.files(self._items), paths.config_file())
         budgets = {item.nodeid: read_bench_marker(item).budget_seconds for item in self._items}
         return Campaign(
             ids=tuple(item.nodeid for item in self._items),

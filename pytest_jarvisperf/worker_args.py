@@ -4,165 +4,184 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    import argparse
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import pytest
 
-# With a value, either behind "=" or as the next word.
-DROPPED_WITH_VALUE = frozenset(
+# In one of their spellings; the others go with it.
+DROPPED = frozenset(
     {
+        # what runs
         "-k",
         "-m",
-        "-n",
-        "-r",
-        "-c",
-        "-o",
-        "--numprocesses",
-        "--dist",
-        "--tx",
-        "--maxprocesses",
+        "--deselect",
+        "--lf",
+        "--ff",
+        "--nf",
+        "--lfnf",
+        "--sw",
+        "--sw-skip",
+        "--sw-reset",
+        "--co",
+        "--setup-only",
+        "--setup-plan",
+        "--cache-clear",
+        # when it ends
+        "-x",
         "--maxfail",
-        "--junitxml",
-        "--junit-xml",
-        "--junitprefix",
-        "--junit-prefix",
-        "--tb",
-        "--show-capture",
+        "--pdb",
+        "--pdbcls",
+        "--trace",
+        # what is shown
+        "-q",
+        "-v",
+        "--verbosity",
+        "-r",
+        "-l",
+        "-s",
         "--capture",
+        "--show-capture",
+        "--setup-show",
+        "--tb",
         "--color",
         "--code-highlight",
         "--durations",
         "--durations-min",
-        "--rootdir",
-        "--confcutdir",
-        "--basetemp",
-        "--deselect",
+        "--no-header",
+        "--no-summary",
+        "--debug",
+        "--trace-config",
+        # what is written
+        "--junitxml",
+        "--junitprefix",
         "--log-file",
+        "--pastebin",
         "--html",
         "--report-log",
-        "--json-report-file",
-        "--pastebin",
-        "--verbosity",
+        "--json-report",
+        "--alluredir",
         "--cov",
         "--cov-report",
-        "--cov-config",
-        "--cov-context",
-        "--cov-fail-under",
-        "--config-file",
-        "--pdbcls",
-        "--last-failed-no-failures",
-        "--lfnf",
-        "--alluredir",
         "--benchmark-json",
         "--benchmark-save",
+        "--benchmark-autosave",
+        "--benchmark-storage",
+        # what pytest-benchmark does
         "--benchmark-compare",
         "--benchmark-compare-fail",
         "--benchmark-histogram",
-        "--benchmark-storage",
-    }
-)
-DROPPED_FLAGS = frozenset(
-    {
-        "-x",
-        "-s",
-        "-l",
-        "-q",
-        "-v",
-        "-vv",
-        "-vvv",
-        "-qq",
-        "--exitfirst",
-        "--lf",
-        "--last-failed",
-        "--ff",
-        "--failed-first",
-        "--nf",
-        "--new-first",
-        "--sw",
-        "--stepwise",
-        "--sw-skip",
-        "--stepwise-skip",
-        "--pdb",
-        "--trace",
-        "--co",
-        "--collect-only",
-        "--setup-only",
-        "--setup-show",
-        "--setup-plan",
-        "--cache-clear",
-        "--quiet",
-        "--verbose",
-        "--showlocals",
-        "--no-cov",
-        "--cov-append",
-        "--cov-branch",
-        "--no-header",
-        "--no-summary",
-        "--benchmark-autosave",
         "--benchmark-skip",
         "--benchmark-only",
         "--benchmark-disable",
         "--benchmark-enable",
+        # where it runs
+        "-c",
+        "--rootdir",
+        "--confcutdir",
+        "--basetemp",
+        "-n",
+        "-d",
+        "-f",
+        "--dist",
+        "--tx",
+        "--px",
+        "--maxprocesses",
     }
 )
-# Plugins that cannot matter to a benchmark, by the prefix of their options: importing them takes longer than most
-# benchmarks do, in every launch.
-USELESS_PLUGINS = {
-    "hypothesispytest": "--hypothesis",
-    "xdist": "--xdist",
-    "xdist.looponfail": "--xdist",
-    "pytest_cov": "--cov",
-    "html": "--html",
-    "metadata": "--metadata",
-    "jsonreport": "--json",
-    "allure_pytest": "--allure",
-}
-OUR_FLAGS = frozenset({"--jarvis-bench", "--jarvis-against-exact", "--jarvis-allow-missing", "--jarvis-profile"})
 
 
 def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: Path | None) -> list[str]:
     """Build a worker's arguments.
+
+    The worker has this pytest's plugins: the project may rely on their fixtures, markers, hooks, options and ini keys.
 
     Args:
         config: This pytest's.
         files: The benchmark files, relative to the root folder.
         config_file: Where the worker finds its configuration, relative to its folder; None: it has none.
     """
+    # argparse alone knows which options there are, and which of them take a value.
+    parser: argparse.ArgumentParser = config._parser.optparser  # noqa: SLF001
+    actions: Mapping[str, argparse.Action] = parser._option_string_actions  # noqa: SLF001
     from_environment = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
-    given = [*config.getini("addopts"), *from_environment, *config.invocation_params.args]
-    kept = _kept([str(word) for word in given], frozenset(map(str, config.option.file_or_dir or ())))
-    quiet = ["-p", "no:cacheprovider", "-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
-    for plugin, prefix in USELESS_PLUGINS.items():
-        if not any(word.startswith(prefix) for word in kept):
-            quiet += ["-p", f"no:{plugin}"]
+    given = [*config.getini("addopts"), *from_environment, *map(str, config.invocation_params.args)]
+    kept = [
+        word
+        for action, words in _options(parser._read_args_from_files(given), actions)  # noqa: SLF001  # for @file
+        if not DROPPED.intersection(action.option_strings) and not _is_ours(action)
+        for word in words
+    ]
+    words = ["-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
+    if config.pluginmanager.hasplugin("cacheprovider"):  # with a folder in the arm, and without its own two users
+        words += ["-o", "cache_dir=.pytest_cache", "-p", "no:lfplugin", "-p", "no:nfplugin"]
+    for plugin in _unused_plugins([*kept, *config.getini("required_plugins")]):
+        words += ["-p", f"no:{plugin}"]
     if config_file is not None:
-        quiet += ["-c", str(config_file)]
-    return [*kept, *quiet, *files]
+        words += ["-c", str(config_file)]
+    return [*kept, *words, *files]
 
 
-def _kept(words: Sequence[str], positionals: frozenset[str]) -> list[str]:
-    kept: list[str] = []
-    skip_value = False
-    for word in words:
-        if skip_value:
-            skip_value = False
+def _unused_plugins(asked: Iterable[str]) -> list[str]:
+    """Name the plugins that offer a test nothing it could rely on: importing one takes about 6 ms in every launch."""
+    names = ["xdist.looponfail"]
+    if not any(word.startswith(("--hypothesis", "hypothesis")) for word in asked):
+        names.append("hypothesispytest")
+    return names
+
+
+def _is_ours(action: argparse.Action) -> bool:
+    return any(name.startswith("--jarvis-") for name in action.option_strings)
+
+
+def _options(
+    given: Iterable[str], actions: Mapping[str, argparse.Action]
+) -> Iterator[tuple[argparse.Action, list[str]]]:
+    """Find the options among words, as argparse does: each with its own words, those of its values too."""
+    words = deque(given)
+    while words:
+        word = words.popleft()
+        if word == "--":
+            return
+        action, value = _meaning(word, actions)
+        if action is None:
             continue
-        name, equals, _ = word.partition("=")
-        if name.startswith("--jarvis-"):
-            skip_value = not equals and name not in OUR_FLAGS
-        elif name in DROPPED_WITH_VALUE:
-            skip_value = not equals
-        elif word in DROPPED_FLAGS or word in positionals or _is_joined_short(word):
-            continue
+        if value is None:
+            yield action, [word, *_values(action, words)]
+        elif action.nargs == 0:  # flags in one word, like -xvs
+            yield action, [word[:2]]
+            words.appendleft(f"-{value}")
         else:
-            kept.append(word)
-    return kept
+            yield action, [word]
 
 
-def _is_joined_short(word: str) -> bool:
-    """Tell whether a word is a dropped short option with its value behind it, like ``-n4`` or ``-rA``."""
-    return len(word) > 2 and word[0] == "-" and word[1] != "-" and word[:2] in {"-k", "-m", "-n", "-r", "-o"}
+def _meaning(word: str, actions: Mapping[str, argparse.Action]) -> tuple[argparse.Action | None, str | None]:
+    """Give the option that a word stands for, and the value in the word; None: no option, no value."""
+    name, equals, value = word.partition("=")
+    if word in actions:
+        return actions[word], None
+    if equals and name in actions:
+        return actions[name], value
+    if word[:1] == "-" != word[1:2] and word[:2] in actions:
+        return actions[word[:2]], word[2:]
+    return None, None
+
+
+def _values(action: argparse.Action, words: deque[str]) -> list[str]:
+    """Take the words that are an option's values off the front."""
+    count = 1 if action.nargs is None else action.nargs
+    if isinstance(count, int):
+        return [words.popleft() for _ in range(min(count, len(words)))]
+    found: list[str] = []
+    while words and not _is_option(words[0]) and not (count == "?" and found):
+        found.append(words.popleft())
+    return found
+
+
+def _is_option(word: str) -> bool:
+    return len(word) > 1 and word[0] == "-" and " " not in word

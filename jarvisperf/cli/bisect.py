@@ -150,12 +150,12 @@ class _Judge:
             factor: How many times the budget it may take.
             share: The threshold; None: pytest's own; negative: the search's.
         """
+        from jarvisperf.gate.copying import copy_files, lacking
+
         self._git(self._clone, "checkout", "--quiet", "--force", "--detach", commit)
         self._git(self._clone, "clean", "--quiet", "-fdx")
-        from jarvisperf.gate.checkout import copy_files
-
-        copy_files(self._root, self._clone, self._shared)
-        copy_files(self._root, self._clone, [name for name in self._generated if not (self._clone / name).exists()])
+        self._shared.copy(self._root, self._clone)
+        copy_files(self._root, self._clone, lacking(self._clone, self._generated))
         report = self._folder / "report"
         (report / "report.json").unlink(missing_ok=True)
         limit = self.threshold if share is not None and share < 0 else share

@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts, copy_files
-from jarvisperf.gate.git import git
+import msgspec
+
+from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts
+from jarvisperf.gate.copying import copy_files, lacking, listed, remove_strangers
+from jarvisperf.gate.git import PLACES, GitError, git
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
@@ -21,8 +24,31 @@ if TYPE_CHECKING:
     from jarvisperf.gate.revision import Repository
 
 # What belongs to this pytest and would change another one, or differs between the arms by nature.
-DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED")
-DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_", "GIT_")
+DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *PLACES)
+DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
+
+
+class SharedFiles(msgspec.Struct, frozen=True):
+    """What of head serves on all arms, relative to the repository.
+
+    Attributes:
+        files: The files.
+        places: Files and folders that the other arms have like head, or not at all.
+    """
+
+    files: tuple[str, ...]
+    places: tuple[str, ...]
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Have a checkout hold what another one does.
+
+        Raises:
+            GitError: git could not list a submodule's files.
+            OSError: A file could not be copied or removed.
+        """
+        for place in self.places:
+            remove_strangers(source, target, place)
+        copy_files(source, target, self.files)
 
 
 class InstallError(RuntimeError):
@@ -53,29 +79,26 @@ class Arms:
         self._checkouts = Checkouts()
         try:
             self.folder = self._checkouts.folder
-            self._inside = project.relative_to(repository.root)
+            self._inside = relative_inside(project, repository.root)
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
                 roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
             installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
-            self.layout = self._layout(repository, project, roots)
+            self.layout = self._layout(repository.root, roots)
             self.generated = () if install else self._share_generated(repository.root, roots)
             self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
         except BaseException:
             self.close()
             raise
 
-    def share(self, files: Sequence[str]) -> None:
+    def share(self, shared: SharedFiles) -> None:
         """Have files of head serve on the other arms too.
 
-        Args:
-            files: Relative to the repository, see `shared_files`.
-
         Raises:
-            OSError: A file could not be copied.
+            OSError: A file could not be copied or removed.
         """
         for name in (BASE, SAME):
-            copy_files(self._checkouts.arm(HEAD), self._checkouts.arm(name), files)
+            shared.copy(self._checkouts.arm(HEAD), self._checkouts.arm(name))
 
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
         """Give all arms what a build has written into the project's packages and git ignores: `_version.py` and such.
@@ -87,28 +110,19 @@ class Arms:
             for folder in self.layout.folders
             for package in self.layout.packages
         }
-        listed = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
-        names = tuple(name for name in listed.split("\0") if name.startswith(tuple(packages)))
+        ignored = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
+        names = tuple(name for name in ignored.split("\0") if name.startswith(tuple(packages)))
         for root in roots.values():
-            copy_files(repository, root, [name for name in names if not (root / name).exists()])
+            copy_files(repository, root, lacking(root, names))
         return names
 
     def close(self) -> None:
         """Remove the folder."""
         self._checkouts.close()
 
-    @staticmethod
-    def _layout(repository: Repository, project: Path, roots: Mapping[str, Path]) -> Layout:
-        inside = project.relative_to(repository.root)
-        search = {
-            name: [
-                str(root / Path(entry).relative_to(repository.root))
-                for entry in sys.path
-                if entry and Path(entry).is_relative_to(repository.root)
-            ]
-            for name, root in roots.items()
-        }
-        layouts = [find_layout(roots[name], roots[name] / inside, search[name]) for name in (HEAD, BASE)]
+    def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
+        search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}
+        layouts = [find_layout(roots[name], roots[name] / self._inside, search[name]) for name in (HEAD, BASE)]
         return layouts[0].__class__(
             packages=tuple(dict.fromkeys(layouts[0].packages + layouts[1].packages)),
             folders=tuple(dict.fromkeys(layouts[0].folders + layouts[1].folders)),
@@ -119,11 +133,8 @@ class Arms:
         own = [str(root / folder) if folder != "." else str(root) for folder in self.layout.folders]
         if installed is not None:
             own = [*map(str, sorted(installed.glob("lib/python*/site-packages"))), *own]
-        kept = [
-            str(root / Path(entry).relative_to(repository)) if Path(entry).is_relative_to(repository) else entry
-            for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-            if entry
-        ]
+        given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+        kept = [_moved(entry, repository, root) for entry in given if entry]
         env = {
             variable: value
             for variable, value in os.environ.items()
@@ -138,31 +149,56 @@ class Arms:
         )
 
 
-def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, extra: Sequence[str]) -> list[str]:
-    """List the files of head that serve on both arms.
+def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, extra: Sequence[str]) -> SharedFiles:
+    """Find what of head serves on all arms.
 
     These are: the benchmark files, and all else in the test folder that they lie in (helpers, data); the conftest files
-    from the top down to them; pytest's configuration; and what the project names itself.
+    from the top down to them; pytest's configuration; and what the project names itself. What head has not is gone from
+    the other arms too, or its absence would be a difference that nobody looks for.
 
     Args:
         root: The top folder of the repository.
         files: The benchmark files.
         config_file: The file that holds pytest's configuration.
         extra: Further files and folders, relative to the repository.
+
+    Raises:
+        GitError: A benchmark file, or what it is a link to, lies outside of the repository.
     """
-    tree = [name for name in git(root, "ls-files", "-z", "-c", "-o", "--exclude-standard").split("\0") if name]
-    relative = [file.resolve().relative_to(root).as_posix() for file in files]
-    wanted = set(relative)
-    folders = {folder for name in relative if (folder := shared_test_folder(name))} | {
-        name.rstrip("/") for name in extra
-    }
-    for name in relative:
-        parents = [parent.as_posix() for parent in Path(name).parents]
-        wanted |= {"conftest.py" if parent == "." else f"{parent}/conftest.py" for parent in parents}
-    if config_file is not None and config_file.resolve().is_relative_to(root):
-        wanted.add(config_file.resolve().relative_to(root).as_posix())
+    # As git names them, and what they are links to.
+    names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
+    names |= {relative_inside(file, root).as_posix() for file in files}
+    folders = {folder for name in names if (folder := shared_test_folder(name))} | {name.rstrip("/") for name in extra}
+    conftests = {(parent / "conftest.py").as_posix() for name in names for parent in Path(name).parents}
+    wanted = {*names, *conftests, *folders}
+    for path in (config_file.parent.resolve() / config_file.name, config_file.resolve()) if config_file else ():
+        if path.is_relative_to(root):
+            wanted.add(path.relative_to(root).as_posix())
     prefixes = tuple(f"{folder}/" for folder in folders)
-    return [name for name in tree if name in wanted or name in folders or name.startswith(prefixes)]
+    return SharedFiles(
+        files=tuple(name for name in listed(root) if name in wanted or name.startswith(prefixes)),
+        places=(*sorted(conftests), *sorted(folders)),
+    )
+
+
+def relative_inside(path: Path, root: Path) -> Path:
+    """Give where a path really is, relative to the repository.
+
+    Raises:
+        GitError: It lies outside, or is a link to what does.
+    """
+    place = path.resolve()
+    if not place.is_relative_to(root):
+        shown = path if path == place else f"{path} (a link to {place})"
+        raise GitError(f"{shown} lies outside of the git repository {root}, so git has no revision of it to compare")
+    return place.relative_to(root)
+
+
+def _moved(entry: str, repository: Path, root: Path) -> str:
+    """Give the arm's own folder for one of the module search path that lies in the repository."""
+    place = Path(entry).resolve()
+    inside = Path(entry).is_absolute() and place.is_relative_to(repository)
+    return str(root / place.relative_to(repository)) if inside else entry
 
 
 def _install(root: Path, command: str) -> Path:
@@ -170,7 +206,7 @@ def _install(root: Path, command: str) -> Path:
     venv = root.parent / f"venv-{root.name}"
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", *PLACES}}
     env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
     for words, shell in (([*make, str(venv)], False), (command, True)):
         done = subprocess.run(  # noqa: S603  # the user's own command, as it stands on their command line

@@ -13,19 +13,20 @@ import contextlib
 import fcntl
 import os
 import shutil
-import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.git import git
+from jarvisperf.gate.copying import copy_files, is_folder, listed
+from jarvisperf.gate.git import GitError, git
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from typing import Self
 
 BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is base once more, for the control
 LOCK_NAME = ".lock"
+SUBMODULE_MODE = "160000"
 
 
 class Checkouts:
@@ -59,15 +60,44 @@ class Checkouts:
     def write_commit(self, repository: Path, commit: str, name: str) -> Path:
         """Write a commit's files into an arm, through an index of its own: the repository's stays as it is.
 
+        Submodules are written at the commits that it names; one that was never checked out stays empty, as it is in the
+        working tree.
+
         Raises:
-            GitError: git could not write them.
+            GitError: git could not write them, or has not got a submodule's commit.
         """
         target = self.arm(name)
         target.mkdir()
-        index = {"GIT_INDEX_FILE": str(self.folder / f".index-{name}")}
+        self._write_tree(repository, {}, commit, target)
+        return target
+
+    def _write_tree(self, repository: Path, env: Mapping[str, str], commit: str, target: Path) -> None:
+        index = {**env, "GIT_INDEX_FILE": str(self.folder / ".index")}
         git(repository, "read-tree", commit, env=index)
         git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=index)
-        return target
+        for entry in git(repository, "ls-tree", "-r", "-z", "--full-tree", commit, env=env).split("\0"):
+            about, _, path = entry.partition("\t")
+            if about.startswith(SUBMODULE_MODE):
+                self._write_submodule(repository, env, path, about.split()[2], target / path)
+
+    def _write_submodule(self, repository: Path, env: Mapping[str, str], path: str, commit: str, target: Path) -> None:
+        target.mkdir(parents=True, exist_ok=True)
+        folder, its_env = repository / path, {}
+        if not (folder / ".git").exists():
+            if is_folder(folder) and not any(folder.iterdir()):
+                return
+            # Head has no such submodule; its repository may remain where git keeps those of the working tree.
+            kept = git(repository, "rev-parse", "--git-path", f"modules/{path}", env=env).rstrip("\n")
+            folder = repository / kept
+            its_env = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(target)}
+        try:
+            git(folder, "cat-file", "-e", f"{commit}^{{commit}}", env=its_env)
+        except GitError as error:
+            raise GitError(
+                f"the base has a submodule {path!r} at {commit[:12]}, which is not at hand; check the base out once, "
+                f"and: git submodule update --init {path} ({error})"
+            ) from None
+        self._write_tree(folder, its_env, commit, target)
 
     def write_working_tree(self, repository: Path, name: str) -> Path:
         """Copy the working tree as it is into an arm: tracked and untracked files, not the ignored ones.
@@ -78,8 +108,7 @@ class Checkouts:
         """
         target = self.arm(name)
         target.mkdir()
-        listed = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-        copy_files(repository, target, filter(None, listed.split("\0")))
+        copy_files(repository, target, listed(repository))
         return target
 
     def close(self) -> None:
@@ -87,26 +116,6 @@ class Checkouts:
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
-
-
-def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy files by their relative names, links as links; names that are gone are left out, folders copied whole.
-
-    Raises:
-        OSError: A file could not be copied.
-    """
-    for name in dict.fromkeys(names):
-        origin, copy = source / name, target / name
-        try:
-            kind = origin.lstat().st_mode
-        except FileNotFoundError:
-            continue  # deleted in the working tree, still in the index
-        if stat.S_ISDIR(kind):  # a submodule
-            shutil.copytree(origin, copy, symlinks=True, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".git"))
-        elif stat.S_ISREG(kind) or stat.S_ISLNK(kind):
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.unlink(missing_ok=True)
-            shutil.copy2(origin, copy, follow_symlinks=False)
 
 
 def remove_abandoned(home: Path) -> None:

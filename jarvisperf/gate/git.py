@@ -10,6 +10,29 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+# What `git rev-parse --local-env-vars` lists, without its GIT_CONFIG ones, and what changes the meaning of paths.
+# Inside a git hook these point elsewhere, and the folder is what counts here. The GIT_CONFIG ones say what is allowed.
+PLACES = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_DIR",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_NOGLOB_PATHSPECS",
+    }
+)
 GIT_SECONDS = 300.0  # writing out a large tree on a slow disk takes a while; a dead network disk takes for ever
 
 
@@ -29,8 +52,7 @@ def git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: 
     Raises:
         GitError: There is no git, it failed (the message holds its last words), or it took longer than 300 s.
     """
-    # Variables like GIT_DIR point elsewhere when pytest runs inside a git hook; the folder is what counts here.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    clean = {name: value for name, value in os.environ.items() if name not in PLACES}
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     try:
         done = subprocess.run(  # noqa: S603
@@ -48,5 +70,6 @@ def git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: 
     except subprocess.TimeoutExpired:
         raise GitError(f"git {words[0]} took longer than {GIT_SECONDS:.0f} s") from None
     if done.returncode != 0:
-        raise GitError(f"git {words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+        said = (line.strip() for line in (done.stderr.strip() or done.stdout).splitlines())
+        raise GitError(f"git {words[0]} failed: {' '.join(filter(None, said))}")
     return done.stdout

@@ -32,13 +32,14 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
         exact: Take the revision itself; otherwise the merge base of it and HEAD.
 
     Raises:
-        GitError: No repository, no such revision, no common ancestor, or a shallow clone that lacks it; the message
-            says which, and which command mends it.
+        GitError: No repository, one that git refuses to open (the message holds its words), no such revision, no
+            common ancestor, or a shallow clone that lacks it; the message says which, and which command mends it.
     """
     try:
-        root = Path(git(folder, "rev-parse", "--show-toplevel").rstrip("\n"))
+        # In English, whatever the user's language: its words decide what is said.
+        root = Path(git(folder, "rev-parse", "--show-toplevel", env={"LC_ALL": "C"}).rstrip("\n"))
     except GitError as error:
-        if "failed" in str(error):
+        if "not a git repository" in str(error):
             raise GitError(f"{folder} is in no git repository, so there is no revision to compare with") from None
         raise
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 from jarvisperf.gate.arms import Arms, InstallError, shared_files
 from jarvisperf.gate.checkout import Checkouts
 from jarvisperf.gate.git import GitError
+from jarvisperf.gate.git import git as ask_git
 from jarvisperf.gate.project import find_layout, shared_test_folder
 from jarvisperf.gate.revision import Repository, resolve
 
@@ -48,7 +50,7 @@ def commit(root: Path, message: str) -> str:
 
 
 def state(root: Path) -> tuple[str, ...]:
-    index = root / ".git" / "index"
+    index = root / git(root, "rev-parse", "--git-path", "index")
     return (
         git(root, "--no-optional-locks", "status", "--porcelain"),
         git(root, "rev-parse", "HEAD"),
@@ -74,6 +76,25 @@ def test_the_base_is_where_the_branches_part(repository: Path):
 def test_a_folder_without_a_repository_is_named(tmp_path: Path):
     with pytest.raises(GitError, match="is in no git repository"):
         resolve(tmp_path, "main", exact=False)
+
+
+def test_a_repository_that_git_refuses_to_open_is_shown_with_gits_own_advice(
+    repository: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    with pytest.raises(GitError, match=r"dubious ownership.*git config --global --add safe\.directory"):
+        resolve(repository, "main", exact=False)
+
+
+def test_what_the_environment_configures_counts_and_where_it_points_does_not(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in (("COUNT", "1"), ("KEY_0", "some.key"), ("VALUE_0", "some value")):
+        monkeypatch.setenv(f"GIT_CONFIG_{name}", value)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
+    assert ask_git(repository, "config", "some.key") == "some value\n"
 
 
 def test_a_repository_without_a_commit_is_named(tmp_path: Path):
@@ -160,6 +181,8 @@ def test_a_project_in_a_folder_of_the_repository_has_its_arm_there(repository: P
 def test_environments_are_equal_but_for_the_arms_own_path(repository: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(repository / "pkg"), "/elsewhere"]))
     monkeypatch.setenv("PYTEST_ADDOPTS", "-x")
+    monkeypatch.setenv("GIT_INDEX_FILE", "/elsewhere")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     arms = Arms(resolve(repository, "HEAD", exact=False), repository)
     try:
         base, head = arms.places["base"], arms.places["head"]
@@ -167,7 +190,8 @@ def test_environments_are_equal_but_for_the_arms_own_path(repository: Path, monk
         assert swapped == head.env
         assert "/elsewhere" in head.env["PYTHONPATH"].split(os.pathsep)
         assert str(repository) not in head.env["PYTHONPATH"]
-        assert "PYTEST_ADDOPTS" not in head.env
+        assert not {"PYTEST_ADDOPTS", "GIT_INDEX_FILE"} & head.env.keys()
+        assert head.env["GIT_CONFIG_GLOBAL"] == os.devnull
     finally:
         arms.close()
 
@@ -192,6 +216,207 @@ def test_heads_benchmarks_conftests_and_helpers_serve_on_both_arms(repository: P
         assert (base / "pkg/__init__.py").read_text() == "VALUE = 'first'"
     finally:
         arms.close()
+
+
+def test_what_head_has_removed_beside_its_benchmarks_is_gone_from_the_base_too(repository: Path):
+    kept = ("conftest.py", "pkg/conftest.py", "other/conftest.py", "docs/page.txt")
+    gone = ("lib/conftest.py", "lib/tests/__init__.py", "lib/tests/conftest.py", "lib/tests/old/data.txt", "data/x.txt")
+    for name in (*kept, *gone, "lib/tests/test_x.py"):
+        write(repository, name, "old")
+    commit(repository, "benchmarks")
+    for name in gone:
+        (repository / name).unlink()
+    shared = shared_files(repository, [repository / "lib/tests/test_x.py"], None, ["data"])
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        arms.share(shared)
+        for arm in ("base", "same"):
+            root = arms.places[arm].cwd
+            assert all((root / name).exists() for name in kept)
+            assert not any((root / name).exists() for name in gone)
+            assert [entry.name for entry in (root / "lib/tests").iterdir()] == ["test_x.py"]
+    finally:
+        arms.close()
+
+
+@pytest.mark.parametrize("target", ["inside", "outside"])
+def test_a_benchmark_file_that_is_a_link_is_shared_with_what_it_leads_to_or_refused(
+    repository: Path, tmp_path: Path, target: str
+):
+    write(repository, "lib/bench.py", "")
+    write(tmp_path, "outside.py", "")
+    (repository / "bench_link.py").symlink_to("lib/bench.py" if target == "inside" else tmp_path / "outside.py")
+    if target == "inside":
+        shared = shared_files(repository, [repository / "bench_link.py"], None, ())
+        assert set(shared.files) == {"bench_link.py", "lib/bench.py"}
+    else:
+        with pytest.raises(GitError, match=r"bench_link.py \(a link to .*outside.py\) lies outside of the git"):
+            shared_files(repository, [repository / "bench_link.py"], None, ())
+
+
+def test_a_project_reached_through_a_link_is_the_same_project(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write(repository, "lib/odd/__init__.py", "")
+    write(repository, "tests/test_x.py", "")
+    commit(repository, "more")
+    link = tmp_path / "link"
+    link.symlink_to(repository)
+    monkeypatch.setenv("PYTHONPATH", str(link / "lib"))
+    monkeypatch.syspath_prepend(link / "lib")
+    arms = Arms(resolve(link, "HEAD", exact=False), link)
+    try:
+        place = arms.places["base"]
+        assert place.cwd == arms.folder / "base"
+        assert str(place.cwd / "lib") in place.env["PYTHONPATH"].split(os.pathsep)
+        assert "odd" in arms.layout.packages
+        arms.share(shared_files(repository, [link / "tests/test_x.py"], link / "pytest.ini", ()))
+    finally:
+        arms.close()
+
+
+def test_a_project_outside_of_the_repository_is_refused(repository: Path, tmp_path: Path):
+    with pytest.raises(GitError, match="lies outside of the git repository"):
+        Arms(resolve(repository, "HEAD", exact=False), tmp_path)
+
+
+def outside(tmp_path: Path) -> Path:
+    write(tmp_path, "outside/a.bin", "precious")
+    return tmp_path / "outside"
+
+
+def test_what_lies_behind_a_link_of_the_working_tree_is_not_touched(repository: Path, tmp_path: Path):
+    elsewhere = outside(tmp_path)
+    write(repository, "data/a.bin", "precious")
+    commit(repository, "data")
+    (repository / "data/a.bin").unlink()
+    (repository / "data").rmdir()
+    (repository / "data").symlink_to(elsewhere)
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        assert (arms.places["head"].cwd / "data").is_symlink()
+        assert (arms.places["base"].cwd / "data/a.bin").read_text() == "precious"
+    finally:
+        arms.close()
+    assert (elsewhere / "a.bin").read_text() == "precious"
+
+
+def test_what_lies_behind_a_link_of_the_base_is_not_touched(repository: Path, tmp_path: Path):
+    elsewhere = outside(tmp_path)
+    write(repository, "tests/test_x.py", "")
+    write(repository, ".gitignore", "_made.py\n")
+    (repository / "tests/data").symlink_to(elsewhere)
+    (repository / "pkg/sub").symlink_to(elsewhere)
+    commit(repository, "links")
+    for link, name in (("tests/data", "a.bin"), ("pkg/sub", "_made.py")):
+        (repository / link).unlink()
+        write(repository, f"{link}/{name}", "head's")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        arms.share(shared_files(repository, [repository / "tests/test_x.py"], None, ()))
+        base = arms.places["base"].cwd
+        assert not (base / "tests/data").is_symlink()
+        assert (base / "tests/data/a.bin").read_text() == "head's"
+        assert (base / "pkg/sub").is_symlink()
+    finally:
+        arms.close()
+    assert [entry.name for entry in elsewhere.iterdir()] == ["a.bin"]
+    assert (elsewhere / "a.bin").read_text() == "precious"
+
+
+def test_a_folder_that_became_a_file_or_a_file_a_folder_is_as_it_is_now(repository: Path):
+    write(repository, "tests/a/x.txt", "old")
+    write(repository, "tests/b", "old")
+    write(repository, "tests/test_x.py", "")
+    commit(repository, "old")
+    for name in ("tests/a/x.txt", "tests/b"):
+        (repository / name).unlink()
+    (repository / "tests/a").rmdir()
+    write(repository, "tests/a", "new")
+    write(repository, "tests/b/x.txt", "new")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        arms.share(shared_files(repository, [repository / "tests/test_x.py"], None, ()))
+        for place in arms.places.values():
+            assert (place.cwd / "tests/a").read_text() == (place.cwd / "tests/b/x.txt").read_text() == "new"
+    finally:
+        arms.close()
+
+
+def with_submodule(repository: Path, tmp_path: Path) -> Path:
+    """Give the repository a submodule with one of its own; in head it is a commit further than in the base."""
+    for name in ("inner", "vendored"):
+        write(tmp_path / name, f"{name}.py", "first")
+        git(tmp_path / name, "init", "-q", "-b", "main")
+        commit(tmp_path / name, "first")
+    allowed = ("-c", "protocol.file.allow=always", "submodule", "--quiet", "add")
+    git(tmp_path / "vendored", *allowed, str(tmp_path / "inner"), "inner")
+    write(tmp_path / "vendored", ".gitignore", "*.log")
+    commit(tmp_path / "vendored", "inner")
+    git(repository, *allowed, str(tmp_path / "vendored"), "libs/vendored")
+    submodule = repository / "libs/vendored"
+    git(submodule, "-c", "protocol.file.allow=always", "submodule", "--quiet", "update", "--init")
+    commit(repository, "submodule")
+    write(submodule, "vendored.py", "second")
+    write(submodule, "new.py", "second")
+    write(submodule, "some.log", "ignored")
+    commit(submodule, "second")
+    return submodule
+
+
+def test_submodules_are_in_the_base_at_its_commit_and_in_head_as_they_are(repository: Path, tmp_path: Path):
+    submodule = with_submodule(repository, tmp_path)
+    before = state(submodule)
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        files = {
+            name: {
+                path.relative_to(place.cwd / "libs/vendored").as_posix(): path.read_text()
+                for path in (place.cwd / "libs/vendored").rglob("*.py")
+            }
+            for name, place in arms.places.items()
+        }
+        assert files["base"] == files["same"] == {"vendored.py": "first", "inner/inner.py": "first"}
+        assert files["head"] == {"vendored.py": "second", "new.py": "second", "inner/inner.py": "first"}
+        assert not (arms.places["head"].cwd / "libs/vendored/some.log").exists()
+        assert state(submodule) == before
+    finally:
+        arms.close()
+
+
+def test_a_submodule_that_head_has_removed_is_still_in_the_base(repository: Path, tmp_path: Path):
+    with_submodule(repository, tmp_path)
+    git(repository, "rm", "-qf", "libs/vendored")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        assert (arms.places["base"].cwd / "libs/vendored/vendored.py").read_text() == "first"
+        assert (arms.places["base"].cwd / "libs/vendored/inner/inner.py").read_text() == "first"
+        assert not (arms.places["head"].cwd / "libs").exists()
+    finally:
+        arms.close()
+
+
+def test_a_submodule_that_was_never_checked_out_is_empty_in_all_arms(repository: Path, tmp_path: Path):
+    with_submodule(repository, tmp_path)
+    clone = tmp_path / "clone"
+    git(tmp_path, "clone", "-q", str(repository), str(clone))
+    arms = Arms(resolve(clone, "HEAD", exact=False), clone)
+    try:
+        for place in arms.places.values():
+            assert list((place.cwd / "libs/vendored").iterdir()) == []
+    finally:
+        arms.close()
+
+
+def test_a_submodule_whose_commit_is_not_at_hand_is_named(repository: Path, tmp_path: Path):
+    submodule = with_submodule(repository, tmp_path)
+    commit_id = git(repository, "rev-parse", "HEAD:libs/vendored")
+    shutil.rmtree(submodule)
+    shutil.rmtree(repository / ".git/modules/libs")
+    with pytest.raises(
+        GitError, match=f"submodule 'libs/vendored' at {commit_id[:12]}, which is not at hand; .*update"
+    ):
+        Arms(resolve(repository, "HEAD", exact=False), repository)
 
 
 @pytest.mark.parametrize(

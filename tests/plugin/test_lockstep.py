@@ -403,6 +403,35 @@ def test_a_project_that_makes_warnings_errors_is_compared(project: Project):
     project.run().assert_outcomes(passed=1)
 
 
+def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
+    project.write(
+        "pytest.ini",
+        "[pytest]\n"
+        "addopts = --strict-markers --strict-config --cov -n 2 --max-worker-restart=2 --no-cov-on-fail\n"
+        "required_plugins = pytest-cov pytest-xdist\n"
+        "cache_dir = .cache/pytest\n",
+    )
+    project.write(
+        "conftest.py",
+        "import pytest\n"
+        "def pytest_configure_node(node): pass\n"
+        "@pytest.fixture(scope='session')\n"
+        "def place(worker_id, pytestconfig):\n"
+        "    assert worker_id == 'master'\n"
+        "    return pytestconfig.cache.mkdir('place')\n",
+    )
+    project.write(
+        "benchmarks/test_bench.py",
+        "import pkg, pytest\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "def bench_work(jarvis_bench, place): jarvis_bench(pkg.work, 500)\n",
+    )
+    project.commit()
+    result = project.run("-o", "python_functions=bench_*")
+    result.assert_outcomes(passed=1)
+    assert project.report["verdicts"] == {"bench_work": {"time": "unchanged"}}
+
+
 def test_a_target_that_raises_later_than_at_its_first_call_is_an_error_with_its_traceback(project: Project):
     project.write(
         "benchmarks/test_bench.py",
@@ -546,3 +575,51 @@ def test_a_namespace_package_is_taken_from_the_arms_own_checkout(project: Projec
     project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
     assert project.run().ret == 1
     assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (("-c", "ci/pytest.ini", "benchmarks"), "test_bench.py::test_work"),  # pytest's root folder is ci
+        (("--rootdir={link}", "{link}/benchmarks"), "benchmarks/test_bench.py::test_work"),
+    ],
+    ids=["a root folder beside the tests", "a link to the repository"],
+)
+def test_wherever_pytests_root_folder_is_the_arms_have_the_same_tests(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, words: tuple[str, ...], name: str
+):
+    link = tmp_path_factory.mktemp("elsewhere") / "link"
+    link.symlink_to(project.root)
+    project.write("ci/pytest.ini", "[pytest]\n")
+    project.write("benchmarks/test_gone.py", BENCH.replace("test_work", "test_gone"))
+    project.commit()
+    (project.root / "benchmarks/test_gone.py").unlink()
+    report = project.root / "reports"
+    result = project.run(
+        "--jarvis-launches=2", f"--jarvis-report={report}", *(word.format(link=link) for word in words)
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    gone = name.replace("bench.py", "gone.py").replace("work", "gone")
+    assert {entry["id"]: set(entry["metrics"]) for entry in project.report["benchmarks"]} == {
+        name: {"time"},
+        gone: {"time"},
+    }
+    result.stdout.fnmatch_lines([f"FAILED *{gone.rpartition('/')[2]} - missing: *"])
+
+
+@pytest.mark.parametrize("what", ["file", "root"])
+def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
+    project: Project, tmp_path_factory: pytest.TempPathFactory, what: str
+):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    if what == "file":
+        (elsewhere / "outside.py").write_text(BENCH)
+        (project.root / "benchmarks/test_link.py").symlink_to(elsewhere / "outside.py")
+        result = project.run("benchmarks/test_link.py")
+        complaint = "*test_link.py (a link to *outside.py) lies outside of the git repository*"
+    else:
+        (elsewhere / "link").symlink_to(project.root)
+        result = project.run(f"--rootdir={elsewhere / 'link'}", "benchmarks")
+        complaint = f"*by way of a link only*give both as they are: --rootdir={project.root} *"
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"jarvisperf: nothing was compared: {complaint}"])

@@ -29,6 +29,19 @@ def test_what_shapes_the_tests_is_kept(pytester: pytest.Pytester):
         ("-x",),
         ("-q",),
         ("-vv",),
+        ("-xvs",),
+        ("-vk", "fast"),
+        ("-kfast",),
+        ("-n2",),
+        ("-n", "2", "--dist=loadgroup", "--maxprocesses", "4"),
+        ("--cov",),
+        ("--cov", "pkg"),
+        ("--cov-report", "xml"),
+        ("--debug",),
+        ("--stepwise-reset",),
+        ("--benchmark-compare", "0001"),
+        ("--benchmark-histogram",),
+        ("--pdbcls", "a:b"),
         ("--maxfail=2",),
         ("--maxfail", "2"),
         ("--junitxml", "out.xml"),
@@ -60,6 +73,39 @@ def test_options_of_the_ini_file_and_the_environment_count(pytester: pytest.Pyte
     assert "-q" not in words
 
 
-def test_plugins_that_cannot_matter_stay_out_unless_they_are_addressed(pytester: pytest.Pytester):
-    assert "no:hypothesispytest" in arguments(pytester)
-    assert "no:hypothesispytest" not in arguments(pytester, "--hypothesis-seed=1")
+def test_ini_values_given_as_options_are_kept(pytester: pytest.Pytester):
+    words = arguments(pytester, "-o", "python_functions=bench_*", "--override-ini=xfail_strict=true", "-oaddopts=-q")
+    assert words[:3] == ["-o", "python_functions=bench_*", "--override-ini=xfail_strict=true"]
+    last = [word for word in words if word.startswith("addopts=")][-1]
+    assert last == "addopts="
+
+
+@pytest.mark.parametrize("option", ["--cov", "--benchmark-compare", "--benchmark-histogram", "--debug"])
+def test_an_option_with_an_optional_value_leaves_the_next_option_alone(pytester: pytest.Pytester, option: str):
+    plain = arguments(pytester)
+    assert arguments(pytester, ini=f"addopts = {option} -n 2") == plain
+    assert arguments(pytester, option, "-W", "error")[:2] == ["-W", "error"]
+
+
+def test_options_in_a_file_are_treated_alike(pytester: pytest.Pytester):
+    pytester.path.joinpath("words.txt").write_text("-x\n-W\nerror\n-n\n2\ntests\n")
+    assert arguments(pytester, "@words.txt") == ["-W", "error", *arguments(pytester)]
+
+
+@pytest.mark.parametrize(
+    ("option", "required", "hypothesis"),
+    [("-Werror", "", False), ("--hypothesis-seed=1", "", True), ("-Werror", "hypothesis>=6", True)],
+)
+def test_plugins_that_a_project_may_rely_on_are_there(
+    pytester: pytest.Pytester, option: str, required: str, *, hypothesis: bool
+):
+    words = arguments(pytester, option, ini=f"required_plugins = pytest-cov pytest-xdist {required}")
+    left_out = {word for word in words if word.startswith("no:")}
+    usual = {"no:terminalreporter", "no:lfplugin", "no:nfplugin", "no:xdist.looponfail", "no:hypothesispytest"}
+    assert left_out == usual - ({"no:hypothesispytest"} if hypothesis else set())
+
+
+def test_the_cache_is_the_arms_own_and_nobody_elses(pytester: pytest.Pytester):
+    words = arguments(pytester, "-o", "cache_dir=/shared", ini="cache_dir = /shared")
+    assert [word for word in words if word.startswith("cache_dir=")][-1] == "cache_dir=.pytest_cache"
+    assert not any(word.startswith("cache_dir=") for word in arguments(pytester, "-p", "no:cacheprovider"))

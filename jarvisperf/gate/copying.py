@@ -1,0 +1,108 @@
+"""Copying files from one checkout to another: what git sees, and never through a link."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.gate.git import git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy files by their relative names, links as links, and folders with what git does not ignore in them.
+
+    What git sees is copied: a name with a link or a file among its parents is gone. In the target such a parent gives
+    way to a folder, so nothing is ever written or removed behind a link.
+
+    Raises:
+        GitError: git could not list a submodule's files.
+        OSError: A file could not be copied.
+    """
+    ready: set[Path] = set()  # folders that are there in both
+    for name in dict.fromkeys(names):
+        origin, copy = source / name, target / name
+        if copy.parent not in ready and not is_reached_by_folders(source, name):
+            continue
+        try:
+            kind = origin.lstat().st_mode
+        except FileNotFoundError:  # deleted in the working tree, still in the index
+            continue
+        if copy.parent not in ready:
+            _make_folders_to(target, name)
+            ready.add(copy.parent)
+        if os.path.lexists(copy):
+            _remove(copy)
+        if stat.S_ISDIR(kind):  # a submodule
+            copy.mkdir()
+            copy_files(origin, copy, listed(origin) if (origin / ".git").exists() else _all_in(origin))
+        elif stat.S_ISREG(kind) or stat.S_ISLNK(kind):
+            shutil.copy2(origin, copy, follow_symlinks=False)
+
+
+def remove_strangers(source: Path, target: Path, name: str) -> None:
+    """Remove what the target has at or below a name and the source has not.
+
+    Raises:
+        OSError: It could not be removed.
+    """
+    if not is_reached_by_folders(target, name):
+        return
+    if not os.path.lexists(source / name):
+        _remove(target / name)
+    elif is_folder(target / name):
+        for entry in list((target / name).iterdir()):
+            remove_strangers(source, target, f"{name}/{entry.name}")
+
+
+def listed(repository: Path) -> list[str]:
+    """Name the files of a working tree, tracked and untracked, not the ignored ones; submodules by their folders.
+
+    Raises:
+        GitError: git could not list them.
+    """
+    names = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [name for name in names.split("\0") if name]
+
+
+def is_reached_by_folders(root: Path, name: str) -> bool:
+    """Tell whether only folders, no links, lead from a folder down to a name in it."""
+    return all(is_folder(root / parent) for parent in Path(name).parents[:-1])
+
+
+def lacking(root: Path, names: Iterable[str]) -> list[str]:
+    """Choose the names that are not there and can be added: no link stands on the way to them."""
+    return [name for name in names if not os.path.lexists(root / name) and not _is_behind_a_link(root, name)]
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether a path is a folder itself, not a link to one."""
+    return path.is_dir() and not path.is_symlink()
+
+
+def _is_behind_a_link(root: Path, name: str) -> bool:
+    return any((root / parent).is_symlink() for parent in Path(name).parents[:-1])
+
+
+def _all_in(folder: Path) -> list[str]:
+    return [entry.name for entry in folder.iterdir()]
+
+
+def _make_folders_to(root: Path, name: str) -> None:
+    for parent in reversed(Path(name).parents[:-1]):
+        folder = root / parent
+        if not is_folder(folder):
+            _remove(folder)
+            folder.mkdir()
+
+
+def _remove(path: Path) -> None:
+    if is_folder(path):
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
