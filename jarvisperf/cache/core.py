@@ -159,6 +159,7 @@ class Core:
                 missing.append(key)
         states = {key: self.stripes.of(key).state() for key in missing}
         buried: set[str] = set()
+        old_versions: dict[str, int] = {}
         for tier in self.lower:
             wanted = [key for key in missing if key not in found and key not in buried]
             blobs = tier.read_many(wanted)
@@ -167,9 +168,11 @@ class Core:
                 if blob is not None and is_mark(blob):
                     buried.add(key)
                     blob = None
-                took = None if blob is None else self._take(tier, key, blob, states[key], old_version=0, stale=False)
+                old = old_versions.get(key, 0)
+                took = None if blob is None else self._take(tier, key, blob, states[key], old_version=old, stale=False)
                 if took is None:
                     tier.misses += 1
+                    old_versions[key] = self._version_in(key, blob)
                 else:
                     tier.hits += 1
                     found[key] = took.value
@@ -243,9 +246,12 @@ class Core:
             tier.misses += 1
             stale_one = stale_one or found
             if blob is not None and tier is self.remote and found is None:
-                envelope = unseal(blob, self.names.name(key), self._secret)
-                old_version = envelope.version if isinstance(envelope, Envelope) else 0
+                old_version = self._version_in(key, blob)
         return stale_one
+
+    def _version_in(self, key: str, blob: bytes | None) -> int:
+        envelope = None if blob is None else unseal(blob, self.names.name(key), self._secret)
+        return envelope.version if isinstance(envelope, Envelope) else 0
 
     def _take(
         self, tier: GuardedTier, key: str, blob: bytes, state: tuple[int, int], *, old_version: int, stale: bool
@@ -254,6 +260,8 @@ class Core:
         if not isinstance(envelope, Envelope):
             tier.reject(key)
             return None
+        if envelope.version < old_version:
+            return None  # Redis has a later one, which has expired; the disk could not be told of it
         now = self._wall_clock()
         seconds = remaining_seconds(envelope.created, envelope.expiry, now)
         stale_seconds = seconds

@@ -139,12 +139,17 @@ class RedisStore:
             self.link.many(commands)
         return len(writes)
 
-    def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
-        """Hold bytes unless there is a value or a mark; whether they are held."""
+    def put_if_absent(
+        self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], *, is_news: bool = False
+    ) -> bool:
+        """Hold bytes unless there is a value or a mark, and say so if they are news; whether they are held."""
         name = self._names.name(key)
         expiry = () if seconds >= _CENTURY_SECONDS else ("PX", _milliseconds(seconds))
         replies = self.link.many([*self._tagging(name, seconds, tags), (name, ("SET", name, blob, "NX", *expiry))])
-        return replies[-1] is not None
+        is_held = replies[-1] is not None
+        if is_held and is_news:
+            self._publish("keys", [key])
+        return is_held
 
     def put_if_newer(self, writes: Sequence[Write]) -> None:
         """Hold those that are newer than what is there; for what was written while Redis could not be reached."""

@@ -62,7 +62,9 @@ class RemoteTier(GuardedTier):
 
     def add(self, write: Write) -> bool | None:
         """Hold bytes unless there is a value or a mark; None: Redis is down, and the write is noted."""
-        return self.change(lambda: self._store.put_if_absent(*write), lambda: self._note_written(write), otherwise=None)
+        return self.change(
+            lambda: self._store.put_if_absent(*write, is_news=True), lambda: self._note_written(write), otherwise=None
+        )
 
     def bury(self, versions: dict[str, int]) -> None:
         """Delete keys whose value is not newer than these versions, for a change that another tier learns of late."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 
 import pytest
@@ -60,6 +61,21 @@ def test_what_another_took_from_the_disk_meanwhile_goes_when_the_disk_is_told(
     wait_until(lambda: one.get_stats()["local_cache_available"])
     assert other.get("k") is None
     assert other.get("j") == "other"
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
+def test_an_older_value_on_disk_does_not_outlive_a_newer_one_that_the_disk_could_not_take(
+    make_cache, real_redis, tmp_path, clock, wall_clock, many
+):
+    times = {"clock": clock, "wall_clock": wall_clock}
+    one, other = (make_cache(real_redis.url, tmp_path / "d", **times) for _ in range(2))
+    one.set("k", "old", ttl=600)
+    with contextlib.closing(sqlite3.connect(tmp_path / "d" / "cache.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN IMMEDIATE")
+        one.set("k", "new", ttl=60)
+        clock.advance(70)
+        wall_clock.advance(70)
+        assert other.get_many(["k"]) == {} if many else other.get("k") is None
 
 
 def test_too_many_changes_to_remember_leave_nothing_in_redis_either(pair, locked, client, namespace, monkeypatch):

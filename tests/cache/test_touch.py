@@ -122,6 +122,16 @@ def test_what_another_process_writes_after_the_touch_is_not_kept_from_memory(mak
     assert cache.get("k") == "new"
 
 
+def test_a_shorter_life_given_where_redis_lacks_the_value_is_heard_by_the_others(make_cache, real_redis, tmp_path):
+    cache, other = (make_cache(real_redis.url, tmp_path / "d") for _ in range(2))
+    wait_until(lambda: other.get_stats()["redis_listening"])
+    cache.set("k", "v", ttl=1000)
+    assert other.get("k") == "v"
+    cache._core.remote._store.discard("k")  # as a server does that is short of memory
+    assert cache.touch("k", 10)
+    wait_until(lambda: other.ttl("k") <= 10)
+
+
 def test_a_value_of_an_older_generation_is_not_there(make_cache, real_redis):
     cache = make_cache(real_redis.url)
     cache.set("k", "old")
