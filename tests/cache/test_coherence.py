@@ -50,7 +50,10 @@ def test_a_change_reaches_the_memory_of_the_others(pair, change, seen):
 def test_what_did_not_change_stays_in_memory(pair):
     one, other = pair
     one.set("k", "new")
-    wait_until(lambda: other.get("k") == "new")
+    wait_until(lambda: other.get("k") == "new")  # messages keep their order: what was said of j is heard by now
+    assert other.get("j") == "kept"
+    one.set("k", "newer")
+    wait_until(lambda: other.get("k") == "newer")
     before = other.get_stats()["redis_hits"]
     assert other.get("j") == "kept"
     assert other.get_stats()["redis_hits"] == before
