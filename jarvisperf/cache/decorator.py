@@ -209,6 +209,22 @@ class _Calls:
             soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
         )  # fmt: skip
 
+    def load(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
+        """Find or make a result; ``_ABSENT`` where what is found again and again does not fit."""
+        from jarvisperf.cache.loading import Run
+
+        for _ in range(_ATTEMPTS):
+            try:
+                return self.returned((yield from self.steps(cache, key, args, kwargs, in_background=in_background)))
+            except TypeError as error:
+                self.blame(error)
+                raise
+            except _UnkeptError as unkept:
+                return unkept.result
+            except MisfitError:
+                yield Run(functools.partial(cache.delete, key))
+        return _ABSENT
+
     def stored(self, value: Any) -> Any:
         if self.form is None:
             return value
@@ -243,16 +259,9 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
             calls.runs += 1
             return calls.stored(function(*args, **kwargs))
 
-        for _ in range(_ATTEMPTS):
-            try:
-                return calls.returned(drive(calls.steps(cache, key, args, kwargs, in_background=False), make))
-            except TypeError as error:
-                calls.blame(error)
-                raise
-            except _UnkeptError as unkept:
-                return unkept.result
-            except MisfitError:
-                cache.delete(key)
+        result = drive(calls.load(cache, key, args, kwargs, in_background=False), make)
+        if result is not _ABSENT:
+            return result
         calls.runs += 1
         return function(*args, **kwargs)
 
@@ -281,17 +290,10 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
             calls.runs += 1
             return calls.stored(await function(*args, **kwargs))
 
-        for _ in range(_ATTEMPTS):
-            try:
-                steps = calls.steps(cache, key, args, kwargs, in_background=True)
-                return calls.returned(await drive_async(steps, make, cache.beside))
-            except TypeError as error:
-                calls.blame(error)
-                raise
-            except _UnkeptError as unkept:
-                return unkept.result
-            except MisfitError:
-                await cache.beside(cache.delete, key)
+        steps = calls.load(cache, key, args, kwargs, in_background=True)
+        result = await drive_async(steps, make, cache.beside)
+        if result is not _ABSENT:
+            return result
         calls.runs += 1
         return await function(*args, **kwargs)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 import time
-import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -20,6 +18,7 @@ from jarvisperf.cache.memory import MOST_BYTES
 from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
 from jarvisperf.cache.pattern import checked_pattern
 from jarvisperf.cache.stats import counts_of, stats_of
+from jarvisperf.forks import tell_when_forked
 
 if TYPE_CHECKING:
     import enum
@@ -119,7 +118,7 @@ class SmartCache:
         self._flights = Flights()
         self._closed = False
         self._close_lock = threading.Lock()
-        _caches.add(self)
+        tell_when_forked(self, SmartCache._after_fork)
 
     # --- one key
 
@@ -430,14 +429,3 @@ class SmartCache:
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()
-
-
-_caches: Final[weakref.WeakSet[SmartCache]] = weakref.WeakSet()
-
-
-def _prepare_caches_of_child() -> None:
-    for cache in list(_caches):
-        cache._after_fork()  # noqa: SLF001 - of the same module
-
-
-os.register_at_fork(after_in_child=_prepare_caches_of_child)

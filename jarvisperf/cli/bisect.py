@@ -76,7 +76,7 @@ def _bisect(words: argparse.Namespace) -> int:
             return step
 
         found = bisect(judge.good, commits, told)
-        proof = judge.measure(found.suspects[-1], found.before, share=None)
+        proof = judge.measure(found.suspects[-1], found.before)
         proven = proof is not None and _side(proof, 0.0) == "slow" and len(found.suspects) == 1
         if words.json:
             print(_json(found, proof, proven=proven))
@@ -108,7 +108,7 @@ class _Judge:
         self._generated = self._generated_files()
         self.problem = ""
         self.good = self._commit(words.good)
-        self.threshold: float | None = None
+        self.threshold = SMALLEST_THRESHOLD
 
     def commits(self, good: str, bad: str) -> list[str]:
         """List the commits after good up to bad, along the first parents, the oldest first."""
@@ -128,10 +128,10 @@ class _Judge:
         """Judge a commit against the good one; what cannot be told is measured longer, then by which side it is on."""
         from jarvisperf.history.bisection import Step
 
-        border = self.threshold or 0.0
-        found = self.measure(commit, self.good)
+        border = self.threshold
+        found = self.measure(commit, self.good, threshold=border)
         if found is not None and _side(found, border) is None:
-            found = self.measure(commit, self.good, factor=RETRY_FACTOR)
+            found = self.measure(commit, self.good, threshold=border, factor=RETRY_FACTOR)
         if found is None or found.ratio is None:
             return Step(commit, "unknown", note=self.problem or "no figures")
         side = _side(found, border)
@@ -140,15 +140,15 @@ class _Judge:
         return Step(commit, side or by_ratio, found.ratio, found.interval, note)
 
     def measure(
-        self, commit: str, base: str, *, factor: float = 1.0, share: float | None = -1.0
+        self, commit: str, base: str, *, threshold: float | None = None, factor: float = 1.0
     ) -> MetricFinding | None:
         """Measure a commit in lockstep against a base.
 
         Args:
             commit: What is judged.
             base: What it is compared with.
+            threshold: By which pytest judges, and so how far it measures; None: pytest's own.
             factor: How many times the budget it may take.
-            share: The threshold; None: pytest's own; negative: the search's.
         """
         from jarvisperf.gate.copying import copy_files, lacking
 
@@ -158,15 +158,14 @@ class _Judge:
         copy_files(self._root, self._clone, lacking(self._clone, self._generated))
         report = self._folder / "report"
         (report / "report.json").unlink(missing_ok=True)
-        limit = self.threshold if share is not None and share < 0 else share
-        threshold = [f"--jarvis-threshold={self._words.metric}={limit * 100:.4g}%"] if limit else []
+        limit = [f"--jarvis-threshold={self._words.metric}={threshold * 100:.4g}%"] if threshold else []
         command = [
             sys.executable,
             *("-m", "pytest", "-q", "-p", "no:cacheprovider", "--jarvis-bench", "--jarvis-against-exact"),
             f"--jarvis-against={base}",
             f"--jarvis-budget={self._words.budget * factor:g}",
             f"--jarvis-report={report}",
-            *threshold,
+            *limit,
             *self._words.pytest_args,
             self._words.benchmark,
         ]
@@ -206,11 +205,10 @@ class _Judge:
 
     def _generated_files(self) -> list[str]:
         """List what a build has written beside tracked files and git ignores, which no checkout brings."""
+        from jarvisperf.gate.copying import ignored_modules
+
         tracked = {Path(name).parent for name in self._git(self._root, "ls-files", "-z").split("\0")}
-        listed = self._git(
-            self._root, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py"
-        ).split("\0")
-        return [name for name in listed if name and Path(name).parent in tracked]
+        return [name for name in ignored_modules(self._root) if Path(name).parent in tracked]
 
     def _commit(self, revision: str) -> str:
         from jarvisperf.gate.git import GitError

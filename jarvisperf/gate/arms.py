@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts
-from jarvisperf.gate.copying import copy_files, lacking, listed, remove_strangers
-from jarvisperf.gate.git import PLACES, GitError, git
+from jarvisperf.gate.copying import copy_files, ignored_modules, lacking, listed, remove_strangers
+from jarvisperf.gate.git import PLACES, GitError
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
@@ -110,8 +110,7 @@ class Arms:
             for folder in self.layout.folders
             for package in self.layout.packages
         }
-        ignored = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
-        names = tuple(name for name in ignored.split("\0") if name.startswith(tuple(packages)))
+        names = tuple(name for name in ignored_modules(repository) if name.startswith(tuple(packages)))
         for root in roots.values():
             copy_files(repository, root, lacking(root, names))
         return names

@@ -70,6 +70,16 @@ def listed(repository: Path) -> list[str]:
     return [name for name in names.split("\0") if name]
 
 
+def ignored_modules(repository: Path) -> list[str]:
+    """Name the Python files that git ignores, such as those that a build has written: no checkout brings them.
+
+    Raises:
+        GitError: git could not list them.
+    """
+    names = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
+    return [name for name in names.split("\0") if name]
+
+
 def is_reached_by_folders(root: Path, name: str) -> bool:
     """Tell whether only folders, no links, lead from a folder down to a name in it."""
     return all(is_folder(root / parent) for parent in Path(name).parents[:-1])

@@ -20,9 +20,9 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
+from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError, StoreInUseError
 from jarvisperf.rag.file_lock import lock_file
-from jarvisperf.rag.forks import tell_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ class FolderLock:
         self._descriptor = -1
         self._openers_lock = threading.Lock()
         self.within_process = threading.RLock()
-        tell_when_forked(self)
+        tell_when_forked(self, FolderLock.begin_anew)
 
     def begin_anew(self) -> None:
         """Leave the lock to the parent."""
@@ -130,7 +130,7 @@ class _Folders:
         self._locks: weakref.WeakValueDictionary[Path, FolderLock] = weakref.WeakValueDictionary()
         self._opened: set[Path] = set()
         self._opened_by_the_parent: set[Path] = set()
-        tell_when_forked(self)
+        tell_when_forked(self, _Folders.begin_anew)
 
     def begin_anew(self) -> None:
         self._lock = threading.Lock()

@@ -17,8 +17,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError, missing_package
-from jarvisperf.rag.forks import tell_when_forked
 from jarvisperf.rag.generation import BEFORE_THE_FIRST, State, new_generation
 from jarvisperf.rag.server_http import GoneError, RecordsClient
 
@@ -61,7 +61,7 @@ class ServerHome:
         self._last: State | None = None
         self._client: Any = None
         self.begin_anew()
-        tell_when_forked(self)
+        tell_when_forked(self, ServerHome.begin_anew)
 
     def begin_anew(self) -> None:
         """Be a writer of its own: two with one name would overwrite each other's record, and hide a write."""

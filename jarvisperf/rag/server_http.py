@@ -12,8 +12,8 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError
-from jarvisperf.rag.forks import tell_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ class RecordsClient:
         self._id: str | None = None
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
-        tell_when_forked(self)
+        tell_when_forked(self, RecordsClient.begin_anew)
 
     def begin_anew(self) -> None:
         """Leave the connection to the parent."""

@@ -7,9 +7,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.errors import RagError, StoreError
-from jarvisperf.rag.forks import tell_when_forked
 from jarvisperf.rag.found import Found, Hit, found_in
 from jarvisperf.rag.records import MARK, marked, without_mark
 from jarvisperf.rag.results import AddReport
@@ -81,7 +81,7 @@ class ChromaStore:
         self._closed = False
         self._max_batch = 0
         self._known_to_hold_documents = False
-        tell_when_forked(self)
+        tell_when_forked(self, ChromaStore.begin_anew)
 
     def begin_anew(self) -> None:
         """Open anew when it is used; that fails where the home does not allow it."""

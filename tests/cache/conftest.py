@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from jarvisperf.cache import SmartCache
 from pytest_jarvisperf.redis_server import RedisServer, start_redis
@@ -28,6 +29,13 @@ def real_redis() -> Iterator[RedisServer]:
         if server.kind == "fake" and os.environ.get("JARVISPERF_REQUIRE_ALL"):
             pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
         yield server
+
+
+@pytest.fixture
+def client(real_redis: RedisServer) -> Iterator[redis.Redis]:
+    """A bare client of the server, to see what really is there."""
+    with redis.Redis.from_url(real_redis.url) as client:
+        yield client
 
 
 @pytest.fixture

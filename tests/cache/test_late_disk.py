@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 
 import pytest
-import redis
 from waiting import wait_until
 
 from jarvisperf.cache import local
@@ -20,12 +19,6 @@ def pair(make_cache, real_redis, tmp_path):
     one.set("k", "old", tags=["t"])
     one.set("j", "other")
     return one, other
-
-
-@pytest.fixture
-def client(real_redis):
-    with redis.Redis.from_url(real_redis.url) as client:
-        yield client
 
 
 @pytest.fixture

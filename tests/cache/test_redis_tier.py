@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import pytest
-import redis
 
 from jarvisperf.cache.redis_url import check_redis_url, without_password
-
-
-@pytest.fixture
-def client(real_redis):
-    with redis.Redis.from_url(real_redis.url) as client:
-        yield client
 
 
 @pytest.fixture
