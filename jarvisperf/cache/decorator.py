@@ -159,7 +159,7 @@ class _Terms(NamedTuple):
     hard_seconds: float
 
     def check(self) -> None:
-        from jarvisperf.cache.core import Life
+        from jarvisperf.cache.found import Life
         from jarvisperf.cache.loading import Order
 
         checked_ttl(self.ttl, 0.0)

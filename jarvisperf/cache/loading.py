@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from typing import Self
 
-    from jarvisperf.cache.core import Core, Found, Life
+    from jarvisperf.cache.core import Core
     from jarvisperf.cache.fillings import Filling
+    from jarvisperf.cache.found import Found, Life
     from jarvisperf.cache.marks import Lease
     from jarvisperf.cache.smart import SmartCache
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.assembly import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
 from jarvisperf.cache.beside import at_once, beside_the_loop
-from jarvisperf.cache.core import Life
 from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.flights import Flights
+from jarvisperf.cache.found import Life
 from jarvisperf.cache.hits import make_reader
 from jarvisperf.cache.memory import MOST_BYTES
 from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
