@@ -10,7 +10,7 @@ import copy
 import math
 import operator
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.rag.canonical import canonical_text
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Filter = Mapping[str, Any]
+
+_MOST_LEVELS: Final = 100  # each $and or $or is two; a Chroma server reads no more than 127
 
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
@@ -32,7 +34,7 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
 
     Raises:
         TypeError: It is no dictionary, or holds values that no filter can have.
-        ValueError: It is empty.
+        ValueError: It is empty, or nested too deeply.
     """
     if given is None:
         return None
@@ -40,6 +42,7 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
         raise TypeError(f"{name} is {given!r}: give a dictionary such as {_example(name)}, or None")
     if not given:
         raise ValueError(f"{name} is {{}}: give a condition such as {_example(name)}, or None for no filter")
+    _check_depth(name, given)
     canonical(name, given)
     return copy.deepcopy(given)
 
@@ -56,6 +59,14 @@ def canonical(name: str, given: Filter | None) -> str:
         return canonical_text(given)
     except (TypeError, OverflowError, UnicodeEncodeError) as error:
         raise TypeError(f"{name} is {given!r}: give strings, numbers, booleans and lists of them ({error})") from error
+
+
+def _check_depth(name: str, part: Any, left: int = _MOST_LEVELS) -> None:
+    if not left:
+        raise ValueError(f"{name} is nested more than {_MOST_LEVELS} levels deep: make it flatter")
+    for inner in part.values() if isinstance(part, Mapping) else part:
+        if isinstance(inner, Mapping | list | tuple):
+            _check_depth(name, inner, left - 1)
 
 
 def surely_excludes(where: Filter | None, metadata: Mapping[str, Any] | None) -> bool:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.rag.records import MARK, Record, mark_of
+from jarvisperf.rag.metadata import checked_metadata
+from jarvisperf.rag.records import Record, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jarvisperf.rag.documents import Passage
+    from jarvisperf.rag.metadata import Metadata
 
 T = TypeVar("T")
-Metadata: TypeAlias = Mapping[str, Any] | None
 
 _NONE_LEFT: Final = object()
 
@@ -36,7 +36,7 @@ def records_of_texts(
     Raises:
         TypeError: The texts are one string, one of them is no string, or a metadata is no dictionary.
         ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, a text is not valid
-            Unicode, or a metadata has the key that passages are marked with.
+            Unicode, or a metadata has a key or a value that cannot be stored.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of strings")
@@ -44,9 +44,9 @@ def records_of_texts(
         raise TypeError(f"texts is {texts!r}: give a list of strings")
     for name, companions in (("metadatas", metadatas), ("ids", ids)):
         _check_companions(name, companions, texts)
-    if isinstance(metadatas, list | tuple):
-        for index, metadata in enumerate(metadatas):
-            _check_metadata(index, metadata)
+    if metadatas is not None:
+        checked = itertools.starmap(checked_metadata, enumerate(metadatas))
+        metadatas = list(checked) if isinstance(metadatas, list | tuple) else checked
     if isinstance(ids, list | tuple):
         seen: set[str] = set()
         for index, key in enumerate(ids):
@@ -100,7 +100,7 @@ def _records(
         if not isinstance(text, str):
             raise TypeError(f"{name} is a {type(text).__name__}: give strings")
         check_unicode(text, name)
-        metadata = None if beside is None else _check_metadata(index, _next("metadatas", beside, index))
+        metadata = None if beside is None else _next("metadatas", beside, index)
         key = content_id(text) if keys is None else _check_id(index, _next("ids", keys, index), seen)
         yield Record(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
     for name, companions in (("metadatas", beside), ("ids", keys)):
@@ -121,20 +121,6 @@ def _check_companions(name: str, companions: object, texts: Iterable[str]) -> No
         raise TypeError(f"{name} is {companions!r}: give a list, one for each text")
     if isinstance(companions, Sized) and isinstance(texts, Sized) and len(companions) != len(texts):
         raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
-
-
-def _check_metadata(index: int, metadata: Metadata) -> Metadata:
-    if metadata is None:
-        return None
-    if not isinstance(metadata, Mapping):
-        raise TypeError(f"metadata {index} is {metadata!r}: give a dictionary or None")
-    if MARK in metadata:
-        raise ValueError(f"metadata {index} has the key {MARK!r}, which is this package's own: name it otherwise")
-    for name, value in metadata.items():
-        # Chroma 1.5.9 takes it, and can never read the collection again.
-        if isinstance(value, list | tuple) and any(isinstance(one, float) and not math.isfinite(one) for one in value):
-            raise ValueError(f"metadata {index} has {name!r}: {value!r}: give finite numbers in a list")
-    return metadata
 
 
 def _check_id(index: int, key: Any, seen: set[str]) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag.embedder import Embedder
     from jarvisperf.rag.embedding_cache import EmbeddingCache
-    from jarvisperf.rag.ingestion import Metadata
+    from jarvisperf.rag.metadata import Metadata
     from jarvisperf.rag.records import Record
     from jarvisperf.rag.store import ChromaStore
 

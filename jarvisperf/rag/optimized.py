@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -27,7 +28,7 @@ from jarvisperf.rag.texts import check_unicode
 from jarvisperf.rag.twins import async_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -560,13 +561,13 @@ class OptimizedRAG:
             raise ValueError(f"both max_chars ({max_chars}) and max_tokens ({max_tokens}) are given: give one of them")
         if max_chars is not None:
             most = whole_number("max_chars", max_chars)
-            return (lambda results: build_context(results, most)), ("characters", str(most))
+            return (lambda results: build_context(results, most)), ("characters", hex(most))
         if max_tokens is not None:
             limit = whole_number("max_tokens", max_tokens)
             count_tokens = getattr(self._embedder, "count_tokens", None)
             if count_tokens is None:
                 raise ValueError("max_tokens needs an embedder with the method count_tokens: give max_chars instead")
-            return (lambda results: build_context(results, limit, count_tokens)), ("tokens", str(limit))
+            return (lambda results: build_context(results, limit, count_tokens)), ("tokens", hex(limit))
         return build_context, ()
 
     def _state(self) -> State | None:
@@ -593,9 +594,12 @@ class OptimizedRAG:
         return report
 
     def _stored_source(self, source: str | os.PathLike[str]) -> str:
-        given = os.fspath(source)
+        if not isinstance(source, str | os.PathLike):
+            raise TypeError(f"source is {source!r}: give a string or a path")
+        given = os.fsdecode(source)
         check_unicode(given, "source")
-        return given if self._store.marks_of_source(given, "") else str(Path(given).expanduser().resolve())
+        no_path = "\0" in given
+        return given if no_path or self._store.marks_of_source(given, "") else str(Path(given).expanduser().resolve())
 
     def _count_documents(self) -> int:
         state = self._home.read_state()
@@ -638,4 +642,6 @@ def _several(name: str, items: Iterable[T]) -> Iterable[T]:
     if isinstance(items, str | bytes | os.PathLike):
         kind = "string" if isinstance(items, str) else type(items).__name__
         raise TypeError(f"{name} is the {kind} {items!r}: give a list of strings")
+    if not isinstance(items, Iterable):
+        raise TypeError(f"{name} is {items!r}: give a list of strings")
     return items

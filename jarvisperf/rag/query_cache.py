@@ -210,7 +210,7 @@ class QueryCache:
         entry = _Entry(
             KEY_SCHEMA, state.heads, self._wall_clock() + ttl_seconds, computed.footprint, form.pack(computed.value)
         )
-        blob = _encoder.encode(entry)
+        blob = _packed(entry)
         kept = self._cache().set(key, blob, ttl=ttl_seconds)
         if kept is False:
             return Answer(computed.value, "computed", None)
@@ -252,7 +252,7 @@ class QueryCache:
         seconds = entry.expires - self._wall_clock()
         if seconds > 0:
             renewed = msgspec.structs.replace(entry, heads=state.heads)
-            self._cache().set(key, _encoder.encode(renewed), ttl=seconds)
+            self._cache().set(key, _packed(renewed), ttl=seconds)
 
     def _remember(self, key: str, blob: bytes, entry: _Entry, value: T) -> _Remembered[T]:
         remembered = _Remembered(blob, entry, value)
@@ -273,6 +273,13 @@ def answer_key(question: Question, collection: str) -> str:
     """
     parts = framed(KEY_SCHEMA, question.query, question.model, collection, *question.options)
     return f"rag:{question.kind}:{hashlib.blake2b(parts, digest_size=_KEY_BYTES).hexdigest()}"
+
+
+def _packed(entry: _Entry) -> bytes:
+    try:
+        return _encoder.encode(entry)
+    except OverflowError:  # a whole number of more than 64 bits in its filter, which Chroma takes for a float
+        return _encoder.encode(msgspec.structs.replace(entry, footprint=None))
 
 
 def _get_with_path(cache: KeyValueCache, key: str) -> tuple[Any, str]:

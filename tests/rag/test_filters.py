@@ -92,12 +92,31 @@ def test_infinities_nan_and_nothing_are_four_filters():
     assert len({canonical("where", {"a": {"$in": [value]}}) for value in values}) == 4
 
 
+def _nested(times):
+    where = {"x": 1}
+    for _ in range(times):
+        where = {"$and": [where, {"y": 1}]}
+    return where
+
+
+def _endless():
+    where = {}
+    where["$or"] = [where, where]
+    return where
+
+
+def test_a_filter_as_deep_as_is_allowed_is_one_that_chroma_takes(collection):
+    assert collection.get(where=checked_filter("where", _nested(49)))["ids"] == []
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
         ("x = 1", TypeError, "where is 'x = 1': give a dictionary such as {'language': 'pt'}, or None"),
         ({}, ValueError, "where is {}: give a condition"),
         ({"x": object()}, TypeError, "give strings, numbers, booleans and lists of them"),
+        (_nested(51), ValueError, "where is nested more than 100 levels deep: make it flatter"),
+        (_endless(), ValueError, "where is nested more than 100 levels deep"),
         ({"x": {"$in": [2**70, math.inf]}}, TypeError, "give strings, numbers, booleans and lists of them"),
     ],
 )

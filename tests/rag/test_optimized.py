@@ -243,7 +243,7 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
         ({"texts": ["a"], "metadatas": [{"_jarvisperf": 1}]}, ValueError, "'_jarvisperf', which is this package's own"),
         ({"texts": ["a", "b"], "ids": ["1", "1"]}, ValueError, "id '1' is given twice"),
         ({"texts": ["a"], "ids": [""]}, ValueError, "id 0 is ''"),
-        ({"texts": ["a"], "metadatas": [{"x": {}}]}, ValueError, "metadata value"),
+        ({"texts": ["a"], "metadatas": [{"x": {}}]}, ValueError, r"metadata 0\['x'\] is \{\}, a dict: give strings"),
     ],
 )
 def test_texts_that_cannot_be_added_are_refused_with_the_reason(rag, given, error, message):

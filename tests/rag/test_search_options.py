@@ -45,6 +45,14 @@ def test_with_any_options_a_cached_search_and_context_are_what_uncached_ones_are
     assert filled.get_performance_stats()["cache_hits"] == 2
 
 
+def test_a_filter_with_a_number_of_more_than_64_bits_is_searched_and_cached_like_any_other(rag):
+    rag.batch_add_texts(["cats", "dogs"], metadatas=[{"x": 2**70}, {"x": 1}])
+    for where in ({"x": {"$gt": 2**69}}, {"x": {"$ne": 2**70}}):
+        for _ in range(2):
+            assert rag.search_cached("cats", where=where) == rag.search("cats", where=where)
+    assert rag.get_performance_stats()["cache_hits"] == 2
+
+
 def test_each_combination_of_options_is_a_question_of_its_own(filled):
     for options in OPTIONS:
         filled.search_cached("cats purr", 3, **options)
@@ -87,6 +95,8 @@ def test_many_queries_at_once_find_what_each_finds_alone(filled):
     for options in OPTIONS:
         assert filled.search_many(queries, 2, **options) == [filled.search(query, 2, **options) for query in queries]
     assert filled.search_many([]) == []
+    with pytest.raises(TypeError, match="queries is None: give a list of strings"):
+        filled.search_many(None)
 
 
 def test_many_queries_of_an_empty_collection_find_nothing(rag):
@@ -126,7 +136,7 @@ def test_a_number_of_more_than_4300_digits_is_like_any_other(filled, method):
 @pytest.mark.parametrize("method", ["generate_context", "generate_context_cached"])
 def test_a_context_keeps_to_its_number_of_characters(filled, method):
     whole = getattr(filled, method)("cats purr", 4)
-    for most in (10, 22, 50, 1000):
+    for most in (10, 22, 50, 1000, 10**5000):
         context = getattr(filled, method)("cats purr", 4, max_chars=most)
         assert len(context) <= most
         assert whole.startswith(context)
