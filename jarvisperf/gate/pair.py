@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.launch import Launch, Worker
 
-FORKS = 8
+FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
 ANSWER_SECONDS = 120.0

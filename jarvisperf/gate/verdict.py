@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 SUITE_ERROR = 0.01  # the chance of any false alarm in a suite of identical code, however large
 INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio, at any look
 FEWEST_TO_TRIM = 8
-LOOKS = (4, 8, 16)  # after how many launches a verdict may fall
-LOOK_ERRORS = (0.0125, 0.0161, 0.0322)  # each look's own, so that all together err with INTERVAL_ERROR
+LOOKS = (4, 8, 12)  # after how many launches a verdict may fall
+LOOK_ERRORS = (0.0167, 0.0218, 0.0278)  # each look's own, so that all together err with INTERVAL_ERROR
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
