@@ -1,4 +1,4 @@
-"""A proxy before a Redis server that can delay, swallow, cut and end connections, for tests of what happens then."""
+"""A proxy before a Redis server that can delay, hold, swallow and cut what is sent, for tests of what happens then."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from types import TracebackType
 
-Fault = Literal["none", "delay", "blackhole", "reset", "half", "drip"]
+Fault = Literal["none", "delay", "blackhole", "stall", "reset", "half", "drip"]
 
 _CHUNK_BYTES: Final = 65536
 _POLL_SECONDS: Final = 0.05
@@ -50,6 +50,8 @@ class RedisFaults:
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
+        self._flows = threading.Event()
+        self._flows.set()
         threading.Thread(target=self._accept, name="redis-faults", daemon=True).start()
 
     def delay(self, seconds: float) -> None:
@@ -59,6 +61,10 @@ class RedisFaults:
     def blackhole(self) -> None:
         """Take whatever is sent, and never answer."""
         self._set("blackhole")
+
+    def stall(self) -> None:
+        """Hold whatever is sent; ``heal`` lets it through, even what its sender has long given up."""
+        self._set("stall")
 
     def reset(self) -> None:
         """End every connection with RST, and new ones as soon as they send something."""
@@ -84,6 +90,7 @@ class RedisFaults:
     def close(self) -> None:
         """End the proxy."""
         self._stopped.set()
+        self._flows.set()
         self._server.close()
         self._close_all(None)
 
@@ -98,6 +105,10 @@ class RedisFaults:
     def _set(self, fault: Fault, *, seconds: float = 0.0, after_bytes: int = 0) -> None:
         with self._lock:
             self._fault, self._seconds, self._bytes = fault, seconds, after_bytes
+            if fault == "stall":
+                self._flows.clear()
+            else:
+                self._flows.set()
 
     def _close_all(self, linger: bytes | None) -> None:
         with self._lock:
@@ -135,6 +146,7 @@ class RedisFaults:
         with contextlib.suppress(OSError):  # the other pump, or a fault, ended the connection
             client.settimeout(None)
             while data := client.recv(_CHUNK_BYTES):
+                self._flows.wait()
                 if self._fault == "reset":
                     self._drop(client, server, _RESET)
                     return
@@ -146,6 +158,7 @@ class RedisFaults:
         with contextlib.suppress(OSError):  # as above
             server.settimeout(None)
             while data := server.recv(_CHUNK_BYTES):
+                self._flows.wait()
                 if not self._pass_on(client, data):
                     break
         self._drop(client, server, None)

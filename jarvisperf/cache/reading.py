@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,8 @@ class Reading(Tiers):
         held = None
         if self.memory.holds_any or (tier is not self.lower[0] and self.lower[0].available):
             encoded = Encoded(envelope.codec, (envelope.payload,))
-            life = Life(seconds, stale_seconds - seconds, envelope.tags, envelope.compute_seconds)
+            stale_for = 0.0 if seconds == math.inf else stale_seconds - seconds  # infinity less infinity is no number
+            life = Life(seconds, stale_for, envelope.tags, envelope.compute_seconds)
             held = self._held(value, encoded) if self.memory.holds_any else None
             self._copy_upward(tier, key, envelope, encoded, held, life, state, old_version)
         return Found(value, seconds, stale_seconds, envelope.version, envelope.compute_seconds, held)

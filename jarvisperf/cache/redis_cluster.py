@@ -52,23 +52,10 @@ class ClusterLink:
                 other = self._link_to(error.host, error.port)
                 return other.many([(name, ("ASKING",)), (name, args)])[1]
 
-    def many(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands together, those of one server in one round trip."""
-        replies: list[Any] = [None] * len(commands)
+    def many(self, *phases: Sequence[Command]) -> list[Any]:
+        """Run commands together, those of one phase and one server in one round trip."""
         with Deadline(self._call_seconds):
-            groups: dict[int, tuple[ServerLink, list[int]]] = {}
-            for position, (name, _) in enumerate(commands):
-                link = self._link_for(name)
-                groups.setdefault(id(link), (link, []))[1].append(position)
-            for link, positions in groups.values():
-                group = [commands[position] for position in positions]
-                try:
-                    answers = link.many(group)
-                except AskError:  # or MovedError, which is one; every command of the cache may be run twice
-                    answers = [self.call(name, *args) for name, args in group]
-                for position, answer in zip(positions, answers, strict=True):
-                    replies[position] = answer
-        return replies
+            return [reply for commands in phases for reply in self._together(commands)]
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """Get several; names of different slots cannot be in one MGET."""
@@ -100,6 +87,22 @@ class ClusterLink:
             link.close()
         if client is not None:
             client.close()
+
+    def _together(self, commands: Sequence[Command]) -> list[Any]:
+        replies: list[Any] = [None] * len(commands)
+        groups: dict[int, tuple[ServerLink, list[int]]] = {}
+        for position, (name, _) in enumerate(commands):
+            link = self._link_for(name)
+            groups.setdefault(id(link), (link, []))[1].append(position)
+        for link, positions in groups.values():
+            group = [commands[position] for position in positions]
+            try:
+                answers = link.many(group)
+            except AskError:  # or MovedError, which is one; every command of the cache may be run twice
+                answers = [self.call(name, *args) for name, args in group]
+            for position, answer in zip(positions, answers, strict=True):
+                replies[position] = answer
+        return replies
 
     def _known(self) -> redis.RedisCluster:
         if self._client is None:

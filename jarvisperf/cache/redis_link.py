@@ -33,8 +33,11 @@ class Link(Protocol):
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
 
-    def many(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands together; the replies come in their order. The first error reply is raised."""
+    def many(self, *phases: Sequence[Command]) -> list[Any]:
+        """Run commands together; the replies come in their order. The first error reply is raised.
+
+        The commands of a phase may run in any order, and none runs before all of the phase before it have run.
+        """
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
         """Get several; what is no string is None."""
@@ -119,10 +122,10 @@ class ServerLink:
         with Deadline(self._call_seconds):
             return self._exchange(args, None)
 
-    def many(self, commands: Sequence[Command]) -> list[Any]:
+    def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together."""
-        with Deadline(self._call_seconds):
-            replies: list[Any] = self._exchange(None, [args for _, args in commands])
+        with Deadline(self._call_seconds):  # one server runs them in their order, whatever the phases
+            replies: list[Any] = self._exchange(None, [args for commands in phases for _, args in commands])
         return replies
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:

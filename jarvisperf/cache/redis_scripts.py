@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from jarvisperf.cache import marks
-from jarvisperf.cache.envelope import MAGIC, VERSION_OFFSET
+from jarvisperf.cache.envelope import MAGIC, VERSION, VERSION_OFFSET
+
+# Layout 1 has no version: then a value counts as older than anything.
+_START: Final = f"{MAGIC.decode()}\\{VERSION}"
 
 _HEAD: Final = f"""
 local head = redis.pcall('GETRANGE', KEYS[1], 0, {max(VERSION_OFFSET + 7, 27)})
@@ -19,7 +22,7 @@ local is_value = head ~= '' and not is_mark
 local is_lease = string.sub(head, 1, 4) == '{marks.MAGIC.decode()}L'
 local at = 0
 if is_mark then at = 4
-elseif string.sub(head, 1, 3) == '{MAGIC.decode()}' then at = {VERSION_OFFSET} end
+elseif string.sub(head, 1, 4) == '{_START}' then at = {VERSION_OFFSET} end
 local held = string.rep('\\0', 8)
 if at > 0 and #head >= at + 8 then held = string.sub(head, at + 1, at + 8) end
 local function number(text)
@@ -46,6 +49,29 @@ keep(ARGV[1], ARGV[2])
 return is_value and 1 or 0
 """
 ).encode()
+
+# ARGV: blob, milliseconds or '', version, channel, message or ''. For writes, on the shortest way there is: one may be
+# on its way for so long that somebody has changed the key since. Gives whether it was not older than what was held.
+PUT: Final = f"""
+local head = redis.pcall('GETRANGE', KEYS[1], 0, {VERSION_OFFSET + 7})
+local taken = 1
+if type(head) == 'string' and #head > 0 then
+  local at = 0
+  if string.sub(head, 1, 3) == '{marks.MAGIC.decode()}' then at = 5
+  elseif string.sub(head, 1, 4) == '{_START}' then at = {VERSION_OFFSET + 1} end
+  if at > 0 and #head >= at + 7 then
+    local high, low = struct.unpack('>I4I4', head, at)
+    local new_high, new_low = struct.unpack('>I4I4', ARGV[3])
+    if high > new_high or high == new_high and low > new_low then taken = 0 end
+  end
+end
+if taken == 1 then
+  if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1])
+  else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+end
+if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
+return taken
+""".encode()
 
 # ARGV: blob, milliseconds or '', version. For replays: gives whether it was newer than what was held.
 PUT_NEWER: Final = (

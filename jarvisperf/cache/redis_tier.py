@@ -11,8 +11,6 @@ Messages go through the channel ``namespace#changes``.
 
 from __future__ import annotations
 
-import math
-import re
 import time
 import uuid
 from hashlib import blake2b
@@ -21,26 +19,23 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from jarvisperf.cache import marks, redis_scripts
-from jarvisperf.cache.envelope import VERSION_OFFSET, version_of
+from jarvisperf.cache.envelope import version_of
 from jarvisperf.cache.marks import Lease, Refusal
 from jarvisperf.cache.messages import Message, to_bytes
+from jarvisperf.cache.redis_commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_connect import Limits, link_to
 from jarvisperf.cache.redis_link import SCAN_BATCH
-from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.cache.tier import CorruptEntryError, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from jarvisperf.cache.messages import Kind
     from jarvisperf.cache.names import Names
     from jarvisperf.cache.pattern import KeyPattern
     from jarvisperf.cache.redis_link import Command
-    from jarvisperf.cache.tier import Write
     from jarvisperf.cache.versions import Versions
 
-# Redis adds the time to live to its clock in 64-bit milliseconds; whoever asks for a century means never.
-_CENTURY_SECONDS: Final = 100 * 365.25 * 86400
-_GLOB_SPECIAL = re.compile(rb"([*?\[\]\\^-])")
 _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
 # A mark outlives its lease by far, so that a slow holder may still fill the key if nobody else took or voided it.
 _LEASE_MARK_SECONDS: Final = 3600.0
@@ -122,21 +117,17 @@ class RedisStore:
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes, and say so; True."""
-        name = self._names.name(key)
-        commands = self._writing(name, blob, seconds, tags)
-        commands.append(self._publishing("keys", [key], version_of(blob)))
-        self.link.many(commands)
+        write = Write(key, blob, seconds, tags)
+        message = self._publishing("keys", [key], version_of(blob))[1][-1]
+        if not self._put([write], message):
+            self._insist([write])
         return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Hold several, and say so; how many."""
-        for batch in _batches(list(writes), SCAN_BATCH):
-            commands: list[Command] = []
-            for write in batch:
-                commands += self._writing(self._names.name(write.key), write.blob, write.seconds, write.tags)
-            newest = max(version_of(write.blob) for write in batch)
-            commands.append(self._publishing("keys", [write.key for write in batch], newest))
-            self.link.many(commands)
+        for batch in batches(list(writes), SCAN_BATCH):
+            if not self._put(batch):
+                self._insist(batch)
         return len(writes)
 
     def put_if_absent(
@@ -144,8 +135,8 @@ class RedisStore:
     ) -> bool:
         """Hold bytes unless there is a value or a mark, and say so if they are news; whether they are held."""
         name = self._names.name(key)
-        expiry = () if seconds >= _CENTURY_SECONDS else ("PX", _milliseconds(seconds))
-        replies = self.link.many([*self._tagging(name, seconds, tags), (name, ("SET", name, blob, "NX", *expiry))])
+        setting: Command = (name, ("SET", name, blob, "NX", *expiry(seconds)))
+        replies = self.link.many(self._tagging(name, seconds, tags), [setting])
         is_held = replies[-1] is not None
         if is_held and is_news:
             self._publish("keys", [key])
@@ -153,19 +144,14 @@ class RedisStore:
 
     def put_if_newer(self, writes: Sequence[Write]) -> None:
         """Hold those that are newer than what is there; for what was written while Redis could not be reached."""
-        for batch in _batches(list(writes), SCAN_BATCH):
-            commands: list[Command] = []
-            for write in batch:
-                name = self._names.name(write.key)
-                version = write.blob[VERSION_OFFSET : VERSION_OFFSET + 8]
-                script = _script(redis_scripts.PUT_NEWER, name, write.blob, _milliseconds(write.seconds), version)
-                commands += [*self._tagging(name, write.seconds, write.tags), script]
-            commands.append(self._publishing("keys", [write.key for write in batch], self._versions.next()))
-            self.link.many(commands)
+        for batch in batches(list(writes), SCAN_BATCH):
+            putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in batch]
+            saying = self._publishing("keys", [write.key for write in batch], self._versions.next())
+            self.link.many(self._tagging_all(batch), putting, [saying])
 
     def bury_if_older(self, keys: dict[str, int]) -> None:
         """Delete those whose value is not newer than the deletion's version."""
-        for batch in _batches(list(keys.items()), SCAN_BATCH):
+        for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
             burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
             saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
@@ -182,7 +168,7 @@ class RedisStore:
     def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
         """Remove keys and say so; returns those that were there. A version of 0 stands for that of a change now."""
         found: set[str] = set()
-        for batch in _batches(list(keys), SCAN_BATCH):
+        for batch in batches(list(keys), SCAN_BATCH):
             of = version or self._versions.next()
             names = [self._names.name(key) for key in batch]
             burying = [self._burying(name, of) for name in names]
@@ -200,7 +186,7 @@ class RedisStore:
         keys: set[str] = set()
         for found in self._matching(pattern):
             names = [self._names.name(key) for key in found]
-            heads = self.link.many([_script(redis_scripts.IS_VALUE, name) for name in names])
+            heads = self.link.many([script(redis_scripts.IS_VALUE, name) for name in names])
             keys.update(key for key, is_value in zip(found, heads, strict=True) if is_value)
         return keys
 
@@ -222,7 +208,7 @@ class RedisStore:
         for tag in tags:
             of_tag = self._tag_name(tag)
             members = self.link.call(of_tag, "ZRANGE", of_tag, 0, -1)
-            for batch in _batches(members, SCAN_BATCH):
+            for batch in batches(members, SCAN_BATCH):
                 found = [key for name in batch if (key := self._names.key(name))]
                 # A key that is written again meanwhile is tagged again after the write, so this order loses none.
                 self.link.call(of_tag, "ZREM", of_tag, *batch)
@@ -239,7 +225,7 @@ class RedisStore:
     def clear(self) -> None:
         """Remove every key of the namespace."""
         self.begin_generation()
-        for names in self.link.scan(_glob(self._names.prefix)):
+        for names in self.link.scan(glob(self._names.prefix)):
             self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
     def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
@@ -252,10 +238,10 @@ class RedisStore:
         """
         name, token = self._names.name(key), marks.new_token()
         if held_version is None:
-            stay = _milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
-            asking = _script(redis_scripts.LEASE, name, token, _milliseconds(lease_seconds), stay)
+            stay = milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
+            asking = script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
         else:
-            asking = _script(redis_scripts.REFRESH, self._refresh_name(name), token, _milliseconds(lease_seconds))
+            asking = script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
         granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
         if granted == 1:
             return Lease(b"" if held_version is not None else token, held_version or 0, int(changes or 0))
@@ -275,8 +261,7 @@ class RedisStore:
         """Give a lease back."""
         name = self._names.name(key)
         if lease.token:
-            script = _script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)
-            self.link.call(*_flat(script))
+            self.link.call(*flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)))
         else:
             of_refresh = self._refresh_name(name)
             self.link.call(of_refresh, "UNLINK", of_refresh)
@@ -306,24 +291,54 @@ class RedisStore:
     def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
         name = self._names.name(key)
         expected = lease.version.to_bytes(8, "big")
-        script = _script(redis_scripts.FILL, name, lease.token, expected, blob, _milliseconds(seconds))
-        commands = [*self._tagging(name, seconds, tags), script, *self._tagging(name, seconds, tags)]
-        commands.append(self._publishing("keys", [key], version_of(blob)))
-        return int(self.link.many(commands)[len(tags)])
+        filling = script(redis_scripts.FILL, name, lease.token, expected, blob, milliseconds(seconds))
+        tagging = self._tagging(name, seconds, tags)
+        saying = self._publishing("keys", [key], version_of(blob))
+        return int(self.link.many(tagging, [filling], [*tagging, saying])[len(tags)])
 
-    def _writing(self, name: bytes, blob: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
-        expiry = () if seconds >= _CENTURY_SECONDS else ("PX", _milliseconds(seconds))
-        setting: Command = (name, ("SET", name, blob, *expiry))
-        if not tags:
-            return [setting]
+    def _put(self, writes: Sequence[Write], message: bytes = b"") -> bool:
+        """Hold those that are not older than what is there; whether all are held.
+
+        Args:
+            writes: What to hold.
+            message: That is published with a single one; empty: one is made.
+        """
+        putting = [self._putting(redis_scripts.PUT, write, self.channel, message) for write in writes]
         # Tagged before, for it may be cut off half-way; and after, for an invalidation may come in between.
-        return [*self._tagging(name, seconds, tags), setting, *self._tagging(name, seconds, tags)]
+        tagging = self._tagging_all(writes)
+        after = tagging if message else [*tagging, self._saying(writes)]
+        replies = self.link.many(tagging, putting, after)
+        return all(replies[len(tagging) : len(tagging) + len(putting)])
+
+    def _putting(self, put: bytes, write: Write, *more: bytes) -> Command:
+        version = version_of(write.blob).to_bytes(8, "big")
+        return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
+
+    def _insist(self, writes: Sequence[Write]) -> None:
+        """Hold them though what is there is newer by its version: another's clock is ahead, for these come last."""
+        names = [self._names.name(write.key) for write in writes]
+        setting: list[Command] = [
+            (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)
+        ]
+        self.link.many(setting, [*self._tagging_all(writes), self._saying(writes)])
+
+    def _saying(self, writes: Sequence[Write]) -> Command:
+        newest = max(version_of(write.blob) for write in writes)
+        return self._publishing("keys", [write.key for write in writes], newest)
+
+    def _tagging_all(self, writes: Sequence[Write]) -> list[Command]:
+        return [
+            command
+            for write in writes
+            if write.tags
+            for command in self._tagging(self._names.name(write.key), write.seconds, write.tags)
+        ]
 
     def _tagging(self, name: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
         now = int(time.time() * 1000)
-        milliseconds = _milliseconds(seconds)
-        score = "+inf" if milliseconds == "" else now + int(milliseconds)
-        return [_script(redis_scripts.TAG, self._tag_name(tag), name, score, now, milliseconds) for tag in tags]
+        left = milliseconds(seconds)
+        score = "+inf" if left == "" else now + int(left)
+        return [script(redis_scripts.TAG, self._tag_name(tag), name, score, now, left) for tag in tags]
 
     def _tag_name(self, tag: str) -> bytes:
         return self._tag_prefix + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
@@ -333,19 +348,19 @@ class RedisStore:
 
     def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
         try:
-            return self.link.many([*burying, saying])
+            return self.link.many(burying, [saying])
         except redis.ResponseError as error:
             if not is_full(error):
                 raise
             # A full server takes no tombstones, but it deletes.
-            return self.link.many([*((name, ("UNLINK", name)) for name in names), saying])
+            return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
     def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:
         mark = marks.tombstone(version)
-        return _script(redis_scripts.BURY, name, mark, _TOMBSTONE_MILLISECONDS, "1" if only_older else "")
+        return script(redis_scripts.BURY, name, mark, _TOMBSTONE_MILLISECONDS, "1" if only_older else "")
 
     def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
-        for names in self.link.scan(_glob(self._names.name(pattern.head))):
+        for names in self.link.scan(glob(self._names.name(pattern.head))):
             keys = [key for name in names if (key := self._names.key(name)) and pattern.matches(key)]
             if keys:
                 yield keys
@@ -355,7 +370,7 @@ class RedisStore:
         self.hear_invalidation()
 
     def _raise_generation(self, least: int) -> None:
-        raised = self.link.call(*_flat(_script(redis_scripts.RAISE, self._generation_name, least)))
+        raised = self.link.call(*flat(script(redis_scripts.RAISE, self._generation_name, least)))
         self.generation = max(self.generation, int(raised))
 
     def _publishing(self, kind: Kind, names: Sequence[str], version: int) -> Command:
@@ -364,30 +379,3 @@ class RedisStore:
 
     def _publish(self, kind: Kind, names: Sequence[str]) -> None:
         self.link.many([self._publishing(kind, names, self._versions.next())])
-
-
-def is_full(error: Exception) -> bool:
-    """Whether Redis said that it is out of memory; from within a script it says so in the text only."""
-    return isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in str(error)
-
-
-def _script(script: bytes, name: bytes, *arguments: object) -> Command:
-    return name, ("EVAL", script, 1, name, *arguments)
-
-
-def _flat(command: Command) -> tuple[Any, ...]:
-    name, arguments = command
-    return (name, *arguments)
-
-
-def _milliseconds(seconds: float) -> int | str:
-    """As Redis takes it; empty: for ever."""
-    return "" if seconds >= _CENTURY_SECONDS else math.ceil(seconds * 1000)
-
-
-def _glob(head: bytes) -> bytes:
-    return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
-
-
-def _batches(items: list[Any], size: int) -> Iterable[list[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

@@ -10,7 +10,7 @@ import redis
 from jarvisperf.cache.guarded import GuardedTier
 from jarvisperf.cache.marks import TOMBSTONE_SECONDS
 from jarvisperf.cache.pending import Change
-from jarvisperf.cache.redis_tier import is_full
+from jarvisperf.cache.redis_commands import is_full
 from jarvisperf.cache.tier import Write
 
 if TYPE_CHECKING:

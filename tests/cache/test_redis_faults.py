@@ -41,6 +41,7 @@ def reader(own_redis, namespace):
 
 FAULTS = {
     "blackhole": lambda faults: faults.blackhole(),
+    "stall": lambda faults: faults.stall(),
     "reset": lambda faults: faults.reset(),
     "half": lambda faults: faults.half_reply(1),
     "half of a value": lambda faults: faults.half_reply(40),
@@ -121,6 +122,43 @@ def test_what_others_wrote_later_is_not_overwritten_by_a_replay(cache, faults, r
     faults.heal()
     wait_until(lambda: cache.get_stats()["redis_available"])
     assert [cache.get("k"), cache.get("j"), reader.get("k")] == ["newer", "newer", "newer"]
+
+
+LATE = {
+    "set": lambda cache: cache.set("k", "late"),
+    "set with a tag": lambda cache: cache.set("k", "late", tags=["t"]),
+    "set_many": lambda cache: cache.set_many({"k": "late", "j": "late"}),
+}
+
+
+@pytest.mark.parametrize("write", LATE, ids=list(LATE))
+@pytest.mark.parametrize("change", ["delete", "set", "invalidate"])
+def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache, faults, reader, write, change):
+    cache.set("k", "old")
+    faults.stall()
+    LATE[write](cache)
+    expected = "newer" if change == "set" else None
+    reader.set("k", "newer") if change == "set" else getattr(reader, change)("k")
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    deadline = time.monotonic() + 0.3  # what was held is let through at once, and what it does is seen at once
+    while time.monotonic() < deadline:
+        assert reader.get("k") == expected
+    assert cache.get("k") == expected
+
+
+def test_a_write_takes_the_place_of_one_by_a_clock_that_is_ahead(own_redis, namespace):
+    with (
+        SmartCache(
+            own_redis.url, None, namespace=namespace, memory_items=0, wall_clock=lambda: time.time() + 1e6
+        ) as ahead,
+        SmartCache(own_redis.url, None, namespace=namespace, memory_items=0) as cache,
+    ):
+        ahead.set_many({"k": "by the clock ahead", "j": "by the clock ahead"})
+        assert cache.set("k", "last", tags=["t"])
+        cache.set_many({"j": "last"})
+        assert cache.get_many(["k", "j"]) == {"k": "last", "j": "last"}
+        assert cache.invalidate_tag("t") == 1
 
 
 def test_what_others_deleted_later_is_not_brought_back_by_a_replay(cache, faults, reader):

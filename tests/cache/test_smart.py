@@ -222,6 +222,15 @@ def test_infinity_is_for_ever(three, clock, wall_clock):
     assert three.get("k") == 1
 
 
+def test_what_never_expires_is_copied_from_the_disk_to_redis_and_memory(three):
+    three.set("k", 1, ttl=math.inf)
+    empty_redis(three)
+    three._core.memory.clear()
+    assert (three.get("k"), three.ttl("k")) == (1, math.inf)
+    three._core.memory.clear()
+    assert (three.get("k"), counts(three)) == (1, (1, 1, 1, 0))
+
+
 def test_a_ttl_of_0_keeps_nothing_and_removes_the_older_value(cache):
     cache.set("k", "old")
     assert cache.set("k", "new", ttl=0) is False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -10,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 from redis.cluster import ClusterNode
+from redis.crc import key_slot
 from redis.sentinel import Sentinel
 from redis_deployments import cluster, running, tls_before
 from waiting import wait_until
@@ -21,6 +24,8 @@ from pytest_jarvisperf.redis_server import start_redis
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from redis_deployments import Node
 
 PATIENT = {"redis_connect_seconds": 20.0, "redis_reply_seconds": 20.0}
 pytestmark = pytest.mark.xdist_group("redis-deployments")
@@ -66,6 +71,36 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list]:
 
 def test_a_cluster_by_its_url(three):
     use_everything(f"redis+cluster://127.0.0.1:{three[0].port},127.0.0.1:{three[1].port}")
+
+
+@pytest.mark.parametrize("change", ["set_many", "delete_many"])
+def test_in_a_cluster_others_hear_of_a_change_when_all_of_it_is_done(three, change):
+    namespace = f"test-{time.time_ns()}"
+    with SmartCache(f"redis+cluster://127.0.0.1:{three[0].port}", None, namespace=namespace, **PATIENT) as cache:
+        channel = f"{namespace}#changes"
+        teller = node_of(three, channel)
+        keys = [f"k{number}" for number in range(100)]
+        here = next(key for key in keys if node_of(three, f"{namespace}:{key}") is teller)
+        there = next(key for key in keys if node_of(three, f"{namespace}:{key}") is not teller)
+        other = node_of(three, f"{namespace}:{there}")
+        values = dict.fromkeys([here, there], 1)
+        cache.set_many(values)
+        with teller.client.pubsub(ignore_subscribe_messages=True) as heard:
+            heard.subscribe(channel)
+            heard.get_message(timeout=20)
+            other.process.send_signal(signal.SIGSTOP)
+            changing = threading.Thread(target=getattr(cache, change), args=(values,))
+            changing.start()
+            said_before = heard.get_message(timeout=0.5)
+            other.process.send_signal(signal.SIGCONT)
+            changing.join()
+            assert said_before is None
+            wait_until(lambda: heard.get_message(timeout=1))
+
+
+def node_of(nodes: list[Node], name: str) -> Node:
+    slot = key_slot(name.encode())
+    return nodes[min(slot // (16384 // len(nodes)), len(nodes) - 1)]
 
 
 def test_a_cluster_by_a_client_that_is_handed_in(three):
