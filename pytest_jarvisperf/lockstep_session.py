@@ -300,13 +300,14 @@ class LockstepSession:
                 item.nodeid, item.location, keywords, result, text, when, duration=duration, user_properties=properties
             )
 
-        if outcome == "skipped":
+        tally = self._outcome.tallies[item.nodeid] if self._outcome else None
+        xfail = tally.xfail if tally else None
+        if outcome == "skipped" and xfail is None:
             return [report("setup", "skipped", longrepr, 0.0), report("teardown", "passed", None, 0.0)]
-        return [
-            report("setup", "passed", None, 0.0),
-            report("call", outcome, longrepr, seconds),
-            report("teardown", "passed", None, 0.0),
-        ]
+        call = report("call", outcome, longrepr, seconds)
+        if xfail is not None and outcome != "failed":  # a regression is one, whatever was expected of the call
+            call.wasxfail = xfail
+        return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
         from jarvisperf.report.lockstep_findings import figures, over_limit
@@ -317,7 +318,7 @@ class LockstepSession:
         if tally.state == "skipped":
             return "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {tally.message}"), tally.seconds
         if tally.state == "error":
-            return "failed", tally.traceback or tally.message, tally.seconds
+            return "failed", _explained(tally), tally.seconds
         failing = []
         for name, metric in self._findings[item.nodeid].metrics.items():
             bad = metric.verdict == "regressed"
@@ -330,6 +331,13 @@ class LockstepSession:
     def problem(self) -> str | None:
         """Why nothing could be compared; None where it could."""
         return self._problem
+
+
+def _explained(tally: Tally) -> str:
+    """Say in the first line, which summaries show, what is wrong in which arm; then how it came to that."""
+    if not tally.traceback or tally.traceback.startswith(tally.message):
+        return tally.traceback or tally.message
+    return f"{tally.message}\n\n{tally.traceback}"
 
 
 class _Progress:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from jarvisperf.gate import nursery, protocol
-from pytest_jarvisperf.record import Record, record_key
+from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
 
 if TYPE_CHECKING:
@@ -359,6 +359,12 @@ class WorkerPlugin:
         """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
         _end()
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Leave the reason in the log: a test has ended the session, by `pytest.exit` or as Ctrl-C would."""
+        raised = excinfo.traceback[-1]
+        sys.stderr.write(f"{raised.path}:{raised.lineno + 1}: {excinfo.exconly()}\n")
+
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []
         self._lacks = False
@@ -370,8 +376,9 @@ class WorkerPlugin:
         self._conversation.send(
             protocol.Done(
                 outcome="failed" if failed else "skipped" if skipped else "passed",
-                message=_one_line(shown) if shown else "",
-                traceback=failed.longreprtext if failed else "",
+                message=as_text(_one_line(shown)) if shown else "",
+                traceback=as_text(failed.longreprtext) if failed else "",
+                xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
                 lacks=self._lacks,
                 foreign=self._foreign_modules(),
                 group=record.group,

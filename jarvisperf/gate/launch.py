@@ -21,9 +21,11 @@ from jarvisperf.gate.protocol import (
     ChannelClosedError,
     ChannelTimeoutError,
     Done,
+    Ended,
     Fork,
     FromWorker,
     Quit,
+    Run,
     Values,
 )
 
@@ -77,7 +79,8 @@ class Worker:
         self.name = place.name
         self._channel = Channel(connection, FromWorker)
         self._log = log
-        self.ended: str | None = None
+        self._may_end = False
+        self._log_start = 0
 
     def tell(self, message: msgspec.Struct) -> None:
         """Send a message.
@@ -85,6 +88,9 @@ class Worker:
         Raises:
             WorkerError: The worker is gone.
         """
+        self._may_end = isinstance(message, Quit)
+        if isinstance(message, Run):
+            self._log_start = self._log.stat().st_size  # what is said before is of other benchmarks
         try:
             self._channel.send(message)
         except ChannelClosedError as error:
@@ -97,7 +103,7 @@ class Worker:
             WorkerError: The worker is gone, or said nothing for so long.
         """
         try:
-            return self._channel.receive(seconds)
+            answer = self._channel.receive(seconds)
         except ChannelTimeoutError:
             raise WorkerError(
                 f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
@@ -105,6 +111,9 @@ class Worker:
             ) from None
         except ChannelClosedError as error:
             raise WorkerError(self._obituary()) from error
+        if isinstance(answer, Ended) and not self._may_end:  # a copy that something in it has ended, with status 0
+            raise WorkerError(self._obituary())
+        return answer
 
     def ask(self, message: msgspec.Struct, seconds: float) -> Any:
         """Send a message and wait for the answer.
@@ -136,10 +145,11 @@ class Worker:
 
     def _obituary(self) -> str:
         with contextlib.suppress(OSError):
-            words = self._log.read_text(encoding="utf-8", errors="replace").strip()[-SHOWN_LOG_CHARACTERS:]
+            said = self._log.read_bytes()[self._log_start :].decode(errors="replace")
+            words = said.strip()[-SHOWN_LOG_CHARACTERS:]
             if words:
-                return f"the {self.name} worker ended; its last words:\n{words}"
-        return f"the {self.name} worker ended without a word (killed, or out of memory)"
+                return f"the {self.name} worker ended: {words.splitlines()[-1].strip()}\nits last words:\n{words}"
+        return f"the {self.name} worker ended without a word: killed, out of memory, or by os._exit"
 
 
 class Launch:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import math
+import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -238,6 +240,7 @@ class PairedRun:
         end = _take_alone(head, head.ask(Run(name, following), ANSWER_SECONDS), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
+        tally.xfail = end.xfail
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
 
 
@@ -252,21 +255,28 @@ def _is_lacking(error: str, packages: Collection[str]) -> bool:
 
 
 def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
-    tally.group, tally.extra_info = head.group, head.extra_info
+    tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
     if head.outcome == "failed":
-        tally.end("error", f"head: {head.message}", head.traceback)
+        tally.end("error", f"head: {_with_advice(head.message)}", head.traceback)
     elif head.outcome == "skipped":
         tally.end("skipped", head.message)
     elif base.outcome == "failed" and base_is_lacking:
         tally.end("new", f"new: {base.message}")
     elif base.outcome == "failed":
-        tally.end("error", f"base: {base.message}", base.traceback)
+        tally.end("error", f"base: {_with_advice(base.message)}", base.traceback)
     elif base.outcome == "skipped":
         tally.end("new", f"new: the base skips it ({base.message})")
     elif problem:
         tally.end("error", problem)
     elif not tally.metrics:
         tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
+
+
+def _with_advice(message: str) -> str:
+    """Say what to do where the arms, which are set up at the same time, get in each other's way."""
+    if os.strerror(errno.EADDRINUSE) not in message:
+        return message
+    return f"{message}; base and head are set up at the same time: bind port 0, and the system chooses a free one"
 
 
 def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:

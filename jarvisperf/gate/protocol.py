@@ -30,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 5
+VERSION = 6
 
 
 Clock = Literal["wall", "cpu"]
@@ -140,6 +140,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         outcome: As pytest names it.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
+        xfail: Why it was expected to fail; None: it was not.
         lacks: The failure is that a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
         group: The group that the test named while it ran.
@@ -149,6 +150,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     outcome: Literal["passed", "failed", "skipped"]
     message: str = ""
     traceback: str = ""
+    xfail: str | None = None
     lacks: bool = False
     foreign: dict[str, str] = {}
     group: str | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import msgspec
 
 from jarvisperf.gate.git import GitError, git
+
+REMOTE = re.compile(r"\w[\w.-]*")
 
 
 class Repository(msgspec.Struct, frozen=True):
@@ -48,7 +51,8 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
         raise GitError(f"the repository {root} has no commit yet, so there is nothing to compare with") from None
     shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
     try:
-        commit = git(root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
+        found = git(root, "rev-parse", "--verify", "--end-of-options", revision).strip()
+        commit = git(root, "rev-parse", "--verify", f"{found}^{{commit}}").strip()
     except GitError:
         raise GitError(f"unknown revision {revision!r} in {root}; {_fetch_advice(revision, shallow=shallow)}") from None
     if exact:
@@ -70,7 +74,7 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
 
 def _fetch_advice(revision: str, *, shallow: bool) -> str:
     remote, _, branch = revision.partition("/")
-    if branch:
+    if branch and REMOTE.fullmatch(remote):
         depth = "--unshallow " if shallow else ""
         return f"if it is a branch of the remote {remote!r}, fetch it first: git fetch {depth}{remote} {branch}"
     if shallow:

@@ -102,6 +102,7 @@ class Tally:
         seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
+        xfail: Why it was expected to fail; None: it was not.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
     """
@@ -112,6 +113,7 @@ class Tally:
     seconds: float = 0.0
     message: str = ""
     traceback: str = ""
+    xfail: str | None = None
     group: str | None = None
     extra_info: dict[str, str] = field(default_factory=dict)
 
@@ -138,7 +140,7 @@ class Tally:
             self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
         self.seconds += launch.seconds
         self.forks = min(self.forks, launch.forks)
-        self.group, self.extra_info = launch.group, launch.extra_info
+        self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info
         if launch.state != "open" and self.state in {"open", "new"}:
             self.end(launch.state, launch.message, launch.traceback)
 

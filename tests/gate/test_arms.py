@@ -105,11 +105,24 @@ def test_a_repository_without_a_commit_is_named(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("revision", "advice"),
-    [("nothing", "git branch --all"), ("origin/main", "git fetch origin main"), ("--all", "git")],
+    [
+        ("nothing", "git branch --all"),
+        ("origin/main", "git fetch origin main"),
+        ("--all", "git"),
+        ("--upload-pack=x/main", "git branch --all"),
+        ("0" * 40, "git branch --all"),
+    ],
 )
 def test_an_unknown_revision_is_named_with_what_to_do(repository: Path, revision: str, advice: str):
     with pytest.raises(GitError, match=f"unknown revision '{revision}'.*{advice}"):
         resolve(repository, revision, exact=False)
+
+
+@pytest.mark.parametrize("revision", [":/first", "HEAD^{/first}", "v1", "main@{0}"])
+def test_whatever_git_takes_for_a_commit_is_one(repository: Path, revision: str):
+    git(repository, "commit", "-q", "--allow-empty", "-m", "the first of two")
+    git(repository, "tag", "-a", "v1", "-m", "a tag with a message")
+    assert resolve(repository, revision, exact=True).base == git(repository, "rev-parse", "HEAD").strip()
 
 
 def test_a_shallow_clone_is_told_to_fetch_the_history(repository: Path, tmp_path: Path):

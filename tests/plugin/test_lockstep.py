@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -623,3 +624,73 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
         complaint = f"*by way of a link only*give both as they are: --rootdir={project.root} *"
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"jarvisperf: nothing was compared: {complaint}"])
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ("os._exit(0)", "ended without a word: killed, out of memory, or by os._exit"),
+        ("raise KeyboardInterrupt", "pkg/__init__.py:2: KeyboardInterrupt"),
+        ("pytest.exit('ENOUGH')", "ENOUGH"),
+    ],
+)
+def test_a_benchmark_that_ends_its_process_is_an_error_of_its_own(project: Project, ends: str, words: str):
+    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
+    project.write("pkg/__init__.py", f"import os, pytest\ndef work(n): {ends}")
+    project.commit()
+    result = project.run()
+    result.assert_outcomes(passed=1, failed=1)
+    error = next(entry["error"] for entry in project.report["benchmarks"] if entry["id"].endswith("::test_work"))
+    assert error.startswith("the base worker ended")
+    assert words in error
+
+
+def test_a_message_that_is_no_valid_text_is_shown_as_escapes(project: Project):
+    project.write("pkg/__init__.py", r"def work(n): raise ValueError('a name: \udcff')")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([r"head: ValueError: a name: \udcff"])
+
+
+def test_what_is_expected_to_fail_is_reported_as_pytest_does(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        """
+        import pkg, pytest
+
+        @pytest.mark.xfail(reason="SOME DAY")
+        def test_fails(jarvis_bench):
+            jarvis_bench(lambda: 1 / 0)
+
+        @pytest.mark.xfail(run=False)
+        def test_is_not_run(jarvis_bench):
+            jarvis_bench(lambda: 1 / 0)
+
+        @pytest.mark.xfail
+        def test_passes(jarvis_bench):
+            jarvis_bench(pkg.work, 500)
+        """.replace("\n        ", "\n"),
+    )
+    project.commit()
+    result = project.run("-rx")
+    result.assert_outcomes(xfailed=2, xpassed=1)
+    result.stdout.fnmatch_lines(["XFAIL *::test_fails - SOME DAY"])
+
+
+def test_arms_that_want_the_same_port_are_told_how_to_get_along(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        """
+        import pkg, socket
+
+        def test_work(jarvis_bench, unused_port):
+            with socket.socket() as server:
+                server.bind(("127.0.0.1", unused_port))
+                jarvis_bench(pkg.work, 500)
+        """.replace("\n        ", "\n"),
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    project.write("conftest.py", f"import pytest\n@pytest.fixture\ndef unused_port(): return {port}")
+    project.run().stdout.fnmatch_lines(["*: OSError: * in use; base and head are set up at the same time: *"])
