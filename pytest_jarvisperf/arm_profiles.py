@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from jarvisperf.gate.checkout import BASE
-from jarvisperf.profiles.model import Profile
+from jarvisperf.profiles.model import joined
+from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.launch import ArmPlace
+    from jarvisperf.profiles.model import Profile
 
 MOST_BENCHMARKS = 10
+LAUNCHES = 3  # fresh pairs of processes: where code and data lie makes one as different as a small slowdown
 SECONDS_PER_BENCHMARK = 30.0
 START_SECONDS = 120.0
+HASH_SEED = "0"  # the same order of sets and the same collisions in both arms
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -54,7 +58,7 @@ class Order(msgspec.Struct, frozen=True):
 class Answer(msgspec.Struct, frozen=True):
     """What an arm says: profiles by id, and a line for each that could not be taken."""
 
-    profiles: dict[str, Profile] = {}
+    profiles: dict[str, Sliced] = {}
     problems: list[str] = []
 
 
@@ -73,16 +77,43 @@ def profile_arms(
         The profiles of base and head by id; and what the user should know, a line each.
     """
     chosen = list(ids[:MOST_BENCHMARKS])
-    problems = []
+    problems: list[str] = []
     if len(ids) > len(chosen):
         problems.append(f"{len(chosen)} of {len(ids)} benchmarks that regressed were profiled")
     if not chosen:
         return {}, problems
+    launches = []
+    for _ in range(LAUNCHES):
+        with_base, with_head, new = _launch(places, words, chosen, folder)
+        launches.append((with_base, with_head))
+        problems += [problem for problem in new if problem not in problems]
+        if not with_head:
+            break
+    found = {name: _joined(name, launches) for name in chosen}
+    return {name: pair for name, pair in found.items() if pair[1] is not None}, problems
+
+
+def _launch(
+    places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path
+) -> tuple[dict[str, Sliced], dict[str, Sliced], list[str]]:
+    """Profile in a fresh pair of processes; give what base and head say, and what went wrong."""
+    problems: list[str] = []
     ends = socket.socketpair()
     with ends[0], ends[1]:
-        running = [_started(place, words, chosen, folder, end) for place, end in zip(places, ends, strict=True)]
-    base, head = (_answer(one, len(chosen), problems).profiles for one in running)
-    return {name: (base.get(name), head.get(name)) for name in chosen if name in head}, problems
+        running = [_started(place, words, ids, folder, end) for place, end in zip(places, ends, strict=True)]
+    base, head = (_answer(one, len(ids), problems).profiles for one in running)
+    return base, head, problems
+
+
+def _joined(
+    name: str, launches: Sequence[tuple[dict[str, Sliced], dict[str, Sliced]]]
+) -> tuple[Profile | None, Profile | None]:
+    """Join what all launches say of a benchmark; the base may lack it."""
+    pairs = [(base[name], head[name]) for base, head in launches if name in base and name in head]
+    if pairs:
+        return matched(pairs)
+    alone = [head[name].profile for _, head in launches if name in head]
+    return None, joined(alone) if alone else None
 
 
 class _Running(NamedTuple):
@@ -100,6 +131,7 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
         list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
     )
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    answer.unlink(missing_ok=True)  # of the launch before
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
@@ -107,7 +139,7 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
             stdout=output,
             stderr=output,
             cwd=place.cwd,
-            env=dict(place.env),
+            env={**place.env, "PYTHONHASHSEED": HASH_SEED},
             pass_fds=[end.fileno()],
         )
     if process.stdin is not None:

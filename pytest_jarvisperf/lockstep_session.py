@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import secrets
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ import pytest
 
 from pytest_jarvisperf.arm_paths import ArmPaths
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.progress import LONGEST_NAME, ProgressLine, duration
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -103,14 +103,14 @@ class LockstepSession:
 
     def findings(self, created: str, seconds: float) -> Findings | None:
         """Give the report's data; None where nothing was measured."""
-        from jarvisperf.report.findings import Arm, Findings
+        from jarvisperf.report.findings import Arm, Findings, paired
         from jarvisperf.runs.commit import read_commit
         from jarvisperf.runs.machine import read_machine
 
         if self._outcome is None:
             return None
         head = read_commit(self._repository.root)
-        return Findings(
+        findings = Findings(
             mode="lockstep",
             created=created,
             seconds=seconds,
@@ -120,6 +120,7 @@ class LockstepSession:
             head=Arm(commit=self._repository.head, name=head.branch if head else None, dirty=bool(head and head.dirty)),
             benchmarks=tuple(self._findings.values()),
         )
+        return paired(findings)
 
     def measure(self, items: Sequence[pytest.Item]) -> dict[str, BenchmarkFinding]:
         """Measure these benchmarks now, without a look at what the base has beside them.
@@ -175,14 +176,14 @@ class LockstepSession:
         from jarvisperf.gate.lockstep import Lockstep
         from jarvisperf.report.lockstep_findings import benchmark_finding, missing_finding
 
-        show = _Progress(self._config)
+        line = ProgressLine(self._config)
         try:
             arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
             try:
                 self._generated = arms.generated
                 self._prepare(arms)
                 campaign = self._campaign(arms)
-                self._outcome = Lockstep(campaign, show).run()
+                self._outcome = Lockstep(campaign, lambda progress: line.show(_told(progress))).run()
                 self.warnings += self._notes()
                 self._profile(campaign, self._outcome)
             finally:
@@ -191,7 +192,7 @@ class LockstepSession:
             self._problem = str(error)
             return
         finally:
-            show.clear()
+            line.clear()
         for name in self._missing:
             self._findings[name] = missing_finding(name)
         for item in self._items:
@@ -200,7 +201,7 @@ class LockstepSession:
             record = item.stash[record_key]
             if tally.state != "skipped":
                 found = benchmark_finding(
-                    item.nodeid, tally.group or record.group, record.params, tally, shares, limits
+                    item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
                 )
                 base, head = self._profiles.get(item.nodeid, (None, None))
                 self._findings[item.nodeid] = msgspec.structs.replace(found, base_profile=base, profile=head)
@@ -340,28 +341,8 @@ def _explained(tally: Tally) -> str:
     return f"{tally.message}\n\n{tally.traceback}"
 
 
-class _Progress:
-    """One line at the bottom of the terminal that says how far it is; nothing in a pipe."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        reporter = config.pluginmanager.get_plugin("terminalreporter")
-        self._shown = reporter is not None and sys.stdout.isatty() and not config.option.verbose < 0
-        self._capture = config.pluginmanager.get_plugin("capturemanager")
-
-    def __call__(self, progress: Progress) -> None:
-        left = f", at most {progress.seconds_left:.0f} s left"
-        self._write(
-            f"\r\x1b[2Klaunch {progress.launch}: {progress.undecided} of {progress.total} undecided{left}"
-            f"  {progress.benchmark[-50:]}"
-        )
-
-    def clear(self) -> None:
-        """Take the line away."""
-        self._write("\r\x1b[2K")
-
-    def _write(self, text: str) -> None:
-        if not self._shown or self._capture is None:
-            return
-        with self._capture.global_and_fixture_disabled():
-            sys.stdout.write(text)
-            sys.stdout.flush()
+def _told(progress: Progress) -> str:
+    return (
+        f"launch {progress.launch}: {progress.undecided} of {progress.total} undecided, "
+        f"at most {duration(progress.seconds_left)} left  {progress.benchmark[-LONGEST_NAME:]}"
+    )

@@ -16,6 +16,8 @@ from pytest_jarvisperf.record import record_key, start_record
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.baseline_session import BaselineSession
@@ -131,12 +133,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
-    """Deselect the benchmarks that other machines run; other tests run on all of them."""
-    mine = shard.picks({item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash})
+    """Deselect the benchmarks that other machines run; other tests run on all of them.
+
+    Raises:
+        pytest.UsageError: This part would measure nothing, because the suite is too small for so many.
+    """
+    twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
+    mine = shard.picks(twins)
+    if twins and not mine and config.stash[state_key].options.bench:
+        raise pytest.UsageError(_too_many_parts(shard, twins))
     others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
     config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
     items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]
     config.hook.pytest_deselected(items=others)
+
+
+def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
+    from jarvisperf.runs.shard import most_parts
+
+    most = most_parts(twins)
+    there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
+    pairs = ", and a benchmark stays with its twin (before=)" if most < len(twins) else ""
+    advice = f"cut it into {most} at most, like --jarvis-shard {min(shard.number, most)}/{most}"
+    return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
 
 
 @pytest.hookimpl(tryfirst=True)

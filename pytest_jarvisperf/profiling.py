@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.record import Record
 
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
 MARKER = "jarvis_profile"
 
 
@@ -97,13 +99,13 @@ class ProfilingHarness:
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.bench.targets import uninstrumented
-        from jarvisperf.profiles.engines import ProfileError, take_profile
+        from jarvisperf.profiles.engines import ProfileError, take_sliced
 
         if record.wish is None:
             return
         try:
             with uninstrumented():
-                record.profile = take_profile(
+                record.profile = take_sliced(
                     target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
                 )
         except ProfileError as error:

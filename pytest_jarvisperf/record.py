@@ -13,7 +13,7 @@ from pytest_jarvisperf.profiling import read_wish
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jarvisperf.profiles.model import Profile
+    from jarvisperf.profiles.pairing import Sliced
     from jarvisperf.runs.model import Benchmark, Metric
     from pytest_jarvisperf.profiling import Wish
 
@@ -49,7 +49,7 @@ class Record:
     yardstick: dict[str, float] = field(default_factory=dict)
     first_reading: int | None = None
     wish: Wish | None = None
-    profile: Profile | None = None
+    profile: Sliced | None = None
     profile_problem: str | None = None
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:

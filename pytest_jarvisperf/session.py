@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.progress import Countdown, ProgressLine
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -34,7 +35,7 @@ NOT_GREEN = (
     "a test measures when it calls the fixture jarvis_bench or benchmark"
 )
 
-EMPTY_SHARD = "this part of the suite has no benchmark that was measured: cut the suite into fewer parts"
+EMPTY_SHARD = "no benchmark of this part of the suite was measured, so it is no part to merge: cut the suite into fewer"
 
 
 class BenchSession:
@@ -78,6 +79,8 @@ class BenchSession:
         self._saved: str | None = None
         self._warnings: list[str] = []
         self._problems: list[str] = []
+        self._progress = ProgressLine(config)
+        self._countdown: Countdown | None = None
 
     def pytest_report_header(self) -> str:
         """Say that this run measures, and for how long."""
@@ -85,16 +88,46 @@ class BenchSession:
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
         """Say how long the measuring takes, at most in lockstep."""
-        budgets = [
-            read_bench_marker(item).budget_seconds or self._options.budget_seconds
-            for item in items
-            if record_key in item.stash
-        ]
+        budgets = self._budgets(items)
         if not budgets:
             return None
         about = "at most" if self._lockstep is not None else "about"
         count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
-        return f"jarvisperf: {count}, {about} {sum(budgets):.3g} s of measuring"
+        return f"jarvisperf: {count}, {about} {sum(budgets.values()):.3g} s of measuring"
+
+    def _budgets(self, items: list[pytest.Item]) -> dict[str, float]:
+        return {
+            item.nodeid: read_bench_marker(item).budget_seconds or self._options.budget_seconds
+            for item in items
+            if record_key in item.stash
+        }
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Say which benchmark runs and how long the rest takes; its fixtures may take longer than its measuring."""
+        if record_key not in item.stash:
+            return (yield)
+        if self._countdown is None:
+            self._countdown = Countdown(self._budgets(item.session.items))
+        self._progress.show(self._countdown.begin(item.nodeid))
+        return (yield from self._to_progress(item, ends=False))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Take the progress away before pytest writes how the test ended."""
+        return (yield from self._to_progress(item, ends=True))
+
+    def _to_progress(self, item: pytest.Item, *, ends: bool) -> Generator[None, object, object]:
+        """Run a phase of a test; where it is the last one or fails, nothing of the progress stays on the terminal."""
+        passed = False
+        try:
+            result = yield
+            passed = True
+        finally:
+            if self._countdown is not None and (ends or not passed):
+                self._progress.clear()
+                self._countdown.end(item.nodeid, measured=passed)
+        return result
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -178,7 +211,7 @@ class BenchSession:
         from jarvisperf.report.findings import located, profiled
 
         lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
-        profiles = {name: (None, record.profile) for name, record in self._records.items() if record.profile}
+        profiles = {name: (None, record.profile.profile) for name, record in self._records.items() if record.profile}
         self._warnings += [
             f"{name} was not profiled: {record.profile_problem}"
             for name, record in self._records.items()

@@ -1,4 +1,4 @@
-"""Slows one function down and asks the difference of profiles which: `python -m benchmarks.profile_lab`.
+"""Slows one function down and asks the difference of profiles which: `python -m benchmarks.profile_lab --help`.
 
 The functions are the gate lab's kinds of work: once alone, as the gate lab's benchmarks call them, and once one of
 four, each called so often that all take about equally long; then a slowdown of 25 % of one is 6 % of the whole.
@@ -6,108 +6,72 @@ four, each called so often that all take about equally long; then a slowdown of 
 
 from __future__ import annotations
 
-import importlib.util
-import itertools
-import os
+import argparse
 import random
-import socket
 import sys
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from benchmarks.gate_lab import kinds
-from jarvisperf.bench.targets import FunctionTarget
-from jarvisperf.profiles.difference import costs
-from jarvisperf.profiles.engines import take_profile
-from jarvisperf.profiles.model import Profile
-from jarvisperf.profiles.turns import Turns
+from benchmarks.profile_lab.trial import Trial, run_trial
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-FACTORS = (1.05, 1.25, 1.5)
-TOGETHER = (1, 4)
-LEAST_SECONDS = 0.002
+RESULTS = Path(__file__).with_name("trials.jsonl")
 
 
-def main(rounds: int = 2) -> None:
-    """Print how often the guilty function stood first, for each factor."""
-    source = random.Random(1)  # noqa: S311  # which kinds stand together
-    for together, factor in itertools.product(TOGETHER, FACTORS):
-        wrong = [
-            f"{guilty} ({first})"
-            for _, guilty in itertools.product(range(rounds), kinds.kinds())
-            if (first := _first(guilty, factor, source, together)) != f"{guilty}.py"
-        ]
-        count = rounds * len(kinds.kinds())
-        told = f": not {', '.join(wrong)}" if wrong else ""
-        sys.stdout.write(
-            f"one of {together} slowed by {factor - 1:.0%}: first in {count - len(wrong)} of {count}{told}\n"
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run trials, and print the table of all there are."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.profile_lab", description=__doc__)
+    parser.add_argument("--together", type=int, default=4, help="functions that are called together (4)")
+    parser.add_argument("--factor", type=float, default=1.25, help="how many times as long the guilty one takes (1.25)")
+    parser.add_argument("--seconds", type=float, default=0.0, help="begin no trial after so many; 0: the table alone")
+    parser.add_argument("--most", type=int, default=10_000, help="how many trials there are to be at most")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="where trials are added to, and read from")
+    words = parser.parse_args(argv)
+    end = time.monotonic() + words.seconds
+    done = _read(words.out)
+    number = sum((one.together, one.factor) == (words.together, words.factor) for one in done)
+    while time.monotonic() < end and number < words.most:
+        source = random.Random(f"{words.together} {words.factor} {number}")  # noqa: S311  # what stands together
+        trial = run_trial(number, words.together, words.factor, source)
+        with words.out.open("ab") as file:
+            file.write(msgspec.json.encode(trial) + b"\n")
+        done.append(trial)
+        number += 1
+    sys.stdout.write("\n".join([*_table(done), ""]))
+
+
+def _read(file: Path) -> list[Trial]:
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    return [msgspec.json.decode(line, type=Trial) for line in lines]
+
+
+def _table(trials: Sequence[Trial]) -> list[str]:
+    lines = ["| functions together | slowed by | trials | guilty one first | 95 % interval | load | mistaken |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for together, factor in sorted({(one.together, one.factor) for one in trials}):
+        ours = [one for one in trials if (one.together, one.factor) == (together, factor)]
+        wrong = [f"{one.guilty} ({one.first})" for one in ours if one.first != one.guilty]
+        right = len(ours) - len(wrong)
+        low, high = wilson(right, len(ours))
+        loads = f"{min(one.load for one in ours):g} to {max(one.load for one in ours):g}"
+        lines.append(
+            f"| {together} | {factor - 1:.0%} | {len(ours)} | {right} ({right / len(ours):.1%}) | {low:.1%} to "
+            f"{high:.1%} | {loads} | {', '.join(wrong) or 'none'} |"
         )
-        sys.stdout.flush()
+    return lines
 
 
-def _first(guilty: str, factor: float, source: random.Random, together: int) -> str:
-    """Give the file of the function that stands first."""
-    others = [kind for kind in kinds.kinds() if kind != guilty]
-    chosen = [guilty, *source.sample(others, together - 1)]
-    source.shuffle(chosen)
-    with tempfile.TemporaryDirectory() as folder:
-        roots = {arm: Path(folder).resolve() / arm for arm in ("base", "head")}
-        works: dict[str, list[Any]] = {}
-        for arm, root in roots.items():
-            slowed = {guilty: factor} if arm == "head" else {}
-            works[arm] = [_loaded(kind, root, slowed.get(kind, 1.0)) for kind in chosen]
-        calls = [max(round(LEAST_SECONDS / _seconds(work)), 1) for work in works["base"]]
-        ends = socket.socketpair()
-        children = []
-        for end, (arm, root) in zip(ends, roots.items(), strict=True):
-            child = os.fork()
-            if child == 0:
-                target = FunctionTarget(_together, (works[arm], calls))
-                ends[1 - ends.index(end)].close()
-                profile = take_profile(target, [root], turn=Turns(end, leads=arm == "base").turn)
-                (root / "profile.json").write_bytes(msgspec.json.encode(profile))
-                os._exit(0)
-            children.append(child)
-        for end in ends:
-            end.close()
-        for child in children:
-            os.waitpid(child, 0)
-        base, head = (
-            msgspec.json.decode((root / "profile.json").read_bytes(), type=Profile) for root in roots.values()
-        )
-    return costs(head, base)[0].file
-
-
-def _loaded(kind: str, root: Path, factor: float) -> Callable[[], object]:
-    root.mkdir(exist_ok=True)
-    file = root / f"{kind}.py"
-    file.write_text(kinds.source(kind, 1, factor), encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(f"{root.name}_{kind}", file)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{file} cannot be loaded")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    work: Callable[[], object] = module.work
-    return work
-
-
-def _together(works: Sequence[Callable[[], object]], calls: Sequence[int]) -> None:
-    for work, count in zip(works, calls, strict=True):
-        for _ in range(count):
-            work()
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    work()
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def wilson(successes: int, trials: int) -> tuple[float, float]:
+    """Give the 95 % score interval of a share (Wilson, 1927)."""
+    z = 1.96
+    centre = (successes + z * z / 2) / (trials + z * z)
+    half = z / (trials + z * z) * (successes * (trials - successes) / trials + z * z / 4) ** 0.5
+    return centre - half, centre + half
 
 
 if __name__ == "__main__":

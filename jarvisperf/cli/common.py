@@ -69,6 +69,8 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
         return run(words)
     except (CommandError, StoreError, UnreadableRunError, LookupError, GitError) as error:
         return fail(str(error.args[0]))
+    except BrokenPipeError:
+        raise  # not a failure of ours: the reader has seen enough
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 

@@ -46,7 +46,7 @@ def add_commands(commands: Subparsers) -> None:
     report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; two: base and head (latest)")
     report.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
     report.add_argument("--no-history", action="store_true", help="leave the stored runs before it out")
-    _add_threshold(report)
+    _add_comparison(report)
     add_store(report)
 
     compare = add_command(
@@ -55,12 +55,12 @@ def add_commands(commands: Subparsers) -> None:
         _compare,
         "compare two runs; ends with 1 where something regressed",
         "jarvisperf compare main~1 main",
-        "jarvisperf compare old/report.json new/report.json --threshold time=10%",
+        "jarvisperf compare old/report.json new/report.json --threshold time=10% --allow-missing",
     )
     compare.add_argument("base", metavar="A", help=FILE_FORMS)
     compare.add_argument("head", metavar="B", help="another")
     compare.add_argument("--json", action="store_true", help="print the report as JSON")
-    _add_threshold(compare)
+    _add_comparison(compare)
     add_store(compare)
 
     merge = add_command(
@@ -91,12 +91,15 @@ def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str,
     return baseline_findings(head, base, screen(head, [base, *earlier], threshold), {}, trusted=True, final=True)
 
 
-def _add_threshold(parser: argparse.ArgumentParser) -> None:
+def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=_thresholds,
         metavar="5%",
         help="how much worse a metric may get: 5%%, time=5%%,memory=10%%",
+    )
+    parser.add_argument(
+        "--allow-missing", action="store_true", help="a benchmark that the base has and the head has not is no failure"
     )
 
 
@@ -142,8 +145,11 @@ def _report(words: argparse.Namespace) -> int:
 
 
 def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str) -> Findings:
+    import msgspec
+
     base, head = (as_run(run_or_findings(store, text)) for text in (first, second))
-    return compared(base, head, _earlier(store, first, base), _limits(words))
+    findings = compared(base, head, _earlier(store, first, base), _limits(words))
+    return msgspec.structs.replace(findings, allows_missing=words.allow_missing)
 
 
 def _earlier(store: RunStore, text: str, base: Run) -> list[Run]:

@@ -6,6 +6,8 @@ import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.profiles.pairing import Sliced
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -14,14 +16,14 @@ if TYPE_CHECKING:
     from jarvisperf.bench.targets import Target
     from jarvisperf.profiles.model import Engine, Profile
 
-    Take = Callable[["Target", "Slices", Sequence[Path]], Profile]
+    Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
 
 ENGINES: tuple[Engine, ...] = ("pyinstrument", "cprofile", "memray", "profile_function")
 DEFAULT_ENGINE: Engine = "pyinstrument"
 DEFAULT_TOP = 20
 PROFILE_SECONDS = 1.0
 LONGEST_CALIBRATION_SECONDS = 0.02
-SLICES = 40
+SLICES = 60
 MOST_SLICES = 1_000
 
 
@@ -50,9 +52,21 @@ def take_profile(
     engine: Engine = DEFAULT_ENGINE,
     top: int = DEFAULT_TOP,
     seconds: float = PROFILE_SECONDS,
-    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Profile:
-    """Profile a target.
+    """Profile a target by itself; see `take_sliced`."""
+    return take_sliced(target, roots, engine=engine, top=top, seconds=seconds).profile
+
+
+def take_sliced(
+    target: Target,
+    roots: Sequence[Path],
+    *,
+    engine: Engine = DEFAULT_ENGINE,
+    top: int = DEFAULT_TOP,
+    seconds: float = PROFILE_SECONDS,
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> Sliced:
+    """Profile a target, slice by slice where the engine can.
 
     Args:
         target: What to call.
@@ -71,22 +85,24 @@ def take_profile(
         raise ProfileError(f"the engine {engine} needs a package that is not installed: pip install {engine}")
     import msgspec
 
-    profile = _taker(engine)(target, _slices(target, seconds, turn), roots)
-    if not profile.stacks:
+    taken = _taker(engine)(target, _slices(target, seconds, turn), roots)
+    if not taken.profile.stacks:
         raise ProfileError(f"{engine} saw nothing: the target is too short, or calls nothing that it sees")
-    return msgspec.structs.replace(profile, top=top)
+    return msgspec.structs.replace(taken, profile=msgspec.structs.replace(taken.profile, top=top))
 
 
 def _taker(engine: Engine) -> Take:
     if engine == "pyinstrument":
         from jarvisperf.profiles.sampling import take
-    elif engine == "cprofile":
-        from jarvisperf.profiles.deterministic import take
+
+        return take
+    if engine == "cprofile":
+        from jarvisperf.profiles.deterministic import take as take_whole
     elif engine == "memray":
-        from jarvisperf.profiles.memory import take
+        from jarvisperf.profiles.memory import take as take_whole
     else:
-        from jarvisperf.profiles.collected import take
-    return take
+        from jarvisperf.profiles.collected import take as take_whole
+    return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))
 
 
 def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Engine = Literal["pyinstrument", "cprofile", "memray", "profile_function"]
 
@@ -94,6 +94,23 @@ def profile_of(
         if stack and weight > 0
     )
     return Profile(engine, unit, iterations, samples, tuple(places), stacks)
+
+
+def joined(profiles: Sequence[Profile]) -> Profile:
+    """Join profiles of the same target by one engine: each stack takes the mean of what it took in them."""
+    weights: dict[tuple[Frame, ...], float] = {}
+    for profile in profiles:
+        for stack, weight in profile.walk():
+            weights[stack] = weights.get(stack, 0.0) + weight / len(profiles)
+    first = profiles[0]
+    whole = profile_of(
+        first.engine,
+        first.unit,
+        weights,
+        iterations=sum(profile.iterations for profile in profiles),
+        samples=sum(profile.samples for profile in profiles),
+    )
+    return msgspec.structs.replace(whole, top=first.top)
 
 
 def scaled(profile: Profile, total: float) -> Profile:

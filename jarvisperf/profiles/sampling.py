@@ -3,7 +3,11 @@
 It looks when a function is called or returns. So a function's time is right, and its line is right where that line
 calls something; a loop that calls nothing is seen at its function's end.
 
-Many short slices are taken and the slowest quarter is left out: in those somebody else had the processor.
+When to look is told by the clock on the wall, which is quickly read; how long it was, by the processor's time, which is
+read only then: on a busy machine others hold the processor for longer than most functions take.
+
+Many short slices are taken. A profile by itself leaves out the slowest quarter; two that were taken in turns are
+compared slice by slice (`pairing`).
 """
 
 from __future__ import annotations
@@ -11,28 +15,43 @@ from __future__ import annotations
 import math
 import resource
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.bench.collector import collect_between_samples, collector_paused
 from jarvisperf.profiles.model import profile_of
+from jarvisperf.profiles.pairing import Sliced, function_key
 from jarvisperf.profiles.places import Places, without_launchpad
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jarvisperf.bench.targets import Target
     from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Frame
 
 INTERVAL_SECONDS = 0.0005
 KEPT_SHARE = 0.75
+IDLE_SHARE = 0.05
+IDLE_TRIALS = 5
 # How pyinstrument writes a frame: function, file and first line with a zero byte between, then attributes with a
 # byte 1 in front of each; the attribute that begins with "l" holds the line that ran.
 _FIELD, _ATTRIBUTE, _LINE = "\x00", "\x01", "l"
 
 
-def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
+class _Look(NamedTuple):
+    """One look at the stack, and the seconds since the one before."""
+
+    stack: tuple[Frame, ...]
+    wall: float
+    processor: float
+
+    def seconds(self, *, waits: bool) -> float:
+        """Give what counts: of a target that waits the time that passed."""
+        return self.wall if waits else self.processor
+
+
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
     """Profile a number of calls.
 
     Args:
@@ -41,41 +60,43 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
         roots: The project's folders.
     """
     places = Places(roots)
-    taken = []
-    with _clock_for(target, slices.iterations):
-        slowdown = _slowdown(target, slices.iterations, places)
-        if target.fixed_iterations:
-            number, iterations = max(1, round(slices.number / slowdown)), slices.iterations
-        else:
-            number, iterations = slices.number, max(1, round(slices.iterations / slowdown))
+    taken: list[list[_Look]] = []
+    waits = _waits(target, slices.iterations)
+    slowdown = _slowdown(target, slices.iterations, places)
+    if target.fixed_iterations:
+        number, iterations = max(1, round(slices.number / slowdown)), slices.iterations
+    else:
+        number, iterations = slices.number, max(1, round(slices.iterations / slowdown))
+    with collector_paused():  # as when it was measured
         for _ in range(number):
             with slices.turn():
                 taken.append(_slice(target, iterations, places))
-    kept = sorted(taken, key=lambda one: sum(seconds for _, seconds in one))[: math.ceil(len(taken) * KEPT_SHARE)]
+                collect_between_samples()
+    kept = sorted(taken, key=lambda looks: sum(look.seconds(waits=waits) for look in looks))
+    kept = kept[: math.ceil(len(taken) * KEPT_SHARE)]
     calls = len(kept) * iterations
     weights: dict[tuple[Frame, ...], float] = {}
-    for stack, seconds in (pair for one in kept for pair in one):
-        weights[stack] = weights.get(stack, 0.0) + seconds / calls
-    return profile_of("pyinstrument", "s", weights, iterations=calls, samples=sum(map(len, kept)))
+    for look in (look for looks in kept for look in looks):
+        weights[look.stack] = weights.get(look.stack, 0.0) + look.seconds(waits=waits) / calls
+    profile = profile_of("pyinstrument", "s", weights, iterations=calls, samples=sum(map(len, kept)))
+    return Sliced(profile, waits, tuple(_functions(looks, iterations) for looks in taken))
 
 
-@contextmanager
-def _clock_for(target: Target, iterations: int) -> Iterator[None]:
-    """Count processor time where the target never waits of its own accord, else time as it passes.
+def _waits(target: Target, iterations: int) -> bool:
+    """Tell whether a target waits of its own accord, and not for others who have the processor; see getrusage(2).
 
-    On a busy machine others hold the processor for longer than most functions take; see getrusage(2) for the waits.
+    Threads that hand over to each other give up the processor too, but then another one has it.
     """
-    from pyinstrument.stack_sampler import get_stack_sampler
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-    target.sample(iterations)
-    waits = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > before
-    sampler = get_stack_sampler()
-    known, sampler.timer_func = sampler.timer_func, None if waits else time.thread_time
-    try:
-        yield
-    finally:
-        sampler.timer_func = known
+    least = math.inf
+    for _ in range(IDLE_TRIALS):
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        start, used = time.perf_counter(), time.process_time()
+        target.sample(iterations)
+        passed, used = time.perf_counter() - start, time.process_time() - used
+        if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw == switches:
+            return False
+        least = min(least, 1 - used / max(passed, 1e-9))
+    return least > IDLE_SHARE
 
 
 def _slowdown(target: Target, iterations: int, places: Places) -> float:
@@ -89,20 +110,39 @@ def _slowdown(target: Target, iterations: int, places: Places) -> float:
     return max(1.0, (profiled - plain) / max(plain - start, 1e-9))
 
 
-def _slice(target: Target, iterations: int, places: Places) -> list[tuple[tuple[Frame, ...], float]]:
-    from pyinstrument import Profiler
+def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
+    from pyinstrument.stack_sampler import get_stack_sampler
 
-    profiler = Profiler(interval=INTERVAL_SECONDS, async_mode="disabled")
-    profiler.start()
+    found: list[tuple[list[str], float, float]] = []
+
+    def look(stack: list[str], _: float, __: object) -> None:
+        found.append((stack, time.perf_counter(), time.process_time()))
+
+    sampler = get_stack_sampler()
+    sampler.has_warned_about_timing_overhead = True  # a slow clock is allowed for: see _slowdown
+    sampler.subscribe(look, desired_interval=INTERVAL_SECONDS, use_async_context=False)
+    wall, processor = time.perf_counter(), time.process_time()
     try:
         target.sample(iterations)
     finally:
-        session = profiler.stop()
-    samples = [
-        (without_launchpad([_frame(info, places) for info in infos]), seconds)
-        for infos, seconds in session.frame_records
-    ]
-    return [(stack, seconds) for stack, seconds in samples if stack]
+        sampler.unsubscribe(look)
+    looks = []
+    for infos, wall_then, processor_then in found:
+        stack = without_launchpad([_frame(info, places) for info in infos])
+        if stack:
+            looks.append(_Look(stack, wall_then - wall, processor_then - processor))
+        wall, processor = wall_then, processor_then
+    return looks
+
+
+def _functions(looks: Sequence[_Look], iterations: int) -> dict[str, tuple[float, float]]:
+    """Give what each function took, on the wall and of the processor, per call of the target."""
+    sums: dict[str, tuple[float, float]] = {}
+    for look in looks:
+        key = function_key(look.stack)
+        wall, processor = sums.get(key, (0.0, 0.0))
+        sums[key] = (wall + look.wall / iterations, processor + look.processor / iterations)
+    return sums
 
 
 def _frame(info: str, places: Places) -> Frame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, before_after
+from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, paired, twin_of
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def baseline_findings(
     by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
     stored = {benchmark.id: benchmark for benchmark in baseline.benchmarks}
     present = [
-        _finding(benchmark, stored.get(bounded_id(name)), screened.get(name), judged.get(name), by_id, final=final)
+        _finding(benchmark, stored.get(bounded_id(name)), screened.get(name), judged.get(name), final=final)
         for name, benchmark in by_id.items()
     ]
     missing = [
@@ -52,7 +52,7 @@ def baseline_findings(
         if name not in by_id
     ]
     base = arm_of(baseline.commit)
-    return Findings(
+    findings = Findings(
         mode="baseline",
         created=run.created,
         seconds=run.seconds,
@@ -63,6 +63,7 @@ def baseline_findings(
         benchmarks=(*present, *missing),
         base_machine=baseline.machine,
     )
+    return paired(findings)
 
 
 def _finding(
@@ -70,7 +71,6 @@ def _finding(
     stored: Benchmark | None,
     screened: Screened | None,
     judged: BenchmarkFinding | None,
-    by_id: dict[str, Benchmark],
     *,
     final: bool,
 ) -> BenchmarkFinding:
@@ -80,7 +80,7 @@ def _finding(
         group=head.group,
         params=head.params,
         metrics=_metrics(screened, head.metrics, stored, judged, final=final) if screened else {},
-        before=before_after(head, by_id),
+        before=twin_of(head),
         extra_info=head.extra_info,
         error=error,
         profile=judged.profile if judged else None,

@@ -26,6 +26,7 @@ COLOURS = {
     "good": "#040404",
     "faint": "#050505",
     "ink": "#060606",
+    "warn": "#070707",
 }
 _CLASS = {value: name for name, value in COLOURS.items()}
 _DPI = 72

@@ -75,11 +75,11 @@ class BeforeAfter(msgspec.Struct, frozen=True):
 
     Attributes:
         id: The twin's id.
-        ratios: For each metric that both have, the twin's median over this one's.
+        ratios: For each metric that both have, the twin's median over this one's; none where the twin has no figures.
     """
 
     id: str
-    ratios: dict[str, float]
+    ratios: dict[str, float] = {}
 
 
 class BenchmarkFinding(msgspec.Struct, frozen=True):
@@ -151,8 +151,7 @@ def arm_of(commit: Commit | None) -> Arm:
 
 def findings_of(run: Run) -> Findings:
     """Make the report of a run that was compared with nothing."""
-    by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
-    return Findings(
+    findings = Findings(
         mode="record",
         created=run.created,
         seconds=run.seconds,
@@ -160,8 +159,38 @@ def findings_of(run: Run) -> Findings:
         machine=run.machine,
         base=None,
         head=arm_of(run.commit),
-        benchmarks=tuple(_finding(benchmark, by_id) for benchmark in run.benchmarks),
+        benchmarks=tuple(_finding(benchmark) for benchmark in run.benchmarks),
     )
+    return paired(findings)
+
+
+def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
+    """Name a benchmark's twin, with no ratios as yet; None where it has none."""
+    return None if benchmark.before is None else BeforeAfter(benchmark.before)
+
+
+def paired(findings: Findings) -> Findings:
+    """Compare each benchmark with its twin, by the medians of head that this report has."""
+    by_id = {finding.id: finding for finding in findings.benchmarks}
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, before=BeforeAfter(finding.before.id, _ratios(finding, by_id)))
+            if finding.before
+            else finding
+            for finding in findings.benchmarks
+        ),
+    )
+
+
+def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) -> dict[str, float]:
+    twin = by_id.get(finding.before.id) if finding.before else None
+    ratios = {}
+    for name, metric in finding.metrics.items():
+        before = twin.metrics[name].head if twin and name in twin.metrics else None
+        if before and metric.head and before.median > 0 and metric.head.median > 0:
+            ratios[name] = before.median / metric.head.median
+    return ratios
 
 
 def located(findings: Findings, lines: Mapping[str, int]) -> Findings:
@@ -214,6 +243,7 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
                     for name, metric in finding.metrics.items()
                     if metric.head is not None
                 },
+                before=finding.before.id if finding.before else None,
                 extra_info=finding.extra_info,
                 error=finding.error,
             )
@@ -244,7 +274,7 @@ def _held(finding: BenchmarkFinding, limits: Mapping[str, float]) -> BenchmarkFi
     return msgspec.structs.replace(finding, metrics=finding.metrics | over) if over else finding
 
 
-def _finding(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BenchmarkFinding:
+def _finding(benchmark: Benchmark) -> BenchmarkFinding:
     return BenchmarkFinding(
         id=benchmark.id,
         group=benchmark.group,
@@ -263,20 +293,7 @@ def _finding(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BenchmarkFind
             )
             for name, metric in benchmark.metrics.items()
         },
-        before=before_after(benchmark, by_id),
+        before=twin_of(benchmark),
         extra_info=benchmark.extra_info,
         error=benchmark.error,
     )
-
-
-def before_after(benchmark: Benchmark, by_id: dict[str, Benchmark]) -> BeforeAfter | None:
-    """Compare a benchmark with its twin of the same run; None where it has none, or the twin measured nothing."""
-    twin = by_id.get(benchmark.before or "")
-    if twin is None:
-        return None
-    ratios = {
-        name: twin.metrics[name].summary.median / metric.summary.median
-        for name, metric in benchmark.metrics.items()
-        if name in twin.metrics and metric.summary.median > 0 and twin.metrics[name].summary.median > 0
-    }
-    return BeforeAfter(twin.id, ratios) if ratios else None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.report import markdown
 from jarvisperf.report.base import Report
 from jarvisperf.report.lockstep_findings import figures
+from jarvisperf.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,9 +65,9 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
 
 
 def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple[str, str, str]]:
-    name = finding.id.partition("::")[2] or finding.id
+    name = visible(finding.id.partition("::")[2] or finding.id)
     if finding.error is not None:
-        yield "error", f"{name} failed", finding.error
+        yield "error", f"{name} failed", visible(finding.error)
     for metric, found in finding.metrics.items():
         if found.verdict == "missing":
             level = "warning" if allows_missing else "error"

@@ -81,7 +81,8 @@ def _with_pictures(findings: Findings, history: History) -> object:
         )
         for detail in page.details
     ]
-    return page._replace(overview=Markup(page.overview), details=details)  # noqa: S704
+    lines = [line._replace(picture=Markup(line.picture)) for line in page.overview.lines]  # noqa: S704
+    return page._replace(overview=page.overview._replace(lines=lines), details=details)
 
 
 def _hash(text: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report import pictures, units
-from jarvisperf.report.drawing import Drawing
 from jarvisperf.report.environment import differing, machine_facts
-from jarvisperf.report.profile_view import ProfileView, profile_view
+from jarvisperf.report.html_overview import Overview, overview_of
+from jarvisperf.report.profile_view import ProfileView, profile_view, reasons
 from jarvisperf.report.table import (
     GRAVITY,
     columns,
@@ -15,7 +15,6 @@ from jarvisperf.report.table import (
     footnote,
     machine_line,
     problem_lines,
-    ratio_rows,
     row_of,
     short_names,
     summary_line,
@@ -24,17 +23,15 @@ from jarvisperf.report.table import (
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jarvisperf.history.model import History, Series
     from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
     from jarvisperf.runs.summary import Summary
 
 TEXT_COLUMNS = frozenset({"benchmark", "metric", "verdict", "via"})
 FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
-MOST_IN_OVERVIEW = 30
 MOST_DETAILS = 1_000  # 14 MB; a page of more opens slowly everywhere
-OVERVIEW_WIDTH, OVERVIEW_ROW = 900.0, 18.0
-LEAST_REACH = 0.01  # where every ratio is 1
-LONGEST_LABEL = 52
 
 
 class Column(NamedTuple):
@@ -90,10 +87,11 @@ class Page(NamedTuple):
     """Everything on the page."""
 
     summary: str
+    state: str
     facts: list[str]
     problems: list[str]
-    overview_title: str
-    overview: str
+    overview: Overview
+    reasons: list[str]
     verdicts: list[str]
     metrics: list[str]
     footnote: str
@@ -122,10 +120,11 @@ def page_of(findings: Findings, history: History) -> Page:
     differences = _differences(findings)
     return Page(
         summary=summary_line(findings),
-        facts=[commit_line(findings), _base_line(findings), f"{findings.created}, {machine_line(findings)}"],
+        state=_state(findings, ordered),
+        facts=[commit_line(findings), _base_line(findings), f"{_time(findings.created)}, {machine_line(findings)}"],
         problems=problem_lines(findings),
-        overview_title="What changed" if findings.base else "Before and after",
-        overview=_overview(findings) if findings.base else _pairs(findings),
+        overview=overview_of(findings, ordered),
+        reasons=reasons(findings),
         verdicts=[verdict for verdict in GRAVITY if verdict in found],
         metrics=sorted({name for finding in ordered for name in finding.metrics}),
         footnote=footnote(findings),
@@ -145,6 +144,26 @@ def page_of(findings: Findings, history: History) -> Page:
             if finding.metrics
         ],
     )
+
+
+def _state(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> str:
+    """Say in a word whether all is well: ``bad``, ``warn``, ``good``, or nothing where nothing was compared."""
+    found = {verdict_of(finding) for finding in ordered}
+    bad = {"error", "regressed"} if findings.allows_missing else {"error", "regressed", "missing"}
+    if found & bad or not findings.trusted:
+        return "bad"
+    if findings.base is None:
+        return ""
+    return "warn" if "inconclusive" in found else "good"
+
+
+def _time(created: str) -> str:
+    from jarvisperf.runs.names import utc_time
+
+    try:
+        return f"{utc_time(created):%Y-%m-%d %H:%M} UTC"
+    except ValueError:
+        return created
 
 
 def _base_line(findings: Findings) -> str:
@@ -181,7 +200,8 @@ def _row(
         for title in titles
     ]
     words = " ".join([finding.id, finding.group or "", *finding.params.values(), name])
-    return Row(number, finding.group, metric.verdict, name, words.lower(), cells)
+    group = texts["group"] if finding.group else None
+    return Row(number, group, metric.verdict, name, words.lower(), cells)
 
 
 def _kind(title: str, texts: dict[str, str]) -> str:
@@ -252,71 +272,3 @@ def _changes(series: Series, history: History) -> list[str]:
 
 def _figures(summary: Summary, unit: str) -> list[str]:
     return [*(units.quantity(getattr(summary, name), unit) for name in FIGURES), f"{summary.samples:,}"]
-
-
-def _overview(findings: Findings) -> str:
-    """Draw the ratios of what is not unchanged, the gravest first."""
-    changed = [(name, metric) for name, metric in ratio_rows(findings) if metric.verdict not in {"unchanged", "new"}]
-    rows = changed[:MOST_IN_OVERVIEW]
-    if not rows:
-        return ""
-    height = (len(rows) + 2) * OVERVIEW_ROW
-    label = OVERVIEW_WIDTH * 0.38
-    drawing = Drawing(OVERVIEW_WIDTH, height)
-    widest = max(max(abs(side - 1) for side in metric.interval or ()) for _, metric in rows)
-    reach = min(max(widest * 1.1, LEAST_REACH), 2.0)
-
-    def place(ratio: float) -> float:
-        inside = min(max(ratio, 1 - reach), 1 + reach)
-        return label + (inside - 1 + reach) / (2 * reach) * (OVERVIEW_WIDTH - label - 70)
-
-    for index, (name, metric) in enumerate(rows):
-        y = height - (index + 1) * OVERVIEW_ROW
-        low, high = metric.interval or (1.0, 1.0)
-        colour = {"regressed": "bad", "improved": "good"}.get(metric.verdict, "head")
-        if metric.threshold:
-            edges = (place(1 - metric.threshold), place(1 + metric.threshold))
-            corners = [(edges[0], y - 5), (edges[0], y + 9), (edges[1], y + 9), (edges[1], y - 5)]
-            drawing.area(corners, "faint", opacity=0.25)
-        drawing.line([place(low), place(high)], [y + 2] * 2, colour, width=3)
-        drawing.dots([place(metric.ratio or 1.0)], [y + 2], colour, radius=4.5)
-        shown = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
-        drawing.words(label - 8, y, shown, align="end")
-        drawing.words(OVERVIEW_WIDTH - 4, y, f"{metric.ratio:.3f}", colour=colour, align="end")
-    drawing.line([place(1)] * 2, [OVERVIEW_ROW, height], "ink", width=1, dashed=True)
-    for ratio in (1 - reach / 2, 1.0, 1 + reach / 2):
-        drawing.words(place(ratio), 4, f"{ratio:.2f}", align="middle")
-    told = "; ".join(f"{name} {metric.ratio:.3f} {metric.verdict}" for name, metric in rows)
-    return drawing.svg(f"Ratios head over base with their intervals, the threshold in grey. {told}")
-
-
-def _pairs(findings: Findings) -> str:
-    """Draw how many times faster or smaller each one of a pair is than its twin, on a log scale."""
-    import math
-
-    from jarvisperf.report.plots import pairs_of
-
-    pairs = [pair for pair in pairs_of(findings) if pair.after > 0][:MOST_IN_OVERVIEW]
-    if not pairs:
-        return ""
-    height = (len(pairs) + 1) * OVERVIEW_ROW
-    label = OVERVIEW_WIDTH * 0.38
-    drawing = Drawing(OVERVIEW_WIDTH, height)
-    logs = [math.log10(pair.ratio) for pair in pairs]
-    low, high = min(*logs, 0.0), max(*logs, 0.1)
-
-    def place(value: float) -> float:
-        return label + (value - low) / (high - low) * (OVERVIEW_WIDTH - label - 110)
-
-    for index, (pair, value) in enumerate(zip(pairs, logs, strict=True)):
-        y = height - (index + 1) * OVERVIEW_ROW
-        left, right = sorted((place(0), place(value)))
-        colour = "good" if value >= 0 else "bad"
-        drawing.area([(left, y - 4), (left, y + 8), (right, y + 8), (right, y - 4)], colour, opacity=0.7)
-        name = pair.name if pair.metric == "time" else f"{pair.name} ({pair.metric})"
-        shown = name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
-        drawing.words(label - 8, y, shown, align="end")
-        drawing.words(right + 6, y, pair.comparison)
-    drawing.line([place(0)] * 2, [OVERVIEW_ROW / 2, height], "ink", width=1)
-    told = "; ".join(f"{pair.name} {pair.comparison}" for pair in pairs)
-    return drawing.svg(f"Each against the state before, log scale. {told}")

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from jarvisperf.report import units
-from jarvisperf.report.findings import BenchmarkFinding, MetricFinding
+from jarvisperf.report.findings import BeforeAfter, BenchmarkFinding, MetricFinding
 from jarvisperf.runs.summary import summarize
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def benchmark_finding(
     tally: Tally,
     thresholds: Mapping[str, float],
     limits: Mapping[str, float],
+    before: str | None = None,
 ) -> BenchmarkFinding:
     """Describe one benchmark.
 
@@ -35,6 +36,7 @@ def benchmark_finding(
         tally: What the launches brought.
         thresholds: How much worse each metric may get, as a share.
         limits: What a metric may never exceed, in seconds or bytes.
+        before: The id of its uncached or naive twin.
     """
     failed = tally.state == "error"
     metrics = (
@@ -50,6 +52,7 @@ def benchmark_finding(
         group=group,
         params=params,
         metrics=metrics,
+        before=BeforeAfter(before) if before else None,
         extra_info=tally.extra_info,
         error=(tally.message or "no figures") if failed else None,
     )

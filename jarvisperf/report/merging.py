@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.report.findings import paired
 from jarvisperf.runs.shard import parse_shard
 
 if TYPE_CHECKING:
@@ -29,8 +30,8 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         know, a line each.
 
     Raises:
-        MergeError: They compare different commits, a part is there twice or not at all, or two parts have the same
-            benchmark.
+        MergeError: They compare different commits, a part is there twice or not at all, one measured nothing, or two
+            parts have the same benchmark.
     """
     first = parts[0]
     for part in parts:
@@ -40,6 +41,9 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
                     f"the parts do not belong together: {name} differs between {_shown(first)} and {_shown(part)}"
                 )
     _check_shards(parts)
+    for part in parts:
+        if all(map(_is_missing, part.benchmarks)):
+            raise MergeError(f"{_shown(part)} measured no benchmark: cut the suite into fewer parts (--jarvis-shard)")
     found: dict[str, BenchmarkFinding] = {}
     for part in parts:
         for finding in part.benchmarks:
@@ -58,7 +62,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         shard=None,
         allows_missing=all(part.allows_missing for part in parts),
     )
-    return whole, warnings
+    return paired(whole), warnings
 
 
 def _check_shards(parts: Sequence[Findings]) -> None:

@@ -9,6 +9,7 @@ from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.flame import boxes
 from jarvisperf.profiles.model import scaled
 from jarvisperf.report import units
+from jarvisperf.report.visible import visible
 
 if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost
@@ -20,6 +21,11 @@ WIDTH = 900
 ROW_HEIGHT = 17
 CHARACTER_WIDTH = 6.1
 COMPARED = ("function", "at", "base", "head", "change", "share of the change")
+COMPARED_CAPTION = (
+    "Flame graph of head: callers above, width is what it takes. Grey: as in the base; yellow to red: it grew, the "
+    "redder the more; green: it shrank."
+)
+CAPTION = "Flame graph: callers above, width is what it takes. Yellow: the project's own functions; grey: library code."
 ALONE = ("function", "at", "takes", "share")
 
 
@@ -33,6 +39,7 @@ class ProfileView(NamedTuple):
         columns: The table's columns.
         rows: Its rows, the one that explains most first.
         flame: The flame graph, an SVG element.
+        caption: What its widths and colours mean.
     """
 
     title: str
@@ -41,6 +48,7 @@ class ProfileView(NamedTuple):
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     flame: str
+    caption: str
 
 
 def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | None] | None:
@@ -72,6 +80,7 @@ def profile_view(finding: BenchmarkFinding) -> ProfileView | None:
         columns=COMPARED if compared else ALONE,
         rows=[_row(cost, head.unit) for cost in ranked],
         flame=_flame(boxes(head, base), head, compared=compared),
+        caption=COMPARED_CAPTION if compared else CAPTION,
     )
 
 
@@ -91,7 +100,7 @@ def reasons(findings: Findings) -> list[str]:
         cost = guilty(finding) if metric is not None and metric.verdict == "regressed" else None
         if cost is not None and cost.share > 0:
             lines.append(
-                f"{finding.id}: {cost.function} ({place(cost)}) explains {cost.share * 100:.0f}% of the change"
+                visible(f"{finding.id}: {cost.function} ({place(cost)}) explains {cost.share * 100:.0f}% of the change")
             )
     return lines
 

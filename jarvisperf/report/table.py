@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.report import units
+from jarvisperf.report.visible import visible
 
 if TYPE_CHECKING:
     from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding, Verdict
@@ -73,10 +74,10 @@ def _place(finding: BenchmarkFinding) -> int:
 
 
 def short_names(findings: Findings) -> dict[str, str]:
-    """Give each id the part behind its file where that is unique, the whole id elsewhere."""
+    """Give for each id what is shown: the part behind its file where that is unique, the whole id elsewhere."""
     short = {finding.id: finding.id.partition("::")[2] or finding.id for finding in findings.benchmarks}
     taken = Counter(short.values())
-    return {whole: name if taken[name] == 1 else whole for whole, name in short.items()}
+    return {whole: visible(name if taken[name] == 1 else whole) for whole, name in short.items()}
 
 
 def ratio_rows(findings: Findings) -> list[tuple[str, MetricFinding]]:
@@ -102,9 +103,9 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
     base, head = metric.base, metric.head
     speed_up = finding.before.ratios.get(name) if finding.before else None
     return {
-        "group": finding.group or NOTHING,
+        "group": visible(finding.group or NOTHING),
         "benchmark": shown,
-        "metric": name,
+        "metric": visible(name),
         "median": units.quantity(head.median, metric.unit) if head else NOTHING,
         "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
         "ops/s": units.digits(head.per_second) if head and metric.unit == "s" else NOTHING,
@@ -122,7 +123,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
 
 def problem_lines(findings: Findings) -> list[str]:
     """Give a line for each benchmark without figures."""
-    return [f"{finding.id}: {finding.error}" for finding in findings.benchmarks if finding.error]
+    return [visible(f"{finding.id}: {finding.error}") for finding in findings.benchmarks if finding.error]
 
 
 def summary_line(findings: Findings) -> str:
@@ -170,7 +171,7 @@ def machine_line(findings: Findings) -> str:
         words.append(f"virtual ({machine.virtualized})")
     if machine.load is not None:
         words.append(f"load {machine.load:g}")
-    return ", ".join(words)
+    return visible(", ".join(words))
 
 
 def commit_line(findings: Findings) -> str:
@@ -179,4 +180,4 @@ def commit_line(findings: Findings) -> str:
     if head.commit is None:
         return "no commit"
     branch = f" ({head.name})" if head.name else ""
-    return f"commit {head.commit[:12]}{branch}{', with uncommitted changes' if head.dirty else ''}"
+    return visible(f"commit {head.commit[:12]}{branch}{', with uncommitted changes' if head.dirty else ''}")

@@ -47,15 +47,15 @@ def render(findings: Findings) -> str:
 
 
 def _aligned(names: tuple[str, ...], rows: list[Row]) -> list[str]:
+    from rich.cells import cell_len  # a Chinese character takes two columns
+
     header = {name: name for name in names}
-    widths = {name: max(len(row[name]) for row in (header, *rows)) for name in names}
+    widths = {name: max(cell_len(row[name]) for row in (header, *rows)) for name in names}
 
-    def line(row: Row) -> str:
-        cells = (
-            row[name].ljust(widths[name]) if name in LEFT_ALIGNED else row[name].rjust(widths[name]) for name in names
-        )
-        return "  ".join(cells).rstrip()
+    def padded(name: str, text: str) -> str:
+        blank = " " * (widths[name] - cell_len(text))
+        return text + blank if name in LEFT_ALIGNED else blank + text
 
-    lines = [line(row) for row in (header, *rows)]
-    lines.insert(1, "-" * max(map(len, lines)))
+    lines = ["  ".join(padded(name, row[name]) for name in names).rstrip() for row in (header, *rows)]
+    lines.insert(1, "-" * max(map(cell_len, lines)))
     return lines

@@ -37,6 +37,15 @@ class Shard(NamedTuple):
         return frozenset(name for name in twins if first[name] in mine)
 
 
+def most_parts(twins: Mapping[str, str | None]) -> int:
+    """Tell into how many parts these benchmarks can be cut, so that each part has one.
+
+    Args:
+        twins: For each benchmark's id that of its uncached or naive twin, which stays with it.
+    """
+    return len({_first_of(name, twins) for name in twins})
+
+
 def _first_of(name: str, twins: Mapping[str, str | None]) -> str:
     """Follow the twins to the last; where they go round in a circle, to the smallest name of that."""
     seen = [name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from builders import metric, run_of
 from report.made import compared
 
 from jarvisperf.bench.noise import Noise, noise_of
+from jarvisperf.cli.common import guarded
 from jarvisperf.cli.doctor import advice_for, check_redis
 from jarvisperf.cli.main import main, make_parser
 from jarvisperf.report.json_file import decode_findings, encode_findings
@@ -101,6 +103,27 @@ def test_shards_are_joined_to_one_report(store: RunStore, capsys: pytest.Capture
     assert "part 2/2 is lacking" in capsys.readouterr().err
     assert main(["merge", "part1", "part1", "part2"]) == 1
     assert "part 1/2 is there twice" in capsys.readouterr().err
+
+
+def test_a_part_that_measured_nothing_is_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    whole = compared(2)
+    for number, benchmarks in ((1, whole.benchmarks), (2, ())):
+        part = msgspec.structs.replace(whole, benchmarks=benchmarks, shard=f"{number}/2")
+        Path(f"part{number}.json").write_bytes(encode_findings(part))
+    assert main(["merge", "part1.json", "part2.json"]) == 1
+    assert "part 2/2 measured no benchmark: cut the suite into fewer parts" in capsys.readouterr().err
+
+
+def test_a_benchmark_that_is_gone_is_a_failure_unless_that_is_allowed(
+    store: RunStore, capsys: pytest.CaptureFixture[str]
+):
+    other = Benchmark(id="test_a.py::test_gone", metrics={"time": metric(1.0)})
+    Path("a.json").write_bytes(encode_run(msgspec.structs.replace(run(), benchmarks=(*run().benchmarks, other))))
+    Path("b.json").write_bytes(encode_run(run()))
+    assert main(["compare", "a.json", "b.json"]) == 1
+    assert "1 missing" in capsys.readouterr().out
+    assert main(["compare", "a.json", "b.json", "--allow-missing"]) == 0
+    assert "1 missing" in capsys.readouterr().out
 
 
 def test_parts_that_measured_other_commits_are_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):
@@ -260,6 +283,14 @@ def test_any_terminal_gets_a_readable_answer(store: RunStore, variables: dict[st
     assert done.returncode == 0, done.stderr
     assert b"\x1b" not in done.stdout
     assert b"no change found" in done.stdout
+
+
+def test_a_pipe_that_breaks_in_the_middle_of_a_command_is_not_told_as_a_failure():
+    def breaks(_: argparse.Namespace) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    with pytest.raises(BrokenPipeError):  # which main turns into the status of a process that SIGPIPE ended
+        guarded(breaks, argparse.Namespace())
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(store: RunStore):

@@ -116,10 +116,55 @@ def test_without_a_report_there_is_no_comment(project: GitProject):
     assert not (project.root / "called").exists()
 
 
-def test_every_value_that_a_script_uses_is_in_its_environment():
+def test_a_name_with_quotes_still_finds_its_comment(project: GitProject):
+    project.write("report/report.md", "# Benchmarks")
+    says = 'case "$*" in *paginate*) echo "$@" >> calls; echo "$MARK" >> calls;; esac'
+    given = {"REPORT": str(project.root / "report"), "PULL": "7", "NAME": 'a "b" all', "GITHUB_REPOSITORY": "o/r"}
+    assert run(project, "Comment", "gh", says, **given).returncode == 0
+    calls = (project.root / "calls").read_text()
+    assert "startswith(env.MARK)" in calls
+    assert '<!-- jarvisperf a "b" all -->' in calls
 
+
+# GitHub: "Metadata syntax for GitHub Actions" and "Contexts", table "Context availability".
+STEP_KEYS = {"name", "id", "if", "uses", "with", "run", "shell", "env", "working-directory", "continue-on-error"}
+CONTEXTS = {"github", "inputs", "strategy", "matrix", "steps", "job", "runner", "env"}
+
+
+def test_the_metadata_are_those_of_a_composite_action():
+    action = yaml.safe_load(ACTION.read_text())
+    assert set(action) <= {"name", "author", "description", "inputs", "outputs", "runs", "branding"}
+    assert set(action["runs"]) == {"using", "steps"}
+    assert action["runs"]["using"] == "composite"
+    assert all(
+        set(one) <= {"description", "required", "default", "deprecationMessage"} for one in action["inputs"].values()
+    )
+    assert all(set(one) == {"description", "value"} for one in action["outputs"].values())
+    for found in action["runs"]["steps"]:
+        assert set(found) <= STEP_KEYS
+        assert ("run" in found) != ("uses" in found)
+        assert ("shell" in found) == ("run" in found)
+
+
+def test_expressions_use_what_a_composite_action_knows():
+    text = ACTION.read_text()
+    action = yaml.safe_load(text)
+    conditions = [str(found.get("if", "")) for found in action["runs"]["steps"]]
+    expressions = [*re.findall(r"\$\{\{(.*?)\}\}", text), *conditions]
+    used = [
+        place
+        for one in expressions
+        for place in re.findall(r"(?<![.\w])([a-z]+)\.([a-z_-]+)", re.sub("'[^']*'", "", one))
+    ]
+    assert {context for context, _ in used} <= CONTEXTS
+    assert {name for context, name in used if context == "inputs"} == set(action["inputs"])
+    ids = {found.get("id") for found in action["runs"]["steps"]}
+    assert {name for context, name in used if context == "steps"} <= ids
+
+
+def test_every_value_that_a_script_uses_is_in_its_environment():
     for name in ("Measure", "Comment"):
         found = step(name)
         used = set(re.findall(r"\$\{?([A-Z_]+)", found["run"]))
-        assert used - {"GITHUB_BASE_REF", "GITHUB_REPOSITORY"} <= set(found["env"])
+        assert used - {"GITHUB_BASE_REF", "GITHUB_REPOSITORY", "MARK"} <= set(found["env"])
         assert "${{" not in found["run"]

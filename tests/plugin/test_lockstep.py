@@ -94,6 +94,19 @@ def test_equal_and_faster_code_pass(project: Project):
     assert project.report["verdicts"] == {"test_work": {"time": "unchanged"}, "test_quick": {"time": "improved"}}
 
 
+def test_a_pair_is_compared_in_lockstep_too(project: Project):
+    pair = "\nimport pytest\n\n@pytest.mark.jarvis_bench(before='test_work')\n" + BENCH.replace("import pkg\n\n", "")
+    project.write(
+        "benchmarks/test_bench.py", BENCH + pair.replace("def test_work", "def test_less").replace("500", "50")
+    )
+    project.commit()
+    assert project.run().ret == 0
+    before = {one["id"].partition("::")[2]: one["before"] for one in project.report["benchmarks"]}
+    assert before["test_work"] is None
+    assert before["test_less"]["id"] == "benchmarks/test_bench.py::test_work"
+    assert before["test_less"]["ratios"]["time"] > 2
+
+
 def test_the_users_repository_stays_as_it_was(project: Project):
     project.write("pkg/new.py", "")
     before = (project.git("status", "--porcelain"), project.git("worktree", "list"), project.git("stash", "list"))

@@ -97,6 +97,28 @@ def test_shards_together_are_the_whole(pytester: pytest.Pytester, run: Callable[
     assert warnings == []
 
 
+def test_a_part_without_benchmarks_is_an_error_that_says_into_how_many_to_cut(
+    pytester: pytest.Pytester, run: Callable[..., Any]
+):
+    result = run("--jarvis-shard=4/4")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert (
+        "--jarvis-shard 4/4: this part is empty: the suite has 3 benchmarks; cut it into 3 at most, like "
+        "--jarvis-shard 3/3" in result.stderr.str()
+    )
+    assert not (pytester.path / "reports").exists()
+    pair = TESTS.replace("def test_two", "@pytest.mark.jarvis_bench(before='test_one')\ndef test_two")
+    pytester.makepyfile(test_bench=pair)
+    assert "3 benchmarks, and a benchmark stays with its twin" in run("--jarvis-shard=3/3").stderr.str()
+    run("-k", "plain", "--jarvis-shard=2/2").assert_outcomes(passed=1, deselected=3)
+
+
+def test_without_measuring_a_part_without_benchmarks_is_no_error(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=TESTS)
+    result = pytester.runpytest_subprocess("--jarvis-shard=4/4", "-p", "no:asyncio")
+    result.assert_outcomes(passed=1, deselected=3)
+
+
 def test_github_gets_annotations_and_a_summary(
     pytester: pytest.Pytester, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ):

@@ -13,7 +13,9 @@ from matplotlib import image
 
 from jarvisperf.report import markdown, terminal, text, write_reports
 from jarvisperf.report.findings import Findings, findings_of
+from jarvisperf.report.findings import run_of as model_run_of
 from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
+from jarvisperf.report.merging import merged
 from jarvisperf.report.plots import PlotsReport, pairs_of
 from jarvisperf.report.table import short_names, summary_line, table_rows
 from jarvisperf.runs.model import Benchmark
@@ -103,7 +105,17 @@ def test_a_twin_that_failed_is_no_pair():
             Benchmark(id="a::z", before="a::gone", metrics={"time": metric(1.0)}),
         )
     )
-    assert [benchmark.before for benchmark in findings.benchmarks] == [None, None, None]
+    assert [row["before/after"] for row in table_rows(findings)] == ["-", "-"]
+    assert pairs_of(findings) == []
+
+
+def test_parts_that_are_joined_pair_what_stood_apart():
+    slow = Benchmark(id="a::slow", metrics={"time": metric(4.0)})
+    fast = Benchmark(id="a::fast", before="a::slow", metrics={"time": metric(1.0)})
+    whole, _ = merged([findings_of(run_of(slow)), findings_of(run_of(fast))])
+    assert [pair.comparison for pair in pairs_of(whole)] == ["4.000x faster"]
+    stored = model_run_of(whole, commit=None)
+    assert findings_of(stored).benchmarks == whole.benchmarks
 
 
 def test_the_summary_counts(findings: Findings):

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from matplotlib import image
 from report.made import HOSTILE, compared, history_of
+from rich.cells import cell_len
 
 from jarvisperf.report import (
     UnwrittenError,
@@ -22,6 +23,7 @@ from jarvisperf.report import (
     markdown,
     open_metrics,
     terminal,
+    text,
     write_reports,
 )
 from jarvisperf.report.bar import ASCII, UNICODE, WIDTH, interval_bar
@@ -63,6 +65,46 @@ def test_any_name_on_any_terminal(name: str, columns: int):
     for unicode in (True, False):
         shown = terminal.render(named(name), colour=False, columns=columns, unicode=unicode)
         assert shown.splitlines()[-1] == summary_line(named(name))
+
+
+@pytest.mark.parametrize("columns", [40, 80, 100, 120, 200])
+@pytest.mark.parametrize("name", ["short", "x" * 300, "漢" * 60])
+def test_the_table_fits_the_terminal(name: str, columns: int):
+    shown = terminal.render(named(name), colour=False, columns=columns).splitlines()
+    table = shown[: shown.index("")]
+    assert max(map(cell_len, table)) <= columns
+    assert "1.200" in "".join(table)
+    assert all(line == line.rstrip() for line in table)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_names_stand_above_their_figures_where_there_is_no_room_beside_them(columns: int):
+    table = terminal.render(named("x" * 300), colour=False, columns=columns).splitlines()
+    figures = next(line for line in table if "1.200" in line)
+    assert figures.split()[:2] == ["time", "1.095"]
+    assert ("▸" in figures) == (columns == 120)
+
+
+def test_a_narrow_terminal_costs_no_figure():
+    shown = terminal.render(compared(1), colour=False, columns=40)
+    figures = "time: regressed, base 1.095 ms, head 1.314 ms, ratio 1.200, 95% interval 1.190 to 1.210, threshold 5.0%"
+    assert figures in " ".join(shown.split())
+
+
+@pytest.mark.parametrize("character", ["\x1b[31m", "\n", "\r", "\x9b1A", "\x07", "\u202e", "\u2028"])
+def test_characters_that_act_on_a_terminal_are_written_out(character: str):
+    findings = named(character)
+    first = msgspec.structs.replace(findings.benchmarks[0], group=f"g{character}", error=f"ValueError: {character}")
+    findings = msgspec.structs.replace(findings, benchmarks=(first, *findings.benchmarks[1:]))
+    written = character.encode("unicode_escape").decode()
+    for shown in (
+        terminal.render(findings, colour=False, columns=120),
+        text.render(findings),
+        "\n".join(github.workflow_commands(findings)),
+    ):
+        assert f"test_a[{written}]" in shown
+        assert f"ValueError: {written}" in shown
+        assert character == "\n" or character not in shown
 
 
 def test_a_bar_shows_the_ratio_between_the_limits():
@@ -124,7 +166,7 @@ def test_the_step_summary_is_appended_where_github_wants_it(tmp_path: Path):
 def test_annotations_stand_at_the_tests_line_and_are_escaped():
     first, second = github.workflow_commands(named("a,b:c%\n"), "sub/")
     assert first.startswith(
-        "::error file=sub/benchmarks/bench_a.py,line=7,title=test_a[a%2Cb%3Ac%25%0A] regressed::time regressed: base"
+        "::error file=sub/benchmarks/bench_a.py,line=7,title=test_a[a%2Cb%3Ac%25\\n] regressed::time regressed: base"
     )
     assert second.startswith("::warning file=sub/benchmarks/bench_2.py,line=7,")
     assert all("\n" not in line for line in (first, second))
@@ -180,7 +222,7 @@ def test_html_shows_any_name_as_text(name: str):
 def test_every_inline_picture_has_a_text_and_is_well_formed():
     page = html_file.render(compared(10), history_of(compared(10)))
     pictures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
-    assert len(pictures) == 1 + 10 * 3 + 1
+    assert len(pictures) == 3 + 10 * 3 + 1  # those that changed, each one's details, and a profile
     for picture in pictures:
         assert ET.fromstring(picture).get("aria-label")
 

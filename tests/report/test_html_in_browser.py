@@ -67,6 +67,7 @@ def visit(browser: Any, file: Path) -> Iterator[Visit]:
 def test_what_got_slower_is_seen_at_once(visit: Visit):
     heading = visit.page.locator(".verdict-line").inner_text()
     assert heading == "1 of 60 regressed, 1 inconclusive, 1 improved, 57 unchanged; run trusted; 61 s"
+    assert "bad" in visit.page.locator(".verdict-line").get_attribute("class")
     assert visit.page.locator("table.main td.verdict").first.inner_text() == "regressed"
     visit.keep("top")
 
@@ -152,6 +153,38 @@ def test_a_phone_needs_no_scrolling_to_the_side(browser: Any, file: Path):
     visit.page.locator("tr.detail").scroll_into_view_if_needed()
     visit.keep("phone_detail")
     assert visit.complaints == []
+
+
+def test_on_a_phone_the_rows_are_sorted_by_a_list(browser: Any, file: Path):
+    visit = Visit(browser, viewport={"width": 375, "height": 800}, is_mobile=True, has_touch=True)
+    visit.page.goto(file.as_uri())
+    assert not visit.page.locator("table.main > thead").is_visible()
+    first = visit.names()[0]
+    visit.page.get_by_label("Sort by").select_option("ratio")
+    assert visit.page.locator("td[data-label=ratio]").first.inner_text() == "0.800"
+    visit.page.get_by_label("Sort by").select_option(index=0)
+    assert visit.names()[0] == first
+    assert visit.complaints == []
+
+
+def test_what_changed_leads_to_its_benchmark_even_where_a_filter_hides_it(visit: Visit):
+    lines = visit.page.locator(".changes li")
+    assert lines.locator(".words").all_inner_texts() == [
+        "regressed 1.200 (1.190 to 1.210)",
+        "inconclusive 1.050 (1.040 to 1.060)",
+        "improved 0.800 (0.790 to 0.810)",
+    ]
+    visit.page.get_by_label("Filter by name").fill("test_work_40")
+    lines.nth(2).locator("a").click()
+    assert visit.page.locator("tr.detail code").first.inner_text() == "benchmarks/bench_1.py::test_work_1[n=1]"
+    assert visit.page.evaluate("document.activeElement.textContent") == "test_work_1[n=1]"
+
+
+def test_the_page_says_why_before_anything_is_opened(visit: Visit):
+    assert (
+        "work (pkg/core.py:12) explains 100% of the change"
+        in visit.page.locator("section", has_text="Why").inner_text()
+    )
 
 
 def test_a_link_to_a_benchmark_opens_it(browser: Any, file: Path):

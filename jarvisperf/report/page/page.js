@@ -65,10 +65,14 @@
       const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
       return down ? -order : order;
     };
-    const details = new Map(rows.map((row) => [row, detailOf(row)]));
     rows.sort(compare);
+    arrange(rows);
+  };
+
+  const arrange = (order) => {
+    const details = new Map(order.map((row) => [row, detailOf(row)]));
     const fragment = document.createDocumentFragment();
-    for (const row of rows) {
+    for (const row of order) {
       fragment.append(row);
       if (details.get(row)) fragment.append(details.get(row));
     }
@@ -97,10 +101,26 @@
     const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
   });
-  const wanted = location.hash.match(/^#b-(\d+)$/);
-  if (wanted) {
-    const row = rows.find((one) => one.dataset.benchmark === wanted[1]);
-    if (row) { setOpen(row, true); row.scrollIntoView(); }
-  }
+  const ordered = rows.slice();
+  document.getElementById("sort").addEventListener("input", (event) => {
+    const place = event.target.value;
+    if (place !== "") return sort(table.tHead.rows[0].cells[Number(place)]);
+    for (const header of table.tHead.rows[0].cells) header.removeAttribute("aria-sort");
+    arrange(ordered);
+  });
+  const visit = () => {
+    const wanted = location.hash.match(/^#b-(\d+)$/);
+    const row = wanted && rows.find((one) => one.dataset.benchmark === wanted[1]);
+    if (!row) return;
+    if (row.hidden) {
+      for (const field of [search, verdict, metric]) field.value = "";
+      filter();
+    }
+    setOpen(row, true);
+    row.scrollIntoView();
+    row.querySelector("td.name button").focus({ preventScroll: true });
+  };
+  window.addEventListener("hashchange", visit);
   filter();
+  visit();
 })();

@@ -1,0 +1,109 @@
+"""While it measures, a terminal says how far it is; what cannot move its cursor gets nothing of that."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pytest_jarvisperf.progress import Countdown, duration
+
+TESTS = """
+import pytest
+
+def test_plain():
+    pass
+
+def test_one(jarvis_bench):
+    jarvis_bench(sum, range(100))
+
+def test_bad(jarvis_bench):
+    jarvis_bench(lambda: 1 / 0)
+
+@pytest.mark.jarvis_bench(budget=0.04)
+def test_last(jarvis_bench):
+    jarvis_bench(sum, range(100))
+"""
+BENCH = ("--jarvis-bench", "--jarvis-budget=0.02", "-p", "no:asyncio", "-p", "no:cacheprovider")
+
+
+def on_terminal(folder: Path, *words: str, **variables: str) -> str:
+    """Run pytest on a terminal of its own, and give all that it writes there."""
+    main, other = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *BENCH, *words],
+        cwd=folder, stdin=other, stdout=other, stderr=other, env={**os.environ, "TERM": "xterm", **variables},
+    )  # fmt: skip
+    os.close(other)
+    shown = b""
+    while True:
+        try:
+            part = os.read(main, 4096)
+        except OSError:  # Linux says so of a terminal that nobody has open any more
+            part = b""
+        if not part:
+            break
+        shown += part
+    os.close(main)
+    process.wait()
+    return shown.decode()
+
+
+def test_a_terminal_sees_which_benchmark_runs_and_how_long_the_rest_takes(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=TESTS)
+    shown = on_terminal(pytester.path)
+    assert "benchmark 1 of 3, about 0 s left  test_bench.py::test_one" in shown
+    assert "benchmark 3 of 3, about 0 s left  test_bench.py::test_last" in shown
+    # Each text is written a line below and taken away again, before pytest goes on in its own line: one plain test,
+    # "test_bench.py .", and the next character comes in column 16.
+    assert "\n\r\x1b[2K\x1b[1A\x1b[16G" in shown.replace("\r\n\r", "\n\r")
+
+
+def test_a_narrow_terminal_cuts_the_line(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=TESTS)
+    assert "\x1b[2Kbenchmark 1 of 3, a\x1b[1A" in on_terminal(pytester.path, COLUMNS="20")
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [((), {"TERM": "dumb"}), (("-s",), {}), (("-q",), {}), (("--log-cli-level=INFO",), {})],
+    ids=["dumb", "uncaptured", "quiet", "live logs"],
+)
+def test_no_line_where_it_would_be_in_the_way(
+    pytester: pytest.Pytester, words: tuple[str, ...], variables: dict[str, str]
+):
+    pytester.makepyfile(test_bench=TESTS)
+    shown = on_terminal(pytester.path, *words, **variables)
+    assert "s left" not in shown
+    assert "2 benchmarks measured, 1 failed" in shown
+
+
+def test_a_pipe_gets_no_line(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=TESTS)
+    assert "s left" not in pytester.runpytest_subprocess(*BENCH).stdout.str()
+
+
+def test_the_time_left_goes_by_the_pace_of_those_that_measured():
+    now = 0.0
+    countdown = Countdown({"a": 2.0, "b": 2.0, "c": 2.0, "d": 100.0}, clock=lambda: now)
+    assert countdown.begin("a") == "benchmark 1 of 4, about 106 s left  a"
+    now = 4.0
+    countdown.end("a")
+    assert countdown.begin("b") == "benchmark 2 of 4, about 3 min left  b"
+    countdown.end("b", measured=False)
+    assert countdown.begin("c") == "benchmark 3 of 4, about 3 min left  c"
+    now = 8.0
+    countdown.end("c")
+    assert countdown.begin("c") == "benchmark 4 of 4, about 3 min left  c"  # a flaky one, again
+    countdown.end("c")
+    assert countdown.begin("d") == "benchmark 4 of 4, about 3 min left  d"
+    countdown.end("d")
+    assert countdown.begin("late") == "benchmark 4 of 4, about 0 s left  late"
+
+
+def test_long_times_are_minutes():
+    assert [duration(seconds) for seconds in (0.4, 119, 150, 7_200)] == ["0 s", "119 s", "2 min", "120 min"]
