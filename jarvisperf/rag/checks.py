@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+
+_NUMBER: Final = (int, float)  # made once: this is checked at every cached query
 
 
 def whole_number(name: str, value: int) -> int:
@@ -42,7 +44,7 @@ def ttl_seconds(cache_ttl: float) -> float:
         TypeError: It is something else.
         ValueError: It is negative or not a number.
     """
-    if isinstance(cache_ttl, bool) or not isinstance(cache_ttl, int | float):
+    if isinstance(cache_ttl, bool) or not isinstance(cache_ttl, _NUMBER):
         raise TypeError(f"cache_ttl is {cache_ttl!r}: give a number of seconds")
     if not cache_ttl >= 0:
         raise ValueError(f"cache_ttl is {_short(cache_ttl)}: give 0 or more seconds")

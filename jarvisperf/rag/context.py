@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.rag.checks import whole_number
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -33,6 +35,33 @@ def build_context(results: Sequence[SearchResult], most: int | None = None, meas
             return context or _cut(passage, most, measure)
         context = longer
     return context
+
+
+def context_limits(
+    max_chars: int | None, max_tokens: int | None, count_tokens: Callable[[str], int] | None
+) -> tuple[Callable[[Sequence[SearchResult]], str], tuple[str, ...]]:
+    """What makes a context of results within the limits, and the limits as part of a cache key.
+
+    Args:
+        max_chars: How many characters; None: any number.
+        max_tokens: How many tokens; None: any number.
+        count_tokens: Counts them; None: cannot be counted.
+
+    Raises:
+        TypeError: A limit is no whole number.
+        ValueError: Both limits are given, one is below 1, or tokens cannot be counted.
+    """
+    if max_chars is not None and max_tokens is not None:
+        raise ValueError(f"both max_chars ({max_chars}) and max_tokens ({max_tokens}) are given: give one of them")
+    if max_chars is not None:
+        most = whole_number("max_chars", max_chars)
+        return (lambda results: build_context(results, most)), ("characters", hex(most))
+    if max_tokens is not None:
+        limit = whole_number("max_tokens", max_tokens)
+        if count_tokens is None:
+            raise ValueError("max_tokens needs an embedder with the method count_tokens: give max_chars instead")
+        return (lambda results: build_context(results, limit, count_tokens)), ("tokens", hex(limit))
+    return build_context, ()
 
 
 def _distinct(results: Sequence[SearchResult]) -> list[SearchResult]:

@@ -10,13 +10,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.errors import missing_package
-from jarvisperf.rag.store import EVERYTHING
+from jarvisperf.rag.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.rag.generation import State
-    from jarvisperf.rag.store import ChromaStore, Selection
+    from jarvisperf.rag.selection import Selection
+    from jarvisperf.rag.store import ChromaStore
 
 _WORD = re.compile(r"\w+")
 

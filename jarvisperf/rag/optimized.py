@@ -5,48 +5,42 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
+from jarvisperf.rag.answering import Answering
 from jarvisperf.rag.changes import ChangeLog
-from jarvisperf.rag.checks import number_between, ttl_seconds, whole_number
-from jarvisperf.rag.context import build_context
+from jarvisperf.rag.checks import number_between, whole_number
 from jarvisperf.rag.embedder import embedder_for
 from jarvisperf.rag.embedding_cache import EmbeddingCache
 from jarvisperf.rag.keywords import KeywordIndex
 from jarvisperf.rag.places import checked_cache, home_of, vectors_file
-from jarvisperf.rag.query_cache import Answer, AnswerForm, Computed, QueryCache
-from jarvisperf.rag.request import SearchRequest, checked_request
-from jarvisperf.rag.results import AddReport, SearchResult, decode_results, encode_results
-from jarvisperf.rag.retrieval import Results, Retriever
+from jarvisperf.rag.query_cache import QueryCache
+from jarvisperf.rag.retrieval import Retriever
+from jarvisperf.rag.searching import Searching, several
 from jarvisperf.rag.semantic import SemanticTier
 from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
-from jarvisperf.rag.stats import PerformanceStats, QueryStats
+from jarvisperf.rag.stats import QueryStats
 from jarvisperf.rag.store import ChromaStore
 from jarvisperf.rag.texts import check_unicode
 from jarvisperf.rag.twins import async_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
-
-    import numpy as np
-    from numpy.typing import NDArray
+    from collections.abc import Iterable, Mapping
 
     from jarvisperf.rag.embedder import Embedder
-    from jarvisperf.rag.filters import Filter
-    from jarvisperf.rag.generation import Heads, State
+    from jarvisperf.rag.generation import Heads
     from jarvisperf.rag.ingestor import Ingestor
     from jarvisperf.rag.model_options import ModelOptions
     from jarvisperf.rag.query_cache import KeyValueCache
-
-T = TypeVar("T")
+    from jarvisperf.rag.results import AddReport
+    from jarvisperf.rag.stats import PerformanceStats
 
 _WARM_UP_TEXT = "warm up"
 _log = logging.getLogger(__name__)
 
 
-class OptimizedRAG:
+class OptimizedRAG(Searching):
     """Retrieval over one collection of documents.
 
     Making one costs nothing: the model, Chroma and the cache are loaded when they are first needed, and an answer
@@ -103,193 +97,16 @@ class OptimizedRAG:
         self._vectors = None if file is None else EmbeddingCache(file)
         self._changes = ChangeLog(self._cache)
         self._store = ChromaStore(self._home, collection, self._changes, exact=exact)
-        self._embedder = embedder_for(model, model_options)
-        self._made_embedder = self._embedder is not model
+        embedder = embedder_for(model, model_options)
+        self._made_embedder = embedder is not model
         self._stats = QueryStats()
-        self._answers = QueryCache(self._cache, self._changes, self._state)
-        self._retriever = Retriever(self._store, self._embedder, KeywordIndex(self._store, self._state), self._stats)
-        self._semantic = None if threshold is None else SemanticTier(threshold)
         self._counted: tuple[Heads, int] | None = None
-        self._closed = False
-
-    def search(
-        self,
-        query: str,
-        n_results: int = 5,
-        where: Filter | None = None,
-        where_document: Filter | None = None,
-        min_score: float | None = None,
-        *,
-        diversity: float | None = None,
-        hybrid: bool = False,
-    ) -> list[SearchResult]:
-        """Find the passages nearest in meaning to the query, nearest first; all there are if fewer than asked for.
-
-        Args:
-            query: The query.
-            n_results: How many passages, at least 1.
-            where: Chroma's filter on metadata, such as ``{"language": "pt"}``.
-            where_document: Chroma's filter on texts, such as ``{"$contains": "word"}``.
-            min_score: The least cosine similarity, from -1 to 1.
-            diversity: From 0 to 1: prefer passages that differ from each other (maximal marginal relevance).
-            hybrid: Search for the words too (BM25), and join both by reciprocal rank.
-
-        Raises:
-            TypeError: An argument has a type that it cannot have.
-            ValueError: The query is blank, a number is out of range, or Chroma refuses a filter.
-            ModelNotFoundError: No model can be had.
-            MissingPackageError: A package that this needs is not installed.
-            StoreError: The store cannot be opened or does not fit the model.
-        """
-        self._check_open()
-        request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
-        return list(self._timed(lambda: self._searched(request).value))
-
-    def search_cached(
-        self,
-        query: str,
-        n_results: int = 5,
-        where: Filter | None = None,
-        where_document: Filter | None = None,
-        min_score: float | None = None,
-        cache_ttl: float = 600,
-        *,
-        diversity: float | None = None,
-        hybrid: bool = False,
-    ) -> list[SearchResult]:
-        """Like :meth:`search`, from the cache where it has the answer.
-
-        Args:
-            query: The query; the same but for white space and Unicode form is the same query.
-            n_results: As for :meth:`search`.
-            where: As for :meth:`search`.
-            where_document: As for :meth:`search`.
-            min_score: As for :meth:`search`.
-            diversity: As for :meth:`search`.
-            hybrid: As for :meth:`search`.
-            cache_ttl: How many seconds an answer is kept; 0: not at all.
-
-        Raises:
-            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
-        """
-        start = self._stats.clock()
-        call = _plain_call("search", query, n_results, where, where_document, min_score, diversity, hybrid or None)
-        found = self._recalled(call, cache_ttl, start)
-        if found is None:
-            request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
-            found = self._answered("search", request, (), _RESULTS, tuple, cache_ttl, call)
-        return list(found)
-
-    def search_many(
-        self,
-        queries: Iterable[str],
-        n_results: int = 5,
-        where: Filter | None = None,
-        where_document: Filter | None = None,
-        min_score: float | None = None,
-        *,
-        diversity: float | None = None,
-        hybrid: bool = False,
-    ) -> list[list[SearchResult]]:
-        """Search for many queries at once: one batch for the model, one for Chroma.
-
-        Args:
-            queries: The queries.
-            n_results: As for :meth:`search`.
-            where: As for :meth:`search`.
-            where_document: As for :meth:`search`.
-            min_score: As for :meth:`search`.
-            diversity: As for :meth:`search`.
-            hybrid: As for :meth:`search`.
-
-        Returns:
-            For each query, in their order, what :meth:`search` gives.
-
-        Raises:
-            TypeError: One string is given instead of several.
-            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
-        """
-        self._check_open()
-        requests = [
-            checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
-            for query in _several("queries", queries)
-        ]
-        return [list(results) for results in self._retriever.search_many(requests)]
-
-    def generate_context(
-        self,
-        query: str,
-        n_results: int = 3,
-        max_chars: int | None = None,
-        max_tokens: int | None = None,
-        where: Filter | None = None,
-        where_document: Filter | None = None,
-        min_score: float | None = None,
-        *,
-        diversity: float | None = None,
-        hybrid: bool = False,
-    ) -> str:
-        """Build the context for a language model: the nearest passages, numbered, with their sources.
-
-        Args:
-            query: The query.
-            n_results: How many passages at most, at least 1; the same text is told once.
-            max_chars: How many characters the context may have.
-            max_tokens: How many tokens of the embedding model it may have; one limit or the other.
-            where: As for :meth:`search`.
-            where_document: As for :meth:`search`.
-            min_score: As for :meth:`search`.
-            diversity: As for :meth:`search`.
-            hybrid: As for :meth:`search`.
-
-        Raises:
-            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
-        """
-        self._check_open()
-        request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
-        build, _ = self._context_builder(max_chars, max_tokens)
-        return self._timed(lambda: build(self._searched(request).value))
-
-    def generate_context_cached(
-        self,
-        query: str,
-        n_results: int = 3,
-        max_chars: int | None = None,
-        max_tokens: int | None = None,
-        where: Filter | None = None,
-        where_document: Filter | None = None,
-        min_score: float | None = None,
-        cache_ttl: float = 300,
-        *,
-        diversity: float | None = None,
-        hybrid: bool = False,
-    ) -> str:
-        """Like :meth:`generate_context`, from the cache where it has the answer.
-
-        Args:
-            query: The query; the same but for white space and Unicode form is the same query.
-            n_results: As for :meth:`generate_context`.
-            max_chars: As for :meth:`generate_context`.
-            max_tokens: As for :meth:`generate_context`.
-            where: As for :meth:`search`.
-            where_document: As for :meth:`search`.
-            min_score: As for :meth:`search`.
-            diversity: As for :meth:`search`.
-            hybrid: As for :meth:`search`.
-            cache_ttl: How many seconds an answer is kept; 0: not at all.
-
-        Raises:
-            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
-        """
-        start = self._stats.clock()
-        options = (max_chars, max_tokens, where, where_document, min_score, diversity, hybrid or None)
-        call = _plain_call("context", query, n_results, *options)
-        found = self._recalled(call, cache_ttl, start)
-        if found is None:
-            request = checked_request(query, n_results, where, where_document, min_score, diversity, hybrid)
-            build, limits = self._context_builder(max_chars, max_tokens)
-            found = self._answered("context", request, limits, _TEXT, build, cache_ttl, call)
-        return str(found)
+        keywords = KeywordIndex(self._store, self._store.state)
+        retriever = Retriever(self._store, embedder, keywords, self._stats)
+        answers = QueryCache(self._cache, self._changes, self._store.state)
+        semantic = None if threshold is None else SemanticTier(threshold)
+        answering = Answering(self._home, self._store, embedder, retriever, answers, semantic, self._stats)
+        super().__init__(answering, retriever, embedder)
 
     def batch_add_texts(
         self,
@@ -355,7 +172,7 @@ class OptimizedRAG:
             ModelNotFoundError, StoreInUseError, StoreError: As :meth:`batch_add_texts`; they concern all files.
         """
         self._check_open()
-        return self._counted_in(self._ingestor().add_files(_several("paths", paths), show_progress))
+        return self._counted_in(self._ingestor().add_files(several("paths", paths), show_progress))
 
     def delete(self, ids: Iterable[str] | None = None, source: str | os.PathLike[str] | None = None) -> int:
         """Remove passages.
@@ -376,7 +193,7 @@ class OptimizedRAG:
         self._check_open()
         if ids is None and source is None:
             raise ValueError("neither ids nor source is given: say what to delete")
-        wanted = [] if ids is None else list(_several("ids", ids))
+        wanted = [] if ids is None else list(several("ids", ids))
         for key in wanted:
             if not isinstance(key, str):
                 raise TypeError(f"ids has {key!r}: give strings")
@@ -390,26 +207,6 @@ class OptimizedRAG:
         """
         self._check_open()
         return self._store.sources()
-
-    def warm_up_cache(self, queries: Iterable[str], cache_ttl: float = 600) -> int:
-        """Put the answers to these queries into the cache: searches and contexts of the usual number of passages.
-
-        Returns:
-            How many queries the cache now answers.
-
-        Raises:
-            TypeError: One string is given instead of several.
-            TypeError, ValueError, ModelNotFoundError, StoreError: As :meth:`search`.
-        """
-        self._check_open()
-        seconds = ttl_seconds(cache_ttl)
-        build, limits = self._context_builder(None, None)
-        cached = 0
-        for query in _several("queries", queries):
-            search = self._find("search", checked_request(query, 5), (), _RESULTS, tuple, seconds)
-            context = self._find("context", checked_request(query, 3), limits, _TEXT, build, seconds)
-            cached += search.key is not None and context.key is not None
-        return cached
 
     def warm_up(self) -> None:
         """Load everything that a search needs, and search once: Chroma loads its index at the first query.
@@ -462,120 +259,12 @@ class OptimizedRAG:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    asearch = async_twin(search)
-    asearch_cached = async_twin(search_cached)
-    asearch_many = async_twin(search_many)
-    agenerate_context = async_twin(generate_context)
-    agenerate_context_cached = async_twin(generate_context_cached)
     abatch_add_texts = async_twin(batch_add_texts)
     aadd_document_optimized = async_twin(add_document_optimized)
     aadd_documents = async_twin(add_documents)
     adelete = async_twin(delete)
     asources = async_twin(sources)
     awarm_up = async_twin(warm_up)
-    awarm_up_cache = async_twin(warm_up_cache)
-
-    def _recalled(self, call: Hashable, cache_ttl: float, start: float) -> Any:
-        """The answer to a call like one before, where it is in memory and nothing was written since."""
-        self._check_open()
-        ttl_seconds(cache_ttl)
-        model = self._embedder.identity
-        if call is None or model is None:
-            return None
-        recalled = self._answers.recall(call, model, self._home.read_state())
-        if recalled is not None:
-            seconds = self._stats.clock() - start
-            self._stats.count_stage("cache", seconds)
-            self._stats.count_query("memory", seconds, cached_call=True)
-        return recalled
-
-    def _answered(
-        self,
-        kind: str,
-        request: SearchRequest,
-        limits: tuple[str, ...],
-        form: AnswerForm[T],
-        finish: Callable[[Results], T],
-        ttl: float,
-        call: Hashable,
-    ) -> T:
-        start = self._stats.clock()
-        found = self._find(kind, request, limits, form, finish, ttl, call)
-        seconds = self._stats.clock() - start
-        if found.path != "computed":
-            self._stats.count_stage("cache", seconds)
-        self._stats.count_query(found.path, seconds, cached_call=True)
-        return found.value
-
-    def _find(
-        self,
-        kind: str,
-        request: SearchRequest,
-        limits: tuple[str, ...],
-        form: AnswerForm[T],
-        finish: Callable[[Results], T],
-        ttl: float,
-        call: Hashable = None,
-    ) -> Answer[T]:
-        vectors: list[NDArray[np.float32] | None] = []
-
-        def compute() -> Computed[T]:
-            computed = self._searched(request, *vectors)
-            return Computed(finish(computed.value), computed.footprint)
-
-        model = self._embedder.identity
-        if model is None:
-            return Answer(compute().value, "computed", None)
-        question = request.question(kind, model, *limits, exact=self._store.exact)
-        semantic = self._semantic
-        if semantic is None:
-            found = self._answers.answer(question, form, compute, ttl, call)
-        else:
-
-            def alike() -> str | None:
-                vectors.append(self._retriever.embed(request.query))
-                return None if vectors[0] is None else semantic.similar(request.query, vectors[0], asked)
-
-            asked = (kind, model, question.options)
-            found = self._answers.answer(question, form, compute, ttl, None, alike)
-            if found.path == "computed" and found.key is not None and vectors and vectors[0] is not None:
-                semantic.remember(request.query, vectors[0], asked)
-        if found.key is not None:
-            self._stats.note_key(found.key, ttl)
-        return found
-
-    def _searched(self, request: SearchRequest, *vector: NDArray[np.float32] | None) -> Computed[Results]:
-        return self._retriever.search(request, vector[0] if vector else self._retriever.embed(request.query))
-
-    def _timed(self, compute: Callable[[], T]) -> T:
-        start = self._stats.clock()
-        value = compute()
-        self._stats.count_query("computed", self._stats.clock() - start, cached_call=False)
-        return value
-
-    def _context_builder(
-        self, max_chars: int | None, max_tokens: int | None
-    ) -> tuple[Callable[[Results], str], tuple[str, ...]]:
-        """What makes a context of results within the limits, and the limits as part of a cache key."""
-        if max_chars is not None and max_tokens is not None:
-            raise ValueError(f"both max_chars ({max_chars}) and max_tokens ({max_tokens}) are given: give one of them")
-        if max_chars is not None:
-            most = whole_number("max_chars", max_chars)
-            return (lambda results: build_context(results, most)), ("characters", hex(most))
-        if max_tokens is not None:
-            limit = whole_number("max_tokens", max_tokens)
-            count_tokens = getattr(self._embedder, "count_tokens", None)
-            if count_tokens is None:
-                raise ValueError("max_tokens needs an embedder with the method count_tokens: give max_chars instead")
-            return (lambda results: build_context(results, limit, count_tokens)), ("tokens", hex(limit))
-        return build_context, ()
-
-    def _state(self) -> State | None:
-        state = self._home.read_state()
-        if state is None or state.writing:
-            self._store.open()  # resolves what a dead writer left
-            state = self._home.read_state()
-        return state
 
     def _cache(self) -> KeyValueCache:
         if self._given_cache is not None:
@@ -616,32 +305,3 @@ class OptimizedRAG:
             self.warm_up()
         except Exception as error:  # noqa: BLE001 - the next search meets it again and raises it where it is seen
             _log.warning("preloading failed: %s", error)
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise RuntimeError("this OptimizedRAG is closed: make a new one")
-
-
-def _unpack_results(kept: bytes) -> Results:
-    return tuple(decode_results(kept))
-
-
-_RESULTS: AnswerForm[Results] = AnswerForm(encode_results, _unpack_results)
-_TEXT: AnswerForm[str] = AnswerForm(str.encode, bytes.decode)
-
-
-def _plain_call(kind: str, query: object, n_results: object, *options: object) -> Hashable:
-    """What a call is remembered by: those without options alone, for that is how most are made."""
-    for option in options:
-        if option is not None:
-            return None
-    return (kind, query, n_results) if type(query) is str and type(n_results) is int else None
-
-
-def _several(name: str, items: Iterable[T]) -> Iterable[T]:
-    if isinstance(items, str | bytes | os.PathLike):
-        kind = "string" if isinstance(items, str) else type(items).__name__
-        raise TypeError(f"{name} is the {kind} {items!r}: give a list of strings")
-    if not isinstance(items, Iterable):
-        raise TypeError(f"{name} is {items!r}: give a list of strings")
-    return items

@@ -15,7 +15,7 @@ import hashlib
 import threading
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 
 import msgspec
 
@@ -24,12 +24,15 @@ from jarvisperf.rag.survival import Footprint, survives
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable
 
     from jarvisperf.rag.changes import ChangeLog
     from jarvisperf.rag.generation import State
 
 T = TypeVar("T")
+
+PlainCall: TypeAlias = tuple[str, str, int]
+"""What a call without options is remembered by: its kind, the query as it was given, and the number of results."""
 
 KEY_SCHEMA = "3"  # to be raised when the form of keys or of cached answers changes
 _KEY_BYTES = 20
@@ -148,10 +151,10 @@ class QueryCache:
         self._read_state = read_state
         self._wall_clock = wall_clock
         self._remembered: dict[str, _Remembered[Any]] = {}
-        self._keys: dict[Hashable, tuple[str, str, str]] = {}
+        self._keys: dict[PlainCall, tuple[str, str, str]] = {}
         self._lock = threading.Lock()
 
-    def recall(self, call: Hashable, model: str, state: State | None) -> Any:
+    def recall(self, call: PlainCall, model: str, state: State | None) -> Any:
         """The answer to a call that was answered before, where nothing has changed since; else None.
 
         The short way for what is in memory.
@@ -175,7 +178,7 @@ class QueryCache:
         form: AnswerForm[T],
         compute: Callable[[], Computed[T]],
         ttl_seconds: float,
-        call: Hashable = None,
+        call: PlainCall | None = None,
         alike: Callable[[], str | None] | None = None,
     ) -> Answer[T]:
         """Find the answer, or compute it and keep it.
@@ -260,6 +263,11 @@ class QueryCache:
             self._remembered[key] = remembered
             _shorten(self._remembered)
         return remembered
+
+
+def plain_call(kind: str, query: object, n_results: object) -> PlainCall | None:
+    """What a call is remembered by; None where its arguments are not of the usual types."""
+    return (kind, query, n_results) if type(query) is str and type(n_results) is int else None
 
 
 def answer_key(question: Question, collection: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.rag.checks import number_between, whole_number
 from jarvisperf.rag.filters import canonical, checked_filter
 from jarvisperf.rag.query_cache import Question
-from jarvisperf.rag.store import Selection
+from jarvisperf.rag.selection import Selection
 from jarvisperf.rag.texts import normalise_query
 
 if TYPE_CHECKING:

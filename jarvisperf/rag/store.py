@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.exact import nearest_rows
 from jarvisperf.rag.found import Found, Hit, found_in
 from jarvisperf.rag.records import MARK, marked, without_mark
 from jarvisperf.rag.results import AddReport
+from jarvisperf.rag.selection import EVERYTHING, Selection
 from jarvisperf.rag.survival import unit_rows
 
 if TYPE_CHECKING:
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jarvisperf.rag.changes import ChangeLog
-    from jarvisperf.rag.filters import Filter
-    from jarvisperf.rag.generation import Home
+    from jarvisperf.rag.generation import Home, State
     from jarvisperf.rag.records import Record
 
 SPACE = "cosine"
@@ -34,28 +34,6 @@ _NOT_WORTH_COUNTING = 1000  # to ask for more results than there are passages is
 _PAGE = 10_000
 # Chroma asks SQLite for the texts of all that it found in one statement, which takes 32,766 variables.
 _MOST_TEXTS_AT_ONCE = 30_000
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which passages may be found.
-
-    Attributes:
-        where: Chroma's filter on metadata.
-        where_document: Chroma's filter on texts.
-    """
-
-    where: Filter | None = None
-    where_document: Filter | None = None
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """The filters that there are, as arguments for Chroma."""
-        both = {"where": self.where, "where_document": self.where_document}
-        return {name: dict(given) for name, given in both.items() if given is not None}
-
-
-EVERYTHING = Selection()
 
 
 class ChromaStore:
@@ -129,6 +107,14 @@ class ChromaStore:
             if self._collection is not None:
                 self._home.disconnect()
                 self._collection = None
+
+    def state(self) -> State | None:
+        """The state of the collection, made sure where a writer died; None: unknown."""
+        state = self._home.read_state()
+        if state is None or state.writing:
+            self.open()  # resolves what a dead writer left
+            state = self._home.read_state()
+        return state
 
     def count(self) -> int:
         """The number of passages."""
@@ -311,17 +297,7 @@ class ChromaStore:
             return [Found([], n_results) for _ in vectors]
         if rows.shape[1] != vectors.shape[1]:
             raise self._misfit(vectors.shape[1], f"it holds vectors of {rows.shape[1]}")
-        norms = np.maximum(np.linalg.norm(rows, axis=1), np.finfo(np.float32).tiny)
-        orders: list[list[tuple[int, float]]] = []
-        for vector in np.asarray(vectors, dtype=np.float64):
-            length = max(float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-            # Rounded, so that equal vectors are equally far whatever their place in the sum; then the id decides.
-            distances = np.round(1.0 - (rows @ vector) / (norms * length), 9)
-            # All that are as far as the last one, so that the ids can decide.
-            last = np.partition(distances, n_results - 1)[n_results - 1] if n_results < len(keys) else np.inf
-            chosen = np.flatnonzero(distances <= last).tolist()
-            order = sorted(chosen, key=lambda row: (distances[row], keys[row]))[:n_results]
-            orders.append([(row, float(distances[row])) for row in order])
+        orders = nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
         passages = {key: (text or "", without_mark(told)) for key, text, told in self._get(wanted, *_PASSAGE)}
         return [

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from jarvisperf.rag.stats import QueryStats
@@ -80,6 +82,24 @@ def test_the_hit_rate_is_the_part_of_the_cached_calls_that_hit(stats):
         stats.count_query(path, 0.001, cached_call=True)
     computed(stats, 0.001)
     assert summary(stats)["cache_hit_rate"] == 0.75
+
+
+def test_hits_in_memory_are_counted_as_queries_hits_and_times(stats):
+    for milliseconds in range(1, 2501):  # more than are counted together
+        stats.count_recalled(milliseconds / 1000)
+    counted = summary(stats)
+    assert (counted["queries"], counted["cache_hits"], counted["cache_hit_rate"]) == (2500, 2500, 1.0)
+    assert counted["avg_query_time_ms"] == pytest.approx(1250.5)
+    assert counted["paths"]["memory"] == counted["stages"]["cache"]
+    assert counted["paths"]["memory"]["count"] == 2500
+    assert counted["paths"]["memory"]["p50_ms"] == 1250
+
+
+def test_no_hit_in_memory_is_lost_among_threads(stats):
+    with ThreadPoolExecutor(4) as threads:
+        for _ in range(4):
+            threads.submit(lambda: [stats.count_recalled(0.001) for _ in range(5000)])
+    assert summary(stats)["paths"]["memory"]["count"] == summary(stats)["cache_hits"] == 20_000
 
 
 def test_the_cache_size_counts_each_answer_once_until_its_time_runs_out(stats, clock):
