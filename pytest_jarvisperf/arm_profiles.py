@@ -82,27 +82,24 @@ def profile_arms(
         problems.append(f"{len(chosen)} of {len(ids)} benchmarks that regressed were profiled")
     if not chosen:
         return {}, problems
+    # All at a time: within a pair one arm waits for the other, and what other pairs do to both alike cancels.
+    pairs = [_start_pair(places, words, chosen, folder / f"profiles-{number}") for number in range(LAUNCHES)]
     launches = []
-    for _ in range(LAUNCHES):
-        with_base, with_head, new = _launch(places, words, chosen, folder)
-        launches.append((with_base, with_head))
+    for pair in pairs:
+        new: list[str] = []
+        base, head = (_answer(one, len(chosen), new).profiles for one in pair)
+        launches.append((base, head))
         problems += [problem for problem in new if problem not in problems]
-        if not with_head:
-            break
     found = {name: _joined(name, launches) for name in chosen}
     return {name: pair for name, pair in found.items() if pair[1] is not None}, problems
 
 
-def _launch(
-    places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path
-) -> tuple[dict[str, Sliced], dict[str, Sliced], list[str]]:
-    """Profile in a fresh pair of processes; give what base and head say, and what went wrong."""
-    problems: list[str] = []
+def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_Running]:
+    """Start to profile in a fresh pair of processes, which take turns."""
+    folder.mkdir()
     ends = socket.socketpair()
     with ends[0], ends[1]:
-        running = [_started(place, words, ids, folder, end) for place, end in zip(places, ends, strict=True)]
-    base, head = (_answer(one, len(ids), problems).profiles for one in running)
-    return base, head, problems
+        return [_started(place, words, ids, folder, end) for place, end in zip(places, ends, strict=True)]
 
 
 def _joined(
@@ -126,12 +123,11 @@ class _Running(NamedTuple):
 
 
 def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
-    answer, log = (folder / f"profiles-{place.name}.{kind}" for kind in ("json", "log"))
+    answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
     order = Order(
         list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
     )
     command = [sys.executable, "-c", f"from {__name__} import main; main()"]
-    answer.unlink(missing_ok=True)  # of the launch before
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
