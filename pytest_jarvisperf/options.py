@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,7 @@ DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 16
 NEVER_EMPTY = frozenset({"jarvis_against", "jarvis_compare", "jarvis_save"})  # a run without them would look green
 NEED_BENCH = ("against", "compare", "save")
+FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
 
@@ -170,6 +173,30 @@ def settled(config: pytest.Config, options: Options) -> Options:
     if "against" in given:
         return dataclasses.replace(options, compare=None)
     return dataclasses.replace(options, against=None)
+
+
+def check_root_folder(config: pytest.Config) -> None:
+    """Refuse a folder that has misled pytest: it looks for its root folder before it knows this plugin's options.
+
+    So it takes an option's second word that is a path for a place of tests: the project's own configuration is not
+    found, and the root folder is what that place and the project have in common.
+
+    Raises:
+        pytest.UsageError: That has happened; the message says what to write.
+    """
+    here = config.invocation_params.dir
+    words = [str(word) for word in config.invocation_params.args]
+    root = config.rootpath
+    is_found = config.inipath is not None or (root / "setup.py").is_file()
+    for option, word in itertools.pairwise(words):
+        place = Path(os.path.normpath(here / word))
+        if option not in FOLDER_OPTIONS or place.is_relative_to(here) or not place.exists():
+            continue
+        if not here.is_relative_to(root) or (place.is_relative_to(root) and not is_found):
+            raise pytest.UsageError(
+                f"{option} {word}: pytest takes that folder for one of tests, and {root} for its root folder; "
+                f"write {option}={word}"
+            )
 
 
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
-from pytest_jarvisperf.options import add_options, read_options, settled
+from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.record import record_key, start_record
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 
@@ -47,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
         config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
     else:
+        check_root_folder(config)
         options = settled(config, options)
     measuring = MeasuringHarness()
     harness = config.stash.get(harness_key, measuring if options.bench else QuickHarness())

@@ -304,7 +304,8 @@ class WorkerPlugin:
         """Note the files that could not be collected."""
         if report.failed:
             text = str(report.longrepr).strip()
-            self._problems[report.nodeid] = text.splitlines()[-1] if text else "could not be collected"
+            last = text.splitlines()[-1].removeprefix("E ").strip() if text else "could not be collected"
+            self._problems[report.nodeid] = as_text(last)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:

@@ -31,6 +31,10 @@ WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
+WITHOUT_IGNORED = (
+    "this pytest collected it, but an arm has nothing of what git ignores, such as compiled modules: "
+    "--jarvis-arm-install builds each arm's own"
+)
 
 
 class PairedRun:
@@ -123,7 +127,8 @@ class PairedRun:
         for name in list(self._left):
             if name not in in_head.ids:
                 file = name.partition("::")[0]
-                self._tallies[name].end("error", in_head.problems.get(file, "head did not collect it"))
+                problem = in_head.problems.get(file, "it was not collected")
+                self._tallies[name].end("error", f"head: {problem}; {WITHOUT_IGNORED}")
                 del self._left[name]
             elif name not in in_base.ids:
                 self._unforked.add(name)  # its figures are taken once, in the original

@@ -53,7 +53,7 @@ def open_place(url: str | Path, root: Path) -> Place:
         root: What a relative folder begins at.
 
     Raises:
-        StoreError: The URL's scheme is unknown, or a package for it is missing.
+        StoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
     """
     text = str(url)
     if not text.strip():
@@ -61,6 +61,8 @@ def open_place(url: str | Path, root: Path) -> Place:
     if isinstance(url, Path) or "://" not in text:
         return FolderPlace(root / Path(text).expanduser())
     parts = urlsplit(text)
+    if not parts.scheme or (parts.scheme in LOCAL_SCHEMES and not parts.netloc + parts.path):
+        raise StoreError(f"{text!r} names no place, give a folder or a URL like s3://bucket/folder")
     if parts.scheme in LOCAL_SCHEMES:
         return FolderPlace(root / unquote(parts.netloc + parts.path))
     return FsspecPlace(text)
@@ -149,7 +151,7 @@ class FsspecPlace:
         url: The place's top.
 
     Raises:
-        StoreError: The URL's scheme is unknown, or a package for it is missing.
+        StoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
     """
 
     def __init__(self, url: str) -> None:

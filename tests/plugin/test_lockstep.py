@@ -707,3 +707,13 @@ def test_arms_that_want_the_same_port_are_told_how_to_get_along(project: Project
         port = probe.getsockname()[1]
     project.write("conftest.py", f"import pytest\n@pytest.fixture\ndef unused_port(): return {port}")
     project.run().stdout.fnmatch_lines(["*: OSError: * in use; base and head are set up at the same time: *"])
+
+
+def test_what_head_needs_and_git_ignores_is_told_with_what_to_do(project: Project):
+    project.write(".gitignore", "data.bin\nreports/\n__pycache__/\n.pytest_cache/\nrunpytest-*\n")
+    project.write("benchmarks/test_bench.py", "from pathlib import Path\nPath('data.bin').read_bytes()\n" + BENCH)
+    project.commit()
+    project.write("data.bin", "made by a build")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["head: FileNotFoundError: *'data.bin'; * --jarvis-arm-install builds each arm's own"])

@@ -28,6 +28,22 @@ def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
 
 
+@pytest.mark.parametrize("option", ["--jarvis-store", "--jarvis-report"])
+def test_a_folder_that_pytest_takes_for_one_of_tests_is_a_usage_error(
+    pytester: pytest.Pytester, option: str, tmp_path_factory: pytest.TempPathFactory
+):
+    pytester.makeini("[pytest]\n")
+    pytester.makepyfile("def test_it(): pass")
+    elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
+    result = pytester.runpytest_subprocess(option, elsewhere)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        [f"*{option} {elsewhere}: pytest takes that folder for one of tests, *{option}={elsewhere}"]
+    )
+    for words in ([f"{option}={elsewhere}"], ["-c", "tox.ini", option, elsewhere], [option, "."], [option, "../new"]):
+        assert pytester.runpytest_subprocess(*words).ret == 0
+
+
 def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytester):
     pytester.makeini("[pytest]\njarvis_bench = true\njarvis_budget = 0.05\njarvis_report = out")
     pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(lambda: None)")

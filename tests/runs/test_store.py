@@ -323,6 +323,8 @@ def test_a_run_that_nothing_can_keep_is_an_error_of_one_line(tmp_path: Path):
     [
         ("nothing://bucket", "nothing://bucket cannot be opened: ValueError: Protocol not known: nothing"),
         ("  ", "an empty name is no place for runs"),
+        ("file://", "'file://' names no place"),
+        ("://", "'://' names no place"),
     ],
 )
 def test_a_url_that_cannot_be_is_refused_when_the_store_is_opened(url: str, message: str):
