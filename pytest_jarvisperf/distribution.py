@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,7 +55,7 @@ class BenchmarksAfterwards:
         benchmarks = [item for item in session.items if record_key in item.stash]
         session.items[:] = benchmarks
         session.testscollected = distributed + len(benchmarks)
-        for item, following in zip(benchmarks, [*benchmarks[1:], None], strict=True):
+        for item, following in itertools.zip_longest(benchmarks, benchmarks[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)

@@ -273,6 +273,7 @@ class LockstepSession:
                 "pytest": words,
                 "packages": list(arms.layout.packages),
                 "repository": str(self._repository.root),
+                "filters": list(self._config.getini("filterwarnings")),
             },
             thresholds={item.nodeid: self._limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,

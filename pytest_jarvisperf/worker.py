@@ -44,7 +44,8 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     Args:
         arm: The nursery's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
-            come from the arm's checkout; ``repository``: the working tree, from which nothing may come.
+            come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
+            the lines of pytest's ``filterwarnings``.
     """
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     plugin = WorkerPlugin(
@@ -56,7 +57,24 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
-    return int(pytest.main([*args["pytest"], f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin]))
+    words = [*args["pytest"], *_known_filters(args.get("filters", []))]
+    return int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin]))
+
+
+def _known_filters(filters: Sequence[str]) -> list[str]:
+    """Leave out the filters of warnings that this arm's code does not have: pytest would not start with them."""
+    known = [line for line in filters if _is_known(line)]
+    return [] if len(known) == len(filters) else ["-o", "filterwarnings=" + "\n".join(known)]
+
+
+def _is_known(line: str) -> bool:
+    from _pytest.config import parse_warning_filter
+
+    try:
+        parse_warning_filter(line, escape=False)
+    except pytest.UsageError:
+        return False
+    return True
 
 
 class Conversation:

@@ -65,6 +65,14 @@ def test_a_session_of_benchmarks_only_measures_them(pytester: pytest.Pytester):
     assert (pytester.path / "out" / "report.json").exists()
 
 
+def test_a_session_without_benchmarks_is_not_green_and_says_so(pytester: pytest.Pytester):
+    pytester.makepyfile("def test_functional(): pass")
+    result = pytester.runpytest_subprocess(*BENCH, "-n", "2")
+    result.assert_outcomes(passed=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["jarvisperf: no benchmark was measured, *"])
+
+
 def test_without_measuring_benchmarks_are_ordinary_tests_of_the_workers(pytester: pytest.Pytester):
     pytester.makepyfile(TESTS)
     result = pytester.runpytest_subprocess("-p", "no:asyncio", "-n", "2")

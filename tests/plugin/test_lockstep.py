@@ -717,3 +717,22 @@ def test_what_head_needs_and_git_ignores_is_told_with_what_to_do(project: Projec
     result = project.run()
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["head: FileNotFoundError: *'data.bin'; * --jarvis-arm-install builds each arm's own"])
+
+
+def test_a_filter_of_warnings_that_the_base_does_not_know_is_heads_alone(project: Project):
+    project.write("pytest.ini", "[pytest]\nfilterwarnings =\n    error\n    ignore::pkg.NewWarning\n")
+    project.write("pkg/__init__.py", WORK + "\nclass NewWarning(UserWarning): pass\n")
+    project.write(
+        "benchmarks/test_bench.py",
+        """
+        import pkg, warnings
+
+        def test_work(jarvis_bench):
+            if hasattr(pkg, "NewWarning"):
+                warnings.warn("WARNED", pkg.NewWarning)
+            jarvis_bench(pkg.work, 500)
+        """.replace("\n        ", "\n"),
+    )
+    result = project.run()
+    assert result.ret == 0, result.stdout.str()
+    assert project.report["verdicts"]["test_work"]["time"] in {"unchanged", "inconclusive"}
