@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from jarvisperf.gate import nursery, protocol
+from pytest_jarvisperf.editable import move_editable_installations
 from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
 
@@ -47,6 +48,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``.
     """
+    move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     plugin = WorkerPlugin(
         conversation,
