@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import importlib.util
 import os
@@ -17,7 +18,6 @@ from jarvisperf.cli.common import OK, add_command
 from jarvisperf.report import units
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Mapping
 
     from jarvisperf.bench.noise import Noise
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 State = Literal["works", "absent", "broken"]
 BUSY_LOAD_SHARE = 0.5
+LONGEST_SECONDS = 600
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -46,9 +47,19 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf doctor",
         "jarvisperf doctor --seconds 20 --json",
     )
-    doctor.add_argument("--seconds", type=float, default=4.0, help="how long to measure (4)")
+    doctor.add_argument("--seconds", type=_seconds, default=4.0, help="how long to measure, at most 600 (4)")
     doctor.add_argument("--quick", action="store_true", help="do not load Chroma and the model, which takes seconds")
     doctor.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= LONGEST_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give seconds above 0, at most {LONGEST_SECONDS}")
+    return seconds
 
 
 def _doctor(words: argparse.Namespace) -> int:

@@ -93,12 +93,19 @@ def _read(words: argparse.Namespace) -> History:
         entries = [entry for entry in entries if entry.name == newest.name]
     if not words.any_machine:
         entries = [entry for entry in entries if entry.fingerprint == newest.fingerprint]
-    return read_history(store, entries, metric=words.metric)
+    history = read_history(store, entries, metric=words.metric)
+    if words.metric and not history.series:
+        raise LookupError(
+            f"no benchmark of these runs has the metric {words.metric!r}; usual are time, memory, startup"
+        )
+    return history
 
 
 def _chosen(history: History, wanted: str | None) -> list[Series]:
     if wanted is None:
         return list(history.all_series())
+    if not wanted:
+        raise LookupError("BENCHMARK is empty, as from a variable that is not set; leave it out for all")
     matching = [wanted] if wanted in history.series else [name for name in history.series if wanted in name]
     if not matching:
         raise LookupError(f"no benchmark of these runs has {wanted!r} in its id")
@@ -110,7 +117,8 @@ def _chosen(history: History, wanted: str | None) -> list[Series]:
 
 def _overview(chosen: list[Series], history: History) -> list[str]:
     count = len(history.occasions)
-    first = f"{len(history.series)} benchmarks in {count} run{'' if count == 1 else 's'}"
+    benchmarks = f"{len(history.series)} benchmark{'' if len(history.series) == 1 else 's'}"
+    first = f"{benchmarks} in {count} run{'' if count == 1 else 's'}"
     found = [(series, change) for series in chosen for change in series.changes]
     if not found:
         return [f"{first}: no change found"]

@@ -24,7 +24,9 @@ DEFAULT_TOP = 20
 PROFILE_SECONDS = 1.0
 LONGEST_CALIBRATION_SECONDS = 0.02
 SLICES = 60
+FEWEST_SLICES = 16
 MOST_SLICES = 1_000
+LONGEST_FACTOR = 4  # times the time asked for, where calls are so long that there would be too few slices
 
 
 class Slices(NamedTuple):
@@ -111,7 +113,10 @@ def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextMa
     iterations = fixed or 1
     while (taken := target.sample(iterations)) < LONGEST_CALIBRATION_SECONDS and not fixed and iterations < 1 << 30:
         iterations *= 2
-    whole = seconds / taken if taken > 0 else 1.0  # how many such samples there is time for
-    if fixed or whole < SLICES:
-        return Slices(max(min(round(whole), MOST_SLICES), 1), iterations, turn)
-    return Slices(SLICES, max(round(iterations * whole / SLICES), 1), turn)
+    taken = max(taken, 1e-9)
+    whole = seconds / taken  # how many such samples there is time for
+    if not fixed and whole >= SLICES:
+        return Slices(SLICES, max(round(iterations * whole / SLICES), 1), turn)
+    # On a busy machine a call takes many times as long, and too few slices tell nothing.
+    fewest = min(FEWEST_SLICES, LONGEST_FACTOR * whole)
+    return Slices(max(round(min(max(whole, fewest), MOST_SLICES)), 1), iterations, turn)

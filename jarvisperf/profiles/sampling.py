@@ -23,7 +23,7 @@ from jarvisperf.profiles.pairing import Sliced, function_key
 from jarvisperf.profiles.places import Places, without_launchpad
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from jarvisperf.bench.targets import Target
@@ -34,6 +34,8 @@ INTERVAL_SECONDS = 0.0005
 KEPT_SHARE = 0.75
 IDLE_SHARE = 0.05
 IDLE_TRIALS = 5
+SLOWDOWN_TRIALS = 3
+LARGEST_SLOWDOWN = 10.0
 # How pyinstrument writes a frame: function, file and first line with a zero byte between, then attributes with a
 # byte 1 in front of each; the attribute that begins with "l" holds the line that ran.
 _FIELD, _ATTRIBUTE, _LINE = "\x00", "\x01", "l"
@@ -62,7 +64,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
     places = Places(roots)
     taken: list[list[_Look]] = []
     waits = _waits(target, slices.iterations)
-    slowdown = _slowdown(target, slices.iterations, places)
+    slowdown = _slowdown(target, slices.iterations, places, waits=waits)
     if target.fixed_iterations:
         number, iterations = max(1, round(slices.number / slowdown)), slices.iterations
     else:
@@ -99,15 +101,22 @@ def _waits(target: Target, iterations: int) -> bool:
     return least > IDLE_SHARE
 
 
-def _slowdown(target: Target, iterations: int, places: Places) -> float:
-    """Tell how many times as long calls take under the profiler, which reads its clock at every call inside them."""
+def _slowdown(target: Target, iterations: int, places: Places, *, waits: bool) -> float:
+    """Tell how many times as long calls take under the profiler, which reads its clock at every call inside them.
+
+    The best of several trials counts: where others take the processor in the middle of one, it tells nothing.
+    """
     few = target.fixed_iterations or max(1, iterations // 20)
-    start = time.perf_counter()
-    target.sample(few)
-    plain = time.perf_counter()
-    _slice(target, few, places)
-    profiled = time.perf_counter()
-    return max(1.0, (profiled - plain) / max(plain - start, 1e-9))
+    clock = time.perf_counter if waits else time.process_time
+    plain = min(_timed(lambda: target.sample(few), clock) for _ in range(SLOWDOWN_TRIALS))
+    profiled = min(_timed(lambda: _slice(target, few, places), clock) for _ in range(SLOWDOWN_TRIALS))
+    return min(max(1.0, profiled / max(plain, 1e-9)), LARGEST_SLOWDOWN)
+
+
+def _timed(act: Callable[[], object], clock: Callable[[], float]) -> float:
+    start = clock()
+    act()
+    return clock() - start
 
 
 def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:

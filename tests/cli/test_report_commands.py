@@ -140,7 +140,7 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
         store.save(run(1e-3 * (1.4 if day > 14 else 1) * (1 + day % 3 / 1000), day), "main")
     assert main(["history"]) == 0
     shown = capsys.readouterr().out
-    assert "1 benchmarks in 28 runs: 1 change" in shown
+    assert "1 benchmark in 28 runs: 1 change" in shown
     assert "2026-01-15 00:00" in shown
     assert main(["history", "test_a", "--plot", "plot.svg", "--metric", "time"]) == 0
     assert "<- +40% since here" in capsys.readouterr().out
@@ -160,6 +160,8 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
         (["history", "--name", "other"], "holds no such runs"),
+        (["history", "--metric", "speed"], "no benchmark of these runs has the metric 'speed'"),
+        (["history", ""], "BENCHMARK is empty"),
         (["history", "--plot", "x.gif", "test_a"], "give a file that ends in .svg or .png"),
         (["report", "main", "--out", "bad.json"], "bad.json"),
         (["init", "nowhere"], "nowhere is no folder"),
@@ -176,6 +178,16 @@ def test_what_goes_wrong_is_one_line_and_status_1(
     assert len(errors) == 1
     assert errors[0].startswith("jarvisperf: ")
     assert message in errors[0]
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "601", "long"])
+def test_a_time_that_is_not_allowed_is_told_before_anything_is_measured(
+    seconds: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as stop:
+        main(["doctor", f"--seconds={seconds}"])
+    assert stop.value.code == 2
+    assert f"{seconds!r} is not allowed, give seconds above 0, at most 600" in capsys.readouterr().err
 
 
 def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.CaptureFixture[str]):
