@@ -66,8 +66,13 @@ def take_apart(value: object) -> tuple[Header, bytes]:
     raise UnencodableError(f"object of type {type(value).__qualname__}")
 
 
-def put_together(header: Any, data: memoryview) -> object:
+def put_together(header: Any, data: memoryview, *, in_place: bool = False) -> object:
     """Make the array or scalar again, in memory of its own that may be written to.
+
+    Args:
+        header: What ``take_apart`` gave.
+        data: The memory.
+        in_place: This memory is given to the array; it can be written to, and nobody else has it.
 
     Raises:
         ValueError: The header does not fit the memory (checked before anything is allocated), or names a dtype with
@@ -85,7 +90,7 @@ def put_together(header: Any, data: memoryview) -> object:
     if count * dtype.itemsize != data.nbytes:
         raise ValueError(f"{data.nbytes} bytes of memory for {count} items of {dtype.itemsize} bytes")
     # The memory is copied as it is: numpy's own copy would leave the padding of structured dtypes to chance.
-    array = np.ndarray(shape, dtype, buffer=bytearray(data), order="F" if order == "F" else "C")
+    array = np.ndarray(shape, dtype, buffer=data if in_place else bytearray(data), order="F" if order == "F" else "C")
     return array[()] if order == _SCALAR else array
 
 
@@ -110,7 +115,7 @@ def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
 
 
 def from_layout(payload: memoryview) -> object:
-    """Make the array of a layout, in memory of its own.
+    """Make the array of a layout; what can be written to was received for this caller alone, and so need not be copied.
 
     Raises:
         ValueError: The bytes are no layout, or have changed.
@@ -120,7 +125,7 @@ def from_layout(payload: memoryview) -> object:
     memory = payload[memory_start:]
     if _check(payload[_START_BYTES:memory_start], memory) != int.from_bytes(payload[4:_START_BYTES], "big"):
         raise ValueError("bytes of an array have changed")
-    return put_together(msgspec.msgpack.decode(payload[_START_BYTES:end]), memory)
+    return put_together(msgspec.msgpack.decode(payload[_START_BYTES:end]), memory, in_place=not memory.readonly)
 
 
 def private_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jarvisperf.cache.messages import from_bytes
+from jarvisperf.cache.messages import from_bytes, is_from
 from jarvisperf.cache.pattern import KeyPattern
 from jarvisperf.cache.subscription import Subscription
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import random
 
     from jarvisperf.cache.core import Core
+    from jarvisperf.cache.redis_link import Subscribed
     from jarvisperf.cache.redis_tier import RedisStore
     from jarvisperf.cache.remote import RemoteTier
 
@@ -62,11 +63,9 @@ class Coherence:
         self._core.is_tuned_in = False
         self._core.forget_memory()
 
-    def open_pubsub(self) -> Any:
+    def subscribe(self, silence_seconds: float) -> Subscribed:
         """Connect and subscribe."""
-        pubsub = self._store.link.pubsub()
-        pubsub.subscribe(self._store.channel)
-        return pubsub
+        return self._store.link.subscribe(self._store.channel, silence_seconds)
 
     def tuned_in(self) -> None:
         """From now on every message is heard; before, some may have been missed."""
@@ -76,11 +75,11 @@ class Coherence:
 
     def heard(self, blob: bytes) -> None:
         """Take a message."""
+        if is_from(self._store.sender, blob):
+            return
         message = from_bytes(blob)
         if message is None:
             self._core.forget_memory()
-            return
-        if message.sender == self._store.sender:
             return
         core = self._core
         core.versions.observe(message.version)

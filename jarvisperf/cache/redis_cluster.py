@@ -8,12 +8,13 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError
 
-from jarvisperf.cache.redis_link import Deadline, ServerLink
+from jarvisperf.cache.redis_link import ServerLink
+from jarvisperf.cache.redis_parser import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from jarvisperf.cache.redis_link import Command
+    from jarvisperf.cache.redis_link import Command, Subscribed
 
 
 _GET = b"local found = redis.pcall('GET', KEYS[1]); if type(found) == 'string' then return found end return false"
@@ -67,10 +68,10 @@ class ClusterLink:
         for node in self._known().get_primaries():
             yield from self._link_to(node.host, node.port).scan(glob)
 
-    def pubsub(self) -> Any:
-        """Give redis-py's object for subscriptions; what is published reaches every server of a cluster."""
+    def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
+        """Subscribe; what is published reaches every server of a cluster."""
         node = self._known().get_primaries()[0]
-        return self._link_to(node.host, node.port).pubsub()
+        return self._link_to(node.host, node.port).subscribe(channel, silence_seconds)
 
     def open(self) -> None:
         """Find out how the cluster is made up now, and whether each of its servers answers."""

@@ -13,7 +13,8 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from jarvisperf.cache.redis_cluster import ClusterLink
-from jarvisperf.cache.redis_link import DeadlineParser, ServerLink
+from jarvisperf.cache.redis_link import ServerLink
+from jarvisperf.cache.redis_parser import DeadlineParser
 from jarvisperf.cache.redis_url import check_redis_url, fault_in_client, parts_of_deployment, without_password
 
 if TYPE_CHECKING:

@@ -1,21 +1,19 @@
 """Connections to one Redis server: commands in one round trip each, and an end to every call.
 
-The client's own ``execute_command`` costs about as much again as the server; here a command is packed, sent and read
-by the client's connection and nothing is around it. Timeouts of sockets bound one read, not a call: a server that
-sends a byte now and then could keep a caller for ever, so a call has a deadline that its reads share.
+The client's own ``execute_command`` costs about as much again as the server; here a command is packed by hiredis, sent
+by the client's connection and read by ``redis_parser.py``, and nothing is around it.
 """
 
 from __future__ import annotations
 
 import os
-import threading
-import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
-from redis._parsers import _HiredisParser  # the only place where a deadline can be kept
-from redis.utils import SENTINEL
+from hiredis import pack_command
+
+from jarvisperf.cache.redis_parser import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +23,43 @@ if TYPE_CHECKING:
 SCAN_BATCH = 1000
 _MOST_IDLE_CONNECTIONS = 32
 _LOST = (redis.ConnectionError, OSError)
+
+
+class Subscribed:
+    """A connection on which a channel is heard.
+
+    redis-py's object for subscriptions takes a tenth of a millisecond for a message, and every writer would pay for
+    that: it hears its own.
+
+    Args:
+        connection: It is used for nothing else.
+        channel: The channel.
+        silence_seconds: ``next`` waits no longer than that.
+    """
+
+    def __init__(self, connection: Any, channel: bytes, silence_seconds: float) -> None:
+        self._connection = connection
+        self._send("SUBSCRIBE", channel)
+        connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
+
+    def next(self) -> tuple[bytes, bytes] | None:
+        """Give the kind (``subscribe``, ``message`` or ``pong``) and what it says; None: nothing has come."""
+        try:
+            kind, *_, said = self._connection._parser.reply()  # noqa: SLF001 - as below
+        except redis.TimeoutError:
+            return None
+        return kind, said
+
+    def ping(self) -> None:
+        """Ask whether the connection is alive."""
+        self._send("PING")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+    def _send(self, *command: Any) -> None:
+        self._connection.send_packed_command((pack_command(command),), check_health=False)
 
 
 class Link(Protocol):
@@ -45,62 +80,14 @@ class Link(Protocol):
     def scan(self, glob: bytes) -> Iterator[list[bytes]]:
         """Give the names that match, in batches; a name may come twice."""
 
-    def pubsub(self) -> Any:
-        """Give redis-py's object for subscriptions, on a connection of its own."""
+    def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
+        """Subscribe, on a connection of its own."""
 
     def open(self) -> None:
         """Find out whether the server answers, with a new connection."""
 
     def close(self) -> None:
         """Close the connections."""
-
-
-class _Call(threading.local):
-    """The call that this thread is in."""
-
-    deadline = 0.0
-
-
-_call = _Call()
-
-
-class Deadline:
-    """The time that a call may take, reads and retries included; the outermost counts.
-
-    Args:
-        seconds: From now.
-    """
-
-    __slots__ = ("_is_outermost", "_seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        self._is_outermost = not _call.deadline
-        if self._is_outermost:
-            _call.deadline = time.monotonic() + self._seconds
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_outermost:
-            _call.deadline = 0.0
-
-
-def _left_seconds() -> float:
-    # Where this thread had to wait for its turn, the reply may be there already: that is still worth a look.
-    return max(_call.deadline - time.monotonic(), 0.001)
-
-
-class DeadlineParser(_HiredisParser):
-    """Reads replies, but not beyond the deadline of the call."""
-
-    def read_from_socket(self, timeout: Any = SENTINEL, raise_on_timeout: bool = True) -> Any:
-        """Read what has come, waiting no longer than the socket's timeout or what is left of the call."""
-        if _call.deadline:
-            left = _left_seconds()
-            of_socket = self._socket_timeout
-            timeout = min(left, of_socket) if of_socket else left
-        return super().read_from_socket(timeout, raise_on_timeout)  # type: ignore[no-untyped-call] # private
 
 
 class ServerLink:
@@ -142,9 +129,9 @@ class ServerLink:
             if not int(cursor):
                 return
 
-    def pubsub(self) -> Any:
-        """Give redis-py's object for subscriptions."""
-        return redis.Redis(connection_pool=self._pool).pubsub(ignore_subscribe_messages=False)
+    def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
+        """Subscribe, on a connection of its own."""
+        return Subscribed(self._new(), channel, silence_seconds)
 
     def open(self) -> None:
         """Find out whether the server answers, with a new connection."""
@@ -185,29 +172,16 @@ class ServerLink:
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
-            if one is not None:
-                connection.send_packed_command(connection.pack_command(*one), check_health=False)
-                reply = connection.read_response(disable_decoding=True)
-            elif many is not None:
-                connection.send_packed_command(connection.pack_commands(many), check_health=False)
-                reply = [_reply(connection) for _ in many]
-        except redis.ResponseError:
-            self._idle.append(connection)
-            raise
+            packed = pack_command(one) if one is not None else b"".join(map(pack_command, many or ()))
+            connection.send_packed_command((packed,), check_health=False)
+            read = connection._parser.reply  # noqa: SLF001 - around it the connection does what only others need
+            replies = [read() for _ in many or (one,)]
         except BaseException:
             # Unread replies would be taken for those of the next call.
             connection.disconnect()
             raise
         self._idle.append(connection)
-        if many is not None:
-            for each in reply:
-                if isinstance(each, redis.ResponseError):
-                    raise each
-        return reply
-
-
-def _reply(connection: Any) -> Any:
-    try:
-        return connection.read_response(disable_decoding=True)
-    except redis.ResponseError as error:
-        return error
+        for each in replies:
+            if isinstance(each, redis.ResponseError):
+                raise each
+        return replies[0] if one is not None else replies

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import random
+
+    from jarvisperf.cache.redis_link import Subscribed
 
 _LISTEN_SECONDS = 0.5
 _SILENT_ROUNDS = 4  # after half of them a ping is sent
@@ -28,7 +30,7 @@ class Listener(Protocol):
 
     usable: threading.Event
 
-    def open_pubsub(self) -> Any:
+    def subscribe(self, silence_seconds: float) -> Subscribed:
         """Connect and subscribe; raises one of ``failures`` if that cannot be done."""
 
     def heard(self, blob: bytes) -> None:
@@ -82,33 +84,37 @@ def _listen_once(listener_of: weakref.ref[Listener], stop: threading.Event) -> N
     if listener is None:
         return
     failures = listener.failures
-    pubsub: Any = None
+    channel: Subscribed | None = None
     try:
-        pubsub = listener.open_pubsub()
+        channel = listener.subscribe(_LISTEN_SECONDS)
         del listener  # it may be forgotten while nothing comes
-        _hear(pubsub, listener_of, stop)
+        _hear(channel, listener_of, stop)
     except failures as error:
         listener = listener_of()
         if listener is not None and not stop.is_set():
             listener.lost(error)
     finally:
-        if pubsub is not None:
-            pubsub.close()
+        if channel is not None:
+            channel.close()
 
 
-def _hear(pubsub: Any, listener_of: weakref.ref[Listener], stop: threading.Event) -> None:
+def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: threading.Event) -> None:
     silent = 0
     while not stop.is_set():
-        message = pubsub.get_message(timeout=_LISTEN_SECONDS)
+        heard = channel.next()
         listener = listener_of()
         if listener is None:
             return
-        silent = silent + 1 if message is None else 0
-        if silent == _SILENT_ROUNDS // 2:
-            pubsub.ping()
-        elif silent >= _SILENT_ROUNDS:
-            raise TimeoutError("Redis does not answer on the channel of messages")
-        elif message is not None and message["type"] == "subscribe":
+        if heard is None:
+            silent += 1
+            if silent == _SILENT_ROUNDS // 2:
+                channel.ping()
+            elif silent >= _SILENT_ROUNDS:
+                raise TimeoutError("Redis does not answer on the channel of messages")
+            continue
+        silent = 0
+        kind, said = heard
+        if kind == b"message":
+            listener.heard(said)
+        elif kind == b"subscribe":
             listener.tuned_in()
-        elif message is not None and message["type"] == "message":
-            listener.heard(message["data"])

@@ -118,3 +118,18 @@ def test_a_url_is_a_str():
 )
 def test_a_password_is_not_shown(url, shown):
     assert without_password(url) == shown
+
+
+@pytest.mark.parametrize("memory_items", [0, 10])
+def test_a_large_array_from_redis_is_the_callers_own(make_cache, real_redis, memory_items):
+    numpy = pytest.importorskip("numpy")
+    cache = make_cache(real_redis.url, None, memory_items=memory_items)
+    array = numpy.arange(2**17, dtype="f4").reshape(2, -1)
+    cache.set("k", array)
+    for _ in range(2):
+        cache._core.memory.clear()
+        for _ in range(2):
+            found = cache.get("k")
+            assert numpy.array_equal(found, array)
+            assert found.flags.writeable
+            found += 1
