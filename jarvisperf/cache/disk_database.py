@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import threading
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ import diskcache
 from diskcache.core import METADATA, MODE_BINARY, MODE_RAW, UNKNOWN
 
 from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.forks import tell_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,13 +27,14 @@ if TYPE_CHECKING:
 BUSY_SECONDS: Final = 0.25
 BATCH: Final = 500
 
+_LEAST_FILE_BYTES: Final = 2**15
 # All that a database left by somebody else could otherwise choose.
 SETTINGS: Final = {
     "statistics": 0,  # with them every read would be a write
     "tag_index": 0,
     "eviction_policy": "least-recently-stored",  # the only one that does not write on reads
     "cull_limit": 10,
-    "disk_min_file_size": 2**15,
+    "disk_min_file_size": _LEAST_FILE_BYTES,
     "disk_pickle_protocol": 0,
     "sqlite_auto_vacuum": 1,
     "sqlite_journal_mode": "wal",
@@ -48,6 +51,11 @@ _MOST_ROUNDS: Final = 32
 
 _GET: Final = (
     "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
+)
+# A value that is in a file is replaced another way, for its file has to go.
+_REPLACE: Final = (
+    "UPDATE Cache SET store_time = ?, expire_time = ?, access_time = ?, access_count = 0, tag = NULL, size = 0,"
+    " mode = ?, value = ? WHERE key = ? AND raw = 1 AND filename IS NULL"
 )
 
 
@@ -110,6 +118,8 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
     def __init__(self, place: str, most_bytes: int) -> None:
         super().__init__(place, timeout=BUSY_SECONDS, disk=BytesDisk, size_limit=most_bytes, **SETTINGS)
         self.evictions = 0
+        self._cursors = threading.local()  # the way through ``_con`` asks for the process's number, which takes a while
+        tell_when_forked(self, Database._forget_cursors)
         self._most_bytes = most_bytes
         self._written_bytes = 0
         self._writes = _LOOK_AFTER_WRITES - 1  # the first looks, for some processes write no more than once
@@ -138,16 +148,25 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
             raise OSError(f"not a cache database: it has a setting {key!r}")
         return super().reset(key, *args, **kwargs)
 
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._cursors = threading.local()
+        super().close()
+
     def read_one(self, name: bytes) -> bytes | None:
         """Give the bytes of a name.
 
         Raises:
             CorruptEntryError: The row is none that this class wrote.
         """
-        rows = self._con.execute(_GET, (name, time.time())).fetchall()
-        if not rows:
+        try:
+            cursor = self._cursors.one
+        except AttributeError:
+            cursor = self._cursors.one = self._con.cursor()
+        row = cursor.execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
+        if row is None:
             return None
-        ((mode, filename, value),) = rows
+        mode, filename, value = row
         if mode == MODE_RAW and filename is None and type(value) is bytes:
             return value
         try:
@@ -176,6 +195,8 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
 
     def write(self, rows: Sequence[Row]) -> None:
         """Write rows in one transaction, and make room for them."""
+        if len(rows) == 1 and self._has_replaced(rows[0]):
+            return
         stored = [self._disk.store(row.blob, False, key=row.name) for row in rows]
         try:
             with self._transact() as (sql, cleanup):
@@ -183,7 +204,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
                     self._write_row(sql, cleanup, row, columns)
                 self._written_bytes += sum(len(row.blob) for row in rows)
                 self._writes += len(rows)
-                if self._writes >= _LOOK_AFTER_WRITES or self._written_bytes >= self._most_bytes * _LOOK_AFTER_SHARE:
+                if self._is_room_due(self._writes, self._written_bytes):
                     self._writes = self._written_bytes = 0
                     self._make_room(sql, cleanup)
         except BaseException:
@@ -227,6 +248,30 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         """Count rows and bytes of the whole folder, as diskcache reckons them."""
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count), self._used_bytes(self._sql)
+
+    def _forget_cursors(self) -> None:
+        self._cursors = threading.local()
+
+    def _has_replaced(self, row: Row) -> bool:
+        """Replace a row in one statement, where that is all there is to do; whether it was."""
+        if (
+            self._tagged
+            or row.tags
+            or len(row.blob) >= _LEAST_FILE_BYTES
+            or self._txn_id is not None
+            or self._is_room_due(self._writes + 1, self._written_bytes + len(row.blob))
+        ):
+            return False
+        now = time.time()
+        replacing = self._con.execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
+        if not replacing.rowcount:
+            return False
+        self._writes += 1
+        self._written_bytes += len(row.blob)
+        return True
+
+    def _is_room_due(self, writes: int, written_bytes: int) -> bool:
+        return writes >= _LOOK_AFTER_WRITES or written_bytes >= self._most_bytes * _LOOK_AFTER_SHARE
 
     def _write_row(
         self, sql: Any, cleanup: Callable[[object], None], row: Row, columns: tuple[int, int, str | None, object]

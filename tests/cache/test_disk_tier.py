@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import resource
@@ -464,3 +465,25 @@ def test_what_the_cve_does_to_diskcache_itself_is_what_these_tests_guard_against
         rows(tmp_path / "plain", "UPDATE Cache SET mode = 4, value = ?", pickle.dumps(_RunsWhenUnpickled(trap)))
         plain.get("k")
     assert trap.exists()
+
+
+def test_a_value_set_again_is_as_young_as_a_new_one(store, folder):
+    for key in ("a", "b", "a"):
+        store.put(key, b"value", 60)
+    assert rows(folder, "SELECT key FROM Cache ORDER BY store_time") == [(b"n:b",), (b"n:a",)]
+
+
+def test_a_value_set_again_lives_as_long_as_was_said_last(store, folder):
+    store.put("a", b"value", 60)
+    store.put("a", b"value", 6000)
+    ((left,),) = rows(folder, "SELECT expire_time - store_time FROM Cache")
+    assert left == pytest.approx(6000, abs=30)
+    store.put("a", b"value", math.inf)
+    assert rows(folder, "SELECT expire_time FROM Cache") == [(None,)]
+
+
+def test_a_read_leaves_nothing_locked(store, folder):
+    store.put("a", b"value", 60)
+    store.get("a")
+    # With a reader in between, the log could not be emptied.
+    assert rows(folder, "PRAGMA wal_checkpoint(TRUNCATE)") == [(0, 0, 0)]
