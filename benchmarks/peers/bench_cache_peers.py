@@ -24,7 +24,7 @@ PEERS = ("cachetools", "dogpile.cache", "cashews", "aiocache", "diskcache", "red
 SECTIONS = ("memory", "decorator", "redis", "disk", "threads", "dead", "replay")
 
 
-def rows(sections: set[str], port: int, folder: Path, requests: int) -> Iterator[Row]:
+def rows(sections: set[str], port: int, folder: Path, requests: int, outcomes: Path | None) -> Iterator[Row]:
     """Measure section after section."""
     from benchmarks.peers import one_call
 
@@ -41,9 +41,9 @@ def rows(sections: set[str], port: int, folder: Path, requests: int) -> Iterator
     if "dead" in sections:
         yield from one_call.dead_redis_rows(folder)
     if "replay" in sections:
-        from benchmarks.peers.replay import replay_rows
+        from benchmarks.peers.replay import replay_rows, stored
 
-        yield from replay_rows(port, requests)
+        yield from replay_rows(port, requests, stored(outcomes, requests) if outcomes else {})
 
 
 def report(found: list[Row], isolation: str) -> str:
@@ -75,11 +75,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="write the results there too")
     parser.add_argument("--requests", type=int, default=200_000, help="of the replay")
+    parser.add_argument("--outcomes", type=Path, help="of replays that were done before; see benchmarks.peers.replay")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="sections to measure")
     words = parser.parse_args()
     found: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, redis_server() as port:
-        for row in rows(set(words.only), port, Path(folder), words.requests):
+        for row in rows(set(words.only), port, Path(folder), words.requests, words.outcomes):
             print(" | ".join(row.cells()), flush=True)  # noqa: T201 - the rows are the result
             found.append(row)
         isolation = one_call.isolation_costs()

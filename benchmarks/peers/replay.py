@@ -2,15 +2,22 @@
 
 The peers know coroutines only; this cache is replayed with 64 threads, too. Each meets the same requests and an empty
 Redis, whose own count of GETs is taken.
+
+A peer may take many minutes. ``python -m benchmarks.peers.replay CONTENDER… --outcomes FILE`` replays some contenders
+and keeps what came out; ``bench_cache_peers --outcomes FILE`` takes that over instead of replaying them again.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import json
+import sys
 import threading
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import redis
@@ -19,10 +26,11 @@ from aiocache.serializers import JsonSerializer
 from cashews import Cache as Cashews
 
 from benchmarks.peers.rows import Row
+from benchmarks.peers.servers import redis_server
 from jarvisperf.cache import SmartCache, cached
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 KEYS = 100_000
 THREADS = 64
@@ -167,23 +175,64 @@ def aiocache_by_coroutines(port: int, keys: list[str]) -> Outcome:
     return _measured(port, source, lambda: asyncio.run(replay()))
 
 
-def replay_rows(port: int, count: int) -> Iterator[Row]:
-    """Replay on all and compare."""
+OURS: Final = {"threads": f"{THREADS} threads", "coroutines": f"{COROUTINES:,} coroutines"}
+PEERS: Final = {"cashews": "cashews (lock=True)", "aiocache": "aiocache (cached_stampede)"}
+_REPLAYS: Final[dict[str, Callable[[int, list[str]], Outcome]]] = {
+    "threads": ours_by_threads,
+    "coroutines": ours_by_coroutines,
+    "cashews": cashews_by_coroutines,
+    "aiocache": aiocache_by_coroutines,
+}
+
+
+def replay(port: int, count: int, contenders: Iterable[str] = tuple(_REPLAYS)) -> dict[str, Outcome]:
+    """Replay on contenders, one after the other; gives what each took, by its name."""
     keys = requests(count)
-    ours = {
-        f"{THREADS} threads": ours_by_threads(port, keys),
-        f"{COROUTINES:,} coroutines": ours_by_coroutines(port, keys),
-    }
-    peers = {
-        "cashews (lock=True)": cashews_by_coroutines(port, keys),
-        "aiocache (cached_stampede)": aiocache_by_coroutines(port, keys),
-    }
-    for how, mine in ours.items():
-        for name, theirs in peers.items():
+    return {name: _REPLAYS[name](port, keys) for name in contenders}
+
+
+def stored(file: Path, count: int) -> dict[str, Outcome]:
+    """Read the outcomes of so many requests that are kept in a file; empty where it does not exist."""
+    by_count = json.loads(file.read_text()) if file.exists() else {}
+    return {name: Outcome(**fields) for name, fields in by_count.get(str(count), {}).items()}
+
+
+def store(file: Path, count: int, outcomes: dict[str, Outcome]) -> None:
+    """Keep outcomes in a file, beside those that are there."""
+    by_count = json.loads(file.read_text()) if file.exists() else {}
+    by_count.setdefault(str(count), {}).update({name: asdict(outcome) for name, outcome in outcomes.items()})
+    file.write_text(json.dumps(by_count, indent=1))
+
+
+def replay_rows(port: int, count: int, outcomes: dict[str, Outcome]) -> Iterator[Row]:
+    """Compare all, after a replay on those of which there is no outcome yet."""
+    outcomes = outcomes | replay(port, count, [name for name in _REPLAYS if name not in outcomes])
+    for our_name, how in OURS.items():
+        for peer_name, peer in PEERS.items():
+            mine, theirs = outcomes[our_name], outcomes[peer_name]
             worst = max(
                 mine.seconds / theirs.seconds,
                 mine.loads / max(1, theirs.loads),
                 mine.redis_gets / max(1, theirs.redis_gets),
             )
             operation = f"replay of {count:,} requests, {how} (worst of time, loads, GETs)"
-            yield Row(operation, str(mine), f"{name}, {COROUTINES:,} coroutines", str(theirs), worst, at_most=1.0)
+            yield Row(operation, str(mine), f"{peer}, {COROUTINES:,} coroutines", str(theirs), worst, at_most=1.0)
+
+
+def main() -> int:
+    """Replay the contenders that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("contenders", nargs="+", choices=tuple(_REPLAYS))
+    parser.add_argument("--outcomes", type=Path, required=True, help="keep what came out there")
+    parser.add_argument("--requests", type=int, default=200_000)
+    words = parser.parse_args()
+    for name in words.contenders:
+        with redis_server() as port:
+            outcomes = replay(port, words.requests, [name])
+        store(words.outcomes, words.requests, outcomes)
+        print(f"{name}: {outcomes[name]}", flush=True)  # noqa: T201 - it is the result
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
