@@ -39,9 +39,9 @@ from __future__ import annotations
 import enum
 import hmac
 import struct
-import zlib
 from hashlib import blake2b
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
 
@@ -55,13 +55,15 @@ _START: Final = MAGIC + bytes([VERSION])
 _CHECKSUM: Final = struct.Struct(">L")
 _CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
+_read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
 _KEY_START: Final = _CHECKED_FROM + _HEADER.size
 _TAG_LENGTH: Final = struct.Struct(">H")
 _ALIGNMENT_BYTES: Final = 16
 _SHORT_BYTES: Final = 2048
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
-_CODECS: Final = frozenset({MESSAGEPACK, ARRAY, PICKLE})
+_FLAGS_BY_CODEC: Final = {MESSAGEPACK: 0, ARRAY: _CHECKS_ITSELF, PICKLE: 0}
+"""Without that of the MAC."""
 
 _FIRST_START: Final = MAGIC + b"\x01"
 _FIRST_HEADER: Final = struct.Struct(">3sBBBddQLQ")
@@ -80,6 +82,10 @@ class Envelope(NamedTuple):
     tags: tuple[str, ...]
     codec: int
     payload: bytes | memoryview
+
+
+Fields = tuple[float, float, float, int, int, float, tuple[str, ...], int, "bytes | memoryview"]
+"""Those of ``Envelope``."""
 
 
 class Flaw(enum.Enum):
@@ -158,10 +164,10 @@ def seal(
         generation,
     )
     before = header + key + tail + bytes(-(_KEY_START + len(key) + len(tail)) % _ALIGNMENT_BYTES)
-    checksum = zlib.crc32(before)
+    checksum = crc32(before)
     if not checks_itself:
         for part in encoded.parts:
-            checksum = zlib.crc32(part, checksum)
+            checksum = crc32(part, checksum)
     parts = (_START + _CHECKSUM.pack(checksum) + before, *encoded.parts)
     if secret is None:
         return b"".join(parts)
@@ -171,9 +177,7 @@ def seal(
     return b"".join((*parts, mac.digest()))
 
 
-def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
-    blob: bytes, key: bytes, secret: bytes | None = None
-) -> Envelope | Flaw:
+def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | Flaw:
     """Read an envelope; whatever is not exactly one for this key is a flaw, never an exception.
 
     Args:
@@ -181,53 +185,75 @@ def unseal(  # noqa: C901, PLR0911 - one way out for each flaw
         key: The key as it is stored.
         secret: What ``mac_key`` made; with it nothing is read before the MAC is right.
     """
+    fields = unsealed_fields(blob, key, secret)
+    return Envelope(*fields) if isinstance(fields, tuple) else fields
+
+
+def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
+    blob: bytes, key: bytes, secret: bytes | None
+) -> Fields | Flaw:
+    """Do what ``unseal`` does, for those who read many: without a name for each field, which takes a while to make."""
     end = len(blob)
+    mac_flag = 0
     if secret is not None:
         end -= _MAC_BYTES
-        if end < 0:
-            return Flaw.TRUNCATED
-        mac = blake2b(memoryview(blob)[:end], key=secret, digest_size=_MAC_BYTES).digest()
-        if not hmac.compare_digest(mac, blob[end:]):
-            return Flaw.WRONG_MAC
-    start = blob[:4]
-    if start != _START:
-        return _unseal_first(blob, key) if start == _FIRST_START and secret is None else _not_ours(start)
+        if not _is_by_holder_of(secret, blob, end):
+            return Flaw.TRUNCATED if end < 0 else Flaw.WRONG_MAC
+        mac_flag = _WITH_MAC
     if end < _KEY_START:
-        return Flaw.TRUNCATED
+        return _unseal_other(blob, key, secret)
     (
-        version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
-        compute_seconds, generation,
-    ) = _HEADER.unpack_from(blob, _CHECKED_FROM)  # fmt: skip
+        start, checksum, version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry,
+        stale_until, compute_seconds, generation,
+    ) = _read_header(blob)  # fmt: skip
+    if start != _START:
+        return _unseal_other(blob, key, secret)
     tail_start = _KEY_START + key_bytes
     tail_end = tail_start + tail_bytes
     payload_start = tail_end + -tail_end % _ALIGNMENT_BYTES
     if payload_start + payload_bytes != end:
         return Flaw.WRONG_LENGTH
-    checks_itself = codec == ARRAY
-    if flags != (_WITH_MAC if secret else 0) | (_CHECKS_ITSELF if checks_itself else 0) or codec not in _CODECS:
+    flags_of_codec = _FLAGS_BY_CODEC.get(codec, -1)
+    if flags != flags_of_codec | mac_flag:
         return Flaw.WRONG_FIELDS
     # Of a short blob a copy costs less than a view of it.
     view = blob if end < _SHORT_BYTES else memoryview(blob)
-    checked = view[_CHECKED_FROM : payload_start if checks_itself else end]
-    if zlib.crc32(checked) != int.from_bytes(blob[len(_START) : _CHECKED_FROM], "big"):
+    if crc32(view[_CHECKED_FROM : payload_start if flags_of_codec else end]) != checksum:
         return Flaw.WRONG_CHECKSUM
     if blob[_KEY_START:tail_start] != key:
         return Flaw.WRONG_KEY
     # Not where one of them is not a number.
     if not (stale_until >= expiry >= created and compute_seconds >= 0.0):
         return Flaw.WRONG_TIMES
-    tags = _tags(blob[tail_start:tail_end], tag_count) if tag_count or tail_bytes else ()
-    if tags is None:
-        return Flaw.WRONG_FIELDS
-    payload = view[payload_start:end]
-    return Envelope(created, expiry, stale_until, generation, version, compute_seconds, tags, codec, payload)
+    tags: tuple[str, ...] = ()
+    if tag_count or tail_bytes:
+        found = _tags(blob[tail_start:tail_end], tag_count)
+        if found is None:
+            return Flaw.WRONG_FIELDS
+        tags = found
+    return created, expiry, stale_until, generation, version, compute_seconds, tags, codec, view[payload_start:end]
+
+
+def _is_by_holder_of(secret: bytes, blob: bytes, end: int) -> bool:
+    if end < 0:
+        return False
+    mac = blake2b(memoryview(blob)[:end], key=secret, digest_size=_MAC_BYTES).digest()
+    return hmac.compare_digest(mac, blob[end:])
+
+
+def _unseal_other(blob: bytes, key: bytes, secret: bytes | None) -> Fields | Flaw:
+    """Read what has no header of the newest layout."""
+    start = blob[: len(_START)]
+    if start == _START:
+        return Flaw.TRUNCATED
+    return _unseal_first(blob, key) if start == _FIRST_START and secret is None else _not_ours(start)
 
 
 def _not_ours(start: bytes) -> Flaw:
     return Flaw.NOT_OURS if len(start) == len(_START) else Flaw.TRUNCATED
 
 
-def _unseal_first(blob: bytes, key: bytes) -> Envelope | Flaw:  # noqa: PLR0911 - one way out for each flaw
+def _unseal_first(blob: bytes, key: bytes) -> Fields | Flaw:  # noqa: PLR0911 - one way out for each flaw
     if len(blob) < _FIRST_KEY_START:
         return Flaw.TRUNCATED
     _, _, codec, zero, created, expiry, generation, key_bytes, payload_bytes = _FIRST_HEADER.unpack_from(blob)
@@ -235,7 +261,7 @@ def _unseal_first(blob: bytes, key: bytes) -> Envelope | Flaw:  # noqa: PLR0911 
     if payload_start + payload_bytes != len(blob):
         return Flaw.WRONG_LENGTH
     view = memoryview(blob)
-    checksum = zlib.crc32(view[_FIRST_KEY_START:], zlib.crc32(view[: _FIRST_HEADER.size]))
+    checksum = crc32(view[_FIRST_KEY_START:], crc32(view[: _FIRST_HEADER.size]))
     if checksum != _CHECKSUM.unpack_from(blob, _FIRST_HEADER.size)[0]:
         return Flaw.WRONG_CHECKSUM
     if view[_FIRST_KEY_START:payload_start] != key:
@@ -244,7 +270,7 @@ def _unseal_first(blob: bytes, key: bytes) -> Envelope | Flaw:  # noqa: PLR0911 
         return Flaw.WRONG_FIELDS
     if not expiry >= created:
         return Flaw.WRONG_TIMES
-    return Envelope(created, expiry, expiry, generation, 0, 0.0, (), codec, view[payload_start:])
+    return created, expiry, expiry, generation, 0, 0.0, (), codec, view[payload_start:]
 
 
 def _tag_bytes(tag: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 SEPARATOR: Final = ":"
 _LONGEST_TAG_BYTES: Final = 1000
@@ -33,7 +33,15 @@ class Names:
 
     def name(self, key: str) -> bytes:
         """Give the name of a key (or of the start of one)."""
-        return self.prefix + _encoded(key)
+        return self.prefix + key.encode("utf-8", "surrogatepass")
+
+    def names(self, keys: Sequence[str]) -> list[bytes]:
+        """Give the names of several keys."""
+        prefix = self.prefix
+        try:
+            return [prefix + key for key in map(str.encode, keys)]
+        except UnicodeEncodeError:
+            return [self.name(key) for key in keys]
 
     def key(self, name: bytes) -> str | None:
         """Give the key of a name; None: no key of this namespace has it."""
@@ -72,7 +80,11 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
     """
     if isinstance(keys, str):
         raise TypeError(f"keys is the str {keys!r}: give several keys, such as [{keys!r}]")
-    return [checked_key(key) for key in keys]
+    found = list(keys)
+    if not {str}.issuperset(map(type, found)) or "" in found:  # only then one after the other
+        for key in found:
+            checked_key(key)
+    return found
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:

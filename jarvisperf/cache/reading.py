@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cache.encoded import UNREADABLE, Encoded
 from jarvisperf.cache.entry import LOOK_AGAIN_SECONDS
-from jarvisperf.cache.envelope import Envelope, seal, unseal
-from jarvisperf.cache.expiry import remaining_seconds
+from jarvisperf.cache.envelope import Envelope, Fields, seal, unseal, unsealed_fields
 from jarvisperf.cache.found import Found, Life
 from jarvisperf.cache.isolation import Held
 from jarvisperf.cache.marks import is_mark
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
     from jarvisperf.cache.remote import RemoteTier
 
 
+Opened = tuple[object, int, float, float, Fields]
+"""A value, its version, the seconds until it expires and until it may not even be served stale, and its envelope."""
+
+
 class Reading(Tiers):
     """The reads of a cache."""
 
@@ -35,7 +38,7 @@ class Reading(Tiers):
             key: The key.
             stale: An expired value is wanted too, if it may be served stale and there is no fresh one.
         """
-        entry = self.memory.live(key)
+        entry = self.memory.live(key) if self.memory.entries else None
         if entry is None:
             found = self._below(key, stale=stale)
         else:
@@ -56,43 +59,62 @@ class Reading(Tiers):
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
         """Look for several keys: one round trip for all that memory lacks."""
         found: dict[str, object] = {}
-        missing: list[str] = []
-        for key in dict.fromkeys(keys):
-            entry = self.memory.live(key)
-            known = entry and self._in_memory(entry, self.memory.now())
-            if known:
-                found[key] = known.value
-            else:
-                missing.append(key)
-        states = {key: self.stripes.of(key).state() for key in missing}
-        buried: set[str] = set()
-        old_versions: dict[str, int] = {}
-        for tier in self.lower:
-            wanted = [key for key in missing if key not in found and key not in buried]
-            blobs = tier.read_many(wanted)
-            for key in wanted:
-                blob = blobs.get(key)
-                if blob is not None and is_mark(blob):
-                    buried.add(key)
-                    blob = None
-                old = old_versions.get(key, 0)
-                took = None if blob is None else self._take(tier, key, blob, states[key], old_version=old, stale=False)
-                if took is None:
-                    tier.misses += 1
-                    old_versions[key] = self._version_in(key, blob)
-                else:
-                    tier.hits += 1
-                    found[key] = took.value
-        for key in missing:
-            if key not in found:
-                entry = self.memory.live(key)
-                unchecked = entry and self._unchecked(entry, self.memory.now(), stale=False)
-                if unchecked:
-                    found[key] = unchecked.value
-                    continue
-                self.misses += 1
-            self.memory_misses += 1
+        wanted = list(dict.fromkeys(keys))
+        in_memory = self.memory.entries
+        missing = [key for key in wanted if not self._find_in_memory(key, found)] if in_memory else wanted
+        self.memory_misses += len(missing)
+        if missing:
+            self._look_below_for_many(missing, found)
+        if len(found) < len(wanted):
+            self._look_again(missing, found)
         return found
+
+    def _look_below_for_many(self, missing: list[str], found: dict[str, object]) -> None:
+        states = {key: self.stripes.of(key).state() for key in missing} if self._copies_upward else {}
+        old_versions: dict[str, int] = {}
+        newest = 0
+        for tier in self.lower:
+            blobs = tier.read_many(missing)
+            now = self._wall_clock()
+            left: list[str] = []
+            hits = 0
+            for key, name in zip(missing, self.names.names(missing), strict=True):
+                blob = blobs.get(key)
+                if blob is None:
+                    left.append(key)
+                    continue
+                old_version = old_versions.get(key, 0) if old_versions else 0
+                opened = self._open(tier, key, name, blob, now, old_version, False)
+                if opened is not None:
+                    hits += 1
+                    found[key], version, _, _, _ = opened
+                    if version > newest:  # noqa: PLR1730 - a call of max takes five times as long
+                        newest = version
+                    if states:
+                        self._copy_upward(tier, key, opened, states[key], old_version)
+                elif not is_mark(blob):
+                    old_versions[key] = self._version_in(key, blob)
+                    left.append(key)
+                # else: deleted or being computed; what the disk has is not to be trusted
+            tier.hits += hits
+            tier.misses += len(missing) - hits
+            missing = left
+            if not missing:
+                break
+        self.versions.observe(newest)
+
+    def _look_again(self, missing: list[str], found: dict[str, object]) -> None:
+        """Serve from memory what nobody below has, as far as that is allowed."""
+        for key in missing:
+            if key in found:
+                continue
+            entry = self.memory.live(key)
+            unchecked = entry and self._unchecked(entry, self.memory.now(), stale=False)
+            if unchecked:
+                found[key] = unchecked.value
+                self.memory_misses -= 1
+            else:
+                self.misses += 1
 
     def in_memory(self, key: str, *, stale: bool = False) -> Found | None:
         """Look for a key in memory only, and count nothing but a hit."""
@@ -137,83 +159,96 @@ class Reading(Tiers):
         value = entry.value if entry.thaw is None else entry.thaw(entry.value)
         return Found(value, entry.deadline - now, entry.stale_until - now, entry.version, entry.compute_seconds, held)
 
+    def _find_in_memory(self, key: str, found: dict[str, object]) -> bool:
+        entry = self.memory.live(key)
+        known = entry and self._in_memory(entry, self.memory.now())
+        if not known:
+            return False
+        found[key] = known.value
+        return True
+
     def _below(self, key: str, *, stale: bool) -> Found | None:
         state = self.stripes.of(key).state()
+        name = self.names.name(key)
         old_version = 0
         stale_one: Found | None = None
         for tier in self.lower:
             blob = tier.read(key)
-            if blob is not None and is_mark(blob):
+            if blob is None:
                 tier.misses += 1
-                break  # deleted or being computed: what the disk has is not to be trusted
-            found = None if blob is None else self._take(tier, key, blob, state, old_version=old_version, stale=stale)
-            if found is not None and found.seconds > 0:
+                continue
+            opened = self._open(tier, key, name, blob, self._wall_clock(), old_version, stale)
+            if opened is None:
+                tier.misses += 1
+                if is_mark(blob):
+                    break  # deleted or being computed: what the disk has is not to be trusted
+                if tier is self.remote:
+                    old_version = self._version_in(key, blob)
+                continue
+            value, version, seconds, stale_seconds, (_, _, _, _, _, compute_seconds, _, _, _) = opened
+            self.versions.observe(version)
+            held = self._copy_upward(tier, key, opened, state, old_version) if self._copies_upward else None
+            found = Found(value, seconds, stale_seconds, version, compute_seconds, held)
+            if seconds > 0:
                 tier.hits += 1
                 return found
             tier.misses += 1
             stale_one = stale_one or found
-            if blob is not None and tier is self.remote and found is None:
-                old_version = self._version_in(key, blob)
         return stale_one
 
     def _version_in(self, key: str, blob: bytes | None) -> int:
         envelope = None if blob is None else unseal(blob, self.names.name(key), self._secret)
         return envelope.version if isinstance(envelope, Envelope) else 0
 
-    def _take(
-        self, tier: GuardedTier, key: str, blob: bytes, state: tuple[int, int], *, old_version: int, stale: bool
-    ) -> Found | None:
-        envelope = unseal(blob, self.names.name(key), self._secret)
-        if not isinstance(envelope, Envelope):
-            tier.reject(key)
+    def _open(
+        self, tier: GuardedTier, key: str, name: bytes, blob: bytes, now: float, old_version: int, stale: bool
+    ) -> Opened | None:
+        """Give what a blob holds, if it may be served."""
+        fields = unsealed_fields(blob, name, self._secret)
+        if not isinstance(fields, tuple):
+            if not is_mark(blob):
+                tier.reject(key)
             return None
-        if envelope.version < old_version:
+        created, expiry, stale_until, generation, version, _, _, codec, payload = fields
+        if version < old_version:
             return None  # Redis has a later one, which has expired; the disk could not be told of it
-        now = self._wall_clock()
-        seconds = remaining_seconds(envelope.created, envelope.expiry, now)
-        stale_seconds = seconds
-        if envelope.stale_until != envelope.expiry:
-            stale_seconds = remaining_seconds(envelope.created, envelope.stale_until, now)
+        # A clock that was set back must not prolong a life.
+        start = now if now > created else created  # noqa: FURB136 - as above
+        seconds, stale_seconds = expiry - start, stale_until - start
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
             return None
-        if not self._is_of_this_generation(envelope):
+        remote = self.remote
+        if remote is not None and generation != remote.generation and not self._is_of_this_generation(generation):
             return None
-        value = self._codec.decode(envelope.codec, envelope.payload)
+        value = self._codec.decode(codec, payload)
         if value is UNREADABLE:
             tier.reject(key)
             return None
-        self.versions.observe(envelope.version)
-        held = None
-        if self.memory.holds_any or (tier is not self.lower[0] and self.lower[0].available):
-            encoded = Encoded(envelope.codec, (envelope.payload,))
-            stale_for = 0.0 if seconds == math.inf else stale_seconds - seconds  # infinity less infinity is no number
-            life = Life(seconds, stale_for, envelope.tags, envelope.compute_seconds)
-            held = self._held(value, encoded) if self.memory.holds_any else None
-            self._copy_upward(tier, key, envelope, encoded, held, life, state, old_version)
-        return Found(value, seconds, stale_seconds, envelope.version, envelope.compute_seconds, held)
+        return value, version, seconds, stale_seconds, fields
 
     def _copy_upward(
-        self,
-        tier: GuardedTier,
-        key: str,
-        envelope: Envelope,
-        encoded: Encoded,
-        held: Held | None,
-        life: Life,
-        state: tuple[int, int],
-        old_version: int,
-    ) -> None:
+        self, tier: GuardedTier, key: str, opened: Opened, state: tuple[int, int], old_version: int
+    ) -> Held | None:
+        """Copy what was found, unless the key was changed meanwhile; gives what memory holds of it."""
+        value, version, seconds, stale_seconds, fields = opened
+        remote = None if tier is self.remote else self.remote
+        if not self.memory.holds_any and (remote is None or not remote.available):
+            return None
+        envelope = Envelope(*fields)
+        encoded = Encoded(envelope.codec, (envelope.payload,))
+        stale_for = 0.0 if seconds == math.inf else stale_seconds - seconds  # infinity less infinity is no number
+        life = Life(seconds, stale_for, envelope.tags, envelope.compute_seconds)
+        held = self._held(value, encoded) if self.memory.holds_any else None
         stripe = self.stripes.of(key)
         with stripe.lock:
             if stripe.state() != state:
-                return
-            if tier is self.disk and self.remote is not None and not self._promote(
-                self.remote, key, envelope, encoded, life, old_version
-            ):  # fmt: skip
-                return
+                return held
+            if remote is not None and not self._promote(remote, key, envelope, encoded, life, old_version):
+                return held
             if held is not None:
-                self._hold(key, held, life, envelope.version)
+                self._hold(key, held, life, version)
         self._unhold_if_changed(stripe, state, key)
+        return held
 
     def _promote(
         self, remote: RemoteTier, key: str, envelope: Envelope, encoded: Encoded, life: Life, old_version: int

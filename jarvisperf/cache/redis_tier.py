@@ -112,7 +112,7 @@ class RedisStore:
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Give what is held for those of the keys that are."""
-        found = self.link.get_many([self._names.name(key) for key in keys])
+        found = self.link.get_many(self._names.names(keys))
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:

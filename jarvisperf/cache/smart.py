@@ -113,8 +113,9 @@ class SmartCache:
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)
         entries = self._core.memory.entries
-        vars(self)["get"] = make_reader(entries, clock, self._find)
-        vars(self)["get_from_memory"] = make_reader(entries, clock, self._find_in_memory)
+        if self._core.memory.holds_any:
+            vars(self)["get"] = make_reader(entries, clock, self._find)
+            vars(self)["get_from_memory"] = make_reader(entries, clock, self._find_in_memory)
         self._flights = Flights()
         self._closed = False
         self._close_lock = threading.Lock()
@@ -406,7 +407,9 @@ class SmartCache:
         self.close()
 
     def _find(self, key: str, default: object) -> object:
-        found = self._open_core(checked_key(key)).look(key)
+        if type(key) is not str or not key:
+            checked_key(key)
+        found = self._open_core().look(key)
         return default if found is None else found.value
 
     def _find_in_memory(self, key: str, default: object) -> object:
@@ -416,7 +419,7 @@ class SmartCache:
     def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
         return Life(checked_ttl(ttl, self._default_seconds), tags=checked_tags(tags) if tags else ())
 
-    def _open_core(self, _key: str = "") -> Core:
+    def _open_core(self) -> Core:
         if self._closed:
             raise RuntimeError("this cache is closed: make a new one")
         if self._coherence is not None:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.codec import Codec
     from jarvisperf.cache.encoded import Encoded
-    from jarvisperf.cache.envelope import Envelope
     from jarvisperf.cache.found import Life
     from jarvisperf.cache.guarded import GuardedTier
     from jarvisperf.cache.isolation import Held
@@ -72,6 +71,8 @@ class Tiers:
         self.misses = self.memory_misses = self.sets = 0
         self.is_tuned_in = False
         self.stripes = Stripes()
+        # Whether there may be a tier above the one in which something is found.
+        self._copies_upward = memory.holds_any or len(self.lower) > 1
         self._fillings = Fillings()
         self._codec = codec
         self._secret = secret
@@ -88,11 +89,11 @@ class Tiers:
         """Whether a miss below means that the key is gone, and not that nobody could be asked."""
         return any(tier.available for tier in self.lower)
 
-    def _is_of_this_generation(self, envelope: Envelope) -> bool:
+    def _is_of_this_generation(self, generation: int) -> bool:
         remote = self.remote
-        if remote is None or envelope.generation == remote.generation:
+        if remote is None or generation == remote.generation:
             return True
-        if not remote.learn_generation(envelope.generation):
+        if not remote.learn_generation(generation):
             return False
         self.forget_memory()
         return True

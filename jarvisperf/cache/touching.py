@@ -39,7 +39,7 @@ class Touching(Tiers):
             if not isinstance(envelope, Envelope):
                 return False
             is_alive = remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0
-            if is_alive and self._is_of_this_generation(envelope):
+            if is_alive and self._is_of_this_generation(envelope.generation):
                 return self._prolong_below(tier, key, blob, envelope, life)
         return None
 

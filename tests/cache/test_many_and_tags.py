@@ -60,6 +60,13 @@ def test_many_are_deleted_together_and_counted(cache):
     assert cache.keys() == ["c"]
 
 
+def test_keys_of_any_characters_are_got_together(cache, forget):
+    values = {"plain": 1, "größer": 2, "lone \ud800": 3, "a:b": 4}
+    cache.set_many(values)
+    forget()
+    assert cache.get_many(values) == values
+
+
 def test_reading_many_counts_each(cache):
     cache.set_many({"a": 1, "b": 2})
     cache.get_many(["a", "b", "c"])
