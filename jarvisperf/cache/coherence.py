@@ -73,14 +73,14 @@ class Coherence:
         self._core.is_tuned_in = True
         self._tuned_in.set()
 
-    def heard(self, blob: bytes) -> None:
-        """Take a message."""
+    def heard(self, blob: bytes) -> bool:
+        """Take a message; whether it was another's."""
         if is_from(self._store.sender, blob):
-            return
+            return False
         message = from_bytes(blob)
         if message is None:
             self._core.forget_memory()
-            return
+            return True
         core = self._core
         core.versions.observe(message.version)
         if self._remote.learn_generation(message.generation) or message.kind == "all":
@@ -93,6 +93,7 @@ class Coherence:
         else:
             self._store.hear_invalidation()
             core.hear_of_invalidation(None, message.names)
+        return True
 
     def lost(self, error: Exception) -> None:
         """Messages may have been missed, and the server is perhaps gone: memory is dropped and a probe finds out."""

@@ -50,6 +50,10 @@ class Subscribed:
             return None
         return kind, said
 
+    def has_more(self) -> bool:
+        """Whether something has come that ``next`` would give at once."""
+        return bool(self._connection._parser.has_data())  # noqa: SLF001 - as below
+
     def ping(self) -> None:
         """Ask whether the connection is alive."""
         self._send("PING")

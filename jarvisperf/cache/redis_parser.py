@@ -82,6 +82,10 @@ class DeadlineParser(_HiredisParser):
             raise redis.ConnectionError(f"not the master any more: {found}")
         return found
 
+    def has_data(self) -> bool:
+        """Whether something was received that is not read yet."""
+        return self._reader is not None and self._reader.has_data()
+
     def read_from_socket(self, timeout: Any = SENTINEL, raise_on_timeout: bool = True) -> Any:
         """Read what has come, waiting no longer than the socket's timeout or what is left of the call."""
         if _call.deadline:

@@ -7,6 +7,7 @@ is back. A connection that is silent is asked whether it is alive.
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _LISTEN_SECONDS = 0.5
 _SILENT_ROUNDS = 4  # after half of them a ping is sent
 _PAUSE_SECONDS = 0.2
+_REST_SECONDS = 0.001
 _LONGEST_GOODBYE_SECONDS = 1.0
 
 
@@ -33,8 +35,8 @@ class Listener(Protocol):
     def subscribe(self, silence_seconds: float) -> Subscribed:
         """Connect and subscribe; raises one of ``failures`` if that cannot be done."""
 
-    def heard(self, blob: bytes) -> None:
-        """Take a message."""
+    def heard(self, blob: bytes) -> bool:
+        """Take a message; whether it was another's."""
 
     def tuned_in(self) -> None:
         """From now on every message is heard."""
@@ -115,6 +117,8 @@ def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: threadi
         silent = 0
         kind, said = heard
         if kind == b"message":
-            listener.heard(said)
+            if not listener.heard(said) and not channel.has_more():
+                # Whoever writes much hears much of its own. It is not to wait for this thread after each write.
+                time.sleep(_REST_SECONDS)
         elif kind == b"subscribe":
             listener.tuned_in()
