@@ -40,10 +40,13 @@ import enum
 import hmac
 import struct
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAGIC: Final = b"JPC"
 VERSION: Final = 2
@@ -232,6 +235,36 @@ def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
             return Flaw.WRONG_FIELDS
         tags = found
     return created, expiry, stale_until, generation, version, compute_seconds, tags, codec, view[payload_start:end]
+
+
+def unsealed_many(blobs: Sequence[bytes], keys: Sequence[bytes], secret: bytes | None) -> list[Fields | Flaw]:
+    """Do for several what ``unsealed_fields`` does for one, faster where nothing is unusual about them."""
+    if secret is not None or not blobs or min(map(len, blobs)) < _KEY_START or max(map(len, blobs)) >= _SHORT_BYTES:
+        return [unsealed_fields(blob, key, secret) for blob, key in zip(blobs, keys, strict=True)]
+    found: list[Fields | Flaw] = []
+    checksums = map(crc32, [blob[_CHECKED_FROM:] for blob in blobs])
+    for blob, key, head, sum_found in zip(blobs, keys, map(_read_header, blobs), checksums, strict=True):
+        (
+            start, checksum, version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry,
+            stale_until, compute_seconds, generation,
+        ) = head  # fmt: skip
+        key_end = _KEY_START + key_bytes
+        payload_start = key_end + -key_end % _ALIGNMENT_BYTES
+        if (
+            sum_found == checksum
+            and start == _START
+            and codec == MESSAGEPACK
+            and not (flags or tag_count or tail_bytes)
+            and payload_start + payload_bytes == len(blob)
+            and blob[_KEY_START:key_end] == key
+            and stale_until >= expiry >= created
+            and compute_seconds >= 0.0
+        ):
+            payload = blob[payload_start:]
+            found.append((created, expiry, stale_until, generation, version, compute_seconds, (), codec, payload))
+        else:
+            found.append(unsealed_fields(blob, key, None))
+    return found
 
 
 def _is_by_holder_of(secret: bytes, blob: bytes, end: int) -> bool:

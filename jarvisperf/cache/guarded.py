@@ -109,7 +109,7 @@ class GuardedTier:
 
     def read(self, key: str) -> bytes | None:
         """Give what is held for a key: a value, or a mark that says why there is none."""
-        if self._is_out_of_use():
+        if self._breaker.is_open and self._is_out_of_use():
             return None
         started = time.perf_counter()
         try:

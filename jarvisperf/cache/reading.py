@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cache.encoded import UNREADABLE, Encoded
 from jarvisperf.cache.entry import LOOK_AGAIN_SECONDS
-from jarvisperf.cache.envelope import Envelope, Fields, seal, unseal, unsealed_fields
+from jarvisperf.cache.envelope import Envelope, Fields, Flaw, seal, unseal, unsealed_fields, unsealed_many
 from jarvisperf.cache.found import Found, Life
 from jarvisperf.cache.isolation import Held
 from jarvisperf.cache.marks import is_mark
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Opened = tuple[object, int, float, float, Fields]
 """A value, its version, the seconds until it expires and until it may not even be served stale, and its envelope."""
+_NO_STATE = (0, 0)
 
 
 class Reading(Tiers):
@@ -72,19 +73,16 @@ class Reading(Tiers):
     def _look_below_for_many(self, missing: list[str], found: dict[str, object]) -> None:
         states = {key: self.stripes.of(key).state() for key in missing} if self._copies_upward else {}
         old_versions: dict[str, int] = {}
+        buried: set[str] = set()
         newest = 0
         for tier in self.lower:
             blobs = tier.read_many(missing)
             now = self._wall_clock()
-            left: list[str] = []
+            unsealed = unsealed_many(list(blobs.values()), self.names.names(list(blobs)), self._secret)
             hits = 0
-            for key, name in zip(missing, self.names.names(missing), strict=True):
-                blob = blobs.get(key)
-                if blob is None:
-                    left.append(key)
-                    continue
+            for (key, blob), fields in zip(blobs.items(), unsealed, strict=True):
                 old_version = old_versions.get(key, 0) if old_versions else 0
-                opened = self._open(tier, key, name, blob, now, old_version, False)
+                opened = self._open(tier, key, blob, fields, now, old_version, False)
                 if opened is not None:
                     hits += 1
                     found[key], version, _, _, _ = opened
@@ -92,15 +90,15 @@ class Reading(Tiers):
                         newest = version
                     if states:
                         self._copy_upward(tier, key, opened, states[key], old_version)
-                elif not is_mark(blob):
+                elif is_mark(blob):
+                    buried.add(key)  # deleted or being computed; what the disk has is not to be trusted
+                else:
                     old_versions[key] = self._version_in(key, blob)
-                    left.append(key)
-                # else: deleted or being computed; what the disk has is not to be trusted
             tier.hits += hits
             tier.misses += len(missing) - hits
-            missing = left
-            if not missing:
+            if hits == len(missing):
                 break
+            missing = [key for key in missing if key not in found and key not in buried]
         self.versions.observe(newest)
 
     def _look_again(self, missing: list[str], found: dict[str, object]) -> None:
@@ -168,7 +166,7 @@ class Reading(Tiers):
         return True
 
     def _below(self, key: str, *, stale: bool) -> Found | None:
-        state = self.stripes.of(key).state()
+        state = self.stripes.of(key).state() if self._copies_upward else _NO_STATE
         name = self.names.name(key)
         old_version = 0
         stale_one: Found | None = None
@@ -177,7 +175,8 @@ class Reading(Tiers):
             if blob is None:
                 tier.misses += 1
                 continue
-            opened = self._open(tier, key, name, blob, self._wall_clock(), old_version, stale)
+            fields = unsealed_fields(blob, name, self._secret)
+            opened = self._open(tier, key, blob, fields, self._wall_clock(), old_version, stale)
             if opened is None:
                 tier.misses += 1
                 if is_mark(blob):
@@ -201,10 +200,16 @@ class Reading(Tiers):
         return envelope.version if isinstance(envelope, Envelope) else 0
 
     def _open(
-        self, tier: GuardedTier, key: str, name: bytes, blob: bytes, now: float, old_version: int, stale: bool
+        self,
+        tier: GuardedTier,
+        key: str,
+        blob: bytes,
+        fields: Fields | Flaw,
+        now: float,
+        old_version: int,
+        stale: bool,
     ) -> Opened | None:
         """Give what a blob holds, if it may be served."""
-        fields = unsealed_fields(blob, name, self._secret)
         if not isinstance(fields, tuple):
             if not is_mark(blob):
                 tier.reject(key)

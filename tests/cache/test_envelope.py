@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from jarvisperf.cache.codec import UNREADABLE, Codec
 from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
-from jarvisperf.cache.envelope import VERSION_OFFSET, Envelope, Flaw, mac_key, seal, unseal
+from jarvisperf.cache.envelope import (
+    VERSION_OFFSET,
+    Envelope,
+    Flaw,
+    mac_key,
+    seal,
+    unseal,
+    unsealed_fields,
+    unsealed_many,
+)
 
 PAYLOAD = Encoded(MESSAGEPACK, (b"payload",))
 SEALED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",))
@@ -62,6 +71,31 @@ def test_what_was_sealed_is_read_back(key, payload, created, life, stale, genera
     )  # fmt: skip
     expected = (created, created + life, created + life + stale, generation, version, 1.5, tags, MESSAGEPACK, payload)
     assert unseal(blob, key, secret) == expected
+
+
+PLAIN = seal(KEY, PAYLOAD, 100.0, 160.0)
+OTHERS = [
+    SEALED, SIGNED, seal(b"other", PAYLOAD, 1.0, 2.0), seal(KEY, Encoded(ARRAY, (b"array",)), 1.0, 2.0),
+    seal(KEY, Encoded(PICKLE, (b"pickle",)), 1.0, 2.0), seal(KEY, Encoded(MESSAGEPACK, (bytes(5000),)), 1.0, 2.0),
+    seal(KEY, PAYLOAD, 2.0, 1.0), seal(KEY, PAYLOAD, 1.0, math.nan), b"JPMT" + bytes(24), b"",
+]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.sampled_from([PLAIN, *OTHERS])
+        | st.tuples(st.integers(0, len(PLAIN) - 1), st.integers(1, 255)).map(
+            lambda change: PLAIN[: change[0]] + bytes([PLAIN[change[0]] ^ change[1]]) + PLAIN[change[0] + 1 :]
+        )
+        | st.integers(0, len(PLAIN)).map(lambda end: PLAIN[:end])
+        | st.binary(min_size=1).map(lambda more: PLAIN + more),
+        max_size=4,
+    ),
+    st.none() | st.just(SECRET),
+)
+def test_several_are_opened_as_each_alone(blobs, secret):
+    keys = [KEY] * len(blobs)
+    assert unsealed_many(blobs, keys, secret) == [unsealed_fields(blob, KEY, secret) for blob in blobs]
 
 
 def test_the_version_of_the_write_is_where_a_script_in_redis_looks_for_it():
