@@ -43,11 +43,18 @@ class Subscribed:
         connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
 
     def next(self) -> tuple[bytes, bytes] | None:
-        """Give the kind (``subscribe``, ``message`` or ``pong``) and what it says; None: nothing has come."""
+        """Give the kind (``subscribe``, ``message`` or ``pong``) and what it says; None: nothing has come.
+
+        Raises:
+            RedisError: The connection is lost, or the server refuses.
+        """
         try:
-            kind, *_, said = self._connection._parser.reply()  # noqa: SLF001 - as below
+            reply = self._connection._parser.reply()  # noqa: SLF001 - as below
         except redis.TimeoutError:
             return None
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+        kind, *_, said = reply
         return kind, said
 
     def has_more(self) -> bool:

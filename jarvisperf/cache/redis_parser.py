@@ -17,6 +17,8 @@ from redis.utils import SENTINEL
 
 # A longer string is received where it stays; hiredis would copy it twice.
 _LARGE_BYTES: Final = 2**17
+# Memory for it is taken before it is there, so not for whatever length is claimed.
+_LARGEST_BYTES: Final = 2**26
 _LINE_END: Final = b"\r\n"
 _LONGEST_HEAD_BYTES: Final = 32
 
@@ -100,10 +102,11 @@ class DeadlineParser(_HiredisParser):
         if not start.startswith(b"$"):
             return None
         end = start.find(_LINE_END, 0, min(received, _LONGEST_HEAD_BYTES))
-        if end < 0:
+        digits = start[1:end]
+        if end < 0 or not digits.isdigit():
             return None
-        length = int(start[1:end])
-        if length < _LARGE_BYTES:
+        length = int(digits)
+        if not _LARGE_BYTES <= length <= _LARGEST_BYTES:
             return None
         end += len(_LINE_END)
         found = bytearray(length + len(_LINE_END))

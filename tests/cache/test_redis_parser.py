@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
+from jarvisperf.cache.redis_link import Subscribed
 from jarvisperf.cache.redis_parser import Deadline, DeadlineParser
 
 if TYPE_CHECKING:
@@ -100,6 +101,23 @@ def test_a_large_string_with_another_end_is_no_reply(wire):
     wire.say(bulk(LARGE)[:-2] + b"xx")
     with pytest.raises(redis.InvalidResponse):
         wire.parser.reply()
+
+
+@pytest.mark.parametrize("claim", [b"$99999999999999\r\n", b"$-1\r\n", b"$1x\r\n"])
+def test_no_memory_is_taken_for_a_length_that_is_only_claimed(wire, claim):
+    assert wire.parser._large_string(len(claim)) is None
+    wire.parser._buffer[: len(claim)] = claim
+    assert wire.parser._large_string(len(claim)) is None
+
+
+def test_a_server_that_refuses_a_subscription_says_why(wire):
+    connection = SimpleNamespace(
+        _parser=wire.parser, _sock=wire.parser._sock, send_packed_command=lambda *_, **__: None
+    )
+    subscribed = Subscribed(connection, b"channel", 30)
+    wire.say(b"-NOPERM no channel for you\r\n")
+    with pytest.raises(redis.ResponseError, match="no channel for you"):
+        subscribed.next()
 
 
 def test_a_large_string_that_drips_is_not_waited_for_beyond_the_deadline(wire):
