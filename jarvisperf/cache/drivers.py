@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import math
@@ -11,7 +12,8 @@ import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.loading import Await, Make, Pause, Run, Spawn
+from jarvisperf.cache.flights import computing
+from jarvisperf.cache.loading import Await, FactoryStopError, Make, Pause, Run, Spawn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,20 +42,33 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
             step = steps.send(answer) if error is None else steps.throw(error)
         except StopIteration as end:
             return end.value
+        except FactoryStopError as stopped:
+            raise stopped.stop from None
         answer = error = None
         try:
             if isinstance(step, Run):
                 answer = step.call()
             elif isinstance(step, Make):
-                answer = factory()
+                answer = _made(step, factory)
             elif isinstance(step, Await):
                 answer = _wait(step)
             elif isinstance(step, Pause):
                 time.sleep(step.seconds)
             else:
                 _in_thread(step, factory)
+        except GeneratorExit:
+            steps.close()
+            raise
         except BaseException as raised:  # noqa: BLE001 - it is thrown into the steps, which decide
             error = raised
+
+
+def _made(step: Make, factory: Callable[[], Any]) -> Any:
+    with computing(step.flights):
+        try:
+            return factory()
+        except StopIteration as stop:  # no generator lets it through
+            raise FactoryStopError(stop) from stop
 
 
 def _wait(step: Await) -> bool:
@@ -91,12 +106,15 @@ async def drive_async(
             step = steps.send(answer) if error is None else steps.throw(error)
         except StopIteration as end:
             return end.value
+        except FactoryStopError as stopped:
+            raise stopped.stop from None  # which no coroutine lets through either: it becomes a RuntimeError
         answer = error = None
         try:
             if isinstance(step, Run):
                 answer = await beside(step.call)
             elif isinstance(step, Make):
-                answer = await factory()
+                with computing(step.flights):
+                    answer = await factory()
             elif isinstance(step, Await):
                 answer = await _wait_async(step)
             elif isinstance(step, Pause):
@@ -105,20 +123,30 @@ async def drive_async(
                 task = asyncio.create_task(drive_async(step.steps, factory, beside))
                 _background.add(task)
                 task.add_done_callback(_background.discard)
+        except GeneratorExit:  # nobody will go on with this coroutine, so it cannot wait for anything
+            steps.close()
+            raise
         except BaseException as raised:  # noqa: BLE001 - as above
             error = raised
 
 
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
 async def _wait_async(step: Await) -> bool:
-    landing = asyncio.wrap_future(step.future)
+    loop = asyncio.get_running_loop()
+    landed: asyncio.Future[None] = loop.create_future()
+
+    def tell(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits in it any more
+            loop.call_soon_threadsafe(_end, landed)
+
+    # Only its end counts here: its error, which may be somebody else's cancellation, stays in the flight.
+    step.future.add_done_callback(tell)
     try:
-        # Shielded, for whoever gives up waiting must not take the flight from the others.
-        await asyncio.wait_for(asyncio.shield(landing), None if step.seconds == math.inf else step.seconds)
+        await asyncio.wait_for(landed, None if step.seconds == math.inf else step.seconds)
     except TimeoutError:
-        if not step.future.done():
-            return False
-    except asyncio.CancelledError:
-        raise
-    except Exception:  # noqa: BLE001 - the error of the flight is in its future; here only its end counts
-        return True
+        return step.future.done()
     return True

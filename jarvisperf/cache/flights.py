@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jarvisperf.cache.isolation import Held
 
 
@@ -37,14 +41,30 @@ class Flight:
 
     Attributes:
         future: Gets what it brings, or its error.
-        thread: That computes it while it waits for nothing else; None: one in the background.
     """
 
-    __slots__ = ("future", "thread")
+    __slots__ = ("future",)
 
     def __init__(self) -> None:
         self.future: Future[Landed] = Future()
-        self.thread: int | None = threading.get_ident()
+
+
+_computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())
+
+
+@contextlib.contextmanager
+def computing(flights: tuple[Flight, ...]) -> Iterator[None]:
+    """Note that what is called now computes the value of these flights; tasks and threads that copy it inherit that."""
+    token = _computing.set(_computing.get() + flights)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
+def is_computing(flight: Flight) -> bool:
+    """Whether the caller is a part of this flight, so that it would wait for itself for ever."""
+    return any(flight is one for one in _computing.get()) and not flight.future.done()
 
 
 class Flights:

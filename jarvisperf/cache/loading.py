@@ -9,15 +9,15 @@ from __future__ import annotations
 import logging
 import math
 import random
-import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.expiry import checked_ttl
-from jarvisperf.cache.flights import Flight, Landed
+from jarvisperf.cache.flights import Flight, Landed, is_computing
 from jarvisperf.cache.marks import Refusal
 from jarvisperf.cache.options import checked_seconds
 
@@ -38,6 +38,7 @@ LEASE_SECONDS: Final = 30.0
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _LOAD, _MAKE = "load", "make"
+_CANCELLED: Final = object()
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
@@ -80,8 +81,11 @@ class Run:
     call: Callable[[], Any]
 
 
+@dataclass(frozen=True, slots=True)
 class Make:
-    """Run the factory here. The answer is what it returns; what it raises is raised."""
+    """Run the factory here, for these flights. The answer is what it returns; what it raises is raised."""
+
+    flights: tuple[Flight, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,18 @@ class Spawn:
     steps: Steps
 
 
+class FactoryStopError(Exception):
+    """A factory raised StopIteration, which would mean something else to a generator.
+
+    Args:
+        stop: What it raised.
+    """
+
+    def __init__(self, stop: StopIteration) -> None:
+        super().__init__(repr(stop))
+        self.stop = stop
+
+
 Step = Run | Make | Await | Pause | Spawn
 Steps = Generator[Step, Any, Any]
 
@@ -126,12 +142,15 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
     known = core.in_memory(key)
     if known is not None and not _is_due(known, order):
         return known.value
-    flight, leads = flights.join(_LOAD, key)
-    if not leads:
-        return (yield from _follow(core, key, order, flight))
+    while True:
+        flight, leads = flights.join(_LOAD, key)
+        if leads:
+            break
+        value = yield from _follow(core, key, order, flight)
+        if value is not _CANCELLED:
+            return value
     leading = _lead(cache, key, order, known, flight)
     if in_background or order.hard_seconds < math.inf:
-        flight.thread = None
         try:
             yield Spawn(_quietly(leading, key))
         except BaseException as error:  # no thread can be started: then nobody will end the flight
@@ -159,11 +178,12 @@ def _lead(
         elif found is not None and found.stale_seconds > 0:
             landed = yield from _stale_or_new(cache, key, order, found)
         else:
-            making, is_first = flights.join(_MAKE, key)
-            if is_first:
-                landed = yield from _make(cache, key, order, None, making)
-            else:
-                landed = yield from _landing(making, key, math.inf)
+            while landed is None:
+                making, is_first = flights.join(_MAKE, key)
+                if is_first:
+                    landed = yield from _make(cache, key, order, None, (making, flight))
+                else:
+                    landed = yield from _landing_of_others(making, key, math.inf)
     except BaseException as raised:
         error = raised
         raise
@@ -177,10 +197,20 @@ def _follow(core: Core, key: str, order: Order, flight: Flight) -> Steps:
         stale = core.in_memory(key, stale=True)
         if stale is not None:
             return stale.value
-    if flight.thread == threading.get_ident() and not flight.future.done():
-        raise RuntimeError(f"the value of {key!r} is wanted while it is being computed, by the same thread")
-    landed = yield from _landing(flight, key, order.hard_seconds)
-    return landed.copy()
+    landed = yield from _landing_of_others(flight, key, order.hard_seconds)
+    return _CANCELLED if landed is None else landed.copy()
+
+
+def _landing_of_others(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, Landed | None]:
+    """Wait for what another caller brings; None: it was cancelled, which is no reason for this one to be."""
+    if is_computing(flight):
+        raise RuntimeError(f"the value of {key!r} is wanted by its own computation")
+    try:
+        return (yield from _landing(flight, key, seconds))
+    except CancelledError as error:
+        if flight.future.done() and flight.future.exception() is error:
+            return None
+        raise
 
 
 def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, Landed]:
@@ -196,7 +226,7 @@ def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generat
     flight, leads = flights.join(_MAKE, key)
     if leads:
         try:
-            yield Spawn(_quietly(_make(cache, key, order, found, flight), key))
+            yield Spawn(_quietly(_make(cache, key, order, found, (flight,)), key))
         except BaseException as error:
             flights.end(_MAKE, key, flight, error)
             if not isinstance(error, Exception):
@@ -224,7 +254,9 @@ def _landed(core: Core, found: Found) -> Landed:
     return Landed(found.value, found.held or core.held_of(found.value))
 
 
-def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: Flight) -> Generator[Step, Any, Landed]:
+def _make(
+    cache: SmartCache, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
+) -> Generator[Step, Any, Landed]:
     """Run the factory under a lease, and keep what it returns.
 
     Args:
@@ -232,28 +264,30 @@ def _make(cache: SmartCache, key: str, order: Order, old: Found | None, flight: 
         key: The key.
         order: How it is wanted.
         old: The value that is to be replaced.
-        flight: To be ended with the outcome.
+        making: The flight that is to be ended with the outcome, and others that wait for it.
     """
     landed: Landed | None = None
     error: BaseException = RuntimeError("the computation was cancelled")
     try:
-        landed = yield from _make_or_find(cache._core, key, order, old)  # noqa: SLF001 - as above
+        landed = yield from _make_or_find(cache._core, key, order, old, making)  # noqa: SLF001 - as above
     except BaseException as raised:
         error = raised
         raise
     finally:
-        cache._flights.end(_MAKE, key, flight, error if landed is None else landed)  # noqa: SLF001 - as above
+        cache._flights.end(_MAKE, key, making[0], error if landed is None else landed)  # noqa: SLF001 - as above
     return landed
 
 
-def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Generator[Step, Any, Landed]:
+def _make_or_find(
+    core: Core, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
+) -> Generator[Step, Any, Landed]:
     pause = _FIRST_PAUSE_SECONDS
     held_version = (old.version if old is not None else 0) or None
     while True:
         filling = core.begin_fill(key, order.life.tags)
         answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
         if not isinstance(answer, Refusal):
-            return (yield from _make_under(core, order, filling, answer))
+            return (yield from _make_under(core, order, filling, answer, making))
         core.abandon(filling, None)
         if old is not None:  # another process refreshes it
             return _landed(core, old)
@@ -266,14 +300,19 @@ def _make_or_find(core: Core, key: str, order: Order, old: Found | None) -> Gene
         held_version = answer.held_version
 
 
-def _make_under(core: Core, order: Order, filling: Filling, lease: Lease | None) -> Generator[Step, Any, Landed]:
+def _make_under(
+    core: Core, order: Order, filling: Filling, lease: Lease | None, making: tuple[Flight, ...]
+) -> Generator[Step, Any, Landed]:
     started = time.perf_counter()
     try:
-        value = yield Make()
+        value = yield Make(making)
         life = order.life._replace(compute_seconds=time.perf_counter() - started)
         if life.seconds:
             held = yield Run(lambda: core.fill(filling, value, life, lease))
             return Landed(value, held)
+    except GeneratorExit:  # no more steps will be taken; the lease expires
+        core.abandon(filling, None)
+        raise
     except BaseException:
         yield Run(lambda: core.abandon(filling, lease))
         raise

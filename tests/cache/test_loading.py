@@ -128,8 +128,93 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept(cache):
 
 def test_a_value_that_wants_itself_is_an_error_and_no_deadlock(make_cache):
     cache = make_cache()
-    with pytest.raises(RuntimeError, match="wanted while it is being computed"):
+    with pytest.raises(RuntimeError, match="by its own computation"):
         cache.get_or_set("k", lambda: cache.get_or_set("k", lambda: 1))
+
+
+def test_a_coroutine_that_wants_itself_is_an_error_and_no_deadlock(make_cache):
+    @cached(cache=make_cache())
+    async def itself(number: int) -> int:
+        (found,) = await asyncio.gather(itself(number))
+        return found
+
+    with pytest.raises(RuntimeError, match="by its own computation"):
+        asyncio.run(asyncio.wait_for(itself(1), SOON_SECONDS))
+
+
+def test_a_task_that_outlives_the_computation_it_began_in_may_want_the_value(make_cache):
+    @cached(cache=make_cache(), ttl=0)
+    async def one() -> int:
+        later.append(asyncio.create_task(two()) if not later else None)
+        return 1
+
+    async def two() -> int:
+        await asyncio.sleep(0.05)
+        return await one()
+
+    async def both() -> tuple[int, int]:
+        return await one(), await later[0]
+
+    later: list = []
+    assert asyncio.run(both()) == (1, 1)
+
+
+@pytest.mark.parametrize("error", [StopIteration("s"), GeneratorExit("g"), KeyboardInterrupt("k"), KeyError("e")])
+def test_whatever_the_factory_raises_reaches_its_caller_and_the_key_stays_usable(cache, error):
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(type(error)) as raised:
+        cache.get_or_set("k", fail)
+    assert raised.value is error
+    if not isinstance(error, GeneratorExit):  # then nobody gives the lease back, and it has to expire
+        assert cache.get_or_set("k", lambda: 1) == 1
+
+
+def test_the_end_of_an_event_loop_does_not_take_the_value_from_those_in_others(cache, caplog):
+    """Whoever computed it is gone, so one of them makes it."""
+    begun, runs = threading.Event(), []
+
+    @cached(cache=cache)
+    async def slow() -> int:
+        runs.append(1)
+        begun.set()
+        await asyncio.sleep(0.5 if len(runs) == 1 else 0)
+        return len(runs)
+
+    async def given_up() -> None:
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(slow(), 0.2)
+
+    async def patient() -> int:
+        return await slow()
+
+    results: list = []
+    leader = threading.Thread(target=lambda: asyncio.run(given_up()))
+    leader.start()
+    begun.wait(SOON_SECONDS)
+    followers = [threading.Thread(target=lambda: results.append(asyncio.run(patient()))) for _ in range(3)]
+    for follower in followers:
+        follower.start()
+    for thread in (leader, *followers):
+        thread.join()
+    assert results == [2, 2, 2]
+    assert "never retrieved" not in caplog.text
+
+
+def test_a_coroutine_that_is_closed_in_the_middle_says_nothing_and_leaves_the_key_usable(make_cache):
+    @cached(cache=make_cache())
+    async def slow() -> int:
+        await asyncio.sleep(0)
+        return 1
+
+    async def leave_and_come_back() -> int:
+        call = slow()
+        call.send(None)
+        call.close()
+        return await asyncio.wait_for(slow(), SOON_SECONDS)
+
+    assert asyncio.run(leave_and_come_back()) == 1
 
 
 def test_two_caches_on_one_redis_make_a_value_once(make_cache, real_redis):
