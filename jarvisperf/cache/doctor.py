@@ -48,7 +48,13 @@ def examine(redis_url: str | None, folder: Path | None) -> Iterator[Finding]:
     """
     yield Finding(True, "memory: works")
     yield from _examine_redis(redis_url)
-    yield from _examine_disk(folder)
+    if folder is None:
+        yield Finding(None, "disk: not configured")
+        return
+    try:
+        yield from _examine_disk(folder)
+    except OSError as error:  # a name that is too long, a folder above it that may not be looked into
+        yield Finding(False, f"disk: {error}", "set JARVISPERF_CACHE_DIR to a folder that can be written")
 
 
 def _examine_redis(url: str | None) -> Iterator[Finding]:
@@ -128,12 +134,9 @@ def _examine_deployment(url: str, place: str) -> Iterator[Finding]:
     yield Finding(works, f"Redis at {place}: {'works' if works else 'cannot be used'}", "" if works else "start it")
 
 
-def _examine_disk(folder: Path | None) -> Iterator[Finding]:
-    if folder is None:
-        yield Finding(None, "disk: not configured")
-        return
+def _examine_disk(folder: Path) -> Iterator[Finding]:
     place = folder.expanduser().absolute()
-    if not place.exists():
+    if not place.exists() and not place.is_symlink():
         parent = next(parent for parent in place.parents if parent.exists())
         works = parent.is_dir() and os.access(parent, os.W_OK)
         what = f"disk: {place} does not exist yet and {'will be made' if works else 'cannot be made'}"

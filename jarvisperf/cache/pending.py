@@ -129,7 +129,7 @@ class Pending:
 
     def __len__(self) -> int:
         held = self._held
-        return len(held.changes) + len(held.patterns) + len(held.tags)
+        return bool(held.everything) + len(held.changes) + len(held.patterns) + len(held.tags)
 
     def __bool__(self) -> bool:
         return bool(self._held)

@@ -69,6 +69,8 @@ def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:
     settings = read_settings()
     url = settings.redis_url if words.redis is None else words.redis
     folder = str(settings.cache_dir) if words.dir is None else words.dir
+    if not folder:
+        raise ValueError("--dir is '': give a folder, or 'none' for no disk tier")
     return None if url == "none" else url, None if folder == "none" else Path(folder)
 
 
@@ -81,7 +83,12 @@ def _run(words: argparse.Namespace, run: Callable[[argparse.Namespace, SmartCach
             stats = cache.get_stats()
             if (url and not stats["redis_available"]) or (folder and not stats["local_cache_available"]):
                 print("A tier cannot be used: `jarvisperf cache doctor` says why.", file=sys.stderr)
-            return run(words, cache)
+            status = run(words, cache)
+            stats = cache.get_stats()
+            if stats["redis_unsettled"] or stats["disk_unsettled"]:
+                print("It could not be told of the change: run this again when it is back.", file=sys.stderr)
+                return FAILED
+            return status
     except (TypeError, ValueError) as error:
         print(error, file=sys.stderr)
         return FAILED

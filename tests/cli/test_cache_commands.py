@@ -143,3 +143,25 @@ def test_doctor_finds_a_folder_that_others_may_write_to(run, folder):
     status, out, _ = run("doctor")
     assert status == 1
     assert f"chmod 700 {folder}" in out
+
+
+@pytest.mark.parametrize("words", [("invalidate", "user:*"), ("invalidate", "--tag", "people"), ("clear", "--yes")])
+def test_a_change_that_redis_could_not_be_told_of_is_a_failure(run, words):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    status, _, err = run(*words, redis=f"redis://127.0.0.1:{port}")
+    assert status == 1
+    assert err.endswith("It could not be told of the change: run this again when it is back.")
+
+
+def test_a_folder_without_a_name_is_an_error_and_not_the_working_folder(capsys):
+    for command in ("stats", "doctor"):
+        assert main(["cache", command, "--redis", "none", "--dir", ""]) == 1
+        assert "--dir is '': give a folder" in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "link"])
+def test_doctor_finds_a_name_that_leads_nowhere(capsys, tmp_path, name):
+    (tmp_path / "link").symlink_to(tmp_path / "nothing")
+    assert main(["cache", "doctor", "--redis", "none", "--dir", str(tmp_path / name)]) == 1
+    assert "✗ disk: " in capsys.readouterr().out
