@@ -1,29 +1,67 @@
-"""A process with a cache of its own that does what it is told over its standard input; see ``test_cache_stateful``."""
+"""A process with a cache of its own that does what it is told over its standard input; see ``stateful_world``."""
 
 from __future__ import annotations
 
 import pickle
+import resource
 import sys
 from pathlib import Path
+from typing import Any
 
 from jarvisperf.cache import SmartCache
 
 now = 0.0
 
 
+class FactoryError(Exception):
+    """What a factory raises here."""
+
+
+class Handler:
+    """Does what is asked for; what is no method of it is one of the cache's."""
+
+    def __init__(self) -> None:
+        self.cache: SmartCache | None = None
+
+    def begin(self, url: str, folder: str, namespace: str, memory_seconds: float) -> None:
+        """Make a cache in place of the one before."""
+        if self.cache is not None:
+            self.cache.close()
+        self.cache = SmartCache(
+            url, Path(folder), namespace=namespace, memory_seconds=memory_seconds, clock=lambda: now,
+            wall_clock=lambda: 1.7e9 + now,
+        )  # fmt: skip
+
+    def limit_files(self, longest_bytes: int | None) -> None:
+        """Let no file grow beyond a length; None: any length."""
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if longest_bytes is None else longest_bytes, hard))
+
+    def get_or_set(self, key: str, value: object, *args: object, stale_ttl: float = 0.0) -> object:
+        """Get or set with a factory that makes the value."""
+        return self.cache.get_or_set(key, lambda: value, *args, stale_ttl=stale_ttl)
+
+    def get_or_fail(self, key: str, stale_ttl: float) -> object:
+        """Get or set with a factory that fails; its error is None."""
+
+        def fail() -> object:
+            raise FactoryError
+
+        try:
+            return self.cache.get_or_set(key, fail, stale_ttl=stale_ttl)
+        except FactoryError:
+            return None
+
+
 def main() -> None:
     global now
-    url, folder, namespace, memory_seconds = sys.argv[1:]
-    cache = SmartCache(
-        url, Path(folder), namespace=namespace, memory_seconds=float(memory_seconds),
-        clock=lambda: now, wall_clock=lambda: 1.7e9 + now,
-    )  # fmt: skip
+    handler = Handler()
     while True:
-        now, method, args = pickle.load(sys.stdin.buffer)
-        if method == "stop":
-            return
+        now, method, args, options = pickle.load(sys.stdin.buffer)
+        answer: Any
         try:
-            answer = getattr(cache, method)(*args)
+            doer = handler if hasattr(handler, method) else handler.cache
+            answer = getattr(doer, method)(*args, **options)
         except Exception as error:  # noqa: BLE001 - it is what the test looks for
             answer = error
         pickle.dump(answer, sys.stdout.buffer)

@@ -2,8 +2,9 @@
 
     python tests/cache/soak.py --seconds 600
 
-It prints a line now and then, and fails if the process holds more memory in the last third than in the second one (by
-more than a tenth and 16 MB), if threads or open files gather, if a value was wrong or a call raised.
+It prints a line now and then, and fails if the process holds more in the last third than in the second one (of memory
+by more than a tenth and 16 MB, of threads and open files by more than a tenth and 32), if a value was wrong or a call
+raised.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from jarvisperf.cache import SmartCache
 from pytest_jarvisperf.redis_faults import RedisFaults
@@ -25,6 +27,7 @@ KEYS = 3000
 THREADS = 4
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SLACK_BYTES = 16 * 2**20
+SLACK_COUNT = 32
 
 
 def held_bytes() -> int:
@@ -38,6 +41,15 @@ def say(line: str) -> None:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+class Sample(NamedTuple):
+    """What the process held at one moment."""
+
+    passed_seconds: float
+    held_bytes: int
+    threads: int
+    files: int
 
 
 class Soak:
@@ -87,7 +99,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--seconds", type=float, default=float(os.environ.get("JARVISPERF_SOAK_SECONDS", "600")))
     seconds = arguments.parse_args().seconds
-    samples: list[tuple[float, int]] = []
+    samples: list[Sample] = []
     with start_redis() as server, RedisFaults(server.url) as faults, tempfile.TemporaryDirectory() as folder:  # noqa: SIM117 - the cache needs what these give
         with SmartCache(faults.url, Path(folder), namespace="soak", memory_items=2000, disk_bytes=2**24) as cache:
             soak = Soak(cache)
@@ -101,23 +113,31 @@ def main() -> int:
                 time.sleep(turn / 2)
                 faults.heal()
                 time.sleep(turn / 2)
-                samples.append((passed, held_bytes()))
+                samples.append(Sample(passed, held_bytes(), threading.active_count(), open_files()))
                 if len(samples) % 10 == 1:
-                    say(f"{passed:6.0f} s  {soak.calls:9d} calls  {samples[-1][1] / 2**20:6.1f} MB  "
-                          f"{threading.active_count()} threads  {open_files()} files")  # fmt: skip
+                    say(f"{passed:6.0f} s  {soak.calls:9d} calls  {samples[-1].held_bytes / 2**20:6.1f} MB  "
+                        f"{samples[-1].threads} threads  {samples[-1].files} files")  # fmt: skip
             soak.stop.set()
             for thread in threads:
                 thread.join()
             errors = cache.get_stats()["redis_errors"]
-    middle = max(held for passed, held in samples if seconds / 3 <= passed < 2 * seconds / 3)
-    last = max(held for passed, held in samples if passed >= 2 * seconds / 3)
-    say(f"{soak.calls} calls, {errors} failures of Redis; {middle / 2**20:.1f} MB, then {last / 2**20:.1f} MB")
+    middle = [sample for sample in samples if seconds / 3 <= sample.passed_seconds < 2 * seconds / 3]
+    last = [sample for sample in samples if sample.passed_seconds >= 2 * seconds / 3]
+    say(f"{soak.calls} calls, {errors} failures of Redis")
     if soak.wrong:
         say(f"wrong: {soak.wrong[:5]}")
-    grew = last > middle * 1.1 + SLACK_BYTES
-    if grew:
-        say("memory grew")
-    return 1 if grew or soak.wrong else 0
+    has_grown = False
+    for name, unit, slack in (
+        ("held_bytes", 2**20, SLACK_BYTES),
+        ("threads", 1, SLACK_COUNT),
+        ("files", 1, SLACK_COUNT),
+    ):
+        before, after = (max(getattr(sample, name) for sample in third) for third in (middle, last))
+        grows = after > before * 1.1 + slack
+        has_grown |= grows
+        what = "MB" if name == "held_bytes" else name
+        say(f"{what}: {before / unit:.0f}, then {after / unit:.0f}{', so it grew' if grows else ''}")
+    return 1 if has_grown or soak.wrong else 0
 
 
 if __name__ == "__main__":

@@ -4,30 +4,26 @@ Never a wrong value, never one that was gone, never an exception, never a call b
 allowed once there was a fault. While the first cache is cut off from Redis, the others cannot know what it writes, so
 they may see any value that was written since; once it is back, all must agree on the last. Redis and the disk are never
 broken at the same time: then processes have nothing left in common, and none can know what another does.
+
+``JARVISPERF_STATEFUL_EXAMPLES`` and ``JARVISPERF_STATEFUL_STEPS`` say how long it plays, ``--hypothesis-seed`` what.
 """
 
 from __future__ import annotations
 
 import os
-import pickle
-import signal
-import sqlite3
-import subprocess
-import sys
-import tempfile
+import random
 import time
 import uuid
-from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from stateful_world import Disk, Server, Worker
 from waiting import wait_until
 
-from jarvisperf.cache import SmartCache
+from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS
 from pytest_jarvisperf import redis_server
 from pytest_jarvisperf.redis_faults import RedisFaults
 
@@ -35,218 +31,210 @@ KEYS = ["a:1", "a:2", "b:1", "b:2"]
 MEMORY_SECONDS = 5.0
 LONGEST_CALL_SECONDS = 6.0  # far beyond any deadline, for a loaded machine; what hangs takes longer
 TAGS = {"a:1": ("odd",), "b:1": ("odd",), "a:2": (), "b:2": ("even",)}
+STALE_SECONDS = 300.0
+PADDING = "x" * 40_000  # beyond what fits into a row of the disk's database
+
+PROCESSES = st.integers(0, 2)
+TIMES_TO_LIVE = st.sampled_from([60.0, 600.0, float("inf")])
+NETWORK_FAULTS = {"blackhole": (), "reset": (), "half_reply": (), "delay": (2.0,), "stall": (), "drip": (0.05,)}
 
 
-class Server:
-    """A Redis that can be killed, paused and started again."""
+class Known(NamedTuple):
+    """What the last change of a key left."""
 
-    def __init__(self, executable: Path) -> None:
-        self.folder = redis_server._short_private_folder()
-        self.url = f"unix://{self.folder}/r.sock"
-        self._command = [executable, "--unixsocket", self.folder / "r.sock", "--dir", self.folder]
-        self.is_paused = False
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            [*self._command, *redis_server.SERVER_OPTIONS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        wait_until(lambda: redis_server._answers(Path(urlsplit(self.url).path)))
-
-    @property
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-    def pause(self) -> None:
-        self.is_paused = True
-        self._process.send_signal(signal.SIGSTOP)
-
-    def heal(self) -> None:
-        if self.is_paused:
-            self.is_paused = False
-            self._process.send_signal(signal.SIGCONT)
-        if not self.is_alive:
-            self.start()
-
-
-class Worker:
-    """A cache in a process of its own."""
-
-    def __init__(self, *args: object) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("cache_worker.py"), *map(str, args)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-
-    def call(self, now: float, method: str, *args: object) -> Any:
-        pickle.dump((now, method, args), self._process.stdin)
-        self._process.stdin.flush()
-        answer = pickle.load(self._process.stdout)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def stop(self) -> None:
-        self._process.kill()
-        self._process.communicate()
+    value: int
+    deadline: float
+    stale_until: float
+    has_tags: bool
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Three caches of one namespace: one behind a proxy, one beside it, one in another process."""
+    """Caches of one namespace, each in a process of its own: the first behind a proxy, the others beside it."""
 
     server: Server
+    disk: Disk
+    workers: list[Worker]
 
-    @initialize(with_process=st.booleans())
-    def begin(self, with_process: bool) -> None:
+    @initialize(count=st.integers(2, 3))
+    def begin(self, count: int) -> None:
         self.now = 0.0
+        self.count = count
         self.server.heal()
         self.faults = RedisFaults(self.server.url)
-        self.folder = tempfile.TemporaryDirectory(prefix="jarvis-stateful-", ignore_cleanup_errors=True)
         self.namespace = f"test-{uuid.uuid4().hex}"
-        disk = Path(self.folder.name) / "disk"
-        self.disk = disk
-        options = {
-            "namespace": self.namespace,
-            "memory_seconds": MEMORY_SECONDS,
-            "clock": lambda: self.now,
-            "wall_clock": lambda: 1.7e9 + self.now,
-        }
-        self.caches = [SmartCache(self.faults.url, disk, **options), SmartCache(self.server.url, disk, **options)]
-        self.worker = Worker(self.server.url, disk, self.namespace, MEMORY_SECONDS) if with_process else None
-        self.model: dict[str, tuple[int, float]] = {}
+        self.disk.begin()
+        for number in range(count):
+            self.make_cache(number)
+        self.model: dict[str, Known] = {}
         self.history: dict[str, set[int | None]] = {key: {None} for key in KEYS}
         self.is_cut_off = False
-        self.lock: sqlite3.Connection | None = None
-        self.is_spoilt = False
+        self.disk_fault = ""
         self.step = 0
+
+    def make_cache(self, number: int) -> None:
+        url = self.server.url if number else self.faults.url
+        self.workers[number].call(self.now, "begin", url, str(self.disk.folder), self.namespace, MEMORY_SECONDS)
 
     @property
     def redis_is_well(self) -> bool:
         return not self.is_cut_off and self.server.is_alive and not self.server.is_paused
 
     @property
-    def disk_is_well(self) -> bool:
-        return self.lock is None and not self.is_spoilt
+    def all_is_well(self) -> bool:
+        return self.redis_is_well and not self.disk_fault
 
-    @property
-    def count(self) -> int:
-        return 3 if self.worker else 2
-
-    def call(self, number: int, method: str, *args: object) -> Any:
+    def call(self, number: int, method: str, *args: object, **options: object) -> Any:
         started = time.monotonic()
-        if number < 2:
-            answer = getattr(self.caches[number], method)(*args)
-        else:
-            answer = self.worker.call(self.now, method, *args)
-        assert time.monotonic() - started < LONGEST_CALL_SECONDS
+        answer = self.workers[number].call(self.now, method, *args, **options)
+        assert time.monotonic() - started < LONGEST_CALL_SECONDS, (method, args)
         return answer
 
-    def allowed(self, key: str) -> set[int | None]:
-        value, deadline = self.model.get(key, (None, 0.0))
-        last = {None, value if self.now < deadline else None}
-        return last | self.history[key] if self.is_cut_off else last
+    def read(self, number: int, key: str) -> int | None:
+        return step_of(self.call(number, "get", key))
+
+    def allowed(self, key: str, *, stale: bool = False) -> set[int | None]:
+        known = self.model.get(key)
+        allowed: set[int | None] = {None}
+        if known is not None and self.now < (known.stale_until if stale else known.deadline):
+            allowed.add(known.value)
+        return allowed | self.history[key] if self.is_cut_off else allowed
 
     def settle(self) -> None:
         """Give messages, and what is believed without them, the time they may take; from then on all must agree."""
         self.now += MEMORY_SECONDS + 1
         for number in range(self.count):
             for key in KEYS:
-                wait_until(lambda number=number, key=key: self.call(number, "get", key) in self.allowed(key))
+                wait_until(lambda number=number, key=key: self.read(number, key) in self.allowed(key))
         for key in KEYS:
             for number in range(self.count):
-                assert self.call(number, "get", key) in self.allowed(key)
+                found, allowed = self.read(number, key), self.allowed(key)
+                assert found in allowed, (number, key, found, allowed)
 
-    def changed(self, keys, value: int | None, ttl: float = 0.0) -> None:
+    def changed(
+        self, keys, value: int | None, ttl: float = 0.0, stale_ttl: float = 0.0, *, has_tags: bool = True
+    ) -> None:
         for key in keys:
             if value is None:
                 self.model.pop(key, None)
             else:
-                self.model[key] = value, self.now + ttl
+                self.model[key] = Known(value, self.now + ttl, self.now + ttl + stale_ttl, has_tags)
             self.history[key] = (self.history[key] | {value}) if self.is_cut_off else {value}
 
-    @rule(who=st.integers(0, 2), key=st.sampled_from(KEYS), ttl=st.sampled_from([60.0, 600.0]))
-    def set(self, who: int, key: str, ttl: float) -> None:
-        who %= self.count
+    def new_value(self, large: bool) -> object:
         self.step += 1
+        return [self.step, PADDING] if large else self.step
+
+    # --- what users do
+
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS), ttl=TIMES_TO_LIVE, large=st.booleans())
+    def set(self, who: int, key: str, ttl: float, large: bool) -> None:
+        who %= self.count
+        value = self.new_value(large)
         self.changed([key], self.step, ttl)
-        self.call(who, "set", key, self.step, ttl, TAGS[key])
-        assert self.call(who, "get", key) in self.allowed(key)
+        self.call(who, "set", key, value, ttl, TAGS[key])
+        assert self.read(who, key) in self.allowed(key)
         self.settle()
 
-    @rule(who=st.integers(0, 2), ttl=st.sampled_from([60.0, 600.0]))
-    def set_many(self, who: int, ttl: float) -> None:
+    @rule(who=PROCESSES, ttl=TIMES_TO_LIVE, large=st.booleans())
+    def set_many(self, who: int, ttl: float, large: bool) -> None:
         who %= self.count
-        self.step += 1
-        self.changed(KEYS[2:], self.step, ttl)
-        self.call(who, "set_many", dict.fromkeys(KEYS[2:], self.step), ttl)
+        value = self.new_value(large)
+        self.changed(KEYS[2:], self.step, ttl, has_tags=False)
+        self.call(who, "set_many", dict.fromkeys(KEYS[2:], value), ttl)
         self.settle()
 
-    @rule(who=st.integers(0, 2), key=st.sampled_from(KEYS))
-    def delete(self, who: int, key: str) -> None:
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS), how=st.sampled_from(["delete", "set", "touch"]))
+    def delete(self, who: int, key: str, how: str) -> None:
         who %= self.count
         self.changed([key], None)
-        self.call(who, "delete", key)
-        assert self.call(who, "get", key) in self.allowed(key)
+        self.call(who, how, key, *{"delete": (), "set": (0, 0.0), "touch": (0.0,)}[how])
+        assert self.read(who, key) in self.allowed(key)
         self.settle()
 
-    @precondition(lambda self: self.redis_is_well and self.disk_is_well)
-    @rule(who=st.integers(0, 2), key=st.sampled_from(KEYS), ttl=st.sampled_from([10.0, 600.0]))
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS), ttl=st.sampled_from([10.0, 600.0]))
     def touch(self, who: int, key: str, ttl: float) -> None:
         who %= self.count
-        if self.call(who, "touch", key, ttl):
-            value, deadline = self.model[key]
-            assert self.now < deadline
-            self.model[key] = value, self.now + ttl
+        known = self.model.get(key)
+        if self.call(who, "touch", key, ttl) and known is not None:
+            deadline = self.now + ttl
+            if not self.all_is_well:  # others may have what was there, and as long as it was to live
+                deadline = max(deadline, known.deadline)
+            self.model[key] = known._replace(deadline=deadline, stale_until=max(deadline, known.stale_until))
+            assert not self.all_is_well or self.now < known.deadline
         self.settle()
 
-    @rule(who=st.integers(0, 2), pattern=st.sampled_from(["a:*", "?:1", "*"]))
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS))
+    def ttl(self, who: int, key: str) -> None:
+        left = self.call(who % self.count, "ttl", key)
+        if left is not None and not self.is_cut_off:
+            assert 0 < left <= self.model[key].deadline - self.now
+
+    @rule(who=PROCESSES, pattern=st.sampled_from(["a:*", "?:1", "*", "b:2"]))
     def invalidate(self, who: int, pattern: str) -> None:
-        who %= self.count
-        found = [key for key in KEYS if pattern == "*" or (key[0] == "a" if pattern == "a:*" else key[2] == "1")]
+        found = {"a:*": KEYS[:2], "?:1": KEYS[::2], "*": KEYS, "b:2": KEYS[3:]}[pattern]
         self.changed(found, None)
-        self.call(who, "invalidate", pattern)
+        self.call(who % self.count, "invalidate", pattern)
         self.settle()
 
-    @rule(who=st.integers(0, 2))
+    @rule(who=PROCESSES, tag=st.sampled_from(["odd", "even"]))
+    def invalidate_tag(self, who: int, tag: str) -> None:
+        tagged = [key for key in KEYS if tag in TAGS[key] and key in self.model and self.model[key].has_tags]
+        self.changed(tagged, None)
+        self.call(who % self.count, "invalidate_tag", tag)
+        self.settle()
+
+    @rule(who=PROCESSES)
     def clear(self, who: int) -> None:
-        who %= self.count
         self.changed(KEYS, None)
-        self.call(who, "clear")
+        self.call(who % self.count, "clear")
         self.settle()
 
-    @rule(who=st.integers(0, 2))
+    @rule(who=PROCESSES)
     def get_many(self, who: int) -> None:
-        who %= self.count
-        found = self.call(who, "get_many", KEYS)
+        found = self.call(who % self.count, "get_many", KEYS)
         for key in KEYS:
-            assert found.get(key) in self.allowed(key)
+            assert step_of(found.get(key)) in self.allowed(key)
 
-    @rule(who=st.integers(0, 1), key=st.sampled_from(KEYS))
-    def get_or_set(self, who: int, key: str) -> None:
-        self.step += 1
-        made = self.step
-        before = self.allowed(key)
-        found = self.caches[who].get_or_set(key, lambda: made, 600.0, TAGS[key])
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS), large=st.booleans())
+    def get_or_set(self, who: int, key: str, large: bool) -> None:
+        value = self.new_value(large)
+        made, before = self.step, self.allowed(key)
+        # A stale value that is found would be made anew in the background, and nobody could tell when.
+        stale_ttl = STALE_SECONDS if self.all_is_well and self.allowed(key, stale=True) == before else 0.0
+        found = step_of(self.call(who % self.count, "get_or_set", key, value, 600.0, TAGS[key], stale_ttl=stale_ttl))
         assert found in before | {made}
         if found == made:
-            self.changed([key], made, 600.0)
+            self.changed([key], made, 600.0, stale_ttl)
         self.settle()
 
-    @rule(seconds=st.sampled_from([1.0, 20.0, 70.0]))
+    @rule(who=PROCESSES, key=st.sampled_from(KEYS))
+    def get_or_fail(self, who: int, key: str) -> None:
+        found = step_of(self.call(who % self.count, "get_or_fail", key, STALE_SECONDS))
+        assert found in self.allowed(key) | self.allowed(key, stale=True)
+
+    @rule(seconds=st.sampled_from([1.0, 20.0, 70.0, 560.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
         self.settle()
 
-    @precondition(lambda self: self.redis_is_well and self.disk_is_well)
-    @rule(fault=st.sampled_from(["blackhole", "reset", "half_reply", "delay"]))
+    # --- what happens to processes
+
+    @precondition(lambda self: self.all_is_well)
+    @rule(who=PROCESSES)
+    def replace_process(self, who: int) -> None:
+        who %= self.count
+        self.workers[who].stop()
+        self.workers[who] = Worker()
+        self.make_cache(who)
+        self.settle()
+
+    # --- what happens to Redis
+
+    @precondition(lambda self: self.all_is_well)
+    @rule(fault=st.sampled_from(sorted(NETWORK_FAULTS)))
     def cut_off(self, fault: str) -> None:
         self.is_cut_off = True
-        getattr(self.faults, fault)(*([2.0] if fault == "delay" else []))
+        getattr(self.faults, fault)(*NETWORK_FAULTS[fault])
 
     @precondition(lambda self: self.is_cut_off)
     @rule()
@@ -255,9 +243,9 @@ class CacheMachine(RuleBasedStateMachine):
         self.wait_until_used()
         self.is_cut_off = False
         self.settle()
-        self.history = {key: {self.model[key][0] if key in self.model else None} for key in KEYS}
+        self.history = {key: {self.model[key].value if key in self.model else None} for key in KEYS}
 
-    @precondition(lambda self: self.redis_is_well and self.disk_is_well)
+    @precondition(lambda self: self.all_is_well)
     @rule(how=st.sampled_from(["kill", "pause"]))
     def lose_server(self, how: str) -> None:
         getattr(self.server, how)()
@@ -272,38 +260,56 @@ class CacheMachine(RuleBasedStateMachine):
         self.wait_until_used()
         self.settle()
 
-    @precondition(lambda self: self.redis_is_well and self.lock is None)
-    @rule()
-    def lock_disk(self) -> None:
-        path = self.disk / "cache.db"
-        if path.exists():
-            self.lock = sqlite3.connect(path, timeout=0.1, isolation_level=None)
-            try:
-                self.lock.execute("BEGIN IMMEDIATE")
-            except sqlite3.Error:  # a writer was first, or the file was spoilt by another rule
-                self.lock.close()
-                self.lock = None
+    @precondition(lambda self: self.redis_is_well)
+    @rule(how=st.sampled_from(["restart", "flush"]))
+    def empty_server(self, how: str) -> None:
+        if not self.disk_fault:  # what the disk was not told of, only Redis knows
+            getattr(self.server, how)()
+            self.wait_until_used()
+            self.settle()
 
-    @precondition(lambda self: self.lock is not None)
+    # --- what happens to the disk
+
+    @precondition(lambda self: self.all_is_well)
+    @rule(fault=st.sampled_from(["locked", "full", "files may not grow", "read-only"]), who=st.integers(0, 3))
+    def lose_disk(self, fault: str, who: int) -> None:
+        self.disk_fault = fault
+        concerned = self.workers[who : who + 1] if who < self.count else self.workers[: self.count]
+        if fault == "locked":
+            self.disk.lock()
+        elif fault == "full":
+            self.disk.fill(self.workers[: self.count])
+        else:
+            self.disk.limit(concerned, 0 if fault == "read-only" else 16_384)
+
+    @precondition(lambda self: self.disk_fault and self.disk_fault != "spoilt")
     @rule()
-    def unlock_disk(self) -> None:
-        self.lock.close()
-        self.lock = None
-        if not self.is_spoilt:
-            for number in range(self.count):  # before Redis may be lost, the disk is to know what was deleted
-                wait_until(lambda number=number: self.call(number, "get_stats")["local_cache_available"])
+    def get_disk_back(self) -> None:
+        self.disk.heal()
+        self.wait_until_disk_is_used()
         self.settle()
 
     @precondition(lambda self: self.redis_is_well)
-    @rule(position=st.integers(0, 20_000))
-    def spoil_disk(self, position: int) -> None:
-        path = self.disk / "cache.db"
-        self.is_spoilt = True
-        if path.exists() and path.stat().st_size > position:
-            with path.open("r+b") as file:
-                file.seek(position)
-                file.write(os.urandom(64))
+    @rule(position=st.integers(0, 20_000), seed=st.integers(0, 9))
+    def spoil_disk(self, position: int, seed: int) -> None:
+        self.disk.heal()
+        self.disk_fault = "spoilt"
+        self.disk.spoil(position, random.Random(seed))
         self.settle()
+
+    @precondition(lambda self: self.disk_fault == "spoilt" and self.redis_is_well)
+    @rule()
+    def remove_folder(self) -> None:
+        """Do what the doctor advises for a database that is damaged."""
+        self.disk.remove()
+        time.sleep(CHECK_PLACE_SECONDS)
+        self.settle()
+        self.wait_until_disk_is_used()
+
+    def wait_until_disk_is_used(self) -> None:
+        for number in range(self.count):  # before Redis may be lost, the disk is to know what was deleted
+            wait_until(lambda number=number: self.call(number, "get_stats")["local_cache_available"])
+        self.disk_fault = ""
 
     def wait_until_used(self) -> None:
         for number in range(self.count):
@@ -315,18 +321,15 @@ class CacheMachine(RuleBasedStateMachine):
             )
 
     def teardown(self) -> None:
-        if not hasattr(self, "caches"):
-            return
-        self.server.heal()
-        self.faults.heal()
-        for cache in self.caches:
-            cache.close()
-        if self.worker:
-            self.worker.stop()
-        if self.lock is not None:
-            self.lock.close()
-        self.faults.close()
-        self.folder.cleanup()
+        if hasattr(self, "faults"):
+            self.server.heal()
+            self.faults.close()
+            self.disk.heal()
+
+
+def step_of(value: Any) -> int | None:
+    """Tell which step has written a value."""
+    return value[0] if isinstance(value, list) else value
 
 
 def test_whatever_happens_no_cache_gives_a_wrong_value():
@@ -335,20 +338,22 @@ def test_whatever_happens_no_cache_gives_a_wrong_value():
         if os.environ.get("JARVISPERF_REQUIRE_ALL"):
             pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
         pytest.skip("no real Redis server is installed")
-    server = Server(executables[0])
-    machine = type("Machine", (CacheMachine,), {"server": server})
-    examples = int(os.environ.get("JARVISPERF_STATEFUL_EXAMPLES", "3"))
+    server, disk, workers = Server(executables[0]), Disk(), [Worker() for _ in range(3)]
+    machine = type("Machine", (CacheMachine,), {"server": server, "disk": disk, "workers": workers})
     try:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=examples,
-                stateful_step_count=15,
+                max_examples=int(os.environ.get("JARVISPERF_STATEFUL_EXAMPLES", "3")),
+                stateful_step_count=int(os.environ.get("JARVISPERF_STATEFUL_STEPS", "15")),
                 deadline=None,
                 phases=[Phase.explicit, Phase.reuse, Phase.generate],
                 suppress_health_check=list(HealthCheck),
             ),
         )
     finally:
+        disk.close()
+        for worker in workers:
+            worker.stop()
         server.heal()
         server.kill()
