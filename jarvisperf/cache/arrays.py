@@ -145,7 +145,21 @@ def _check(head: bytes | memoryview, memory: memoryview) -> int:
 
 
 def _description(dtype: np.dtype[Any]) -> Any:
-    description = npy.dtype_to_descr(dtype)
-    if dtype.hasobject or npy.descr_to_dtype(description) != dtype:
+    if dtype.hasobject or _has_metadata(dtype):
+        raise UnencodableError(f"numpy value of dtype {dtype}{'' if dtype.hasobject else ' with metadata'}")
+    try:
+        description = npy.dtype_to_descr(dtype)
+        # A reader gets lists for its tuples, which makes another dtype of one with titles.
+        written = msgspec.msgpack.decode(msgspec.msgpack.encode(description)) if dtype.names else description
+        is_kept = npy.descr_to_dtype(written) == dtype
+    except (ValueError, TypeError):  # fields that overlap, or in another order than in memory
+        is_kept = False
+    if not is_kept:
         raise UnencodableError(f"numpy value of dtype {dtype}")
     return description
+
+
+def _has_metadata(dtype: np.dtype[Any]) -> bool:
+    if dtype.subdtype is not None:
+        return _has_metadata(dtype.subdtype[0])
+    return bool(dtype.metadata) or any(_has_metadata(dtype[name]) for name in dtype.names or ())

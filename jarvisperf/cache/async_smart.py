@@ -12,6 +12,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.cache.options import check_factory
 from jarvisperf.cache.smart import SmartCache
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class AsyncSmartCache:
         """Give the value of a key, or call (and await) the factory for it and keep what it returns."""
         from jarvisperf.cache.drivers import drive_async
 
+        check_factory(factory)
         steps = self.cache.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds, in_background=True,

@@ -54,12 +54,14 @@ class Codec:
         may_pickle: A value without a safe encoding is pickled. Only for bytes whose keyed MAC was verified.
 
     Raises:
-        TypeError: One of ``enums`` is no class of Enum.
+        TypeError: ``enums`` is not several classes of Enum.
         ValueError: Two of them have the same name.
     """
 
     def __init__(self, enums: Iterable[type[enum.Enum]] = (), *, may_pickle: bool = False) -> None:
         by_name: dict[str, type[enum.Enum]] = {}
+        if not hasattr(enums, "__iter__"):
+            raise TypeError(f"enums is {enums!r}: give classes of Enum, such as [Colour]")
         for kind in enums:
             given: object = kind
             if not (isinstance(given, type) and issubclass(given, enum.Enum)):

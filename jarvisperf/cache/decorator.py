@@ -12,7 +12,7 @@ from jarvisperf.cache.keys import KeyMaker
 from jarvisperf.cache.names import checked_key, checked_tags
 from jarvisperf.cache.pattern import literal
 from jarvisperf.cache.smart import SmartCache
-from jarvisperf.cache.typed import MisfitError, form_of
+from jarvisperf.cache.typed import Form, MisfitError, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -95,9 +95,9 @@ def cached(
     among processes while Redis is in use. None is a result like any other. An exception is not kept. The first caller
     gets what the function returned; later ones get copies of it.
 
-    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct`` or a TypedDict comes back as that. One
-    that was kept and does not fit the annotation, which may have changed since, is made anew; one that does not fit
-    when it is made is given as it is, and not kept.
+    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict comes back
+    as that. One that was kept and does not fit the annotation, which may have changed since, is made anew; one that
+    does not fit when it is made, or has fields that the annotation lacks, is given as it is, and not kept.
 
     A method is cached per instance: while the instance lives and in its own process, unless its class has a
     ``__cache_key__`` method (or is a frozen dataclass or an Enum), which makes equal instances share. Put ``@cached``
@@ -174,7 +174,6 @@ class _Calls:
 
     Attributes:
         function: The function.
-        form: How its results are stored.
         group: What all its keys start with.
         hits: Calls that were answered from the cache.
         runs: Calls of the function itself.
@@ -189,7 +188,6 @@ class _Calls:
         find_cache: Callable[[], SmartCache],
     ) -> None:
         self.function = function
-        self.form = form_of(function)
         self.find_cache = find_cache
         self.group = keys.group()
         self.key = keys.key if key is None else self._key_by(key)
@@ -197,6 +195,11 @@ class _Calls:
         self.calls = self.runs = 0
         self.name = keys.name
         self._terms = terms
+
+    @functools.cached_property
+    def form(self) -> Form | None:
+        # Not before the first call: what the annotation names may be defined below the function.
+        return form_of(self.function)
 
     def info(self) -> CacheInfo:
         return CacheInfo(max(0, self.calls - self.runs), self.runs)
@@ -230,9 +233,11 @@ class _Calls:
             return value
         flat = self.form.flatten(value)
         try:
-            self.form.restore(flat)
+            is_whole = self.form.flatten(self.form.restore(flat)) == flat  # it has nothing that the annotation lacks
         except MisfitError:
-            raise _UnkeptError(value) from None
+            is_whole = False
+        if not is_whole:
+            raise _UnkeptError(value)
         return flat
 
     def returned(self, stored: Any) -> Any:
@@ -314,7 +319,9 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
 
 def _finder(cache: SmartCache | AsyncSmartCache | None) -> Callable[[], SmartCache]:
     if cache is not None:
-        inner = cache if isinstance(cache, SmartCache) else cache.cache
+        inner = cache if isinstance(cache, SmartCache) else getattr(cache, "cache", None)
+        if not isinstance(inner, SmartCache):
+            raise TypeError(f"cache is {cache!r}: give a SmartCache or an AsyncSmartCache")
         return lambda: inner
     from jarvisperf.cache import shared
 

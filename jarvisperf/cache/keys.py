@@ -36,7 +36,7 @@ class KeyMaker:
         ignore: Names of arguments that have no part in the key.
 
     Raises:
-        TypeError: ``ignore`` is one str; that would be a collection of letters.
+        TypeError: ``ignore`` is not several names; one str would be a collection of letters.
         ValueError: The function is a lambda, whose name tells nothing, and there is no prefix; or it has no argument
             of a name in ``ignore``.
     """
@@ -97,6 +97,8 @@ class KeyMaker:
     def _checked_ignored(self, ignore: Collection[str]) -> Collection[str]:
         if isinstance(ignore, str):
             raise TypeError(f"ignore is {ignore!r}: give a list or tuple of names, such as ({ignore!r},)")
+        if not hasattr(ignore, "__iter__"):
+            raise TypeError(f"ignore is {ignore!r}: give a list or tuple of names, such as ('trace',)")
         for name in ignore:
             if name not in self._names and self._extra is None:
                 raise ValueError(f"ignore has {name!r} in it: {self.name} takes {', '.join(self._names) or 'nothing'}")

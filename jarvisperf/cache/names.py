@@ -80,7 +80,11 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
     """
     if isinstance(keys, str):
         raise TypeError(f"keys is the str {keys!r}: give several keys, such as [{keys!r}]")
-    found = list(keys)
+    try:
+        given = iter(keys)
+    except TypeError:
+        raise TypeError(f"keys is {keys!r}: give several keys, such as ['user:1', 'user:2']") from None
+    found = list(given)
     if not {str}.issuperset(map(type, found)) or "" in found:  # only then one after the other
         for key in found:
             checked_key(key)
@@ -96,12 +100,16 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     """
     if isinstance(tags, str):
         raise TypeError(f"tags is the str {tags!r}: give several tags, such as [{tags!r}]")
-    found = tuple(dict.fromkeys(tags))
-    for tag in found:
+    try:
+        given = tuple(tags)
+    except TypeError:
+        raise TypeError(f"tags is {tags!r}: give several tags, such as ['users', 'posts']") from None
+    for tag in given:
         if not isinstance(tag, str):
             raise TypeError(f"tag is {tag!r}: give a str, not {type(tag).__name__}")
         if not 0 < len(_encoded(tag)) <= _LONGEST_TAG_BYTES:
             raise ValueError(f"tag is {tag[:40]!r}: give a str of 1 to {_LONGEST_TAG_BYTES} bytes in UTF-8")
+    found = tuple(dict.fromkeys(given))
     if len(found) > _MOST_TAGS:
         raise ValueError(f"{len(found)} tags are too many: give {_MOST_TAGS} at most")
     return found

@@ -29,3 +29,13 @@ def check_at_least(name: str, number: int, least: int) -> None:
         raise TypeError(f"{name} is {number!r}: give an int")
     if number < least:
         raise ValueError(f"{name} is {number}: give {least} or more")
+
+
+def check_factory(factory: object) -> None:
+    """Find out whether a value can be made by this.
+
+    Raises:
+        TypeError: It is no function.
+    """
+    if not callable(factory):
+        raise TypeError(f"factory is {factory!r}: give a function without arguments that makes the value")

@@ -16,6 +16,7 @@ from jarvisperf.cache.found import Life
 from jarvisperf.cache.hits import make_reader
 from jarvisperf.cache.memory import MOST_BYTES
 from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
+from jarvisperf.cache.options import check_factory, checked_seconds
 from jarvisperf.cache.pattern import checked_pattern
 from jarvisperf.cache.stats import counts_of, stats_of
 from jarvisperf.forks import tell_when_forked
@@ -101,8 +102,6 @@ class SmartCache:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        from jarvisperf.cache.options import checked_seconds
-
         self._default_seconds = checked_seconds("default_ttl", default_ttl)
         if memory_seconds is None:
             memory_seconds = math.inf if redis_url is None and local_cache_dir is None else _MEMORY_SECONDS
@@ -166,7 +165,7 @@ class SmartCache:
         life = self._life(ttl, tags)
         core = self._open_core()
         if not life.seconds:
-            core.encodable(value)
+            core.check_encodable(value)
             core.remove([key])
             return False
         return core.write(key, value, life)
@@ -243,11 +242,12 @@ class SmartCache:
 
         Raises:
             TimeoutError: The factory takes longer than ``hard_seconds``.
-            TypeError: The key is not a str, or the value cannot be encoded.
+            TypeError: The key is not a str, the factory is no function, or the value cannot be encoded.
             ValueError: The key is empty, or a number is out of its range.
         """
         from jarvisperf.cache.drivers import drive
 
+        check_factory(factory)
         steps = self.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds,
@@ -297,10 +297,13 @@ class SmartCache:
             TypeError: As for ``set``; then none was kept.
             ValueError: As for ``set``; then none was kept.
         """
+        if not hasattr(values, "items"):
+            raise TypeError(f"values is {values!r}: give a dictionary of keys and values")
         checked_keys(values)
         life = self._life(ttl, tags)
         core = self._open_core()
         if not life.seconds:
+            core.check_all_encodable(values)
             core.remove(list(values))
             return False
         return core.write_many(values, life)
@@ -413,7 +416,7 @@ class SmartCache:
         return default if found is None else found.value
 
     def _find_in_memory(self, key: str, default: object) -> object:
-        found = self._core.in_memory(checked_key(key))
+        found = self._open_core(checked_key(key)).in_memory(key)
         return default if found is None else found.value
 
     def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:

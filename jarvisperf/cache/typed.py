@@ -1,4 +1,4 @@
-"""Results that come back as what a function's annotation says: dataclasses, msgspec Structs, typed dictionaries."""
+"""Results that come back as what their annotation says: dataclasses, msgspec Structs, typed tuples and dictionaries."""
 
 from __future__ import annotations
 
@@ -65,6 +65,6 @@ def _has_fields_inside(annotation: Any) -> bool:
     if isinstance(annotation, type):
         if dataclasses.is_dataclass(annotation) or hasattr(annotation, "__struct_fields__"):
             return True
-        if typing.is_typeddict(annotation):
+        if typing.is_typeddict(annotation) or (issubclass(annotation, tuple) and hasattr(annotation, "_fields")):
             return True
     return any(_has_fields_inside(part) for part in typing.get_args(annotation))

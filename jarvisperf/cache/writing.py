@@ -9,6 +9,7 @@ from jarvisperf.cache.tiers import Tiers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jarvisperf.cache.encoded import Encoded
     from jarvisperf.cache.found import Life
     from jarvisperf.cache.isolation import Held
 
@@ -36,7 +37,7 @@ class Writing(Tiers):
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
         """Write several values: one round trip, one transaction; whether a tier holds all of them."""
-        prepared = {key: self._prepared(value) for key, value in values.items()}
+        prepared = self._prepared_all(values)
         with self.stripes.changing(prepared):
             self._fillings.void(prepared)
             heard = {key: self.stripes.of(key).state() for key in prepared}
@@ -57,14 +58,31 @@ class Writing(Tiers):
             self._unhold_if_changed(self.stripes.of(key), state, key)
         return kept
 
+    def _prepared_all(self, values: Mapping[str, object]) -> dict[str, tuple[Held, Encoded | None]]:
+        prepared = {}
+        for key, value in values.items():
+            try:
+                prepared[key] = self._prepared(value)
+            except TypeError as error:
+                raise TypeError(f"values[{key!r}]{str(error).removeprefix('value')}") from None
+        return prepared
+
     def held_of(self, value: object) -> Held:
         """Give what others may have copies of."""
         return self._prepared(value)[0]
 
-    def encodable(self, value: object) -> None:
+    def check_encodable(self, value: object) -> None:
         """Find out whether a value could be written.
 
         Raises:
             TypeError: It could not.
         """
         self._prepared(value)
+
+    def check_all_encodable(self, values: Mapping[str, object]) -> None:
+        """Find out whether several values could be written.
+
+        Raises:
+            TypeError: One could not.
+        """
+        self._prepared_all(values)

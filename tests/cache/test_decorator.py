@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
@@ -345,3 +345,90 @@ def test_where_an_older_process_keeps_what_does_not_fit_again_and_again_the_func
     newer = typed(cache, {"x": 1, "y": 2}, Wider, calls)(is_async)
     monkeypatch.setattr(cache, "delete", lambda key: False)
     assert newer() == {"x": 1, "y": 2}
+
+
+@dataclass
+class Shape:
+    name: str
+
+
+@dataclass
+class Circle(Shape):
+    radius: int
+
+
+class Pair(NamedTuple):
+    first: Shape
+    second: int
+
+
+class Known(TypedDict):
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("annotation", "result"),
+    [(Shape, Circle("c", 2)), (list[Shape], [Shape("s"), Circle("c", 2)]), (Known, {"name": "k", "more": 1})],
+    ids=["dataclass", "inside a list", "TypedDict"],
+)
+def test_what_has_more_than_its_annotation_is_given_whole_and_not_kept(cache, annotation, result):
+    runs = []
+
+    def make():
+        runs.append(1)
+        return result
+
+    make.__annotations__["return"] = annotation
+    kept = cached(cache=cache)(make)
+    assert [kept(), kept()] == [result, result]
+    assert len(runs) == 2
+
+
+def test_a_named_tuple_comes_back_as_one(cache):
+    @cached(cache=cache)
+    def pair() -> Pair:
+        return Pair(Shape("s"), 2)
+
+    assert pair() == Pair(Shape("s"), 2)
+    cache._core.memory.clear()
+    assert type(pair()) is Pair
+
+
+@cached(cache=SmartCache(None, None))
+def make_later() -> Later:
+    return Later(1)
+
+
+@dataclass
+class Later:
+    number: int
+
+
+def test_an_annotation_may_name_what_is_defined_below_the_function():
+    assert make_later() == make_later() == Later(1)
+    assert make_later.cache_info().misses == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"cache": 5}, "cache is 5: give a SmartCache or an AsyncSmartCache"),
+        ({"ignore": None}, "ignore is None: give a list or tuple of names"),
+        ({"tags": 5}, "tags is 5: give several tags"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_said_when_it_is_decorated(options, message):
+    with pytest.raises(TypeError, match=message):
+        cached(**options)(len)
+
+
+def test_a_factory_that_is_no_function_is_an_error_before_anything_is_asked(cache):
+    with pytest.raises(TypeError, match="factory is 5: give a function without arguments"):
+        cache.get_or_set("k", 5)
+
+
+def test_a_closed_cache_says_so_to_whoever_looks_into_its_memory(make_cache):
+    cache = make_cache()
+    cache.close()
+    with pytest.raises(RuntimeError, match="this cache is closed"):
+        cache.get_from_memory("k")

@@ -43,8 +43,9 @@ def test_none_is_a_value_among_many(cache, forget):
 
 def test_one_value_that_cannot_be_encoded_keeps_all_from_being_set(cache):
     cache.set("a", "old")
-    with pytest.raises(TypeError, match="object of type object"):
-        cache.set_many({"a": 1, "b": object()})
+    for ttl in (None, 0):
+        with pytest.raises(TypeError, match=r"values\['b'\]\[1\]: object of type object cannot be cached"):
+            cache.set_many({"a": 1, "b": [2, object()]}, ttl)
     assert cache.get_many(["a", "b"]) == {"a": "old"}
 
 
@@ -78,6 +79,18 @@ def test_reading_many_counts_each(cache):
 def test_one_str_is_not_many_keys(cache, call):
     with pytest.raises(TypeError, match="keys is the str 'abc': give several keys"):
         getattr(cache, call)("abc")
+
+
+@pytest.mark.parametrize("call", ["get_many", "delete_many"])
+def test_what_is_no_collection_is_not_many_keys(cache, call):
+    with pytest.raises(TypeError, match="keys is 5: give several keys"):
+        getattr(cache, call)(5)
+
+
+@pytest.mark.parametrize("values", [[], [("a", 1)], None, "a"])
+def test_many_values_are_given_as_a_dictionary(cache, values):
+    with pytest.raises(TypeError, match="give a dictionary of keys and values"):
+        cache.set_many(values)
 
 
 def test_keys_are_listed_in_order_and_by_pattern(cache, forget):
@@ -120,12 +133,24 @@ def test_a_value_set_anew_without_its_tag_may_stay(cache):
 
 @pytest.mark.parametrize(
     ("tags", "message"),
-    [("t", "tags is the str 't'"), ([1], "tag is 1"), ([""], "tag is ''"), (["x" * 2000], "1 to 1000 bytes")],
+    [
+        ("t", "tags is the str 't'"),
+        ([1], "tag is 1"),
+        ([""], "tag is ''"),
+        (["x" * 2000], "1 to 1000 bytes"),
+        (5, "tags is 5: give several tags"),
+        ([["t"]], r"tag is \['t'\]: give a str, not list"),
+    ],
     ids=repr,
 )
 def test_a_wrong_tag_is_an_error(cache, tags, message):
     with pytest.raises((TypeError, ValueError), match=message):
         cache.set("k", 1, tags=tags)
+
+
+def test_invalidating_a_list_of_tags_is_an_error(cache):
+    with pytest.raises(TypeError, match=r"tag is \['t'\]: give a str, not list"):
+        cache.invalidate_tag(["t"])
 
 
 def test_invalidating_no_tag_is_an_error(cache):

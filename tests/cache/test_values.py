@@ -72,7 +72,9 @@ def test_a_member_that_is_gone_is_a_miss():
     assert Codec([without]).decode(encoded.codec, encoded.payload()) is UNREADABLE
 
 
-@pytest.mark.parametrize(("enums", "error"), [([int], TypeError), (["Colour"], TypeError), ([Colour, 7], TypeError)])
+@pytest.mark.parametrize(
+    ("enums", "error"), [([int], TypeError), (["Colour"], TypeError), ([Colour, 7], TypeError), (5, TypeError)]
+)
 def test_only_classes_of_enum_can_be_registered(enums, error):
     with pytest.raises(error, match="give classes of Enum"):
         Codec(enums)
@@ -83,6 +85,22 @@ def test_two_enums_of_one_name_cannot_be_told_apart():
     other.__qualname__ = Colour.__qualname__
     with pytest.raises(ValueError, match="two classes named"):
         Codec([Colour, other])
+
+
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        np.dtype({"names": ["a", "b"], "formats": ["i4", "i4"], "offsets": [4, 0], "itemsize": 16}),
+        np.dtype([(("title", "a"), "i4"), ("b", "i4")]),
+        np.dtype("i4", metadata={"unit": "m"}),
+        np.dtype([("a", [("b", np.dtype("i4", metadata={"unit": "m"}), (2,))])]),
+    ],
+    ids=["out of order", "titles", "metadata", "metadata inside"],
+)
+@pytest.mark.parametrize("wrap", [lambda array: array, lambda array: [array]], ids=["alone", "inside"])
+def test_a_dtype_that_would_come_back_as_another_is_refused(dtype, wrap):
+    with pytest.raises(TypeError, match=r"value(\[0\])?: numpy value of dtype .* cannot be cached"):
+        CODEC.encode(wrap(np.zeros(2, dtype)))
 
 
 @pytest.mark.parametrize(
