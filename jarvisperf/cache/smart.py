@@ -416,7 +416,7 @@ class SmartCache:
         return default if found is None else found.value
 
     def _find_in_memory(self, key: str, default: object) -> object:
-        found = self._open_core(checked_key(key)).in_memory(key)
+        found = self._open_core().in_memory(checked_key(key))
         return default if found is None else found.value
 
     def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
