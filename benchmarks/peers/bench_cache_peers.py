@@ -53,13 +53,13 @@ def report(found: list[Row], isolation: str) -> str:
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     return (
         f"# The cache beside others\n\nMeasured on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by"
-        f" `python -m benchmarks.peers.bench_cache_peers`, Python {platform.python_version()}, {_processor()},"
+        f" `python -m benchmarks.peers.bench_cache_peers`, Python {platform.python_version()}, {processor()},"
         f" {os.cpu_count()} cores, {platform.system()}; {peers}. Each ratio is the middle of the ratios of neighbouring"
         f" turns.\n\n{table(found)}\n\n## What isolation costs\n\n{isolation}\n"
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

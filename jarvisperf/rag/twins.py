@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -18,6 +17,8 @@ def async_twin(method: Callable[P, T]) -> Callable[P, Coroutine[object, object, 
 
     @functools.wraps(method)
     async def twin(*args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # here, for it is a fifth of what a fresh process loads for a cached answer
+
         return await asyncio.to_thread(method, *args, **kwargs)
 
     twin.__name__ = f"a{method.__name__}"

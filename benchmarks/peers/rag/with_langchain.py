@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import statistics
 import sys
-import time
 from functools import partial
 
-START = time.perf_counter()
-from langchain_chroma import Chroma  # noqa: E402 - the imports are what is measured
-from langchain_classic.embeddings import CacheBackedEmbeddings  # noqa: E402
-from langchain_classic.storage import LocalFileStore  # noqa: E402
-from langchain_huggingface import HuggingFaceEmbeddings  # noqa: E402
+from langchain_chroma import Chroma
+from langchain_classic.embeddings import CacheBackedEmbeddings
+from langchain_classic.storage import LocalFileStore
+from langchain_huggingface import HuggingFaceEmbeddings
 
-from benchmarks.peers.rag.work import questions, report, seconds, texts  # noqa: E402
+from benchmarks.peers.rag.work import questions, report, seconds, texts
 
 
 def store_in(folder: str, model_path: str) -> Chroma:
@@ -51,10 +49,5 @@ def main(folder: str, model_path: str, count: int) -> None:
     )
 
 
-def start(folder: str, model_path: str) -> None:
-    assert store_in(folder, model_path).similarity_search("What is a decorator?", k=5)
-    report({"start": time.perf_counter() - START})
-
-
 if __name__ == "__main__":
-    start(*sys.argv[1:3]) if sys.argv[3] == "start" else main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))

