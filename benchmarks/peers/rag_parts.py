@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jarvisperf.bench.startup import ProcessSample
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -166,7 +168,8 @@ def startup(count: int, rounds: int = 4) -> dict[str, Any]:
         with SmartCache(redis_url=None, local_cache_dir=kept) as cache, OptimizedRAG(folder, cache, model) as rag:
             rag.batch_add_texts(texts(count))
             rag.search_cached(question)
-        cached, eager = [], []
+        cached: list[ProcessSample] = []
+        eager: list[ProcessSample] = []
         for _ in range(rounds):
             cached += cached_processes(folder, kept, model, question, 0.0)
             eager.append(eager_process(folder, kept, model, question))

@@ -25,7 +25,7 @@ from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -55,8 +55,9 @@ class WordEmbedder:
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """The vector of one text."""
-        vector: NDArray[np.float32] = self._words[[int(word[1:]) for word in text.split()]].mean(axis=0)
-        return vector / np.linalg.norm(vector)
+        vector = self._words[[int(word[1:]) for word in text.split()]].mean(axis=0)
+        unit: NDArray[np.float32] = np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
+        return unit
 
 
 def batch_of(number: int) -> list[str]:
@@ -150,7 +151,10 @@ def _ask(rag: OptimizedRAG, collection: Any, embedder: WordEmbedder) -> dict[str
     rag.search(asked[0])
     bare(asked[0])
     for number, question in enumerate(asked):
-        ways = [("ours", partial(rag.search, question)), ("bare", partial(bare, question))]
+        ways: list[tuple[str, Callable[[], Any]]] = [
+            ("ours", partial(rag.search, question)),
+            ("bare", partial(bare, question)),
+        ]
         for name, way in ways[::-1] if number % 2 else ways:
             times[name].append(seconds(way))
     p95 = {name: statistics.quantiles(each, n=20)[-1] for name, each in times.items()}
