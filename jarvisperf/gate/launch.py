@@ -60,6 +60,10 @@ class WorkerError(RuntimeError):
     """A worker failed; the message names the arm and says how."""
 
 
+class NoAnswerError(WorkerError):
+    """A worker said nothing for longer than it may; to ask again would take as long."""
+
+
 class TestEndedError(Exception):
     """A test ended where values were wanted: its target raised.
 
@@ -100,12 +104,13 @@ class Worker:
         """Wait for the worker's answer.
 
         Raises:
-            WorkerError: The worker is gone, or said nothing for so long.
+            NoAnswerError: It said nothing for so long.
+            WorkerError: The worker is gone.
         """
         try:
             answer = self._channel.receive(seconds)
         except ChannelTimeoutError:
-            raise WorkerError(
+            raise NoAnswerError(
                 f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
                 "a call that takes longer, or never ends, cannot be compared"
             ) from None

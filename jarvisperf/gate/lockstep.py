@@ -105,8 +105,8 @@ class Lockstep:
         over a file or a port. If that was it there is one lane from then on.
         """
         found = self._launched(tallies, wanted, size)
-        failed = [name for name in wanted if any(one[name].state == "error" for one in found)] if size > 1 else []
-        if failed:
+        failed = [name for name in wanted if any(_may_be_the_others_fault(one[name]) for one in found)]
+        if failed and size > 1:
             (alone,) = self._launched(tallies, failed, 1)
             mended = {name: tally for name, tally in alone.items() if tally.state != "error"}
             if mended:
@@ -282,6 +282,10 @@ class Lockstep:
 
     def _done(self, undecided: Sequence[str]) -> int:
         return max((self._tallies[name].launches for name in undecided), default=0)
+
+
+def _may_be_the_others_fault(tally: Tally) -> bool:
+    return tally.state == "error" and not tally.is_final
 
 
 def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> list[str]:

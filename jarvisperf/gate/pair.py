@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.campaign import LockstepError
-from jarvisperf.gate.launch import TestEndedError, WorkerError
+from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
 from jarvisperf.gate.slices import SAMPLE_SECONDS, PairedSamples, SlicePlan, measure_time, measure_values
 from jarvisperf.gate.tally import Tally
@@ -40,7 +40,8 @@ WITHOUT_IGNORED = (
 class PairedRun:
     """Measures benchmarks on one launch; a pair that dies is replaced and costs the benchmark that it died in.
 
-    Where a benchmark fails or dies in a fork, it is measured once more without: what it uses may not survive a fork.
+    Where a benchmark fails or dies in a fork, it is measured once more without: what it uses may not survive a
+    fork. One that does not answer in time is not.
 
     Args:
         start: Starts a pair, given its seed.
@@ -155,8 +156,9 @@ class PairedRun:
                     tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
+                tally.is_final = isinstance(error, NoAnswerError)
                 launch.kill()
-            if forked and tally.state == "error":
+            if forked and tally.state == "error" and not tally.is_final:
                 self._unforked.add(name)
                 self._tallies[name] = Tally(forks=1)
                 self._left[name] = 1

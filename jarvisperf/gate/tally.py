@@ -102,6 +102,7 @@ class Tally:
         seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
+        is_final: The error need not be looked for again: it took long, and would again.
         xfail: Why it was expected to fail; None: it was not.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
@@ -113,6 +114,7 @@ class Tally:
     seconds: float = 0.0
     message: str = ""
     traceback: str = ""
+    is_final: bool = False
     xfail: str | None = None
     group: str | None = None
     extra_info: dict[str, str] = field(default_factory=dict)
