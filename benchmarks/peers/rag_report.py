@@ -98,7 +98,8 @@ def _middle(found: list[Figures], key: str) -> float:
 
 def _ratio(found: list[Figures], key: str, others: list[Figures], other_key: str) -> float:
     """The middle of the ratios of each round."""
-    return statistics.median(figures[key] / other[other_key] for figures, other in zip(found, others, strict=True))
+    pairs = zip(found, others, strict=True)
+    return statistics.median(float(figures[key]) / float(other[other_key]) for figures, other in pairs)
 
 
 def _of_sides(part: Figures) -> Iterator[Row]:

@@ -24,7 +24,7 @@ def add_commands(commands: Any) -> None:
     actions = rag.add_subparsers(metavar="ACTION", required=True)
 
     add = _action(actions, "add", _add, "add files, or what has changed in them; of a folder all that can be read")
-    add.add_argument("paths", nargs="+", type=Path, metavar="PATH")
+    add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     search = _action(actions, "search", _search, "find the passages nearest to a query")
     _add_query(search, 5)
@@ -54,7 +54,7 @@ def _action(
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=what)
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--path", type=Path, metavar="FOLDER", help="where the documents are (the settings' folder)")
+    place.add_argument("--path", type=_path, metavar="FOLDER", help="where the documents are (the settings' folder)")
     place.add_argument("--url", metavar="URL", help="a Chroma server, http://host:port")
     parser.add_argument("--collection", default="documents", metavar="NAME", help="the collection (documents)")
     parser.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
@@ -68,6 +68,12 @@ def _add_query(parser: argparse.ArgumentParser, results: int) -> None:
     parser.add_argument("--where", type=_filter, metavar="JSON", help="filter on metadata, such as '{\"year\": 2020}'")
     parser.add_argument("--min-score", type=float, metavar="SCORE", help="the least cosine similarity")
     parser.add_argument("--hybrid", action="store_true", help="search for the words too")
+
+
+def _path(text: str) -> Path:
+    if not text:  # an unset variable of a shell; pathlib makes the working folder of it
+        raise argparse.ArgumentTypeError("'' is no path: '.' is the working folder")
+    return Path(text)
 
 
 def _filter(text: str) -> Any:

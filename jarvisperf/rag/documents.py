@@ -26,6 +26,8 @@ _EXTRACTED: dict[str, Callable[[Path], Extracted]] = {
 }
 SUFFIXES = frozenset({*_MARKDOWN, *_PLAIN, *_RST, *_EXTRACTED})
 
+_LONGEST_LINE = 20_000  # the splitter's time grows with the square of a line's length: 20 s for 800,000 characters
+_LONG_LINE = re.compile(rf"[^\r\n]{{{_LONGEST_LINE + 1},}}")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MARKDOWN_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)(?:[ \t]+#+)?[ \t]*$")
 _RST_UNDERLINE = re.compile(r"([!-/:-@\[-`{-~])\1+[ \t]*$")
@@ -87,12 +89,27 @@ def _split(text: str, headings: list[tuple[int, str]], *, markdown: bool) -> Ite
     splitter = (MarkdownSplitter if markdown else TextSplitter)(PASSAGE_CHARACTERS)
     section: str | None = None
     following = 0
-    for position, (start, passage) in enumerate(splitter.chunk_indices(text)):
+    found = (
+        (start + offset, passage) for start, part in _parts(text) for offset, passage in splitter.chunk_indices(part)
+    )
+    for position, (start, passage) in enumerate(found):
         # A passage that opens with a heading belongs to it; later ones in the same passage belong to its text.
         while following < len(headings) and headings[following][0] <= start:
             section = headings[following][1]
             following += 1
         yield Passage(passage, section, position)
+
+
+def _parts(text: str) -> Iterator[tuple[int, str]]:
+    """The whole text at its place 0; cut, at a blank where there is one, within lines that are too long."""
+    start = 0
+    for line in _LONG_LINE.finditer(text):
+        place = line.start()
+        while line.end() - place > _LONGEST_LINE:
+            place = text.rfind(" ", place + 1, place + _LONGEST_LINE) + 1 or place + _LONGEST_LINE
+            yield start, text[start:place]
+            start = place
+    yield start, text[start:]
 
 
 def _headings(text: str, suffix: str) -> Iterator[tuple[int, str]]:

@@ -28,13 +28,16 @@ class Extracted:
 
 
 def extract_html(path: Path) -> Extracted:
-    """An HTML file as Markdown, without scripts and styles; its encoding is what the file says.
+    """An HTML file as Markdown, without scripts and styles.
+
+    Its encoding is that of its byte order mark, else the one that it declares, else UTF-8, else Windows-1252 (as
+    browsers do; WHATWG HTML, "Determining the character encoding").
 
     Raises:
         MissingPackageError: markdownify is not installed.
         DocumentError: The file is damaged.
     """
-    return Extracted(_markdown_of(path.read_bytes(), path))
+    return Extracted(_markdown_of(_decoded(path.read_bytes()), path))
 
 
 def extract_docx(path: Path) -> Extracted:
@@ -53,7 +56,7 @@ def extract_docx(path: Path) -> Extracted:
             html = mammoth.convert_to_html(file).value
         except Exception as error:  # zipfile's, XML's and mammoth's own
             raise DocumentError(f"{path} is no readable Word file: {' '.join(str(error).split())}") from error
-    return Extracted(_markdown_of(html.encode(), path))
+    return Extracted(_markdown_of(html, path))
 
 
 def extract_pdf(path: Path) -> Extracted:
@@ -85,7 +88,23 @@ def extract_pdf(path: Path) -> Extracted:
     return Extracted(text, tuple(starts))
 
 
-def _markdown_of(html: bytes, path: Path) -> str:
+def _decoded(html: bytes) -> str:
+    try:
+        from bs4.dammit import EncodingDetector
+    except ImportError as error:
+        raise missing_package("markdownify") from error
+    content, marked = EncodingDetector.strip_byte_order_mark(html)
+    # Left to itself, Beautiful Soup guesses before it tries UTF-8, and is wrong about short texts.
+    for encoding in (marked, EncodingDetector.find_declared_encoding(content, is_html=True), "utf-8"):
+        try:
+            if encoding:
+                return content.decode(encoding)
+        except (LookupError, UnicodeDecodeError):
+            continue
+    return content.decode("cp1252", errors="replace")
+
+
+def _markdown_of(html: str, path: Path) -> str:
     try:
         from bs4 import BeautifulSoup
         from bs4.builder import ParserRejectedMarkup

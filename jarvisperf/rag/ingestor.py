@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,6 @@ from jarvisperf.rag.results import AddReport, Failure
 from jarvisperf.rag.vectors import document_vectors
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Iterable, Sequence
 
     from jarvisperf.rag.embedder import Embedder
@@ -68,10 +68,10 @@ class Ingestor:
 
     def add_file(self, path: str | os.PathLike[str]) -> AddReport:
         """Add a file, or what has changed in it; see ``OptimizedRAG.add_document_optimized``."""
-        file = Path(path).expanduser().resolve()
+        file = _resolved(path)
         source = str(file)
-        prefix = source_prefix(source)
         passages = records_of_passages(read_passages(file), source, self._embedder.identity)
+        prefix = source_prefix(source)
         current = {record.id for record in passages}
         stored = self._store.marks_of_source(source, prefix)
         changed = [record for record in passages if not record.mark or stored.get(record.id) != record.mark]
@@ -135,6 +135,15 @@ class Ingestor:
         rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
         report = AddReport(embedded=embedded, reused=len(records) - embedded)
         return report + self._store.write(records, rows, gone, recorded=recorded)
+
+
+def _resolved(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"path is {path!r}: give the path of a file")
+    try:
+        return Path(path).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:  # a link to itself, no such user, a NUL
+        raise DocumentError(f"{str(path)!r} is no path of a file: {error}") from error
 
 
 def _content(record: Record) -> tuple[str, str, str]:

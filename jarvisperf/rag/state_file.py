@@ -62,13 +62,13 @@ class StateFile:
         self._held: _Held | None = None
 
     def read(self) -> State | None:
-        """The state, the same object while the file is the same; None where there is no file or not one of ours."""
+        """The state, the same object while the file is the same; None where there is none that can be read."""
         held = self._held
         try:
             found = os.stat(self._name)  # noqa: PTH116 - read for every cached query: half the time of Path.stat
             if held is None or held.number != found.st_ino or held.device != found.st_dev:
                 held = self._held = _Held(self._name)
-        except FileNotFoundError:
+        except OSError:  # not there, or nothing that we may read
             self._held = None
             return None
         return held.state

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding_cache import EmbeddingCache
 
 _ROLE = "document"
+_SAVED_TOGETHER = 512  # what an interruption may cost: seconds
 
 
 def document_vectors(
@@ -41,9 +42,9 @@ def document_vectors(
         kept = cache.get(list(keys.values()))
         known = {text: kept[key] for text, key in keys.items() if key in kept}
     unknown = [text for text in distinct if text not in known]
-    if unknown:
-        computed = _embed(unknown, embedder)
-        packed = dict(zip(unknown, (row.tobytes() for row in computed), strict=True))
+    for start in range(0, len(unknown), _SAVED_TOGETHER):
+        part = unknown[start : start + _SAVED_TOGETHER]
+        packed = dict(zip(part, (row.tobytes() for row in _embed(part, embedder)), strict=True))
         known |= packed
         if cache is not None:
             model = model or embedder.identity  # a model from the hub is known once it has been used

@@ -98,3 +98,19 @@ def test_what_makes_no_sense_is_one_line_and_status_one(rag, words, message):
 def test_a_filter_that_is_no_json_is_a_usage_error(rag):
     with pytest.raises(SystemExit, match="2"):
         rag("search", "x", "--where", "{year: 1}")
+
+
+def test_an_empty_path_is_a_usage_error_and_not_the_working_folder(rag, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in (["add", ""], ["stats", "--path", ""]):
+        with pytest.raises(SystemExit, match="2"):
+            rag(*words)
+        assert "'' is no path: '.' is the working folder" in capsys.readouterr().err
+    assert not (tmp_path / "chroma.sqlite3").exists()
+
+
+def test_a_file_in_place_of_the_folder_is_one_line(rag, folder):
+    status, out, err = rag("stats", "--path", folder / "a.md")
+    assert (status, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith(f"jarvisperf: cannot open the document store in {folder}/a.md: ")
+    assert rag("search", "cats", "--path", folder / "a.md")[0] == 1

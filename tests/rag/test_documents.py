@@ -115,6 +115,51 @@ def test_of_a_file_that_is_nested_too_deeply_for_markdown_the_text_is_taken(writ
     assert passage.text.split("\n") == ["Cats purr.", "Dogs bark."]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<p>ação</p>".encode(),
+        b"\xef\xbb\xbf" + "<p>ação</p>".encode(),
+        "<p>ação</p>".encode("utf-16"),
+        "<p>ação</p>".encode("latin-1"),
+        '<meta charset="iso-8859-15"><p>ação</p>'.encode("iso-8859-15"),
+        '<meta charset="utf-8"><p>ação</p>'.encode("latin-1"),
+        '<meta charset="nonsense"><p>ação</p>'.encode(),
+    ],
+)
+def test_the_encoding_of_html_is_not_guessed(write, content, require, caplog):
+    require("markdownify")
+    assert [passage.text for passage in read_passages(write("a.html", content))] == ["ação"]
+    assert caplog.text == ""
+
+
+def test_a_nul_does_not_make_other_letters_of_html(write, require):
+    require("markdownify")
+    (passage,) = read_passages(write("a.html", "<p>a\0b</p>"))
+    assert passage.text.startswith("a")
+    assert passage.text.endswith("b")
+
+
+@pytest.mark.parametrize("unit", ["x", "word "])
+def test_a_file_of_one_endless_line_is_split_in_portions_that_lose_nothing(write, unit):
+    # In one piece the splitter takes 20 s for 800,000 characters, four times as long for twice as many.
+    text = unit * (2_000_000 // len(unit))
+    passages = read_passages(write("a.txt", f"before\n{text}\nafter"))
+    assert "".join(passage.text.replace(" ", "") for passage in passages).replace("\n", "") == (
+        f"before{text.replace(' ', '')}after"
+    )
+    assert max(len(passage.text) for passage in passages) <= PASSAGE_CHARACTERS[1]
+    if unit == "word ":
+        assert {word for passage in passages for word in passage.text.split()} == {"before", "word", "after"}
+
+
+def test_a_long_line_changes_no_section_before_or_after_it(write):
+    text = f"# One\n\n{LONG}\n\n{'word ' * 6000}\n\n# Two\n\n{LONG}"
+    passages = read_passages(write("a.md", text))
+    assert sections(passages) == ["One", "Two"]
+    assert next(passage for passage in passages if passage.section == "Two").text.startswith("# Two")
+
+
 def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, require):
     require("markdownify")
     rejected = require("bs4.builder").ParserRejectedMarkup

@@ -48,6 +48,28 @@ def test_what_is_surely_excluded_chroma_excludes_too(collection, where, metadata
     assert not (surely_excludes(where, metadata) and found)
 
 
+def _every_condition():
+    values = ["a", "b", 1, 2, 1.0, 2.5, True, False]
+    alike = [["a", "b"], [1, 2], [1.0, 2.5], [True, False]]
+    yield from ({"x": value} for value in values)
+    yield from ({"x": {operation: value}} for operation in ("$eq", "$ne") for value in values)
+    yield from ({"x": {operation: value}} for operation in ("$gt", "$gte", "$lt", "$lte") for value in values[2:6])
+    for operation in ("$in", "$nin"):
+        yield from ({"x": {operation: order}} for one in alike for order in (one, one[::-1], one[:1]))
+
+
+def test_no_single_condition_excludes_what_chroma_finds(collection):
+    metadatas = [None, *({"x": value} for value in ("a", "b", 1, 2, 1.0, 2.5, True, False))]
+    stored = {uuid.uuid4().hex: metadata for metadata in metadatas}
+    collection.add(
+        ids=list(stored), embeddings=[[1.0, 0.0]] * len(stored), documents=["text"] * len(stored), metadatas=metadatas
+    )
+    for where in _every_condition():
+        found = collection.get(ids=list(stored), where=where, include=[])["ids"]
+        assert not [stored[key] for key in found if surely_excludes(where, stored[key])], where
+    collection.delete(ids=list(stored))
+
+
 @pytest.mark.parametrize(
     ("where", "metadata"),
     [

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rag.hash_embedder import HashEmbedder
 
-from jarvisperf.rag import AddReport
+from jarvisperf.rag import AddReport, DocumentError
 from jarvisperf.rag.progress import progress
 
 
@@ -187,6 +187,31 @@ def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other
     assert {str(deep), str(guide)} <= rag.sources().keys()
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        (5, "path is 5: give the path of a file"),
+        (b"a.md", "path is b'a.md': give the path of a file"),
+        ("a\0b.md", r"'a\\x00b.md' is no path of a file"),
+        ("~nosuchuser/a.md", "'~nosuchuser/a.md' is no path of a file"),
+        ("\udcff.md", r"\\udcff.md' is not a name in UTF-8"),
+    ],
+)
+def test_what_is_no_path_is_named_and_stops_no_other_file(rag, guide, path, message):
+    with pytest.raises((DocumentError, TypeError), match=message):
+        rag.add_document_optimized(path)
+    report = rag.add_documents([path, guide])
+    assert [failure.path for failure in report.failures] == [str(path)]
+    assert report.added > 5
+
+
+def test_a_link_to_itself_stops_no_other_file(rag, guide, tmp_path):
+    (tmp_path / "loop.md").symlink_to("loop.md")
+    report = rag.add_documents([tmp_path / "loop.md", guide])
+    assert [Path(failure.path).name for failure in report.failures] == ["loop.md"]
+    assert report.added > 5
+
+
 def test_one_path_is_not_several(rag, guide):
     for path in (guide, str(guide)):
         with pytest.raises(TypeError, match="paths is the"):
@@ -214,6 +239,30 @@ def test_after_ctrl_c_what_was_stored_stays_and_the_same_call_goes_on(make_rag, 
     assert "20 passages of this call were stored before this, and stay" in caught.value.__notes__[0]
     assert rag.batch_add_texts(documents, batch_size=10) == AddReport(added=20, unchanged=20, embedded=20)
     assert len(embedder.documents) == 40
+
+
+def test_after_ctrl_c_in_the_middle_of_a_large_file_what_was_embedded_is_known(
+    make_rag, word_embedder, tmp_path, require
+):
+    require("semantic_text_splitter")
+
+    class Interrupted(word_embedder):
+        interrupt = True
+
+        def embed_documents(self, texts):
+            if self.interrupt and len(self.documents) >= 1000:
+                raise KeyboardInterrupt
+            return super().embed_documents(texts)
+
+    embedder = Interrupted()
+    rag = make_rag(model=embedder)
+    path = tmp_path / "large.txt"
+    path.write_text("\n\n".join(f"{number} " + "words " * 100 for number in range(1500)))
+    with pytest.raises(KeyboardInterrupt):
+        rag.add_document_optimized(path)
+    embedder.interrupt = False
+    report = rag.add_document_optimized(path)
+    assert (report.added, report.reused) == (1500, 1024)
 
 
 def test_a_process_that_is_killed_while_it_adds_leaves_what_it_stored(tmp_path, make_rag, require):
