@@ -6,8 +6,6 @@ import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.profiles.pairing import Sliced
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -15,6 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.bench.targets import Target
     from jarvisperf.profiles.model import Engine, Profile
+    from jarvisperf.profiles.pairing import Sliced
 
     Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
 
@@ -104,6 +103,8 @@ def _taker(engine: Engine) -> Take:
         from jarvisperf.profiles.memory import take as take_whole
     else:
         from jarvisperf.profiles.collected import take as take_whole
+    from jarvisperf.profiles.pairing import Sliced
+
     return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))
 
 
