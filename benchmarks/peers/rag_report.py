@@ -72,11 +72,12 @@ def _load(part: Figures) -> str:
 
 def _sides(part: Figures) -> str:
     sides: dict[str, list[Figures]] = part["sides"]
-    rounds = len(sides[OURS])
+    count = len(sides[OURS])
+    rounds = "1 round" if count == 1 else f"{count} rounds"
     told = (
         f"{part['texts']} texts of 480 characters, all-MiniLM-L6-v2, 2 cores; each side in processes of its own,"
-        f" {rounds} times in turns; the middle of them. langchain: `CacheBackedEmbeddings` (documents and queries) with"
-        " `Chroma`. Bare encode: `model.encode` of all texts, in our dtype. Newcomer's loop: `model.encode` and"
+        f" in turns, the middle of {rounds}. langchain: `CacheBackedEmbeddings` (documents and queries) with `Chroma`."
+        " Bare encode: `model.encode` of all texts, in our dtype. Newcomer's loop: `model.encode` and"
         " `collection.add` text by text."
     )
     lines = [
