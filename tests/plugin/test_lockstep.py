@@ -514,6 +514,20 @@ def test_a_pedantic_target_without_setup_is_called_no_more_often_than_its_rounds
     project.run("--jarvis-threshold=300%").assert_outcomes(passed=3)
 
 
+def test_a_target_below_its_clocks_resolution_is_an_error_that_says_so(project: Project):
+    project.write(
+        "benchmarks/test_bench.py",
+        BENCH + "\ndef test_nothing(jarvis_bench):\n    jarvis_bench(lambda: None)\n"
+        "\nimport pytest\n\n@pytest.mark.benchmark(timer=lambda: 1.0)  # a clock that is too coarse to tick meanwhile\n"
+        "def test_coarse(benchmark):\n    benchmark.pedantic(pkg.work, (10,), rounds=9, iterations=2)\n",
+    )
+    project.commit()
+    result = project.run("--jarvis-threshold=300%")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["*a value of 0 has no ratio: the target is below the clock's resolution*"])
+    assert project.report["verdicts"]["test_nothing"] == {"time": "unchanged"}
+
+
 def test_what_the_project_does_at_the_end_of_a_session_is_done_once_per_worker(project: Project):
     project.write(
         "conftest.py",
