@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.cli.common import FAILED, OK, PYTEST_FILES, CommandError, add_command
+from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandError, add_command
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
@@ -34,6 +34,7 @@ def add_commands(commands: Subparsers) -> None:
         "find the commit that made a benchmark slower, by lockstep against the good one at each step",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --pytest-args='-p no:randomly'",
+        failed=f"no commit could be proven to be the one; or {FAILURE}",
     )
     bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id, as the working tree has it")
     bisect.add_argument("--good", required=True, metavar="REV", help="a revision that is fast")

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from jarvisperf.cli.common import FAILED, OK, add_parser
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
     from jarvisperf.cache import SmartCache
 
-OK, FAILED = 0, 1
 _ABSENT: Final = object()
 _SHOWN_TIERS: Final = ("redis", "disk")
 
@@ -24,23 +25,35 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cache = commands.add_parser("cache", help="look into the cache, remove from it, examine it")
     kinds = cache.add_subparsers(metavar="COMMAND", required=True)
 
-    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold")
+    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold", "stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
 
-    get = _command(kinds, "get", _get, "print the value of a key")
+    get = _command(kinds, "get", _get, "print the value of a key", "get user:17")
     get.add_argument("key", metavar="KEY")
 
-    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left")
+    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left", "ttl user:17")
     ttl.add_argument("key", metavar="KEY")
 
-    invalidate = _command(kinds, "invalidate", _invalidate, "remove the keys that match a pattern, or have a tag")
+    invalidate = _command(
+        kinds,
+        "invalidate",
+        _invalidate,
+        "remove the keys that match a pattern, or have a tag",
+        "invalidate 'user:*'",
+        "invalidate --tag orders",
+    )
     invalidate.add_argument("pattern", metavar="PATTERN", help="such as 'user:*'; * ? [abc] [!abc]")
     invalidate.add_argument("--tag", action="store_true", help="it is a tag")
 
-    clear = _command(kinds, "clear", _clear, "remove every key of the namespace")
+    clear = _command(kinds, "clear", _clear, "remove every key of the namespace", "clear --yes")
     clear.add_argument("--yes", action="store_true", help="without it, only count them")
 
-    doctor = kinds.add_parser("doctor", help="say what works, what does not, and what to do")
+    doctor = add_parser(
+        kinds,
+        "doctor",
+        "say what works, what does not, and what to do",
+        "jarvisperf cache doctor --redis redis://localhost:6379/0 --dir none",
+    )
     _add_place(doctor)
     doctor.set_defaults(run=_doctor)
 
@@ -50,8 +63,9 @@ def _command(
     name: str,
     run: Callable[[argparse.Namespace, SmartCache], int],
     text: str,
+    *examples: str,
 ) -> argparse.ArgumentParser:
-    parser = kinds.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser = add_parser(kinds, name, text, *(f"jarvisperf cache {example}" for example in examples))
     _add_place(parser)
     parser.set_defaults(run=lambda words: _run(words, run))
     return parser

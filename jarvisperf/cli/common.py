@@ -23,14 +23,17 @@ RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's
 FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
 # The files that may configure pytest, the first one that is there does.
 PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-STATUS = "exit status: 0 fine; 1 a regression, or it failed; 2 wrong words"
+FAILURE = "it failed, and one line on the standard error says why"
+REGRESSION = f"something regressed, is missing or could not be measured; or {FAILURE}"
 
 
 class CommandError(Exception):
     """A command cannot do what it was asked for; the message is one line."""
 
 
-def add_command(commands: Subparsers, name: str, run: Command, text: str, *examples: str) -> argparse.ArgumentParser:
+def add_command(
+    commands: Subparsers, name: str, run: Command, text: str, *examples: str, failed: str = FAILURE
+) -> argparse.ArgumentParser:
     """Add a sub-command whose errors are one line.
 
     Args:
@@ -39,17 +42,25 @@ def add_command(commands: Subparsers, name: str, run: Command, text: str, *examp
         run: What it does; gives the exit status.
         text: What it does, in a line.
         *examples: Calls to show under its help.
+        failed: What exit status 1 means.
     """
+    parser = add_parser(commands, name, text, *examples, failed=failed)
+    parser.set_defaults(run=lambda words: guarded(run, words))
+    return parser
+
+
+def add_parser(
+    commands: Subparsers, name: str, text: str, *examples: str, failed: str = FAILURE
+) -> argparse.ArgumentParser:
+    """Add a sub-command's parser, whose help shows examples and what the exit status means."""
     shown = "".join(f"\n  {example}" for example in examples)
-    parser = commands.add_parser(
+    return commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"examples:{shown}\n\n{STATUS}" if examples else STATUS,
+        epilog=f"examples:{shown}\n\nexit status:\n  0 fine\n  1 {failed}\n  2 not called as this help says",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=lambda words: guarded(run, words))
-    return parser
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.cli.common import FAILED, OK, add_parser
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from jarvisperf.rag import OptimizedRAG
 
-OK = 0
-FAILED = 1
 _SHOWN_CHARACTERS = 300
 
 
@@ -23,36 +23,53 @@ def add_commands(commands: Any) -> None:
     rag = commands.add_parser("rag", help="search your documents, and measure how fast that is")
     actions = rag.add_subparsers(metavar="ACTION", required=True)
 
-    add = _action(actions, "add", _add, "add files, or what has changed in them; of a folder all that can be read")
+    add = _action(
+        actions, "add", _add, "add files, or what has changed in them; of a folder all that can be read", "add docs"
+    )
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
-    search = _action(actions, "search", _search, "find the passages nearest to a query")
+    search = _action(
+        actions, "search", _search, "find the passages nearest to a query", "search 'how are ties broken?' -n 3"
+    )
     _add_query(search, 5)
     search.add_argument("--json", action="store_true", help="print JSON")
 
-    context = _action(actions, "context", _context, "print the context for a language model")
+    context = _action(
+        actions,
+        "context",
+        _context,
+        "print the context for a language model",
+        "context 'how are ties broken?' --max-chars 4000",
+    )
     _add_query(context, 3)
     limits = context.add_mutually_exclusive_group()
     limits.add_argument("--max-chars", type=int, metavar="N", help="the most characters")
     limits.add_argument("--max-tokens", type=int, metavar="N", help="the most tokens of the embedding model")
 
-    warm = _action(actions, "warm", _warm, "put the answers to queries into the cache")
+    warm = _action(
+        actions, "warm", _warm, "put the answers to queries into the cache", "warm --ttl 86400 < queries.txt"
+    )
     warm.add_argument("queries", nargs="*", metavar="QUERY", help="without any: one in each line of standard input")
     warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are kept (600)")
 
-    stats = _action(actions, "stats", _stats, "print what the collection holds")
+    stats = _action(actions, "stats", _stats, "print what the collection holds", "stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")
 
-    bench = actions.add_parser("bench", help="measure what the cache and the batches change, in temporary folders")
+    bench = add_parser(
+        actions,
+        "bench",
+        "measure what the cache and the batches change, in temporary folders",
+        "jarvisperf rag bench --json",
+    )
     bench.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
     bench.add_argument("--json", action="store_true", help="print JSON")
     bench.set_defaults(run=_bench)
 
 
 def _action(
-    actions: Any, name: str, run: Callable[[argparse.Namespace, OptimizedRAG], int], what: str
+    actions: Any, name: str, run: Callable[[argparse.Namespace, OptimizedRAG], int], what: str, *examples: str
 ) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = actions.add_parser(name, help=what)
+    parser = add_parser(actions, name, what, *(f"jarvisperf rag {example}" for example in examples))
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--path", type=_path, metavar="FOLDER", help="where the documents are (the settings' folder)")
     place.add_argument("--url", metavar="URL", help="a Chroma server, http://host:port")

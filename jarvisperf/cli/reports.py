@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.cli.common import (
     FILE_FORMS,
     OK,
+    REGRESSION,
     CommandError,
     add_command,
     add_store,
@@ -42,6 +43,7 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf report                      # the newest run",
         "jarvisperf report main~1 main          # the second against the first",
         "jarvisperf report reports/report.json --out pages",
+        failed=REGRESSION,
     )
     report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; two: base and head (latest)")
     report.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
@@ -56,6 +58,7 @@ def add_commands(commands: Subparsers) -> None:
         "compare two runs; ends with 1 where something regressed",
         "jarvisperf compare main~1 main",
         "jarvisperf compare old/report.json new/report.json --threshold time=10% --allow-missing",
+        failed=REGRESSION,
     )
     compare.add_argument("base", metavar="A", help=FILE_FORMS)
     compare.add_argument("head", metavar="B", help="another")
@@ -69,6 +72,7 @@ def add_commands(commands: Subparsers) -> None:
         _merge,
         "join the reports of a suite's parts (--jarvis-shard) to one",
         "jarvisperf merge shard-*/report.json --out reports",
+        failed=REGRESSION,
     )
     merge.add_argument("files", metavar="FILE", nargs="+", help="report.json of each part, or its folder")
     merge.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")

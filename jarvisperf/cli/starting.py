@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cli.common import Subparsers
 
+INSTALLABLE = ("setup.py", "setup.cfg", "pyproject.toml")
 CI_FILES = {"github": ".github/workflows/benchmarks.yml", "gitlab": ".gitlab-ci-benchmarks.yml", "none": None}
 
 
@@ -41,8 +42,9 @@ def _init(words: argparse.Namespace) -> int:
     config = next((name for name in PYTEST_FILES if (folder / name).exists()), None)
     if config is None:
         wanted["pytest.ini"] = "pytest.ini"
+    install = _install(folder)
     for name, template in wanted.items():
-        print(f"{'wrote' if _write(folder / name, template) else 'kept '} {name}")
+        print(f"{'wrote' if _write(folder / name, template, install) else 'kept '} {name}")
     if config is not None:
         default = '"5%"' if config.endswith(".toml") else "5%"
         print(f"kept  {config}; to set defaults add to its pytest section: jarvis_threshold = {default}")
@@ -52,13 +54,30 @@ def _init(words: argparse.Namespace) -> int:
     return OK
 
 
-def _write(path: Path, template: str) -> bool:
+def _install(folder: Path) -> str:
+    """Give the shell command that installs the plugin and what the project needs."""
+    words = "python -m pip install jarvisperf"
+    if any(_is_installable(folder / name) for name in INSTALLABLE):
+        return f"{words} && python -m pip install -e ."
+    return f"{words} -r requirements.txt" if (folder / "requirements.txt").exists() else words
+
+
+def _is_installable(path: Path) -> bool:
+    """Tell whether pip installs the project by this file: it may be there for tools alone."""
+    if not path.is_file():
+        return False
+    sections = ("[build-system]", "[project]", "[metadata]")
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return path.suffix == ".py" or any(line.strip().startswith(sections) for line in lines)
+
+
+def _write(path: Path, template: str, install: str) -> bool:
     """Write a file that is not there; tell whether it was written."""
     text = (resources.files("jarvisperf.cli") / "templates" / template).read_text(encoding="utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with path.open("x", encoding="utf-8") as file:
-            file.write(text)
+            file.write(text.replace("INSTALL", install))
     except FileExistsError:
         return False
     return True

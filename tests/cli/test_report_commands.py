@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -191,13 +192,21 @@ def test_a_time_that_is_not_allowed_is_told_before_anything_is_measured(
 
 
 def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.CaptureFixture[str]):
-    for command in ("report", "compare", "merge", "history", "bisect", "init", "doctor", "machine", "completion"):
+    for command in commands_of(make_parser()):
         with pytest.raises(SystemExit) as stop:
-            make_parser().parse_args([command, "--help"])
+            make_parser().parse_args([*command, "--help"])
         assert stop.value.code == 0
         shown = capsys.readouterr().out
-        assert "examples:\n  " in shown
-        assert "exit status: 0 fine; 1" in shown
+        assert f"examples:\n  jarvisperf {' '.join(command)}" in shown.replace('eval "$(', "")
+        assert "exit status:\n  0 fine\n  1 " in shown
+
+
+def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
+    """List the words of every command below a parser that does something."""
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        return [[]]
+    return [[name, *words] for name, child in below[0].choices.items() for words in commands_of(child)]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
@@ -216,6 +225,28 @@ def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, c
     assert Path("benchmarks/test_example.py").read_text() == "mine"
     assert Path(".github/workflows/benchmarks.yml").exists()
     assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("files", "installation"),
+    [
+        ({}, "python -m pip install jarvisperf"),
+        ({"requirements.txt": ""}, "python -m pip install jarvisperf -r requirements.txt"),
+        ({"pyproject.toml": "[tool.ruff]\n"}, "python -m pip install jarvisperf"),
+        ({"pyproject.toml": "[project]\n"}, "python -m pip install jarvisperf && python -m pip install -e ."),
+        ({"setup.py": "", "requirements.txt": ""}, "python -m pip install jarvisperf && python -m pip install -e ."),
+    ],
+)
+@pytest.mark.parametrize(
+    ("ci", "name"), [("github", ".github/workflows/benchmarks.yml"), ("gitlab", ".gitlab-ci-benchmarks.yml")]
+)
+def test_the_ci_file_installs_what_the_project_has(
+    files: dict[str, str], installation: str, ci: str, name: str, store: RunStore
+):
+    for file, text in files.items():
+        Path(file).write_text(text)
+    assert main(["init", "--ci", ci]) == 0
+    assert re.search(rf"- (run: )?{re.escape(installation)}\n", Path(name).read_text())
 
 
 @pytest.mark.parametrize(("file", "line"), [("pyproject.toml", '= "5%"'), ("tox.ini", "= 5%"), (".pytest.ini", "= 5%")])
