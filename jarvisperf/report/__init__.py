@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,7 @@ def write_reports(
 
     Args:
         findings: What to report.
-        folder: Where to; it is made if it is not there.
+        folder: Where to; it is made if it is not there, with a ``.gitignore``.
         history: The stored runs behind it; None: there are none.
         environ: Environment variables, which say whether GitHub wants a summary; None: those of this process.
 
@@ -70,6 +71,8 @@ def write_reports(
         RatioPlotReport(),
         HistoryPlotReport(history),
     )
+    with contextlib.suppress(OSError):  # each format will say so itself
+        _make_folder(folder)
     written: list[Path] = []
     failures: dict[str, Exception] = {}
     for report in formats:
@@ -80,3 +83,11 @@ def write_reports(
     if failures:
         raise UnwrittenError(failures, written)
     return written
+
+
+def _make_folder(folder: Path) -> None:
+    from jarvisperf.runs.files import write_whole
+
+    # Results must not make the repository look changed. A folder that was there is the user's.
+    if not folder.exists():
+        write_whole(folder / ".gitignore", b"# Made by jarvisperf.\n*\n")

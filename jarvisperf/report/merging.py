@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.report.findings import paired
+from jarvisperf.report.findings import Arm, paired
 from jarvisperf.runs.shard import parse_shard
 
 if TYPE_CHECKING:
@@ -37,9 +37,8 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
     for part in parts:
         for name in ("mode", "base", "head"):
             if getattr(part, name) != getattr(first, name):
-                raise MergeError(
-                    f"the parts do not belong together: {name} differs between {_shown(first)} and {_shown(part)}"
-                )
+                one, other = (f"{_told(getattr(side, name))} in {_shown(side)}" for side in (first, part))
+                raise MergeError(f"the parts do not belong together: {name} is {one}, but {other}")
     _check_shards(parts)
     for part in parts:
         if all(map(_is_missing, part.benchmarks)):
@@ -85,6 +84,15 @@ def _check_shards(parts: Sequence[Findings]) -> None:
 
 def _is_missing(finding: BenchmarkFinding) -> bool:
     return bool(finding.metrics) and all(metric.verdict == "missing" for metric in finding.metrics.values())
+
+
+def _told(value: str | Arm | None) -> str:
+    if not isinstance(value, Arm):
+        return "nothing" if value is None else value
+    told = value.commit[:12] if value.commit else "at no commit"
+    if value.name:
+        told += f" ({value.name})"
+    return f"{told} with uncommitted changes" if value.dirty else told
 
 
 def _shown(part: Findings) -> str:

@@ -133,7 +133,8 @@ def test_parts_that_measured_other_commits_are_not_joined(store: RunStore, capsy
     for name, part in (("a.json", first), ("b.json", other)):
         Path(name).write_bytes(encode_findings(part))
     assert main(["merge", "a.json", "b.json"]) == 1
-    assert "head differs between part 1/2 and part 2/2" in capsys.readouterr().err
+    assert f"head is {first.head.commit[:12]}" in (shown := capsys.readouterr().err)
+    assert " in part 1/2, but cccccccccccc" in shown
 
 
 def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: pytest.CaptureFixture[str]):

@@ -40,6 +40,14 @@ def test_all_files_are_written(findings: Findings, tmp_path: Path):
     assert all(path.stat().st_size for path in written)
 
 
+def test_a_folder_that_was_made_is_kept_out_of_git_one_that_was_there_is_left_alone(findings: Findings, tmp_path: Path):
+    write_reports(findings, tmp_path / "made")
+    assert "*" in (tmp_path / "made" / ".gitignore").read_text().splitlines()
+    (tmp_path / "there").mkdir()
+    write_reports(findings, tmp_path / "there")
+    assert not (tmp_path / "there" / ".gitignore").exists()
+
+
 @pytest.mark.parametrize("kind", ["json", "txt", "md"])
 def test_the_files_are_as_they_were_released(findings: Findings, tmp_path: Path, kind: str):
     write_reports(findings, tmp_path)
