@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jarvisperf.cli.common import FAILED, OK, add_parser
+from jarvisperf.cli.common import FAILED, FAILURE, OK, add_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -25,13 +25,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     cache = commands.add_parser("cache", help="look into the cache, remove from it, examine it")
     kinds = cache.add_subparsers(metavar="COMMAND", required=True)
 
-    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold", "stats --json")
+    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold", "jarvisperf cache stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
 
-    get = _command(kinds, "get", _get, "print the value of a key", "get user:17")
+    get = _command(kinds, "get", _get, "print the value of a key", "jarvisperf cache get user:17")
     get.add_argument("key", metavar="KEY")
 
-    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left", "ttl user:17")
+    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left", "jarvisperf cache ttl user:17")
     ttl.add_argument("key", metavar="KEY")
 
     invalidate = _command(
@@ -39,13 +39,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "invalidate",
         _invalidate,
         "remove the keys that match a pattern, or have a tag",
-        "invalidate 'user:*'",
-        "invalidate --tag orders",
+        "jarvisperf cache invalidate 'user:*'",
+        "jarvisperf cache invalidate --tag orders",
     )
     invalidate.add_argument("pattern", metavar="PATTERN", help="such as 'user:*'; * ? [abc] [!abc]")
     invalidate.add_argument("--tag", action="store_true", help="it is a tag")
 
-    clear = _command(kinds, "clear", _clear, "remove every key of the namespace", "clear --yes")
+    clear = _command(kinds, "clear", _clear, "remove every key of the namespace", "jarvisperf cache clear --yes")
     clear.add_argument("--yes", action="store_true", help="without it, only count them")
 
     doctor = add_parser(
@@ -53,6 +53,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "doctor",
         "say what works, what does not, and what to do",
         "jarvisperf cache doctor --redis redis://localhost:6379/0 --dir none",
+        failed=f"something does not work; or {FAILURE}",
     )
     _add_place(doctor)
     doctor.set_defaults(run=_doctor)
@@ -65,7 +66,7 @@ def _command(
     text: str,
     *examples: str,
 ) -> argparse.ArgumentParser:
-    parser = add_parser(kinds, name, text, *(f"jarvisperf cache {example}" for example in examples))
+    parser = add_parser(kinds, name, text, *examples)
     _add_place(parser)
     parser.set_defaults(run=lambda words: _run(words, run))
     return parser

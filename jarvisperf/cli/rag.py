@@ -24,12 +24,20 @@ def add_commands(commands: Any) -> None:
     actions = rag.add_subparsers(metavar="ACTION", required=True)
 
     add = _action(
-        actions, "add", _add, "add files, or what has changed in them; of a folder all that can be read", "add docs"
+        actions,
+        "add",
+        _add,
+        "add files, or what has changed in them; of a folder all that can be read",
+        "jarvisperf rag add docs",
     )
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     search = _action(
-        actions, "search", _search, "find the passages nearest to a query", "search 'how are ties broken?' -n 3"
+        actions,
+        "search",
+        _search,
+        "find the passages nearest to a query",
+        "jarvisperf rag search 'how are ties broken?' -n 3",
     )
     _add_query(search, 5)
     search.add_argument("--json", action="store_true", help="print JSON")
@@ -39,7 +47,7 @@ def add_commands(commands: Any) -> None:
         "context",
         _context,
         "print the context for a language model",
-        "context 'how are ties broken?' --max-chars 4000",
+        "jarvisperf rag context 'how are ties broken?' --max-chars 4000",
     )
     _add_query(context, 3)
     limits = context.add_mutually_exclusive_group()
@@ -47,12 +55,16 @@ def add_commands(commands: Any) -> None:
     limits.add_argument("--max-tokens", type=int, metavar="N", help="the most tokens of the embedding model")
 
     warm = _action(
-        actions, "warm", _warm, "put the answers to queries into the cache", "warm --ttl 86400 < queries.txt"
+        actions,
+        "warm",
+        _warm,
+        "put the answers to queries into the cache",
+        "jarvisperf rag warm --ttl 86400 < queries.txt",
     )
     warm.add_argument("queries", nargs="*", metavar="QUERY", help="without any: one in each line of standard input")
     warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are kept (600)")
 
-    stats = _action(actions, "stats", _stats, "print what the collection holds", "stats --json")
+    stats = _action(actions, "stats", _stats, "print what the collection holds", "jarvisperf rag stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")
 
     bench = add_parser(
@@ -69,7 +81,7 @@ def add_commands(commands: Any) -> None:
 def _action(
     actions: Any, name: str, run: Callable[[argparse.Namespace, OptimizedRAG], int], what: str, *examples: str
 ) -> argparse.ArgumentParser:
-    parser = add_parser(actions, name, what, *(f"jarvisperf rag {example}" for example in examples))
+    parser = add_parser(actions, name, what, *examples)
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--path", type=_path, metavar="FOLDER", help="where the documents are (the settings' folder)")
     place.add_argument("--url", metavar="URL", help="a Chroma server, http://host:port")

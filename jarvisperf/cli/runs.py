@@ -19,21 +19,34 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     runs = commands.add_parser("runs", help="list, show, compare, prune and import stored runs")
     kinds = runs.add_subparsers(metavar="COMMAND", required=True)
 
-    listing = _command(kinds, "list", _list, "list the stored runs, the newest first", "list --name main")
+    listing = _command(
+        kinds, "list", _list, "list the stored runs, the newest first", "jarvisperf runs list --name main"
+    )
     listing.add_argument("--name", type=_name, help="those under this name")
     listing.add_argument("--json", action="store_true", help="print JSON")
 
-    show = _command(kinds, "show", _show, "show the figures of a run", "show latest", "show main~1 --json > run.json")
+    show = _command(
+        kinds,
+        "show",
+        _show,
+        "show the figures of a run",
+        "jarvisperf runs show latest",
+        "jarvisperf runs show main~1 --json > run.json",
+    )
     show.add_argument("run_wanted", metavar="RUN", help=RUN_FORMS)
     show.add_argument("--json", action="store_true", help="print the run as it is stored")
 
     diff = _command(
-        kinds, "diff", _diff, "compare two runs: what differs around them, then B / A; no verdict", "diff main~1 main"
+        kinds,
+        "diff",
+        _diff,
+        "compare two runs: what differs around them, then B / A; no verdict",
+        "jarvisperf runs diff main~1 main",
     )
     diff.add_argument("first", metavar="A", help=RUN_FORMS)
     diff.add_argument("second", metavar="B", help="another")
 
-    prune = _command(kinds, "prune", _prune, "delete old runs", "prune --keep 100 --dry-run")
+    prune = _command(kinds, "prune", _prune, "delete old runs", "jarvisperf runs prune --keep 100 --dry-run")
     prune.add_argument(
         "--keep", type=_count, required=True, metavar="N", help="how many of each name and machine stay, 1 or more"
     )
@@ -41,7 +54,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     prune.add_argument("--dry-run", action="store_true", help="say what would be deleted")
 
     importing = _command(
-        kinds, "import", _import, "store runs from pytest-benchmark's JSON files", "import .benchmarks --name main"
+        kinds,
+        "import",
+        _import,
+        "store runs from pytest-benchmark's JSON files",
+        "jarvisperf runs import .benchmarks --name main",
     )
     importing.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a JSON file, or a folder of them")
     importing.add_argument("--name", type=_name, required=True, help="the name to store them under")
@@ -59,7 +76,7 @@ def _command(
 
         return run(words, open_store(words.store))
 
-    parser = add_command(kinds, name, on_store, text, *(f"jarvisperf runs {example}" for example in examples))
+    parser = add_command(kinds, name, on_store, text, *examples)
     add_store(parser)
     return parser
 

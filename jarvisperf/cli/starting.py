@@ -64,11 +64,11 @@ def _install(folder: Path) -> str:
 
 def _is_installable(path: Path) -> bool:
     """Tell whether pip installs the project by this file: it may be there for tools alone."""
-    if not path.is_file():
-        return False
+    if path.suffix == ".py" or not path.is_file():
+        return path.is_file()
     sections = ("[build-system]", "[project]", "[metadata]")
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return path.suffix == ".py" or any(line.strip().startswith(sections) for line in lines)
+    return any(line.strip().startswith(sections) for line in lines)
 
 
 def _write(path: Path, template: str, install: str) -> bool:

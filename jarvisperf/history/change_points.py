@@ -77,8 +77,10 @@ def _deviation(logarithms: NDArray[np.float64]) -> float:
 
 def _median(values: NDArray[np.float64]) -> float:
     """Give the median; that of numpy takes ten times as long for a history, of which there may be thousands."""
-    ordered = sorted(values.tolist())
-    return float(ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+    import statistics
+
+    middle: float = statistics.median(values.tolist())
+    return middle
 
 
 def _tamed(values: NDArray[np.float64]) -> NDArray[np.float64]:

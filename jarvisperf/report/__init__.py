@@ -56,6 +56,7 @@ def write_reports(
     from jarvisperf.report.plots import PlotsReport
     from jarvisperf.report.ratio_plot import RatioPlotReport
     from jarvisperf.report.text import TextReport
+    from jarvisperf.runs.files import make_ignored_folder
 
     history = history or History()
     formats = (
@@ -72,7 +73,7 @@ def write_reports(
         HistoryPlotReport(history),
     )
     with contextlib.suppress(OSError):  # each format will say so itself
-        _make_folder(folder)
+        make_ignored_folder(folder)
     written: list[Path] = []
     failures: dict[str, Exception] = {}
     for report in formats:
@@ -83,11 +84,3 @@ def write_reports(
     if failures:
         raise UnwrittenError(failures, written)
     return written
-
-
-def _make_folder(folder: Path) -> None:
-    from jarvisperf.runs.files import write_whole
-
-    # Results must not make the repository look changed. A folder that was there is the user's.
-    if not folder.exists():
-        write_whole(folder / ".gitignore", b"# Made by jarvisperf.\n*\n")

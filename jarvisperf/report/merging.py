@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.report.findings import Arm, paired
+from jarvisperf.report.table import arm_text
 from jarvisperf.runs.shard import parse_shard
 
 if TYPE_CHECKING:
@@ -87,12 +88,9 @@ def _is_missing(finding: BenchmarkFinding) -> bool:
 
 
 def _told(value: str | Arm | None) -> str:
-    if not isinstance(value, Arm):
-        return "nothing" if value is None else value
-    told = value.commit[:12] if value.commit else "at no commit"
-    if value.name:
-        told += f" ({value.name})"
-    return f"{told} with uncommitted changes" if value.dirty else told
+    if isinstance(value, Arm):
+        return arm_text(value)
+    return "nothing" if value is None else value
 
 
 def _shown(part: Findings) -> str:

@@ -9,7 +9,7 @@ from jarvisperf.report import units
 from jarvisperf.report.visible import visible
 
 if TYPE_CHECKING:
-    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding, Verdict
+    from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding, Verdict
 
 NOTHING = "-"
 GRAVITY: tuple[Verdict, ...] = ("error", "missing", "regressed", "inconclusive", "improved", "unchanged", "new")
@@ -176,8 +176,10 @@ def machine_line(findings: Findings) -> str:
 
 def commit_line(findings: Findings) -> str:
     """Say in one line what was measured: commit, branch, state of the working tree."""
-    head = findings.head
-    if head.commit is None:
-        return "no commit"
-    branch = f" ({head.name})" if head.name else ""
-    return visible(f"commit {head.commit[:12]}{branch}{', with uncommitted changes' if head.dirty else ''}")
+    return "no commit" if findings.head.commit is None else f"commit {arm_text(findings.head)}"
+
+
+def arm_text(arm: Arm) -> str:
+    """Say which side of a comparison it is: commit, branch, state of the working tree."""
+    name = f" ({arm.name})" if arm.name else ""
+    return visible(f"{(arm.commit or 'no commit')[:12]}{name}{', with uncommitted changes' if arm.dirty else ''}")

@@ -79,5 +79,17 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
+def make_ignored_folder(folder: Path) -> None:
+    """Make a folder of results, which git ignores: they must not make a repository look changed.
+
+    A folder that is there is the user's, and stays as it is.
+
+    Raises:
+        OSError: It cannot be made or written.
+    """
+    if not folder.exists():
+        write_whole(folder / ".gitignore", b"# Made by jarvisperf.\n*\n")
+
+
 class _Header(msgspec.Struct):
     schema: str = ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
-from jarvisperf.runs.files import write_whole
+from jarvisperf.runs.files import make_ignored_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,8 +250,6 @@ def one_line(error: BaseException) -> str:
 
 
 def _make_own_folder(folder: Path) -> None:
-    # What the tool leaves in a `.jarvisperf` folder must not make the repository look changed.
     own = next((path for path in (folder, *folder.parents) if path.name == OWN_FOLDER), None)
-    if own is not None and not own.exists():
-        own.mkdir(parents=True, exist_ok=True)
-        write_whole(own / ".gitignore", b"# Made by jarvisperf.\n*\n")
+    if own is not None:
+        make_ignored_folder(own)
