@@ -87,13 +87,15 @@ class BenchSession:
         return f"jarvisperf: measuring, {self._options.budget_seconds:g} s per benchmark"
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
-        """Say how long the measuring takes, at most in lockstep."""
+        """Say how long the measuring takes; in lockstep at most, with the processes that start beside it."""
         budgets = self._budgets(items)
         if not budgets:
             return None
-        about = "at most" if self._lockstep is not None else "about"
         count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
-        return f"jarvisperf: {count}, {about} {sum(budgets.values()):.3g} s of measuring"
+        seconds = f"{sum(budgets.values()):.3g} s of measuring"
+        if self._lockstep is None:
+            return f"jarvisperf: {count}, about {seconds}"
+        return f"jarvisperf: {count}, at most {seconds} and the start of {self._options.launches} pairs of processes"
 
     def _budgets(self, items: list[pytest.Item]) -> dict[str, float]:
         return {

@@ -69,6 +69,7 @@ def test_slower_code_is_a_failed_test_with_a_line_of_figures(project: Project):
     result = project.run("--junitxml=junit.xml")
     assert result.ret == 1
     result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["jarvisperf: 1 benchmark, at most * s of measuring and the start of 12 pairs *"])
     result.stdout.fnmatch_lines(["time regressed: base * head * ratio * (95% interval *), threshold 30%"])
     report = project.report
     assert report["mode"] == "lockstep"

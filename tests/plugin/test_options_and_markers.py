@@ -7,6 +7,9 @@ import sys
 
 import pytest
 
+from jarvisperf.gate.verdict import LOOKS
+from pytest_jarvisperf.options import MOST_LAUNCHES
+
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 
 
@@ -22,6 +25,10 @@ def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester, url: str):
     result = pytester.runpytest_subprocess(f"--jarvis-redis={url}")
     assert result.ret == USAGE_ERROR
     result.stderr.fnmatch_lines([f"*--jarvis-redis: '{url}' is not allowed, give auto, fake, or a URL*"])
+
+
+def test_no_more_launches_may_be_asked_for_than_a_verdict_looks_at():
+    assert LOOKS[-1] == MOST_LAUNCHES
 
 
 def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
