@@ -129,7 +129,8 @@ def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         f" {report.removed} removed; {report.embedded} embedded"
     )
     for failure in report.failures:
-        _fail(f"{failure.path}: {failure.reason}")
+        is_named = failure.reason.startswith(failure.path)
+        _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
     return FAILED if report.failures else OK
 
 

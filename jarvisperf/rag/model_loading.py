@@ -67,7 +67,7 @@ def _ask_hub(choice: ModelChoice) -> None:
         try:
             HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - the hub's client raises those of several libraries
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         else:
             return
     raise not_found(choice, f"not in the local cache, and the hub says: {reason}")
