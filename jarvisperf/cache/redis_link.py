@@ -122,8 +122,11 @@ class ServerLink:
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together."""
-        with Deadline(self._call_seconds):  # one server runs them in their order, whatever the phases
-            replies: list[Any] = self._exchange(None, [args for commands in phases for _, args in commands])
+        commands = [args for phase in phases for _, args in phase]  # one server runs them in their order
+        if not commands:  # to which the server would say nothing
+            return []
+        with Deadline(self._call_seconds):
+            replies: list[Any] = self._exchange(None, commands)
         return replies
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:

@@ -67,6 +67,13 @@ def test_clear_leaves_what_others_keep_in_the_same_database(cache, client, names
     client.delete(*others)
 
 
+def test_to_clear_what_is_empty_is_no_outage(cache, client):
+    client.set("another's", 1)
+    cache.clear()
+    assert cache.get_stats()["redis_errors"] == 0
+    assert cache.get_stats()["redis_available"]
+
+
 def test_a_namespace_with_wildcards_is_literal(make_cache, real_redis, client):
     client.set("test-anything:k", "theirs")
     cache = make_cache(real_redis.url, None, namespace="test-*")
