@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from concurrent.futures import ThreadPoolExecutor
 
@@ -38,11 +39,11 @@ _threads: Final = _Threads()
 os.register_at_fork(after_in_child=_threads.forget)  # threads do not live on in a child
 
 
-async def beside_the_loop(call: Callable[..., _T], *args: Any) -> _T:
+def beside_the_loop(call: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
     """Run a call in a thread; who is cancelled stops waiting, the call itself is finished."""
     import asyncio  # at the start nobody needs it
 
-    return await asyncio.get_running_loop().run_in_executor(_threads.pool(), call, *args)
+    return asyncio.get_running_loop().run_in_executor(_threads.pool(), call, *args)
 
 
 async def at_once(call: Callable[..., _T], *args: Any) -> _T:

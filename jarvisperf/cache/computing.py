@@ -71,10 +71,9 @@ class Computing(Tiers):
         if lease is None:  # Redis was down when the computing began
             self.remote.delete(key)
             return True
-        if self.remote.fill(write, lease):
-            if not lease.token:
-                self.remote.release(key, lease)
-            return True
-        if self.disk is not None:
+        is_held = self.remote.fill(write, lease)
+        if not lease.token:
+            self.remote.release(key, lease)
+        if not is_held and self.disk is not None:
             self.disk.delete(key)
-        return False
+        return is_held

@@ -91,6 +91,9 @@ async def drive_async(
 ) -> Any:
     """Do the steps in this coroutine; the background is a task of its own for each.
 
+    A cancellation never comes between a call and its answer, which may be a lease that has to be given back: the steps
+    are told of it where they wait for something else, or at their end.
+
     Args:
         steps: What is to be done.
         factory: Makes the value.
@@ -101,33 +104,56 @@ async def drive_async(
     """
     answer: Any = None
     error: BaseException | None = None
+    cancellation: asyncio.CancelledError | None = None
     while True:
         try:
             step = steps.send(answer) if error is None else steps.throw(error)
         except StopIteration as end:
+            if cancellation is not None:
+                raise cancellation from None
             return end.value
         except FactoryStopError as stopped:
             raise stopped.stop from None  # which no coroutine lets through either: it becomes a RuntimeError
         answer = error = None
+        if cancellation is not None and not isinstance(step, Run):
+            error, cancellation = cancellation, None
+            continue
         try:
             if isinstance(step, Run):
-                answer = await beside(step.call)
-            elif isinstance(step, Make):
-                with computing(step.flights):
-                    answer = await factory()
-            elif isinstance(step, Await):
-                answer = await _wait_async(step)
-            elif isinstance(step, Pause):
-                await asyncio.sleep(step.seconds)
-            else:
+                call = beside(step.call)
+                cancellation = await _end_of(call) or cancellation
+                answer = await call
+            elif isinstance(step, Spawn):
                 task = asyncio.create_task(drive_async(step.steps, factory, beside))
                 _background.add(task)
                 task.add_done_callback(_background.discard)
+            else:
+                answer = await _take(step, factory)
         except GeneratorExit:  # nobody will go on with this coroutine, so it cannot wait for anything
             steps.close()
             raise
         except BaseException as raised:  # noqa: BLE001 - as above
             error = raised
+
+
+async def _take(step: Make | Await | Pause, factory: Callable[[], Awaitable[Any]]) -> Any:
+    if isinstance(step, Make):
+        with computing(step.flights):
+            return await factory()
+    if isinstance(step, Await):
+        return await _wait_async(step)
+    return await asyncio.sleep(step.seconds)
+
+
+async def _end_of(call: Awaitable[Any]) -> asyncio.CancelledError | None:
+    """Wait until a call in a thread has ended, also when this is cancelled meanwhile; gives that cancellation."""
+    cancellation: asyncio.CancelledError | None = None
+    while isinstance(call, asyncio.Future) and not call.done():
+        try:
+            await asyncio.wait([call])
+        except asyncio.CancelledError as error:
+            cancellation = error
+    return cancellation
 
 
 def _end(waiting: asyncio.Future[None]) -> None:

@@ -285,7 +285,11 @@ def _make_or_find(
     held_version = (old.version if old is not None else 0) or None
     while True:
         filling = core.begin_fill(key, order.life.tags)
-        answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
+        try:
+            answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
+        except BaseException:
+            core.abandon(filling, None)
+            raise
         if not isinstance(answer, Refusal):
             return (yield from _make_under(core, order, filling, answer, making))
         core.abandon(filling, None)

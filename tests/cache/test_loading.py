@@ -14,6 +14,7 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading, marks
+from jarvisperf.cache.found import Life
 from jarvisperf.cache.marks import Lease
 
 SOON_SECONDS = 20.0
@@ -104,6 +105,34 @@ def test_who_is_cancelled_does_not_take_the_value_from_the_others(cache):
 
     assert asyncio.run(main()) == "v"
     assert len(runs) == 1
+
+
+@pytest.mark.parametrize("call", ["take_lease", "fill"])
+def test_who_is_cancelled_during_a_call_leaves_nothing_that_others_wait_for(make_cache, real_redis, monkeypatch, call):
+    cache, other = make_cache(real_redis.url), make_cache(real_redis.url)
+    begun, may_end = threading.Event(), threading.Event()
+    original = getattr(cache._core, call)
+
+    def slow(*args: object) -> object:
+        begun.set()
+        may_end.wait(SOON_SECONDS)
+        return original(*args)
+
+    monkeypatch.setattr(cache._core, call, slow)
+
+    async def given_up() -> None:
+        waiting = asyncio.create_task(AsyncSmartCache(cache=cache).get_or_set("k", lambda: "v"))
+        await asyncio.to_thread(begun.wait, SOON_SECONDS)
+        for each in asyncio.all_tasks() - {asyncio.current_task()}:  # what the end of a loop does
+            each.cancel()
+        await asyncio.sleep(0)
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(given_up())
+    assert not cache._core._fillings._by_key
+    assert other._core.look("k") is not None or isinstance(other._core.take_lease("k", None, 30.0), Lease)
 
 
 def test_an_error_reaches_all_who_wait_and_is_not_kept(cache):
@@ -297,6 +326,16 @@ def test_a_lease_that_is_asked_for_again_for_want_of_a_reply_is_granted_again(
         assert isinstance(store.take_lease("k", held_version, 30), Lease)
     monkeypatch.setattr(marks, "new_token", lambda: b"u" * 16)
     assert not isinstance(store.take_lease("k", held_version, 30), Lease)
+
+
+def test_a_refresh_that_came_too_late_does_not_keep_others_from_the_next(make_cache, real_redis):
+    cache = make_cache(real_redis.url)
+    core = cache._core
+    cache.set("k", "newer")
+    lease = core.take_lease("k", 1, 30.0)
+    core.fill(core.begin_fill("k", ()), "late", Life(60.0), lease)
+    assert cache.get("k") == "newer"
+    assert isinstance(core.take_lease("k", 1, 30.0), Lease)
 
 
 def test_a_slow_holder_still_fills_the_key_if_nobody_took_it(make_cache, real_redis, monkeypatch):
