@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.changes import MOST_VECTORS_PER_CALL, Change
-from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.collection import Collection
 from jarvisperf.rag.exact import nearest_rows
 from jarvisperf.rag.found import Found, Hit, found_in
 from jarvisperf.rag.records import MARK, marked, without_mark
@@ -23,10 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jarvisperf.rag.changes import ChangeLog
-    from jarvisperf.rag.generation import Home, State
+    from jarvisperf.rag.generation import Home
     from jarvisperf.rag.records import Record
-
-SPACE = "cosine"
 
 _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
@@ -36,8 +32,8 @@ _PAGE = 10_000
 _MOST_TEXTS_AT_ONCE = 30_000
 
 
-class ChromaStore:
-    """Opens its collection at the first use; safe to call from several threads.
+class ChromaStore(Collection):
+    """Reads and writes passages; safe to call from several threads.
 
     Args:
         home: Where the collection lives.
@@ -47,78 +43,10 @@ class ChromaStore:
     """
 
     def __init__(self, home: Home, name: str, changes: ChangeLog, *, exact: bool = False) -> None:
-        self._home = home
-        self._name = name
+        super().__init__(home, name)
         self._changes = changes
         self.exact = exact
-        # Taken in this order, and both before those of the home.
-        self._write_lock = threading.RLock()
-        self._lock = threading.RLock()
-        self._collection: Any = None
-        self._of_the_parent: Any = None
-        self._closed = False
-        self._max_batch = 0
         self._known_to_hold_documents = False
-        tell_when_forked(self, ChromaStore.begin_anew)
-
-    def begin_anew(self) -> None:
-        """Open anew when it is used; that fails where the home does not allow it."""
-        self._write_lock = threading.RLock()
-        self._lock = threading.RLock()
-        if self._collection is not None:
-            # Kept: at its end Chroma would wait for threads that only the parent has.
-            self._of_the_parent, self._collection = self._collection, None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether Chroma has been loaded and the collection opened."""
-        return self._collection is not None
-
-    def open(self) -> Any:
-        """The collection, opened if it is not yet.
-
-        Raises:
-            MissingPackageError: chromadb is not installed.
-            StoreError: The store or the collection cannot be opened.
-            RuntimeError: The store has been closed.
-        """
-        collection = self._collection
-        if collection is not None:  # without the lock: a write comes by while others may wait to open or to close
-            return collection
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("this OptimizedRAG is closed: make a new one")
-            if self._collection is None:
-                client = self._home.connect()
-                try:
-                    collection = self._get_collection(client)
-                    self._home.settle(str(collection.id))
-                    self._max_batch = int(client.get_max_batch_size())
-                except BaseException:
-                    self._home.disconnect()
-                    raise
-                self._collection = collection
-            return self._collection
-
-    def close(self) -> None:
-        """Close the collection for good, once the write that goes on has ended."""
-        with self._write_lock, self._lock:
-            self._closed = True
-            if self._collection is not None:
-                self._home.disconnect()
-                self._collection = None
-
-    def state(self) -> State | None:
-        """The state of the collection, made sure where a writer died; None: unknown."""
-        state = self._home.read_state()
-        if state is None or state.writing:
-            self.open()  # resolves what a dead writer left
-            state = self._home.read_state()
-        return state
-
-    def count(self) -> int:
-        """The number of passages."""
-        return int(self.open().count())
 
     def is_empty(self) -> bool:
         """Whether there is no passage; cheap once there was one."""
@@ -337,37 +265,6 @@ class ChromaStore:
         except Exception as error:
             raise self._explained(error, vectors.shape[1]) from error
         return AddReport(added=len(ids) - len(old_metadata), replaced=len(old_metadata))
-
-    def _get_collection(self, client: Any) -> Any:
-        try:
-            collection = client.get_or_create_collection(
-                self._name, embedding_function=None, configuration={"hnsw": {"space": SPACE}}
-            )
-        except Exception as error:
-            raise StoreError(f"cannot open the collection {self._name!r}: {error}") from error
-        space = ((collection.configuration_json or {}).get("hnsw") or {}).get("space", SPACE)
-        if space != SPACE:
-            raise StoreError(
-                f"the collection {self._name!r} measures distance by {space!r}, and scores here need {SPACE!r}:"
-                " use another collection"
-            )
-        return collection
-
-    def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
-        if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
-            given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
-            return ValueError(f"Chroma refuses the filter {given}: {' '.join(str(error).split())}")
-        if isinstance(error, RagError | ValueError | TypeError):
-            return error
-        if "dimension" in str(error):
-            return self._misfit(dimension, str(error))
-        return StoreError(f"the collection {self._name!r} failed: {error}")
-
-    def _misfit(self, dimension: int, reason: str) -> StoreError:
-        return StoreError(
-            f"the model gives vectors of {dimension} numbers, which the collection {self._name!r} does not"
-            f" hold ({reason}): use the model it was built with, or another collection"
-        )
 
 
 def _change(records: Sequence[Record], vectors: Any, removed: Sequence[str]) -> Change:
