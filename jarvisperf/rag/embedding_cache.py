@@ -25,6 +25,7 @@ _KEY_BYTES: Final = 16
 _KEYS_PER_QUERY: Final = 500  # SQLite takes 999 parameters at least
 _WAIT_SECONDS: Final = 10.0
 _CHECK_SIZE_EVERY: Final = 64
+_PAGES_PER_CHECKPOINT: Final = 4000  # 16 MB; a checkpoint waits for the disk, by default after each 4 MB
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)"
 
 _log = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class EmbeddingCache:
                 connection = sqlite3.connect(self._file, timeout=_WAIT_SECONDS, check_same_thread=False)
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")  # a loss of power may cost the last batches
+                connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
                 connection.execute(_SCHEMA)
                 self._connection = connection
             except (OSError, sqlite3.Error) as error:

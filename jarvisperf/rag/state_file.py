@@ -3,6 +3,10 @@
 The file is JSON: ``{"schema": 1, "collection": "<uuid>", "generation": "<token>", "writing": false}``. It is replaced
 in one step and never changed in place, so a reader that holds the file open knows from its number alone (a number is
 not given again while the file is open) that the state is still what it read. What cannot be read counts as unknown.
+
+The mark of a write is on the disk before Chroma changes anything: after a loss of power without it, answers from before
+would look true. Its removal need not be: what is found then is the mark, or nothing that can be read, and either begins
+a new generation. That halves what a write waits for the disk.
 """
 
 from __future__ import annotations
@@ -74,7 +78,7 @@ class StateFile:
         return held.state
 
     def write(self, state: State) -> None:
-        """Replace the state, and return when it would survive a loss of power.
+        """Replace the state; the mark of a write would survive a loss of power when this returns.
 
         Raises:
             OSError: The file cannot be written; the old one is still there.
@@ -83,10 +87,12 @@ class StateFile:
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         with beside.open("wb") as file:
             file.write(msgspec.json.encode(content))
-            file.flush()
-            os.fsync(file.fileno())
+            if state.writing:
+                file.flush()
+                os.fsync(file.fileno())
         beside.replace(self._path)
-        _sync_folder(self._path.parent)
+        if state.writing:
+            _sync_folder(self._path.parent)
 
 
 def _parse(raw: bytes) -> State | None:

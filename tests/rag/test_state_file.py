@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import shutil
+
 import pytest
 
 from jarvisperf.rag.embedded import EmbeddedHome
@@ -101,3 +104,25 @@ def test_collections_of_one_folder_have_their_own_states(home, tmp_path):
     home.settle("c")
     other = EmbeddedHome(tmp_path / "chroma", "Documents")
     assert other.read_state() is None
+
+
+def test_only_the_mark_of_a_write_waits_for_the_disk(home, monkeypatch):
+    home.settle("c")
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    with home.writing("c"):
+        assert len(synced) == 2  # the file and its folder
+    assert len(synced) == 2
+
+
+def test_a_mark_whose_removal_was_lost_with_the_power_ends_all_answers(home, tmp_path):
+    home.settle("c")
+    before = home.read_state()
+    (file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
+    with home.writing("c"):
+        shutil.copy(file, tmp_path / "marked")
+    after = home.read_state()
+    (tmp_path / "marked").replace(file)
+    home.settle("c")
+    assert not home.read_state().writing
+    assert home.read_state().heads not in {before.heads, after.heads}
