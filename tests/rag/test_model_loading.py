@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
@@ -24,3 +27,30 @@ def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(sa
     embedder.load()
     assert {str(one.dtype) for one in embedder._model.parameters()} == {"torch.float32"}
     assert embedder.embed_query("cats").shape == (384,)
+
+
+@pytest.mark.parametrize(
+    ("device", "cores", "dtype", "batch"),
+    [
+        ("cpu", 1, "float32", 8),
+        ("cpu", 2, "float32", 16),
+        ("cpu", 64, "float32", 32),
+        ("cuda", 2, "float32", 32),
+        ("cpu", 2, "bfloat16", 64),
+    ],
+)
+def test_documents_are_embedded_in_batches_that_stay_in_the_caches_of_the_cores(
+    device, cores, dtype, batch, monkeypatch, require
+):
+    monkeypatch.setattr(require("torch"), "get_num_threads", lambda: cores)
+    monkeypatch.setattr("jarvisperf.rag.model_options.has_bfloat16", lambda: True)
+    batches = []
+
+    def encode_document(texts, *, batch_size, show_progress_bar):
+        batches.append(batch_size)
+        return np.ones((len(texts), 3))
+
+    embedder = SentenceTransformerEmbedder("a/model", None, ModelOptions(dtype=dtype))
+    embedder._model = SimpleNamespace(device=SimpleNamespace(type=device), encode_document=encode_document)
+    assert embedder.embed_documents(["cats"] * 100).shape == (100, 3)
+    assert batches == [batch]
