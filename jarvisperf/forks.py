@@ -6,6 +6,7 @@ writer and other libraries' threads are the parent's too. So an object with such
 
 from __future__ import annotations
 
+import importlib
 import os
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_late: Final[set[str]] = set()
 _to_tell: Final[weakref.WeakKeyDictionary[Any, Callable[[Any], None]]] = weakref.WeakKeyDictionary()
 
 
@@ -28,9 +30,22 @@ def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
     _to_tell[one] = begin_anew
 
 
+def finish_import_before_forks(module: str) -> None:
+    """Import a module before every fork from now on, for one that is imported when it is first needed.
+
+    What another thread is just importing stays locked in the child for ever, too: it would hang when it needs it.
+    """
+    _late.add(module)
+
+
+def _finish_imports() -> None:
+    for module in _late:
+        importlib.import_module(module)
+
+
 def _tell() -> None:
     for one, begin_anew in list(_to_tell.items()):
         begin_anew(one)
 
 
-os.register_at_fork(after_in_child=_tell)
+os.register_at_fork(before=_finish_imports, after_in_child=_tell)

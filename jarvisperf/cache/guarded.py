@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # A store that comes and goes (full for writes, say, but well when probed) must not fill the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
+# Where changes come faster than they are told, the rest is told while they wait.
+_ROUNDS_WITHOUT_WAITING = 3
 
 _T = TypeVar("_T")
 
@@ -306,15 +308,19 @@ class GuardedTier:
     def _recover(self) -> bool:
         try:
             self._store.open()
-            while not self._use_if_settled():
+            rounds = 0
+            while not self._use_if_settled(is_urgent=rounds >= _ROUNDS_WITHOUT_WAITING):
                 self._settle()
+                rounds += 1
         except Exception as error:  # noqa: BLE001 - whatever it is, the thread that probes must go on
             self._report(error)
             return False
         return True
 
-    def _use_if_settled(self) -> bool:
+    def _use_if_settled(self, *, is_urgent: bool) -> bool:
         with self._lock:
+            if is_urgent and self._pending.is_soon_told():
+                self._settle()
             if self._pending:
                 return False
             self._breaker.close_circuit()

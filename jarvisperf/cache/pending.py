@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MOST_KEYS: Final = 10_000
 MOST_BYTES: Final = 2**26
 _MOST_INVALIDATIONS: Final = 100
+_FEW_KEYS: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,10 @@ class Pending:
         self._times = 0
 
     def note(self, key: str, change: Change) -> None:
-        """Note the last change of a key."""
-        if self._held.everything and change.write is None:
-            return
+        """Note the last change of a key.
+
+        A deletion, too, where everything has changed: what was written in between may be on its way already.
+        """
         self._forget_key(key)
         size_bytes = 0 if change.write is None else len(change.write.blob)
         if self._bytes + size_bytes > self._most_bytes:
@@ -116,6 +118,11 @@ class Pending:
         """Copy what is pending."""
         held = self._held
         return Snapshot(held.everything, dict(held.changes), list(held.patterns), set(held.tags))
+
+    def is_soon_told(self) -> bool:
+        """Whether a store can be told in moments: a few keys, and nothing that has to be searched for."""
+        held = self._held
+        return not (held.everything or held.patterns or held.tags) and len(held.changes) <= _FEW_KEYS
 
     def forget(self, done: Snapshot) -> None:
         """Forget what has been told; what was noted since stays."""

@@ -19,7 +19,7 @@ from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
 from jarvisperf.cache.options import check_factory, checked_seconds
 from jarvisperf.cache.pattern import checked_pattern
 from jarvisperf.cache.stats import counts_of, stats_of
-from jarvisperf.forks import tell_when_forked
+from jarvisperf.forks import finish_import_before_forks, tell_when_forked
 
 if TYPE_CHECKING:
     import enum
@@ -119,6 +119,7 @@ class SmartCache:
         self._closed = False
         self._close_lock = threading.Lock()
         tell_when_forked(self, SmartCache._after_fork)
+        finish_import_before_forks("jarvisperf.cache.drivers")
 
     # --- one key
 

@@ -15,8 +15,8 @@ from waiting import wait_until
 from jarvisperf.cache import guarded
 from jarvisperf.cache.guarded import GuardedTier
 from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
-from jarvisperf.cache.pending import Pending
-from jarvisperf.cache.tier import CorruptEntryError
+from jarvisperf.cache.pending import Change, Pending
+from jarvisperf.cache.tier import CorruptEntryError, Write
 from jarvisperf.cache.versions import Versions
 
 
@@ -172,9 +172,45 @@ def test_too_many_changes_to_remember_clear_the_namespace(tier, store, monkeypat
     for number in range(10):
         tier.delete(f"k{number}")
     tier.delete("old")
-    assert 1 <= tier.unsettled <= 3
+    assert 1 <= tier.unsettled <= 4
     recover(tier, store)
     assert store.held == {}
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda pending: pending.note("k", Change(2, 0.0)),
+        lambda pending: pending.note_pattern(EVERY_KEY, 2, 0.0),
+        lambda pending: pending.note_tags({"t"}, 2, 0.0),
+    ],
+    ids=["delete", "invalidate", "tag"],
+)
+def test_what_is_removed_after_everything_had_changed_is_not_written_any_more(remove):
+    pending = Pending()
+    pending.note_everything()
+    pending.note("k", Change(1, 0.0, Write("k", bytes(100), 60.0, ("t",))))
+    remove(pending)
+    assert pending.snapshot().changes["k"].write is None
+
+
+def test_a_store_is_used_again_though_changes_come_faster_than_they_are_told(tier, store, monkeypatch):
+    fail(tier, store)
+    tier.delete("k")
+    told, delete_many = [], store.delete_many
+
+    def slowly(keys) -> set[str]:
+        if not tier.available:
+            told.append(keys)
+            other = threading.Thread(target=tier.delete, args=(f"k{len(told)}",), daemon=True)
+            other.start()
+            other.join(0.02)
+        return delete_many(keys)
+
+    monkeypatch.setattr(store, "delete_many", slowly)
+    recover(tier, store)
+    wait_until(lambda: tier.unsettled == 0)
+    assert len(told) > 3
 
 
 def test_a_failure_while_settling_forgets_nothing(tier, store, monkeypatch):

@@ -80,6 +80,33 @@ def test_a_forked_child_gets_its_own_and_the_parents_goes_on():
     assert cache.get("k") == "child"
 
 
+def test_a_child_that_is_forked_while_a_thread_imports_what_a_call_needs_does_not_hang():
+    program = """
+import os, signal, sys, threading, time
+from importlib.abc import MetaPathFinder
+from jarvisperf.cache import SmartCache
+
+begun = threading.Event()
+
+class Slow(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "jarvisperf.cache.loading":
+            begun.set()
+            time.sleep(0.3)
+
+cache = SmartCache(None, None)
+sys.meta_path.insert(0, Slow())
+threading.Thread(target=cache.get_or_set, args=("k", int)).start()
+begun.wait()
+pid = os.fork()
+if pid == 0:
+    signal.alarm(20)
+    os._exit(cache.get_or_set("k", int))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("module", ["jarvisperf.cache", "jarvisperf.cache.redis_url", "jarvisperf.cache.smart"])
 def test_importing_loads_nothing_heavy(module):
     program = (
