@@ -13,6 +13,7 @@ import diskcache
 from diskcache.core import DBNAME
 
 from jarvisperf.cache.disk_database import Database, Row
+from jarvisperf.cache.quiet_forks import in_sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
@@ -73,7 +74,8 @@ class DiskStore:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
-            opened = Database(self.place, self._most_bytes)
+            with in_sqlite:
+                opened = Database(self.place, self._most_bytes)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # Settings inside the database that no diskcache wrote.
             raise OSError(f"not a cache database: {error}") from error
@@ -85,12 +87,15 @@ class DiskStore:
         database = self._opened
         if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
             database = self._database
-        return database.read_one(self._names.name(key))
+        with in_sqlite:
+            return database.read_one(self._names.name(key))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Give what is held for those of the keys that are; what is corrupt is left out."""
         keys_by_name = {self._names.name(key): key for key in keys}
-        return {keys_by_name[name]: blob for name, blob in self._database.read_many(list(keys_by_name)).items()}
+        with in_sqlite:
+            found = self._database.read_many(list(keys_by_name))
+        return {keys_by_name[name]: blob for name, blob in found.items()}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes; False: they are too many."""
@@ -120,29 +125,34 @@ class DiskStore:
 
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Give the keys that match and have not expired."""
-        return {key for keys in self._matching(pattern) for key in keys}
+        with in_sqlite:
+            return {key for keys in self._matching(pattern) for key in keys}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; returns those."""
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
         gone: set[str] = set()
-        for keys in self._matching(pattern):
-            gone |= self.delete_many(keys)
+        with in_sqlite:
+            for keys in self._matching(pattern):
+                gone |= self.delete_many(keys)
         return gone
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
         """Remove the keys that have one of the tags; returns those."""
-        return self._delete(self._database.tagged_names([self._names.name(tag) for tag in tags]))
+        with in_sqlite:
+            return self._delete(self._database.tagged_names([self._names.name(tag) for tag in tags]))
 
     def size(self) -> tuple[int, int]:
         """Count entries and bytes of the folder, whatever their namespace."""
-        return self._database.measure()
+        with in_sqlite:
+            return self._database.measure()
 
     def close(self) -> None:
         """Close this thread's connection; the others' close with their threads."""
         if self._opened is not None:
-            self._opened.close()
+            with in_sqlite:
+                self._opened.close()
 
     @property
     def _database(self) -> Database:
@@ -191,9 +201,10 @@ class DiskStore:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Database]:
         database = self._database
-        try:
-            yield database
-        except self.failures:
-            # A commit that fails (a full disk) leaves the transaction open, and with it the lock; closing ends both.
-            database.close()
-            raise
+        with in_sqlite:
+            try:
+                yield database
+            except self.failures:
+                # A commit that fails (a full disk) leaves the transaction and its lock; closing ends both.
+                database.close()
+                raise

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from jarvisperf.cache import get_smart_cache, reset_smart_cache
+from jarvisperf.cache.disk_database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +79,30 @@ def test_a_forked_child_gets_its_own_and_the_parents_goes_on():
         except BaseException:  # noqa: BLE001 - a forked copy of pytest must not go on
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    cache._core.memory.clear()
+    assert cache.get("k") == "child"
+
+
+def test_a_fork_waits_for_what_other_threads_write_to_the_disk(tmp_path, monkeypatch):
+    cache = get_smart_cache()
+    begun, write_row = threading.Event(), Database._write_row
+
+    def slowly(*args: object) -> None:
+        write_row(*args)
+        begun.set()
+        time.sleep(0.1)
+
+    monkeypatch.setattr(Database, "_write_row", slowly)
+    writer = threading.Thread(target=cache.set, args=("k", "parent"), kwargs={"tags": ["t"]})
+    writer.start()
+    begun.wait()
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        works = cache.set("k", "child", tags=["t"]) and cache.get_stats()["errors"] == 0
+        os._exit(0 if works else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    writer.join()
     cache._core.memory.clear()
     assert cache.get("k") == "child"
 
