@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, default=1, help="how often each of the sides runs, in turns; more calls add to it"
     )
+    parser.add_argument("--chunks", type=int, default=100_000, help="of scale")
     parser.add_argument("--seconds", type=float, default=200, help="of one run of scale")
     parser.add_argument(
         "--folder", type=Path, default=Path(tempfile.gettempdir()) / "rag-scale", help="what scale has done so far"
@@ -51,7 +52,7 @@ def main() -> None:
         "survival": lambda: rag_parts.survival(words.texts, queries=1000),
         "replay": lambda: rag_parts.zipf_replay(words.texts, queries=10_000, write_every=100),
         "startup": lambda: rag_parts.startup(words.texts),
-        "scale": lambda: rag_parts.scale(words.folder, chunks=100_000, seconds=words.seconds),
+        "scale": lambda: rag_parts.scale(words.folder, chunks=words.chunks, seconds=words.seconds),
         "report": lambda: None,
     }
     figures = parts[words.part]()

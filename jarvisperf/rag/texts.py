@@ -18,8 +18,7 @@ def content_id(text: str) -> str:
 
 def framed(*parts: str) -> bytes:
     """Join parts so that different parts never give the same bytes: each one after its length."""
-    encoded = [part.encode() for part in parts]
-    return b"".join(len(part).to_bytes(8, "little") + part for part in encoded)
+    return b"".join([len(encoded).to_bytes(8, "little") + encoded for encoded in map(str.encode, parts)])
 
 
 def normalise_query(query: str) -> str:

@@ -127,6 +127,30 @@ def test_a_filter_that_changes_while_the_answer_is_computed_is_searched_as_it_wa
     assert [result.text for result in rag.search_cached("cats purr", where=where)] == [OLD]
 
 
+def test_collections_and_models_that_share_a_cache_each_have_their_own_answers(make_rag, word_embedder):
+    rags = [
+        make_rag(collection="one"),
+        make_rag(collection="two"),
+        make_rag(collection="one", model=word_embedder("words:2")),
+    ]
+    rags[0].batch_add_texts([OLD])
+    rags[1].batch_add_texts([NEW])
+    for _ in range(2):
+        assert [rag.search_cached("cats purr")[0].text for rag in rags] == [OLD, NEW, OLD]
+    assert [rag.get_performance_stats()["cache_hits"] for rag in rags] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("where_document", [{"$contains": "night"}, {"$not_contains": "night"}])
+def test_a_filter_on_texts_is_part_of_what_is_asked_and_of_what_an_addition_may_change(make_rag, where_document):
+    rag = make_rag()
+    rag.batch_add_texts([OLD, NEW])
+    asked = {"query": "cats purr", "n_results": 1, "where_document": where_document}
+    rag.search_cached("cats purr", n_results=1)
+    assert rag.search_cached(**asked) == rag.search(**asked)
+    rag.batch_add_texts(["cats purr night", "cats purr, cats purr"])
+    assert rag.search_cached(**asked) == rag.search(**asked)
+
+
 def test_another_rag_on_the_same_folder_and_cache_sees_the_write(rag, make_rag):
     other = make_rag()
     assert best(other) == best(rag) == OLD

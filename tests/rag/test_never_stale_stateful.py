@@ -50,6 +50,7 @@ ASKED = st.fixed_dictionaries(
         "query": QUERIES,
         "n_results": st.one_of(st.integers(1, 4), st.sampled_from([251, 1001])),
         "where": FILTERS,
+        "where_document": st.sampled_from([None, None, None, {"$contains": "1"}, {"$not_contains": "2"}]),
         "min_score": st.sampled_from([None, None, 0.0, 0.3]),
         "diversity": st.sampled_from([None, None, None, 0.5]),
         "hybrid": st.sampled_from([False, False, False, False, True]),
