@@ -11,6 +11,8 @@ import threading
 import weakref
 from typing import TYPE_CHECKING
 
+from jarvisperf.forks import tell_when_forked
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
@@ -49,6 +51,7 @@ class Breaker:
         self._thread: threading.Thread | None = None
         self._attempted = threading.Event()
         self._stop = threading.Event()
+        tell_when_forked(self, Breaker.after_fork)
 
     def trip(self) -> None:
         """Open the circuit and start probing; nothing changes if that is already so.
@@ -71,8 +74,8 @@ class Breaker:
         self._thread = None  # it ends now; the next failure starts another
 
     def is_probing(self) -> bool:
-        """Whether a thread probes; after a fork the child's copy of it does not run."""
-        return self._thread is not None and self._thread.is_alive()
+        """Whether a thread probes; in a forked child none does until the circuit is tripped there."""
+        return self._thread is not None  # to ask the thread itself takes as long as the rest of a call of an open tier
 
     def wait_for_first_attempt(self, seconds: float) -> None:
         """Wait until the store was tried once, but no longer than that."""
@@ -94,6 +97,11 @@ class Breaker:
         if thread is not None and thread is not threading.current_thread():
             thread.join(_LONGEST_GOODBYE_SECONDS)
 
+    def probed(self) -> None:
+        """Forget the thread that calls: it ends now, for whatever reason."""
+        if self._thread is threading.current_thread():
+            self._thread = None
+
     def attempt(self) -> bool:
         """Try once to recover, in this thread."""
         try:
@@ -110,11 +118,16 @@ class Breaker:
 def _probe(breaker_of: weakref.ref[Breaker], stop: threading.Event) -> None:
     # Between attempts only a weak reference is held, so that a forgotten cache is not kept alive by its outage.
     attempts = 0
-    while not stop.is_set():
+    try:
+        while not stop.is_set():
+            breaker = breaker_of()
+            if breaker is None or breaker.attempt():
+                return
+            attempts += 1
+            pause = breaker.pause_seconds(attempts)
+            del breaker
+            stop.wait(pause)
+    finally:
         breaker = breaker_of()
-        if breaker is None or breaker.attempt():
-            return
-        attempts += 1
-        pause = breaker.pause_seconds(attempts)
-        del breaker
-        stop.wait(pause)
+        if breaker is not None:
+            breaker.probed()

@@ -53,6 +53,9 @@ class Codec:
         enums: Classes of Enum whose members may be stored, by their names; a reader without the class has a miss.
         may_pickle: A value without a safe encoding is pickled. Only for bytes whose keyed MAC was verified.
 
+    Attributes:
+        unpack: Gives the value of some bytes of MessagePack; raises one of ``UNREADABLE_BECAUSE``.
+
     Raises:
         TypeError: ``enums`` is not several classes of Enum.
         ValueError: Two of them have the same name.
@@ -70,7 +73,7 @@ class Codec:
                 raise ValueError(f"enums has two classes named {lasting_name(kind)}: they could not be told apart")
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle
-        self._unpack = Unpacker(by_name).unpack
+        self.unpack = Unpacker(by_name).unpack
 
     def encode(self, value: object) -> Encoded:
         """Encode a value.
@@ -98,7 +101,7 @@ class Codec:
         """Decode a payload; ``UNREADABLE`` for what this codec never wrote."""
         try:
             if codec == MESSAGEPACK:
-                return self._unpack(payload)
+                return self.unpack(payload)
             if codec == ARRAY:
                 from jarvisperf.cache import arrays
 
@@ -127,7 +130,7 @@ class Codec:
     def _thaw(self, codec: int) -> Callable[[Any], object]:
         # These bytes are the process's own, so that there is nothing to catch.
         if codec == MESSAGEPACK:
-            return self._unpack
+            return self.unpack
         return lambda payload: self.decode(codec, payload)
 
 

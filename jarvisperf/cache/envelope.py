@@ -40,13 +40,10 @@ import enum
 import hmac
 import struct
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
-from zlib import crc32
+from typing import Final, NamedTuple
 
+from jarvisperf.cache.checksum import crc32
 from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 MAGIC: Final = b"JPC"
 VERSION: Final = 2
@@ -56,13 +53,19 @@ LEAST_SECRET_BYTES: Final = 32
 
 _START: Final = MAGIC + bytes([VERSION])
 _CHECKSUM: Final = struct.Struct(">L")
-_CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
+CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
-_KEY_START: Final = _CHECKED_FROM + _HEADER.size
+KEY_START: Final = CHECKED_FROM + _HEADER.size
+# The same header in fewer and larger numbers: most entries are plain, with MessagePack, no flags and no tags.
+read_plain_header: Final = struct.Struct(">QQQLQddddQ").unpack_from
+PLAIN_START: Final = int.from_bytes(_START, "big") << 32
+"""With the checksum added, the first number of a plain envelope."""
+PLAIN_KIND: Final = MESSAGEPACK << 56
+"""With the length of the key added, the third."""
 _TAG_LENGTH: Final = struct.Struct(">H")
-_ALIGNMENT_BYTES: Final = 16
-_SHORT_BYTES: Final = 2048
+ALIGNMENT_BYTES: Final = 16
+SHORT_BYTES: Final = 2048
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
 _FLAGS_BY_CODEC: Final = {MESSAGEPACK: 0, ARRAY: _CHECKS_ITSELF, PICKLE: 0}
@@ -166,7 +169,7 @@ def seal(
         compute_seconds,
         generation,
     )
-    before = header + key + tail + bytes(-(_KEY_START + len(key) + len(tail)) % _ALIGNMENT_BYTES)
+    before = header + key + tail + bytes(-(KEY_START + len(key) + len(tail)) % ALIGNMENT_BYTES)
     checksum = crc32(before)
     if not checks_itself:
         for part in encoded.parts:
@@ -192,10 +195,35 @@ def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | F
     return Envelope(*fields) if isinstance(fields, tuple) else fields
 
 
-def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
+def unsealed_fields(blob: bytes, key: bytes, secret: bytes | None) -> Fields | Flaw:
+    """Do what ``unseal`` does, for those who read many: without a name for each field, which takes a while to make."""
+    end = len(blob)
+    if end < KEY_START or secret is not None:
+        return _unseal_any(blob, key, secret)
+    (
+        start, version, kind, tail_bytes, payload_bytes, created, expiry, stale_until, compute_seconds, generation,
+    ) = read_plain_header(blob)  # fmt: skip
+    key_bytes = len(key)
+    key_end = KEY_START + key_bytes
+    payload_start = key_end + -key_end % ALIGNMENT_BYTES
+    # Of a short blob a copy costs less than a view of it.
+    view = blob if end < SHORT_BYTES else memoryview(blob)
+    if (
+        kind == PLAIN_KIND + key_bytes
+        and not tail_bytes
+        and payload_start + payload_bytes == end
+        and blob[KEY_START:key_end] == key
+        and start == PLAIN_START + crc32(view[CHECKED_FROM:])
+        and stale_until >= expiry >= created  # not where one of them is not a number
+        and compute_seconds >= 0.0
+    ):
+        return created, expiry, stale_until, generation, version, compute_seconds, (), MESSAGEPACK, view[payload_start:]
+    return _unseal_any(blob, key, None)
+
+
+def _unseal_any(  # noqa: C901, PLR0911 - one way out for each flaw
     blob: bytes, key: bytes, secret: bytes | None
 ) -> Fields | Flaw:
-    """Do what ``unseal`` does, for those who read many: without a name for each field, which takes a while to make."""
     end = len(blob)
     mac_flag = 0
     if secret is not None:
@@ -203,7 +231,7 @@ def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
         if not _is_by_holder_of(secret, blob, end):
             return Flaw.TRUNCATED if end < 0 else Flaw.WRONG_MAC
         mac_flag = _WITH_MAC
-    if end < _KEY_START:
+    if end < KEY_START:
         return _unseal_other(blob, key, secret)
     (
         start, checksum, version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry,
@@ -211,19 +239,18 @@ def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
     ) = _read_header(blob)  # fmt: skip
     if start != _START:
         return _unseal_other(blob, key, secret)
-    tail_start = _KEY_START + key_bytes
+    tail_start = KEY_START + key_bytes
     tail_end = tail_start + tail_bytes
-    payload_start = tail_end + -tail_end % _ALIGNMENT_BYTES
+    payload_start = tail_end + -tail_end % ALIGNMENT_BYTES
     if payload_start + payload_bytes != end:
         return Flaw.WRONG_LENGTH
     flags_of_codec = _FLAGS_BY_CODEC.get(codec, -1)
     if flags != flags_of_codec | mac_flag:
         return Flaw.WRONG_FIELDS
-    # Of a short blob a copy costs less than a view of it.
-    view = blob if end < _SHORT_BYTES else memoryview(blob)
-    if crc32(view[_CHECKED_FROM : payload_start if flags_of_codec else end]) != checksum:
+    view = blob if end < SHORT_BYTES else memoryview(blob)
+    if crc32(view[CHECKED_FROM : payload_start if flags_of_codec else end]) != checksum:
         return Flaw.WRONG_CHECKSUM
-    if blob[_KEY_START:tail_start] != key:
+    if blob[KEY_START:tail_start] != key:
         return Flaw.WRONG_KEY
     # Not where one of them is not a number.
     if not (stale_until >= expiry >= created and compute_seconds >= 0.0):
@@ -235,36 +262,6 @@ def unsealed_fields(  # noqa: C901, PLR0911 - one way out for each flaw
             return Flaw.WRONG_FIELDS
         tags = found
     return created, expiry, stale_until, generation, version, compute_seconds, tags, codec, view[payload_start:end]
-
-
-def unsealed_many(blobs: Sequence[bytes], keys: Sequence[bytes], secret: bytes | None) -> list[Fields | Flaw]:
-    """Do for several what ``unsealed_fields`` does for one, faster where nothing is unusual about them."""
-    if secret is not None or not blobs or min(map(len, blobs)) < _KEY_START or max(map(len, blobs)) >= _SHORT_BYTES:
-        return [unsealed_fields(blob, key, secret) for blob, key in zip(blobs, keys, strict=True)]
-    found: list[Fields | Flaw] = []
-    checksums = map(crc32, [blob[_CHECKED_FROM:] for blob in blobs])
-    for blob, key, head, sum_found in zip(blobs, keys, map(_read_header, blobs), checksums, strict=True):
-        (
-            start, checksum, version, codec, flags, tag_count, key_bytes, tail_bytes, payload_bytes, created, expiry,
-            stale_until, compute_seconds, generation,
-        ) = head  # fmt: skip
-        key_end = _KEY_START + key_bytes
-        payload_start = key_end + -key_end % _ALIGNMENT_BYTES
-        if (
-            sum_found == checksum
-            and start == _START
-            and codec == MESSAGEPACK
-            and not (flags or tag_count or tail_bytes)
-            and payload_start + payload_bytes == len(blob)
-            and blob[_KEY_START:key_end] == key
-            and stale_until >= expiry >= created
-            and compute_seconds >= 0.0
-        ):
-            payload = blob[payload_start:]
-            found.append((created, expiry, stale_until, generation, version, compute_seconds, (), codec, payload))
-        else:
-            found.append(unsealed_fields(blob, key, None))
-    return found
 
 
 def _is_by_holder_of(secret: bytes, blob: bytes, end: int) -> bool:

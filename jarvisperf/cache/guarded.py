@@ -230,7 +230,6 @@ class GuardedTier:
         self.usable = threading.Event()
         if self.available:
             self.usable.set()
-        self._breaker.after_fork()
 
     def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:
         """Ask the store; a failure, or its being down, is ``otherwise``."""

@@ -6,14 +6,19 @@ Calls are counted in classes whose bounds grow by an eighth of a power of two, s
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_right
 from typing import Final, NamedTuple
 
 _CLASSES_PER_DOUBLING: Final = 8
 _SHORTEST_SECONDS: Final = 2.0**-34
 _CLASSES: Final = 42 * _CLASSES_PER_DOUBLING
-_MANTISSA_CLASSES: Final = 2 * _CLASSES_PER_DOUBLING  # frexp's mantissa is from 0.5 to 1
-_FIRST_PLACE: Final = 32 * _CLASSES_PER_DOUBLING
+# Where each class but the first begins; what is shorter or longer than all is in the first or the last.
+_BOUNDS: Final = [
+    _SHORTEST_SECONDS
+    * 2.0 ** (place // _CLASSES_PER_DOUBLING)
+    * (1 + place % _CLASSES_PER_DOUBLING / _CLASSES_PER_DOUBLING)
+    for place in range(1, _CLASSES)
+]
 
 
 class Percentiles(NamedTuple):
@@ -34,12 +39,7 @@ class Latency:
 
     def note(self, seconds: float) -> None:
         """Count a call."""
-        mantissa, exponent = math.frexp(seconds)  # a logarithm would cost more
-        place = exponent * _CLASSES_PER_DOUBLING + int(mantissa * _MANTISSA_CLASSES) + _FIRST_PLACE
-        if 0 <= place < _CLASSES:
-            self._counts[place] += 1
-        else:
-            self._counts[0 if place < 0 else -1] += 1
+        self._counts[bisect_right(_BOUNDS, seconds)] += 1  # a logarithm would cost more
 
     def percentiles(self) -> Percentiles:
         """Give the percentiles of all calls that were counted."""

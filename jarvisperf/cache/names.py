@@ -33,7 +33,10 @@ class Names:
 
     def name(self, key: str) -> bytes:
         """Give the name of a key (or of the start of one)."""
-        return self.prefix + key.encode("utf-8", "surrogatepass")
+        try:
+            return self.prefix + key.encode()
+        except UnicodeEncodeError:
+            return self.prefix + _encoded(key)
 
     def names(self, keys: Sequence[str]) -> list[bytes]:
         """Give the names of several keys."""

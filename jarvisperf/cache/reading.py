@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cache.encoded import UNREADABLE, Encoded
 from jarvisperf.cache.entry import LOOK_AGAIN_SECONDS
-from jarvisperf.cache.envelope import Envelope, Fields, Flaw, seal, unseal, unsealed_fields, unsealed_many
+from jarvisperf.cache.envelope import Envelope, Fields, Flaw, seal, unseal, unsealed_fields
 from jarvisperf.cache.found import Found, Life
 from jarvisperf.cache.isolation import Held
 from jarvisperf.cache.marks import is_mark
+from jarvisperf.cache.plain import open_plain
 from jarvisperf.cache.tier import Write
 from jarvisperf.cache.tiers import DEAF_SECONDS, Tiers
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 Opened = tuple[object, int, float, float, Fields]
 """A value, its version, the seconds until it expires and until it may not even be served stale, and its envelope."""
+Below = tuple[Opened, Held | None]
+"""What a lower tier had, and what memory holds of it since."""
 _NO_STATE = (0, 0)
 
 
@@ -41,21 +44,35 @@ class Reading(Tiers):
         """
         entry = self.memory.live(key) if self.memory.entries else None
         if entry is None:
-            found = self._below(key, stale=stale)
+            below = self._below(key, stale=stale)
         else:
             now = self.memory.now()
             found = self._in_memory(entry, now)
             if found is not None:
                 return found
-            found = self._below(key, stale=stale)
-            if found is None:
+            below = self._below(key, stale=stale)
+            if below is None:
                 found = self._unchecked(entry, now, stale=stale)
                 if found is not None:
                     return found
         self.memory_misses += 1
-        if found is None:
+        if below is None:
             self.misses += 1
-        return found
+            return None
+        (value, version, seconds, stale_seconds, fields), held = below
+        return Found(value, seconds, stale_seconds, version, fields[5], held)
+
+    def value(self, key: str, default: object) -> object:
+        """Give the value that ``look`` finds, or the default: without the rest, which takes a while to make."""
+        if self.memory.entries:
+            found = self.look(key)
+            return default if found is None else found.value
+        below = self._below(key, stale=False)
+        self.memory_misses += 1
+        if below is None:
+            self.misses += 1
+            return default
+        return below[0][0]
 
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
         """Look for several keys: one round trip for all that memory lacks."""
@@ -71,24 +88,30 @@ class Reading(Tiers):
         return found
 
     def _look_below_for_many(self, missing: list[str], found: dict[str, object]) -> None:
-        states = {key: self.stripes.of(key).state() for key in missing} if self._copies_upward else {}
+        copies = self._copies_from_below()
+        states = {key: self.stripes.of(key).state() for key in missing} if copies else {}
         old_versions: dict[str, int] = {}
         buried: set[str] = set()
         newest = 0
         for tier in self.lower:
             blobs = tier.read_many(missing)
             now = self._wall_clock()
-            unsealed = unsealed_many(list(blobs.values()), self.names.names(list(blobs)), self._secret)
             hits = 0
-            for (key, blob), fields in zip(blobs.items(), unsealed, strict=True):
-                old_version = old_versions.get(key, 0) if old_versions else 0
+            if not (copies or old_versions or self._secret):
+                others, newest_plain = open_plain(
+                    blobs, self.names.names(list(blobs)), now, self._generation(), self._codec.unpack, found
+                )
+                hits = len(blobs) - len(others)
+                blobs, newest = others, max(newest, newest_plain)
+            for key, blob in blobs.items():
+                old_version = old_versions.get(key, 0)
+                fields = unsealed_fields(blob, self.names.name(key), self._secret)
                 opened = self._open(tier, key, blob, fields, now, old_version, False)
                 if opened is not None:
                     hits += 1
-                    found[key], version, _, _, _ = opened
-                    if version > newest:  # noqa: PLR1730 - a call of max takes five times as long
-                        newest = version
-                    if states:
+                    found[key] = opened[0]
+                    newest = max(newest, opened[1])
+                    if copies:
                         self._copy_upward(tier, key, opened, states[key], old_version)
                 elif is_mark(blob):
                     buried.add(key)  # deleted or being computed; what the disk has is not to be trusted
@@ -100,6 +123,10 @@ class Reading(Tiers):
                 break
             missing = [key for key in missing if key not in found and key not in buried]
         self.versions.observe(newest)
+
+    def _copies_from_below(self) -> bool:
+        """Whether there is a tier above the one in which something is found, so that it could take a copy."""
+        return self.memory.holds_any or (len(self.lower) > 1 and self.remote is not None and self.remote.available)
 
     def _look_again(self, missing: list[str], found: dict[str, object]) -> None:
         """Serve from memory what nobody below has, as far as that is allowed."""
@@ -165,11 +192,12 @@ class Reading(Tiers):
         found[key] = known.value
         return True
 
-    def _below(self, key: str, *, stale: bool) -> Found | None:
-        state = self.stripes.of(key).state() if self._copies_upward else _NO_STATE
+    def _below(self, key: str, *, stale: bool) -> Below | None:
+        copies = self._copies_from_below()
+        state = self.stripes.of(key).state() if copies else _NO_STATE
         name = self.names.name(key)
         old_version = 0
-        stale_one: Found | None = None
+        stale_one: Below | None = None
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
@@ -184,11 +212,9 @@ class Reading(Tiers):
                 if tier is self.remote:
                     old_version = self._version_in(key, blob)
                 continue
-            value, version, seconds, stale_seconds, (_, _, _, _, _, compute_seconds, _, _, _) = opened
-            self.versions.observe(version)
-            held = self._copy_upward(tier, key, opened, state, old_version) if self._copies_upward else None
-            found = Found(value, seconds, stale_seconds, version, compute_seconds, held)
-            if seconds > 0:
+            self.versions.observe(opened[1])
+            found = opened, self._copy_upward(tier, key, opened, state, old_version) if copies else None
+            if opened[2] > 0:
                 tier.hits += 1
                 return found
             tier.misses += 1

@@ -115,6 +115,8 @@ class SmartCache:
         if self._core.memory.holds_any:
             vars(self)["get"] = make_reader(entries, clock, self._find)
             vars(self)["get_from_memory"] = make_reader(entries, clock, self._find_in_memory)
+        else:
+            vars(self)["get"] = self._find
         self._flights = Flights()
         self._closed = False
         self._close_lock = threading.Lock()
@@ -410,11 +412,10 @@ class SmartCache:
     ) -> None:
         self.close()
 
-    def _find(self, key: str, default: object) -> object:
+    def _find(self, key: str, default: object = None) -> object:
         if type(key) is not str or not key:
             checked_key(key)
-        found = self._open_core().look(key)
-        return default if found is None else found.value
+        return self._open_core().value(key, default)
 
     def _find_in_memory(self, key: str, default: object) -> object:
         found = self._open_core().in_memory(checked_key(key))

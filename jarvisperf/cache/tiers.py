@@ -71,8 +71,6 @@ class Tiers:
         self.misses = self.memory_misses = self.sets = 0
         self.is_tuned_in = False
         self.stripes = Stripes()
-        # Whether there may be a tier above the one in which something is found.
-        self._copies_upward = memory.holds_any or len(self.lower) > 1
         self._fillings = Fillings()
         self._codec = codec
         self._secret = secret
@@ -88,6 +86,9 @@ class Tiers:
     def _below_is_sure(self) -> bool:
         """Whether a miss below means that the key is gone, and not that nobody could be asked."""
         return any(tier.available for tier in self.lower)
+
+    def _generation(self) -> int:
+        return self.remote.generation if self.remote is not None else 0
 
     def _is_of_this_generation(self, generation: int) -> bool:
         remote = self.remote
@@ -139,7 +140,7 @@ class Tiers:
             created,
             expiry,
             stale_until=expiry + life.stale_seconds,
-            generation=self.remote.generation if self.remote is not None else 0,
+            generation=self._generation(),
             version=version,
             tags=life.tags,
             compute_seconds=life.compute_seconds,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import random
+import sys
 import threading
 import time
 import weakref
@@ -81,6 +83,37 @@ def test_stopping_ends_the_thread_for_good():
     assert not patient.breaker.is_probing()
     patient.breaker.trip()
     assert not patient.breaker.is_probing()
+
+
+def test_in_a_forked_child_nobody_probes_until_the_next_call_that_fails():
+    patient = Patient(is_well=False)
+    patient.breaker.trip()
+    wait_until(lambda: patient.probes >= 1)
+    pid = os.fork()
+    if pid == 0:
+        try:
+            assert not patient.breaker.is_probing()
+            patient.is_well = True
+            patient.breaker.trip()
+            wait_until(lambda: not patient.breaker.is_open)
+            os._exit(0)
+        except BaseException:  # noqa: BLE001 - a forked copy of pytest must not go on
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert patient.breaker.is_open
+    assert patient.breaker.is_probing()
+    patient.breaker.stop()
+
+
+def test_a_probe_that_dies_is_followed_by_another():
+    patient = Patient(is_well=True)
+    recover, patient.breaker._recover = patient.breaker._recover, sys.exit
+    patient.breaker.trip()
+    wait_until(lambda: not patient.breaker.is_probing())
+    assert patient.breaker.is_open
+    patient.breaker._recover = recover
+    patient.breaker.trip()
+    wait_until(lambda: not patient.breaker.is_open)
 
 
 def test_a_forgotten_breaker_is_not_kept_alive_by_its_outage():

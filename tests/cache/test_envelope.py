@@ -21,9 +21,8 @@ from jarvisperf.cache.envelope import (
     mac_key,
     seal,
     unseal,
-    unsealed_fields,
-    unsealed_many,
 )
+from jarvisperf.cache.plain import open_plain
 
 PAYLOAD = Encoded(MESSAGEPACK, (b"payload",))
 SEALED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",))
@@ -91,11 +90,59 @@ OTHERS = [
         | st.binary(min_size=1).map(lambda more: PLAIN + more),
         max_size=4,
     ),
-    st.none() | st.just(SECRET),
 )
-def test_several_are_opened_as_each_alone(blobs, secret):
-    keys = [KEY] * len(blobs)
-    assert unsealed_many(blobs, keys, secret) == [unsealed_fields(blob, KEY, secret) for blob in blobs]
+def test_of_several_only_what_opens_alone_is_opened(blobs):
+    now, generation = 130.0, 0
+    by_key = {str(number): blob for number, blob in enumerate(blobs)}
+    found: dict[str, bytes] = {}
+    others, newest = open_plain(by_key, [KEY] * len(blobs), now, generation, bytes, found)
+    versions = [0]
+    for key, payload in found.items():
+        alone = unseal(by_key[key], KEY)
+        assert (alone.payload, alone.codec, alone.generation, alone.tags) == (payload, MESSAGEPACK, generation, ())
+        assert alone.created <= now < alone.expiry <= alone.stale_until
+        versions.append(alone.version)
+    assert newest == max(versions)
+    assert others == {key: blob for key, blob in by_key.items() if key not in found}
+
+
+def _several(**more: float) -> tuple[dict[str, bytes], list[bytes]]:
+    names = [b"k%d" % number for number in range(9)]
+    sealed = [
+        seal(name, Encoded(MESSAGEPACK, (b"p" + name,)), 1.0, 9.0, version=number, **more)
+        for number, name in enumerate(names)
+    ]
+    return dict(zip("abcdefghi", sealed, strict=True)), names
+
+
+def test_several_plain_ones_are_opened_together():
+    blobs, names = _several()
+    found: dict[str, bytes] = {}
+    assert open_plain(blobs, names, 5.0, 0, bytes, found) == ({}, 8)
+    assert found == {key: b"p" + name for key, name in zip(blobs, names, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("now", "generation", "more"),
+    [(9.0, 0, {}), (0.5, 0, {}), (5.0, 1, {}), (5.0, 0, {"stale_until": 8.0}), (5.0, 0, {"compute_seconds": -1.0})],
+)
+def test_of_several_none_is_opened_that_may_not_be_served(now, generation, more):
+    blobs, names = _several(**more)
+    assert open_plain(blobs, names, now, generation, bytes, {}) == (blobs, 0)
+
+
+def test_of_several_one_of_another_key_or_with_an_unreadable_payload_is_left():
+    blobs, names = _several()
+
+    def unpack(payload: bytes) -> bytes:
+        if payload == b"pk5":
+            raise ValueError("unreadable")
+        return payload
+
+    found: dict[str, bytes] = {}
+    others, newest = open_plain(blobs, [names[0], b"k0", *names[2:]], 5.0, 0, unpack, found)
+    assert others == {key: blobs[key] for key in "bf"}
+    assert (sorted(found), newest) == (list("acdeghi"), 8)
 
 
 def test_the_version_of_the_write_is_where_a_script_in_redis_looks_for_it():
