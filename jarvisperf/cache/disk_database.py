@@ -49,8 +49,11 @@ _LOOK_AFTER_WRITES: Final = 16
 _ROWS_PER_ROUND: Final = 64
 _MOST_ROUNDS: Final = 32
 
+# A value that is in the row comes as it is, that of a file as its name, all else as 0: each column takes a while.
 _GET: Final = (
-    "SELECT mode, filename, value FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
+    f"SELECT CASE mode WHEN {MODE_RAW} THEN CASE WHEN filename IS NULL THEN value ELSE 0 END"  # noqa: S608 - constants
+    f" WHEN {MODE_BINARY} THEN filename ELSE 0 END"
+    " FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
 )
 # A value that is in a file is replaced another way, for its file has to go.
 _REPLACE: Final = (
@@ -166,11 +169,11 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         row = cursor.execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
         if row is None:
             return None
-        mode, filename, value = row
-        if mode == MODE_RAW and filename is None and type(value) is bytes:
-            return value
+        (content,) = row
+        if type(content) is bytes:
+            return content
         try:
-            found: bytes = self._disk.fetch(mode, filename, value, False)
+            found: bytes = self._disk.fetch(MODE_BINARY, content, None, False)
         except OSError:  # its file went between the two looks
             return None
         return found

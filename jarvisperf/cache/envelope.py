@@ -57,12 +57,11 @@ CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
 KEY_START: Final = CHECKED_FROM + _HEADER.size
-# The same header in fewer and larger numbers: most entries are plain, with MessagePack, no flags and no tags.
-read_plain_header: Final = struct.Struct(">QQQLQddddQ").unpack_from
-PLAIN_START: Final = int.from_bytes(_START, "big") << 32
-"""With the checksum added, the first number of a plain envelope."""
-PLAIN_KIND: Final = MESSAGEPACK << 56
-"""With the length of the key added, the third."""
+# The same header in fewer fields, of which the fourth is that of codec, flags and number of tags.
+read_plain_header: Final = struct.Struct(">LLQLLLQddddQ").unpack_from
+PLAIN_START: Final = int.from_bytes(_START, "big")
+PLAIN_KIND: Final = MESSAGEPACK << 24
+"""MessagePack, no flags, no tags: as most entries are."""
 _TAG_LENGTH: Final = struct.Struct(">H")
 ALIGNMENT_BYTES: Final = 16
 SHORT_BYTES: Final = 2048
@@ -201,19 +200,20 @@ def unsealed_fields(blob: bytes, key: bytes, secret: bytes | None) -> Fields | F
     if end < KEY_START or secret is not None:
         return _unseal_any(blob, key, secret)
     (
-        start, version, kind, tail_bytes, payload_bytes, created, expiry, stale_until, compute_seconds, generation,
+        start, checksum, version, kind, key_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
+        compute_seconds, generation,
     ) = read_plain_header(blob)  # fmt: skip
-    key_bytes = len(key)
     key_end = KEY_START + key_bytes
     payload_start = key_end + -key_end % ALIGNMENT_BYTES
     # Of a short blob a copy costs less than a view of it.
     view = blob if end < SHORT_BYTES else memoryview(blob)
     if (
-        kind == PLAIN_KIND + key_bytes
+        kind == PLAIN_KIND
+        and start == PLAIN_START
         and not tail_bytes
         and payload_start + payload_bytes == end
         and blob[KEY_START:key_end] == key
-        and start == PLAIN_START + crc32(view[CHECKED_FROM:])
+        and crc32(view[CHECKED_FROM:]) == checksum
         and stale_until >= expiry >= created  # not where one of them is not a number
         and compute_seconds >= 0.0
     ):

@@ -45,31 +45,36 @@ def open_plain(
     if not blobs or min(map(len, blobs.values())) < KEY_START:
         return dict(blobs), 0
     others: dict[str, bytes] = {}
+    payloads: list[bytes] = []
     newest = 0
-    for (key, blob), name in zip(blobs.items(), names, strict=True):
+    heads = map(read_plain_header, blobs.values())
+    checksums = map(crc32, [blob[CHECKED_FROM:] for blob in blobs.values()])
+    for key, blob, name, head, checksum in zip(blobs, blobs.values(), names, heads, checksums, strict=True):
         (
-            start, version, kind, tail_bytes, payload_bytes, created, expiry, stale_until, compute_seconds, of,
-        ) = read_plain_header(blob)  # fmt: skip
-        name_bytes = len(name)
+            start, noted, version, kind, name_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
+            compute_seconds, of,
+        ) = head  # fmt: skip
         name_end = KEY_START + name_bytes
         payload_start = name_end + -name_end % ALIGNMENT_BYTES
         if (
-            kind == PLAIN_KIND + name_bytes
+            noted == checksum
+            and blob[KEY_START:name_end] == name
+            and kind == PLAIN_KIND
             and not tail_bytes
             and payload_start + payload_bytes == len(blob) < SHORT_BYTES
-            and blob[KEY_START:name_end] == name
-            and start == PLAIN_START + crc32(blob[CHECKED_FROM:])
+            and start == PLAIN_START
             and of == generation
             and created <= now < expiry <= stale_until
             and compute_seconds >= 0.0
         ):
-            try:
-                found[key] = unpack(blob[payload_start:])
-            except UNREADABLE_BECAUSE:
-                others[key] = blob
-                continue
+            payloads.append(blob[payload_start:])
             if version > newest:  # noqa: PLR1730 - a call of max takes five times as long
                 newest = version
         else:
             others[key] = blob
+    try:
+        values = list(map(unpack, payloads))
+    except UNREADABLE_BECAUSE:
+        return dict(blobs), 0
+    found.update(zip([key for key in blobs if key not in others] if others else blobs, values, strict=True))
     return others, newest

@@ -131,7 +131,14 @@ def test_of_several_none_is_opened_that_may_not_be_served(now, generation, more)
     assert open_plain(blobs, names, now, generation, bytes, {}) == (blobs, 0)
 
 
-def test_of_several_one_of_another_key_or_with_an_unreadable_payload_is_left():
+def test_of_several_one_of_another_key_is_left():
+    blobs, names = _several()
+    found: dict[str, bytes] = {}
+    assert open_plain(blobs, [names[0], b"k0", *names[2:]], 5.0, 0, bytes, found) == ({"b": blobs["b"]}, 8)
+    assert sorted(found) == list("acdefghi")
+
+
+def test_of_several_all_are_left_where_one_is_unreadable():
     blobs, names = _several()
 
     def unpack(payload: bytes) -> bytes:
@@ -140,9 +147,8 @@ def test_of_several_one_of_another_key_or_with_an_unreadable_payload_is_left():
         return payload
 
     found: dict[str, bytes] = {}
-    others, newest = open_plain(blobs, [names[0], b"k0", *names[2:]], 5.0, 0, unpack, found)
-    assert others == {key: blobs[key] for key in "bf"}
-    assert (sorted(found), newest) == (list("acdeghi"), 8)
+    assert open_plain(blobs, names, 5.0, 0, unpack, found) == (blobs, 0)
+    assert not found
 
 
 def test_the_version_of_the_write_is_where_a_script_in_redis_looks_for_it():
