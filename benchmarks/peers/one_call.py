@@ -232,7 +232,7 @@ def isolation_costs() -> str:
         "str (shared)": "value",
         "flat dict of 5 (copied)": SMALL_DICT,
         "flat list of 100 (copied)": list(range(100)),
-        "nested dict (decoded)": NESTED_DICT,
+        "nested dict (copied)": NESTED_DICT,
         "1 MB float32 array (copied)": np.zeros(2**18, np.float32),
     }
     loops: dict[str, Callable[[int], float]] = {}

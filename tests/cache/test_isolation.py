@@ -27,6 +27,11 @@ MUTABLE = [
     ({"a": [1]}, lambda value: value["a"].append(2)),
     ([[1]], lambda value: value[0].append(2)),
     (([1],), lambda value: value[0].append(2)),
+    ({"a": 1, "b": [1], "c": {"d": 1}, "e": "x"}, lambda value: value["c"].clear()),
+    ([1, {"a": 1}, {2}, [UUID(int=3)], "x"], lambda value: value[2].add(3)),
+    ([[number] for number in range(16)], lambda value: value[15].append(2)),
+    ([[number] for number in range(17)], lambda value: value[16].append(2)),
+    ({"a": [1, [2]]}, lambda value: value["a"][1].append(3)),
     ({(1, 2): {"x": {3}}}, lambda value: value[1, 2]["x"].add(4)),
     (np.arange(4.0), lambda value: value.fill(7)),
     (np.asfortranarray(np.arange(6).reshape(2, 3)), lambda value: value.fill(7)),
@@ -77,6 +82,18 @@ def test_an_array_held_keeps_its_order():
     held = hold(np.asfortranarray(np.arange(6).reshape(2, 3)))
     assert thawed(held).flags.f_contiguous
     assert thawed(hold(np.arange(12).reshape(3, 4)[:, ::2])).flags.c_contiguous
+
+
+def test_a_few_flat_containers_in_another_are_copied_and_not_decoded():
+    assert not isinstance(hold({"a": [1], "b": {"c": 2}, "d": None}).value, bytes)
+    assert isinstance(hold({"a": [[1]]}).value, bytes)
+    assert isinstance(hold([[number] for number in range(17)]).value, bytes)
+
+
+def test_a_list_in_itself_is_not_held():
+    value: list[object] = [1]
+    value.append(value)
+    assert CODEC.hold(value) is None
 
 
 def test_a_value_that_may_have_no_encoding_is_not_held_before_it_has_one():
