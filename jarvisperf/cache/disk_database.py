@@ -162,11 +162,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         Raises:
             CorruptEntryError: The row is none that this class wrote.
         """
-        try:
-            cursor = self._cursors.one
-        except AttributeError:
-            cursor = self._cursors.one = self._con.cursor()
-        row = cursor.execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
+        row = self._cursor().execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
         if row is None:
             return None
         (content,) = row
@@ -252,6 +248,14 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count), self._used_bytes(self._sql)
 
+    def _cursor(self) -> sqlite3.Cursor:
+        """Give this thread's cursor; nobody may use another's, and nobody leaves rows in it."""
+        try:
+            cursor: sqlite3.Cursor = self._cursors.one
+        except AttributeError:
+            cursor = self._cursors.one = self._con.cursor()
+        return cursor
+
     def _forget_cursors(self) -> None:
         self._cursors = threading.local()
 
@@ -266,7 +270,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         ):
             return False
         now = time.time()
-        replacing = self._con.execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
+        replacing = self._cursor().execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
         if not replacing.rowcount:
             return False
         self._writes += 1

@@ -99,7 +99,16 @@ class DiskStore:
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes; False: they are too many."""
-        return self._write([self._row(key, blob, seconds, tags)]) == 1
+        rows = [self._row(key, blob, seconds, tags)]
+        if len(blob) > self._most_bytes * LARGEST_SHARE:
+            return bool(self._write(rows))
+        database = self._database
+        try:
+            database.write(rows)
+        except self.failures:
+            database.close()  # as in ``_changing``
+            raise
+        return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Hold several but for those that are too large; how many are held."""

@@ -132,14 +132,24 @@ class GuardedTier:
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes; whether they are held."""
-        return self.put_many([Write(key, blob, seconds, tags)])
+        if self._breaker.is_open:
+            return self.put_many([Write(key, blob, seconds, tags)])
+        started = time.perf_counter()
+        try:
+            held = self._store.put(key, blob, seconds, tags)
+        except self._store.failures as error:
+            self.fail(error, lambda: self._note_written(Write(key, blob, seconds, tags)))
+            return False
+        self.latency.note(time.perf_counter() - started)
+        self.sets += held
+        return held
 
     def put_many(self, writes: Sequence[Write]) -> bool:
         """Hold several; whether all are held."""
 
         def write() -> bool:
             started = time.perf_counter()
-            held = int(self._store.put(*writes[0])) if len(writes) == 1 else self._store.put_many(writes)
+            held = self._store.put_many(writes)
             self.latency.note(time.perf_counter() - started)
             self.sets += held
             return held == len(writes)
