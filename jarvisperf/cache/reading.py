@@ -12,7 +12,7 @@ from jarvisperf.cache.envelope import Envelope, Fields, Flaw, seal, unseal, unse
 from jarvisperf.cache.found import Found, Life
 from jarvisperf.cache.isolation import Held
 from jarvisperf.cache.marks import is_mark
-from jarvisperf.cache.plain import open_plain
+from jarvisperf.cache.plain import open_one, open_plain
 from jarvisperf.cache.tier import Write
 from jarvisperf.cache.tiers import DEAF_SECONDS, Tiers
 
@@ -64,15 +64,28 @@ class Reading(Tiers):
 
     def value(self, key: str, default: object) -> object:
         """Give the value that ``look`` finds, or the default: without the rest, which takes a while to make."""
-        if self.memory.entries:
+        if self.memory.entries or self._secret is not None or self._copies_from_below():
             found = self.look(key)
             return default if found is None else found.value
-        below = self._below(key, stale=False)
         self.memory_misses += 1
-        if below is None:
-            self.misses += 1
-            return default
-        return below[0][0]
+        name = self.names.name(key)
+        for number, tier in enumerate(self.lower):
+            blob = tier.read(key)
+            if blob is None:
+                tier.misses += 1
+                continue
+            plain = open_one(blob, name, self._wall_clock(), self._generation(), self._codec.unpack)
+            if plain is not None:
+                value, version = plain
+                self.versions.observe(version)
+                tier.hits += 1
+                return value
+            below = self._below(key, stale=False, first=number, blob=blob)
+            if below is not None:
+                return below[0][0]
+            break
+        self.misses += 1
+        return default
 
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
         """Look for several keys: one round trip for all that memory lacks."""
@@ -192,25 +205,27 @@ class Reading(Tiers):
         found[key] = known.value
         return True
 
-    def _below(self, key: str, *, stale: bool) -> Below | None:
-        copies = self._copies_from_below()
+    def _below(self, key: str, *, stale: bool, first: int = 0, blob: bytes | None = None) -> Below | None:
+        """Look for a key in the lower tiers, from the one of that number on, of which the blob may be known."""
+        # What was read before the state is known may be older than it, so that it cannot be copied.
+        copies = blob is None and self._copies_from_below()
         state = self.stripes.of(key).state() if copies else _NO_STATE
         name = self.names.name(key)
         old_version = 0
         stale_one: Below | None = None
-        for tier in self.lower:
-            blob = tier.read(key)
-            if blob is None:
+        for tier in self.lower[first:]:
+            found_there, blob = tier.read(key) if blob is None else blob, None
+            if found_there is None:
                 tier.misses += 1
                 continue
-            fields = unsealed_fields(blob, name, self._secret)
-            opened = self._open(tier, key, blob, fields, self._wall_clock(), old_version, stale)
+            fields = unsealed_fields(found_there, name, self._secret)
+            opened = self._open(tier, key, found_there, fields, self._wall_clock(), old_version, stale)
             if opened is None:
                 tier.misses += 1
-                if is_mark(blob):
+                if is_mark(found_there):
                     break  # deleted or being computed: what the disk has is not to be trusted
                 if tier is self.remote:
-                    old_version = self._version_in(key, blob)
+                    old_version = self._version_in(key, found_there)
                 continue
             self.versions.observe(opened[1])
             found = opened, self._copy_upward(tier, key, opened, state, old_version) if copies else None

@@ -22,7 +22,7 @@ from jarvisperf.cache.envelope import (
     seal,
     unseal,
 )
-from jarvisperf.cache.plain import open_plain
+from jarvisperf.cache.plain import open_one, open_plain
 
 PAYLOAD = Encoded(MESSAGEPACK, (b"payload",))
 SEALED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",))
@@ -104,6 +104,20 @@ def test_of_several_only_what_opens_alone_is_opened(blobs):
         versions.append(alone.version)
     assert newest == max(versions)
     assert others == {key: blob for key, blob in by_key.items() if key not in found}
+    for key, blob in by_key.items():
+        one = open_one(blob, KEY, now, generation, bytes)
+        assert one == ((found[key], unseal(blob, KEY).version) if key in found else None)
+
+
+@pytest.mark.parametrize("payload", [b"short", bytes(100_000)], ids=["short", "long"])
+def test_one_plain_one_is_opened_if_it_may_be_served(payload):
+    blob = seal(KEY, Encoded(MESSAGEPACK, (payload,)), 1.0, 9.0, generation=3, version=7)
+    assert open_one(blob, KEY, 5.0, 3, bytes) == (payload, 7)
+    for key, now, generation in [(KEY, 9.0, 3), (KEY, 0.5, 3), (KEY, 5.0, 4), (b"other", 5.0, 3)]:
+        assert open_one(blob, key, now, generation, bytes) is None
+    damaged = blob[:-1] + b"!"
+    assert open_one(damaged, KEY, 5.0, 3, bytes) is None
+    assert open_one(blob, KEY, 5.0, 3, lambda _: int("no number")) is None
 
 
 def _several(**more: float) -> tuple[dict[str, bytes], list[bytes]]:
