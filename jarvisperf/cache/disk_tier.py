@@ -103,11 +103,12 @@ class DiskStore:
         if len(blob) > self._most_bytes * LARGEST_SHARE:
             return bool(self._write(rows))
         database = self._database
-        try:
-            database.write(rows)
-        except self.failures:
-            database.close()  # as in ``_changing``
-            raise
+        with in_sqlite:
+            try:
+                database.write(rows)
+            except self.failures:
+                database.close()  # as in ``_changing``
+                raise
         return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
