@@ -51,9 +51,10 @@ _MOST_ROUNDS: Final = 32
 
 # A value that is in the row comes as it is, that of a file as its name, all else as 0: each column takes a while.
 _GET: Final = (
-    f"SELECT CASE mode WHEN {MODE_RAW} THEN CASE WHEN filename IS NULL THEN value ELSE 0 END"  # noqa: S608 - constants
-    f" WHEN {MODE_BINARY} THEN filename ELSE 0 END"
-    " FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
+    "SELECT CASE"  # noqa: S608 - constants
+    f" WHEN mode = {MODE_RAW} AND filename IS NULL AND typeof(value) = 'blob' THEN value"
+    f" WHEN mode = {MODE_BINARY} AND typeof(filename) = 'text' THEN filename"
+    " ELSE 0 END FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
 )
 # A value that is in a file is replaced another way, for its file has to go.
 _REPLACE: Final = (
@@ -162,7 +163,11 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         Raises:
             CorruptEntryError: The row is none that this class wrote.
         """
-        row = self._cursor().execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
+        try:
+            cursor = self._cursors.one
+        except AttributeError:
+            cursor = self._cursors.one = self._con.cursor()
+        row = cursor.execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
         if row is None:
             return None
         (content,) = row
@@ -248,14 +253,6 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count), self._used_bytes(self._sql)
 
-    def _cursor(self) -> sqlite3.Cursor:
-        """Give this thread's cursor; nobody may use another's, and nobody leaves rows in it."""
-        try:
-            cursor: sqlite3.Cursor = self._cursors.one
-        except AttributeError:
-            cursor = self._cursors.one = self._con.cursor()
-        return cursor
-
     def _forget_cursors(self) -> None:
         self._cursors = threading.local()
 
@@ -270,7 +267,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         ):
             return False
         now = time.time()
-        replacing = self._cursor().execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
+        replacing = self._con.execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
         if not replacing.rowcount:
             return False
         self._writes += 1
