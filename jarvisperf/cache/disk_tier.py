@@ -99,17 +99,7 @@ class DiskStore:
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Hold bytes; False: they are too many."""
-        rows = [self._row(key, blob, seconds, tags)]
-        if len(blob) > self._most_bytes * LARGEST_SHARE:
-            return bool(self._write(rows))
-        database = self._database
-        with in_sqlite:
-            try:
-                database.write(rows)
-            except self.failures:
-                database.close()  # as in ``_changing``
-                raise
-        return True
+        return self._write([self._row(key, blob, seconds, tags)]) == 1
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Hold several but for those that are too large; how many are held."""

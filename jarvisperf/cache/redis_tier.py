@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import redis
 
 from jarvisperf.cache import marks, redis_scripts
-from jarvisperf.cache.envelope import VERSION_OFFSET, version_of
+from jarvisperf.cache.envelope import version_of
 from jarvisperf.cache.marks import Lease, Refusal
 from jarvisperf.cache.messages import Message, to_bytes
 from jarvisperf.cache.redis_commands import batches, expiry, flat, glob, is_full, milliseconds, script
@@ -315,7 +315,7 @@ class RedisStore:
         return all(replies[len(tagging) : len(tagging) + len(putting)])
 
     def _putting(self, put: bytes, write: Write, *more: bytes) -> Command:
-        version = write.blob[VERSION_OFFSET : VERSION_OFFSET + 8]
+        version = version_of(write.blob).to_bytes(8, "big")
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
