@@ -171,6 +171,15 @@ def test_what_others_deleted_later_is_not_brought_back_by_a_replay(cache, faults
     assert reader.get("k") is None
 
 
+def test_what_others_cleared_later_is_not_brought_back_by_a_replay(cache, faults, reader):
+    faults.reset()
+    cache.set("k", "old")
+    reader.clear()
+    faults.heal()
+    wait_until(lambda: cache.get_stats()["redis_available"])
+    assert reader.get("k") is None
+
+
 def test_more_changes_than_are_remembered_begin_a_new_generation(cache, faults, reader, monkeypatch):
     from jarvisperf.cache.pending import Pending
 
