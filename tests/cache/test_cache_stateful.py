@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, Phase, note, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from stateful_world import Disk, Server, Worker
@@ -85,6 +86,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @initialize(count=st.integers(2, 3))
     def begin(self, count: int) -> None:
+        say(f"begin(count={count})")
         self.now = 0.0
         self.count = count
         self.server.heal()
@@ -174,8 +176,12 @@ class CacheMachine(RuleBasedStateMachine):
         chosen = {name: dice.choice(values) for name, values in made.choices.items()}
         if self.is_cut_off and dice.random() < 0.5 and "who" in chosen:
             chosen["who"] = 0  # who is cut off has most to tell, and to hear
-        note(f"{made.do.__name__}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})")
-        made.do(self, **chosen)
+        say(f"{made.do.__name__}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})")
+        try:
+            made.do(self, **chosen)
+        except BaseException as error:  # of a game that ends otherwise when it is played again, it says nothing
+            say(f"{type(error).__name__}: {error}")
+            raise
 
     # --- what users do
 
@@ -371,6 +377,11 @@ class CacheMachine(RuleBasedStateMachine):
             self.server.heal()
             self.faults.close()
             self.disk.heal()
+
+
+def say(line: str) -> None:
+    """Write where the caches write what is wrong; pytest shows it if the test fails."""
+    sys.stderr.write(f"{line}\n")
 
 
 def step_of(value: Any) -> int | None:

@@ -47,6 +47,16 @@ def test_a_change_reaches_the_memory_of_the_others(pair, change, seen):
     assert one.get("k") == seen
 
 
+@pytest.mark.parametrize("change", [lambda cache: cache.invalidate("k*"), lambda cache: cache.invalidate_tag("t")])
+def test_an_invalidation_reaches_what_only_the_memory_of_others_has(make_cache, real_redis, client, namespace, change):
+    one, other = (make_cache(real_redis.url, memory_seconds=3600) for _ in range(2))
+    wait_until(lambda: other.get_stats()["redis_listening"])
+    other.set("k", "old", tags=["t"])
+    client.delete(f"{namespace}:k")  # as a server that is full does
+    change(one)
+    wait_until(lambda: other.get_from_memory("k") is None)
+
+
 def test_what_did_not_change_stays_in_memory(pair):
     one, other = pair
     one.set("k", "new")

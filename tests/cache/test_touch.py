@@ -191,3 +191,11 @@ def test_a_life_given_while_the_disk_fails_holds_when_it_is_back(make_cache, tmp
     clock.advance(11)
     wall_clock.advance(11)
     assert cache.get("k") is None
+
+
+def test_a_touch_of_what_redis_has_reaches_the_disk(make_cache, real_redis, tmp_path, wall_clock):
+    cache = make_cache(real_redis.url, tmp_path / "d", wall_clock=wall_clock)
+    cache.set("k", "v", ttl=600)
+    assert cache.touch("k", 10)
+    on_disk = make_cache(None, tmp_path / "d", wall_clock=wall_clock)
+    assert 0 < on_disk.ttl("k") <= 10
