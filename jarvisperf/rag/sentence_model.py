@@ -149,7 +149,7 @@ class SentenceTransformerEmbedder:
             return _BATCH
         import torch
 
-        return min(_BATCH, _BATCH_PER_CORE * torch.get_num_threads())
+        return min(_BATCH, _BATCH_PER_CORE * int(torch.get_num_threads()))
 
     def _loaded(self) -> Any:
         if self._model is None:
