@@ -138,3 +138,11 @@ def test_the_readmes_benchmarks_run(pytester: pytest.Pytester):
     pytester.makepyfile(suite.replace('"python"', "__import__('sys').executable"))
     result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
     result.assert_outcomes(passed=4)
+
+
+def test_the_readmes_table_of_the_rag_is_that_of_the_results():
+    def table(page: Path) -> str:
+        whole = page.read_text(encoding="utf-8")
+        return whole[whole.index("| what | bare encode |") :].split("\n\n")[0]
+
+    assert table(ROOT / "README.md") == table(ROOT / "benchmarks" / "peers" / "results-rag.md")
