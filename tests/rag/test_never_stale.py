@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.embedded import EmbeddedHome
@@ -138,6 +139,31 @@ def test_collections_and_models_that_share_a_cache_each_have_their_own_answers(m
     for _ in range(2):
         assert [rag.search_cached("cats purr")[0].text for rag in rags] == [OLD, NEW, OLD]
     assert [rag.get_performance_stats()["cache_hits"] for rag in rags] == [1, 1, 1]
+
+
+def test_an_equally_near_text_that_comes_first_by_its_id_is_found(make_rag):
+    rag = make_rag(exact=True)
+    for key in ("b", "a"):
+        rag.batch_add_texts([OLD], ids=[key])
+        assert rag.search_cached("cats purr", n_results=1)[0].id == key
+
+
+@pytest.mark.parametrize(("where", "batch_size"), [("store", 100), ("ingestor", 1)], ids=["one batch", "several"])
+def test_a_call_that_changes_more_than_is_recorded_ends_all_answers(rag, monkeypatch, where, batch_size):
+    monkeypatch.setattr(f"jarvisperf.rag.{where}.MOST_VECTORS_PER_CALL", 1)
+    best(rag)
+    rag.batch_add_texts(["a zebra at the piano", NEW], batch_size=batch_size)
+    assert best(rag) == NEW
+
+
+def test_a_hybrid_answer_ends_with_any_addition_however_far_for_words_count_too(make_rag):
+    rag = make_rag(model=HashEmbedder(), exact=True)
+    rag.batch_add_texts([f"text {number}" for number in range(40)])
+    asked = {"query": "zebra", "n_results": 3, "hybrid": True}
+    rag.search_cached(**asked)
+    for number in range(4):
+        rag.batch_add_texts([f"zebra {number}"])
+        assert rag.search_cached(**asked) == rag.search(**asked)
 
 
 @pytest.mark.parametrize("where_document", [{"$contains": "night"}, {"$not_contains": "night"}])

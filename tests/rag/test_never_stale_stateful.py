@@ -41,21 +41,21 @@ FILTERS = st.sampled_from(
         {"group": "a"},
         {"group": {"$ne": "a"}},
         {"year": {"$gte": 2}},
+        {"year": {"$gte": 1.5}},
         {"$and": [{"group": "a"}, {"year": {"$in": [1, 2]}}]},
         {"$or": [{"group": "b"}, {"year": 2}]},
     ]
 )
-ASKED = st.fixed_dictionaries(
-    {
-        "query": QUERIES,
-        "n_results": st.one_of(st.integers(1, 4), st.sampled_from([251, 1001])),
-        "where": FILTERS,
-        "where_document": st.sampled_from([None, None, None, {"$contains": "1"}, {"$not_contains": "2"}]),
-        "min_score": st.sampled_from([None, None, 0.0, 0.3]),
-        "diversity": st.sampled_from([None, None, None, 0.5]),
-        "hybrid": st.sampled_from([False, False, False, False, True]),
-    }
-)
+OPTIONS = {
+    "query": QUERIES,
+    "n_results": st.one_of(st.integers(1, 4), st.sampled_from([251, 1001])),
+    "where": FILTERS,
+    "where_document": st.sampled_from([None, None, None, {"$contains": "1"}, {"$not_contains": "2"}]),
+    "min_score": st.sampled_from([None, None, 0.0, 0.3]),
+    "diversity": st.sampled_from([None, None, None, 0.5]),
+    "hybrid": st.sampled_from([False, False, False, False, True]),
+}
+ASKED = st.fixed_dictionaries(OPTIONS)
 WRITERS = st.integers(0, 1)
 
 
@@ -142,6 +142,15 @@ class Interleaving(RuleBasedStateMachine):
     @rule(reader=WRITERS, data=st.data())
     def ask_again(self, reader, data):
         self.check(reader, data.draw(st.sampled_from(self.asked)))
+
+    @rule(reader=WRITERS, data=st.data())
+    def ask_the_same_but_for_one_thing(self, reader, data):
+        asked = data.draw(st.sampled_from([*self.standing, *self.asked]))
+        name = data.draw(st.sampled_from(list(OPTIONS)))
+        other = {**asked, name: data.draw(OPTIONS[name])}
+        self.check(reader, asked)
+        self.check(reader, other)
+        self.asked.append(other)
 
     @invariant()
     def what_is_asked_all_along_and_what_was_asked_last_is_still_answered_right(self):
