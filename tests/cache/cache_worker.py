@@ -5,7 +5,6 @@ from __future__ import annotations
 import pickle
 import resource
 import sys
-import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +29,7 @@ class Handler:
         """Make a cache in place of the one before."""
         for cache in (self.cache, *self.alone.values()):
             if cache is not None:
-                threading.Thread(target=cache.close).start()  # it waits for the thread that listens
+                cache.close()  # here, for SQLite's connections are each thread's own, and hold what was removed
         make = partial(SmartCache, namespace=namespace, clock=lambda: now, wall_clock=lambda: 1.7e9 + now)
         self.cache = make(url, Path(folder), memory_seconds=memory_seconds)
         self.alone = {}
