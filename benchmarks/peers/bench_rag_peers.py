@@ -1,6 +1,7 @@
 """Retrieval beside others, and every figure of the RAG that has a target; part by part, each a few minutes.
 
     python -m benchmarks.peers.bench_rag_peers sides --langchain-python PYTHON
+    python -m benchmarks.peers.bench_rag_peers ingestion
     python -m benchmarks.peers.bench_rag_peers survival
     python -m benchmarks.peers.bench_rag_peers replay
     python -m benchmarks.peers.bench_rag_peers startup
@@ -35,7 +36,7 @@ EVIDENCE = HERE / "rag" / "evidence"
 def main() -> None:
     """Measure one part, keep its figures and write the report anew."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("sides", "survival", "replay", "startup", "scale", "report"))
+    parser.add_argument("part", choices=("sides", "ingestion", "survival", "replay", "startup", "scale", "report"))
     parser.add_argument("--langchain-python", metavar="PYTHON")
     parser.add_argument("--texts", type=int, default=100, help="documents; of scale there are more")
     parser.add_argument(
@@ -49,6 +50,7 @@ def main() -> None:
     words = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any] | None]] = {
         "sides": lambda: rag_parts.sides(words.langchain_python, words.texts, words.rounds, kept("sides")),
+        "ingestion": lambda: rag_parts.ingestion(words.texts, rounds=10),
         "survival": lambda: rag_parts.survival(words.texts, queries=1000),
         "replay": lambda: rag_parts.zipf_replay(words.texts, queries=10_000, write_every=100),
         "startup": lambda: rag_parts.startup(words.texts),

@@ -9,17 +9,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.peers.rag.work import questions, texts
+from benchmarks.peers.rag.work import questions, seconds, texts
 from jarvisperf.bench.rag_replay import replay
 from jarvisperf.bench.rag_startup import cached_processes, eager_process
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG, SentenceTransformerEmbedder
+from jarvisperf.rag.cpu import has_bfloat16
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -116,6 +118,40 @@ class KnownQueries:
             return self._model.embed_query(text)
         self.owed_seconds += self._cost[text]
         return known
+
+
+def ingestion(count: int, rounds: int) -> dict[str, Any]:
+    """Bare ``model.encode`` and ours in turns in one process, then all texts again, and all with one changed.
+
+    Args:
+        count: How many texts at a time.
+        rounds: How many times, each time other texts.
+    """
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(installed_model())
+    if has_bfloat16():
+        model = model.bfloat16()
+    documents = texts(count * rounds)
+    times: dict[str, list[float]] = {"bare": [], "ours": []}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SmartCache(redis_url=None, local_cache_dir=None) as cache,
+        OptimizedRAG(Path(folder), cache, installed_model()) as rag,
+    ):
+        rag.batch_add_texts(["The first text loads the model and makes the collection."])
+        model.encode(documents[:32])
+        for number in range(rounds):
+            part = documents[number * count : (number + 1) * count]
+            ways: list[tuple[str, Callable[[], Any]]] = [
+                ("bare", partial(model.encode, part, normalize_embeddings=True)),
+                ("ours", partial(rag.batch_add_texts, part)),
+            ]
+            for name, way in ways[::-1] if number % 2 else ways:
+                times[name].append(seconds(way))
+        again = seconds(lambda: rag.batch_add_texts(documents))
+        one_changed = seconds(lambda: rag.batch_add_texts([*documents[:-1], documents[-1] + " Changed."]))
+    return {"texts": len(documents), **times, "again": again, "one_changed": one_changed}
 
 
 def survival(count: int, queries: int) -> dict[str, Any]:
