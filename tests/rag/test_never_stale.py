@@ -166,6 +166,14 @@ def test_a_hybrid_answer_ends_with_any_addition_however_far_for_words_count_too(
         assert rag.search_cached(**asked) == rag.search(**asked)
 
 
+@pytest.mark.parametrize("option", [{"diversity": 1.0}, {"min_score": 0.5}, {"n_results": 2}], ids=str)
+def test_a_question_that_differs_in_one_option_is_another_question(make_rag, option):
+    rag = make_rag(model=HashEmbedder(), exact=True)
+    rag.batch_add_texts([f"text {number}" for number in range(12)])
+    plain = rag.search_cached("zebra")
+    assert rag.search_cached("zebra", **option) == rag.search("zebra", **option) != plain
+
+
 @pytest.mark.parametrize("where_document", [{"$contains": "night"}, {"$not_contains": "night"}])
 def test_a_filter_on_texts_is_part_of_what_is_asked_and_of_what_an_addition_may_change(make_rag, where_document):
     rag = make_rag()
