@@ -174,6 +174,17 @@ def test_a_question_that_differs_in_one_option_is_another_question(make_rag, opt
     assert rag.search_cached("zebra", **option) == rag.search("zebra", **option) != plain
 
 
+def test_with_variety_a_candidate_that_was_not_chosen_and_goes_makes_room_for_another(make_rag):
+    rag = make_rag(model=HashEmbedder(), exact=True)
+    rag.batch_add_texts([f"text {number}" for number in range(40)])
+    asked = {"query": "zebra", "n_results": 3, "diversity": 1.0}
+    for _ in range(12):
+        chosen = rag.search_cached(**asked)
+        nearest = [result.id for result in rag.search("zebra", 20) if result not in chosen]
+        rag.delete(ids=nearest[-1:])
+        assert rag.search_cached(**asked) == rag.search(**asked)
+
+
 @pytest.mark.parametrize("where_document", [{"$contains": "night"}, {"$not_contains": "night"}])
 def test_a_filter_on_texts_is_part_of_what_is_asked_and_of_what_an_addition_may_change(make_rag, where_document):
     rag = make_rag()
