@@ -74,7 +74,7 @@ class DiskStore:
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
         try:
-            with in_sqlite:
+            with in_sqlite.lock:
                 opened = Database(self.place, self._most_bytes)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # Settings inside the database that no diskcache wrote.
@@ -87,13 +87,13 @@ class DiskStore:
         database = self._opened
         if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
             database = self._database
-        with in_sqlite:
+        with in_sqlite.lock:
             return database.read_one(self._names.name(key))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Give what is held for those of the keys that are; what is corrupt is left out."""
         keys_by_name = {self._names.name(key): key for key in keys}
-        with in_sqlite:
+        with in_sqlite.lock:
             found = self._database.read_many(list(keys_by_name))
         return {keys_by_name[name]: blob for name, blob in found.items()}
 
@@ -125,7 +125,7 @@ class DiskStore:
 
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Give the keys that match and have not expired."""
-        with in_sqlite:
+        with in_sqlite.lock:
             return {key for keys in self._matching(pattern) for key in keys}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
@@ -133,25 +133,25 @@ class DiskStore:
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
         gone: set[str] = set()
-        with in_sqlite:
+        with in_sqlite.lock:
             for keys in self._matching(pattern):
                 gone |= self.delete_many(keys)
         return gone
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
         """Remove the keys that have one of the tags; returns those."""
-        with in_sqlite:
+        with in_sqlite.lock:
             return self._delete(self._database.tagged_names([self._names.name(tag) for tag in tags]))
 
     def size(self) -> tuple[int, int]:
         """Count entries and bytes of the folder, whatever their namespace."""
-        with in_sqlite:
+        with in_sqlite.lock:
             return self._database.measure()
 
     def close(self) -> None:
         """Close this thread's connection; the others' close with their threads."""
         if self._opened is not None:
-            with in_sqlite:
+            with in_sqlite.lock:
                 self._opened.close()
 
     @property
@@ -201,7 +201,7 @@ class DiskStore:
     @contextlib.contextmanager
     def _changing(self) -> Iterator[Database]:
         database = self._database
-        with in_sqlite:
+        with in_sqlite.lock:
             try:
                 yield database
             except self.failures:
