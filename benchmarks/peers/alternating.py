@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Many short turns: on a machine with other work a turn is hardly longer than what a scheduler gives to somebody else. In
-# shorter ones a call of 0.3 ms is alone in its turn, after others have had the caches: that flatters what calls the most.
+# Many short turns: on a machine with other work a turn is hardly longer than what a scheduler gives to somebody else.
+# In shorter ones a call of 0.3 ms is alone in its turn, after others have had the caches, which flatters slow calls.
 ROUNDS = 60
 TURN_SECONDS = 0.005
 

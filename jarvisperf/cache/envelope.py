@@ -196,9 +196,14 @@ def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | F
 
 def unsealed_fields(blob: bytes, key: bytes, secret: bytes | None) -> Fields | Flaw:
     """Do what ``unseal`` does, for those who read many: without a name for each field, which takes a while to make."""
+    return (plain_fields(blob, key) if secret is None else None) or _unseal_any(blob, key, secret)
+
+
+def plain_fields(blob: bytes, key: bytes) -> Fields | None:
+    """Give the fields of a plain envelope, one of MessagePack without a MAC and tags; None: it is none for this key."""
     end = len(blob)
-    if end < KEY_START or secret is not None:
-        return _unseal_any(blob, key, secret)
+    if end < KEY_START:
+        return None
     (
         start, checksum, version, kind, key_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
         compute_seconds, generation,
@@ -218,7 +223,7 @@ def unsealed_fields(blob: bytes, key: bytes, secret: bytes | None) -> Fields | F
         and compute_seconds >= 0.0
     ):
         return created, expiry, stale_until, generation, version, compute_seconds, (), MESSAGEPACK, view[payload_start:]
-    return _unseal_any(blob, key, None)
+    return None
 
 
 def _unseal_any(  # noqa: C901, PLR0911 - one way out for each flaw

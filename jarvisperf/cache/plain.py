@@ -12,6 +12,7 @@ from jarvisperf.cache.envelope import (
     PLAIN_KIND,
     PLAIN_START,
     SHORT_BYTES,
+    plain_fields,
     read_plain_header,
 )
 from jarvisperf.cache.unpacking import UNREADABLE_BECAUSE
@@ -32,32 +33,16 @@ def open_one(
         generation: Of the namespace.
         unpack: Makes a value of a payload; raises one of ``UNREADABLE_BECAUSE``.
     """
-    end = len(blob)
-    if end < KEY_START:
+    fields = plain_fields(blob, name)
+    if fields is None:
         return None
-    (
-        start, noted, version, kind, name_bytes, tail_bytes, payload_bytes, created, expiry, stale_until,
-        compute_seconds, of,
-    ) = read_plain_header(blob)  # fmt: skip
-    name_end = KEY_START + name_bytes
-    payload_start = name_end + -name_end % ALIGNMENT_BYTES
-    view = blob if end < SHORT_BYTES else memoryview(blob)
-    if (
-        kind == PLAIN_KIND
-        and start == PLAIN_START
-        and not tail_bytes
-        and payload_start + payload_bytes == end
-        and blob[KEY_START:name_end] == name
-        and crc32(view[CHECKED_FROM:]) == noted
-        and of == generation
-        and created <= now < expiry <= stale_until
-        and compute_seconds >= 0.0
-    ):
-        try:
-            return unpack(view[payload_start:]), version
-        except UNREADABLE_BECAUSE:
-            return None
-    return None
+    created, expiry, _, of, version, _, _, _, payload = fields
+    if of != generation or not created <= now < expiry:
+        return None
+    try:
+        return unpack(payload), version
+    except UNREADABLE_BECAUSE:
+        return None
 
 
 def open_plain(
