@@ -33,8 +33,7 @@ logger = logging.getLogger(__name__)
 
 # A store that comes and goes (full for writes, say, but well when probed) must not fill the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
-TIMED_READS: Final = 8
-"""Of so many reads one is timed."""
+_TIMED_READS: Final = 8  # of so many reads one is timed
 # Where changes come faster than they are told, the rest is told while they wait.
 _ROUNDS_WITHOUT_WAITING = 3
 
@@ -78,7 +77,7 @@ class GuardedTier:
         self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
         self._evictions_before = 0
         self.latency = Latency()
-        self._is_timed = cycle([True] + [False] * (TIMED_READS - 1)).__next__
+        self._is_timed = cycle([True] + [False] * (_TIMED_READS - 1)).__next__
         self.usable = threading.Event()
         self._store = store
         self._versions = versions

@@ -64,7 +64,7 @@ class Reading(Tiers):
 
     def value(self, key: str, default: object) -> object:
         """Give the value that ``look`` finds, or the default: without the rest, which takes a while to make."""
-        if self.memory.entries or self._secret is not None or self._copies_from_below():
+        if self._secret is not None or self._copies_from_below():
             found = self.look(key)
             return default if found is None else found.value
         self.memory_misses += 1
