@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings import BenchmarkFinding, Findings
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
-    from pytest_jarvisperf.lockstep_session import LockstepSession
+    from pytest_jarvisperf.comparison import Comparison
+    from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
     from pytest_jarvisperf.options import Options
 
 MOST_RUNS = 20
@@ -37,6 +38,7 @@ class BaselineSession:
         options: This plugin's.
         selector: Which stored runs.
         store: Where they are.
+        found: What turns out to be a benchmark while it runs.
 
     Attributes:
         findings: The report's data; None where nothing was compared.
@@ -44,15 +46,23 @@ class BaselineSession:
         problems: What went wrong, a line each.
     """
 
-    def __init__(self, config: pytest.Config, options: Options, selector: str, store: RunStore) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        selector: str,
+        store: RunStore,
+        found: BenchmarksFoundAtRunTime,
+    ) -> None:
         self._config = config
         self._options = options
         self._selector = selector
         self._store = store
+        self._found = found
         self._held: dict[str, tuple[pytest.Item, list[pytest.TestReport]]] = {}
         self._failed: set[str] = set()
         self._deselected: set[str] = set()
-        self._lockstep: LockstepSession | None = None
+        self._lockstep: Comparison | None = None
         self.findings: Findings | None = None
         self.warnings: list[str] = []
         self.problems: list[str] = []
@@ -95,6 +105,7 @@ class BaselineSession:
         Raises:
             pytest.Session.Failed: As many tests have failed as `-x` or `--maxfail` allow.
         """
+        self._held |= {name: (item, [report]) for name, (item, report) in self._found.held.items()}
         failures = self._compare(session, run, stopped=stopped) if run is not None else {}
         for name, (item, reports) in self._held.items():
             text = failures.pop(name, None)
@@ -191,12 +202,12 @@ class BaselineSession:
         items = [self._held[name][0] for name in undecided if name in self._held]
         why = self._obstacle(baseline, stopped=stopped)
         if why is None and items and self._lockstep is not None:
-            judged = self._lockstep.measure(items)
+            self._lockstep.measure(items)
             self.warnings += self._lockstep.warnings
             why = self._lockstep.problem
             if why is None:
                 self._warn_of_changes(baseline)
-                return judged
+                return self._lockstep.findings
         why = why or "no test among them asks for the fixture jarvis_bench or benchmark by name"
         count = f"{len(undecided)} benchmark{'' if len(undecided) == 1 else 's'}"
         self.warnings.append(f"stored runs cannot decide {count}, and lockstep was not possible: {why}")
@@ -213,7 +224,7 @@ class BaselineSession:
         """Say why lockstep is not possible; otherwise prepare it."""
         from jarvisperf.gate.git import GitError
         from jarvisperf.gate.revision import resolve
-        from pytest_jarvisperf.lockstep_session import LockstepSession
+        from pytest_jarvisperf.comparison import Comparison
 
         if not self._options.confirms:
             return "--jarvis-confirm never"
@@ -225,7 +236,7 @@ class BaselineSession:
             repository = resolve(self._config.rootpath, baseline.commit.id, exact=True)
         except GitError as error:
             return f"the baseline's commit is not at hand: {error}"
-        self._lockstep = LockstepSession(self._config, self._options, repository)
+        self._lockstep = Comparison(self._config, self._options, repository)
         return None
 
     def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:

@@ -76,16 +76,25 @@ class PytestBenchmarkBridge:
         record.describe(record.group if benchmark.group is None else benchmark.group, benchmark.extra_info)
 
     def _plan(self, fixture: Any, asked: Mapping[str, Any]) -> Plan:
-        """Make the plan: this plugin's, but for what the test's own marker asks for."""
-        from jarvisperf.bench.sampling import Plan
+        return plan_of({"min_rounds": fixture._min_rounds, **asked}, self._options)  # noqa: SLF001
 
-        budget = float(asked.get("max_time", self._options.budget_seconds))
-        return Plan(
-            budget_seconds=budget,
-            warmup_seconds=budget * WARMUP_SHARE if asked.get("warmup", True) else 0.0,
-            min_samples=fixture._min_rounds,  # noqa: SLF001
-            pause_collector=bool(asked.get("disable_gc", True)),
-        )
+
+def plan_of(asked: Mapping[str, Any], options: Options) -> Plan:
+    """Make the plan of a benchmark: this plugin's, but for what the test's own marker asks for.
+
+    Args:
+        asked: The keywords of the marker.
+        options: This plugin's.
+    """
+    from jarvisperf.bench.sampling import Plan
+
+    budget = float(asked.get("max_time", options.budget_seconds))
+    return Plan(
+        budget_seconds=budget,
+        warmup_seconds=budget * WARMUP_SHARE if asked.get("warmup", True) else 0.0,
+        min_samples=asked.get("min_rounds", 5),
+        pause_collector=bool(asked.get("disable_gc", True)),
+    )
 
 
 class _Bridge:

@@ -23,6 +23,7 @@ import pytest
 
 from jarvisperf.gate import nursery, protocol
 from pytest_jarvisperf.editable import move_editable_installations
+from pytest_jarvisperf.own_selection import OwnSelection
 from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
 
@@ -46,7 +47,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         arm: The nursery's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
-            the lines of pytest's ``filterwarnings``.
+            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is.
     """
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
@@ -56,6 +57,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         frozenset(args["packages"]),
         Path(args["repository"]).resolve(),
         arm["core"],
+        args.get("ids"),
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
@@ -304,7 +306,9 @@ class WorkerPlugin:
         packages: frozenset[str],
         repository: Path,
         core: int | None,
+        wanted: Sequence[str] | None,
     ) -> None:
+        self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._roots = roots
         self._packages = packages
@@ -317,8 +321,9 @@ class WorkerPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Have the plugin hand all targets to the coordinator."""
+        """Have the plugin hand all targets to the coordinator, and collect what it wants."""
         config.stash[harness_key] = LockstepHarness(self._conversation)
+        config.pluginmanager.register(self._selection, "jarvisperf-selection")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note the files that could not be collected."""
@@ -328,9 +333,9 @@ class WorkerPlugin:
             self._problems[report.nodeid] = as_text(last)
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+    def pytest_runtestloop(self) -> bool:
         """Run single tests as ordered."""
-        items = {item.nodeid: item for item in session.items if record_key in item.stash}
+        items = self._selection.benchmarks
         gc.collect()
         gc.freeze()  # what collecting made stays to the end: later collections need not look at it
         if self._core is not None:
@@ -339,7 +344,7 @@ class WorkerPlugin:
         self._conversation.send(
             protocol.Collected(
                 protocol.VERSION,
-                list(items),
+                self._selection.ids,
                 self._problems,
                 self._foreign_modules(),
                 forkable=threading.active_count() == 1,
@@ -390,7 +395,7 @@ class WorkerPlugin:
         self._reports = []
         self._lacks = False
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        record = item.stash[record_key]
+        record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
         failed = next((report for report in self._reports if report.failed), None)
         skipped = next((report for report in self._reports if report.skipped), None)
         shown = failed or skipped
@@ -402,8 +407,8 @@ class WorkerPlugin:
                 xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
                 lacks=self._lacks,
                 foreign=self._foreign_modules(),
-                group=record.group,
-                extra_info=record.extra_info,
+                group=record.group if record else None,
+                extra_info=record.extra_info if record else {},
             )
         )
 

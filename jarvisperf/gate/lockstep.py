@@ -15,7 +15,7 @@ import msgspec
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.launch import Launch
-from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, ids_of
+from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS, is_look, judge
 
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.campaign import Campaign
     from jarvisperf.gate.launch import ArmPlace
+    from jarvisperf.gate.protocol import Collected
 
 MOST_LANES = 2
 WALL_PER_SLICES = 2.0  # a run takes about so many times its measuring time, on one lane
+NOT_COMPARED = "not compared:"  # how the message of a benchmark begins that had no verdict when a run ended
 LAUNCH_SECONDS = 1.0  # about what starting a pair takes
 
 
@@ -78,12 +80,31 @@ class Lockstep:
         trusted = self._control.trusted
         if not trusted:
             self._confirm()
+        return self._outcome(self._clock() - start, trusted=trusted)
+
+    def so_far(self, reason: str) -> Outcome:
+        """Give what a run brought that has ended before its time.
+
+        What was decided stays decided. A benchmark that has been looked at and was not decided is inconclusive, all
+        others are errors.
+
+        Args:
+            reason: Why it ended, in a few words.
+        """
+        for tally in self._tallies.values():
+            if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
+                tally.state = "decided"
+            elif tally.state == "open":
+                tally.end("error", f"{NOT_COMPARED} {reason}")
+        return self._outcome(0.0, trusted=self._control.trusted)
+
+    def _outcome(self, seconds: float, *, trusted: bool) -> Outcome:
         return Outcome(
             tallies=self._tallies,
             trusted=trusted,
             control=self._control.describe(),
             launches=self._launches,
-            seconds=self._clock() - start,
+            seconds=seconds,
         )
 
     def _run_all(self, tallies: dict[str, Tally]) -> None:
@@ -288,14 +309,18 @@ def _may_be_the_others_fault(tally: Tally) -> bool:
     return tally.state == "error" and not tally.is_final
 
 
-def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> list[str]:
-    """Collect the benchmarks of one arm, and give their ids; none where that fails.
+def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> Collected:
+    """Collect the benchmarks of one arm.
 
     Args:
         place: Where the arm runs.
         entry: ``module:function`` of the worker.
         args: What the worker gets.
         folder: Where its log goes.
+
+    Returns:
+        Its ids and the files that could not be collected; where it could not even start, no ids, and the reason as the
+        problem of the file ``""``.
     """
     with Launch((place,), entry, args, seed=0, folder=folder, core=None) as launch:
-        return ids_of(launch)
+        return listed_by(launch)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import math
 import os
 import re
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.gate.absence import why_not_there
 from jarvisperf.gate.campaign import LockstepError
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
@@ -31,10 +32,6 @@ WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
-WITHOUT_IGNORED = (
-    "this pytest collected it, but an arm has nothing of what git ignores, such as compiled modules: "
-    "--jarvis-arm-install builds each arm's own"
-)
 
 
 class PairedRun:
@@ -72,6 +69,7 @@ class PairedRun:
         self._packages = packages
         self._turns = 0
         self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
+        self._base_ids: frozenset[str] = frozenset()
 
     def run(self) -> dict[str, Tally]:
         """Measure all, and give what was found by id.
@@ -84,7 +82,8 @@ class PairedRun:
             with self._start(self._seed + attempt) as launch:
                 attempt += 1
                 collected = [_collected(worker) for worker in launch.workers]
-                self._pass_over_missing(*collected)
+                self._base_ids = frozenset(collected[0].ids)
+                self._pass_over_missing(collected[1])
                 forkable = all(found.forkable for found in collected)
                 while forkable and not launch.killed and (names := self._forked()):
                     self._measure_in_a_fork(launch, collected, names)
@@ -124,14 +123,13 @@ class PairedRun:
     def _forked(self) -> list[str]:
         return [name for name in self._left if name not in self._unforked]
 
-    def _pass_over_missing(self, in_base: Collected, in_head: Collected) -> None:
+    def _pass_over_missing(self, in_head: Collected) -> None:
+        counts = Counter(in_head.ids)
         for name in list(self._left):
-            if name not in in_head.ids:
-                file = name.partition("::")[0]
-                problem = in_head.problems.get(file, "it was not collected")
-                self._tallies[name].end("error", f"head: {problem}; {WITHOUT_IGNORED}")
+            if counts[name] != 1:
+                self._tallies[name].end("error", f"head: {why_not_there(name, in_head)}")
                 del self._left[name]
-            elif name not in in_base.ids:
+            elif name not in self._base_ids:
                 self._unforked.add(name)  # its figures are taken once, in the original
 
     def _measure_all(
@@ -146,7 +144,7 @@ class PairedRun:
             begin = time.perf_counter()
             spent = tally.seconds
             try:
-                if name in in_base.ids:
+                if name in self._base_ids:
                     self._measure(launch, name, following, tally)
                 else:
                     self._measure_new(launch.workers[1], name, following, tally)
@@ -331,10 +329,10 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
         )
 
 
-def ids_of(launch: Launch) -> list[str]:
-    """Give the ids that a launch's first worker collected; none where it failed."""
-    with contextlib.suppress(WorkerError):
+def listed_by(launch: Launch) -> Collected:
+    """Give what a launch's first worker collected, with the reason where it could not start."""
+    try:
         answer = launch.workers[0].hear(COLLECT_SECONDS)
-        if isinstance(answer, Collected):
-            return answer.ids
-    return []
+    except WorkerError as error:
+        return Collected(VERSION, [], {"": str(error).splitlines()[0]})
+    return answer if isinstance(answer, Collected) else Collected(VERSION, [], {})

@@ -96,6 +96,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         line: The line of its file at which the test begins, from 1; null where it is not known.
         profile: Where head's time went; null: it was not profiled.
         base_profile: Where the base's time went; null: it was not profiled.
+        base_id: The id under which the base has it, where its file was renamed; null: the same id.
     """
 
     id: str
@@ -108,6 +109,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     line: int | None = None
     profile: Profile | None = None
     base_profile: Profile | None = None
+    base_id: str | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -125,7 +127,8 @@ class Findings(msgspec.Struct, frozen=True):
         schema: The version of this layout.
         shard: Which part of the suite this is, like ``1/4``; null: the whole.
         base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
-        allows_missing: Whether a benchmark that the base has and head has not is no failure.
+        allows_missing: Whether a benchmark that exists in base but not in head is no failure.
+        interrupted: Whether the run ended before all benchmarks were dealt with.
     """
 
     mode: Mode
@@ -140,6 +143,7 @@ class Findings(msgspec.Struct, frozen=True):
     shard: str | None = None
     base_machine: Machine | None = None
     allows_missing: bool = False
+    interrupted: bool = False
 
 
 def arm_of(commit: Commit | None) -> Arm:
