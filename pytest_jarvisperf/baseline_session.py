@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
@@ -11,11 +12,11 @@ from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from jarvisperf.gate.baseline import Screened
     from jarvisperf.report.findings import BenchmarkFinding, Findings
-    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.model import Benchmark, Run
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.comparison import Comparison
     from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
@@ -130,6 +131,7 @@ class BaselineSession:
         stored = self._stored(run.machine.fingerprint)
         if not stored:
             return {}
+        stored = self._under_new_names(stored, run)
         baseline = stored[0]
         screened = screen(run, stored, self._threshold(session))
         for name in self._not_missing(session, run, screened, stopped=stopped):
@@ -157,13 +159,37 @@ class BaselineSession:
             self.problems.append(f"nothing was compared: {error}")
             return []
         loaded = self._store.load_readable(found.entries, at_most=MOST_RUNS)
-        if loaded.runs:
+        finished = [run for _, run in loaded.runs if not run.interrupted]
+        if finished:
             self.warnings += [*found.warnings, *loaded.warnings]
-            return [run for _, run in loaded.runs]
+            return finished
         self.warnings += loaded.warnings
-        why = "none of its runs can be read" if found.entries else "; ".join(found.warnings)
+        why = "; ".join(found.warnings)
+        if found.entries:
+            why = "none of its runs was finished" if loaded.runs else "none of its runs can be read"
         self.problems.append(f"nothing was compared: {why}; store one first: pytest --jarvis-bench --jarvis-save NAME")
         return []
+
+    def _under_new_names(self, stored: list[Run], run: Run) -> list[Run]:
+        """Give the stored runs with the ids that their benchmarks have now, where git says that a file was renamed."""
+        from jarvisperf.gate.git import GitError
+        from jarvisperf.gate.renames import renamed_since
+
+        commit = stored[0].commit
+        files = ({benchmark.id.partition("::")[0] for benchmark in one.benchmarks} for one in (stored[0], run))
+        old, new = files
+        if commit is None or old <= new:
+            return stored
+        try:
+            renamed = renamed_since(self._config.rootpath, commit.id, old - new, new - old)
+        except (GitError, OSError) as error:
+            self.warnings.append(f"files that were renamed since the baseline could not be looked for: {error}")
+            return stored
+        self.warnings += [f"{after} was {before} in the baseline" for before, after in renamed.items()]
+        return [
+            msgspec.structs.replace(one, benchmarks=tuple(_renamed(benchmark, renamed) for benchmark in one.benchmarks))
+            for one in stored
+        ]
 
     def _threshold(self, session: pytest.Session) -> Callable[[str, str], float | None]:
         from jarvisperf.gate.thresholds import DEFAULT_THRESHOLDS, OFF
@@ -268,6 +294,11 @@ class BaselineSession:
                     (f"jarvis_{metric_name}_verdict", metric.verdict),
                     (f"jarvis_{metric_name}_via", metric.via),
                 ]
+
+
+def _renamed(benchmark: Benchmark, files: Mapping[str, str]) -> Benchmark:
+    file, colons, test = benchmark.id.partition("::")
+    return msgspec.structs.replace(benchmark, id=f"{files.get(file, file)}{colons}{test}")
 
 
 def _log(hook: Any, name: str, location: tuple[str, int | None, str], reports: Sequence[pytest.TestReport]) -> None:

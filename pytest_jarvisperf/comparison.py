@@ -14,6 +14,7 @@ from pytest_jarvisperf.arm_paths import ArmPaths
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.progress import LONGEST_NAME, ProgressLine, duration
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.time_limits import stretched
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -173,7 +174,15 @@ class Comparison:
 
         paths = ArmPaths(self._config, self._repository.root)
         words = worker_arguments(self._config, paths.files(self._items), paths.config_file())
-        budgets = {item.nodeid: read_bench_marker(item).budget_seconds for item in self._items}
+        budgets = {
+            item.nodeid: seconds
+            for item in self._items
+            if (seconds := read_bench_marker(item).budget_seconds) is not None
+        }
+        if self._config.pluginmanager.hasplugin("faulthandler") and (
+            limit := float(self._config.getini("faulthandler_timeout") or 0.0)
+        ):
+            words += ["-o", f"faulthandler_timeout={stretched(limit, self._options.budget_seconds)}"]
         return Campaign(
             ids=tuple(item.nodeid for item in self._items),
             base=arms.places[BASE],
@@ -186,10 +195,12 @@ class Comparison:
                 "repository": str(self._repository.root),
                 "filters": list(self._config.getini("filterwarnings")),
                 "ids": [item.nodeid for item in self._items],
+                "budget": self._options.budget_seconds,
+                "budgets": budgets,
             },
             thresholds={item.nodeid: self.limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,
-            budgets={name: seconds for name, seconds in budgets.items() if seconds is not None},
+            budgets=budgets,
             most_launches=self._options.launches,
             preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,

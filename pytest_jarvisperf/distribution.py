@@ -66,7 +66,7 @@ class BenchmarksAfterwards:
         found = frozenset(self._found.ids)
         for item in session.items:
             if item.nodeid in found:
-                start_record(item).found_at_run_time = True
+                start_record(item)
         benchmarks = [item for item in session.items if record_key in item.stash]
         session.items[:] = benchmarks
         session.testscollected = distributed + len(benchmarks) - len(found)

@@ -26,6 +26,7 @@ from pytest_jarvisperf.editable import move_editable_installations
 from pytest_jarvisperf.own_selection import OwnSelection
 from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
+from pytest_jarvisperf.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,8 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         arm: The nursery's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
-            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is.
+            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
+            ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds.
     """
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
@@ -58,6 +60,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         Path(args["repository"]).resolve(),
         arm["core"],
         args.get("ids"),
+        TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
@@ -307,7 +310,9 @@ class WorkerPlugin:
         repository: Path,
         core: int | None,
         wanted: Sequence[str] | None,
+        limits: TimeLimits,
     ) -> None:
+        self._limits = limits
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._roots = roots
@@ -324,6 +329,7 @@ class WorkerPlugin:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
         config.stash[harness_key] = LockstepHarness(self._conversation)
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
+        config.pluginmanager.register(self._limits, "jarvisperf-time-limits")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note the files that could not be collected."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.gate.git import git
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 DIFFERENCES_FOUND = 1  # the exit status of `git diff --no-index`, see git-diff(1)
 
@@ -49,3 +49,28 @@ def renamed_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[st
             before, after = next(words), next(words)
             found[before.removeprefix("old/")] = after.removeprefix("new/")
     return found
+
+
+def renamed_since(folder: Path, commit: str, old: Iterable[str], new: Iterable[str]) -> dict[str, str]:
+    """Find the files that were renamed between a commit and the working tree.
+
+    Args:
+        folder: A folder of the repository; the names are relative to it.
+        commit: The commit.
+        old: Names of files that may be gone from the working tree.
+        new: Names of files that may have been added to it.
+
+    Returns:
+        The new name of each old file that was renamed.
+
+    Raises:
+        GitError: git has no such commit, or could not compare the files.
+        OSError: A file could not be read.
+    """
+    at_commit = set(git(folder, "ls-tree", "-r", "-z", "--name-only", commit).split("\0"))
+    gone = [name for name in dict.fromkeys(old) if name in at_commit and not (folder / name).exists()]
+    added = [name for name in dict.fromkeys(new) if name not in at_commit and (folder / name).is_file()]
+    return renamed_files(
+        {name: git(folder, "show", f"{commit}:./{name}").encode("utf-8", "surrogateescape") for name in gone},
+        {name: (folder / name).read_bytes() for name in added},
+    )

@@ -150,7 +150,7 @@ def _state(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> str:
     """Say in a word whether all is well: ``bad``, ``warn``, ``good``, or nothing where nothing was compared."""
     found = {verdict_of(finding) for finding in ordered}
     bad = {"error", "regressed"} if findings.allows_missing else {"error", "regressed", "missing"}
-    if found & bad or not findings.trusted:
+    if found & bad or not findings.trusted or findings.interrupted:
         return "bad"
     if findings.base is None:
         return ""

@@ -155,6 +155,8 @@ def _comparison_line(findings: Findings) -> str:
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
         words.append(f"{again} measured again in lockstep")
     trust = "run trusted" if findings.trusted else "run NOT trusted"
+    if findings.interrupted:
+        trust += ", run NOT finished"
     return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"
 
 
