@@ -184,9 +184,7 @@ class Lockstep:
             ready = {
                 name: tally.metrics[metric]
                 for name, tally in tallies.items()
-                if tally.state in {"open", "decided"}
-                and metric in tally.metrics
-                and len(tally.metrics[metric].log_ratios) >= 2
+                if tally.state in {"open", "decided"} and metric in tally.metrics and tally.metrics[metric].log_ratios
             }
             if not ready:
                 continue
