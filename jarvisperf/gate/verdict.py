@@ -34,6 +34,7 @@ class Judgement(msgspec.Struct, frozen=True):
         sure_interval: The wider one that covers those of all benchmarks of the suite with 99 %.
         verdict: The word.
         launches: How many launches it rests on.
+        doubted: Whether it is inconclusive because the run's control showed a difference, whatever the interval says.
     """
 
     ratio: float
@@ -41,6 +42,7 @@ class Judgement(msgspec.Struct, frozen=True):
     sure_interval: tuple[float, float]
     verdict: FourVerdicts
     launches: int
+    doubted: bool = False
 
 
 def is_look(launches: int) -> bool:

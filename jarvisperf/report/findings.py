@@ -57,6 +57,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
         verdict: ``new`` where there was nothing to compare with.
         via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
             nothing was compared.
+        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
     """
 
     unit: Literal["s", "B"]
@@ -69,6 +70,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     threshold: float | None
     verdict: Verdict
     via: Way | None = None
+    doubt: str | None = None
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):

@@ -251,7 +251,7 @@ def _metric(finding: BenchmarkFinding, name: str, metric: MetricFinding, history
     arms = [(arm, summary) for arm, summary in (("base", metric.base), ("head", metric.head)) if summary is not None]
     return MetricDetail(
         name=name,
-        words=f"{words} ({metric.method})",
+        words=f"{words} ({metric.method})" + (f": {metric.doubt}" if metric.doubt else ""),
         pictures=[(caption, picture) for caption, picture in drawn if picture],
         changes=_changes(series, history) if series is not None else [],
         figure_names=(*FIGURES, "samples"),

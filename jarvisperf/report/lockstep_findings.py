@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.tally import MetricTally, Tally
     from jarvisperf.report.findings import Verdict
 
+DOUBT = "identical code differed in this run, so its figures decide nothing"
 METHODS = {"time": "perf_counter", "startup": "whole process", "memory": "peak"}
 
 
@@ -92,6 +93,7 @@ def _metric(name: str, found: MetricTally, tally: Tally, threshold: float, limit
         threshold=threshold if judgement and math.isfinite(threshold) else None,
         verdict=verdict,
         via="lockstep" if judgement else None,
+        doubt=DOUBT if judgement and judgement.doubted and verdict == "inconclusive" else None,
     )
 
 
@@ -112,4 +114,6 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
         )
     if limit is not None and over_limit(metric, limit):
         words.append(f"head {head} is over the limit of {units.quantity(limit, metric.unit)}")
+    if metric.doubt is not None:
+        words.append(metric.doubt)
     return f"{name} {metric.verdict}: {'; '.join(words)}"

@@ -154,7 +154,7 @@ def _comparison_line(findings: Findings) -> str:
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
         words.append(f"{again} measured again in lockstep")
-    trust = "run trusted" if findings.trusted else "run NOT trusted"
+    trust = "run trusted" if findings.trusted else "run NOT trusted, because identical code differed in it"
     return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"
 
 
