@@ -10,10 +10,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
+from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.launch import Launch
 from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
 from jarvisperf.gate.tally import Tally
@@ -96,7 +95,10 @@ class Lockstep:
                 tally.state = "decided"
             elif tally.state == "open":
                 tally.end("error", f"{NOT_COMPARED} {reason}")
-        return self._outcome(0.0, trusted=self._control.trusted)
+        trusted = self._control.trusted
+        if not trusted:
+            take_back(self._tallies)
+        return self._outcome(0.0, trusted=trusted)
 
     def _outcome(self, seconds: float, *, trusted: bool) -> Outcome:
         return Outcome(
@@ -184,9 +186,7 @@ class Lockstep:
             ready = {
                 name: tally.metrics[metric]
                 for name, tally in tallies.items()
-                if tally.state in {"open", "decided"}
-                and metric in tally.metrics
-                and len(tally.metrics[metric].log_ratios) >= 2
+                if tally.state in {"open", "decided"} and metric in tally.metrics and tally.metrics[metric].log_ratios
             }
             if not ready:
                 continue
@@ -245,20 +245,10 @@ class Lockstep:
         self._spent["control"] += self._clock() - begin
 
     def _confirm(self) -> None:
-        """Measure again, afresh, what regressed in a run that is not trusted; what is not confirmed is inconclusive."""
-        doubted = [
-            name
-            for name, tally in self._tallies.items()
-            if any(metric.judgement and metric.judgement.verdict == "regressed" for metric in tally.metrics.values())
-        ]
-        again = {name: Tally(forks=self._tallies[name].forks) for name in doubted}
+        """Measure again, afresh, what regressed in a run that is not trusted; what does not count is inconclusive."""
+        again = {name: Tally(forks=self._tallies[name].forks) for name in to_confirm(self._tallies)}
         self._run_all(again)
-        for name in doubted:
-            for metric_name, metric in self._tallies[name].metrics.items():
-                second = again[name].metrics.get(metric_name)
-                confirmed = second is not None and second.judgement and second.judgement.verdict == "regressed"
-                if metric.judgement and metric.judgement.verdict == "regressed" and not confirmed:
-                    metric.judgement = msgspec.structs.replace(metric.judgement, verdict="inconclusive")
+        take_back(self._tallies, confirmed_by(again))
 
     def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
         """Give what starts a pair of the base and another arm, given its seed."""

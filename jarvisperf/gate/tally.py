@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from jarvisperf.gate.bounded import ratio_of
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class MetricTally:
         self.parts.append(log_ratio(base, head))
         if len(head) >= FEWEST_FOR_DRIFT:
             third = len(head) // 3
-            ends = [(arm[:third], arm[-third:]) for arm in (base, head)]
-            self.drifts += [math.log(statistics.median(last) / statistics.median(first)) for first, last in ends]
+            for arm in (base, head):
+                logarithms = [math.log(value) for value in arm]
+                self.drifts.append(statistics.median(logarithms[-third:]) - statistics.median(logarithms[:third]))
         self.iterations = samples.iterations
         self.method = samples.method
         self._keep(samples.base, samples.head)
@@ -88,7 +90,7 @@ class MetricTally:
     @property
     def growth(self) -> float:
         """How many times as long the last calls took as the first ones, in the middle case; 1.0 where few are known."""
-        return math.exp(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
+        return ratio_of(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
 
 
 @dataclass(slots=True)

@@ -51,11 +51,13 @@ class MetricFinding(msgspec.Struct, frozen=True):
         base: The figures of the base; null where nothing was compared.
         head: The figures of the head; null where head has none.
         ratio: head / base.
-        interval: The ratio's confidence interval.
+        interval: The ratio's confidence interval. JSON has no infinity: the largest float, 1.7976931348623157e+308,
+            stands for an interval that is open above.
         threshold: How much worse it may get, as a share: 0.05 is 5 %.
         verdict: ``new`` where there was nothing to compare with.
         via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
             nothing was compared.
+        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
     """
 
     unit: Literal["s", "B"]
@@ -68,6 +70,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     threshold: float | None
     verdict: Verdict
     via: Way | None = None
+    doubt: str | None = None
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
