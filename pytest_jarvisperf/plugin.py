@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_jarvisperf.benchmark_bridge import make_bridge
+from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
@@ -67,12 +69,9 @@ def pytest_configure(config: pytest.Config) -> None:
             importlib.import_module(module)
     if options.bench:
         _register_session(config, options, measuring)
-    if config.pluginmanager.hasplugin("benchmark"):
-        from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
-
-        config.pluginmanager.register(
-            PytestBenchmarkBridge(config, options, harness, measures=options.bench or in_worker), "jarvisperf-bridge"
-        )
+    bridge = make_bridge(config, options, harness, measures=options.bench or in_worker)
+    if bridge is not None:
+        config.pluginmanager.register(bridge, "jarvisperf-bridge")
 
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
@@ -144,6 +143,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Check the markers, those that a conftest added too, and give every benchmark test its record."""
     for item in items:
         check_markers(item)
+        if config.stash[state_key].options.bench:
+            check_keywords(item)
         recognize(item)
     shard = config.stash[state_key].options.shard
     if shard is not None:

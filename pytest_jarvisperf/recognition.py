@@ -6,10 +6,10 @@ import unittest
 
 import pytest
 
+from pytest_jarvisperf.benchmark_marker import is_marked
 from pytest_jarvisperf.record import start_record
 
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
-MARKERS = ("benchmark", "codspeed_benchmark")  # of pytest-codspeed: the whole test is the target
 
 
 def recognize(item: pytest.Item) -> bool:
@@ -17,7 +17,7 @@ def recognize(item: pytest.Item) -> bool:
     if FIXTURES.intersection(getattr(item, "fixturenames", ())):
         start_record(item)
         return True
-    if isinstance(item, pytest.Function) and not _is_unittest(item) and _is_marked(item):
+    if isinstance(item, pytest.Function) and not _is_unittest(item) and is_marked(item):
         start_record(item, whole_test=True)
         return True
     return False
@@ -25,11 +25,7 @@ def recognize(item: pytest.Item) -> bool:
 
 def is_marked_in_vain(item: pytest.Item) -> bool:
     """Tell whether a test has the marker and cannot be measured: a method of `unittest.TestCase`."""
-    return isinstance(item, pytest.Function) and _is_unittest(item) and _is_marked(item)
-
-
-def _is_marked(item: pytest.Item) -> bool:
-    return any(item.get_closest_marker(name) for name in MARKERS)
+    return isinstance(item, pytest.Function) and _is_unittest(item) and is_marked(item)
 
 
 def _is_unittest(item: pytest.Function) -> bool:

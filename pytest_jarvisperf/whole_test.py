@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.recognition import MARKERS
+from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import state_key
 
@@ -31,19 +31,18 @@ class WholeTests:
         if record is None or not record.whole_test or pyfuncitem.nodeid in self._calls:
             return None
         from jarvisperf.bench.targets import FunctionTarget
-        from pytest_jarvisperf.pytest_benchmark_bridge import plan_of
 
         state = pyfuncitem.config.stash[state_key]
         call = self._call(pyfuncitem)
         call()
         if not record.claimed:  # a fixture that was requested at run time has measured what it was given
-            asked: dict[str, Any] = {}
-            for name in reversed(MARKERS):
-                marker = pyfuncitem.get_closest_marker(name)
-                asked |= marker.kwargs if marker else {}
-            group = asked.get("group")
-            record.describe(record.group if group is None else group, {})
-            state.harness.time(record, FunctionTarget(call), plan_of(asked, state.options))
+            asked = asked_of(pyfuncitem)
+            record.describe(record.group, {})
+            target = FunctionTarget(call)
+            clock = clock_of(asked)
+            if clock is not None:
+                target.use_clock(clock)
+            state.harness.time(record, target, plan_of(asked, state.options))
         return True
 
     def _call(self, item: pytest.Function) -> Callable[[], Any]:
