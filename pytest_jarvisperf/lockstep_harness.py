@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import resource
 import statistics
-import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate import protocol
+from pytest_jarvisperf.capture import capture_aside
+from pytest_jarvisperf.harness import note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,15 +34,18 @@ class LockstepHarness:
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target in lockstep; the result is that of its first call."""
+        note_instruments(record)
         result = target.call()
         ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
         samples, _ = self._serve(ready, target)
         return result, samples or _one_call(target)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
+    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target whose rounds its author decided: there are no more of them than that in any process."""
-        for _ in range(warmup_rounds):
-            target.sample(target.fixed_iterations or 1)
+        note_instruments(record)
+        with capture_aside(replay=True):
+            for _ in range(warmup_rounds):
+                target.sample(target.fixed_iterations or 1)
         # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
         most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
         ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
@@ -56,7 +62,9 @@ class LockstepHarness:
         method = memory_method()
         self._conversation.send(protocol.Ready("memory", 1, method=method))
         while isinstance(self._conversation.receive(), protocol.Sample):
-            self._conversation.send(protocol.Values([float(peak_bytes(target, method))]))
+            with capture_aside():
+                peak = peak_bytes(target, method)
+            self._conversation.send(protocol.Values([float(peak)]))
         return result
 
     def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
@@ -72,24 +80,23 @@ class LockstepHarness:
     def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
         """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
         from jarvisperf.bench.collector import collect_between_samples, collector_paused
+        from jarvisperf.bench.instrumentation import uninstrumented
         from jarvisperf.bench.sampling import Samples
-        from jarvisperf.bench.targets import uninstrumented
 
         taken: Samples | None = None
         result: Any = _NOTHING
-        with uninstrumented(), collector_paused():
+        with uninstrumented(), collector_paused(), capture_aside(replay=ready.most_samples is not None):
             self._conversation.send(ready)
             while True:
                 message = self._conversation.receive()
                 waiting = 0.0
-                waits: list[float] = []
                 if isinstance(message, protocol.Sample):
-                    with _Watch(waits):
-                        values = [target.sample(message.iterations)]
-                    waiting = _usual_wait(waits, 1)
+                    watch = _Watch()
+                    values = target.samples(message.iterations, 1, watch)
+                    waiting = watch.usual_wait()
                 elif isinstance(message, protocol.Turns):
                     if not ready.own_clock:
-                        target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
+                        target.use_clock(REAL.cpu if message.clock == "cpu" else REAL.wall)
                     try:
                         if ready.most_samples == 1 and target.fixed_iterations == 1:
                             values, result = self._single_turn(target, message)
@@ -114,25 +121,23 @@ class LockstepHarness:
         Returns:
             The median sample of each slice, and how much of the time the process waited of its own accord.
         """
-        iterations, blocks, samples = turns.iterations, turns.blocks, range(turns.samples)
-        number, sample = turns.number, target.sample
+        blocks, number, watch = turns.blocks, turns.number, _Watch()
         wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
-        waits: list[float] = []
         run = 1 if turns.leads else 2
         goes_on = turns.leads or wait_turn(number)
         while goes_on:
-            for _ in range(min(run, blocks - len(values))):
-                with _Watch(waits):
-                    taken = [sample(iterations) for _ in samples]
-                values.append(statistics.median(taken))
+            values += [
+                statistics.median(target.samples(turns.iterations, turns.samples, watch))
+                for _ in range(min(run, blocks - len(values)))
+            ]
             run = 2
             goes_on = len(values) < blocks
             if goes_on or not ends_the_round:
                 give_turn(number)
             goes_on = goes_on and wait_turn(number)
-        return values, _usual_wait(waits, blocks)
+        return values, watch.usual_wait()
 
     def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
         """Take one slice per block, beginning each at the same time as the other arm."""
@@ -141,7 +146,7 @@ class LockstepHarness:
             self._conversation.give_turn(turns.number)
             if not self._conversation.wait_turn(turns.number):
                 break
-            values.append(statistics.median(target.sample(turns.iterations) for _ in range(turns.samples)))
+            values.append(statistics.median(target.samples(turns.iterations, turns.samples, nullcontext())))
         return values
 
     def _single_turn(self, target: Target, turns: protocol.Turns) -> tuple[list[float], Any]:
@@ -159,27 +164,29 @@ _NOTHING = object()
 class _Watch:
     """Notes what share of the wall time the process spends off the processor, if it gives that up of its own accord.
 
-    That it does is read from its voluntary context switches, see getrusage(2).
+    That it does is read from its voluntary context switches, see getrusage(2). It may be entered repeatedly.
     """
 
-    __slots__ = ("_cpu", "_notes", "_switches", "_wall")
+    __slots__ = ("_cpu", "_entered", "_switches", "_waits", "_wall")
 
-    def __init__(self, notes: list[float]) -> None:
-        self._notes = notes
+    def __init__(self) -> None:
+        self._waits: list[float] = []
+        self._entered = 0
 
     def __enter__(self) -> None:
+        self._entered += 1
         self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
+        self._cpu, self._wall = REAL.cpu(), REAL.wall()
 
     def __exit__(self, *_: object) -> None:
         if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > self._switches:
-            wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
-            self._notes.append(max(0.0, 1 - cpu / wall))
+            wall, cpu = REAL.wall() - self._wall, REAL.cpu() - self._cpu
+            self._waits.append(max(0.0, 1 - cpu / max(wall, 1e-9)))
 
-
-def _usual_wait(waits: list[float], slices: int) -> float:
-    """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
-    return sorted(waits)[len(waits) // 4] if len(waits) > RARE_WAITS * slices else 0.0
+    def usual_wait(self) -> float:
+        """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
+        often = len(self._waits) > RARE_WAITS * self._entered
+        return sorted(self._waits)[len(self._waits) // 4] if often else 0.0
 
 
 def _one_call(target: Target) -> Samples:

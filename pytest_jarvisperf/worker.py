@@ -188,6 +188,7 @@ class WorkerPlugin:
                 foreign=self._foreign_modules(),
                 group=record.group if record else None,
                 extra_info=record.extra_info if record else {},
+                notes=[as_text(note) for note in record.notes] if record else [],
             )
         )
 

@@ -6,12 +6,12 @@ import contextlib
 import math
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.launch import Launch
@@ -52,7 +52,7 @@ class Lockstep:
         self,
         campaign: Campaign,
         progress: Callable[[Progress], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = REAL.wall,
     ) -> None:
         self._campaign = campaign
         self._progress = progress
