@@ -12,6 +12,7 @@ import pytest
 
 from pytest_jarvisperf.arm_paths import ArmPaths
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import LONGEST_NAME, ProgressLine, duration
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.time_limits import stretched
@@ -239,6 +240,7 @@ class Comparison:
                 "--jarvis-arm-install builds each arm's own"
             )
         tallies = self.outcome.tallies if self.outcome else {}
+        found += joined_notes({name: tally.notes for name, tally in tallies.items()})
         reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
         found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
         for name, tally in tallies.items():

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.bench_fixture import JarvisBench
+from pytest_jarvisperf.event_loops import loop_of_fixtures
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
 from pytest_jarvisperf.record import record_of
 from pytest_jarvisperf.state import state_key
@@ -32,6 +33,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         read_bench_marker(request.node),
         state.options.budget_seconds,
         state.harness,
+        lambda: loop_of_fixtures(request),
     )
     yield bench
     bench.finish()

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_jarvisperf.benchmark_marker import asked_of, wants_cprofile
+from pytest_jarvisperf.capture import capture_aside
 from pytest_jarvisperf.markers import merged
 from pytest_jarvisperf.state import state_key
 
@@ -101,13 +102,13 @@ class ProfilingHarness:
         self._inner.startup(record, argv, budget_seconds)
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
-        from jarvisperf.bench.targets import uninstrumented
+        from jarvisperf.bench.instrumentation import uninstrumented
         from jarvisperf.profiles.engines import ProfileError, take_sliced
 
         if record.wish is None:
             return
         try:
-            with uninstrumented():
+            with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
                     target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
                 )

@@ -40,6 +40,7 @@ class Record:
         found_at_run_time: The test asked for its fixture while it ran, so collection did not know it for a benchmark.
         whole_test: The test has a marker and no fixture: all of it is the target.
         claimed: A fixture has been set up to take a target.
+        notes: What the reader of its figures should know.
     """
 
     id: str
@@ -57,6 +58,12 @@ class Record:
     found_at_run_time: bool = False
     whole_test: bool = False
     claimed: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str | None) -> None:
+        """Note what the reader of the figures should know, each thing once; None is nothing."""
+        if text is not None and text not in self.notes:
+            self.notes.append(text)
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
         """Note what the test said about itself; values become text."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import Countdown, ProgressLine
 from pytest_jarvisperf.recognition import is_marked_in_vain
 from pytest_jarvisperf.record import record_key
@@ -76,8 +76,8 @@ class BenchSession:
         self._records: dict[str, Record] = {}
         self._limits: dict[str, dict[str, float]] = {}
         self._run: Run | None = None
-        self._created = datetime.datetime.now(datetime.UTC)
-        self._start = time.perf_counter()
+        self._created = now()
+        self._start = REAL.wall()
         self._findings: Findings | None = None
         self._written: list[Path] = []
         self._saved: str | None = None
@@ -247,6 +247,7 @@ class BenchSession:
             for name, record in self._records.items()
             if record.profile_problem
         ]
+        self._warnings += joined_notes({name: record.notes for name, record in self._records.items()})
         if self._lockstep is not None:
             self._warnings += self._lockstep.comparison.warnings
         shard = str(self._options.shard) if self._options.shard else None
@@ -359,7 +360,7 @@ class BenchSession:
         return self._created.isoformat(timespec="seconds")
 
     def _seconds(self) -> float:
-        return time.perf_counter() - self._start
+        return REAL.wall() - self._start
 
     def _workflow_commands(self, findings: Findings) -> list[str]:
         """Give the lines with which GitHub marks the tests on a pull request; elsewhere there are none."""

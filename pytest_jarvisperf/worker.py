@@ -8,12 +8,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import resource
 import socket
-import statistics
 import sys
 import threading
-import time
 import types
 import warnings
 from pathlib import Path
@@ -22,21 +19,18 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from jarvisperf.gate import nursery, protocol
+from pytest_jarvisperf.conversation import Conversation
 from pytest_jarvisperf.editable import move_editable_installations
+from pytest_jarvisperf.lockstep_harness import LockstepHarness
 from pytest_jarvisperf.own_selection import OwnSelection
-from pytest_jarvisperf.record import Record, as_text, record_key
+from pytest_jarvisperf.record import as_text, record_key
 from pytest_jarvisperf.state import harness_key
 from pytest_jarvisperf.time_limits import TimeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jarvisperf.bench.sampling import Plan, Samples
-    from jarvisperf.bench.startup import Launcher
-    from jarvisperf.bench.targets import Target
-
 INSTALLED = frozenset({"site-packages", "dist-packages"})
-RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 
 __tracebackhide__ = True  # what raised is the user's function
 
@@ -82,221 +76,6 @@ def _is_known(line: str) -> bool:
     except pytest.UsageError:
         return False
     return True
-
-
-class Conversation:
-    """The worker's end of both connections: to the coordinator, and to the other worker."""
-
-    def __init__(self, connection: socket.socket, turns: socket.socket) -> None:
-        self._channel = protocol.Channel(connection, protocol.FromCoordinator)
-        self._turns = turns
-
-    def send(self, message: protocol.FromWorker) -> None:
-        """Send a message to the coordinator."""
-        self._channel.send(message)
-
-    def receive(self) -> Any:
-        """Wait for the coordinator; when it is gone, end this process at once."""
-        try:
-            return self._channel.receive()
-        except protocol.ChannelClosedError:
-            os._exit(0)
-
-    def give_turn(self, number: int) -> None:
-        """Let the other worker take its slices."""
-        self._turns.send(bytes([2 * number]))
-
-    def leave_turns(self, number: int) -> None:
-        """Tell the other worker that there are no more slices here: the target raised."""
-        self._turns.send(bytes([2 * number + 1]))
-
-    def wait_turn(self, number: int) -> bool:
-        """Wait until the other worker has taken its slices; when it is gone, end this process at once.
-
-        Returns:
-            False where there are no more slices on the other side.
-        """
-        while got := self._turns.recv(1):
-            if got[0] // 2 == number:
-                return got[0] % 2 == 0
-        os._exit(0)
-
-
-class LockstepHarness:
-    """Takes samples of a test's target as the coordinator asks for them."""
-
-    def __init__(self, conversation: Conversation) -> None:
-        self._conversation = conversation
-
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Time a target in lockstep; the result is that of its first call."""
-        result = target.call()
-        ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
-        samples, _ = self._serve(ready, target)
-        return result, samples or _one_call(target)
-
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Time a target whose rounds its author decided: there are no more of them than that in any process."""
-        for _ in range(warmup_rounds):
-            target.sample(target.fixed_iterations or 1)
-        # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
-        most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
-        ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
-        samples, result = self._serve(ready, target)
-        if samples is None:
-            samples = _one_call(target)
-        return (result if result is not _NOTHING else target.call()), samples
-
-    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
-        """Measure peak memory as often as the coordinator asks."""
-        from jarvisperf.bench.memory import memory_method, peak_bytes
-
-        result = target.call()
-        method = memory_method()
-        self._conversation.send(protocol.Ready("memory", 1, method=method))
-        while isinstance(self._conversation.receive(), protocol.Sample):
-            self._conversation.send(protocol.Values([float(peak_bytes(target, method))]))
-        return result
-
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
-        """Start a fresh process as often as the coordinator asks."""
-        from jarvisperf.bench.startup import Launcher
-
-        with Launcher() as launcher:
-            launcher.run(argv)
-            self._conversation.send(protocol.Ready("startup", 1))
-            while isinstance(self._conversation.receive(), protocol.Sample):
-                self._conversation.send(_started(launcher, argv))
-
-    def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
-        """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
-        from jarvisperf.bench.collector import collect_between_samples, collector_paused
-        from jarvisperf.bench.sampling import Samples
-        from jarvisperf.bench.targets import uninstrumented
-
-        taken: Samples | None = None
-        result: Any = _NOTHING
-        with uninstrumented(), collector_paused():
-            self._conversation.send(ready)
-            while True:
-                message = self._conversation.receive()
-                waiting = 0.0
-                waits: list[float] = []
-                if isinstance(message, protocol.Sample):
-                    with _Watch(waits):
-                        values = [target.sample(message.iterations)]
-                    waiting = _usual_wait(waits, 1)
-                elif isinstance(message, protocol.Turns):
-                    if not ready.own_clock:
-                        target.use_clock(time.process_time if message.clock == "cpu" else time.perf_counter)
-                    try:
-                        if ready.most_samples == 1 and target.fixed_iterations == 1:
-                            values, result = self._single_turn(target, message)
-                        elif message.together:
-                            values = self._take_together(target, message)
-                        else:
-                            values, waiting = self._take_turns(target, message)
-                    except BaseException:
-                        self._conversation.leave_turns(message.number)
-                        raise
-                    iterations = message.iterations
-                    if values:
-                        taken = Samples(iterations, tuple(value / iterations for value in values))
-                else:
-                    return taken, result
-                collect_between_samples()
-                self._conversation.send(protocol.Values(values, waiting=waiting))
-
-    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], float]:
-        """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
-
-        Returns:
-            The median sample of each slice, and how much of the time the process waited of its own accord.
-        """
-        iterations, blocks, samples = turns.iterations, turns.blocks, range(turns.samples)
-        number, sample = turns.number, target.sample
-        wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
-        ends_the_round = turns.leads == (blocks % 2 == 0)
-        values: list[float] = []
-        waits: list[float] = []
-        run = 1 if turns.leads else 2
-        goes_on = turns.leads or wait_turn(number)
-        while goes_on:
-            for _ in range(min(run, blocks - len(values))):
-                with _Watch(waits):
-                    taken = [sample(iterations) for _ in samples]
-                values.append(statistics.median(taken))
-            run = 2
-            goes_on = len(values) < blocks
-            if goes_on or not ends_the_round:
-                give_turn(number)
-            goes_on = goes_on and wait_turn(number)
-        return values, _usual_wait(waits, blocks)
-
-    def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
-        """Take one slice per block, beginning each at the same time as the other arm."""
-        values: list[float] = []
-        for _ in range(turns.blocks):
-            self._conversation.give_turn(turns.number)
-            if not self._conversation.wait_turn(turns.number):
-                break
-            values.append(statistics.median(target.sample(turns.iterations) for _ in range(turns.samples)))
-        return values
-
-    def _single_turn(self, target: Target, turns: protocol.Turns) -> tuple[list[float], Any]:
-        if not turns.leads and not self._conversation.wait_turn(turns.number):
-            return [], _NOTHING
-        seconds, result = target.timed_call()
-        if turns.leads:
-            self._conversation.give_turn(turns.number)
-        return [seconds], result
-
-
-def _end() -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-_NOTHING = object()
-
-
-class _Watch:
-    """Notes what share of the wall time the process spends off the processor, if it gives that up of its own accord.
-
-    That it does is read from its voluntary context switches, see getrusage(2).
-    """
-
-    __slots__ = ("_cpu", "_notes", "_switches", "_wall")
-
-    def __init__(self, notes: list[float]) -> None:
-        self._notes = notes
-
-    def __enter__(self) -> None:
-        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-        self._cpu, self._wall = time.process_time(), time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > self._switches:
-            wall, cpu = time.perf_counter() - self._wall, time.process_time() - self._cpu
-            self._notes.append(max(0.0, 1 - cpu / wall))
-
-
-def _usual_wait(waits: list[float], slices: int) -> float:
-    """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
-    return sorted(waits)[len(waits) // 4] if len(waits) > RARE_WAITS * slices else 0.0
-
-
-def _one_call(target: Target) -> Samples:
-    from jarvisperf.bench.sampling import Samples
-
-    iterations = target.fixed_iterations or 1
-    return Samples(iterations, (target.sample(iterations) / iterations,))
-
-
-def _started(launcher: Launcher, argv: Sequence[str]) -> protocol.Values:
-    sample = launcher.run(argv)
-    return protocol.Values([sample.seconds], [float(sample.peak_rss_bytes)])
 
 
 class WorkerPlugin:
@@ -415,6 +194,7 @@ class WorkerPlugin:
                 foreign=self._foreign_modules(),
                 group=record.group if record else None,
                 extra_info=record.extra_info if record else {},
+                notes=[as_text(note) for note in record.notes] if record else [],
             )
         )
 
@@ -461,3 +241,9 @@ def _one_line(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(crash.message if crash else report.longrepr).strip()
     return message.splitlines()[0] if message else report.outcome
+
+
+def _end() -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,10 +106,10 @@ class _Stopwatch:
 
     def __enter__(self) -> None:
         self._token: Token[tuple[str, ...]] = _names.set((*_names.get(), self._label))
-        self._start = time.perf_counter()
+        self._start = REAL.wall()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        seconds = time.perf_counter() - self._start
+        seconds = REAL.wall() - self._start
         calls = _collecting.get()
         if calls is not None:
             calls.append(Call(_names.get(), seconds))

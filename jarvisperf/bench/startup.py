@@ -12,11 +12,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,9 +67,7 @@ class ProcessSample(msgspec.Struct, frozen=True):
     peak_rss_bytes: int
 
 
-def measure_startup(
-    argv: Sequence[str], budget_seconds: float, clock: Clock = time.perf_counter
-) -> list[ProcessSample]:
+def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
     """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
 
     Args:

@@ -6,10 +6,10 @@ import contextlib
 import math
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
@@ -51,7 +51,7 @@ class Lockstep:
         self,
         campaign: Campaign,
         progress: Callable[[Progress], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = REAL.wall,
     ) -> None:
         self._campaign = campaign
         self._progress = progress

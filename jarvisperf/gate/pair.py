@@ -6,12 +6,12 @@ import errno
 import math
 import os
 import re
-import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.absence import why_not_there
 from jarvisperf.gate.campaign import LockstepError
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
@@ -94,7 +94,7 @@ class PairedRun:
         return self._tallies
 
     def _measure_in_a_fork(self, launch: Launch, collected: Sequence[Collected], names: Sequence[str]) -> None:
-        begin, spent = time.perf_counter(), self._spent(names)
+        begin, spent = REAL.wall(), self._spent(names)
         try:
             launch.fork()
             self._measure_all(launch, collected, names, forked=True)
@@ -105,7 +105,7 @@ class PairedRun:
             launch.kill()
             self._unforked.update(names)
         else:
-            self._limit_forks(names, time.perf_counter() - begin - (self._spent(names) - spent))
+            self._limit_forks(names, REAL.wall() - begin - (self._spent(names) - spent))
 
     def _spent(self, names: Sequence[str]) -> float:
         return math.fsum(self._tallies[name].seconds for name in names)
@@ -141,7 +141,7 @@ class PairedRun:
             following = next(iter(names[index + 1 :]), None)
             tally = self._tallies[name]
             self._tell(name)
-            begin = time.perf_counter()
+            begin = REAL.wall()
             spent = tally.seconds
             try:
                 if name in self._base_ids:
@@ -161,7 +161,7 @@ class PairedRun:
                 self._tallies[name] = Tally(forks=1)
                 self._left[name] = 1
             else:
-                self._count(name, tally, time.perf_counter() - begin, tally.seconds - spent, forked=forked)
+                self._count(name, tally, REAL.wall() - begin, tally.seconds - spent, forked=forked)
             if launch.killed:
                 return
 
@@ -261,6 +261,7 @@ def _is_lacking(error: str, packages: Collection[str]) -> bool:
 
 def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
+    tally.notes.update(dict.fromkeys([*base.notes, *head.notes]))
     if head.outcome == "failed":
         tally.end("error", f"head: {_with_advice(head.message)}", head.traceback)
     elif head.outcome == "skipped":

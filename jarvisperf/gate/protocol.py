@@ -30,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 6
+VERSION = 7
 
 
 Clock = Literal["wall", "cpu"]
@@ -145,6 +145,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         foreign: Modules of the project that came from elsewhere, with their files.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
+        notes: What the reader of the figures should know.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -155,6 +156,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     foreign: dict[str, str] = {}
     group: str | None = None
     extra_info: dict[str, str] = {}
+    notes: list[str] = []
 
 
 FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit

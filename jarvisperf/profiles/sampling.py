@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import math
 import resource
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.bench.collector import collect_between_samples, collector_paused
+from jarvisperf.clocks import REAL
 from jarvisperf.profiles.model import profile_of
 from jarvisperf.profiles.pairing import Sliced, function_key
 from jarvisperf.profiles.places import Places, without_launchpad
@@ -92,9 +92,9 @@ def _waits(target: Target, iterations: int) -> bool:
     least = math.inf
     for _ in range(IDLE_TRIALS):
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-        start, used = time.perf_counter(), time.process_time()
+        start, used = REAL.wall(), REAL.cpu()
         target.sample(iterations)
-        passed, used = time.perf_counter() - start, time.process_time() - used
+        passed, used = REAL.wall() - start, REAL.cpu() - used
         if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw == switches:
             return False
         least = min(least, 1 - used / max(passed, 1e-9))
@@ -107,7 +107,7 @@ def _slowdown(target: Target, iterations: int, places: Places, *, waits: bool) -
     The best of several trials counts: where others take the processor in the middle of one, it tells nothing.
     """
     few = target.fixed_iterations or max(1, iterations // 20)
-    clock = time.perf_counter if waits else time.process_time
+    clock = REAL.wall if waits else REAL.cpu
     plain = min(_timed(lambda: target.sample(few), clock) for _ in range(SLOWDOWN_TRIALS))
     profiled = min(_timed(lambda: _slice(target, few, places), clock) for _ in range(SLOWDOWN_TRIALS))
     return min(max(1.0, profiled / max(plain, 1e-9)), LARGEST_SLOWDOWN)
@@ -125,12 +125,12 @@ def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
     found: list[tuple[list[str], float, float]] = []
 
     def look(stack: list[str], _: float, __: object) -> None:
-        found.append((stack, time.perf_counter(), time.process_time()))
+        found.append((stack, REAL.wall(), REAL.cpu()))
 
     sampler = get_stack_sampler()
     sampler.has_warned_about_timing_overhead = True  # a slow clock is allowed for: see _slowdown
     sampler.subscribe(look, desired_interval=INTERVAL_SECONDS, use_async_context=False)
-    wall, processor = time.perf_counter(), time.process_time()
+    wall, processor = REAL.wall(), REAL.cpu()
     try:
         target.sample(iterations)
     finally:
