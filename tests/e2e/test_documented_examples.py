@@ -137,7 +137,7 @@ def test_an_error_of_the_rag_costs_no_model():
 
 def test_the_readmes_benchmarks_run(pytester: pytest.Pytester):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    suite = next(block for block in blocks if "jarvis_bench" in block)
+    suite = next(block for block in blocks if "jarvis_bench.memory" in block)
     pytester.makepyfile(suite.replace('"python"', "__import__('sys').executable"))
     result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
     result.assert_outcomes(passed=4)
