@@ -31,7 +31,7 @@ def make_bridge(
         measures: Whether this session measures.
 
     Raises:
-        pytest.UsageError: pytest-codspeed has been told to measure too.
+        pytest.UsageError: pytest-codspeed was told to measure too, or pytest-benchmark to profile.
     """
     is_codspeed_on = config.pluginmanager.hasplugin("codspeed") and (
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ
@@ -45,7 +45,10 @@ def make_bridge(
         return None
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
+        from pytest_jarvisperf.pytest_benchmark_outputs import refuse_profiles
 
+        if measures:
+            refuse_profiles(config)
         return PytestBenchmarkBridge(config, options, harness, measures=measures)
     if not measures and any(map(config.pluginmanager.hasplugin, WITH_THE_FIXTURE)):
         return None

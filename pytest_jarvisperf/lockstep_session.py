@@ -9,6 +9,7 @@ import pytest
 
 from pytest_jarvisperf.benchmark_loop import run_items
 from pytest_jarvisperf.comparison import Comparison
+from pytest_jarvisperf.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -97,6 +98,7 @@ class LockstepSession:
         return self._collected | elsewhere
 
     def _report(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        fill_outputs(self._config, items, self.comparison.outcome)
         self._to_report = frozenset(item.nodeid for item in items)
         run_items(session, items)
 
@@ -106,7 +108,7 @@ class LockstepSession:
         if item.nodeid not in self._to_report:
             return None
         item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._reports(item):
+        for report in self.reports(item):
             item.ihook.pytest_runtest_logreport(report=report)
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
@@ -142,7 +144,8 @@ class LockstepSession:
         )
         return paired(findings)
 
-    def _reports(self, item: pytest.Item) -> list[pytest.TestReport]:
+    def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
+        """Make the reports of a benchmark that was dealt with, as pytest has them of a test that it ran."""
         outcome, longrepr, seconds = self._judged(item)
         keywords: Any = dict.fromkeys(item.keywords, 1)
         finding = self.comparison.findings.get(item.nodeid)

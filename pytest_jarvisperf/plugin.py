@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
 
-pytest_plugins = ("pytest_jarvisperf.fixtures",)
+pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.benchmark_warnings")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -116,8 +116,11 @@ def _baseline(
     if options.compare is None or store is None:
         return None
     from pytest_jarvisperf.baseline_session import BaselineSession
+    from pytest_jarvisperf.session import is_listing
+    from pytest_jarvisperf.stored_runs import StoredRuns, find_stored_runs
 
-    session = BaselineSession(config, options, options.compare, store, found)
+    stored = StoredRuns(()) if is_listing(config) else find_stored_runs(options, store, options.compare)
+    session = BaselineSession(config, options, stored, found)
     config.pluginmanager.register(session, "jarvisperf-baseline")
     return session
 

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_jarvisperf.benchmark_calls import BenchmarkCalls
 from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
+from pytest_jarvisperf.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
 from pytest_jarvisperf.record import record_of
 
 if TYPE_CHECKING:
@@ -28,15 +29,9 @@ ITS_OWN_OPTIONS = (
     "benchmark_skip",
     "benchmark_enable",
     "benchmark_only",
-    "benchmark_save",
-    "benchmark_autosave",
-    "benchmark_json",
-    "benchmark_compare",
-    "benchmark_compare_fail",
-    "benchmark_histogram",
-    "benchmark_cprofile",
+    *OUTPUT_OPTIONS,
+    *PROFILE_OPTIONS,
 )
-ITS_OUTPUT_OPTIONS = ITS_OWN_OPTIONS[4:]
 
 
 class PytestBenchmarkBridge:
@@ -46,8 +41,8 @@ class PytestBenchmarkBridge:
         self._options = options
         self._harness = harness
         self._measures = measures
-        self._takes_over = measures or not _is_set(config, ITS_OWN_OPTIONS)
-        self._reports_there = _is_set(config, ITS_OUTPUT_OPTIONS)
+        self._takes_over = measures or not any(config.getoption(name, None) for name in ITS_OWN_OPTIONS)
+        self._reports_there = has_outputs(config)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -56,6 +51,7 @@ class PytestBenchmarkBridge:
         if self._measures and theirs is not None:
             theirs.skip = False
             theirs.disabled = False
+            theirs.xdist_warning = False  # benchmarks run after the distributed tests, so they are not disabled
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
@@ -107,10 +103,6 @@ class _Bridge:
         stats = self._fixture._make_stats(samples.iterations)  # noqa: SLF001
         for seconds in samples.seconds:
             stats.update(seconds * samples.iterations)
-
-
-def _is_set(config: pytest.Config, names: tuple[str, ...]) -> bool:
-    return any(config.getoption(name, None) for name in names)
 
 
 def _ignore(stats: object) -> None:

@@ -42,6 +42,11 @@ NOT_GREEN = (
 EMPTY_SHARD = "no benchmark of this part of the suite was measured, so it is no part to merge: cut the suite into fewer"
 
 
+def is_listing(config: pytest.Config) -> bool:
+    """Tell whether pytest lists tests or fixtures and runs none."""
+    return any(config.getoption(name, False) for name in LISTING_OPTIONS)
+
+
 class BenchSession:
     """The plugin object of a measuring run.
 
@@ -118,7 +123,7 @@ class BenchSession:
             return None
         count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
         seconds = f"{sum(budgets.values()):.3g} s of measuring"
-        if self._lockstep is None:
+        if self._lockstep is None and not (self._baseline and self._baseline.is_direct):
             return f"jarvisperf: {count}, about {seconds}"
         return f"jarvisperf: {count}, at most {seconds} and the start of {self._options.launches} pairs of processes"
 
@@ -197,15 +202,16 @@ class BenchSession:
             self._run = self._recorded_run()
             self._baseline.judge(session, self._run, stopped=True)
             raise
-        if not self._is_listing():
+        if not is_listing(self._config):
             self._run = self._recorded_run()
             self._baseline.judge(session, self._run, stopped=False)
+            self._run = self._baseline.run or self._run
         return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and store the run; one that measured or compared nothing does not end well."""
-        if self._is_listing():
+        if is_listing(self._config):
             return
         self._interrupted |= session.exitstatus not in FINISHED
         self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
@@ -286,9 +292,6 @@ class BenchSession:
         if findings is not None and not findings.trusted:
             self._problems.append(f"this run is not to be trusted: {comparison.control}")
         return findings
-
-    def _is_listing(self) -> bool:
-        return any(self._config.getoption(name, False) for name in LISTING_OPTIONS)
 
     def _recorded_findings(self) -> Findings | None:
         import msgspec
