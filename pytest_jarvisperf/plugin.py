@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
 from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
