@@ -16,6 +16,7 @@ from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.recognition import recognize
 from pytest_jarvisperf.record import record_key, restart_record
+from pytest_jarvisperf.seeded_tests import SeededTests
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 from pytest_jarvisperf.whole_test import WholeTests
 
@@ -67,6 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup", "jarvisperf.bench.yardstick"):
             importlib.import_module(module)
     if options.bench:
+        config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
         _register_session(config, options, measuring)
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge

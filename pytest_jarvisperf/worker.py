@@ -24,6 +24,7 @@ from pytest_jarvisperf.editable import move_editable_installations
 from pytest_jarvisperf.lockstep_harness import LockstepHarness
 from pytest_jarvisperf.own_selection import OwnSelection
 from pytest_jarvisperf.record import as_text, record_key
+from pytest_jarvisperf.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is.
     """
+    seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     plugin = WorkerPlugin(
@@ -52,6 +54,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         Path(args["repository"]).resolve(),
         arm["core"],
         args.get("ids"),
+        seeded,
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
@@ -86,7 +89,9 @@ class WorkerPlugin:
         repository: Path,
         core: int | None,
         wanted: Sequence[str] | None,
+        seeded: SeededArm,
     ) -> None:
+        self._seeded = seeded
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._roots = roots
@@ -101,7 +106,8 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
-        config.stash[harness_key] = LockstepHarness(self._conversation)
+        config.stash[harness_key] = LockstepHarness(self._conversation, self._seeded.randomness)
+        config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
