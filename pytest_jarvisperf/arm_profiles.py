@@ -18,6 +18,7 @@ from jarvisperf.profiles.turns import Turns
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
 
 if TYPE_CHECKING:
@@ -165,7 +166,8 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
 def main() -> None:
     """Profile as ordered on the standard input, in an arm."""
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)])))
+    seeded = SeededArm(HASH_SEED)
+    sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), seeded])))
 
 
 class ProfilePlugin:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.campaign import Campaign, Outcome, Progress
     from jarvisperf.gate.lockstep import Lockstep
     from jarvisperf.gate.revision import Repository
+    from jarvisperf.gate.tally import Tally
     from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings import BenchmarkFinding
     from pytest_jarvisperf.options import Options
@@ -243,6 +244,7 @@ class Comparison:
         found += joined_notes({name: tally.notes for name, tally in tallies.items()})
         reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
         found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
+        found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
         for name, tally in tallies.items():
             growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
@@ -269,6 +271,14 @@ class Comparison:
         except OSError as error:
             problems = [f"what regressed could not be profiled: {error}"]
         self.warnings += problems
+
+
+def _doubts(tally: Tally) -> list[str]:
+    """Say of a benchmark with a difference, or without a verdict, that its arms may have done different work."""
+    differs = any(metric.judgement and metric.judgement.verdict != "unchanged" for metric in tally.metrics.values())
+    if not (tally.unequal and differs):
+        return []
+    return [f"{tally.unequal}, so the arms may have done different work: draw its inputs from a seeded generator"]
 
 
 def _file(name: str) -> str:

@@ -47,7 +47,7 @@ def loop_of_fixtures(request: pytest.FixtureRequest) -> Waiter | None:
         if manager.hasplugin("asyncio") and _is_of_pytest_asyncio(definition.func, request.config):
             scopes.setdefault(_loop_scope(definition, request.config), name)
     if len(scopes) > 1:
-        described = ", ".join(f"{name} in the loop of the {scope}" for scope, name in scopes.items())
+        described = ", ".join(f"{name} in the loop of the {scope}" for scope, name in sorted(scopes.items()))
         raise AmbiguousLoopError(
             f"{request.node.nodeid}: its fixtures live in different event loops ({described}): give them one "
             'loop_scope, or make the test async and say which with @pytest.mark.asyncio(loop_scope="...")'

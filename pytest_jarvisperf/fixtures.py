@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -33,7 +34,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         read_bench_marker(request.node),
         state.options.budget_seconds,
         state.harness,
-        lambda: loop_of_fixtures(request),
+        functools.partial(loop_of_fixtures, request),
     )
     yield bench
     bench.finish()

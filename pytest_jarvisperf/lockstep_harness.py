@@ -7,6 +7,8 @@ import statistics
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from jarvisperf.clocks import REAL
 from jarvisperf.gate import protocol
 from pytest_jarvisperf.capture import capture_aside
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from jarvisperf.bench.startup import Launcher
     from jarvisperf.bench.targets import Target
     from pytest_jarvisperf.conversation import Conversation
+    from pytest_jarvisperf.randomness import SeededRandomness
     from pytest_jarvisperf.record import Record
 
 RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
@@ -27,10 +30,16 @@ __tracebackhide__ = True  # what raised is the user's function
 
 
 class LockstepHarness:
-    """Takes samples of a test's target as the coordinator asks for them."""
+    """Takes samples of a test's target as the coordinator asks for them.
 
-    def __init__(self, conversation: Conversation) -> None:
+    Args:
+        conversation: With the coordinator and the other arm.
+        randomness: What stands behind this arm's generators.
+    """
+
+    def __init__(self, conversation: Conversation, randomness: SeededRandomness) -> None:
         self._conversation = conversation
+        self._randomness = randomness
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target in lockstep; the result is that of its first call."""
@@ -60,7 +69,7 @@ class LockstepHarness:
 
         result = target.call()
         method = memory_method()
-        self._conversation.send(protocol.Ready("memory", 1, method=method))
+        self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
         while isinstance(self._conversation.receive(), protocol.Sample):
             with capture_aside():
                 peak = peak_bytes(target, method)
@@ -77,6 +86,12 @@ class LockstepHarness:
             while isinstance(self._conversation.receive(), protocol.Sample):
                 self._conversation.send(_started(launcher, argv))
 
+    def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
+        """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
+        randomness = self._randomness
+        randomness.unwatch()
+        return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
+
     def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
         """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
         from jarvisperf.bench.collector import collect_between_samples, collector_paused
@@ -85,6 +100,7 @@ class LockstepHarness:
 
         taken: Samples | None = None
         result: Any = _NOTHING
+        ready = self._with_draws(ready)
         with uninstrumented(), collector_paused(), capture_aside(replay=ready.most_samples is not None):
             self._conversation.send(ready)
             while True:

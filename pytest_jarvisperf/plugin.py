@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
 from pytest_jarvisperf.benchmark_bridge import make_bridge
 from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
@@ -17,6 +18,7 @@ from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.recognition import recognize
 from pytest_jarvisperf.record import record_key, restart_record
+from pytest_jarvisperf.seeded_tests import SeededTests
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 from pytest_jarvisperf.whole_test import WholeTests
 
@@ -68,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup", "jarvisperf.bench.yardstick"):
             importlib.import_module(module)
     if options.bench:
+        config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
         _register_session(config, options, measuring)
     bridge = make_bridge(config, options, harness, measures=options.bench or in_worker)
     if bridge is not None:

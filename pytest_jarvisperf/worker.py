@@ -24,6 +24,7 @@ from pytest_jarvisperf.editable import move_editable_installations
 from pytest_jarvisperf.lockstep_harness import LockstepHarness
 from pytest_jarvisperf.own_selection import OwnSelection
 from pytest_jarvisperf.record import as_text, record_key
+from pytest_jarvisperf.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
 from pytest_jarvisperf.time_limits import TimeLimits
 
@@ -45,6 +46,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
             ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds.
     """
+    seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     plugin = WorkerPlugin(
@@ -55,6 +57,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
         arm["core"],
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
+        seeded,
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
@@ -90,8 +93,10 @@ class WorkerPlugin:
         core: int | None,
         wanted: Sequence[str] | None,
         limits: TimeLimits,
+        seeded: SeededArm,
     ) -> None:
         self._limits = limits
+        self._seeded = seeded
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._roots = roots
@@ -106,7 +111,8 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
-        config.stash[harness_key] = LockstepHarness(self._conversation)
+        config.stash[harness_key] = LockstepHarness(self._conversation, self._seeded.randomness)
+        config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
         config.pluginmanager.register(self._limits, "jarvisperf-time-limits")
 

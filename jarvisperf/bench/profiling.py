@@ -38,13 +38,16 @@ class Call(NamedTuple):
 
 
 @contextmanager
-def collect_calls() -> Iterator[list[Call]]:
+def collect_calls(into: list[Call] | None = None) -> Iterator[list[Call]]:
     """Collect the calls of all functions decorated with `profile_function` until the block ends.
+
+    Args:
+        into: Where calls are added; None: a new list.
 
     Yields:
         The calls, each added when it ends.
     """
-    calls: list[Call] = []
+    calls = [] if into is None else into
     token = _collecting.set(calls)
     try:
         yield calls

@@ -193,6 +193,7 @@ class PairedRun:
         problem = ""
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
+            tally.unequal = tally.unequal or _unequal_inputs(ready, theirs)
             if (theirs.metric, theirs.method) != (ready.metric, ready.method):
                 ways = [f"{each.metric} by {each.method}" if each.method else each.metric for each in (ready, theirs)]
                 problem = f"base measures {ways[0]} where head measures {ways[1]}"
@@ -247,6 +248,15 @@ class PairedRun:
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
         tally.xfail = end.xfail
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
+
+
+def _unequal_inputs(base: Ready, head: Ready) -> str:
+    """Say why both arms may have different inputs; nothing where they do not."""
+    if base.drawn != head.drawn:
+        return "base and head drew different random numbers before they were measured"
+    if base.system_draws or head.system_draws:
+        return "it drew random bytes from the system (os.urandom, secrets, uuid4) before it was measured"
+    return ""
 
 
 def _is_lacking(error: str, packages: Collection[str]) -> bool:

@@ -108,6 +108,8 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
         most_samples: How many samples its author wants at most.
         own_clock: Its author chose the clock, which then stays.
         method: How it measures, where that may differ.
+        drawn: How far its random generators are: equal where both arms drew the same numbers.
+        system_draws: How often it asked the system for random bytes, which nobody can make equal.
     """
 
     metric: Literal["time", "memory", "startup"]
@@ -115,6 +117,8 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     most_samples: int | None = None
     own_clock: bool = False
     method: str = ""
+    drawn: str = ""
+    system_draws: int = 0
 
 
 class Values(msgspec.Struct, tag="values", frozen=True):

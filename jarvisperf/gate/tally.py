@@ -108,6 +108,7 @@ class Tally:
         xfail: Why it was expected to fail; None: it was not.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
+        unequal: Why both arms may have had different inputs, in a few words.
         notes: What the reader of the figures should know, in order; an arm said so.
     """
 
@@ -121,6 +122,7 @@ class Tally:
     xfail: str | None = None
     group: str | None = None
     extra_info: dict[str, str] = field(default_factory=dict)
+    unequal: str = ""
     notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, metric: str, samples: PairedSamples) -> None:
@@ -148,6 +150,7 @@ class Tally:
         self.forks = min(self.forks, launch.forks)
         self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info
         self.notes.update(launch.notes)
+        self.unequal = self.unequal or launch.unequal
         if launch.state != "open" and self.state in {"open", "new"}:
             self.end(launch.state, launch.message, launch.traceback)
 
