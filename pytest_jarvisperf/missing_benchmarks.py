@@ -59,7 +59,8 @@ def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str,
     absent = [name for name in found.ids if name not in present]
     if absent:
         in_head = frozenset(_listed(config, repository, arms, HEAD, entry, []).ids)
-        absent = [name for name in absent if name not in in_head]
+        changing = _tests_with_changing_ids(present, in_head)
+        absent = [name for name in absent if name not in in_head and _test(name) not in changing]
     base, head = arms.places[BASE].cwd, arms.places[HEAD].cwd
     renamed = renamed_files(
         _contents(base, (_file(name) for name in absent), lacking_in=head),
@@ -109,6 +110,16 @@ def _contents(folder: Path, files: Iterable[str], *, lacking_in: Path) -> dict[s
         for name in dict.fromkeys(files)
         if (folder / name).is_file() and not (lacking_in / name).exists()
     }
+
+
+def _tests_with_changing_ids(present: Collection[str], again: Collection[str]) -> frozenset[str]:
+    """Name the tests that have other parameters each time they are collected: what is not there says nothing of them."""
+    known = {_test(name) for name in again if "[" in name}
+    return frozenset(_test(name) for name in present if "[" in name and name not in again) & known
+
+
+def _test(name: str) -> str:
+    return name.partition("[")[0]
 
 
 def _file(name: str) -> str:
