@@ -113,7 +113,7 @@ def _contents(folder: Path, files: Iterable[str], *, lacking_in: Path) -> dict[s
 
 
 def _tests_with_changing_ids(present: Collection[str], again: Collection[str]) -> frozenset[str]:
-    """Name the tests that have other parameters each time they are collected: what is not there says nothing of them."""
+    """Name the tests that have other parameters at each collection: an id that is not there says nothing of them."""
     known = {_test(name) for name in again if "[" in name}
     return frozenset(_test(name) for name in present if "[" in name and name not in again) & known
 
