@@ -42,7 +42,7 @@ class Options:
         thresholds: How much worse each metric may get, as a share, infinite: any; empty: the defaults.
         launches: Most launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
-        allows_missing: Whether benchmarks that the base has and head has not are allowed.
+        allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of head that serve on both arms.
         save: The name to store this run under; None: it is not stored.
@@ -117,7 +117,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in (
         ("against-exact", "Compare with the revision itself, not with its merge base."),
         ("profile", "Profile every benchmark after its measurement."),
-        ("allow-missing", "Do not fail for benchmarks that the base has and head has not."),
+        ("allow-missing", "Do not fail for benchmarks that exist in base but not in head."),
     ):
         group.addoption(f"--jarvis-{name}", action="store_true", default=None, help=text)
         parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", type="bool", default=False)

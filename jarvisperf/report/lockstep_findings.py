@@ -61,7 +61,7 @@ def benchmark_finding(
 
 
 def missing_finding(name: str) -> BenchmarkFinding:
-    """Describe a benchmark that the base has and head has not."""
+    """Describe a benchmark that exists in base but not in head."""
     nothing = MetricFinding(
         unit="s",
         better="lower",
