@@ -19,29 +19,38 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 class BenchmarkCalls:
     """Measures what one test hands over.
 
-    Coroutines are handed back as they are: users of both plugins await them themselves.
+    Coroutines are handed back as they are: users of both plugins await them themselves. What a generator would do is
+    not in its function's time either, and nobody could want that time: where it is measured it is refused.
 
     Args:
         record: The test's.
         plan: How long and how finely.
         harness: Takes the targets.
         clock: The author's own, seconds as a float; None: they chose none.
+        measures: Whether the targets are measured, not only called.
     """
 
-    def __init__(self, record: Record, plan: Plan, harness: Harness, clock: Clock | None) -> None:
+    def __init__(self, record: Record, plan: Plan, harness: Harness, clock: Clock | None, *, measures: bool) -> None:
+        self._measures = measures
         self._record = record
         self._plan = plan
         self._harness = harness
         self._clock = clock
 
     def time(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Samples]:
-        """Time a function; give what its first call returned, and the samples."""
+        """Time a function; give what its first call returned, and the samples.
+
+        Raises:
+            LazyResultError: The function makes a generator.
+        """
         from jarvisperf.bench.targets import FunctionTarget
 
         made = FunctionTarget(function, args, kwargs)
         if self._clock is not None:
             made.use_clock(self._clock)
-        return self._harness.time(self._record, made, self._plan)
+        result, samples = self._harness.time(self._record, made, self._plan)
+        self._check(function, result)
+        return result, samples
 
     def rounds(
         self,
@@ -69,6 +78,7 @@ class BenchmarkCalls:
 
         Raises:
             ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            LazyResultError: The function makes a generator.
         """
         from jarvisperf.bench.checks import check_whole_number
         from jarvisperf.bench.targets import SetUpTarget
@@ -86,7 +96,24 @@ class BenchmarkCalls:
         )
         if self._clock is not None:
             made.use_clock(self._clock)
-        return self._harness.rounds(self._record, made, rounds, warmup_rounds)
+        result, samples = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+        self._check(target, result)
+        return result, samples
+
+    def _check(self, function: Callable[..., Any], result: Any) -> None:
+        """Refuse a measured function that has done none of its work, and note one whose coroutine others await."""
+        from jarvisperf.bench.lazy_results import describe, lazy_note, refuse_lazy
+
+        if not self._measures:
+            return
+        if not inspect.iscoroutine(result):
+            refuse_lazy(function, result)
+            self._record.note(lazy_note(function, result))
+            return
+        self._record.note(
+            f"{describe(function)} returned a coroutine, and what it does when it is awaited is not in the figures; "
+            "jarvis_bench awaits coroutine functions"
+        )
 
 
 def _without_arguments(setup: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:

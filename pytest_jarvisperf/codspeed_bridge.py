@@ -23,7 +23,8 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 class CodspeedBridge:
     """Defines the fixtures; registered after all plugins, so that its definitions are the nearer ones."""
 
-    def __init__(self, options: Options, harness: Harness) -> None:
+    def __init__(self, options: Options, harness: Harness, *, measures: bool) -> None:
+        self._measures = measures
         self._options = options
         self._harness = harness
 
@@ -32,7 +33,8 @@ class CodspeedBridge:
         """Time a function, see https://codspeed.io/docs; measured by jarvisperf."""
         record = record_of(request.node)
         asked = asked_of(request.node)
-        calls = BenchmarkCalls(record, plan_of(asked, self._options), self._harness, clock_of(asked))
+        plan = plan_of(asked, self._options)
+        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked), measures=self._measures)
         fixture = CodspeedBenchmark(record.id, record.group, calls)
         yield fixture
         record.describe(fixture.group, fixture.extra_info)

@@ -67,7 +67,7 @@ class PytestBenchmarkBridge:
             return
         record = record_of(request.node)
         plan = plan_of(asked_of(request.node), self._options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
-        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer)  # noqa: SLF001
+        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer, measures=self._measures)  # noqa: SLF001
         bridge = _Bridge(benchmark, calls)
         benchmark._raw = bridge.time  # noqa: SLF001
         benchmark._raw_pedantic = bridge.rounds  # noqa: SLF001
