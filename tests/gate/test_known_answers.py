@@ -165,6 +165,15 @@ def test_variances_that_agree_well_lend_no_more_than_30_either():
     assert prior.variance == pytest.approx(math.exp(EULER + digamma - math.log(50)), rel=1e-4)
 
 
+@pytest.mark.parametrize(("excess", "seen"), [(1.1e-6, True), (0.9e-6, False)])
+def test_an_excess_that_only_millions_of_degrees_of_freedom_would_leave_is_none(excess: float, seen: bool):
+    """With d degrees of freedom digamma(d / 2) - log(d / 2) is -1 / d, and trigamma(d / 2) is 2 / d, for large d."""
+    step = math.sqrt(math.pi**2 / 6 + excess)
+    prior = fit_prior([math.exp(-step), 1.0, math.exp(step)], [2, 2, 2])
+    assert prior.df == 30.0
+    assert math.log(prior.variance) == pytest.approx(EULER - (excess / 2 if seen else 0.0), abs=1e-8)
+
+
 def test_variances_of_0_and_without_degrees_of_freedom_say_nothing():
     assert fit_prior([1.0, 1.0, 0.0], [2, 2, 2]) == NOTHING_KNOWN
     assert fit_prior([1.0, 1.0, 1.0], [2, 2, 0]) == NOTHING_KNOWN
@@ -193,6 +202,10 @@ def test_a_variance_is_the_mean_of_its_own_and_the_suites_by_degrees_of_freedom(
 
 def test_a_benchmark_noisier_than_the_suite_keeps_its_own_variance():
     assert moderate(9.0, 3, Prior(5.0, 1.0)) == (9.0, 8.0)
+
+
+def test_nothing_known_is_worth_no_degrees_of_freedom():
+    assert Prior(0.0, 0.0) == NOTHING_KNOWN
 
 
 def test_where_nothing_is_known_a_variance_stays_with_its_own_degrees_of_freedom():
