@@ -18,6 +18,7 @@ from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
 from jarvisperf.gate.slices import (
     MOST_CALLS_WITHOUT_TIME,
+    MOST_SECONDS_WITHOUT_TIME,
     SAMPLE_SECONDS,
     PairedSamples,
     SlicePlan,
@@ -311,20 +312,24 @@ def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
     problem = ""
     while isinstance(answer, Ready):
         taken: list[float] = []
+        really = 0.0
         iterations = answer.fixed_iterations or 1
         is_free = answer.metric == "time" and answer.fixed_iterations is None
         rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
         while len(taken) < rounds:
+            begin = REAL.wall()
             values = head.ask(Sample(iterations), ANSWER_SECONDS)
+            really = max(really, REAL.wall() - begin)
             if isinstance(values, Done):
                 return values
-            if is_free and values.values[0] < SAMPLE_SECONDS / 2 and iterations < MOST_CALLS_WITHOUT_TIME:
+            is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
+            if is_free and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
                 iterations *= 2
                 continue
             taken += [value / iterations for value in values.values]
         try:
             for value in taken if answer.metric == "time" else ():
-                checked_seconds(value, iterations)
+                checked_seconds(value, iterations, really)
             tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
         except ValueError as error:
             problem = str(error)

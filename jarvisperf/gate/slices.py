@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.launch import TestEndedError
 from jarvisperf.gate.protocol import Done, Ready, Sample, Turns, Values
 
@@ -24,6 +25,7 @@ LONGEST_SECONDS = 1e100  # of a sample, whatever the author's clock counts; sums
 MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
 TOGETHER_SECONDS = 0.005  # from here on a slice is longer than what the system gives to one process at a time
 MOST_CALLS_WITHOUT_TIME = 1 << 20  # even an empty function takes 20 ms then, which any clock shows
+MOST_SECONDS_WITHOUT_TIME = 2.0
 MOST_WARMUP_SAMPLES = 1_000
 FEWEST_TO_SEE_WAITING = 3  # calls, where they are taken together: there a wait cannot be seen
 
@@ -182,11 +184,13 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
     def both(iterations: int) -> float:
         nonlocal taken
         taken += 1
+        begin = REAL.wall()
         answers = [worker.ask_values(Sample(iterations), plan.answer_seconds) for worker in workers]
+        really = REAL.wall() - begin
         for worker, answer in zip(workers, answers, strict=True):
             # What others do only makes a wait look longer.
             waiting[worker.name] = min(waiting[worker.name], answer.waiting)
-        return max(checked_seconds(answer.values[0], iterations) for answer in answers)
+        return max(checked_seconds(answer.values[0], iterations, really) for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
         return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
@@ -211,15 +215,20 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
     return _Calibration(iterations, seconds, waiting, taken)
 
 
-def checked_seconds(seconds: float, calls: int) -> float:
+def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
     """Give the seconds of a sample, if they can be those of its calls.
+
+    Args:
+        seconds: What its clock shows.
+        calls: How many calls it was.
+        really: Seconds that it took at most, by this process's clock.
 
     Raises:
         ValueError: The clock stands still, runs backwards, or shows no number.
     """
     if not 0 <= seconds < LONGEST_SECONDS:
         raise ValueError(f"its clock shows {seconds:g} s for {calls:,} calls: is it a clock that only goes forwards?")
-    if seconds == 0 and calls >= MOST_CALLS_WITHOUT_TIME:
+    if seconds == 0 and (calls >= MOST_CALLS_WITHOUT_TIME or really >= MOST_SECONDS_WITHOUT_TIME):
         raise ValueError(f"its clock shows 0 s for {calls:,} calls: is time mocked or frozen?")
     return seconds
 
