@@ -62,6 +62,7 @@ def test_two_launches_have_a_t_interval_with_one_degree_of_freedom():
     assert math.log(found.interval[1]) == pytest.approx(0.03 + standard_error / math.tan(math.pi * 0.0167 / 2))
     assert reach(found.sure_interval) == pytest.approx(standard_error / math.tan(math.pi * SUITE_ERROR / 3 / 2))
     assert found.launches == 2
+    assert not found.doubted
 
 
 def test_three_launches_have_two_degrees_of_freedom():
