@@ -85,7 +85,7 @@ class MetricTally:
 
     def _keep(self, base: Sequence[float], head: Sequence[float]) -> None:
         for kept, values in ((self.base, base), (self.head, head)):
-            kept.extend(values[: max(0, KEPT_SAMPLES - len(kept))])
+            kept.extend(values[: KEPT_SAMPLES - len(kept)])
 
     @property
     def growth(self) -> float:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict import Judgement, judge, spent_at
+from jarvisperf.gate.verdict import Judgement, judge, spent_at, word_of
 
 EULER = 0.5772156649015329  # digamma(1) is its negative
 SUITE_ERROR = 0.01
@@ -261,11 +261,37 @@ def test_the_interval_against_the_threshold_is_the_word(centre: float, noise: fl
     assert alone(values, threshold).ratio == pytest.approx(math.exp(centre))
 
 
-def test_a_ratio_without_any_spread_that_lies_at_a_threshold_is_unchanged():
-    for logarithm in (0.2, -0.2):
-        ratio = math.exp(logarithm)
-        assert alone([logarithm] * 4, abs(ratio - 1)).verdict == "unchanged"
-    assert alone([0.5], math.inf).verdict == "unchanged"  # off: nothing that it could exceed
+BORDER = 0.25  # with it 1 + threshold and 1 - threshold are exact
+
+
+@pytest.mark.parametrize(
+    ("usual", "sure", "word"),
+    [
+        ((1.26, 1.4), (1.01, 1.6), "regressed"),
+        ((1.25, 1.4), (1.01, 1.6), "inconclusive"),  # it touches the threshold
+        ((1.26, 1.4), (1.0, 1.6), "inconclusive"),  # the suite cannot be sure
+        ((0.6, 0.74), (0.5, 0.99), "improved"),
+        ((0.6, 0.75), (0.5, 0.99), "inconclusive"),
+        ((0.6, 0.74), (0.5, 1.0), "inconclusive"),
+        ((0.75, 1.25), (0.5, 1.5), "unchanged"),  # just within
+        ((0.74, 1.25), (0.5, 1.5), "inconclusive"),
+        ((0.75, 1.26), (0.5, 1.5), "inconclusive"),
+        ((1.25, 1.25), (1.25, 1.25), "unchanged"),
+        ((0.75, 0.75), (0.75, 0.75), "unchanged"),
+        ((0.0, math.inf), (0.0, math.inf), "inconclusive"),
+    ],
+)
+def test_two_intervals_and_a_threshold_are_a_word(usual: tuple[float, float], sure: tuple[float, float], word: str):
+    assert word_of(usual, sure, BORDER) == word
+
+
+def test_without_a_threshold_any_interval_is_unchanged():
+    assert alone([0.5], math.inf).verdict == "unchanged"
+    assert alone([3.0, 3.0, 3.0, 3.1], math.inf).verdict == "unchanged"
+
+
+def test_a_suite_beyond_all_bounds_still_has_words_for_what_has_no_spread():
+    assert alone([0.0] * 4, 0.05, tests=10**306).verdict == "unchanged"
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -185,6 +185,14 @@ def test_growth_is_the_last_third_of_a_forks_calls_over_the_first_third():
     assert drifting(0.5, 0.5) == pytest.approx(0.5)
 
 
+def test_the_thirds_of_twelve_calls_are_four_each():
+    metric = MetricTally("s")
+    for _ in range(4):
+        values = (1.0,) * 8 + (1.0, 1.0, 4.0, 4.0)
+        metric.add(PairedSamples(1, values, values))
+    assert metric.growth == pytest.approx(2.0)
+
+
 def test_growth_is_seen_where_only_one_arm_grows():
     metric = MetricTally("s")
     for _ in range(4):
