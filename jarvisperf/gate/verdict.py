@@ -80,8 +80,9 @@ def judge(
         tests: How many benchmarks the whole suite compares, also those that are decided already.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}
-    known = [centre for centre in centres.values() if centre.counted > 1]
-    prior = fit_prior([centre.variance for centre in known], [centre.counted - 1 for centre in known])
+    prior = fit_prior(
+        [centre.variance for centre in centres.values()], [centre.counted - 1 for centre in centres.values()]
+    )
     return {
         name: _judge(centres[name], len(values), prior, thresholds[name], tests) for name, values in log_ratios.items()
     }
