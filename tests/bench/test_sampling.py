@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -183,14 +182,3 @@ def test_a_tracer_is_off_while_measuring_and_back_after():
 
 def test_the_clocks_resolution_is_its_smallest_step():
     assert clock_resolution(Time(tick=0.25)) == 0.25
-
-
-def test_a_clock_of_the_authors_that_stands_still_ends_the_calibration_with_advice():
-    class Frozen(FakeTarget):
-        def sample(self, iterations: int) -> float:
-            super().sample(iterations)
-            time.sleep(0.6)
-            return 0.0
-
-    with pytest.raises(RuntimeError, match="its clock shows 0 s for 1 calls: is time mocked or frozen"):
-        calibrate(Frozen(Time(), 1.0), 2e-3, 1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -97,12 +98,44 @@ def test_calls_that_are_suddenly_long_are_taken_as_they_are():
 
 def test_a_sample_lasts_a_thousand_ticks_of_a_coarse_clock():
     assert calibrate(Target(Clock(), 1e-3), sample_seconds=2e-3, resolution_seconds=1e-5) == 10
+    assert calibrate(Target(Clock(), 1e-6), sample_seconds=1e-3, resolution_seconds=2e-6) == 2_000
 
 
 def test_calibration_ends_where_no_number_of_calls_takes_time():
     target = Target(Clock(), 0.0)
     assert calibrate(target, 2e-3, 1e-9) == LARGEST_ITERATIONS == 1 << 24
     assert target.sampled == [4**power for power in range(12)]
+
+
+@pytest.mark.parametrize(("real_seconds", "stands_still"), [(0.49, False), (0.5, True), (0.51, True)])
+def test_an_authors_clock_stands_still_where_half_a_second_passes_without_it(
+    real_seconds: float, stands_still: bool, monkeypatch: pytest.MonkeyPatch
+):
+    real = Clock()
+    monkeypatch.setattr(sampling, "REAL", SimpleNamespace(wall=real))
+    target = Target(Clock(), samples=(0.0, 5e-3))
+
+    def watch() -> None:
+        real.now += real_seconds
+
+    target.watch = watch
+    if stands_still:
+        with pytest.raises(RuntimeError, match=r"^its clock shows 0 s for 1 calls: is time mocked or frozen\?$"):
+            calibrate(target, 2e-3, 1e-9)
+    else:
+        assert calibrate(target, 2e-3, 1e-9) == 4
+
+
+def test_an_authors_clock_that_moves_may_be_slower_than_the_real_one(monkeypatch: pytest.MonkeyPatch):
+    real = Clock()
+    monkeypatch.setattr(sampling, "REAL", SimpleNamespace(wall=real))
+    target = Target(Clock(), samples=(1e-6, 5e-3))
+
+    def watch() -> None:
+        real.now += 9.0
+
+    target.watch = watch
+    assert calibrate(target, 2e-3, 1e-9) == 4
 
 
 def test_the_resolution_is_the_least_of_twenty_steps():
