@@ -248,7 +248,7 @@ def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
     ] or one.differences[:1]
     spread = one.spread or Spread(PRIOR_DEVIATION[unit], PRIOR_FREEDOM)
     deviation = max(spread.deviation, floor, _own_error(one.head.metric.summary))
-    variance = deviation**2 * (1 + 1 / len(same_code))
+    variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` raises where the square is beyond all floats
     if not one.same_machine:
         variance += OTHER_MACHINE_DEVIATION[bool(one.workloads)] ** 2
     return statistics.fmean(same_code), t_quantile(CONFIDENCE, spread.freedom) * math.sqrt(variance)
@@ -260,7 +260,7 @@ def _own_error(summary: Summary) -> float:
     For a normal distribution the interquartile range is 1.349 standard deviations, and the median's error 1.2533
     times that of the mean.
     """
-    return 1.2533 * summary.iqr / 1.349 / math.sqrt(summary.samples) / summary.median
+    return 1.2533 * summary.iqr / 1.349 / math.sqrt(max(1, summary.samples)) / summary.median
 
 
 def _missing(figure: Figure, limit: float | None) -> ScreenedMetric:
