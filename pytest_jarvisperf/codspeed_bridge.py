@@ -36,6 +36,7 @@ class CodspeedBridge:
         fixture = CodspeedBenchmark(record.id, record.group, calls)
         yield fixture
         record.describe(fixture.group, fixture.extra_info)
+        calls.finish()
 
     @pytest.fixture
     def benchmark(self, codspeed_benchmark: CodspeedBenchmark) -> CodspeedBenchmark:
@@ -66,7 +67,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.time(target, args, kwargs)[0]
+        return self._calls.time(target, args, kwargs)
 
     def pedantic(
         self,
@@ -87,7 +88,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)[0]
+        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
 
     def _claim(self) -> None:
         if self._is_used:

@@ -72,6 +72,24 @@ def test_memory(jarvis_bench):
     assert "lazy_results.py" not in result.stdout.str()
 
 
+def test_generators_are_refused_by_the_fixture_of_pytest_benchmark_where_it_measures(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        LAZY
+        + """
+import pytest
+
+@pytest.mark.parametrize("name", LAZY)
+def test_time(benchmark, name):
+    benchmark(LAZY[name])
+
+def test_pedantic(benchmark):
+    benchmark.pedantic(numbers, args=(3,), rounds=2)
+"""
+    )
+    pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(failed=9)
+    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=9)
+
+
 def test_a_generator_that_was_begun_is_a_result_like_others(pytester: pytest.Pytester):
     pytester.makepyfile(
         LAZY
