@@ -161,6 +161,10 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
             with memray.Tracker(tmp_path / "allocations"):
                 jarvis_bench(sum, [1])
 
+        def test_memory(jarvis_bench, tmp_path):
+            with memray.Tracker(tmp_path / "allocations"):
+                jarvis_bench.memory(bytes, 1_000_000)
+
         def test_pyinstrument(jarvis_bench):
             with pyinstrument.Profiler():
                 jarvis_bench(sum, [1])
@@ -175,7 +179,7 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
         """
     )
     result = pytester.runpytest_subprocess(*QUICKLY)
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
     for name in ("memray", "pyinstrument", "tracemalloc"):
         result.stdout.fnmatch_lines([f"jarvisperf: *::test_{name}: {name} watches this process, so its cost is in*"])
     assert "test_nothing: " not in result.stdout.str()
