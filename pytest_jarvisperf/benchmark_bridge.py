@@ -54,4 +54,4 @@ def make_bridge(
         return None
     from pytest_jarvisperf.codspeed_bridge import CodspeedBridge
 
-    return CodspeedBridge(options, harness, measures=measures)
+    return CodspeedBridge(options, harness)

@@ -23,8 +23,7 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 class CodspeedBridge:
     """Defines the fixtures; registered after all plugins, so that its definitions are the nearer ones."""
 
-    def __init__(self, options: Options, harness: Harness, *, measures: bool) -> None:
-        self._measures = measures
+    def __init__(self, options: Options, harness: Harness) -> None:
         self._options = options
         self._harness = harness
 
@@ -34,10 +33,11 @@ class CodspeedBridge:
         record = record_of(request.node)
         asked = asked_of(request.node)
         plan = plan_of(asked, self._options)
-        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked), measures=self._measures)
+        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked))
         fixture = CodspeedBenchmark(record.id, record.group, calls)
         yield fixture
         record.describe(fixture.group, fixture.extra_info)
+        calls.finish()
 
     @pytest.fixture
     def benchmark(self, codspeed_benchmark: CodspeedBenchmark) -> CodspeedBenchmark:
@@ -68,7 +68,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.time(target, args, kwargs)[0]
+        return self._calls.time(target, args, kwargs)
 
     def pedantic(
         self,
@@ -89,7 +89,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)[0]
+        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
 
     def _claim(self) -> None:
         if self._is_used:

@@ -218,18 +218,3 @@ def test_a_generator_function_is_refused_where_it_is_measured_and_called_elsewhe
     result = pytester.runpytest_subprocess(*QUICKLY, *words)
     result.assert_outcomes(passed=1, failed=2)
     result.stdout.fnmatch_lines(["*numbers returned a generator, which runs nothing before it is consumed*"])
-
-
-def test_a_coroutine_that_is_handed_back_is_pointed_out(pytester: pytest.Pytester):
-    pytester.makepyfile(
-        """
-        async def work(): return 1
-
-        def test_call(benchmark): benchmark.pedantic(work, rounds=1).close()
-        """
-    )
-    result = pytester.runpytest_subprocess(*QUICKLY)
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(
-        ["*work returned a coroutine, and what it does when it is awaited is not in the figures*"]
-    )
