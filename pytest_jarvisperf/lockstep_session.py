@@ -272,6 +272,7 @@ class LockstepSession:
             args={
                 "pytest": words,
                 "packages": list(arms.layout.packages),
+                "names": list(arms.layout.names),
                 "repository": str(self._repository.root),
                 "filters": list(self._config.getini("filterwarnings")),
             },

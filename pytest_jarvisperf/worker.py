@@ -5,7 +5,6 @@ See `jarvisperf/gate/protocol.py` for the conversation and `jarvisperf/gate/nurs
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
 import resource
@@ -23,6 +22,7 @@ import pytest
 
 from jarvisperf.gate import nursery, protocol
 from pytest_jarvisperf.editable import move_editable_installations
+from pytest_jarvisperf.foreign_modules import ForeignModules
 from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from jarvisperf.bench.startup import Launcher
     from jarvisperf.bench.targets import Target
 
-INSTALLED = frozenset({"site-packages", "dist-packages"})
 RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 
 __tracebackhide__ = True  # what raised is the user's function
@@ -44,19 +43,15 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
 
     Args:
         arm: The nursery's description of this arm.
-        args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
+        args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``.
     """
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
-    plugin = WorkerPlugin(
-        conversation,
-        tuple(Path(root).resolve() for root in arm["roots"]),
-        frozenset(args["packages"]),
-        Path(args["repository"]).resolve(),
-        arm["core"],
-    )
+    roots = [Path(root).resolve() for root in arm["roots"]]
+    foreign = ForeignModules(roots, args["packages"], Path(args["repository"]).resolve())
+    plugin = WorkerPlugin(conversation, foreign, arm["core"])
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
@@ -300,16 +295,11 @@ class WorkerPlugin:
     def __init__(
         self,
         conversation: Conversation,
-        roots: tuple[Path, ...],
-        packages: frozenset[str],
-        repository: Path,
+        foreign: ForeignModules,
         core: int | None,
     ) -> None:
         self._conversation = conversation
-        self._roots = roots
-        self._packages = packages
-        self._repository = repository
-        self._checked: set[str] = set()
+        self._foreign = foreign
         self._core = core
         self._problems: dict[str, str] = {}
         self._reports: list[pytest.TestReport] = []
@@ -341,7 +331,7 @@ class WorkerPlugin:
                 protocol.VERSION,
                 list(items),
                 self._problems,
-                self._foreign_modules(),
+                self._foreign.find(),
                 forkable=threading.active_count() == 1,
             )
         )
@@ -401,7 +391,7 @@ class WorkerPlugin:
                 traceback=as_text(failed.longreprtext) if failed else "",
                 xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
                 lacks=self._lacks,
-                foreign=self._foreign_modules(),
+                foreign=self._foreign.find(),
                 group=record.group,
                 extra_info=record.extra_info,
             )
@@ -416,32 +406,6 @@ class WorkerPlugin:
         error = call.excinfo.value if call.excinfo else None
         missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
         self._lacks = self._lacks or isinstance(error, ImportError) or missing_name
-
-    def _foreign_modules(self) -> dict[str, str]:
-        """Find modules of the project that were imported from elsewhere than this arm's checkout.
-
-        They are those by the names of its packages, and whatever lies in the working tree that is compared.
-        """
-        foreign = {}
-        for name, module in list(sys.modules.items()):
-            if name in self._checked or name == "__main__":
-                continue
-            self._checked.add(name)
-            is_ours = name.partition(".")[0] in self._packages
-            for place in _places(module):
-                is_in_tree = place.is_relative_to(self._repository) and not INSTALLED.intersection(place.parts)
-                if (is_ours or is_in_tree) and not any(place.is_relative_to(root) for root in self._roots):
-                    foreign[name] = str(place)
-        return foreign
-
-
-def _places(module: types.ModuleType) -> list[Path]:
-    file = getattr(module, "__file__", None)
-    if file:
-        return [Path(file).resolve()]
-    with contextlib.suppress(TypeError, AttributeError):
-        return [Path(path).resolve() for path in module.__path__]  # a namespace package
-    return []
 
 
 def _one_line(report: pytest.TestReport) -> str:

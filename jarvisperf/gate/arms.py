@@ -14,6 +14,7 @@ import msgspec
 from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts
 from jarvisperf.gate.copying import copy_files, ignored_modules, lacking, listed, remove_strangers
 from jarvisperf.gate.git import PLACES, GitError
+from jarvisperf.gate.installed_packages import installed_from
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
@@ -108,7 +109,7 @@ class Arms:
         packages = {
             f"{folder}/{package}/" if folder != "." else f"{package}/"
             for folder in self.layout.folders
-            for package in self.layout.packages
+            for package in {name.partition(".")[0] for name in self.layout.names}
         }
         names = tuple(name for name in ignored_modules(repository) if name.startswith(tuple(packages)))
         for root in roots.values():
@@ -121,10 +122,14 @@ class Arms:
 
     def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
         search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}
-        layouts = [find_layout(roots[name], roots[name] / self._inside, search[name]) for name in (HEAD, BASE)]
-        return layouts[0].__class__(
-            packages=tuple(dict.fromkeys(layouts[0].packages + layouts[1].packages)),
-            folders=tuple(dict.fromkeys(layouts[0].folders + layouts[1].folders)),
+        installed = installed_from(repository)
+        head, base = (
+            find_layout(roots[name], roots[name] / self._inside, search[name], installed) for name in (HEAD, BASE)
+        )
+        return head.__class__(
+            packages=tuple(dict.fromkeys(head.packages + base.packages)),
+            folders=tuple(dict.fromkeys(head.folders + base.folders)),
+            names=tuple(dict.fromkeys(head.names + base.names)),
         )
 
     def _place(self, name: str, root: Path, repository: Path, installed: Path | None) -> ArmPlace:

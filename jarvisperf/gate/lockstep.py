@@ -137,8 +137,8 @@ class Lockstep:
         self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
     ) -> PairedRun:
         campaign = self._campaign
-        packages = campaign.args.get("packages", ())
-        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, packages, seed, tell)
+        names = campaign.args.get("names", ())
+        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, names, seed, tell)
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
         """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""

@@ -14,6 +14,7 @@ import msgspec
 
 from jarvisperf.gate.campaign import LockstepError
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
+from jarvisperf.gate.project import is_or_is_in
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
 from jarvisperf.gate.slices import SAMPLE_SECONDS, PairedSamples, SlicePlan, measure_time, measure_values
 from jarvisperf.gate.tally import Tally
@@ -48,7 +49,7 @@ class PairedRun:
         forks: The benchmarks to measure, in order, and in how many forks each.
         budget: Gives a benchmark's measuring time in seconds, all launches together.
         unforked: The benchmarks that do not stand a fork; those that are found out are added.
-        packages: The project's top-level packages: what the base lacks of these makes a benchmark new.
+        names: Dotted names of the code in the checkouts: what the base lacks of these makes a benchmark new.
         seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
     """
@@ -59,7 +60,7 @@ class PairedRun:
         forks: Mapping[str, int],
         budget: Callable[[str], float],
         unforked: set[str],
-        packages: Collection[str],
+        names: Collection[str],
         seed: int,
         tell: Callable[[str], None],
     ) -> None:
@@ -69,7 +70,7 @@ class PairedRun:
         self._unforked = unforked
         self._seed = seed
         self._tell = tell
-        self._packages = packages
+        self._names = names
         self._turns = 0
         self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
 
@@ -151,7 +152,7 @@ class PairedRun:
                 else:
                     self._measure_new(launch.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
-                    if problem is not None and not _is_lacking(problem, self._packages):
+                    if problem is not None and not _is_lacking(problem, self._names):
                         tally.end("error", f"base: {problem}")
                     tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
@@ -217,7 +218,7 @@ class PairedRun:
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
-        lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._packages)
+        lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
         _conclude(tally, ends[base.name], ends[head.name], problem, base_is_lacking=lacking)
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
@@ -251,14 +252,15 @@ class PairedRun:
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
 
 
-def _is_lacking(error: str, packages: Collection[str]) -> bool:
+def _is_lacking(error: str, names: Collection[str]) -> bool:
     """Tell from an error's text whether the base lacks a module or name of the project: then a benchmark is new.
 
     Anything else that goes wrong in the base, such as a package that it needs and nobody installed, is an error: what
     cannot be compared must not look like something new.
     """
-    names = re.findall(r"'([^']+)'", error)
-    return not packages or any(name.partition(".")[0] in packages for name in names)
+    imported = re.search(r"cannot import name '([^']+)' from [a-z ]*'([^']+)'", error)
+    said = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)
+    return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in said for name in names)
 
 
 def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:

@@ -465,7 +465,7 @@ def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(t
     ):
         write(tmp_path, name, "")
     layout = find_layout(tmp_path, tmp_path, [str(tmp_path / "lib"), "/usr/lib", ""])
-    assert set(layout.packages) == {"flat", "inner", "space", "odd", "single", "acme"}
+    assert set(layout.packages) == {"flat", "inner", "space.deep.mod", "odd", "single", "acme.core"}
     assert layout.folders == ("src", ".", "lib")
 
 
