@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from jarvisperf.gate.checkout import BASE
+from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
@@ -41,6 +42,7 @@ class Order(msgspec.Struct, frozen=True):
         ids: The benchmarks.
         root: The arm's root folder for pytest.
         roots: The arm's folders: functions in them are the project's own.
+        paths: What stands first in its module search path.
         answer: The file for the profiles.
         turns: The descriptor of the connection to the other arm.
         arm: Which arm this is.
@@ -50,6 +52,7 @@ class Order(msgspec.Struct, frozen=True):
     ids: list[str]
     root: str
     roots: list[str]
+    paths: list[str]
     answer: str
     turns: int
     arm: str
@@ -125,9 +128,16 @@ class _Running(NamedTuple):
 def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
     order = Order(
-        list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
+        pytest=list(words),
+        ids=ids,
+        root=str(place.cwd),
+        roots=[str(root) for root in place.roots],
+        paths=list(place.paths),
+        answer=str(answer),
+        turns=end.fileno(),
+        arm=place.name,
     )
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    command = [sys.executable, *options_to_pass_on(), "-c", f"from {__name__} import main; main()"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
@@ -165,6 +175,7 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
 def main() -> None:
     """Profile as ordered on the standard input, in an arm."""
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    sys.path[:0] = order.paths  # with -I or -E the environment does not say so
     sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)])))
 
 

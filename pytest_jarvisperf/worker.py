@@ -51,7 +51,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     roots = [Path(root).resolve() for root in arm["roots"]]
     foreign = ForeignModules(roots, args["packages"], Path(args["repository"]).resolve())
-    plugin = WorkerPlugin(conversation, foreign, arm["core"])
+    plugin = WorkerPlugin(conversation, foreign, arm["core"], writes_bytecode=arm["writes_bytecode"])
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
@@ -297,8 +297,11 @@ class WorkerPlugin:
         conversation: Conversation,
         foreign: ForeignModules,
         core: int | None,
+        *,
+        writes_bytecode: bool,
     ) -> None:
         self._conversation = conversation
+        self._writes_bytecode = writes_bytecode
         self._foreign = foreign
         self._core = core
         self._problems: dict[str, str] = {}
@@ -321,6 +324,7 @@ class WorkerPlugin:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run single tests as ordered."""
         items = {item.nodeid: item for item in session.items if record_key in item.stash}
+        sys.dont_write_bytecode = not self._writes_bytecode  # what was collected is kept for the next launch
         gc.collect()
         gc.freeze()  # what collecting made stays to the end: later collections need not look at it
         if self._core is not None:

@@ -139,17 +139,17 @@ class Arms:
             own = [*map(str, sorted(installed.glob("lib/python*/site-packages"))), *own]
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         kept = [_moved(entry, repository, root) for entry in given if entry]
+        searched = () if sys.flags.ignore_environment else kept
         env = {
             variable: value
             for variable, value in os.environ.items()
             if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
         }
         env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
-        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project anew
         if installed is not None:
             env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
         return ArmPlace(
-            name=name, roots=(root, installed) if installed else (root,), cwd=cwd, paths=(*own, *kept), env=env
+            name=name, roots=(root, installed) if installed else (root,), cwd=cwd, paths=(*own, *searched), env=env
         )
 
 

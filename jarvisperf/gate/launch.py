@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.gate import nursery
+from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.gate.protocol import (
     Channel,
     ChannelClosedError,
@@ -201,14 +202,16 @@ class Launch:
                 "channel": channels[which][1].fileno(),
                 "turns": turns[which].fileno(),
                 "core": core,
+                "writes_bytecode": not sys.dont_write_bytecode,
             }
             for which in order
         ]
         descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
         env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
         env.pop("PYTHONPATH", None)  # the arms' own, which each worker sets for itself
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project again
         self._nursery = subprocess.Popen(  # noqa: S603
-            [python, "-P", nursery.__file__],
+            [python, "-P", *options_to_pass_on(), nursery.__file__],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             env=env,
