@@ -48,11 +48,15 @@ class ForeignModules:
 
     def is_foreign(self, name: str, file: Path) -> bool:
         """Tell whether a module of this name, from this file, is the project's and not from the arm's checkout."""
-        if any(file.is_relative_to(root) for root in self._roots):
+        if self.is_the_arms(file):
             return False
         if any(is_or_is_in(name, package) for package in self._packages):
             return True
         return file.is_relative_to(self._repository) and not self._is_installed(file)
+
+    def is_the_arms(self, file: Path) -> bool:
+        """Tell whether a file lies where the arm's modules may come from."""
+        return any(file.is_relative_to(root) for root in self._roots)
 
     def _is_installed(self, file: Path) -> bool:
         """Tell whether an installer put a file of the working tree there: a virtual environment may lie in it."""

@@ -147,6 +147,7 @@ class LockstepSession:
                 "--jarvis-arm-install builds each arm's own"
             )
         tallies = self._outcome.tallies if self._outcome else {}
+        found += dict.fromkeys(note for tally in tallies.values() for note in tally.notes)
         reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
         found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
         for name, tally in tallies.items():

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from jarvisperf.gate import nursery, protocol
+from pytest_jarvisperf.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.editable import move_editable_installations
 from pytest_jarvisperf.foreign_modules import ForeignModules
 from pytest_jarvisperf.record import Record, as_text, record_key
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from jarvisperf.bench.sampling import Plan, Samples
-    from jarvisperf.bench.startup import Launcher
+    from jarvisperf.bench.startup import Command, Launcher
     from jarvisperf.bench.targets import Target
 
 RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
@@ -115,20 +116,23 @@ class Conversation:
 class LockstepHarness:
     """Takes samples of a test's target as the coordinator asks for them."""
 
-    def __init__(self, conversation: Conversation) -> None:
+    def __init__(self, conversation: Conversation, children: ChildProcesses) -> None:
         self._conversation = conversation
+        self._children = children
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target in lockstep; the result is that of its first call."""
-        result = target.call()
+        with self._children.watched():
+            result = target.call()
         ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
         samples, _ = self._serve(ready, target)
         return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target whose rounds its author decided: there are no more of them than that in any process."""
-        for _ in range(warmup_rounds):
-            target.sample(target.fixed_iterations or 1)
+        with self._children.watched():
+            for _ in range(warmup_rounds):
+                target.sample(target.fixed_iterations or 1)
         # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
         most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
         ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
@@ -148,15 +152,17 @@ class LockstepHarness:
             self._conversation.send(protocol.Values([float(peak_bytes(target, method))]))
         return result
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Start a fresh process as often as the coordinator asks."""
         from jarvisperf.bench.startup import Launcher
 
-        with Launcher() as launcher:
-            launcher.run(argv)
+        command = with_arms_path(command)
+        with Launcher(command.env, command.cwd) as launcher:
+            launcher.run(command.words)
+            self._children.check(command)
             self._conversation.send(protocol.Ready("startup", 1))
             while isinstance(self._conversation.receive(), protocol.Sample):
-                self._conversation.send(_started(launcher, argv))
+                self._conversation.send(_started(launcher, command.words))
 
     def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
         """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
@@ -303,6 +309,7 @@ class WorkerPlugin:
         self._conversation = conversation
         self._writes_bytecode = writes_bytecode
         self._foreign = foreign
+        self._children = ChildProcesses(foreign)
         self._core = core
         self._problems: dict[str, str] = {}
         self._reports: list[pytest.TestReport] = []
@@ -311,7 +318,7 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the coordinator."""
-        config.stash[harness_key] = LockstepHarness(self._conversation)
+        config.stash[harness_key] = LockstepHarness(self._conversation, self._children)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note the files that could not be collected."""
@@ -396,6 +403,7 @@ class WorkerPlugin:
                 xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
                 lacks=self._lacks,
                 foreign=self._foreign.find(),
+                notes=self._children.take_notes(),
                 group=record.group,
                 extra_info=record.extra_info,
             )

@@ -265,6 +265,7 @@ def _is_lacking(error: str, names: Collection[str]) -> bool:
 
 def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
+    tally.notes += [note for note in head.notes if note not in tally.notes]
     if head.outcome == "failed":
         tally.end("error", f"head: {_with_advice(head.message)}", head.traceback)
     elif head.outcome == "skipped":

@@ -30,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 6
+VERSION = 7
 
 
 Clock = Literal["wall", "cpu"]
@@ -143,6 +143,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         xfail: Why it was expected to fail; None: it was not.
         lacks: The failure is that a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
+        notes: What the reader of the report should know of it, a line each.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
     """
@@ -153,6 +154,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     xfail: str | None = None
     lacks: bool = False
     foreign: dict[str, str] = {}
+    notes: list[str] = []
     group: str | None = None
     extra_info: dict[str, str] = {}
 

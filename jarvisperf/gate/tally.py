@@ -106,6 +106,7 @@ class Tally:
         xfail: Why it was expected to fail; None: it was not.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
+        notes: What the reader of the report should know, a line each.
     """
 
     state: State = "open"
@@ -118,6 +119,7 @@ class Tally:
     xfail: str | None = None
     group: str | None = None
     extra_info: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, metric: str, samples: PairedSamples) -> None:
         """Add what one fork of a launch brought for a metric.
@@ -142,6 +144,7 @@ class Tally:
             self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
         self.seconds += launch.seconds
         self.forks = min(self.forks, launch.forks)
+        self.notes += [note for note in launch.notes if note not in self.notes]
         self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info
         if launch.state != "open" and self.state in {"open", "new"}:
             self.end(launch.state, launch.message, launch.traceback)
