@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
+from jarvisperf.gate import descendants
 from jarvisperf.gate.checkout import BASE
 from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
+from pytest_jarvisperf.exit_handlers import end_process, run_exit_handlers
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
@@ -147,6 +151,7 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
             cwd=place.cwd,
             env={**place.env, "PYTHONHASHSEED": HASH_SEED},
             pass_fds=[end.fileno()],
+            start_new_session=True,  # Ctrl-C is for this process, whose end they notice
         )
     if process.stdin is not None:
         with process.stdin as orders:
@@ -158,7 +163,7 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
     try:
         running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
-        running.process.kill()
+        running.process.terminate()
         running.process.wait()
         problems.append(f"profiling in {running.name} took too long and was ended")
         return Answer()
@@ -173,10 +178,21 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
 
 
 def main() -> None:
-    """Profile as ordered on the standard input, in an arm."""
+    """Profile as ordered on the standard input, in an arm, and end what that has started."""
+    descendants.adopt_orphans()
+    descendants.end_with_parent(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _end_at_once)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     sys.path[:0] = order.paths  # with -I or -E the environment does not say so
-    sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)])))
+    status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)]))
+    run_exit_handlers(status)
+    descendants.end_orphans()
+    end_process(status)
+
+
+def _end_at_once(*_: object) -> None:
+    descendants.end_orphans()
+    os._exit(1)
 
 
 class ProfilePlugin:

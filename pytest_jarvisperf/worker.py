@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import resource
+import signal
 import socket
 import statistics
 import sys
@@ -20,9 +21,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from jarvisperf.gate import nursery, protocol
+from jarvisperf.gate import descendants, protocol
 from pytest_jarvisperf.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.editable import move_editable_installations
+from pytest_jarvisperf.exit_handlers import end_process, forget_inherited_handlers
 from pytest_jarvisperf.foreign_modules import ForeignModules
 from pytest_jarvisperf.record import Record, as_text, record_key
 from pytest_jarvisperf.state import harness_key
@@ -39,8 +41,8 @@ RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 __tracebackhide__ = True  # what raised is the user's function
 
 
-def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
-    """Run as a worker: collect, answer the coordinator until it says goodbye, end.
+def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
+    """Run as a worker: collect, answer the coordinator until it says goodbye, end the process.
 
     Args:
         arm: The nursery's description of this arm.
@@ -56,7 +58,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
-    return int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin]))
+    end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
@@ -248,12 +250,6 @@ class LockstepHarness:
         return [seconds], result
 
 
-def _end() -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
 _NOTHING = object()
 
 
@@ -334,6 +330,7 @@ class WorkerPlugin:
         sys.dont_write_bytecode = not self._writes_bytecode  # what was collected is kept for the next launch
         gc.collect()
         gc.freeze()  # what collecting made stays to the end: later collections need not look at it
+        descendants.adopt_orphans()  # those of the copies
         if self._core is not None:
             # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
@@ -354,7 +351,7 @@ class WorkerPlugin:
                 self._run(items[order.id], items.get(order.next or ""))
         if is_copy:
             # Its fixtures are torn down, the session's end belongs to the original: it may remove what others need.
-            _end()
+            end_process()
         return True
 
     def _go_on_in_a_copy(self) -> bool:
@@ -363,14 +360,17 @@ class WorkerPlugin:
         Returns:
             Whether this is the copy.
         """
+        own = descendants.children()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
             copy = os.fork()
         if copy == 0:
-            nursery.die_with_parent()
+            descendants.end_with_parent(signal.SIGKILL)
+            forget_inherited_handlers()
             self._conversation.send(protocol.Forked())
             return True
         _, status = os.waitpid(copy, 0)
+        descendants.end_orphans(spared=own)
         if status != 0:
             os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
         self._conversation.send(protocol.Ended())
@@ -379,7 +379,7 @@ class WorkerPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
-        _end()
+        end_process()
 
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
