@@ -19,7 +19,7 @@ from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
-from pytest_jarvisperf.exit_handlers import end_process, run_exit_handlers
+from pytest_jarvisperf.exit_handlers import end_now, run_exit_handlers
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
@@ -35,6 +35,7 @@ MOST_BENCHMARKS = 10
 LAUNCHES = 3  # fresh pairs of processes: where code and data lie makes one as different as a small slowdown
 SECONDS_PER_BENCHMARK = 30.0
 START_SECONDS = 120.0
+STOP_SECONDS = 6.0  # for ending what the arm has started
 HASH_SEED = "0"  # the same order of sets and the same collisions in both arms
 
 
@@ -163,8 +164,7 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
     try:
         running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
-        running.process.terminate()
-        running.process.wait()
+        _stop(running.process)
         problems.append(f"profiling in {running.name} took too long and was ended")
         return Answer()
     try:
@@ -177,6 +177,15 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
     return found
 
 
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def main() -> None:
     """Profile as ordered on the standard input, in an arm, and end what that has started."""
     descendants.adopt_orphans()
@@ -187,7 +196,7 @@ def main() -> None:
     status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)]))
     run_exit_handlers(status)
     descendants.end_orphans()
-    end_process(status)
+    end_now(status)
 
 
 def _end_at_once(*_: object) -> None:

@@ -36,7 +36,7 @@ def end_process(status: int = 0) -> NoReturn:
     The interpreter itself is not taken down: that takes as long as starting it, and serves nobody.
     """
     run_exit_handlers(status)
-    _end(status)
+    end_now(status)
 
 
 def run_exit_handlers(status: int = 0) -> None:
@@ -56,10 +56,11 @@ def run_exit_handlers(status: int = 0) -> None:
 
 def _end_late(status: int) -> None:
     sys.stderr.write(f"jarvisperf: an exit handler did not end within {EXIT_SECONDS:.0f} s and was left\n")
-    _end(status)
+    end_now(status)
 
 
-def _end(status: int) -> NoReturn:
+def end_now(status: int) -> NoReturn:
+    """End without another word, but with what was printed so far."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

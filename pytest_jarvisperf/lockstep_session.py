@@ -182,6 +182,7 @@ class LockstepSession:
             arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
             try:
                 self._generated = arms.generated
+                self.warnings += arms.notes
                 self._prepare(arms)
                 campaign = self._campaign(arms)
                 self._outcome = Lockstep(campaign, lambda progress: line.show(_told(progress))).run()
@@ -284,6 +285,7 @@ class LockstepSession:
             preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
+            separate_written=arms.separate_written,
         )
 
     def _limits(self, item: pytest.Item) -> tuple[dict[str, float], dict[str, float]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.git import git
+from jarvisperf.gate.sharing import copy_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,8 +42,10 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
         if stat.S_ISDIR(kind):  # a submodule
             copy.mkdir()
             copy_files(origin, copy, listed(origin) if (origin / ".git").exists() else _all_in(origin))
-        elif stat.S_ISREG(kind) or stat.S_ISLNK(kind):
-            shutil.copy2(origin, copy, follow_symlinks=False)
+        elif stat.S_ISREG(kind):
+            copy_file(origin, copy)
+        elif stat.S_ISLNK(kind):
+            copy.symlink_to(origin.readlink())
 
 
 def remove_strangers(source: Path, target: Path, name: str) -> None:
@@ -68,6 +71,19 @@ def listed(repository: Path) -> list[str]:
     """
     names = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return [name for name in names.split("\0") if name]
+
+
+def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
+    """Name all files at or below places of a working tree, those that git ignores too, but not caches of bytecode.
+
+    Raises:
+        GitError: git could not list them.
+    """
+    chosen = [f":(literal){place}" for place in places]
+    if not chosen:
+        return []
+    names = git(repository, "ls-files", "-z", "--cached", "--others", "--", *chosen)
+    return [name for name in names.split("\0") if name and "__pycache__" not in name.split("/")]
 
 
 def ignored_modules(repository: Path) -> list[str]:

@@ -8,10 +8,12 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.gate.advice import Advisor
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.launch import Launch
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
-    from pathlib import Path
     from typing import Any
 
     from jarvisperf.gate.campaign import Campaign
@@ -105,6 +106,8 @@ class Lockstep:
         over a file or a port. If that was it there is one lane from then on.
         """
         found = self._launched(tallies, wanted, size)
+        if self._campaign.separate_written():
+            found = self._launched(tallies, wanted, size)
         failed = [name for name in wanted if any(_may_be_the_others_fault(one[name]) for one in found)]
         if failed and size > 1:
             (alone,) = self._launched(tallies, failed, 1)
@@ -138,7 +141,9 @@ class Lockstep:
     ) -> PairedRun:
         campaign = self._campaign
         names = campaign.args.get("names", ())
-        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, names, seed, tell)
+        places = {place.name: place for place in (campaign.base, other)}
+        advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
+        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, names, seed, tell, advise)
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
         """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import math
-import os
 import re
 import time
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.campaign import LockstepError
+from jarvisperf.gate.checkout import BASE, HEAD
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project import is_or_is_in
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
@@ -26,6 +25,8 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.launch import Launch, Worker
 
+    Advise = Callable[[str, str, str], str]
+
 FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
@@ -33,8 +34,8 @@ ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
 WITHOUT_IGNORED = (
-    "this pytest collected it, but an arm has nothing of what git ignores, such as compiled modules: "
-    "--jarvis-arm-install builds each arm's own"
+    "this pytest collected it, but an arm has nothing of what git ignores, such as data and compiled modules: name it "
+    "in jarvis_shared, or --jarvis-arm-install builds each arm's own"
 )
 
 
@@ -52,6 +53,7 @@ class PairedRun:
         names: Dotted names of the code in the checkouts: what the base lacks of these makes a benchmark new.
         seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
+        advise: Gives the message of an error, with what to do; given the arm's name, the message and the traceback.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class PairedRun:
         names: Collection[str],
         seed: int,
         tell: Callable[[str], None],
+        advise: Advise,
     ) -> None:
+        self._advise = advise
         self._start = start
         self._left = dict(forks)
         self._budget = budget
@@ -130,7 +134,10 @@ class PairedRun:
             if name not in in_head.ids:
                 file = name.partition("::")[0]
                 problem = in_head.problems.get(file, "it was not collected")
-                self._tallies[name].end("error", f"head: {problem}; {WITHOUT_IGNORED}")
+                told = self._advise(HEAD, problem, "")
+                self._tallies[name].end(
+                    "error", f"head: {told if told != problem else f'{problem}; {WITHOUT_IGNORED}'}"
+                )
                 del self._left[name]
             elif name not in in_base.ids:
                 self._unforked.add(name)  # its figures are taken once, in the original
@@ -153,7 +160,7 @@ class PairedRun:
                     self._measure_new(launch.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
                     if problem is not None and not _is_lacking(problem, self._names):
-                        tally.end("error", f"base: {problem}")
+                        tally.end("error", f"base: {self._advise(BASE, problem, '')}")
                     tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
@@ -190,9 +197,12 @@ class PairedRun:
     def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
         base, head = launch.workers
         order = Run(name, following)
-        base.tell(order)
-        head.tell(order)
-        answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        if name in self._unforked:  # it may have failed because both set it up at the same moment
+            answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
+        else:
+            base.tell(order)
+            head.tell(order)
+            answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
         problem = ""
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
@@ -219,7 +229,7 @@ class PairedRun:
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
         lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
-        _conclude(tally, ends[base.name], ends[head.name], problem, base_is_lacking=lacking)
+        _conclude(tally, ends[base.name], ends[head.name], problem, self._advise, base_is_lacking=lacking)
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
         base, head = launch.workers
@@ -263,30 +273,23 @@ def _is_lacking(error: str, names: Collection[str]) -> bool:
     return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in said for name in names)
 
 
-def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
+def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise, *, base_is_lacking: bool) -> None:
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
     tally.notes += [note for note in head.notes if note not in tally.notes]
     if head.outcome == "failed":
-        tally.end("error", f"head: {_with_advice(head.message)}", head.traceback)
+        tally.end("error", f"head: {advise(HEAD, head.message, head.traceback)}", head.traceback)
     elif head.outcome == "skipped":
         tally.end("skipped", head.message)
     elif base.outcome == "failed" and base_is_lacking:
         tally.end("new", f"new: {base.message}")
     elif base.outcome == "failed":
-        tally.end("error", f"base: {_with_advice(base.message)}", base.traceback)
+        tally.end("error", f"base: {advise(BASE, base.message, base.traceback)}", base.traceback)
     elif base.outcome == "skipped":
         tally.end("new", f"new: the base skips it ({base.message})")
     elif problem:
         tally.end("error", problem)
     elif not tally.metrics:
         tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
-
-
-def _with_advice(message: str) -> str:
-    """Say what to do where the arms, which are set up at the same time, get in each other's way."""
-    if os.strerror(errno.EADDRINUSE) not in message:
-        return message
-    return f"{message}; base and head are set up at the same time: bind port 0, and the system chooses a free one"
 
 
 def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
