@@ -17,12 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.copying import copy_files, is_folder, is_reached_by_folders, listed
+from jarvisperf.gate.copying import copy_files, is_folder, listed
 from jarvisperf.gate.git import GitError, git
 from jarvisperf.gate.sharing import SharedLargeFiles, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
 BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is base once more, for the control
@@ -95,12 +95,13 @@ class Checkouts:
 
     def _same_as_head(self, repository: Path, commit: str, head: Path) -> list[str]:
         """Name the large files of a commit that are in the working tree as they are in it."""
-        tracked = git(repository, "ls-files", "-z", "--cached").split("\0")
-        large = [name for name in tracked if name and is_reached_by_folders(head, name) and _is_large(head / name)]
+        large = set(_large_files(str(head)))
         if not large:
             return []
-        changed = set(git(repository, "diff-index", "-z", "--name-only", "--no-renames", commit).split("\0"))
-        return [name for name in large if name not in changed]
+        changed = git(repository, "diff-index", "-z", "--name-only", "--no-renames", commit).split("\0")
+        unchanged = large.difference(changed)
+        in_commit = git(repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).split("\0")
+        return [name for name in in_commit if name in unchanged]
 
     def _write_tree(
         self, repository: Path, env: Mapping[str, str], commit: str, target: Path, left_out: Sequence[str] = ()
@@ -182,8 +183,11 @@ def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
         return False
 
 
-def _is_large(path: Path) -> bool:
-    try:
-        return is_large(path.lstat())
-    except FileNotFoundError:
-        return False
+def _large_files(folder: str, inside: str = "") -> Iterator[str]:
+    """Give the large files in a folder, links left aside, relative to it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _large_files(entry.path, f"{inside}{entry.name}/")
+            elif is_large(entry.stat(follow_symlinks=False)):
+                yield f"{inside}{entry.name}"

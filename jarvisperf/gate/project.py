@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -176,14 +177,13 @@ def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
     if name.count(".") >= NAMESPACE_DEPTH:
         return []
     names: list[str] = []
-    for entry in sorted(place.iterdir()):
-        part = _module_name(entry)
-        if not part.isidentifier():
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            names += _in_namespace(entry, f"{name}.{part}", modules=modules)
-        elif modules and entry.suffix in {".py", *COMPILED} and part != "__init__":
-            names.append(f"{name}.{part}")
+    with os.scandir(place) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            part, is_code = entry.name.split(".")[0], entry.name.endswith((".py", *COMPILED))
+            if entry.is_dir(follow_symlinks=False) and entry.name.isidentifier():
+                names += _in_namespace(place / entry.name, f"{name}.{part}", modules=modules)
+            elif modules and is_code and part.isidentifier() and part != "__init__":
+                names.append(f"{name}.{part}")
     return names
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FICLONE = 0x40049409
 LARGE_BYTES = 256 * 1024  # below, the space counts less than a file of one's own
-PART_BYTES = 64 << 20
+PART_BYTES = 1 << 20
 
 
 class State(NamedTuple):
@@ -97,39 +97,47 @@ class SharedLargeFiles:
         return False
 
 
-def copy_file(source: Path, target: Path) -> None:
+def copy_file(source: str | Path, target: str | Path) -> None:
     """Copy a file with its times and permissions, in blocks shared with the source where the file system can do so.
 
     Raises:
         OSError: It could not be copied.
     """
-    if clone_file(source, target):
-        return
-    with source.open("rb", buffering=0) as origin, target.open("wb", buffering=0) as copy:
-        about = os.fstat(origin.fileno())
-        while part := origin.read(min(PART_BYTES, max(about.st_size, 1) + 1)):
-            rest = memoryview(part)
-            while rest:
-                rest = rest[copy.write(rest) :]
-        _take_over(copy.fileno(), about)
+    # By descriptors: a large repository has tens of thousands of files.
+    origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        about = os.fstat(origin)
+        copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            if not (is_large(about) and _clone(origin, copy)):
+                while part := os.read(origin, PART_BYTES):
+                    rest = memoryview(part)
+                    while rest:
+                        rest = rest[os.write(copy, rest) :]
+            _take_over(copy, about)
+        finally:
+            os.close(copy)
+    finally:
+        os.close(origin)
 
 
 def clone_file(source: Path, target: Path) -> bool:
-    """Make a copy that shares its blocks until one is written to; False: it is small, or that is not possible."""
-    about = source.stat()
-    if about.st_size < LARGE_BYTES:
-        return False
+    """Make a copy that shares its blocks until one is written to; False: that is not possible here."""
     with source.open("rb", buffering=0) as origin, target.open("wb", buffering=0) as copy:
-        try:
-            fcntl.ioctl(copy.fileno(), FICLONE, origin.fileno())
-        except OSError:
-            cloned = False
-        else:
-            cloned = True
-            _take_over(copy.fileno(), about)
+        cloned = _clone(origin.fileno(), copy.fileno())
+        if cloned:
+            _take_over(copy.fileno(), os.fstat(origin.fileno()))
     if not cloned:
         target.unlink()
     return cloned
+
+
+def _clone(origin: int, copy: int) -> bool:
+    try:
+        fcntl.ioctl(copy, FICLONE, origin)
+    except OSError:  # another file system, or one without shared blocks
+        return False
+    return True
 
 
 def is_large(about: os.stat_result) -> bool:
