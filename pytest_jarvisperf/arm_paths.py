@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,7 +67,21 @@ class ArmPaths:
     def _words(self) -> Iterator[tuple[Path, str]]:
         for word in self._config.args:
             file, colons, inside = word.partition("::")
-            yield Path(os.path.normpath(self._config.invocation_params.dir / file)), f"{colons}{inside}"
+            place = self._place_of_module(file) if self._config.option.pyargs else None
+            yield place or Path(os.path.normpath(self._config.invocation_params.dir / file)), f"{colons}{inside}"
+
+    @staticmethod
+    def _place_of_module(name: str) -> Path | None:
+        """Give the file or folder that a dotted name means under `--pyargs`; None: it is no module."""
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        if spec is None:
+            return None
+        if spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations)))
+        return Path(spec.origin) if spec.origin else None
 
     def _asked_by(self, file: Path) -> Path:
         if file.is_relative_to(self._root):

@@ -23,6 +23,7 @@ from pytest_jarvisperf.exit_handlers import end_now, run_exit_handlers
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
 
 if TYPE_CHECKING:
@@ -193,7 +194,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _end_at_once)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     sys.path[:0] = order.paths  # with -I or -E the environment does not say so
-    status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order)]))
+    status = int(
+        pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), SeededArm(HASH_SEED)])
+    )
     run_exit_handlers(status)
     descendants.end_orphans()
     end_now(status)

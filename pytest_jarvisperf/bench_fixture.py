@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_jarvisperf.async_tests import AwaitedMeasurements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jarvisperf.bench.targets import Target
+    from jarvisperf.bench.waiters import Waiter
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.markers import BenchMarker
     from pytest_jarvisperf.record import Record
@@ -25,19 +28,37 @@ class MetricAlreadyMeasuredError(RuntimeError):
 class JarvisBench:
     """Measures targets for one test; called like pytest-benchmark's `benchmark`.
 
-    Without ``--jarvis-bench`` every target is called once.
+    Without ``--jarvis-bench`` every target is called once. In an async test, what measures coroutines is awaited:
+    ``await jarvis_bench(func)``; the calls then run in the test's own event loop. A plain test with async fixtures has
+    them run in the loop of those fixtures.
+
+    Args:
+        record: Of the test.
+        marker: What the test's marker says.
+        budget_seconds: Measuring time, where the marker names none.
+        harness: Takes the targets.
+        find_loop: Finds the loop of the test's async fixtures; gives None where it has none.
 
     Attributes:
         extra_info: Notes that appear in the report; values become text.
         group: The group that the benchmark is shown in; may be set.
     """
 
-    def __init__(self, record: Record, marker: BenchMarker, budget_seconds: float, harness: Harness) -> None:
+    def __init__(
+        self,
+        record: Record,
+        marker: BenchMarker,
+        budget_seconds: float,
+        harness: Harness,
+        find_loop: Callable[[], Waiter | None],
+    ) -> None:
         self._record = record
         self._marker = marker
         self._budget_seconds = marker.budget_seconds or budget_seconds
         self._harness = harness
+        self._find_loop = find_loop
         self._measured: set[str] = set()
+        self._awaited = AwaitedMeasurements()
         self.extra_info: dict[str, Any] = {}
         self.group = record.group
 
@@ -57,7 +78,6 @@ class JarvisBench:
             Exception: What the function raises, as it is.
         """
         from jarvisperf.bench.sampling import Plan
-        from jarvisperf.bench.targets import SetUpTarget, describe, make_target
 
         self._claim("time")
         warmup = self._marker.warmup_seconds
@@ -65,19 +85,15 @@ class JarvisBench:
             budget_seconds=self._budget_seconds,
             warmup_seconds=self._budget_seconds * WARMUP_SHARE if warmup is None else warmup,
         )
-        setup = self._marker.setup
-        target = SetUpTarget(func, args, kwargs, setup=setup) if setup else make_target(func, args, kwargs)
-        try:
-            result, _ = self._harness.time(self._record, target, plan)
-        finally:
-            target.close()
-        if inspect.iscoroutine(result):
-            result.close()
-            raise TypeError(
-                f"{describe(func)} returned a coroutine that nobody awaits, so its time says nothing: "
-                "give jarvis_bench the coroutine function itself"
-            )
-        return result  # type: ignore[no-any-return]
+
+        def measure(target: Target) -> Any:
+            return self._harness.time(self._record, target, plan)[0]
+
+        if self._marker.setup is None:
+            return self._measure_calls("jarvis_bench", func, args, kwargs, measure)  # type: ignore[no-any-return]
+        return self._measure_with_set_up(  # type: ignore[no-any-return]
+            "jarvis_bench", func, args, kwargs, measure, {"setup": self._marker.setup}
+        )
 
     def pedantic(
         self,
@@ -111,14 +127,18 @@ class JarvisBench:
             Exception: What the function raises, as it is.
         """
         from jarvisperf.bench.checks import check_whole_number
-        from jarvisperf.bench.targets import SetUpTarget
 
         self._claim("time")
         check_whole_number("rounds", rounds, least=1)
         check_whole_number("warmup_rounds", warmup_rounds, least=0)
-        made = SetUpTarget(target, args, kwargs, setup=setup, teardown=teardown, iterations=iterations)
-        result, _ = self._harness.rounds(self._record, made, rounds, warmup_rounds)
-        return result  # type: ignore[no-any-return]
+
+        def measure(made: Target) -> Any:
+            return self._harness.rounds(self._record, made, rounds, warmup_rounds)[0]
+
+        more = {"setup": setup, "teardown": teardown, "iterations": iterations}
+        return self._measure_with_set_up(  # type: ignore[no-any-return]
+            "jarvis_bench.pedantic", target, args, kwargs, measure, more
+        )
 
     def memory(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """Measure the peak memory of a call, after one that warms up.
@@ -135,14 +155,12 @@ class JarvisBench:
             MetricAlreadyMeasuredError: This test has measured memory already.
             Exception: What the function raises, as it is.
         """
-        from jarvisperf.bench.targets import make_target
-
         self._claim("memory")
-        target = make_target(func, args, kwargs)
-        try:
-            return self._harness.memory(self._record, target)  # type: ignore[no-any-return]
-        finally:
-            target.close()
+
+        def measure(target: Target) -> Any:
+            return self._harness.memory(self._record, target)
+
+        return self._measure_calls("jarvis_bench.memory", func, args, kwargs, measure)  # type: ignore[no-any-return]
 
     def startup(
         self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
@@ -169,8 +187,65 @@ class JarvisBench:
         self._harness.startup(self._record, command, self._budget_seconds)
 
     def finish(self) -> None:
-        """Note what the test said about itself."""
+        """Note what the test said about itself; fail where it forgot to await a measurement."""
         self._record.describe(self.group, self.extra_info)
+        self._awaited.finish()
+
+    def _measure_calls(
+        self,
+        call: str,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        measure: Callable[[Target], Any],
+    ) -> Any:
+        """Measure a function; inside an event loop give a coroutine that does, where its calls are awaited."""
+        from jarvisperf.bench.lazy_results import describe, lazy_note
+        from jarvisperf.bench.targets import look_at
+
+        handed = look_at(func, args, kwargs)
+        if handed.first is not None and not handed.is_awaited:
+            self._record.note(lazy_note(func, handed.first[1]))
+        return self._measure(
+            f"{call}({describe(func)}, ...)", handed.target, measure, handed.discard, is_awaited=handed.is_awaited
+        )
+
+    def _measure_with_set_up(
+        self,
+        call: str,
+        func: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None,
+        measure: Callable[[Target], Any],
+        more: Mapping[str, Any],
+    ) -> Any:
+        from jarvisperf.bench.lazy_results import describe
+        from jarvisperf.bench.targets import SetUpTarget, any_is_awaited
+
+        def make(waiter: Waiter | None) -> Target:
+            return SetUpTarget(func, args, kwargs, waiter=waiter, **more)
+
+        is_awaited = any_is_awaited(func, more.get("setup"), more.get("teardown"))
+        return self._measure(f"{call}({describe(func)}, ...)", make, measure, lambda: None, is_awaited=is_awaited)
+
+    def _measure(
+        self,
+        call: str,
+        make: Callable[[Waiter | None], Target],
+        measure: Callable[[Target], Any],
+        discard: Callable[[], object],
+        *,
+        is_awaited: bool,
+    ) -> Any:
+        from jarvisperf.bench.waiters import is_inside_a_loop
+
+        if is_awaited and is_inside_a_loop():
+            return self._awaited.begin(call, make, measure, discard)
+        target = make(self._find_loop() if is_awaited else None)
+        try:
+            return measure(target)
+        finally:
+            target.close()
 
     def _claim(self, metric: str) -> None:
         if metric in self._measured:

@@ -18,13 +18,16 @@ from jarvisperf.gate.child_imports import find_python, imported_files
 from jarvisperf.gate.interpreter import read_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from jarvisperf.gate.child_imports import PythonCommand
     from pytest_jarvisperf.foreign_modules import ForeignModules
 
 __tracebackhide__ = True  # what is wrong is the user's command
 PATH_VARIABLE = "PYTHONPATH"
+INSTALLERS = frozenset(
+    {"pip", "venv", "ensurepip", "virtualenv", "build"}
+)  # modules that take long, and run no project
 
 
 class ForeignChildError(RuntimeError):
@@ -34,70 +37,75 @@ class ForeignChildError(RuntimeError):
 class ChildProcesses:
     """Checks the processes of an arm.
 
-    Attributes:
-        notes: What could not be checked, a line each, since they were last taken.
-
     Args:
         foreign: Tells what is the project's and not from this arm.
     """
 
     def __init__(self, foreign: ForeignModules) -> None:
         self._foreign = foreign
-        self.notes: list[str] = []
+        self._started: list[Command] = []
+        self._stop: Callable[[], object] = int
 
-    def take_notes(self) -> list[str]:
-        """Give the notes, and begin afresh."""
-        notes, self.notes = list(dict.fromkeys(self.notes)), []
-        return notes
-
-    def check(self, command: Command) -> None:
+    def check(self, command: Command) -> str | None:
         """Start a command once, and see where it imports the project from.
+
+        Returns:
+            What the reader of the figures should know, where that cannot be seen.
 
         Raises:
             ForeignChildError: From elsewhere than this arm's checkout.
         """
         python = find_python(command)
         if python is None:
-            self._check_program(command)
-            return
+            return self._check_program(command)
         script = read_words(python.after).script
         if script is not None:
             self._check_file(command, "__main__", (Path(command.cwd or os.curdir) / script).resolve())
         for name, file in imported_files(command, python):
             self._check_file(command, name, file)
+        return None
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Note the processes that are started meanwhile, and check those that need not see the arm's `PYTHONPATH`.
-
-        Raises:
-            ForeignChildError: One imports the project from elsewhere.
-        """
-        started: list[Command] = []
+        """Note the processes that a test starts until they are checked: its fixtures' and those of a first call."""
         original = subprocess.Popen.__init__
+        self._started.clear()
 
         def noting(process: subprocess.Popen[Any], args: Any, *more: Any, **kwargs: Any) -> None:
             original(process, args, *more, **kwargs)
             if command := _command(args, kwargs):
-                started.append(command)
+                self._started.append(command)
 
+        def stop() -> None:
+            subprocess.Popen.__init__ = original  # type: ignore[method-assign]
+
+        self._stop = stop
         subprocess.Popen.__init__ = noting  # type: ignore[method-assign, assignment]
         try:
             yield
         finally:
-            subprocess.Popen.__init__ = original  # type: ignore[method-assign]
-        for command in started:
+            stop()
+
+    def check_started(self) -> None:
+        """Check the processes noted so far that need not see the arm's `PYTHONPATH`, and note no more.
+
+        Raises:
+            ForeignChildError: One imports the project from elsewhere.
+        """
+        self._stop()
+        for command in self._started:
             python = find_python(command)
             if python is not None and _may_evade(command, python):
                 self.check(command)
+        self._started.clear()
 
-    def _check_program(self, command: Command) -> None:
+    def _check_program(self, command: Command) -> str | None:
         word = command.words[0]
         if os.sep in word:
             self._check_file(command, "", (Path(command.cwd or os.curdir) / word).resolve())
             if self._foreign.is_the_arms(Path(word).resolve()):
-                return
-        self.notes.append(
+                return None
+        return (
             f"{word!r} is not a Python program, so which code its processes run cannot be verified: it may be the same "
             "in both arms"
         )
@@ -139,7 +147,8 @@ def _may_evade(command: Command, python: PythonCommand) -> bool:
     """Tell whether a Python process need not have the arm's folders first on its search path."""
     own = os.environ.get(PATH_VARIABLE, "")
     sees = command.env is None or command.env.get(PATH_VARIABLE, "").startswith(own)
-    return not sees or python.clears_environment or read_words(python.after).ignores_environment
+    words = read_words(python.after)
+    return words.module not in INSTALLERS and (not sees or python.clears_environment or words.ignores_environment)
 
 
 def _is_in_environment(file: Path) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.benchmark_loop import run_items
+from pytest_jarvisperf.record import record_key, start_record
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -37,7 +39,16 @@ class WithoutBenchmarks:
 
 
 class BenchmarksAfterwards:
-    """The plugin object of a controller: collects and runs the benchmarks once the workers are done."""
+    """The plugin object of a controller: collects the benchmarks once the workers are done, and runs them.
+
+    Args:
+        found: What turned out to be a benchmark while it ran in a worker.
+        runs: Whether the benchmarks are to be run; False: collecting them is enough.
+    """
+
+    def __init__(self, found: BenchmarksFoundAtRunTime, *, runs: bool) -> None:
+        self._found = found
+        self._runs = runs
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -52,13 +63,13 @@ class BenchmarksAfterwards:
             return result
         distributed = session.testscollected
         session.perform_collect()
+        found = frozenset(self._found.ids)
+        for item in session.items:
+            if item.nodeid in found:
+                start_record(item)
         benchmarks = [item for item in session.items if record_key in item.stash]
         session.items[:] = benchmarks
-        session.testscollected = distributed + len(benchmarks)
-        for item, following in itertools.zip_longest(benchmarks, benchmarks[1:]):
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            if session.shouldfail:
-                raise session.Failed(session.shouldfail)
-            if session.shouldstop:
-                raise session.Interrupted(session.shouldstop)
+        session.testscollected = distributed + len(benchmarks) - len(found)
+        if self._runs:
+            run_items(session, benchmarks)
         return result

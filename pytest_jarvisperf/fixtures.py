@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.bench_fixture import JarvisBench
+from pytest_jarvisperf.event_loops import loop_of_fixtures
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
 from pytest_jarvisperf.record import record_of
 from pytest_jarvisperf.state import state_key
@@ -32,6 +34,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         read_bench_marker(request.node),
         state.options.budget_seconds,
         state.harness,
+        functools.partial(loop_of_fixtures, request),
     )
     yield bench
     bench.finish()

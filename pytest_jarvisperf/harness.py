@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_jarvisperf.capture import capture_aside
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -81,7 +83,7 @@ class MeasuringHarness:
         from jarvisperf.bench.sampling import measure
 
         result = target.call()
-        with self._beside_yardstick(record):
+        with self._beside_yardstick(record), capture_aside():
             samples = measure(target, plan)
         self._note_time(record, samples)
         return result, samples
@@ -90,7 +92,7 @@ class MeasuringHarness:
         """Time a target for a number of rounds; the result is that of the last call."""
         from jarvisperf.bench.sampling import measure_rounds
 
-        with self._beside_yardstick(record):
+        with self._beside_yardstick(record), capture_aside(replay=True):
             result, samples = measure_rounds(target, rounds, warmup_rounds)
         self._note_time(record, samples)
         return result, samples
@@ -103,7 +105,8 @@ class MeasuringHarness:
 
         result = target.call()
         method = memory_method()
-        peaks = [float(peak_bytes(target, method)) for _ in range(3)]
+        with capture_aside():
+            peaks = [float(peak_bytes(target, method)) for _ in range(3)]
         record.metrics["memory"] = Metric(unit="B", better="lower", method=method, summary=summarize(peaks))
         return result
 
@@ -124,8 +127,9 @@ class MeasuringHarness:
     @contextmanager
     def _beside_yardstick(self, record: Record) -> Iterator[None]:
         """Read the yardstick before and after; what a test measures one after the other has one reading together."""
-        from jarvisperf.bench.targets import uninstrumented
+        from jarvisperf.bench.instrumentation import uninstrumented
 
+        note_instruments(record)
         if self.yardstick is None:
             self.yardstick = _warm_yardstick()
         yardstick = self.yardstick
@@ -146,6 +150,14 @@ class MeasuringHarness:
         from jarvisperf.runs.model import Metric
 
         record.metrics["time"] = Metric(unit="s", better="lower", method="perf_counter", summary=samples.summarize())
+
+
+def note_instruments(record: Record) -> None:
+    """Note what slows the target and could not be taken off; call it where the calls are made."""
+    from jarvisperf.bench.instrumentation import remaining_instruments
+
+    for name in remaining_instruments():
+        record.note(f"{name} watches this process, so its cost is in the figures: measure without it")
 
 
 def _warm_yardstick() -> Yardstick:

@@ -5,21 +5,17 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import pytest
+from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
+from pytest_jarvisperf.marker_keys import Key, check_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import pytest
+
 TIERS = ("memory", "redis", "disk")
-
-
-class Key(NamedTuple):
-    """A keyword of a marker: whether a value is allowed, and the allowed forms in words."""
-
-    allows: Callable[[Any], bool]
-    forms: str
 
 
 def _is_number(value: object, least: float, *, open_end: bool) -> bool:
@@ -137,16 +133,8 @@ def check_markers(item: pytest.Item) -> None:
     """
     for marker in item.iter_markers():
         keys = MARKERS.get(marker.name)
-        if keys is None:
-            continue
-        where = f"{item.nodeid}: {marker.name}"
-        if marker.args:
-            raise pytest.UsageError(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
-        for name, value in marker.kwargs.items():
-            if name not in keys:
-                raise pytest.UsageError(f"{where} has no key {name!r}, it takes {', '.join(keys)}")
-            if not keys[name].allows(value):
-                raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed, give {keys[name].forms}")
+        if keys is not None:
+            check_marker(item.nodeid, marker, keys)
 
 
 def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
@@ -159,12 +147,13 @@ def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
 
 
 def read_bench_marker(item: pytest.Item) -> BenchMarker:
-    """Read what the `jarvis_bench` markers of a test say."""
+    """Read what the `jarvis_bench` markers of a test say; group and budget also from `benchmark` and its like."""
     values = merged(item, "jarvis_bench")
     before = values.get("before")
+    asked = asked_of(item)
     return BenchMarker(
-        group=values.get("group"),
-        budget_seconds=values.get("budget"),
+        group=values.get("group", group_of(asked)),
+        budget_seconds=values.get("budget", budget_of(asked)),
         warmup_seconds=values.get("warmup"),
         setup=values.get("setup"),
         before=None if before is None else _sibling(item, before),

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.ini_values import as_command, as_flag, as_list_text, as_text, as_words, ini_value
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -40,7 +42,7 @@ class Options:
         thresholds: How much worse each metric may get, as a share, infinite: any; empty: the defaults.
         launches: Most launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
-        allows_missing: Whether benchmarks that the base has and head has not are allowed.
+        allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of head that serve on both arms.
         save: The name to store this run under; None: it is not stored.
@@ -115,7 +117,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in (
         ("against-exact", "Compare with the revision itself, not with its merge base."),
         ("profile", "Profile every benchmark after its measurement."),
-        ("allow-missing", "Do not fail for benchmarks that the base has and head has not."),
+        ("allow-missing", "Do not fail for benchmarks that exist in base but not in head."),
     ):
         group.addoption(f"--jarvis-{name}", action="store_true", default=None, help=text)
         parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", type="bool", default=False)
@@ -129,23 +131,23 @@ def read_options(config: pytest.Config) -> Options:
         pytest.UsageError: A value is not allowed; the message names the option, the value and the allowed forms.
     """
     return Options(
-        bench=_value(config, "jarvis_bench", bool),
+        bench=_value(config, "jarvis_bench", as_flag),
         budget_seconds=_value(config, "jarvis_budget", parse_seconds),
         report_folder=config.rootpath / _value(config, "jarvis_report", _folder),
         redis=_value(config, "jarvis_redis", _redis),
-        against=_value(config, "jarvis_against", str.strip) or None,
-        exact=_value(config, "jarvis_against_exact", bool),
+        against=_value(config, "jarvis_against", _stripped),
+        exact=_value(config, "jarvis_against_exact", as_flag),
         thresholds=_value(config, "jarvis_threshold", _thresholds),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
-        allows_missing=_value(config, "jarvis_allow_missing", bool),
-        arm_install=_value(config, "jarvis_arm_install", str.strip) or None,
-        shared=tuple(config.getini("jarvis_shared")),
+        allows_missing=_value(config, "jarvis_allow_missing", as_flag),
+        arm_install=_value(config, "jarvis_arm_install", _command),
+        shared=_value(config, "jarvis_shared", as_words),
         save=_value(config, "jarvis_save", _run_name),
         compare=_value(config, "jarvis_compare", _selector),
         store=_value(config, "jarvis_store", _store),
         confirms=_value(config, "jarvis_confirm", _auto_or_never) == "auto",
-        profile=_value(config, "jarvis_profile", bool),
+        profile=_value(config, "jarvis_profile", as_flag),
         profile_engine=_value(config, "jarvis_profile_engine", _engine),
         shard=_value(config, "jarvis_shard", _shard),
     )
@@ -200,15 +202,14 @@ def check_root_folder(config: pytest.Config) -> None:
 
 
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:
-    given = config.getoption(name)
+    given = config.getoption(name, None)
     if name in NEVER_EMPTY and given is not None and not given.strip():
         raise pytest.UsageError(f"--{name.replace('_', '-')}: it is empty, as from a variable that is not set")
-    if given is None:
-        given = config.getini(name)
+    shown = f"--{name.replace('_', '-')}" if given is not None else name
     try:
-        return parse(given)
+        return parse(ini_value(config, name) if given is None else given)
     except ValueError as error:
-        raise pytest.UsageError(f"--{name.replace('_', '-')}: {error}") from None
+        raise pytest.UsageError(f"{shown}: {error}") from None
 
 
 def parse_seconds(value: object) -> float:
@@ -226,33 +227,45 @@ def parse_seconds(value: object) -> float:
     return seconds
 
 
-def _thresholds(value: str) -> dict[str, float]:
-    if not value:
+def _stripped(value: object) -> str | None:
+    return as_text(value).strip() or None
+
+
+def _command(value: object) -> str | None:
+    return as_command(value).strip() or None
+
+
+def _thresholds(value: object) -> dict[str, float]:
+    text = as_list_text(value)
+    if not text:
         return {}
     from jarvisperf.gate.thresholds import parse_thresholds
 
-    return parse_thresholds(value)
+    return parse_thresholds(text)
 
 
-def _launches(value: str) -> int:
-    if not value.strip().isdecimal() or not FEWEST_LAUNCHES <= int(value) <= MOST_LAUNCHES:
+def _launches(value: object) -> int:
+    text = str(value).strip()
+    if not text.isdecimal() or not FEWEST_LAUNCHES <= int(text) <= MOST_LAUNCHES:
         raise ValueError(f"{value!r} is not allowed, give a whole number from {FEWEST_LAUNCHES} to {MOST_LAUNCHES}")
-    return int(value)
+    return int(text)
 
 
-def _pass_or_fail(value: str) -> str:
-    if value not in {"pass", "fail"}:
+def _pass_or_fail(value: object) -> str:
+    text = as_text(value)
+    if text not in {"pass", "fail"}:
         raise ValueError(f"{value!r} is not allowed, give pass or fail")
-    return value
+    return text
 
 
-def _auto_or_never(value: str) -> str:
-    if value not in {"auto", "never"}:
+def _auto_or_never(value: object) -> str:
+    text = as_text(value)
+    if text not in {"auto", "never"}:
         raise ValueError(f"{value!r} is not allowed, give auto or never")
-    return value
+    return text
 
 
-def _engine(value: str) -> Engine:
+def _engine(value: object) -> Engine:
     from jarvisperf.profiles.engines import ENGINES
 
     for engine in ENGINES:
@@ -261,51 +274,57 @@ def _engine(value: str) -> Engine:
     raise ValueError(f"{value!r} is not allowed, give one of {', '.join(ENGINES)}")
 
 
-def _shard(value: str) -> Shard | None:
-    if not value:
+def _shard(value: object) -> Shard | None:
+    text = as_text(value)
+    if not text:
         return None
     from jarvisperf.runs.shard import parse_shard
 
-    return parse_shard(value)
+    return parse_shard(text)
 
 
-def _run_name(value: str) -> str | None:
-    if not value:
+def _run_name(value: object) -> str | None:
+    text = as_text(value)
+    if not text:
         return None
     from jarvisperf.runs.names import check_name
 
-    return check_name(value)
+    return check_name(text)
 
 
-def _selector(value: str) -> str | None:
-    if not value or value == "latest":
-        return value or None
+def _selector(value: object) -> str | None:
+    text = as_text(value)
+    if not text or text == "latest":
+        return text or None
     from jarvisperf.runs.names import NAME_FORMS, is_name
 
-    if not is_name(value):
-        raise ValueError(f"{value!r} is not allowed, give a commit, a run's token, latest, or a name: {NAME_FORMS}")
-    return value
+    if not is_name(text):
+        raise ValueError(f"{text!r} is not allowed, give a commit, a run's token, latest, or a name: {NAME_FORMS}")
+    return text
 
 
-def _store(value: str) -> str:
-    if not value.strip():
+def _store(value: object) -> str:
+    text = as_text(value)
+    if not text.strip():
         raise ValueError("an empty name is not allowed, give a folder or a URL, like s3://bucket/folder")
-    return value
+    return text
 
 
-def _folder(value: str) -> Path:
-    if not value.strip():
+def _folder(value: object) -> Path:
+    text = as_text(value)
+    if not text.strip():
         raise ValueError("an empty name is not allowed, give a folder, like reports")
-    return Path(value).expanduser()
+    return Path(text).expanduser()
 
 
-def _redis(value: str) -> str:
-    if value in {"auto", "fake"}:
-        return value
+def _redis(value: object) -> str:
+    text = as_text(value)
+    if text in {"auto", "fake"}:
+        return text
     from jarvisperf.cache.redis_url import check_redis_url
 
     try:
-        check_redis_url(value)
+        check_redis_url(text)
     except ValueError as error:
-        raise ValueError(f"{value!r} is not allowed, give {REDIS_FORMS} ({error})") from None
-    return value
+        raise ValueError(f"{text!r} is not allowed, give {REDIS_FORMS} ({error})") from None
+    return text

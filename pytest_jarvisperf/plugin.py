@@ -8,12 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
+from pytest_jarvisperf.benchmark_bridge import make_bridge
+from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
+from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
-from pytest_jarvisperf.record import record_key, start_record
+from pytest_jarvisperf.recognition import recognize
+from pytest_jarvisperf.record import record_key, restart_record
+from pytest_jarvisperf.seeded_tests import SeededTests
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
+from pytest_jarvisperf.whole_test import WholeTests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +31,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
 
-pytest_plugins = ("pytest_jarvisperf.fixtures",)
-
-BENCH_FIXTURES = frozenset({"jarvis_bench", "benchmark"})
+pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.benchmark_warnings")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,42 +51,55 @@ def pytest_configure(config: pytest.Config) -> None:
     elif options.bench and is_worker(config):
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
         config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
+        config.pluginmanager.register(BenchmarksFoundAtRunTime(), "jarvisperf-found")
     else:
         check_root_folder(config)
         options = settled(config, options)
     measuring = MeasuringHarness()
-    harness = config.stash.get(harness_key, measuring if options.bench else QuickHarness())
-    if options.bench:
+    measures_here = options.bench and options.against is None  # in lockstep the arms measure
+    harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
+    if measures_here:
         from pytest_jarvisperf.profiling import ProfilingHarness
 
         harness = ProfilingHarness(harness, [config.rootpath])
     config.stash[state_key] = State(options, harness)
+    if measures_here or in_worker:
+        config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
     if options.bench or in_worker:
         # Now, before a test can put a mocked clock in the place of the real one.
         for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup", "jarvisperf.bench.yardstick"):
             importlib.import_module(module)
     if options.bench:
-        from pytest_jarvisperf.session import BenchSession
+        config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
+        _register_session(config, options, measuring)
+    bridge = make_bridge(config, options, harness, measures=options.bench or in_worker)
+    if bridge is not None:
+        config.pluginmanager.register(bridge, "jarvisperf-bridge")
 
-        store = _store(config, options)
-        session = BenchSession(
-            config,
-            options,
-            measuring,
-            store if options.save else None,
-            lockstep=_lockstep(config, options),
-            baseline=_baseline(config, options, store),
-            history=store,
-        )
-        config.pluginmanager.register(session, "jarvisperf-session")
-        if is_controller(config):
-            config.pluginmanager.register(BenchmarksAfterwards(), "jarvisperf-distribution")
-    if config.pluginmanager.hasplugin("benchmark"):
-        from pytest_jarvisperf.pytest_benchmark_bridge import PytestBenchmarkBridge
 
-        config.pluginmanager.register(
-            PytestBenchmarkBridge(config, options, harness, measures=options.bench or in_worker), "jarvisperf-bridge"
-        )
+def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
+    """Register what measures, compares and reports."""
+    from pytest_jarvisperf.session import BenchSession
+
+    found = BenchmarksFoundAtRunTime()
+    store = _store(config, options)
+    lockstep = _lockstep(config, options, found)
+    baseline = _baseline(config, options, store, found)
+    session = BenchSession(
+        config,
+        options,
+        measuring,
+        store if options.save else None,
+        lockstep=lockstep,
+        baseline=baseline,
+        history=store,
+    )
+    config.pluginmanager.register(session, "jarvisperf-session")
+    distributes = is_controller(config)
+    if distributes:
+        config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
+    if distributes or lockstep is not None or baseline is not None:
+        config.pluginmanager.register(found, "jarvisperf-found")
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
@@ -95,17 +113,22 @@ def _store(config: pytest.Config, options: Options) -> RunStore | None:
         raise pytest.UsageError(f"--jarvis-store: {error}") from None
 
 
-def _baseline(config: pytest.Config, options: Options, store: RunStore | None) -> BaselineSession | None:
+def _baseline(
+    config: pytest.Config, options: Options, store: RunStore | None, found: BenchmarksFoundAtRunTime
+) -> BaselineSession | None:
     if options.compare is None or store is None:
         return None
     from pytest_jarvisperf.baseline_session import BaselineSession
+    from pytest_jarvisperf.session import is_listing
+    from pytest_jarvisperf.stored_runs import StoredRuns, find_stored_runs
 
-    session = BaselineSession(config, options, options.compare, store)
+    stored = StoredRuns(()) if is_listing(config) else find_stored_runs(options, store, options.compare)
+    session = BaselineSession(config, options, stored, found)
     config.pluginmanager.register(session, "jarvisperf-baseline")
     return session
 
 
-def _lockstep(config: pytest.Config, options: Options) -> LockstepSession | None:
+def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
     if options.against is None:
         return None
     from jarvisperf.gate.git import GitError
@@ -116,7 +139,7 @@ def _lockstep(config: pytest.Config, options: Options) -> LockstepSession | None
         repository = resolve(config.rootpath, options.against, exact=options.exact)
     except GitError as error:
         raise pytest.UsageError(f"--jarvis-against: {error}") from None
-    session = LockstepSession(config, options, repository)
+    session = LockstepSession(config, options, repository, found)
     config.pluginmanager.register(session, "jarvisperf-lockstep")
     return session
 
@@ -126,8 +149,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Check the markers, those that a conftest added too, and give every benchmark test its record."""
     for item in items:
         check_markers(item)
-        if BENCH_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            start_record(item)
+        if config.stash[state_key].options.bench:
+            check_keywords(item)
+        recognize(item)
     shard = config.stash[state_key].options.shard
     if shard is not None:
         _keep_shard(config, items, shard)
@@ -163,4 +187,4 @@ def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin each attempt of a benchmark test with an empty record."""
     if record_key in item.stash:
-        start_record(item)
+        restart_record(item)

@@ -6,6 +6,8 @@ import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_jarvisperf.benchmark_marker import asked_of, wants_cprofile
+from pytest_jarvisperf.capture import capture_aside
 from pytest_jarvisperf.markers import merged
 from pytest_jarvisperf.state import state_key
 
@@ -48,12 +50,14 @@ def read_wish(item: pytest.Item, *, always: bool = False) -> Wish | None:
         always: Whether it is profiled even where neither marker nor option says so.
     """
     options = item.config.stash[state_key].options
-    if not (always or options.profile or item.get_closest_marker(MARKER)):
+    by_cprofile = wants_cprofile(asked_of(item))
+    if not (always or options.profile or by_cprofile or item.get_closest_marker(MARKER)):
         return None
     from jarvisperf.profiles.engines import DEFAULT_TOP
 
     values = merged(item, MARKER)
-    return Wish(values.get("engine", options.profile_engine), values.get("top", DEFAULT_TOP))
+    usual: Engine = "cprofile" if by_cprofile else options.profile_engine
+    return Wish(values.get("engine", usual), values.get("top", DEFAULT_TOP))
 
 
 class ProfilingHarness:
@@ -99,13 +103,13 @@ class ProfilingHarness:
         self._inner.startup(record, command, budget_seconds)
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
-        from jarvisperf.bench.targets import uninstrumented
+        from jarvisperf.bench.instrumentation import uninstrumented
         from jarvisperf.profiles.engines import ProfileError, take_sliced
 
         if record.wish is None:
             return
         try:
-            with uninstrumented():
+            with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
                     target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
                 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import time
 from typing import TYPE_CHECKING
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -63,7 +64,7 @@ class Countdown:
         clock: Seconds that pass.
     """
 
-    def __init__(self, budgets: Mapping[str, float], clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, budgets: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
         self._total = len(budgets)
         self._to_come = dict(budgets)
         self._clock = clock

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bench_fixture import WARMUP_SHARE
+from pytest_jarvisperf.benchmark_calls import BenchmarkCalls
+from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
+from pytest_jarvisperf.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
 from pytest_jarvisperf.record import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from jarvisperf.bench.sampling import Plan
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.options import Options
-    from pytest_jarvisperf.record import Record
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
@@ -29,15 +29,9 @@ ITS_OWN_OPTIONS = (
     "benchmark_skip",
     "benchmark_enable",
     "benchmark_only",
-    "benchmark_save",
-    "benchmark_autosave",
-    "benchmark_json",
-    "benchmark_compare",
-    "benchmark_compare_fail",
-    "benchmark_histogram",
-    "benchmark_cprofile",
+    *OUTPUT_OPTIONS,
+    *PROFILE_OPTIONS,
 )
-ITS_OUTPUT_OPTIONS = ITS_OWN_OPTIONS[4:]
 
 
 class PytestBenchmarkBridge:
@@ -47,8 +41,8 @@ class PytestBenchmarkBridge:
         self._options = options
         self._harness = harness
         self._measures = measures
-        self._takes_over = measures or not _is_set(config, ITS_OWN_OPTIONS)
-        self._reports_there = _is_set(config, ITS_OUTPUT_OPTIONS)
+        self._takes_over = measures or not any(config.getoption(name, None) for name in ITS_OWN_OPTIONS)
+        self._reports_there = has_outputs(config)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -57,6 +51,13 @@ class PytestBenchmarkBridge:
         if self._measures and theirs is not None:
             theirs.skip = False
             theirs.disabled = False
+            theirs.xdist_warning = False  # benchmarks run after the distributed tests, so they are not disabled
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Let pytest-benchmark see only the keywords that it knows, where this plugin honours the others."""
+        if self._takes_over:
+            hide_keywords(item, "max_rounds")
 
     @pytest.fixture
     def benchmark(self, benchmark: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
@@ -65,9 +66,9 @@ class PytestBenchmarkBridge:
             yield benchmark
             return
         record = record_of(request.node)
-        marker = request.node.get_closest_marker("benchmark")
-        asked = marker.kwargs if marker else {}
-        bridge = _Bridge(benchmark, record, self._plan(benchmark, asked), self._harness)
+        plan = plan_of(asked_of(request.node), self._options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
+        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer)  # noqa: SLF001
+        bridge = _Bridge(benchmark, calls)
         benchmark._raw = bridge.time  # noqa: SLF001
         benchmark._raw_pedantic = bridge.rounds  # noqa: SLF001
         if not (self._options.bench and self._reports_there):
@@ -75,63 +76,26 @@ class PytestBenchmarkBridge:
         yield benchmark
         record.describe(record.group if benchmark.group is None else benchmark.group, benchmark.extra_info)
 
-    def _plan(self, fixture: Any, asked: Mapping[str, Any]) -> Plan:
-        """Make the plan: this plugin's, but for what the test's own marker asks for."""
-        from jarvisperf.bench.sampling import Plan
-
-        budget = float(asked.get("max_time", self._options.budget_seconds))
-        return Plan(
-            budget_seconds=budget,
-            warmup_seconds=budget * WARMUP_SHARE if asked.get("warmup", True) else 0.0,
-            min_samples=fixture._min_rounds,  # noqa: SLF001
-            pause_collector=bool(asked.get("disable_gc", True)),
-        )
+    @pytest.fixture
+    def codspeed_benchmark(self, benchmark: Any) -> Any:
+        """Time a function, see https://codspeed.io/docs; the same fixture as `benchmark`."""
+        return benchmark
 
 
 class _Bridge:
-    """Takes the samples of one `benchmark` fixture."""
+    """Takes the samples of one `benchmark` fixture, and fills the fixture's figures with them."""
 
-    def __init__(self, fixture: Any, record: Record, plan: Plan, harness: Harness) -> None:
+    def __init__(self, fixture: Any, calls: BenchmarkCalls) -> None:
         self._fixture = fixture
-        self._record = record
-        self._plan = plan
-        self._harness = harness
+        self._calls = calls
 
     def time(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        from jarvisperf.bench.targets import FunctionTarget
-
-        target = FunctionTarget(function_to_benchmark, args, kwargs, clock=self._fixture._timer)  # noqa: SLF001
-        result, samples = self._harness.time(self._record, target, self._plan)
+        result, samples = self._calls.time(function_to_benchmark, args, kwargs)
         self._fill_stats(samples)
         return result
 
-    def rounds(
-        self,
-        target: Callable[..., Any],
-        args: Any = (),
-        kwargs: Any = None,
-        setup: Callable[[], Any] | None = None,
-        teardown: Callable[..., Any] | None = None,
-        rounds: int = 1,
-        warmup_rounds: int = 0,
-        iterations: int = 1,
-    ) -> Any:
-        from jarvisperf.bench.checks import check_whole_number
-        from jarvisperf.bench.targets import SetUpTarget
-
-        check_whole_number("rounds", rounds, least=1)
-        check_whole_number("warmup_rounds", warmup_rounds, least=0)
-        made = SetUpTarget(
-            target,
-            args,
-            kwargs,
-            setup=setup,
-            teardown=teardown,
-            iterations=iterations,
-            clock=self._fixture._timer,  # noqa: SLF001
-            awaits=False,  # pytest-benchmark hands coroutines back, and its users await them themselves
-        )
-        result, samples = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+    def rounds(self, target: Callable[..., Any], **keywords: Any) -> Any:
+        result, samples = self._calls.rounds(target, **keywords)
         self._fill_stats(samples)
         return result
 
@@ -139,10 +103,6 @@ class _Bridge:
         stats = self._fixture._make_stats(samples.iterations)  # noqa: SLF001
         for seconds in samples.seconds:
             stats.update(seconds * samples.iterations)
-
-
-def _is_set(config: pytest.Config, names: tuple[str, ...]) -> bool:
-    return any(config.getoption(name, None) for name in names)
 
 
 def _ignore(stats: object) -> None:

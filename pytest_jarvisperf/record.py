@@ -37,6 +37,10 @@ class Record:
         wish: How it is to be profiled; None: not at all.
         profile: Where its time or memory goes.
         profile_problem: Why it could not be profiled.
+        found_at_run_time: The test asked for its fixture while it ran, so collection did not know it for a benchmark.
+        whole_test: The test has a marker and no fixture: all of it is the target.
+        claimed: A fixture has been set up to take a target.
+        notes: What the reader of its figures should know.
     """
 
     id: str
@@ -51,6 +55,15 @@ class Record:
     wish: Wish | None = None
     profile: Sliced | None = None
     profile_problem: str | None = None
+    found_at_run_time: bool = False
+    whole_test: bool = False
+    claimed: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def note(self, text: str | None) -> None:
+        """Note what the reader of the figures should know, each thing once; None is nothing."""
+        if text is not None and text not in self.notes:
+            self.notes.append(text)
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
         """Note what the test said about itself; values become text."""
@@ -77,17 +90,35 @@ record_key = pytest.StashKey[Record]()
 
 
 def record_of(item: pytest.Item) -> Record:
-    """Give a test's record; one that asked for its fixture in the middle of its run gets it now."""
+    """Give a fixture its test's record; a test that asked for the fixture in the middle of its run gets one now."""
     found = item.stash.get(record_key, None)
-    return start_record(item) if found is None else found
+    if found is None:
+        found = start_record(item)
+        found.found_at_run_time = True
+    found.claimed = True
+    return found
 
 
-def start_record(item: pytest.Item) -> Record:
-    """Give a test an empty record, in place of one from an earlier attempt."""
+def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
+    """Give a test an empty record.
+
+    Args:
+        item: The test.
+        whole_test: Whether all of the test is the target.
+    """
     marker = read_bench_marker(item)
-    record = Record(item.nodeid, marker.group, parameters_of(item), marker.before, wish=read_wish(item))
+    record = Record(
+        item.nodeid, marker.group, parameters_of(item), marker.before, wish=read_wish(item), whole_test=whole_test
+    )
     item.stash[record_key] = record
     return record
+
+
+def restart_record(item: pytest.Item) -> None:
+    """Empty a test's record for another attempt."""
+    earlier = item.stash[record_key]
+    record = start_record(item, whole_test=earlier.whole_test)
+    record.found_at_run_time = earlier.found_at_run_time
 
 
 def as_text(value: object) -> str:

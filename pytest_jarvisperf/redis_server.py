@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
 from jarvisperf.cache.redis_url import ALLOWED_FORMS, check_redis_url
+from jarvisperf.clocks import REAL, now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -165,7 +166,7 @@ def _sweep(base: Path) -> None:
         except OSError:
             continue  # another session swept it
         is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
-        is_old = time.time() - found.st_mtime > STALE_AFTER_SECONDS
+        is_old = now().timestamp() - found.st_mtime > STALE_AFTER_SECONDS
         if is_ours and is_old and _nobody_listens(folder / SOCKET_NAME):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -198,12 +199,12 @@ def _dies_with_parent() -> Callable[[], None] | None:
 
 
 def _wait_until_it_answers(path: Path, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_DEADLINE_SECONDS
+    deadline = REAL.wall() + START_DEADLINE_SECONDS
     while not _answers(path):
         if process.poll() is not None:
             last = log.read_text(errors="replace").strip().splitlines()[-3:]
             raise RuntimeError(f"redis-server ended with status {process.returncode}: {' | '.join(last)}")
-        if time.monotonic() > deadline:
+        if REAL.wall() > deadline:
             raise RuntimeError(f"redis-server did not answer within {START_DEADLINE_SECONDS:.0f} s")
         time.sleep(0.005)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import datetime
 import os
+import signal
 import sys
-import time
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import Countdown, ProgressLine
+from pytest_jarvisperf.recognition import is_marked_in_vain
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.record import Record
 
+FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
 LISTING_OPTIONS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
@@ -36,6 +40,11 @@ NOT_GREEN = (
 )
 
 EMPTY_SHARD = "no benchmark of this part of the suite was measured, so it is no part to merge: cut the suite into fewer"
+
+
+def is_listing(config: pytest.Config) -> bool:
+    """Tell whether pytest lists tests or fixtures and runs none."""
+    return any(config.getoption(name, False) for name in LISTING_OPTIONS)
 
 
 class BenchSession:
@@ -72,8 +81,8 @@ class BenchSession:
         self._records: dict[str, Record] = {}
         self._limits: dict[str, dict[str, float]] = {}
         self._run: Run | None = None
-        self._created = datetime.datetime.now(datetime.UTC)
-        self._start = time.perf_counter()
+        self._created = now()
+        self._start = REAL.wall()
         self._findings: Findings | None = None
         self._written: list[Path] = []
         self._saved: str | None = None
@@ -81,6 +90,27 @@ class BenchSession:
         self._problems: list[str] = []
         self._progress = ProgressLine(config)
         self._countdown: Countdown | None = None
+        self._interrupted = False
+        self._former_handler: Any = None
+
+    def pytest_sessionstart(self) -> None:
+        """Have SIGTERM, by which CI ends a job, end this run as Ctrl-C does: with the report of what was measured."""
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+            self._former_handler = signal.signal(signal.SIGTERM, _exit_at_signal)
+
+    def pytest_unconfigure(self) -> None:
+        """Give SIGTERM its default meaning back."""
+        if self._former_handler is not None and signal.getsignal(signal.SIGTERM) is _exit_at_signal:
+            signal.signal(signal.SIGTERM, self._former_handler)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Name the tests that carry the marker and cannot be measured."""
+        self._warnings += [
+            f"{item.nodeid} has the marker benchmark and is not measured: it is a method of unittest.TestCase; "
+            "call jarvis_bench in a plain test function"
+            for item in session.items
+            if is_marked_in_vain(item)
+        ]
 
     def pytest_report_header(self) -> str:
         """Say that this run measures, and for how long."""
@@ -93,7 +123,7 @@ class BenchSession:
             return None
         count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
         seconds = f"{sum(budgets.values()):.3g} s of measuring"
-        if self._lockstep is None:
+        if self._lockstep is None and not (self._baseline and self._baseline.is_direct):
             return f"jarvisperf: {count}, about {seconds}"
         return f"jarvisperf: {count}, at most {seconds} and the start of {self._options.launches} pairs of processes"
 
@@ -172,23 +202,27 @@ class BenchSession:
             self._run = self._recorded_run()
             self._baseline.judge(session, self._run, stopped=True)
             raise
-        if not self._is_listing():
+        if not is_listing(self._config):
             self._run = self._recorded_run()
             self._baseline.judge(session, self._run, stopped=False)
+            self._run = self._baseline.run or self._run
         return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and store the run; one that measured or compared nothing does not end well."""
-        if self._is_listing():
+        if is_listing(self._config):
             return
+        self._interrupted |= session.exitstatus not in FINISHED
         self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
+        if self._lockstep and self._lockstep.comparison.problem and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._baseline is not None:
             self._warnings += self._baseline.warnings
             self._problems += self._baseline.problems
             if self._run is not None and not self._baseline.compared and session.exitstatus == pytest.ExitCode.OK:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        self._save(interrupted=session.exitstatus == pytest.ExitCode.INTERRUPTED)
+        self._save()
         if self._findings is None or not any(finding.metrics for finding in self._findings.benchmarks):
             self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
             if session.exitstatus == pytest.ExitCode.OK:
@@ -219,11 +253,15 @@ class BenchSession:
             for name, record in self._records.items()
             if record.profile_problem
         ]
+        self._warnings += joined_notes({name: record.notes for name, record in self._records.items()})
         if self._lockstep is not None:
-            self._warnings += self._lockstep.warnings
+            self._warnings += self._lockstep.comparison.warnings
         shard = str(self._options.shard) if self._options.shard else None
         return msgspec.structs.replace(
-            profiled(located(findings, lines), profiles), shard=shard, allows_missing=self._options.allows_missing
+            profiled(located(findings, lines), profiles),
+            shard=shard,
+            allows_missing=self._options.allows_missing,
+            interrupted=findings.interrupted or self._interrupted,
         )
 
     def _history(self, findings: Findings) -> History | None:
@@ -246,15 +284,14 @@ class BenchSession:
 
     def _lockstep_findings(self) -> Findings | None:
         assert self._lockstep is not None  # noqa: S101  # asked only where there is one
-        if self._lockstep.problem:
-            self._problems.append(f"nothing was compared: {self._lockstep.problem}")
+        comparison = self._lockstep.comparison
+        if comparison.problem:
+            what = "nothing was compared" if comparison.outcome is None else "the comparison was not finished"
+            self._problems.append(f"{what}: {comparison.problem}")
         findings = self._lockstep.findings(self._created_text(), self._seconds())
         if findings is not None and not findings.trusted:
-            self._problems.append(f"this run is not to be trusted: {self._lockstep.control}")
+            self._problems.append(f"this run is not to be trusted: {comparison.control}")
         return findings
-
-    def _is_listing(self) -> bool:
-        return any(self._config.getoption(name, False) for name in LISTING_OPTIONS)
 
     def _recorded_findings(self) -> Findings | None:
         import msgspec
@@ -287,16 +324,16 @@ class BenchSession:
             commit=read_commit(self._config.rootpath),
             benchmarks=benchmarks,
             yardstick=yardstick.summary() if yardstick else {},
+            interrupted=self._interrupted,
         )
 
-    def _save(self, *, interrupted: bool) -> None:
+    def _save(self) -> None:
         """Store the run, whatever its tests said; what goes wrong here changes nothing of that."""
         if self._store is None or self._options.save is None:
             return
         run = self._run or self._lockstep_run()
-        if interrupted or run is None or not any(benchmark.metrics for benchmark in run.benchmarks):
-            why = "it was interrupted" if interrupted else "it has no figures"
-            self._problems.append(f"the run was not saved: {why}")
+        if run is None or not any(benchmark.metrics for benchmark in run.benchmarks):
+            self._problems.append("the run was not saved: it has no figures")
             return
         try:
             stored = self._store.save(run, self._options.save)
@@ -318,13 +355,15 @@ class BenchSession:
         if self._findings is None:
             return None
         run = run_of(self._findings, read_commit(self._config.rootpath))
-        return msgspec.structs.replace(run, created=self._created.isoformat(timespec="microseconds"))
+        return msgspec.structs.replace(
+            run, created=self._created.isoformat(timespec="microseconds"), interrupted=self._interrupted
+        )
 
     def _created_text(self) -> str:
         return self._created.isoformat(timespec="seconds")
 
     def _seconds(self) -> float:
-        return time.perf_counter() - self._start
+        return REAL.wall() - self._start
 
     def _workflow_commands(self, findings: Findings) -> list[str]:
         """Give the lines with which GitHub marks the tests on a pull request; elsewhere there are none."""
@@ -363,6 +402,12 @@ class BenchSession:
             terminalreporter.write_line(f"jarvisperf: {warning}", yellow=True)
         for problem in self._problems:
             terminalreporter.write_line(f"jarvisperf: {problem}", red=True)
+
+
+def _exit_at_signal(number: int, frame: object) -> NoReturn:  # noqa: ARG001
+    # A second one ends the process at once, as it does where nothing handles it.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    pytest.exit("ended by SIGTERM", returncode=128 + number)
 
 
 def _figures(record: Record) -> list[tuple[str, object]]:

@@ -32,6 +32,7 @@ DROPPED = frozenset(
         "--setup-only",
         "--setup-plan",
         "--cache-clear",
+        "--pyargs",
         # when it ends
         "-x",
         "--maxfail",

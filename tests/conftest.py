@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,9 +15,19 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("pytester",)
 
+RAG_TESTS = Path(__file__).with_name("rag")
+
 # How fast a shared machine is just now says nothing of the code: neither a deadline nor slow drawing fails a test.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+
+@pytest.hookimpl(tryfirst=True)  # -m selects by this mark
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in tests/rag as `rag`: its tests need torch and chromadb."""
+    for item in items:
+        if RAG_TESTS in item.path.parents:
+            item.add_marker("rag")
 
 
 @pytest.fixture(scope="session")

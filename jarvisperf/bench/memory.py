@@ -9,7 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.bench.targets import uninstrumented
+from jarvisperf.bench.instrumentation import uninstrumented
 
 if TYPE_CHECKING:
     from jarvisperf.bench.targets import Target

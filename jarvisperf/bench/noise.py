@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-import time
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from jarvisperf.bench.yardstick import interpret
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 def measure_noise(
-    seconds: float = 4.0, work: Callable[[], object] = interpret, clock: Callable[[], float] = time.perf_counter
+    seconds: float = 4.0, work: Callable[[], object] = interpret, clock: Callable[[], float] = REAL.wall
 ) -> Noise:
     """Measure for a while.
 
@@ -64,7 +64,7 @@ def measure_noise(
     """
     calls = _calls(work, clock)
     stretches: list[list[float]] = []
-    begin, begin_cpu = clock(), time.process_time()
+    begin, begin_cpu = clock(), REAL.cpu()
     for number in range(STRETCHES):
         stretch: list[float] = []
         while clock() - begin < seconds * (number + 1) / STRETCHES or len(stretch) < 4:
@@ -73,7 +73,7 @@ def measure_noise(
                 work()
             stretch.append(clock() - start)
         stretches.append(stretch)
-    whole, used = clock() - begin, time.process_time() - begin_cpu
+    whole, used = clock() - begin, REAL.cpu() - begin_cpu
     return noise_of(stretches, lost=max(1 - used / whole, 0.0) if whole > 0 else 0.0)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import time
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, overload
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,13 +38,16 @@ class Call(NamedTuple):
 
 
 @contextmanager
-def collect_calls() -> Iterator[list[Call]]:
+def collect_calls(into: list[Call] | None = None) -> Iterator[list[Call]]:
     """Collect the calls of all functions decorated with `profile_function` until the block ends.
+
+    Args:
+        into: Where calls are added; None: a new list.
 
     Yields:
         The calls, each added when it ends.
     """
-    calls: list[Call] = []
+    calls = [] if into is None else into
     token = _collecting.set(calls)
     try:
         yield calls
@@ -105,10 +109,10 @@ class _Stopwatch:
 
     def __enter__(self) -> None:
         self._token: Token[tuple[str, ...]] = _names.set((*_names.get(), self._label))
-        self._start = time.perf_counter()
+        self._start = REAL.wall()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        seconds = time.perf_counter() - self._start
+        seconds = REAL.wall() - self._start
         calls = _collecting.get()
         if calls is not None:
             calls.append(Call(_names.get(), seconds))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import random
-import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -46,7 +47,7 @@ def replay(
     additions: Iterator[str],
     count: int,
     write_every: int = 100,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float] = REAL.wall,
 ) -> Replay:
     """Ask each question cached and uncached, compare, and add a document now and then.
 

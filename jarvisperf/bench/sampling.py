@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from jarvisperf.bench.collector import collect_between_samples, collector_paused
-from jarvisperf.bench.targets import uninstrumented
+from jarvisperf.bench.instrumentation import uninstrumented
+from jarvisperf.clocks import REAL
 from jarvisperf.runs.summary import Summary, summarize
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Samples(msgspec.Struct, frozen=True):
         return summarize(self.seconds, self.iterations)
 
 
-def measure(target: Target, plan: Plan, clock: Clock = time.perf_counter) -> Samples:
+def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
     """Warm up a target, calibrate it and take its samples.
 
     Args:
@@ -115,7 +115,7 @@ def _take(target: Target, iterations: int, plan: Plan, clock: Clock) -> tuple[fl
     return tuple(seconds)
 
 
-def warm_up(target: Target, seconds: float, clock: Clock = time.perf_counter) -> None:
+def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
     """Run a target for a while, at least once: caches fill, and the interpreter specializes its bytecode (PEP 659)."""
     iterations = target.fixed_iterations or 1
     end = clock() + seconds

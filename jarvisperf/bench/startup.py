@@ -13,11 +13,12 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
+
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +92,7 @@ class ProcessSample(msgspec.Struct, frozen=True):
 def measure_startup(
     argv: Sequence[str],
     budget_seconds: float,
-    clock: Clock = time.perf_counter,
+    clock: Clock = REAL.wall,
     env: Mapping[str, str] | None = None,
     cwd: str | Path | None = None,
 ) -> list[ProcessSample]:

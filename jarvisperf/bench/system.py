@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import threading
 from collections.abc import Mapping
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.bench.checks import check_whole_number
+from jarvisperf.bench.lazy_results import describe
 from jarvisperf.bench.results import BenchmarkResult, checked_name
 from jarvisperf.bench.sampling import Plan, measure
-from jarvisperf.bench.targets import describe, make_target
+from jarvisperf.bench.targets import make_target
 from jarvisperf.runs.files import write_whole
 from jarvisperf.runs.summary import quantile, summarize
 
@@ -52,7 +52,7 @@ class BenchmarkSystem:
             name: The name of the result; None: the function's own. A second result of a name replaces the first.
 
         Raises:
-            TypeError: `func` cannot be called or returns a coroutine that nobody awaits, or the name is no text.
+            TypeError: `func` cannot be called or returns a generator that nobody consumes, or the name is no text.
             ValueError: `iterations` is not a whole number from 1, or the name is empty or not valid Unicode.
             Exception: What `func` raises, as it is.
         """
@@ -70,7 +70,7 @@ class BenchmarkSystem:
         with self._measuring:
             target = make_target(func)
             try:
-                _refuse_coroutine(target.call(), name)
+                target.call()
                 samples = measure(target, plan)
             finally:
                 target.close()
@@ -177,12 +177,6 @@ class BenchmarkSystem:
 def get_benchmark_system() -> BenchmarkSystem:
     """Give the benchmark system of this process, so that results from several places can be compared."""
     return BenchmarkSystem()
-
-
-def _refuse_coroutine(returned: object, name: str) -> None:
-    if inspect.iscoroutine(returned):
-        returned.close()
-        raise TypeError(f"{name} returned a coroutine that nobody awaits: pass the coroutine function itself")
 
 
 def _table(results: list[BenchmarkResult]) -> str:

@@ -6,22 +6,26 @@ call beside the target is measured by `benchmarks/bench_harness.py`.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
-import sys
-import time
-from contextlib import contextmanager
+from collections.abc import Coroutine
+from contextlib import nullcontext
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jarvisperf.bench.checks import check_whole_number
+from jarvisperf.bench.lazy_results import refuse_lazy
+from jarvisperf.bench.waiters import OwnLoop, is_inside_a_loop
+from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from jarvisperf.bench.waiters import Waiter
 
     Clock = Callable[[], float]
-    SetUp = Callable[[], tuple[Sequence[Any], Mapping[str, Any]] | None]
+    SetUp = Callable[[], Any]  # gives (args, kwargs), nothing, or a coroutine that does
 
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
@@ -44,6 +48,9 @@ class Target(Protocol):
     def sample(self, iterations: int) -> float:
         """Call the target `iterations` times and give the seconds that all calls took together."""
 
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples, inside a context that is entered on the thread that makes the calls."""
+
     def call(self) -> Any:
         """Call the target once, untimed, and give what it returned."""
 
@@ -65,7 +72,7 @@ class _Clocked:
     @property
     def has_own_clock(self) -> bool:
         """Whether the author chose a clock of their own."""
-        return self._clock is not time.perf_counter
+        return self._clock is not REAL.wall
 
     def use_clock(self, clock: Clock) -> None:
         """Time further samples with another clock."""
@@ -80,6 +87,7 @@ class _Call(_Clocked):
         args: Positional arguments.
         kwargs: Keyword arguments.
         clock: Seconds as a float; only differences count.
+        first: A call that was made already: its seconds and what it returned. It is the first that `call` gives.
     """
 
     fixed_iterations: int | None = None
@@ -90,12 +98,14 @@ class _Call(_Clocked):
         function: Callable[..., Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        clock: Clock = time.perf_counter,
+        clock: Clock = REAL.wall,
+        first: tuple[float, Any] | None = None,
     ) -> None:
         self._function = function
         self._args = tuple(args)
         self._kwargs = dict(kwargs or {})
         self._clock = clock
+        self._first = first
 
 
 class FunctionTarget(_Call):
@@ -120,12 +130,20 @@ class FunctionTarget(_Call):
             function()
         return clock() - start
 
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples inside a context."""
+        with around:
+            return [self.sample(iterations) for _ in range(count)]
+
     def call(self) -> Any:
         """Call the function once and give what it returned."""
-        return self._function(*self._args, **self._kwargs)
+        return self.timed_call()[1]
 
     def timed_call(self) -> tuple[float, Any]:
         """Call the function once; give the seconds that it took and what it returned."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         start = self._clock()
         result = self._function(*self._args, **self._kwargs)
         return self._clock() - start, result
@@ -135,10 +153,18 @@ class FunctionTarget(_Call):
 
 
 class CoroutineTarget(_Call):
-    """A coroutine function with its arguments; its calls are awaited one after the other in one event loop.
+    """A coroutine function, or another whose result can be awaited, with its arguments.
 
-    Raises:
-        RuntimeError: An event loop runs already in this thread.
+    Its calls are awaited one after the other. A sample is one coroutine with a loop in it, so starting it and handing
+    it to the event loop is not part of the timing.
+
+    Args:
+        function: What to call and await.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        clock: Seconds as a float; only differences count.
+        first: A call that was made already: its seconds, and what is to be awaited.
+        waiter: Where calls are awaited; None: in a loop of their own.
     """
 
     def __init__(
@@ -146,17 +172,15 @@ class CoroutineTarget(_Call):
         function: Callable[..., Any],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-        clock: Clock = time.perf_counter,
+        clock: Clock = REAL.wall,
+        first: tuple[float, Any] | None = None,
+        waiter: Waiter | None = None,
     ) -> None:
-        if asyncio._get_running_loop() is not None:  # noqa: SLF001  # the public way raises instead of telling
-            raise RuntimeError(
-                f"{describe(function)} cannot be measured inside a running event loop: call the benchmark from a "
-                "plain function, it awaits the coroutine itself"
-            )
-        super().__init__(function, args, kwargs, clock)
-        self._runner = asyncio.Runner()
+        super().__init__(function, args, kwargs, clock, first)
+        self._waiter = waiter or OwnLoop()
 
-    async def _loop(self, iterations: int) -> float:
+    async def sample_here(self, iterations: int) -> float:
+        """Await the function `iterations` times, in the task that runs; give the seconds of all calls together."""
         function, args, kwargs, clock = self._function, self._args, self._kwargs, self._clock
         rounds = repeat(None, iterations)
         start = clock()
@@ -164,14 +188,28 @@ class CoroutineTarget(_Call):
             await function(*args, **kwargs)
         return clock() - start
 
-    async def _once(self) -> tuple[float, Any]:
+    async def call_here(self) -> tuple[float, Any]:
+        """Await the function once, in the task that runs; give the seconds that it took and what it returned."""
+        if self._first is not None:
+            (seconds, made), self._first = self._first, None
+            start = self._clock()
+            result = await made
+            return seconds + self._clock() - start, result
         start = self._clock()
         result = await self._function(*self._args, **self._kwargs)
         return self._clock() - start, result
 
+    async def _samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        with around:
+            return [await self.sample_here(iterations) for _ in range(count)]
+
     def sample(self, iterations: int) -> float:
         """Await the function `iterations` times and give the seconds that all calls took together."""
-        return self._runner.run(self._loop(iterations))
+        return self._waiter.run(self.sample_here(iterations))
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples inside a context, which is entered in the event loop's thread."""
+        return self._waiter.run(self._samples(iterations, count, around))
 
     def call(self) -> Any:
         """Await the function once and give what it returned."""
@@ -179,25 +217,30 @@ class CoroutineTarget(_Call):
 
     def timed_call(self) -> tuple[float, Any]:
         """Await the function once; give the seconds that it took and what it returned."""
-        return self._runner.run(self._once())
+        return self._waiter.run(self.call_here())
 
     def close(self) -> None:
-        """Close the event loop, what it still runs is cancelled."""
-        self._runner.close()
+        """Let go of the event loop; one of our own is closed, and what it still runs is cancelled."""
+        if self._first is not None and inspect.iscoroutine(self._first[1]):
+            self._first[1].close()
+        self._waiter.close()
 
 
 class SetUpTarget(_Clocked):
-    """A target whose arguments are made anew for every sample, outside the timing.
+    """A target whose arguments are made again for every sample, outside the timing.
+
+    Function, set-up and teardown are awaited where they are coroutine functions. Then all three run in the event loop.
 
     Args:
-        function: What to call; a coroutine function is awaited, see `awaits`.
+        function: What to call.
         args: Positional arguments where `setup` gives none.
         kwargs: Keyword arguments where `setup` gives none.
         setup: Called before each sample; may return ``(args, kwargs)``.
         teardown: Called after each sample with the arguments.
         iterations: Calls per sample; with a `setup` it must be 1.
-        awaits: Await a coroutine function; False: a call of it makes a coroutine and nothing more.
         clock: Seconds as a float; only differences count.
+        waiter: Where coroutines are awaited; None: in a loop of their own.
+        awaits: Await coroutine functions; False: give back what a call returns, be it a coroutine or a generator.
 
     Raises:
         ValueError: `iterations` is below 1, or above 1 with a `setup`.
@@ -212,8 +255,9 @@ class SetUpTarget(_Clocked):
         setup: SetUp | None = None,
         teardown: Callable[..., Any] | None = None,
         iterations: int = 1,
+        clock: Clock = REAL.wall,
+        waiter: Waiter | None = None,
         awaits: bool = True,
-        clock: Clock = time.perf_counter,
     ) -> None:
         check_whole_number("iterations", iterations, least=1)
         if setup is not None and iterations != 1:
@@ -226,28 +270,63 @@ class SetUpTarget(_Clocked):
         self._teardown = teardown
         self._clock = clock
         self.sets_up = setup is not None
-        self._kind = CoroutineTarget if awaits and calls_are_awaited(function) else FunctionTarget
+        self._is_awaited = calls_are_awaited(function) and awaits
+        self._has_been_called = False
+        self._awaits = awaits
+        needs_loop = any_is_awaited(function, setup, teardown) and awaits
+        self._waiter = (waiter or OwnLoop()) if needs_loop else None
 
-    @contextmanager
-    def _prepared(self) -> Iterator[Target]:
-        args, kwargs = self._args, self._kwargs
-        made = self._setup() if self._setup else None
-        if made:
-            if args or kwargs:
-                raise TypeError("setup returned arguments, and args or kwargs are given too: leave one of them out")
-            args, kwargs = made[0], dict(made[1])
-        target = self._kind(self._function, args, kwargs, self._clock)
-        try:
-            yield target
-        finally:
-            target.close()
+    async def _take(self, iterations: int, around: AbstractContextManager[Any]) -> tuple[float, Any]:
+        """Set up, make the calls, tear down; give the seconds of the calls, and what a single one returned."""
+        args, kwargs = await self._arguments()
+        result = None
+        if self._is_awaited:
+            awaited = CoroutineTarget(self._function, args, kwargs, self._clock, waiter=self._waiter)
+            with around:
+                if iterations == 1:
+                    seconds, result = await awaited.call_here()
+                else:
+                    seconds = await awaited.sample_here(iterations)
+        else:
+            called = FunctionTarget(self._function, args, kwargs, self._clock)
+            with around:
+                if iterations == 1 or not self._has_been_called:
+                    seconds, result = called.timed_call()
+                    if self._awaits:
+                        refuse_lazy(self._function, result)
+                    if iterations > 1:
+                        seconds += called.sample(iterations - 1)
+                else:
+                    seconds = called.sample(iterations)
+            self._has_been_called = True
         if self._teardown is not None:
-            self._teardown(*args, **kwargs)
+            await self._settled(self._teardown, *args, **kwargs)
+        return seconds, result
+
+    async def _arguments(self) -> tuple[Sequence[Any], dict[str, Any]]:
+        made = await self._settled(self._setup) if self._setup is not None else None
+        if not made:
+            return self._args, self._kwargs
+        if self._args or self._kwargs:
+            raise TypeError("setup returned arguments, and args or kwargs are given too: leave one of them out")
+        return made[0], dict(made[1])
+
+    async def _settled(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a set-up or teardown, and await it where it is to be awaited."""
+        made = function(*args, **kwargs)
+        return await made if calls_are_awaited(function) and self._awaits else made
+
+    def _run(self, iterations: int, around: AbstractContextManager[Any]) -> tuple[float, Any]:
+        steps = self._take(iterations, around)
+        return _without_loop(steps) if self._waiter is None else self._waiter.run(steps)
 
     def sample(self, iterations: int) -> float:
         """Set up, call the function `iterations` times, tear down; give the seconds of the calls alone."""
-        with self._prepared() as target:
-            return target.sample(iterations)
+        return self._run(iterations, nullcontext())[0]
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples; the context surrounds the calls of each alone, so it must stand repeated use."""
+        return [self._run(iterations, around)[0] for _ in range(count)]
 
     def call(self) -> Any:
         """Set up, call the function once, tear down; give what it returned."""
@@ -255,22 +334,103 @@ class SetUpTarget(_Clocked):
 
     def timed_call(self) -> tuple[float, Any]:
         """Set up, call the function once, tear down; give the seconds of the call alone and what it returned."""
-        with self._prepared() as target:
-            return target.timed_call()
+        return self._run(1, nullcontext())
 
     def close(self) -> None:
-        """Nothing is held between samples."""
+        """Let go of the event loop, where there is one."""
+        if self._waiter is not None:
+            self._waiter.close()
+
+
+def _without_loop(steps: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in which nothing is awaited."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("a target without an event loop waited")
+
+
+class Handed(NamedTuple):
+    """A function that was handed over, and what is known of its calls.
+
+    Attributes:
+        function: What to call.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        clock: Seconds as a float.
+        first: The call that showed what it returns; None: that was known before.
+        is_awaited: Whether its calls are to be awaited.
+    """
+
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    clock: Clock
+    first: tuple[float, Any] | None
+    is_awaited: bool
+
+    def target(self, waiter: Waiter | None = None) -> FunctionTarget | CoroutineTarget:
+        """Make the target.
+
+        Args:
+            waiter: Where calls are awaited; None: in a loop of their own.
+        """
+        if self.is_awaited:
+            return CoroutineTarget(self.function, self.args, self.kwargs, self.clock, self.first, waiter)
+        return FunctionTarget(self.function, self.args, self.kwargs, self.clock, self.first)
+
+    def discard(self) -> None:
+        """Let go of a first call that nobody will await."""
+        if self.first is not None and isinstance(self.first[1], Coroutine):
+            self.first[1].close()
+
+
+def look_at(
+    function: Callable[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    clock: Clock = REAL.wall,
+) -> Handed:
+    """Find out whether a function's calls are to be awaited.
+
+    One that is not known to be a coroutine function is called once, to see what it returns: partials, lambdas and
+    decorated functions hide what they call. That call is the first that the target gives.
+
+    Raises:
+        LazyResultError: It returned a generator, so a call does none of the work.
+        Exception: What the function raises.
+    """
+    if calls_are_awaited(function):
+        return Handed(function, args, kwargs or {}, clock, None, is_awaited=True)
+    first = FunctionTarget(function, args, kwargs, clock).timed_call()
+    is_awaited = is_to_be_awaited(first[1])
+    if not is_awaited:
+        refuse_lazy(function, first[1])
+    return Handed(function, args, kwargs or {}, clock, first, is_awaited)
 
 
 def make_target(
     function: Callable[..., Any],
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
-    clock: Clock = time.perf_counter,
+    clock: Clock = REAL.wall,
 ) -> FunctionTarget | CoroutineTarget:
-    """Make the target for a function or a coroutine function."""
-    kind = CoroutineTarget if calls_are_awaited(function) else FunctionTarget
-    return kind(function, args, kwargs, clock)
+    """Make the target for a function or a coroutine function, see `look_at`; its calls have a loop of their own."""
+    return look_at(function, args, kwargs, clock).target()
+
+
+def is_to_be_awaited(result: object) -> bool:
+    """Whether a call's result is awaited: a coroutine; inside an event loop everything that can be.
+
+    Elsewhere an object that can be awaited may be what the call is for, such as a query that a builder makes.
+    """
+    return isinstance(result, Coroutine) or (is_inside_a_loop() and inspect.isawaitable(result))
+
+
+def any_is_awaited(*functions: object) -> bool:
+    """Whether one of these is a coroutine function; None is none."""
+    return any(calls_are_awaited(function) for function in functions if function is not None)
 
 
 def calls_are_awaited(function: object) -> bool:
@@ -280,21 +440,3 @@ def calls_are_awaited(function: object) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(type(function), "__call__", None)  # noqa: B004 - of the type: a class is called by its own type
     )
-
-
-def describe(function: object) -> str:
-    """Name a callable the way a person would."""
-    return getattr(function, "__qualname__", None) or repr(function)
-
-
-@contextmanager
-def uninstrumented() -> Iterator[None]:
-    """Take tracers and profilers of this thread (coverage, debuggers) off for a while: they slow what they watch."""
-    tracer, profiler = sys.gettrace(), sys.getprofile()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
-        sys.setprofile(profiler)

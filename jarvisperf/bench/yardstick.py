@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import statistics
-import time
 from array import array
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.runs.summary import Summary, summarize
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Yardstick:
         workloads: Functions without arguments, by name; None: the reference workloads.
     """
 
-    def __init__(self, clock: Clock = time.perf_counter, workloads: Mapping[str, Workload] | None = None) -> None:
+    def __init__(self, clock: Clock = REAL.wall, workloads: Mapping[str, Workload] | None = None) -> None:
         self._clock = clock
         self._workloads = reference_workloads() if workloads is None else dict(workloads)
         self._when = array("d")

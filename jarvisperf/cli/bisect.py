@@ -241,10 +241,11 @@ def _say(text: str) -> None:
 
 
 def _figures(metric: MetricFinding | None) -> str:
+    from jarvisperf.report import units
+
     if metric is None or metric.ratio is None or metric.interval is None:
         return "no figures"
-    low, high = metric.interval
-    return f"{metric.verdict}, ratio {metric.ratio:.3f} ({low:.3f} to {high:.3f})"
+    return f"{metric.verdict}, ratio {units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
 
 
 def _conclusion(found: Found, proof: MetricFinding | None, judge: _Judge, *, proven: bool) -> list[str]:

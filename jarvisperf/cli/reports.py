@@ -103,7 +103,9 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         help="how much worse a metric may get: 5%%, time=5%%,memory=10%%",
     )
     parser.add_argument(
-        "--allow-missing", action="store_true", help="a benchmark that the base has and the head has not is no failure"
+        "--allow-missing",
+        action="store_true",
+        help="do not fail for a benchmark that exists in the base but not in the head",
     )
 
 

@@ -22,6 +22,7 @@ import msgspec
 
 from jarvisperf.gate.baseline_figures import Figure, comparable, figures_of, log_difference, with_yardstick
 from jarvisperf.gate.baseline_spread import Spread, successive_spread, t_quantile
+from jarvisperf.gate.bounded import interval_of, inverted, ratio_of
 from jarvisperf.runs.bounds import bounded_id
 from jarvisperf.runs.names import utc_time
 from jarvisperf.runs.summary import Summary
@@ -217,7 +218,7 @@ def _screened(one: _Compared, floors: dict[str, float], limit: float | None) -> 
     interval: tuple[float, float] | None
     if one.differences:
         centre, error = _centre_and_error(one, floors[one.head.metric.unit])
-        ratio, interval = math.exp(centre), (math.exp(centre - error), math.exp(centre + error))
+        ratio, interval = ratio_of(centre), interval_of(centre, error)
     elif one.head.median == 0 and all(figure.median == 0 for figure in one.earlier):
         ratio, interval = 1.0, (1.0, 1.0)  # no byte then, no byte now
     else:
@@ -271,7 +272,7 @@ def _verdict(interval: tuple[float, float] | None, limit: float | None, *, bette
         return "unchanged"
     if interval is None:
         return "inconclusive"
-    low, high = interval if better == "lower" else (1 / interval[1], 1 / interval[0])
+    low, high = interval if better == "lower" else inverted(interval)
     if low > 1 + limit:
         return "suspicious"
     if high > 1 + limit:

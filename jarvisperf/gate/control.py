@@ -6,10 +6,18 @@ import math
 import statistics
 from typing import TYPE_CHECKING
 
+from jarvisperf.gate.bounded import ratio_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_EXTRA_TIME = 0.15
+FEWEST_LAUNCHES = 2  # of its own that a benchmark must have, for their spread to be known
+LEAST_SHARE = 1e-12  # no single difference counts for more than 7 standard deviations
+CONSEQUENCE = (
+    "so what it found of time and startup is inconclusive, except for regressions that a second set of launches "
+    "confirmed"
+)
 ERROR = 0.001  # the chance that the control distrusts a sound run
 LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring so many
 
@@ -84,9 +92,9 @@ class Control:
         """Say in one line what the control found."""
         if not self._pairs:
             return "no control was run"
-        ratios = [math.exp(value) - 1 for value, _ in self._pairs]
-        middle = statistics.median(ratios)
-        return f"identical code differed by {middle:+.1%} in the middle case ({len(ratios)} controls)"
+        middle = ratio_of(statistics.median(value for value, _ in self._pairs)) - 1
+        said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls)"
+        return said if self.trusted else f"{said}, {CONSEQUENCE}"
 
     def _scores(self) -> list[float]:
         """Standardize each difference by its benchmark's spread, as normal scores of a t distribution."""
@@ -94,10 +102,11 @@ class Control:
 
         scores = []
         for value, own in self._pairs:
-            if len(own) < 3:
+            if len(own) < FEWEST_LAUNCHES:
                 continue
             spread = statistics.stdev(own)
-            if spread > 0:
-                share = float(stdtr(len(own) - 1, value / spread))
-                scores.append(float(ndtri(min(max(share, 1e-12), 1 - 1e-12))))
+            # Launches that agree exactly leave no room for a difference, and none for doubt where there is none.
+            deviations = value / spread if spread else math.copysign(math.inf, value) if value else 0.0
+            share = float(stdtr(len(own) - 1, deviations))
+            scores.append(float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE))))
         return scores

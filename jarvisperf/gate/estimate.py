@@ -19,17 +19,21 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     median, Hodges-Lehmann, and ratios of quantiles in docs/how-it-decides.md.
 
     Args:
-        base: Positive values, one or more.
+        base: Positive finite values, one or more.
         head: As many, in the same order.
 
     Raises:
-        ValueError: There are no pairs, or a value is not positive.
+        ValueError: There are no pairs, or a value is not positive and finite.
     """
     if not base or len(base) != len(head):
         raise ValueError(f"values must come in pairs: {len(base)} of base, {len(head)} of head")
-    if min(*base, *head) <= 0:
-        raise ValueError("a value of 0 has no ratio: the target is below the clock's resolution")
-    ratios = sorted(math.log(after / before) for before, after in zip(base, head, strict=True))
+    for value in (*base, *head):
+        if value == 0:
+            raise ValueError("a value of 0 has no ratio: the target is below the clock's resolution")
+        if not 0 < value < math.inf:
+            raise ValueError(f"a value of {value:g} has no ratio: did the clock run backwards, or is it not a clock?")
+    # The difference of the logarithms, because a quotient of very unequal values would be 0 or infinite.
+    ratios = sorted(math.log(after) - math.log(before) for before, after in zip(base, head, strict=True))
     return trimmed_mean(ratios, TRIMMED_SHARE)
 
 

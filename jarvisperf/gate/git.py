@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
 # What `git rev-parse --local-env-vars` lists, without its GIT_CONFIG ones, and what changes the meaning of paths.
@@ -40,7 +40,13 @@ class GitError(RuntimeError):
     """Something that was asked of git cannot be had; the message says what, and what to do."""
 
 
-def git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: str | None = None) -> str:
+def git(
+    folder: Path,
+    *words: str,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    allowed: Collection[int] = (0,),
+) -> str:
     """Run a git command in a folder and give what it printed.
 
     Args:
@@ -48,6 +54,7 @@ def git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: 
         *words: The command's words.
         env: Variables beside those of this process.
         stdin: Text for its standard input.
+        allowed: The exit statuses that are no failure.
 
     Raises:
         GitError: There is no git, it failed (the message holds its last words), or it took longer than 300 s.
@@ -69,7 +76,7 @@ def git(folder: Path, *words: str, env: Mapping[str, str] | None = None, stdin: 
         raise GitError("git is not installed, or not on the PATH") from None
     except subprocess.TimeoutExpired:
         raise GitError(f"git {words[0]} took longer than {GIT_SECONDS:.0f} s") from None
-    if done.returncode != 0:
+    if done.returncode not in allowed:
         said = (line.strip() for line in (done.stderr.strip() or done.stdout).splitlines())
         raise GitError(f"git {words[0]} failed: {' '.join(filter(None, said))}")
     return done.stdout

@@ -6,18 +6,17 @@ import contextlib
 import math
 import os
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.advice import Advisor
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
+from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.launch import Launch
-from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, ids_of
+from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS, is_look, judge
 
@@ -29,9 +28,11 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.campaign import Campaign
     from jarvisperf.gate.launch import ArmPlace
+    from jarvisperf.gate.protocol import Collected
 
 MOST_LANES = 2
 WALL_PER_SLICES = 2.0  # a run takes about so many times its measuring time, on one lane
+NOT_COMPARED = "not compared:"  # how the message of a benchmark begins that had no verdict when a run ended
 LAUNCH_SECONDS = 1.0  # about what starting a pair takes
 
 
@@ -51,7 +52,7 @@ class Lockstep:
         self,
         campaign: Campaign,
         progress: Callable[[Progress], None] | None = None,
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = REAL.wall,
     ) -> None:
         self._campaign = campaign
         self._progress = progress
@@ -79,12 +80,34 @@ class Lockstep:
         trusted = self._control.trusted
         if not trusted:
             self._confirm()
+        return self._outcome(self._clock() - start, trusted=trusted)
+
+    def so_far(self, reason: str) -> Outcome:
+        """Give what a run brought that has ended before its time.
+
+        What was decided stays decided. A benchmark that has been looked at and was not decided is inconclusive, all
+        others are errors.
+
+        Args:
+            reason: Why it ended, in a few words.
+        """
+        for tally in self._tallies.values():
+            if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
+                tally.state = "decided"
+            elif tally.state == "open":
+                tally.end("error", f"{NOT_COMPARED} {reason}")
+        trusted = self._control.trusted
+        if not trusted:
+            take_back(self._tallies)
+        return self._outcome(0.0, trusted=trusted)
+
+    def _outcome(self, seconds: float, *, trusted: bool) -> Outcome:
         return Outcome(
             tallies=self._tallies,
             trusted=trusted,
             control=self._control.describe(),
             launches=self._launches,
-            seconds=self._clock() - start,
+            seconds=seconds,
         )
 
     def _run_all(self, tallies: dict[str, Tally]) -> None:
@@ -168,9 +191,7 @@ class Lockstep:
             ready = {
                 name: tally.metrics[metric]
                 for name, tally in tallies.items()
-                if tally.state in {"open", "decided"}
-                and metric in tally.metrics
-                and len(tally.metrics[metric].log_ratios) >= 2
+                if tally.state in {"open", "decided"} and metric in tally.metrics and tally.metrics[metric].log_ratios
             }
             if not ready:
                 continue
@@ -229,20 +250,10 @@ class Lockstep:
         self._spent["control"] += self._clock() - begin
 
     def _confirm(self) -> None:
-        """Measure again, afresh, what regressed in a run that is not trusted; what is not confirmed is inconclusive."""
-        doubted = [
-            name
-            for name, tally in self._tallies.items()
-            if any(metric.judgement and metric.judgement.verdict == "regressed" for metric in tally.metrics.values())
-        ]
-        again = {name: Tally(forks=self._tallies[name].forks) for name in doubted}
+        """Measure again, afresh, what regressed in a run that is not trusted; what does not count is inconclusive."""
+        again = {name: Tally(forks=self._tallies[name].forks) for name in to_confirm(self._tallies)}
         self._run_all(again)
-        for name in doubted:
-            for metric_name, metric in self._tallies[name].metrics.items():
-                second = again[name].metrics.get(metric_name)
-                confirmed = second is not None and second.judgement and second.judgement.verdict == "regressed"
-                if metric.judgement and metric.judgement.verdict == "regressed" and not confirmed:
-                    metric.judgement = msgspec.structs.replace(metric.judgement, verdict="inconclusive")
+        take_back(self._tallies, confirmed_by(again))
 
     def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
         """Give what starts a pair of the base and another arm, given its seed."""
@@ -293,14 +304,18 @@ def _may_be_the_others_fault(tally: Tally) -> bool:
     return tally.state == "error" and not tally.is_final
 
 
-def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> list[str]:
-    """Collect the benchmarks of one arm, and give their ids; none where that fails.
+def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> Collected:
+    """Collect the benchmarks of one arm.
 
     Args:
         place: Where the arm runs.
         entry: ``module:function`` of the worker.
         args: What the worker gets.
         folder: Where its log goes.
+
+    Returns:
+        Its ids and the files that could not be collected; where it could not even start, no ids, and the reason as the
+        problem of the file ``""``.
     """
     with Launch((place,), entry, args, seed=0, folder=folder, core=None) as launch:
-        return ids_of(launch)
+        return listed_by(launch)

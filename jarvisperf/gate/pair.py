@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
-import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
+from jarvisperf.gate.absence import why_not_there
 from jarvisperf.gate.campaign import LockstepError
 from jarvisperf.gate.checkout import BASE, HEAD
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
@@ -33,10 +34,6 @@ WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
-WITHOUT_IGNORED = (
-    "this pytest collected it, but an arm has nothing of what git ignores, such as data and compiled modules: name it "
-    "in jarvis_shared, or --jarvis-arm-install builds each arm's own"
-)
 
 
 class PairedRun:
@@ -77,6 +74,7 @@ class PairedRun:
         self._names = names
         self._turns = 0
         self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
+        self._base_ids: frozenset[str] = frozenset()
 
     def run(self) -> dict[str, Tally]:
         """Measure all, and give what was found by id.
@@ -89,7 +87,8 @@ class PairedRun:
             with self._start(self._seed + attempt) as launch:
                 attempt += 1
                 collected = [_collected(worker) for worker in launch.workers]
-                self._pass_over_missing(*collected)
+                self._base_ids = frozenset(collected[0].ids)
+                self._pass_over_missing(collected[1])
                 forkable = all(found.forkable for found in collected)
                 while forkable and not launch.killed and (names := self._forked()):
                     self._measure_in_a_fork(launch, collected, names)
@@ -100,7 +99,7 @@ class PairedRun:
         return self._tallies
 
     def _measure_in_a_fork(self, launch: Launch, collected: Sequence[Collected], names: Sequence[str]) -> None:
-        begin, spent = time.perf_counter(), self._spent(names)
+        begin, spent = REAL.wall(), self._spent(names)
         try:
             launch.fork()
             self._measure_all(launch, collected, names, forked=True)
@@ -111,7 +110,7 @@ class PairedRun:
             launch.kill()
             self._unforked.update(names)
         else:
-            self._limit_forks(names, time.perf_counter() - begin - (self._spent(names) - spent))
+            self._limit_forks(names, REAL.wall() - begin - (self._spent(names) - spent))
 
     def _spent(self, names: Sequence[str]) -> float:
         return math.fsum(self._tallies[name].seconds for name in names)
@@ -129,17 +128,13 @@ class PairedRun:
     def _forked(self) -> list[str]:
         return [name for name in self._left if name not in self._unforked]
 
-    def _pass_over_missing(self, in_base: Collected, in_head: Collected) -> None:
+    def _pass_over_missing(self, in_head: Collected) -> None:
+        counts = Counter(in_head.ids)
         for name in list(self._left):
-            if name not in in_head.ids:
-                file = name.partition("::")[0]
-                problem = in_head.problems.get(file, "it was not collected")
-                told = self._advise(HEAD, problem, "")
-                self._tallies[name].end(
-                    "error", f"head: {told if told != problem else f'{problem}; {WITHOUT_IGNORED}'}"
-                )
+            if counts[name] != 1:
+                self._tallies[name].end("error", f"head: {self._advise(HEAD, why_not_there(name, in_head), '')}")
                 del self._left[name]
-            elif name not in in_base.ids:
+            elif name not in self._base_ids:
                 self._unforked.add(name)  # its figures are taken once, in the original
 
     def _measure_all(
@@ -151,16 +146,16 @@ class PairedRun:
             following = next(iter(names[index + 1 :]), None)
             tally = self._tallies[name]
             self._tell(name)
-            begin = time.perf_counter()
+            begin = REAL.wall()
             spent = tally.seconds
             try:
-                if name in in_base.ids:
+                if name in self._base_ids:
                     self._measure(launch, name, following, tally)
                 else:
                     self._measure_new(launch.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
                     if problem is not None and not _is_lacking(problem, self._names):
-                        tally.end("error", f"base: {self._advise(BASE, problem, '')}")
+                        tally.end("error", f"base: {problem}")
                     tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
@@ -171,7 +166,7 @@ class PairedRun:
                 self._tallies[name] = Tally(forks=1)
                 self._left[name] = 1
             else:
-                self._count(name, tally, time.perf_counter() - begin, tally.seconds - spent, forked=forked)
+                self._count(name, tally, REAL.wall() - begin, tally.seconds - spent, forked=forked)
             if launch.killed:
                 return
 
@@ -206,6 +201,7 @@ class PairedRun:
         problem = ""
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
+            tally.unequal = tally.unequal or _unequal_inputs(ready, theirs)
             if (theirs.metric, theirs.method) != (ready.metric, ready.method):
                 ways = [f"{each.metric} by {each.method}" if each.method else each.metric for each in (ready, theirs)]
                 problem = f"base measures {ways[0]} where head measures {ways[1]}"
@@ -262,6 +258,15 @@ class PairedRun:
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
 
 
+def _unequal_inputs(base: Ready, head: Ready) -> str:
+    """Say why both arms may have different inputs; nothing where they do not."""
+    if base.drawn != head.drawn:
+        return "base and head drew different random numbers before they were measured"
+    if base.system_draws or head.system_draws:
+        return "it drew random bytes from the system (os.urandom, secrets, uuid4) before it was measured"
+    return ""
+
+
 def _is_lacking(error: str, names: Collection[str]) -> bool:
     """Tell from an error's text whether the base lacks a module or name of the project: then a benchmark is new.
 
@@ -275,7 +280,7 @@ def _is_lacking(error: str, names: Collection[str]) -> bool:
 
 def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise, *, base_is_lacking: bool) -> None:
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
-    tally.notes += [note for note in head.notes if note not in tally.notes]
+    tally.notes.update(dict.fromkeys([*base.notes, *head.notes]))
     if head.outcome == "failed":
         tally.end("error", f"head: {advise(HEAD, head.message, head.traceback)}", head.traceback)
     elif head.outcome == "skipped":
@@ -337,10 +342,10 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
         )
 
 
-def ids_of(launch: Launch) -> list[str]:
-    """Give the ids that a launch's first worker collected; none where it failed."""
-    with contextlib.suppress(WorkerError):
+def listed_by(launch: Launch) -> Collected:
+    """Give what a launch's first worker collected, with the reason where it could not start."""
+    try:
         answer = launch.workers[0].hear(COLLECT_SECONDS)
-        if isinstance(answer, Collected):
-            return answer.ids
-    return []
+    except WorkerError as error:
+        return Collected(VERSION, [], {"": str(error).splitlines()[0]})
+    return answer if isinstance(answer, Collected) else Collected(VERSION, [], {})

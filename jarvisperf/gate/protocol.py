@@ -108,6 +108,8 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
         most_samples: How many samples its author wants at most.
         own_clock: Its author chose the clock, which then stays.
         method: How it measures, where that may differ.
+        drawn: How far its random generators are: equal where both arms drew the same numbers.
+        system_draws: How often it asked the system for random bytes, which nobody can make equal.
     """
 
     metric: Literal["time", "memory", "startup"]
@@ -115,6 +117,8 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
     most_samples: int | None = None
     own_clock: bool = False
     method: str = ""
+    drawn: str = ""
+    system_draws: int = 0
 
 
 class Values(msgspec.Struct, tag="values", frozen=True):
@@ -143,9 +147,9 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         xfail: Why it was expected to fail; None: it was not.
         lacks: The failure is that a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
-        notes: What the reader of the report should know of it, a line each.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
+        notes: What the reader of the figures should know.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -154,9 +158,9 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     xfail: str | None = None
     lacks: bool = False
     foreign: dict[str, str] = {}
-    notes: list[str] = []
     group: str | None = None
     extra_info: dict[str, str] = {}
+    notes: list[str] = []
 
 
 FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit

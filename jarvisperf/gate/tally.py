@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from jarvisperf.gate.bounded import ratio_of
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 
 if TYPE_CHECKING:
@@ -62,8 +63,9 @@ class MetricTally:
         self.parts.append(log_ratio(base, head))
         if len(head) >= FEWEST_FOR_DRIFT:
             third = len(head) // 3
-            ends = [(arm[:third], arm[-third:]) for arm in (base, head)]
-            self.drifts += [math.log(statistics.median(last) / statistics.median(first)) for first, last in ends]
+            for arm in (base, head):
+                logarithms = [math.log(value) for value in arm]
+                self.drifts.append(statistics.median(logarithms[-third:]) - statistics.median(logarithms[:third]))
         self.iterations = samples.iterations
         self.method = samples.method
         self._keep(samples.base, samples.head)
@@ -88,7 +90,7 @@ class MetricTally:
     @property
     def growth(self) -> float:
         """How many times as long the last calls took as the first ones, in the middle case; 1.0 where few are known."""
-        return math.exp(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
+        return ratio_of(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
 
 
 @dataclass(slots=True)
@@ -106,7 +108,8 @@ class Tally:
         xfail: Why it was expected to fail; None: it was not.
         group: The group that the test named while it ran.
         extra_info: The author's notes.
-        notes: What the reader of the report should know, a line each.
+        unequal: Why both arms may have had different inputs, in a few words.
+        notes: What the reader of the figures should know, in order; an arm said so.
     """
 
     state: State = "open"
@@ -119,7 +122,8 @@ class Tally:
     xfail: str | None = None
     group: str | None = None
     extra_info: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    unequal: str = ""
+    notes: dict[str, None] = field(default_factory=dict)
 
     def add(self, metric: str, samples: PairedSamples) -> None:
         """Add what one fork of a launch brought for a metric.
@@ -144,8 +148,9 @@ class Tally:
             self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
         self.seconds += launch.seconds
         self.forks = min(self.forks, launch.forks)
-        self.notes += [note for note in launch.notes if note not in self.notes]
         self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info
+        self.notes.update(launch.notes)
+        self.unequal = self.unequal or launch.unequal
         if launch.state != "open" and self.state in {"open", "new"}:
             self.end(launch.state, launch.message, launch.traceback)
 

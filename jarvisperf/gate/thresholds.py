@@ -70,9 +70,10 @@ def parse_thresholds(text: str) -> dict[str, float]:
 
 def _with_unit(text: object, units: dict[str, float], forms: str) -> float:
     value, unit = _split(text, forms)
-    if unit not in units or value <= 0:
+    limit = value * units.get(unit, 0.0)
+    if not 0 < limit < math.inf:
         raise ValueError(f"{text!r} is not allowed, give {forms}")
-    return value * units[unit]
+    return limit
 
 
 def _split(text: object, forms: str) -> tuple[float, str]:

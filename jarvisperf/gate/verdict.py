@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.gate.bounded import interval_of, ratio_of
 from jarvisperf.gate.moderation import Prior, fit_prior, moderate
 
 if TYPE_CHECKING:
@@ -28,10 +29,12 @@ class Judgement(msgspec.Struct, frozen=True):
 
     Attributes:
         ratio: head / base.
-        interval: The interval that covers the true ratio with 95 %, whenever one stops to look.
+        interval: The interval that covers the true ratio with 95 %, whenever one stops to look; from 0 to infinity
+            where nothing is known.
         sure_interval: The wider one that covers those of all benchmarks of the suite with 99 %.
         verdict: The word.
         launches: How many launches it rests on.
+        doubted: Whether it is inconclusive because the run's control showed a difference, whatever the interval says.
     """
 
     ratio: float
@@ -39,6 +42,7 @@ class Judgement(msgspec.Struct, frozen=True):
     sure_interval: tuple[float, float]
     verdict: FourVerdicts
     launches: int
+    doubted: bool = False
 
 
 def is_look(launches: int) -> bool:
@@ -66,16 +70,18 @@ def judge(
     70 (1983). The sure interval has no use of that; its error is divided by the number of tests in the suite as well
     (Bonferroni).
 
+    A single launch says nothing about how launches differ: its interval reaches from 0 to infinity, and it is
+    inconclusive.
+
     Args:
-        log_ratios: For each benchmark log(head / base) of its launches, two or more; one number per launch, for
-            launches are what is independent.
+        log_ratios: For each benchmark log(head / base) of its launches, one or more finite numbers; one per launch,
+            because launches are what is independent.
         thresholds: For each benchmark how much worse it may get, as a share.
         tests: How many benchmarks the whole suite compares, also those that are decided already.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}
-    prior = fit_prior(
-        [centre.variance for centre in centres.values()], [centre.counted - 1 for centre in centres.values()]
-    )
+    known = [centre for centre in centres.values() if centre.counted > 1]
+    prior = fit_prior([centre.variance for centre in known], [centre.counted - 1 for centre in known])
     return {
         name: _judge(centres[name], len(values), prior, thresholds[name], tests) for name, values in log_ratios.items()
     }
@@ -95,25 +101,28 @@ def _centre(values: Sequence[float]) -> _Centre:
     cut = 1 if count >= FEWEST_TO_TRIM else 0
     kept = ordered[cut : count - cut]
     drawn_in = [kept[0]] * cut + kept + [kept[-1]] * cut
-    variance = statistics.variance(drawn_in) * (count - 1) / (len(kept) - 1)
+    variance = statistics.variance(drawn_in) * (count - 1) / (len(kept) - 1) if count > 1 else math.inf
     return _Centre(statistics.fmean(kept), variance, len(kept))
 
 
 def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests: int) -> Judgement:
     from scipy.special import stdtrit
 
-    variance, df = moderate(found.variance, found.counted - 1, prior)
     centre = found.mean
+    if found.counted < 2:
+        unknown = interval_of(centre, math.inf)
+        return Judgement(ratio_of(centre), unknown, unknown, _word(unknown, unknown, threshold), launches)
+    variance, df = moderate(found.variance, found.counted - 1, prior)
     error = math.sqrt(variance / found.counted)
 
     def interval(two_sided_error: float) -> tuple[float, float]:
-        reach = -float(stdtrit(df, two_sided_error / 2)) * error
-        return math.exp(centre - reach), math.exp(centre + reach)
+        reach = abs(float(stdtrit(df, two_sided_error / 2))) * error if error else 0.0  # 0 times infinity is nan
+        return interval_of(centre, reach)
 
     look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # a look before its time errs no more than the next
     usual = interval(LOOK_ERRORS[look])
     sure = interval(SUITE_ERROR * spent_at(look) / max(1, tests))
-    return Judgement(math.exp(centre), usual, sure, _word(usual, sure, threshold), launches)
+    return Judgement(ratio_of(centre), usual, sure, _word(usual, sure, threshold), launches)
 
 
 def spent_at(look: int) -> float:

@@ -40,11 +40,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
     profiler = cProfile.Profile()
     for _ in range(slices.number):
         with slices.turn():
-            profiler.enable()
-            try:
-                target.sample(slices.iterations)
-            finally:
-                profiler.disable()
+            target.samples(slices.iterations, 1, profiler)
     iterations = slices.number * slices.iterations
     stats: dict[Key, Any] = pstats.Stats(profiler).stats  # type: ignore[attr-defined]
     weights = _Stacks(stats, Places(roots)).weights

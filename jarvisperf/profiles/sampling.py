@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import math
 import resource
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.bench.collector import collect_between_samples, collector_paused
+from jarvisperf.clocks import REAL
 from jarvisperf.profiles.model import profile_of
 from jarvisperf.profiles.pairing import Sliced, function_key
 from jarvisperf.profiles.places import Places, without_launchpad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jarvisperf.bench.targets import Target
@@ -64,7 +64,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
     places = Places(roots)
     taken: list[list[_Look]] = []
     waits = _waits(target, slices.iterations)
-    slowdown = _slowdown(target, slices.iterations, places, waits=waits)
+    slowdown = _slowdown(target, slices.iterations, waits=waits)
     if target.fixed_iterations:
         number, iterations = max(1, round(slices.number / slowdown)), slices.iterations
     else:
@@ -91,52 +91,96 @@ def _waits(target: Target, iterations: int) -> bool:
     """
     least = math.inf
     for _ in range(IDLE_TRIALS):
-        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-        start, used = time.perf_counter(), time.process_time()
-        target.sample(iterations)
-        passed, used = time.perf_counter() - start, time.process_time() - used
-        if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw == switches:
+        watch = _Watch()
+        target.samples(iterations, 1, watch)
+        if not watch.switches:
             return False
-        least = min(least, 1 - used / max(passed, 1e-9))
+        least = min(least, 1 - watch.processor / max(watch.wall, 1e-9))
     return least > IDLE_SHARE
 
 
-def _slowdown(target: Target, iterations: int, places: Places, *, waits: bool) -> float:
+class _Watch:
+    """What calls cost on the thread that makes them, or waits while they are made.
+
+    Attributes:
+        wall: Seconds that passed.
+        processor: Seconds of the process on a processor.
+        switches: How often the process gave up the processor of its own accord.
+    """
+
+    wall = processor = 0.0
+    switches = 0
+
+    def __enter__(self) -> None:
+        self.switches = -resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        self.wall, self.processor = -REAL.wall(), -REAL.cpu()
+
+    def __exit__(self, *_: object) -> None:
+        self.wall, self.processor = self.wall + REAL.wall(), self.processor + REAL.cpu()
+        self.switches += resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+    def seconds(self, *, waits: bool) -> float:
+        """Give what counts: of a target that waits the time that passed."""
+        return self.wall if waits else self.processor
+
+
+def _slowdown(target: Target, iterations: int, *, waits: bool) -> float:
     """Tell how many times as long calls take under the profiler, which reads its clock at every call inside them.
 
     The best of several trials counts: where others take the processor in the middle of one, it tells nothing.
     """
     few = target.fixed_iterations or max(1, iterations // 20)
-    clock = time.perf_counter if waits else time.process_time
-    plain = min(_timed(lambda: target.sample(few), clock) for _ in range(SLOWDOWN_TRIALS))
-    profiled = min(_timed(lambda: _slice(target, few, places), clock) for _ in range(SLOWDOWN_TRIALS))
+    plain, profiled = math.inf, math.inf
+    for _ in range(SLOWDOWN_TRIALS):
+        watch = _Watch()
+        target.samples(few, 1, watch)
+        plain = min(plain, watch.seconds(waits=waits))
+    for _ in range(SLOWDOWN_TRIALS):
+        watch = _Watch()
+        target.samples(few, 1, _Observation(watch))
+        profiled = min(profiled, watch.seconds(waits=waits))
     return min(max(1.0, profiled / max(plain, 1e-9)), LARGEST_SLOWDOWN)
 
 
-def _timed(act: Callable[[], object], clock: Callable[[], float]) -> float:
-    start = clock()
-    act()
-    return clock() - start
+class _Observation:
+    """Looks at the stack of the thread that it is entered on, and notes each look with both clocks.
+
+    Args:
+        watch: Entered with it.
+
+    Attributes:
+        looks: The stack as pyinstrument writes it, and both clocks then.
+        begin: Both clocks at the start.
+    """
+
+    def __init__(self, watch: _Watch) -> None:
+        self._watch = watch
+        self.looks: list[tuple[list[str], float, float]] = []
+        self.begin = (0.0, 0.0)
+
+    def __enter__(self) -> None:
+        from pyinstrument.stack_sampler import get_stack_sampler
+
+        self._watch.__enter__()
+        self._sampler = get_stack_sampler()
+        self._sampler.has_warned_about_timing_overhead = True  # a slow clock is allowed for: see _slowdown
+        self._sampler.subscribe(self._look, desired_interval=INTERVAL_SECONDS, use_async_context=False)
+        self.begin = (REAL.wall(), REAL.cpu())
+
+    def __exit__(self, *_: object) -> None:
+        self._sampler.unsubscribe(self._look)
+        self._watch.__exit__()
+
+    def _look(self, stack: list[str], _: float, __: object) -> None:
+        self.looks.append((stack, REAL.wall(), REAL.cpu()))
 
 
 def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
-    from pyinstrument.stack_sampler import get_stack_sampler
-
-    found: list[tuple[list[str], float, float]] = []
-
-    def look(stack: list[str], _: float, __: object) -> None:
-        found.append((stack, time.perf_counter(), time.process_time()))
-
-    sampler = get_stack_sampler()
-    sampler.has_warned_about_timing_overhead = True  # a slow clock is allowed for: see _slowdown
-    sampler.subscribe(look, desired_interval=INTERVAL_SECONDS, use_async_context=False)
-    wall, processor = time.perf_counter(), time.process_time()
-    try:
-        target.sample(iterations)
-    finally:
-        sampler.unsubscribe(look)
+    seen = _Observation(_Watch())
+    target.samples(iterations, 1, seen)
+    wall, processor = seen.begin
     looks = []
-    for infos, wall_then, processor_then in found:
+    for infos, wall_then, processor_then in seen.looks:
         stack = without_launchpad([_frame(info, places) for info in infos])
         if stack:
             looks.append(_Look(stack, wall_then - wall, processor_then - processor))

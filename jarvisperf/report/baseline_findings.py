@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.gate.bounded import inverted
 from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, paired, twin_of
+from jarvisperf.report.json_numbers import in_json, interval_in_json
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
@@ -121,8 +123,8 @@ def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bo
         method=measured.method,
         base=said.base,
         head=said.head,
-        ratio=said.ratio,
-        interval=said.interval,
+        ratio=None if said.ratio is None else in_json(said.ratio),
+        interval=None if said.interval is None else interval_in_json(said.interval),
         threshold=said.threshold,
         verdict="error" if failed else _word(said, measured.better, final=final),
         via="screening" if said.base and said.head else None,
@@ -137,5 +139,5 @@ def _word(said: ScreenedMetric, better: Better, *, final: bool) -> Verdict:
         return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
     if said.interval is None or said.threshold is None:
         return "unchanged"
-    worst = said.interval[1] if better == "lower" else 1 / said.interval[0]
+    worst = (said.interval if better == "lower" else inverted(said.interval))[1]
     return "improved" if worst < 1 - said.threshold else "unchanged"

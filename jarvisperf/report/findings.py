@@ -51,11 +51,13 @@ class MetricFinding(msgspec.Struct, frozen=True):
         base: The figures of the base; null where nothing was compared.
         head: The figures of the head; null where head has none.
         ratio: head / base.
-        interval: The ratio's confidence interval.
+        interval: The ratio's confidence interval. JSON has no infinity: the largest float, 1.7976931348623157e+308,
+            stands for an interval that is open above.
         threshold: How much worse it may get, as a share: 0.05 is 5 %.
         verdict: ``new`` where there was nothing to compare with.
         via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
             nothing was compared.
+        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
     """
 
     unit: Literal["s", "B"]
@@ -68,6 +70,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     threshold: float | None
     verdict: Verdict
     via: Way | None = None
+    doubt: str | None = None
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
@@ -96,6 +99,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         line: The line of its file at which the test begins, from 1; null where it is not known.
         profile: Where head's time went; null: it was not profiled.
         base_profile: Where the base's time went; null: it was not profiled.
+        base_id: The id under which the base has it, where its file was renamed; null: the same id.
     """
 
     id: str
@@ -108,6 +112,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     line: int | None = None
     profile: Profile | None = None
     base_profile: Profile | None = None
+    base_id: str | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -125,7 +130,8 @@ class Findings(msgspec.Struct, frozen=True):
         schema: The version of this layout.
         shard: Which part of the suite this is, like ``1/4``; null: the whole.
         base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
-        allows_missing: Whether a benchmark that the base has and head has not is no failure.
+        allows_missing: Whether a benchmark that exists in base but not in head is no failure.
+        interrupted: Whether the run ended before all benchmarks were dealt with.
     """
 
     mode: Mode
@@ -140,6 +146,7 @@ class Findings(msgspec.Struct, frozen=True):
     shard: str | None = None
     base_machine: Machine | None = None
     allows_missing: bool = False
+    interrupted: bool = False
 
 
 def arm_of(commit: Commit | None) -> Arm:

@@ -71,7 +71,7 @@ def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple
     for metric, found in finding.metrics.items():
         if found.verdict == "missing":
             level = "warning" if allows_missing else "error"
-            yield level, f"{name} missing", "the base has this benchmark, head has not"
+            yield level, f"{name} missing", "the benchmark exists in base but not in head"
         elif found.verdict == "regressed":
             yield "error", f"{name} regressed", figures(metric, found)
         elif found.verdict == "inconclusive":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.report import units
 from jarvisperf.report.drawing import Drawing
 from jarvisperf.report.plots import pairs_of
+from jarvisperf.report.ratio_scale import clipped, reach_of
 from jarvisperf.report.table import short_names
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
 
 MOST_LINES = 30
 WIDTH, HEIGHT = 360.0, 16.0
-LEAST_REACH, WIDEST_REACH = 0.01, 2.0  # to each side of 1: where every ratio is 1, and where one is enormous
 COLOURS = {"regressed": "bad", "improved": "good", "inconclusive": "warn"}
 
 
@@ -65,18 +66,17 @@ def _changes(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overvie
         if metric.interval is not None and metric.ratio is not None and metric.verdict not in {"unchanged", "new"}
     ]
     shown = found[:MOST_LINES]
-    widest = max((abs(side - 1) for _, _, metric in shown for side in metric.interval or ()), default=0.0)
-    reach = min(max(widest * 1.1, LEAST_REACH), WIDEST_REACH)
+    reach = reach_of(metric for _, _, metric in shown)
     lines = [
         Line(
             number,
             name,
             _interval(metric, reach),
-            f"{metric.verdict} {metric.ratio:.3f} ({metric.interval[0]:.3f} to {metric.interval[1]:.3f})",
+            f"{metric.verdict} {units.ratio(metric.ratio)} ({units.interval(metric.interval)})",
             metric.verdict,
         )
         for number, name, metric in shown
-        if metric.interval is not None
+        if metric.interval is not None and metric.ratio is not None
     ]
     scale = f"from {max(1 - reach, 0):.2f} to {1 + reach:.2f}"
     note = f"Ratio head / base with its interval, {scale}; dashed: 1; grey: within the threshold."
@@ -85,10 +85,11 @@ def _changes(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overvie
 
 
 def _interval(metric: MetricFinding, reach: float) -> str:
-    ratio, (low, high) = metric.ratio or 1.0, metric.interval or (1.0, 1.0)
+    ratio = 1.0 if metric.ratio is None else metric.ratio
+    low, high = metric.interval or (1.0, 1.0)
 
     def place(value: float) -> float:
-        return (min(max(value, 1 - reach), 1 + reach) - 1 + reach) / (2 * reach) * (WIDTH - 12) + 6
+        return (clipped(value, reach) - 1 + reach) / (2 * reach) * (WIDTH - 12) + 6
 
     drawing = Drawing(WIDTH, HEIGHT)
     if metric.threshold:
@@ -97,7 +98,7 @@ def _interval(metric: MetricFinding, reach: float) -> str:
     colour = COLOURS.get(metric.verdict, "head")
     drawing.line([place(low), place(high)], [HEIGHT / 2] * 2, colour, width=3)
     drawing.dots([place(ratio)], [HEIGHT / 2], colour, radius=5)
-    return drawing.svg(f"ratio {ratio:.3f}, interval {low:.3f} to {high:.3f}")
+    return drawing.svg(f"ratio {units.ratio(ratio)}, interval {units.interval((low, high))}")
 
 
 def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:

@@ -150,7 +150,7 @@ def _state(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> str:
     """Say in a word whether all is well: ``bad``, ``warn``, ``good``, or nothing where nothing was compared."""
     found = {verdict_of(finding) for finding in ordered}
     bad = {"error", "regressed"} if findings.allows_missing else {"error", "regressed", "missing"}
-    if found & bad or not findings.trusted:
+    if found & bad or not findings.trusted or findings.interrupted:
         return "bad"
     if findings.base is None:
         return ""
@@ -247,11 +247,11 @@ def _metric(finding: BenchmarkFinding, name: str, metric: MetricFinding, history
     drawn += [("Ratio against the threshold (grey)", pictures.interval(metric))]
     if series is not None:
         drawn += [(f"{len(series.points)} stored runs", pictures.history_line(series, history))]
-    words = metric.verdict if metric.ratio is None else f"{metric.verdict}, ratio {metric.ratio:.3f}"
+    words = metric.verdict if metric.ratio is None else f"{metric.verdict}, ratio {units.ratio(metric.ratio)}"
     arms = [(arm, summary) for arm, summary in (("base", metric.base), ("head", metric.head)) if summary is not None]
     return MetricDetail(
         name=name,
-        words=f"{words} ({metric.method})",
+        words=f"{words} ({metric.method})" + (f": {metric.doubt}" if metric.doubt else ""),
         pictures=[(caption, picture) for caption, picture in drawn if picture],
         changes=_changes(series, history) if series is not None else [],
         figure_names=(*FIGURES, "samples"),

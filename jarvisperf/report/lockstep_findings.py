@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report import units
 from jarvisperf.report.findings import BeforeAfter, BenchmarkFinding, MetricFinding
+from jarvisperf.report.json_numbers import in_json, interval_in_json
 from jarvisperf.runs.summary import summarize
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.tally import MetricTally, Tally
     from jarvisperf.report.findings import Verdict
 
+DOUBT = "identical code differed in this run, so its figures decide nothing"
 METHODS = {"time": "perf_counter", "startup": "whole process", "memory": "peak"}
 
 
@@ -59,7 +61,7 @@ def benchmark_finding(
 
 
 def missing_finding(name: str) -> BenchmarkFinding:
-    """Describe a benchmark that the base has and head has not."""
+    """Describe a benchmark that exists in base but not in head."""
     nothing = MetricFinding(
         unit="s",
         better="lower",
@@ -86,11 +88,12 @@ def _metric(name: str, found: MetricTally, tally: Tally, threshold: float, limit
         method=f"{found.method or METHODS[name]}, lockstep",
         base=summarize(found.base, found.iterations) if judgement else None,
         head=head,
-        ratio=judgement.ratio if judgement else None,
-        interval=judgement.interval if judgement else None,
+        ratio=in_json(judgement.ratio) if judgement else None,
+        interval=interval_in_json(judgement.interval) if judgement else None,
         threshold=threshold if judgement and math.isfinite(threshold) else None,
         verdict=verdict,
         via="lockstep" if judgement else None,
+        doubt=DOUBT if judgement and judgement.doubted and verdict == "inconclusive" else None,
     )
 
 
@@ -104,12 +107,13 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
     head = units.quantity(metric.head.median, metric.unit) if metric.head else "-"
     words = []
     if metric.base is not None and metric.ratio is not None and metric.interval is not None:
-        low, high = metric.interval
         threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold * 100:.3g}%"
         words.append(
-            f"base {units.quantity(metric.base.median, metric.unit)}, head {head}, ratio {metric.ratio:.3f} "
-            f"(95% interval {low:.3f} to {high:.3f}), {threshold}"
+            f"base {units.quantity(metric.base.median, metric.unit)}, head {head}, "
+            f"ratio {units.ratio(metric.ratio)} (95% interval {units.interval(metric.interval)}), {threshold}"
         )
     if limit is not None and over_limit(metric, limit):
         words.append(f"head {head} is over the limit of {units.quantity(limit, metric.unit)}")
+    if metric.doubt is not None:
+        words.append(metric.doubt)
     return f"{name} {metric.verdict}: {'; '.join(words)}"

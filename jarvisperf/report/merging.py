@@ -61,6 +61,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         created=min(part.created for part in parts),
         shard=None,
         allows_missing=all(part.allows_missing for part in parts),
+        interrupted=any(part.interrupted for part in parts),
     )
     return paired(whole), warnings
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report import units
 from jarvisperf.report.drawing import Drawing
+from jarvisperf.report.ratio_scale import clipped, reach_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,8 +72,12 @@ def interval(metric: MetricFinding) -> str:
     height = 64.0
     low, high = metric.interval
     limit = metric.threshold or 0.0
-    reach = max(abs(low - 1), abs(high - 1), limit * 1.5, 0.01) * 1.15
-    place = _scale(1 - reach, 1 + reach, LEFT, RIGHT)
+    reach = max(reach_of([metric]), limit * 1.5)
+    scale = _scale(1 - reach, 1 + reach, LEFT, RIGHT)
+
+    def place(ratio: float) -> float:
+        return scale(clipped(ratio, reach))
+
     drawing = Drawing(WIDTH, height)
     middle = height - 1.8 * LINE
     if limit:
@@ -94,10 +99,11 @@ def interval(metric: MetricFinding) -> str:
     if limit and place(1 + limit) - place(1) > 60:
         drawing.words(place(1 + limit), 4, f"+{limit * 100:.3g}%", align="middle")
         drawing.words(place(1 - limit), 4, f"-{limit * 100:.3g}%", align="middle")
-    words = f"{metric.ratio:.3f} ({low:.3f} to {high:.3f})"
+    words = f"{units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
     drawing.words(min(max(place(metric.ratio), 75), WIDTH - 75), height - LINE + 5, words, align="middle")
     against = f"threshold {limit * 100:.3g}%" if limit else "no threshold"
-    return drawing.svg(f"Ratio head over base {metric.ratio:.3f}, interval {low:.3f} to {high:.3f}, {against}")
+    told = f"{units.ratio(metric.ratio)}, interval {units.interval(metric.interval)}"
+    return drawing.svg(f"Ratio head over base {told}, {against}")
 
 
 def history_line(series: Series, history: History) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.report import units
 from jarvisperf.report.base import Report
 from jarvisperf.report.figure import (
     BETTER_COLOUR,
@@ -14,6 +15,7 @@ from jarvisperf.report.figure import (
     shortened,
     write_figure,
 )
+from jarvisperf.report.ratio_scale import clipped, reach_of
 from jarvisperf.report.table import ratio_rows
 
 if TYPE_CHECKING:
@@ -40,16 +42,18 @@ def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:
     shown = rows[:MOST_ROWS]
     figure = new_figure(10, 1.2 + INCHES_PER_ROW * len(shown))
     axis = figure.subplots()
+    reach = reach_of(metric for _, metric in shown)
     colours = {"regressed": WORSE_COLOUR, "improved": BETTER_COLOUR}
     for row, (_, metric) in enumerate(shown):
         low, high = metric.interval or (1.0, 1.0)
         if metric.threshold:
             axis.barh(row, 2 * metric.threshold, 0.8, left=1 - metric.threshold, color="#000000", alpha=0.08)
         colour = colours.get(metric.verdict, HEAD_COLOUR)
-        axis.plot([low, high], [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
-        axis.plot([metric.ratio], [row], "D", color=colour, markersize=5)
+        ends = [clipped(low, reach), clipped(high, reach)]
+        axis.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
+        axis.plot([clipped(metric.ratio or 0.0, reach)], [row], "D", color=colour, markersize=5)
         axis.annotate(
-            f"{metric.ratio:.3f} {metric.verdict}",
+            f"{units.ratio(metric.ratio or 0.0)} {metric.verdict}",
             (1, row),
             (4, 0),
             xycoords=("axes fraction", "data"),

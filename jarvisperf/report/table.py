@@ -113,8 +113,8 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "before/after": units.times(speed_up) if speed_up is not None else NOTHING,
         "base": units.quantity(base.median, metric.unit) if base else NOTHING,
         "head": units.quantity(head.median, metric.unit) if head else NOTHING,
-        "ratio": f"{metric.ratio:.3f}" if metric.ratio is not None else NOTHING,
-        "95% interval": "{:.3f} to {:.3f}".format(*metric.interval) if metric.interval else NOTHING,
+        "ratio": units.ratio(metric.ratio) if metric.ratio is not None else NOTHING,
+        "95% interval": units.interval(metric.interval) if metric.interval else NOTHING,
         "threshold": units.percent(metric.threshold) if metric.threshold is not None else NOTHING,
         "verdict": metric.verdict,
         "via": metric.via or NOTHING,
@@ -154,7 +154,9 @@ def _comparison_line(findings: Findings) -> str:
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
         words.append(f"{again} measured again in lockstep")
-    trust = "run trusted" if findings.trusted else "run NOT trusted"
+    trust = "run trusted" if findings.trusted else "run NOT trusted, because identical code differed in it"
+    if findings.interrupted:
+        trust += "; run NOT finished"
     return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"
 
 

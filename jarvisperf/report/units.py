@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from jarvisperf.report.json_numbers import UNBOUNDED
+
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
 
@@ -47,3 +49,15 @@ def times(ratio: float) -> str:
 def percent(share: float) -> str:
     """Write a share: 0.0123 is ``1.2%``."""
     return f"{share * 100:.1f}%" if abs(share) < 10 else f"{share * 100:,.0f}%"
+
+
+def ratio(value: float) -> str:
+    """Write a ratio of head and base: ``1.234``, ``1.2e+04``, or ``inf`` where nothing bounds it."""
+    if value >= UNBOUNDED:
+        return "inf"
+    return f"{value:.3f}" if value < 1_000 else f"{value:.3g}"
+
+
+def interval(ends: tuple[float, float]) -> str:
+    """Write the interval of a ratio: ``0.990 to 1.010``."""
+    return f"{ratio(ends[0])} to {ratio(ends[1])}"

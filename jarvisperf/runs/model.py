@@ -68,6 +68,7 @@ class Run(msgspec.Struct, frozen=True):
         name: The name it was stored under, if any.
         schema: The version of this layout.
         yardstick: Seconds of each reference workload over the whole run; empty: none were taken.
+        interrupted: Whether it ended before all benchmarks were dealt with.
     """
 
     created: str
@@ -78,3 +79,4 @@ class Run(msgspec.Struct, frozen=True):
     name: str | None = None
     schema: str = SCHEMA
     yardstick: dict[str, Summary] = {}
+    interrupted: bool = False

@@ -10,6 +10,8 @@ from rag.hash_embedder import HashEmbedder
 from jarvisperf.bench import RAGBenchmarks
 from jarvisperf.bench.rag_replay import zipf
 
+pytestmark = pytest.mark.rag
+
 
 @pytest.fixture(scope="module")
 def parts(require):

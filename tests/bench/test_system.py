@@ -94,11 +94,19 @@ def test_what_the_function_raises_comes_through_and_leaves_no_result(system: Ben
     assert system.results == {}
 
 
-def test_a_coroutine_that_nobody_awaits_is_refused(system: BenchmarkSystem):
-    async def work() -> None: ...
+def test_a_coroutine_is_awaited_whoever_made_it(system: BenchmarkSystem):
+    awaited = []
 
-    with pytest.raises(TypeError, match=r"lost returned a coroutine .*: pass the coroutine function itself"):
-        system.benchmark(lambda: work(), name="lost")  # noqa: PLW0108
+    async def work() -> None:
+        awaited.append(1)
+
+    system.benchmark(lambda: work(), iterations=2, name="made elsewhere")  # noqa: PLW0108
+    assert len(awaited) > 2
+
+
+def test_a_generator_that_nobody_consumes_is_refused(system: BenchmarkSystem):
+    with pytest.raises(TypeError, match="returned a generator, which runs nothing before it is consumed"):
+        system.benchmark(lambda: (i for i in range(3)), name="lost")
     assert system.results == {}
 
 

@@ -30,8 +30,9 @@ def test_a_sample_makes_exactly_its_calls_with_the_arguments(kind: str, args: An
     calls = Calls()
     target = make_target(calls if kind == "function" else calls.awaited, args, kwargs)
     assert isinstance(target, FunctionTarget if kind == "function" else CoroutineTarget)
+    assert target.call() == "result"
     assert target.sample(5) > 0
-    assert calls.made == [(*args, *kwargs.items())] * 5
+    assert calls.made == [(*args, *kwargs.items())] * 6
     assert target.call() == "result"
     seconds, result = target.timed_call()
     assert seconds > 0

@@ -10,6 +10,8 @@ from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.cli.main import main
 
+pytestmark = pytest.mark.rag
+
 
 @pytest.fixture
 def rag(tmp_path, monkeypatch, require, capsys):

@@ -64,6 +64,7 @@ def test_the_decorators_example(home: Path):
     assert calls == ["abc"]
 
 
+@pytest.mark.rag
 @pytest.mark.xdist_group("model")
 def test_the_rags_and_the_benchmark_systems_examples(home: Path):
     rag = get_optimized_rag()
@@ -97,6 +98,7 @@ def test_the_profilers_example(caplog: pytest.LogCaptureFixture):
     assert re.fullmatch(r"⏱️ process_data: \d+\.\d\dms", caplog.messages[0])
 
 
+@pytest.mark.rag
 @pytest.mark.xdist_group("model")
 def test_the_full_suite_covers_cache_and_rag(home: Path):
     results = get_benchmark_system().run_full_suite()
@@ -104,6 +106,7 @@ def test_the_full_suite_covers_cache_and_rag(home: Path):
     assert not (home / "data").exists()  # nothing of the user's is touched
 
 
+@pytest.mark.rag
 @pytest.mark.xdist_group("model")
 def test_the_rag_suite_says_what_the_cache_changed_and_that_answers_stay_the_same():
     suite = RAGBenchmarks(texts=["Alpha is first.", "Beta is second.", "Gamma is third."], queries=["What is first?"])
@@ -134,7 +137,7 @@ def test_an_error_of_the_rag_costs_no_model():
 
 def test_the_readmes_benchmarks_run(pytester: pytest.Pytester):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    suite = next(block for block in blocks if "jarvis_bench" in block)
+    suite = next(block for block in blocks if "jarvis_bench.memory" in block)
     pytester.makepyfile(suite.replace('"python"', "__import__('sys').executable"))
     result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
     result.assert_outcomes(passed=4)

@@ -55,3 +55,56 @@ def test_the_option_names_time_or_several_metrics():
 def test_an_option_that_cannot_be_read_is_refused(text: str):
     with pytest.raises(ValueError, match=r"allowed|no metric"):
         parse_thresholds(text)
+
+
+def test_the_defaults_are_documented_figures():
+    assert DEFAULT_THRESHOLDS == {"time": 0.05, "memory": 0.10, "startup": 0.10}
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("1s", 1.0), ("1ms", 0.001), ("1us", 0.000_001), ("1µs", 0.000_001), ("1ns", 0.000_000_001), ("1e-3s", 0.001)],
+)
+def test_every_unit_of_time(text: str, seconds: float):
+    assert parse_seconds_limit(text) == pytest.approx(seconds, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1B", 1), ("1KB", 1e3), ("1MB", 1e6), ("1GB", 1e9), ("1KiB", 1 << 10), ("1MiB", 1 << 20), ("1GiB", 1 << 30)],
+)
+def test_every_unit_of_memory(text: str, size: float):
+    assert parse_bytes_limit(text) == size
+
+
+@pytest.mark.parametrize("text", ["0B", "2ms", "5%", "-1B", "B", "1 kB", 7, None])
+def test_what_is_no_size_is_refused(text: Any):
+    with pytest.raises(ValueError, match="give a size like '50MB'"):
+        parse_bytes_limit(text)
+
+
+@pytest.mark.parametrize("text", ["off", " off "])
+def test_off_is_for_all_metrics_and_may_have_blanks(text: str):
+    assert parse_thresholds(text) == dict.fromkeys(["time", "memory", "startup"], math.inf)
+
+
+@pytest.mark.parametrize("text", ["1000000%", "1e6%", "1e400%"])
+def test_a_share_of_a_million_per_cent_is_a_slip_of_the_pen(text: str):
+    with pytest.raises(ValueError, match="is not allowed"):
+        parse_share(text)
+    assert parse_share("999999%") == pytest.approx(9999.99)
+
+
+def test_a_metric_may_have_blanks_around_it_and_a_threshold_without_a_name_is_for_time():
+    assert parse_thresholds(" startup = 7% , 2%") == {"time": 0.02, "memory": 0.10, "startup": 0.07}
+
+
+def test_an_unknown_metric_is_named_with_those_that_there_are():
+    with pytest.raises(ValueError, match="there is no metric 'speed', there are time, memory, startup"):
+        parse_thresholds("speed=5%")
+
+
+@pytest.mark.parametrize("text", ["1e400s", "1e308GiB", "9" * 400 + "s"])
+def test_a_limit_that_no_float_holds_is_refused(text: str):
+    with pytest.raises(ValueError, match="is not allowed"):
+        (parse_seconds_limit if text.endswith("s") else parse_bytes_limit)(text)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag import OptimizedRAG
 
-pytestmark = pytest.mark.xdist_group("model")
+pytestmark = [pytest.mark.rag, pytest.mark.xdist_group("model")]
 
 TEXTS = [
     "The for statement iterates over the elements of a sequence.",

@@ -277,6 +277,51 @@ def test_a_skipped_benchmark_is_not_missing(project: Project):
     result.assert_outcomes(passed=1, skipped=1)
 
 
+def test_where_one_stored_run_cannot_decide_anything_all_is_compared_in_lockstep_at_once(saved: Project):
+    saved.write("pkg.py", SLOWER)
+    saved.write("benchmarks/test_more.py", "import pytest\n@pytest.mark.skip(reason='later')\n" + OTHER)
+    commit = saved.git("rev-parse", "HEAD")
+    result = saved.run("--jarvis-compare=main", "--jarvis-launches=4", "-rs")
+    assert result.ret == 1
+    result.assert_outcomes(failed=1, skipped=1)
+    result.stdout.fnmatch_lines(
+        [
+            f"jarvisperf: comparing with 1 stored run of 'main', the newest of commit {commit[:12]}",
+            f"jarvisperf: one stored run cannot decide any *: all are compared * commit {commit[:12]} at once",
+            "*time regressed: * threshold 5%, by lockstep*",
+        ]
+    )
+    assert saved.report["mode"] == "baseline"
+    assert saved.report["base"]["name"] == "main"
+    assert saved.report["base"]["commit"] == commit
+    assert saved.verdicts == {"test_work": ("regressed", "lockstep")}
+
+
+def test_a_missing_benchmark_fails_where_all_is_compared_in_lockstep_at_once(project: Project):
+    project.write("benchmarks/test_other.py", OTHER)
+    project.run("--jarvis-save=main")
+    (project.root / "benchmarks" / "test_other.py").unlink()
+    result = project.run("--jarvis-compare=main", "--jarvis-launches=2")
+    assert result.ret == 1
+    result.assert_outcomes(passed=1, failed=1)
+    assert project.verdicts["test_other"] == ("missing", None)
+
+
+def test_a_run_that_is_stored_is_recorded_before_lockstep_and_says_what_that_costs(saved: Project):
+    result = saved.run("--jarvis-compare=main", "--jarvis-save=main", "--jarvis-launches=2")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["jarvisperf: one stored run cannot decide *recorded for --jarvis-save*twice as long*"])
+    assert [run.benchmarks[0].metrics["time"].method for run in saved.stored()] == ["perf_counter"] * 2
+    assert saved.verdicts["test_work"][1] == "lockstep"
+
+
+def test_that_nothing_can_be_decided_is_said_at_the_start(saved: Project):
+    result = saved.run("--jarvis-compare=main", "--jarvis-confirm=never")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["jarvisperf: one stored run cannot decide *confirm never*will be inconclusive"])
+    assert saved.verdicts == {"test_work": ("inconclusive", "screening")}
+
+
 def test_a_new_benchmark_passes(saved: Project):
     saved.write("benchmarks/test_other.py", OTHER)
     assert saved.run("--jarvis-compare=main", CLEAR).ret == 0
@@ -311,21 +356,71 @@ def test_a_benchmark_that_asks_for_its_fixture_while_it_runs_is_judged_too(proje
     assert project.verdicts == {"test_dynamic": ("inconclusive", "screening")}
 
 
-def test_without_a_stored_run_nothing_is_compared_and_the_run_is_not_green(project: Project):
+def test_the_first_run_of_a_name_is_stored_and_is_not_green(project: Project):
     result = project.run("--jarvis-compare=main", "--jarvis-save=main")
     assert result.ret == 1
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["jarvisperf: nothing was compared: * holds no runs; store one first: pytest --jarvis-bench --jarvis-save NAME"]
+        ["jarvisperf: nothing was compared: * holds no runs; this run is stored as 'main', the next one can *"]
     )
     assert project.report["mode"] == "record"
     assert len(project.stored()) == 1
 
 
-def test_a_name_that_no_run_has_is_answered_with_those_that_there_are(saved: Project):
-    result = saved.run("--jarvis-compare=mian")
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["jarvisperf: nothing was compared: * has no run 'mian'; its names are: main; *"])
+def test_without_a_run_to_compare_with_nothing_is_measured_and_the_names_there_are_are_said(saved: Project):
+    saved.write("benchmarks/test_bench.py", "print('collected')\n" + BENCH)
+    for selector, why, name in (
+        ("mian", "has no run 'mian'; its names are: main; ", "mian"),
+        ("0123456789", "has no run '0123456789'; its names are: main; ", "0123456789"),
+        ("r0123456789", "has no run 'r0123456789'; its names are: main; ", "r0123456789"),
+    ):
+        result = saved.run(f"--jarvis-compare={selector}", "--jarvis-save=other")
+        assert result.ret == USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            [f"*--jarvis-compare {selector}: nothing to compare with: *{why}store a run first: *--jarvis-save {name}"]
+        )
+        result.stdout.no_fnmatch_line("*collected*")
+    assert [run.name for run in saved.stored()] == ["main"]
+
+
+def test_an_empty_store_has_nothing_to_compare_with(project: Project):
+    result = project.run("--jarvis-compare=latest")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--jarvis-compare latest: nothing to compare with: * holds no runs; *"])
+
+
+def test_a_store_that_cannot_be_read_ends_the_run_before_anything_is_measured(project: Project):
+    project.write("kept/runs", "a file, not a folder")
+    for words in ((), ("--jarvis-save=main",)):
+        result = project.run("--jarvis-compare=main", "--jarvis-store=kept", *words)
+        assert result.ret == USAGE_ERROR
+        result.stderr.fnmatch_lines(["*--jarvis-compare main: the store cannot be read: *"])
+
+
+def test_stored_runs_that_all_are_damaged_end_the_run_before_anything_is_measured(saved: Project):
+    (stored,) = (saved.root / ".jarvisperf").rglob("*.run")
+    stored.write_bytes(stored.read_bytes()[:-9])
+    result = saved.run("--jarvis-compare=main")
+    assert result.ret == USAGE_ERROR
+    result.stderr.fnmatch_lines(["*nothing to compare with: of its 1 stored run none can be read (*"])
+
+
+def test_runs_of_another_machine_are_compared_with_a_warning_at_the_start(saved: Project):
+    opened = open_store(".jarvisperf", saved.root)
+    (entry,) = opened.entries()
+    run = opened.load(entry)
+    opened.delete(entry)
+    machine = msgspec.structs.replace(run.machine, cpu="another one")
+    opened.save(msgspec.structs.replace(run, machine=machine), "main")
+    result = saved.run("--jarvis-compare=main", CLEAR)
+    assert result.ret == 0
+    lines = result.stdout.lines
+    (first, *_) = [number for number, line in enumerate(lines) if "no run of a machine like this one" in line]
+    assert first < next(number for number, line in enumerate(lines) if line.startswith("collected "))
+
+
+def test_listing_the_tests_needs_no_stored_run(project: Project):
+    assert project.run("--jarvis-compare=main", "--collect-only", "-q").ret == 0
 
 
 def test_a_damaged_run_is_skipped_with_a_warning(saved: Project):

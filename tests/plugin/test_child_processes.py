@@ -96,24 +96,19 @@ def test_a_child_that_imports_the_working_trees_package_is_named_with_what_to_do
     ],
 )
 def test_a_child_that_imports_the_arms_or_nothing_of_the_project_is_fine(words: list[str], children: ChildProcesses):
-    children.check(Command(tuple(words)))
-    assert children.take_notes() == []
+    assert children.check(Command(tuple(words))) is None
 
 
-def test_a_program_that_is_not_python_is_noted_once_and_one_of_the_working_tree_is_an_error(
+def test_a_program_that_is_not_python_is_noted_and_one_of_the_working_tree_is_an_error(
     tree: Path, children: ChildProcesses
 ):
-    for _ in range(2):
-        children.check(Command(("sh", "-c", "true")))
-    (note,) = children.take_notes()
+    note = children.check(Command(("sh", "-c", "true")))
     assert note.startswith("'sh' is not a Python program, so which code its processes run cannot be verified")
-    assert children.take_notes() == []
     (tree / "built").write_bytes(b"\x7fELF")
     with pytest.raises(ForeignChildError, match=r"runs .*built, not from this arm's"):
         children.check(Command((str(tree / "built"),)))
     (tree.parent / "arm/built").write_bytes(b"\x7fELF")
-    children.check(Command((str(tree.parent / "arm/built"),)))
-    assert children.take_notes() == []
+    assert children.check(Command((str(tree.parent / "arm/built"),))) is None
 
 
 def test_a_command_of_an_environment_in_the_working_tree_is_judged_by_what_it_imports(
@@ -141,16 +136,23 @@ def test_processes_that_a_target_starts_are_checked_where_they_may_evade_the_arm
         subprocess.run([sys.executable, "-c", search], check=True)
         subprocess.run("true", shell=True, check=True)
         subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
+        children.check_started()
+        subprocess.run([sys.executable, "-I", "-c", search], check=True)  # no more than the first ones are looked at
+        children.check_started()
     for evades in ({"env": {}}, {"env": {"PYTHONPATH": ""}, "cwd": "/"}):
-        with pytest.raises(ForeignChildError), children.watched():
+        with children.watched():
             subprocess.run([sys.executable, "-c", search], check=True, **evades)
+            with pytest.raises(ForeignChildError):
+                children.check_started()
 
     async def start() -> None:
         process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", search)
         await process.wait()
 
-    with pytest.raises(ForeignChildError), children.watched():
+    with children.watched():
         asyncio.run(start())
+        with pytest.raises(ForeignChildError):
+            children.check_started()
     original = subprocess.Popen.__init__
     with pytest.raises(ZeroDivisionError), children.watched():
         raise ZeroDivisionError

@@ -1,0 +1,78 @@
+"""What pytest captures of logs and warnings is set aside while samples are taken.
+
+A captured record is formatted, written to a buffer and kept to the end of the test, so each call would be slower than
+in the program, and memory would grow. The first call of a target is captured as ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PYTESTS_MODULE = "_pytest.logging"
+KEPT_RECORDS = 1_000
+
+
+@contextmanager
+def capture_aside(*, replay: bool = False) -> Iterator[None]:
+    """Put cheap stand-ins in the place of pytest's log handlers and of its list of warnings.
+
+    Handlers of the project itself, and its levels, stay: they are part of the work.
+
+    Args:
+        replay: Give the last 1,000 records to pytest's handlers afterwards, as if they had been there.
+    """
+    places = [
+        (logger, index, handler)
+        for logger in _loggers()
+        for index, handler in enumerate(logger.handlers)
+        if type(handler).__module__ == PYTESTS_MODULE
+    ]
+    stand_ins = [_StandIn(handler, keeps=replay) for _, _, handler in places]
+    for (logger, index, _), stand_in in zip(places, stand_ins, strict=True):
+        logger.handlers[index] = stand_in
+    shown: Any = getattr(warnings, "_showwarnmsg_impl", None)
+    is_captured = isinstance(getattr(shown, "__self__", None), list)
+    if is_captured:
+        warnings._showwarnmsg_impl = _ignore  # type: ignore[attr-defined]  # noqa: SLF001
+    try:
+        yield
+    finally:
+        if is_captured:
+            warnings._showwarnmsg_impl = shown  # type: ignore[attr-defined]  # noqa: SLF001
+        for (logger, _, handler), stand_in in zip(places, stand_ins, strict=True):
+            if stand_in in logger.handlers:  # unless the target arranged its handlers itself
+                logger.handlers[logger.handlers.index(stand_in)] = handler
+            for record in stand_in.records:
+                handler.handle(record)
+
+
+def _loggers() -> list[logging.Logger]:
+    """Give the root logger and all others: tests hang `caplog.handler` on loggers that do not propagate."""
+    named = list(logging.root.manager.loggerDict.values())
+    return [logging.root, *(logger for logger in named if isinstance(logger, logging.Logger))]
+
+
+class _StandIn(logging.Handler):
+    """Takes records in the place of another handler, without formatting them."""
+
+    def __init__(self, handler: logging.Handler, *, keeps: bool) -> None:
+        super().__init__(handler.level)
+        self.filters = handler.filters
+        self.records: deque[logging.LogRecord] = deque(maxlen=KEPT_RECORDS if keeps else 0)
+
+    def handle(self, record: logging.LogRecord) -> bool:  # type: ignore[override,unused-ignore]
+        """Take a record."""
+        if not self.filters or self.filter(record):
+            self.records.append(record)
+        return True
+
+
+def _ignore(message: object) -> None:
+    """Keep no warning."""

@@ -1,0 +1,34 @@
+"""What a marker's keywords may be, and how a marker is checked against them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Key(NamedTuple):
+    """A keyword of a marker: whether a value is allowed, and the allowed forms in words."""
+
+    allows: Callable[[Any], bool]
+    forms: str
+
+
+def check_marker(test: str, marker: pytest.Mark, keys: Mapping[str, Key]) -> None:
+    """Check one marker of a test.
+
+    Raises:
+        pytest.UsageError: It has an argument without a name, an unknown key or a value that is not allowed; the message
+            names the test, the key and the allowed forms.
+    """
+    where = f"{test}: {marker.name}"
+    if marker.args:
+        raise pytest.UsageError(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
+    for name, value in marker.kwargs.items():
+        if name not in keys:
+            raise pytest.UsageError(f"{where} has no key {name!r}, it takes {', '.join(keys)}")
+        if not keys[name].allows(value):
+            raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed, give {keys[name].forms}")

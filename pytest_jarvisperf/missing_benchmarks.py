@@ -1,0 +1,126 @@
+"""Benchmarks that the base has and head lacks: removed, or in a file that was renamed.
+
+What a selection leaves out is not missing. So the base is asked by the same places and by pytest's own options (`-k`,
+`-m`, `--deselect`), and whatever plugins select is undone; what only this pytest lacks, because it passed over a file,
+is looked for in head's own checkout as well.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.gate.checkout import BASE, HEAD
+from jarvisperf.gate.lockstep import collect
+from jarvisperf.gate.renames import renamed_files
+from pytest_jarvisperf.arm_paths import ArmPaths
+from pytest_jarvisperf.worker_args import worker_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from pathlib import Path
+
+    import pytest
+
+    from jarvisperf.gate.arms import Arms
+    from jarvisperf.gate.protocol import Collected
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """What the base has under ids that head does not have.
+
+    Attributes:
+        missing: The ids of benchmarks that are gone.
+        old_ids: By an id of head, the id that the base has for it: its file was renamed.
+        problems: Why the base's benchmarks are not all known, a line each.
+    """
+
+    missing: tuple[str, ...] = ()
+    old_ids: dict[str, str] = {}
+    problems: tuple[str, ...] = ()
+
+
+def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str, present: Collection[str]) -> Absent:
+    """Compare what the base's own files have with what this pytest has collected.
+
+    Args:
+        config: This pytest's.
+        repository: The top folder of the repository.
+        arms: The checkouts, before head's benchmark files serve on the base too.
+        entry: ``module:function`` of the worker.
+        present: The ids that this pytest has collected, also those that were deselected.
+
+    Raises:
+        GitError: git could not compare files.
+        OSError: A file could not be read.
+    """
+    found = _listed(config, repository, arms, BASE, entry, _selection(config))
+    absent = [name for name in found.ids if name not in present]
+    if absent:
+        in_head = frozenset(_listed(config, repository, arms, HEAD, entry, []).ids)
+        changing = _tests_with_changing_ids(present, in_head)
+        absent = [name for name in absent if name not in in_head and _test(name) not in changing]
+    base, head = arms.places[BASE].cwd, arms.places[HEAD].cwd
+    renamed = renamed_files(
+        _contents(base, (_file(name) for name in absent), lacking_in=head),
+        _contents(head, map(_file, present), lacking_in=base),
+    )
+    old_ids = {}
+    for name in absent:
+        file, colons, test = name.partition("::")
+        now = f"{renamed.get(file, file)}{colons}{test}"
+        if now in present:
+            old_ids[now] = name
+    problems = [f"base: {file} could not be collected: {problem}" for file, problem in found.problems.items()]
+    return Absent(
+        missing=tuple(name for name in absent if name not in old_ids.values()),
+        old_ids=old_ids,
+        problems=tuple(problems),
+    )
+
+
+def _listed(
+    config: pytest.Config, repository: Path, arms: Arms, arm: str, entry: str, selection: list[str]
+) -> Collected:
+    """List the benchmarks that an arm's own files have, in the places that this pytest was asked for."""
+    place = arms.places[arm]
+    paths = ArmPaths(config, repository)
+    asked = paths.asked(place.cwd)
+    if not asked:
+        from jarvisperf.gate.protocol import VERSION, Collected
+
+        return Collected(VERSION, [], {})
+    words = worker_arguments(config, asked, paths.config_file())
+    args = {"pytest": [*words, *selection], "packages": [], "repository": str(repository), "ids": None}
+    return collect(place, entry, args, arms.folder)
+
+
+def _selection(config: pytest.Config) -> list[str]:
+    """Give the words by which this pytest chose among its tests, wherever they were written."""
+    option = config.option
+    words = ["-k", option.keyword] if option.keyword else []
+    words += ["-m", option.markexpr] if option.markexpr else []
+    return words + [f"--deselect={name}" for name in option.deselect or ()]
+
+
+def _contents(folder: Path, files: Iterable[str], *, lacking_in: Path) -> dict[str, bytes]:
+    return {
+        name: (folder / name).read_bytes()
+        for name in dict.fromkeys(files)
+        if (folder / name).is_file() and not (lacking_in / name).exists()
+    }
+
+
+def _tests_with_changing_ids(present: Collection[str], again: Collection[str]) -> frozenset[str]:
+    """Name the tests that have other parameters at each collection: an id that is not there says nothing of them."""
+    known = {_test(name) for name in again if "[" in name}
+    return frozenset(_test(name) for name in present if "[" in name and name not in again) & known
+
+
+def _test(name: str) -> str:
+    return name.partition("[")[0]
+
+
+def _file(name: str) -> str:
+    return name.partition("::")[0]

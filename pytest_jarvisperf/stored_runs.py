@@ -1,0 +1,67 @@
+"""The stored runs that `--jarvis-compare` means, found and read before anything is measured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.options import Options
+
+MOST_RUNS = 20
+
+
+class StoredRuns(NamedTuple):
+    """The stored runs to compare with.
+
+    Attributes:
+        runs: Newest first; empty only where this run is stored as the first of its name.
+        warnings: What the user should know, a line each.
+        absence: Why there are none; empty where there are some.
+    """
+
+    runs: tuple[Run, ...]
+    warnings: tuple[str, ...] = ()
+    absence: str = ""
+
+
+def find_stored_runs(options: Options, store: RunStore, selector: str) -> StoredRuns:
+    """Find and read the runs that are meant; those that were interrupted or cannot be read are left out.
+
+    Where there are none, a run that is itself stored under the name it is to be compared with goes on: it is the first.
+
+    Args:
+        options: This plugin's.
+        store: Where runs are kept.
+        selector: A name, a commit, a run's token or ``latest``.
+
+    Raises:
+        pytest.UsageError: The store cannot be read, or has nothing to compare with; the message names what is there.
+    """
+    from jarvisperf.runs.machine import read_machine
+    from jarvisperf.runs.names import LATEST, is_name
+    from jarvisperf.runs.store import StoreError
+
+    try:
+        found = store.find(selector, read_machine().fingerprint)
+        loaded = store.load_readable(found.entries, at_most=MOST_RUNS)
+    except StoreError as error:
+        raise pytest.UsageError(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None
+    finished = tuple(run for _, run in loaded.runs if not run.interrupted)
+    if finished:
+        return StoredRuns(finished, (*found.warnings, *loaded.warnings))
+    why = "; ".join(found.warnings)
+    if found.entries:
+        count = len(found.entries)
+        why = f"of its {count} stored run{'' if count == 1 else 's'} none "
+        why += "was finished" if loaded.runs else f"can be read ({loaded.warnings[0].removeprefix('skipped: ')})"
+    if options.save is not None and selector in {options.save, LATEST}:
+        return StoredRuns((), loaded.warnings, why)
+    name = selector if is_name(selector) and not found.entries else "NAME"
+    raise pytest.UsageError(
+        f"--jarvis-compare {selector}: nothing to compare with: {why}; "
+        f"store a run first: pytest --jarvis-bench --jarvis-save {name}"
+    )

@@ -1,0 +1,162 @@
+"""Every run ends with its report: what was decided before a signal, a crash or a full disk is reported and stored."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from stranger import SLOWER, WORK, Stranger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# The second one is as much slower as it may be, so it stays undecided to the end.
+TESTS = """
+    import pkg
+    import pytest
+    import trouble
+
+
+    @pytest.mark.jarvis_threshold(time="30%")
+    def test_slower(jarvis_bench):
+        jarvis_bench(pkg.work, 300)
+
+
+    @pytest.mark.jarvis_threshold(time="200%")
+    def test_undecided(jarvis_bench):
+        trouble.come()
+        jarvis_bench(pkg.work, 300)
+"""
+LAUNCHES_BEFORE = 6  # the first verdicts fall after 4
+SIGNAL = f"""
+    import os
+    import pathlib
+
+    os.environ.setdefault("MAIN_PROCESS", str(os.getpid()))
+
+
+    def come():
+        seen = pathlib.Path(os.environ["SEEN"])
+        (seen / os.environ["PYTHONHASHSEED"]).touch()
+        if len(list(seen.iterdir())) >= {LAUNCHES_BEFORE}:
+            os.kill(int(os.environ["MAIN_PROCESS"]), int(os.environ["SIGNAL"]))
+"""
+CRASH = """
+    from jarvisperf.gate.control import Control
+
+    rotate = Control.rotate
+    calls = []
+
+
+    def come():
+        pass
+
+
+    def rotate_and_fail(self, names, count):
+        calls.append(count)
+        if len(calls) > 2:
+            raise {error}
+        return rotate(self, names, count)
+
+
+    Control.rotate = rotate_and_fail
+"""
+
+
+def project_with(folder: Path, trouble: str) -> Stranger:
+    (folder / "project").mkdir()
+    project = Stranger(
+        folder / "project",
+        {
+            "pkg/__init__.py": WORK,
+            "benchmarks/trouble.py": trouble,
+            "benchmarks/test_b.py": TESTS,
+            "benchmarks/conftest.py": "import trouble",
+        },
+    )
+    project.write({"pkg/__init__.py": SLOWER})
+    return project
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 2), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_run_with_what_was_decided(tmp_path: Path, number: signal.Signals, status: int):
+    project = project_with(tmp_path, SIGNAL)
+    (tmp_path / "seen").mkdir()
+    env = {"SEEN": str(tmp_path / "seen"), "SIGNAL": str(int(number))}
+    assert project.against("--jarvis-save=main", launches=12, env=env) == status, project.output
+    assert project.report["interrupted"]
+    assert project.verdicts == {"test_slower": "regressed", "test_undecided": "inconclusive"}
+    assert "the comparison was not finished: the run was interrupted" in project.output
+    assert "run NOT finished" in project.output
+    # It is kept, and marked: to compare with half a run would show nothing of the other half.
+    assert "saved as main" in project.output
+    project.write({"benchmarks/trouble.py": "def come(): pass"})
+    assert project.bench("--jarvis-compare=main", "--jarvis-budget=0.05") != 0
+    assert "of its 1 stored run none was finished" in project.output
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        ("ZeroDivisionError('by us')", "internal error of jarvisperf: ZeroDivisionError: by us"),
+        ("OSError(28, 'No space left on device')", "No space left on device"),
+    ],
+)
+def test_a_failure_of_ours_and_a_full_disk_cost_what_was_not_decided(tmp_path: Path, error: str, told: str):
+    project = project_with(tmp_path, CRASH.format(error=error))
+    assert project.against(launches=12) == 1, project.output
+    assert project.verdicts == {"test_slower": "regressed", "test_undecided": "inconclusive"}
+    assert project.report["interrupted"]
+    assert f"the comparison was not finished: {told}" in " ".join(project.output.split())
+    assert "INTERNALERROR" not in project.output
+
+
+def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path):
+    tests = "import os, signal\ndef test_first(jarvis_bench): jarvis_bench(len, [])\n"
+    tests += "def test_second(jarvis_bench): jarvis_bench(os.kill, os.getpid(), signal.SIGTERM)\n"
+    project = Stranger(tmp_path, {"test_b.py": tests})
+    assert project.bench("--jarvis-budget=0.05", "--jarvis-save=main") == 143, project.output
+    assert project.report["interrupted"]
+    assert project.verdicts["test_first"] == "new"
+    assert "saved as main" in project.output
+
+
+def test_a_first_failure_that_ends_the_session_leaves_all_verdicts_in_the_report(tmp_path: Path):
+    tests = "import pkg\ndef test_a(jarvis_bench): jarvis_bench(pkg.work, 300)\n"
+    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": tests + tests.replace("test_a", "test_c")[11:]})
+    project.write({"pkg/__init__.py": SLOWER})
+    assert project.against("-x", launches=4) == 1, project.output
+    assert "1 failed" in project.output
+    assert project.verdicts == {"test_a": "regressed", "test_c": "regressed"}
+
+
+LIMIT = """
+    import signal
+
+    import pytest
+
+
+    def ring(*_):
+        pytest.fail("Timeout (>5 s)")
+
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(item):
+        signal.signal(signal.SIGALRM, ring)
+        signal.setitimer(signal.ITIMER_REAL, 5)
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+"""
+
+
+def test_a_time_limit_for_each_test_is_not_one_for_the_whole_comparison(tmp_path: Path):
+    tests = "import pkg, pytest\n@pytest.mark.parametrize('n', range(8))\n"
+    tests += "def test_work(jarvis_bench, n): jarvis_bench(pkg.work, 300)\n"
+    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": tests, "conftest.py": LIMIT})
+    project.against("--jarvis-budget=1", launches=4)
+    assert "INTERNALERROR" not in project.output
+    assert len(project.verdicts) == 8
+    assert "error" not in project.verdicts.values()

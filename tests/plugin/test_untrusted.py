@@ -1,0 +1,69 @@
+"""A run whose control shows a difference between identical code never ends green with nothing but `unchanged`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from git_project import GitProject
+
+# The control runs the base's code from a third folder; here that folder makes it three times slower.
+WORK = """
+import pathlib
+ROUNDS = 6_000 if "same" in pathlib.Path(__file__).parts else 2_000
+
+def work():
+    return sum(i * i for i in range(ROUNDS))
+
+def doubled():
+    return work() + work()
+"""
+BENCH = """
+import pkg
+
+def test_work(jarvis_bench):
+    jarvis_bench(pkg.work)
+
+def test_doubled(jarvis_bench):
+    jarvis_bench(pkg.doubled)
+"""
+
+
+class Project(GitProject):
+    words = (
+        "--jarvis-bench",
+        "--jarvis-against=HEAD",
+        "--jarvis-budget=0.3",
+        "--jarvis-launches=4",
+        "-p",
+        "no:asyncio",
+    )
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    made = Project(pytester)
+    made.write("pkg/__init__.py", WORK)
+    made.write("benchmarks/test_bench.py", BENCH)
+    made.commit()
+    return made
+
+
+def test_identical_code_that_differs_makes_the_run_inconclusive_but_for_what_regressed_twice(project: Project):
+    project.write("pkg/__init__.py", WORK.replace("work() + work()", "work() + work() + work() + work()"))
+    result = project.run("--jarvis-inconclusive=fail")
+    assert result.ret == 1
+    report = json.loads((project.root / "reports" / "report.json").read_text())
+    assert report["trusted"] is False
+    work, doubled = (entry["metrics"]["time"] for entry in report["benchmarks"])
+    assert (work["verdict"], doubled["verdict"]) == ("inconclusive", "regressed")
+    assert "identical code differed" in work["doubt"]
+    result.stdout.fnmatch_lines(["*time inconclusive: *identical code differed in this run*"])
+    result.stdout.fnmatch_lines(["*run NOT trusted, because identical code differed in it*"])
+    result.stdout.fnmatch_lines(["*this run is not to be trusted: identical code differed by +*"])
+
+
+def test_an_untrusted_run_that_may_pass_says_that_nothing_was_decided(project: Project):
+    result = project.run("-k", "test_work")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["0 of 1 regressed, 1 inconclusive; run NOT trusted*"])

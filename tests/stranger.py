@@ -1,0 +1,94 @@
+"""A stranger's project: a git repository with a package and tests, measured by pytest in a real subprocess."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
+SLOWER = WORK.replace("range(n)", "range(3 * n)")  # by so much that a busy machine cannot hide it
+SECONDS = 180
+HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
+
+
+class Stranger:
+    """A repository in a folder of its own; it is committed once, and what is written later is head's alone.
+
+    Args:
+        folder: An empty folder.
+        files: The project's files, by their names.
+    """
+
+    def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
+        self.root = folder
+        self.output = ""
+        self.git("init", "-q", "-b", "main")
+        self.write({".gitignore": "reports/\n__pycache__/\n.pytest_cache/\n.jarvisperf/\n", **files})
+        self.commit()
+
+    def write(self, files: Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text), encoding="utf-8")
+
+    def git(self, *words: str) -> str:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", *words]
+        return subprocess.run(command, cwd=self.root, check=True, capture_output=True, text=True, env=environ).stdout
+
+    def commit(self) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-qm", "a commit")
+        return self.git("rev-parse", "HEAD").strip()
+
+    @staticmethod
+    def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN_VARIABLES)}
+        return {**kept, **(extra or {})}
+
+    def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
+        """Run `pytest --jarvis-bench` and give its exit status."""
+        command = [sys.executable, *flags, "-m", "pytest", "--jarvis-bench", *words]
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env=self.environment(env),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=SECONDS,
+            check=False,
+        )
+        self.output = done.stdout
+        return done.returncode
+
+    def against(self, *words: str, launches: int = 2, **more: Any) -> int:
+        """Compare with the commit in lockstep; two launches tell the things that hold in any number of them."""
+        lockstep = ("--jarvis-against=HEAD", "--jarvis-budget=0.1", f"--jarvis-launches={launches}")
+        return self.bench(*lockstep, *words, **more)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return json.loads((self.root / "reports" / "report.json").read_text(encoding="utf-8"))
+
+    @property
+    def entries(self) -> dict[str, Any]:
+        """The report's benchmarks by what follows the file in their ids."""
+        return {entry["id"].partition("::")[2]: entry for entry in self.report["benchmarks"]}
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """The verdict on the time of each benchmark, or `error`."""
+        return {
+            name: "error" if entry["error"] else entry["metrics"]["time"]["verdict"]
+            for name, entry in self.entries.items()
+        }
