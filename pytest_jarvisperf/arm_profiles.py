@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -11,10 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 import pytest
 
+from jarvisperf.gate import descendants
 from jarvisperf.gate.checkout import BASE
+from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
+from pytest_jarvisperf.exit_handlers import end_now, run_exit_handlers
 from pytest_jarvisperf.harness import QuickHarness
 from pytest_jarvisperf.profiling import ProfilingHarness, read_wish
 from pytest_jarvisperf.record import record_key
@@ -31,6 +36,7 @@ MOST_BENCHMARKS = 10
 LAUNCHES = 3  # fresh pairs of processes: where code and data lie makes one as different as a small slowdown
 SECONDS_PER_BENCHMARK = 30.0
 START_SECONDS = 120.0
+STOP_SECONDS = 6.0  # for ending what the arm has started
 HASH_SEED = "0"  # the same order of sets and the same collisions in both arms
 
 
@@ -42,6 +48,7 @@ class Order(msgspec.Struct, frozen=True):
         ids: The benchmarks.
         root: The arm's root folder for pytest.
         roots: The arm's folders: functions in them are the project's own.
+        paths: What stands first in its module search path.
         answer: The file for the profiles.
         turns: The descriptor of the connection to the other arm.
         arm: Which arm this is.
@@ -51,6 +58,7 @@ class Order(msgspec.Struct, frozen=True):
     ids: list[str]
     root: str
     roots: list[str]
+    paths: list[str]
     answer: str
     turns: int
     arm: str
@@ -126,9 +134,16 @@ class _Running(NamedTuple):
 def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
     order = Order(
-        list(words), ids, str(place.cwd), [str(root) for root in place.roots], str(answer), end.fileno(), place.name
+        pytest=list(words),
+        ids=ids,
+        root=str(place.cwd),
+        roots=[str(root) for root in place.roots],
+        paths=list(place.paths),
+        answer=str(answer),
+        turns=end.fileno(),
+        arm=place.name,
     )
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    command = [sys.executable, *options_to_pass_on(), "-c", f"from {__name__} import main; main()"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
@@ -138,6 +153,7 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
             cwd=place.cwd,
             env={**place.env, "PYTHONHASHSEED": HASH_SEED},
             pass_fds=[end.fileno()],
+            start_new_session=True,  # Ctrl-C is for this process, whose end they notice
         )
     if process.stdin is not None:
         with process.stdin as orders:
@@ -149,8 +165,7 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
     try:
         running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
-        running.process.kill()
-        running.process.wait()
+        _stop(running.process)
         problems.append(f"profiling in {running.name} took too long and was ended")
         return Answer()
     try:
@@ -163,11 +178,33 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
     return found
 
 
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 def main() -> None:
-    """Profile as ordered on the standard input, in an arm."""
+    """Profile as ordered on the standard input, in an arm, and end what that has started."""
+    descendants.adopt_orphans()
+    descendants.end_with_parent(signal.SIGTERM)
+    signal.signal(signal.SIGTERM, _end_at_once)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    seeded = SeededArm(HASH_SEED)
-    sys.exit(int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), seeded])))
+    sys.path[:0] = order.paths  # with -I or -E the environment does not say so
+    status = int(
+        pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), SeededArm(HASH_SEED)])
+    )
+    run_exit_handlers(status)
+    descendants.end_orphans()
+    end_now(status)
+
+
+def _end_at_once(*_: object) -> None:
+    descendants.end_orphans()
+    os._exit(1)
 
 
 class ProfilePlugin:

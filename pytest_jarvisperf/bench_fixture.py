@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_jarvisperf.async_tests import AwaitedMeasurements
@@ -161,19 +162,29 @@ class JarvisBench:
 
         return self._measure_calls("jarvis_bench.memory", func, args, kwargs, measure)  # type: ignore[no-any-return]
 
-    def startup(self, argv: Sequence[str]) -> None:
+    def startup(
+        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
+    ) -> None:
         """Time whole fresh processes, from start to end, and measure their peak resident size.
 
         Args:
             argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
+            env: The environment of the processes; None: this process's own. In lockstep the arm's folders come first
+                in its ``PYTHONPATH``.
+            cwd: Their working folder; None: this process's own.
 
         Raises:
             MetricAlreadyMeasuredError: This test has measured startup or memory already.
+            TypeError: `argv` is not a list of words.
+            ValueError: It is empty.
             jarvisperf.bench.startup.ProcessFailedError: A process could not be started or failed.
         """
+        from jarvisperf.bench.startup import Command, check_words
+
         self._claim("startup")
         self._claim("memory")
-        self._harness.startup(self._record, argv, self._budget_seconds)
+        command = Command(tuple(check_words(argv)), env, None if cwd is None else os.fspath(cwd))
+        self._harness.startup(self._record, command, self._budget_seconds)
 
     def finish(self) -> None:
         """Note what the test said about itself; fail where it forgot to await a measurement."""

@@ -140,6 +140,7 @@ class Comparison:
         arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
         try:
             self._generated = arms.generated
+            self.warnings += arms.notes
             self._prepare(arms, present)
             if not self._items:
                 return
@@ -194,6 +195,7 @@ class Comparison:
             args={
                 "pytest": words,
                 "packages": list(arms.layout.packages),
+                "names": list(arms.layout.names),
                 "repository": str(self._repository.root),
                 "filters": list(self._config.getini("filterwarnings")),
                 "ids": [item.nodeid for item in self._items],
@@ -207,6 +209,7 @@ class Comparison:
             preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
+            separate_written=arms.separate_written,
         )
 
     def _conclude(self) -> None:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_jarvisperf.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from jarvisperf.bench.sampling import Plan, Samples
+    from jarvisperf.bench.startup import Command
     from jarvisperf.bench.targets import Target
     from jarvisperf.bench.yardstick import Yardstick
     from pytest_jarvisperf.record import Record
@@ -36,7 +37,7 @@ class Harness(Protocol):
     def memory(self, record: Record, target: Target) -> Any:
         """Measure the peak memory of a call."""
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
         """Time whole fresh processes."""
 
 
@@ -58,12 +59,12 @@ class QuickHarness:
         """Call the target once."""
         return target.call()
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Run the process once."""
         from jarvisperf.bench.startup import Launcher
 
-        with Launcher() as launcher:
-            launcher.run(argv)
+        with Launcher(command.env, command.cwd) as launcher:
+            launcher.run(command.words)
 
 
 class MeasuringHarness:
@@ -108,14 +109,14 @@ class MeasuringHarness:
         record.metrics["memory"] = Metric(unit="B", better="lower", method=method, summary=summarize(peaks))
         return result
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
         """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20."""
         from jarvisperf.bench.startup import RSS_METHOD, TIME_METHOD, measure_startup
         from jarvisperf.runs.model import Metric
         from jarvisperf.runs.summary import summarize
 
         with self._beside_yardstick(record):
-            samples = measure_startup(argv, budget_seconds)
+            samples = measure_startup(command.words, budget_seconds, env=command.env, cwd=command.cwd)
         for name, unit, method, values in (
             ("startup", "s", TIME_METHOD, [sample.seconds for sample in samples]),
             ("memory", "B", RSS_METHOD, [float(sample.peak_rss_bytes) for sample in samples]),

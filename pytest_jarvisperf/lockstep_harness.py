@@ -12,13 +12,14 @@ import msgspec
 from jarvisperf.clocks import REAL
 from jarvisperf.gate import protocol
 from pytest_jarvisperf.capture import capture_aside
+from pytest_jarvisperf.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.harness import note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jarvisperf.bench.sampling import Plan, Samples
-    from jarvisperf.bench.startup import Launcher
+    from jarvisperf.bench.startup import Command, Launcher
     from jarvisperf.bench.targets import Target
     from pytest_jarvisperf.conversation import Conversation
     from pytest_jarvisperf.randomness import SeededRandomness
@@ -35,14 +36,16 @@ class LockstepHarness:
     Args:
         conversation: With the coordinator and the other arm.
         randomness: What stands behind this arm's generators.
+        children: The processes that this arm's tests start.
 
     Attributes:
         is_serving: Whether samples are being taken. After the end of a test it means that a thread still takes them,
             which nobody can end: the test was ended from outside, and its event loop too.
     """
 
-    def __init__(self, conversation: Conversation, randomness: SeededRandomness) -> None:
+    def __init__(self, conversation: Conversation, randomness: SeededRandomness, children: ChildProcesses) -> None:
         self._conversation = conversation
+        self._children = children
         self._randomness = randomness
         self.is_serving = False
 
@@ -82,20 +85,24 @@ class LockstepHarness:
                 self._conversation.send(protocol.Values([float(peak)]))
         return result
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:  # noqa: ARG002
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Start a fresh process as often as the coordinator asks."""
         from jarvisperf.bench.startup import Launcher
 
-        with Launcher() as launcher:
-            launcher.run(argv)
+        self._children.check_started()
+        command = with_arms_path(command)
+        with Launcher(command.env, command.cwd) as launcher:
+            launcher.run(command.words)
+            record.note(self._children.check(command))
             self._conversation.send(protocol.Ready("startup", 1))
             while isinstance(self._conversation.receive(), protocol.Sample):
-                self._conversation.send(_started(launcher, argv))
+                self._conversation.send(_started(launcher, command.words))
 
     def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
         """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
         randomness = self._randomness
         randomness.unwatch()
+        self._children.check_started()
         return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
 
     def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pytest
 
     from jarvisperf.bench.sampling import Plan, Samples
+    from jarvisperf.bench.startup import Command
     from jarvisperf.bench.targets import Target
     from jarvisperf.profiles.model import Engine
     from pytest_jarvisperf.harness import Harness
@@ -97,9 +98,9 @@ class ProfilingHarness:
         self._profile(record, target, engine="memray" if importlib.util.find_spec("memray") else None)
         return result
 
-    def startup(self, record: Record, argv: Sequence[str], budget_seconds: float) -> None:
+    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
         """Time whole processes; there is nothing to profile in them from here."""
-        self._inner.startup(record, argv, budget_seconds)
+        self._inner.startup(record, command, budget_seconds)
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.bench.instrumentation import uninstrumented

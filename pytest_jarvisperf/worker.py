@@ -5,9 +5,9 @@ See `jarvisperf/gate/protocol.py` for the conversation and `jarvisperf/gate/nurs
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import os
+import signal
 import socket
 import sys
 import threading
@@ -18,9 +18,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
-from jarvisperf.gate import nursery, protocol
+from jarvisperf.gate import descendants, protocol
+from pytest_jarvisperf.child_processes import ChildProcesses
 from pytest_jarvisperf.conversation import Conversation
 from pytest_jarvisperf.editable import move_editable_installations
+from pytest_jarvisperf.exit_handlers import end_process, forget_inherited_handlers
+from pytest_jarvisperf.foreign_modules import ForeignModules
 from pytest_jarvisperf.lockstep_harness import LockstepHarness
 from pytest_jarvisperf.own_selection import OwnSelection
 from pytest_jarvisperf.record import as_text, record_key
@@ -31,17 +34,15 @@ from pytest_jarvisperf.time_limits import TimeLimits
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-INSTALLED = frozenset({"site-packages", "dist-packages"})
-
 __tracebackhide__ = True  # what raised is the user's function
 
 
-def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
-    """Run as a worker: collect, answer the coordinator until it says goodbye, end.
+def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
+    """Run as a worker: collect, answer the coordinator until it says goodbye, end the process.
 
     Args:
         arm: The nursery's description of this arm.
-        args: ``pytest``: the arguments of pytest; ``packages``: names of the project's top-level packages, which must
+        args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
             ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds.
@@ -49,20 +50,20 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> int:
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
+    roots = [Path(root).resolve() for root in arm["roots"]]
     plugin = WorkerPlugin(
         conversation,
-        tuple(Path(root).resolve() for root in arm["roots"]),
-        frozenset(args["packages"]),
-        Path(args["repository"]).resolve(),
+        ForeignModules(roots, args["packages"], Path(args["repository"]).resolve()),
         arm["core"],
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
         seeded,
+        writes_bytecode=arm["writes_bytecode"],
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
-    return int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin]))
+    end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
@@ -87,23 +88,22 @@ class WorkerPlugin:
     def __init__(
         self,
         conversation: Conversation,
-        roots: tuple[Path, ...],
-        packages: frozenset[str],
-        repository: Path,
+        foreign: ForeignModules,
         core: int | None,
         wanted: Sequence[str] | None,
         limits: TimeLimits,
         seeded: SeededArm,
+        *,
+        writes_bytecode: bool,
     ) -> None:
         self._limits = limits
         self._seeded = seeded
-        self._harness = LockstepHarness(conversation, seeded.randomness)
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
-        self._roots = roots
-        self._packages = packages
-        self._repository = repository
-        self._checked: set[str] = set()
+        self._foreign = foreign
+        self._children = ChildProcesses(foreign)
+        self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
+        self._writes_bytecode = writes_bytecode
         self._core = core
         self._problems: dict[str, str] = {}
         self._reports: list[pytest.TestReport] = []
@@ -130,6 +130,8 @@ class WorkerPlugin:
         items = self._selection.benchmarks
         gc.collect()
         gc.freeze()  # what collecting made stays to the end: later collections need not look at it
+        descendants.adopt_orphans()  # those of the copies
+        sys.dont_write_bytecode = not self._writes_bytecode  # what was collected is kept for the next launch
         if self._core is not None:
             # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
@@ -138,7 +140,7 @@ class WorkerPlugin:
                 protocol.VERSION,
                 self._selection.ids,
                 self._problems,
-                self._foreign_modules(),
+                self._foreign.find(),
                 forkable=threading.active_count() == 1,
             )
         )
@@ -150,7 +152,7 @@ class WorkerPlugin:
                 self._run(items[order.id], items.get(order.next or ""))
         if is_copy:
             # Its fixtures are torn down, the session's end belongs to the original: it may remove what others need.
-            _end()
+            end_process()
         return True
 
     def _go_on_in_a_copy(self) -> bool:
@@ -159,14 +161,17 @@ class WorkerPlugin:
         Returns:
             Whether this is the copy.
         """
+        own = descendants.children()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
             copy = os.fork()
         if copy == 0:
-            nursery.die_with_parent()
+            descendants.end_with_parent(signal.SIGKILL)
+            forget_inherited_handlers()
             self._conversation.send(protocol.Forked())
             return True
         _, status = os.waitpid(copy, 0)
+        descendants.end_orphans(spared=own)
         if status != 0:
             os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
         self._conversation.send(protocol.Ended())
@@ -175,7 +180,7 @@ class WorkerPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
-        _end()
+        end_process()
 
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -186,7 +191,8 @@ class WorkerPlugin:
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []
         self._lacks = False
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        with self._children.watched():
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self._harness.is_serving:  # in a thread that would take what the coordinator says next
             self._end_with(f"{item.nodeid} was ended while it was measured, together with its event loop")
         record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
@@ -200,7 +206,7 @@ class WorkerPlugin:
                 traceback=as_text(failed.longreprtext) if failed else "",
                 xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
                 lacks=self._lacks,
-                foreign=self._foreign_modules(),
+                foreign=self._foreign.find(),
                 group=record.group if record else None,
                 extra_info=record.extra_info if record else {},
                 notes=[as_text(note) for note in record.notes] if record else [],
@@ -223,32 +229,6 @@ class WorkerPlugin:
         missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
         self._lacks = self._lacks or isinstance(error, ImportError) or missing_name
 
-    def _foreign_modules(self) -> dict[str, str]:
-        """Find modules of the project that were imported from elsewhere than this arm's checkout.
-
-        They are those by the names of its packages, and whatever lies in the working tree that is compared.
-        """
-        foreign = {}
-        for name, module in list(sys.modules.items()):
-            if name in self._checked or name == "__main__":
-                continue
-            self._checked.add(name)
-            is_ours = name.partition(".")[0] in self._packages
-            for place in _places(module):
-                is_in_tree = place.is_relative_to(self._repository) and not INSTALLED.intersection(place.parts)
-                if (is_ours or is_in_tree) and not any(place.is_relative_to(root) for root in self._roots):
-                    foreign[name] = str(place)
-        return foreign
-
-
-def _places(module: types.ModuleType) -> list[Path]:
-    file = getattr(module, "__file__", None)
-    if file:
-        return [Path(file).resolve()]
-    with contextlib.suppress(TypeError, AttributeError):
-        return [Path(path).resolve() for path in module.__path__]  # a namespace package
-    return []
-
 
 def _one_line(report: pytest.TestReport) -> str:
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -256,9 +236,3 @@ def _one_line(report: pytest.TestReport) -> str:
     crash = getattr(report.longrepr, "reprcrash", None)
     message = str(crash.message if crash else report.longrepr).strip()
     return message.splitlines()[0] if message else report.outcome
-
-
-def _end() -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
@@ -20,7 +21,6 @@ import msgspec
 from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from jarvisperf.bench.targets import Clock
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 RSS_METHOD = "peak RSS"
 TIME_METHOD = "whole process"
 SHOWN_OUTPUT_CHARACTERS = 2_000
+SHOWN_COMMAND_CHARACTERS = 100
 FEWEST_PROCESSES, MOST_PROCESSES = 3, 20
 
 # Kept free of imports beyond these: its size is the floor of every peak that it reports.
@@ -39,7 +40,8 @@ for line in sys.stdin:
     actions = [(os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, out, 2), (os.POSIX_SPAWN_CLOSE, 0)]
     start = time.perf_counter()
     try:
-        pid = os.posix_spawnp(job["argv"][0], job["argv"], os.environ, file_actions=actions)
+        env = os.environ if job["env"] is None else job["env"]
+        pid = os.posix_spawnp(job["argv"][0], job["argv"], env, file_actions=actions)
     except OSError as error:
         answer = {"problem": error.strerror}
     else:
@@ -55,6 +57,26 @@ class ProcessFailedError(RuntimeError):
     """A measured process could not be started or did not end with status 0; the message shows its last output."""
 
 
+class Command(msgspec.Struct, frozen=True):
+    """A program and what it is started with.
+
+    Attributes:
+        words: The program and its arguments.
+        env: Its environment; None: this process's own.
+        cwd: Its working folder; None: this process's own.
+    """
+
+    words: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The command in a message."""
+        text = shlex.join(self.words)
+        return text if len(text) <= SHOWN_COMMAND_CHARACTERS else f"{text[: SHOWN_COMMAND_CHARACTERS - 1]}…"
+
+
 class ProcessSample(msgspec.Struct, frozen=True):
     """One fresh process.
 
@@ -67,13 +89,21 @@ class ProcessSample(msgspec.Struct, frozen=True):
     peak_rss_bytes: int
 
 
-def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
+def measure_startup(
+    argv: Sequence[str],
+    budget_seconds: float,
+    clock: Clock = REAL.wall,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+) -> list[ProcessSample]:
     """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
 
     Args:
         argv: The program and its arguments.
         budget_seconds: Time for all samples together.
         clock: Seconds as a float; the budget is counted with it.
+        env: The environment of the processes; None: this process's own.
+        cwd: Their working folder; None: this process's own.
 
     Raises:
         TypeError: `argv` is no list of words.
@@ -81,7 +111,7 @@ def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = R
         ProcessFailedError: A process could not be started or did not end with status 0.
     """
     samples: list[ProcessSample] = []
-    with Launcher() as launcher:
+    with Launcher(env, cwd) as launcher:
         launcher.run(argv)
         end = clock() + budget_seconds
         while len(samples) < FEWEST_PROCESSES or (clock() < end and len(samples) < MOST_PROCESSES):
@@ -97,12 +127,12 @@ class Launcher:
         cwd: Their working folder; None: this process's own.
     """
 
-    def __init__(self, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
+        self._env = None if env is None else dict(env)
         self._launcher = subprocess.Popen(  # noqa: S603  # the interpreter that runs us, with the text above
             [sys.executable, "-I", "-S", "-c", _LAUNCHER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=None if env is None else dict(env),
             cwd=cwd,
             text=True,
         )
@@ -126,8 +156,9 @@ class Launcher:
             ValueError: It is empty.
             ProcessFailedError: It could not be started, or ended with another status than 0.
         """
-        words = _words(argv)
-        self._pipe(self._launcher.stdin).write(json.dumps({"argv": words, "output": self._output}) + "\n")
+        words = check_words(argv)
+        job = {"argv": words, "env": self._env, "output": self._output}
+        self._pipe(self._launcher.stdin).write(json.dumps(job) + "\n")
         self._pipe(self._launcher.stdin).flush()
         answer = json.loads(self._pipe(self._launcher.stdout).readline() or '{"problem": "the launcher ended"}')
         if "problem" in answer:
@@ -155,7 +186,13 @@ class Launcher:
         return pipe
 
 
-def _words(argv: Sequence[str]) -> list[str]:
+def check_words(argv: Sequence[str]) -> list[str]:
+    """Give a command's words as text.
+
+    Raises:
+        TypeError: It is no list of words.
+        ValueError: It is empty.
+    """
     problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
     if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):
         raise TypeError(problem)

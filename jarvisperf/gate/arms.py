@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.checkout import BASE, HEAD, SAME, Checkouts
-from jarvisperf.gate.copying import copy_files, ignored_modules, lacking, listed, remove_strangers
+from jarvisperf.gate.copying import copy_files, ignored_modules, lacking, listed, listed_even_ignored, remove_strangers
 from jarvisperf.gate.git import PLACES, GitError
+from jarvisperf.gate.installed_packages import installed_from
 from jarvisperf.gate.launch import ArmPlace
+from jarvisperf.gate.lfs import describe_pointers
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
 if TYPE_CHECKING:
@@ -34,10 +36,12 @@ class SharedFiles(msgspec.Struct, frozen=True):
     Attributes:
         files: The files.
         places: Files and folders that the other arms have like head, or not at all.
+        named: Those among them that the project has named itself: with what git ignores in them.
     """
 
     files: tuple[str, ...]
     places: tuple[str, ...]
+    named: tuple[str, ...] = ()
 
     def copy(self, source: Path, target: Path) -> None:
         """Have a checkout hold what another one does.
@@ -63,6 +67,7 @@ class Arms:
         layout: The project's packages.
         places: Where each arm's worker runs.
         generated: Files that git ignores and that serve on all arms.
+        notes: What the reader of the report should know of the files, a line each.
 
     Args:
         repository: The repository and its commits.
@@ -79,10 +84,14 @@ class Arms:
         self._checkouts = Checkouts()
         try:
             self.folder = self._checkouts.folder
+            self._repository = repository.root
             self._inside = relative_inside(project, repository.root)
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
                 roots[name] = self._checkouts.write_commit(repository.root, repository.base, name)
+            self.notes = [
+                note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
+            ]
             installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
             self.layout = self._layout(repository.root, roots)
             self.generated = () if install else self._share_generated(repository.root, roots)
@@ -95,8 +104,16 @@ class Arms:
         """Have files of head serve on the other arms too.
 
         Raises:
+            GitError: What the project has named exists neither in head nor in the base, or git could not list it.
             OSError: A file could not be copied or removed.
         """
+        for name in shared.named:
+            if not any(os.path.lexists(root / name) for root in (self._repository, self._checkouts.arm(BASE))):
+                raise GitError(
+                    f"jarvis_shared names {name!r}, which exists neither in {self._repository} nor in the base"
+                )
+        head = self._checkouts.arm(HEAD)
+        copy_files(self._repository, head, lacking(head, listed_even_ignored(self._repository, shared.named)))
         for name in (BASE, SAME):
             shared.copy(self._checkouts.arm(HEAD), self._checkouts.arm(name))
 
@@ -108,12 +125,23 @@ class Arms:
         packages = {
             f"{folder}/{package}/" if folder != "." else f"{package}/"
             for folder in self.layout.folders
-            for package in self.layout.packages
+            for package in {name.partition(".")[0] for name in self.layout.names}
         }
         names = tuple(name for name in ignored_modules(repository) if name.startswith(tuple(packages)))
         for root in roots.values():
             copy_files(repository, root, lacking(root, names))
         return names
+
+    def separate_written(self) -> list[str]:
+        """Give each arm a file of its own again where a benchmark wrote to one that they share.
+
+        Returns:
+            The names of those files.
+
+        Raises:
+            OSError: A file could not be copied, or the working tree's has changed as well.
+        """
+        return self._checkouts.separate_written()
 
     def close(self) -> None:
         """Remove the folder."""
@@ -121,10 +149,14 @@ class Arms:
 
     def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
         search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}
-        layouts = [find_layout(roots[name], roots[name] / self._inside, search[name]) for name in (HEAD, BASE)]
-        return layouts[0].__class__(
-            packages=tuple(dict.fromkeys(layouts[0].packages + layouts[1].packages)),
-            folders=tuple(dict.fromkeys(layouts[0].folders + layouts[1].folders)),
+        installed = installed_from(repository)
+        head, base = (
+            find_layout(roots[name], roots[name] / self._inside, search[name], installed) for name in (HEAD, BASE)
+        )
+        return head.__class__(
+            packages=tuple(dict.fromkeys(head.packages + base.packages)),
+            folders=tuple(dict.fromkeys(head.folders + base.folders)),
+            names=tuple(dict.fromkeys(head.names + base.names)),
         )
 
     def _place(self, name: str, root: Path, repository: Path, installed: Path | None) -> ArmPlace:
@@ -134,17 +166,17 @@ class Arms:
             own = [*map(str, sorted(installed.glob("lib/python*/site-packages"))), *own]
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         kept = [_moved(entry, repository, root) for entry in given if entry]
+        searched = () if sys.flags.ignore_environment else kept
         env = {
             variable: value
             for variable, value in os.environ.items()
             if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
         }
         env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
-        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project anew
         if installed is not None:
             env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
         return ArmPlace(
-            name=name, roots=(root, installed) if installed else (root,), cwd=cwd, paths=(*own, *kept), env=env
+            name=name, roots=(root, installed) if installed else (root,), cwd=cwd, paths=(*own, *searched), env=env
         )
 
 
@@ -162,22 +194,37 @@ def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, ex
         extra: Further files and folders, relative to the repository.
 
     Raises:
-        GitError: A benchmark file, or what it is a link to, lies outside of the repository.
+        GitError: A benchmark file, what it is a link to, or a further file lies outside of the repository.
     """
     # As git names them, and what they are links to.
     names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
     names |= {relative_inside(file, root).as_posix() for file in files}
-    folders = {folder for name in names if (folder := shared_test_folder(name))} | {name.rstrip("/") for name in extra}
+    named = [_named_place(name, root) for name in extra]
+    folders = {folder for name in names if (folder := shared_test_folder(name))} | set(named)
     conftests = {(parent / "conftest.py").as_posix() for name in names for parent in Path(name).parents}
     wanted = {*names, *conftests, *folders}
     for path in (config_file.parent.resolve() / config_file.name, config_file.resolve()) if config_file else ():
         if path.is_relative_to(root):
             wanted.add(path.relative_to(root).as_posix())
     prefixes = tuple(f"{folder}/" for folder in folders)
+    seen = [name for name in listed(root) if name in wanted or name.startswith(prefixes)]
     return SharedFiles(
-        files=tuple(name for name in listed(root) if name in wanted or name.startswith(prefixes)),
+        files=tuple(dict.fromkeys((*seen, *listed_even_ignored(root, named)))),
         places=(*sorted(conftests), *sorted(folders)),
+        named=tuple(named),
     )
+
+
+def _named_place(name: str, root: Path) -> str:
+    """Give a place of `jarvis_shared`, relative to the repository.
+
+    Raises:
+        GitError: It lies outside.
+    """
+    place = Path(os.path.normpath(root / name))
+    if not place.is_relative_to(root) or place == root:
+        raise GitError(f"jarvis_shared names {name!r}; name files and folders in the git repository {root}")
+    return place.relative_to(root).as_posix()
 
 
 def relative_inside(path: Path, root: Path) -> Path:

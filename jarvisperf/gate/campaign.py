@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable  # msgspec reads the annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         preload: Modules that may be imported before the arms part, because neither has a version of its own of them.
         seed: The first launch's seed; each launch gets one of its own.
         folder: Where logs go.
+        separate_written: Gives each arm its own of the files that they share and that were written to, and names them;
+            what was measured meanwhile does not count.
     """
 
     ids: tuple[str, ...]
@@ -49,6 +52,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     preload: tuple[str, ...] = ()
     seed: int
     folder: Any
+    separate_written: Callable[[], list[str]] = list
 
     def budget(self, name: str) -> float:
         """Give the seconds that measuring a benchmark may take."""

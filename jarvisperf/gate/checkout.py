@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.copying import copy_files, is_folder, listed
 from jarvisperf.gate.git import GitError, git
+from jarvisperf.gate.sharing import SharedLargeFiles, is_large
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Self
 
 BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is base once more, for the control
@@ -44,6 +45,7 @@ class Checkouts:
             raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
         remove_abandoned(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
+        self._shared: SharedLargeFiles | None = None
         self._lock = os.open(self.folder / LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
@@ -61,20 +63,59 @@ class Checkouts:
         """Write a commit's files into an arm, through an index of its own: the repository's stays as it is.
 
         Submodules are written at the commits that it names; one that was never checked out stays empty, as it is in the
-        working tree.
+        working tree. What lies outside of a sparse checkout is left out. Large files that head has too exist once.
 
         Raises:
             GitError: git could not write them, or has not got a submodule's commit.
+            OSError: A file could not be linked or copied.
         """
         target = self.arm(name)
         target.mkdir()
-        self._write_tree(repository, {}, commit, target)
+        head = self.arm(HEAD)
+        same = self._same_as_head(repository, commit, head) if head.exists() else []
+        self._write_tree(repository, {}, commit, target, same)
+        self._large(repository).add(head, target, same)
         return target
 
-    def _write_tree(self, repository: Path, env: Mapping[str, str], commit: str, target: Path) -> None:
+    def separate_written(self) -> list[str]:
+        """Give each arm a file of its own again where one that they share was written to.
+
+        Returns:
+            The names of those files.
+
+        Raises:
+            OSError: A file could not be copied, or the working tree's has changed as well.
+        """
+        return self._shared.separate_written() if self._shared else []
+
+    def _large(self, repository: Path) -> SharedLargeFiles:
+        if self._shared is None:
+            self._shared = SharedLargeFiles(repository)
+        return self._shared
+
+    def _same_as_head(self, repository: Path, commit: str, head: Path) -> list[str]:
+        """Name the large files of a commit that are in the working tree as they are in it."""
+        large = set(_large_files(str(head)))
+        if not large:
+            return []
+        changed = git(repository, "diff-index", "-z", "--name-only", "--no-renames", commit).split("\0")
+        unchanged = large.difference(changed)
+        in_commit = git(repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).split("\0")
+        return [name for name in in_commit if name in unchanged]
+
+    def _write_tree(
+        self, repository: Path, env: Mapping[str, str], commit: str, target: Path, left_out: Sequence[str] = ()
+    ) -> None:
         index = {**env, "GIT_INDEX_FILE": str(self.folder / ".index")}
-        git(repository, "read-tree", commit, env=index)
-        git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=index)
+        if _is_sparse(repository, env):  # this form alone knows the patterns
+            (self.folder / ".index").unlink(missing_ok=True)
+            git(repository, "read-tree", "-m", "-u", commit, env={**index, "GIT_WORK_TREE": str(target)})
+        else:
+            git(repository, "read-tree", commit, env=index)
+            if left_out:
+                given = "".join(f"{name}\0" for name in left_out)
+                git(repository, "update-index", "-z", "--skip-worktree", "--stdin", env=index, stdin=given)
+            git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=index)
         for entry in git(repository, "ls-tree", "-r", "-z", "--full-tree", commit, env=env).split("\0"):
             about, _, path = entry.partition("\t")
             if about.startswith(SUBMODULE_MODE):
@@ -133,3 +174,20 @@ def remove_abandoned(home: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
+    try:
+        return git(repository, "config", "--type=bool", "core.sparseCheckout", env=env).strip() == "true"
+    except GitError:  # it is not set
+        return False
+
+
+def _large_files(folder: str, inside: str = "") -> Iterator[str]:
+    """Give the large files in a folder, links left aside, relative to it."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _large_files(entry.path, f"{inside}{entry.name}/")
+            elif is_large(entry.stat(follow_symlinks=False)):
+                yield f"{inside}{entry.name}"

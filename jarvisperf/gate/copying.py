@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.git import git
+from jarvisperf.gate.sharing import copy_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,25 +25,30 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
         GitError: git could not list a submodule's files.
         OSError: A file could not be copied.
     """
-    ready: set[Path] = set()  # folders that are there in both
-    for name in dict.fromkeys(names):
-        origin, copy = source / name, target / name
-        if copy.parent not in ready and not is_reached_by_folders(source, name):
+    # Names as text, for there may be tens of thousands.
+    ready: set[str] = set()  # folders that are there in both
+    for name in dict.fromkeys(name.rstrip("/") for name in names):
+        folder = name.rpartition("/")[0]
+        if folder not in ready and not is_reached_by_folders(source, name):
             continue
+        origin, copy = f"{source}/{name}", f"{target}/{name}"
         try:
-            kind = origin.lstat().st_mode
+            kind = os.lstat(origin).st_mode
         except FileNotFoundError:  # deleted in the working tree, still in the index
             continue
-        if copy.parent not in ready:
+        if folder not in ready:
             _make_folders_to(target, name)
-            ready.add(copy.parent)
+            ready.add(folder)
         if os.path.lexists(copy):
-            _remove(copy)
-        if stat.S_ISDIR(kind):  # a submodule
-            copy.mkdir()
-            copy_files(origin, copy, listed(origin) if (origin / ".git").exists() else _all_in(origin))
-        elif stat.S_ISREG(kind) or stat.S_ISLNK(kind):
-            shutil.copy2(origin, copy, follow_symlinks=False)
+            _remove(Path(copy))
+        if stat.S_ISREG(kind):
+            copy_file(origin, copy)
+        elif stat.S_ISLNK(kind):
+            Path(copy).symlink_to(Path(origin).readlink())
+        elif stat.S_ISDIR(kind):  # a submodule
+            module = source / name
+            (target / name).mkdir()
+            copy_files(module, target / name, listed(module) if (module / ".git").exists() else _all_in(module))
 
 
 def remove_strangers(source: Path, target: Path, name: str) -> None:
@@ -68,6 +74,19 @@ def listed(repository: Path) -> list[str]:
     """
     names = git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     return [name for name in names.split("\0") if name]
+
+
+def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
+    """Name all files at or below places of a working tree, those that git ignores too, but not caches of bytecode.
+
+    Raises:
+        GitError: git could not list them.
+    """
+    chosen = [f":(literal){place}" for place in places]
+    if not chosen:
+        return []
+    names = git(repository, "ls-files", "-z", "--cached", "--others", "--", *chosen)
+    return [name for name in names.split("\0") if name and "__pycache__" not in name.split("/")]
 
 
 def ignored_modules(repository: Path) -> list[str]:

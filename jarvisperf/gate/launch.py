@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jarvisperf.gate import nursery
+from jarvisperf.gate.interpreter import options_to_pass_on
 from jarvisperf.gate.protocol import (
     Channel,
     ChannelClosedError,
@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
+NURSERY = Path(__file__).with_name("nursery.py")
 END_SECONDS = 10.0  # a worker that does not end by itself within this time is killed
+KILL_SECONDS = 6.0  # the nursery ends the workers and what they started within this time, or is killed with them
 FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
 
@@ -201,14 +203,16 @@ class Launch:
                 "channel": channels[which][1].fileno(),
                 "turns": turns[which].fileno(),
                 "core": core,
+                "writes_bytecode": not sys.dont_write_bytecode,
             }
             for which in order
         ]
         descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
         env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
         env.pop("PYTHONPATH", None)  # the arms' own, which each worker sets for itself
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project again
         self._nursery = subprocess.Popen(  # noqa: S603
-            [python, "-P", nursery.__file__],
+            [python, "-P", *options_to_pass_on(), str(NURSERY)],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             env=env,
@@ -250,9 +254,12 @@ class Launch:
     def reap(self) -> None:
         """Wait for the end of dismissed workers; one that does not end by itself is killed."""
         try:
-            self._nursery.wait(END_SECONDS)
+            status = self._nursery.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
+        else:
+            if status != 0:  # it could not end what the workers left
+                self._kill_group()
 
     def fork(self) -> None:
         """Have both workers go on in copies of themselves.
@@ -284,6 +291,13 @@ class Launch:
             worker.close()
 
     def _kill(self) -> None:
+        self._nursery.terminate()
+        try:
+            self._nursery.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill_group()
+            self._nursery.wait()
+
+    def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._nursery.pid, signal.SIGKILL)
-        self._nursery.wait()

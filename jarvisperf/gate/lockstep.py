@@ -7,9 +7,11 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.clocks import REAL
+from jarvisperf.gate.advice import Advisor
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
 from jarvisperf.gate.control import Control
 from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
     from contextlib import AbstractContextManager
-    from pathlib import Path
     from typing import Any
 
     from jarvisperf.gate.campaign import Campaign
@@ -128,6 +129,8 @@ class Lockstep:
         over a file or a port. If that was it there is one lane from then on.
         """
         found = self._launched(tallies, wanted, size)
+        if self._campaign.separate_written():
+            found = self._launched(tallies, wanted, size)
         failed = [name for name in wanted if any(_may_be_the_others_fault(one[name]) for one in found)]
         if failed and size > 1:
             (alone,) = self._launched(tallies, failed, 1)
@@ -160,8 +163,10 @@ class Lockstep:
         self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
     ) -> PairedRun:
         campaign = self._campaign
-        packages = campaign.args.get("packages", ())
-        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, packages, seed, tell)
+        names = campaign.args.get("names", ())
+        places = {place.name: place for place in (campaign.base, other)}
+        advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
+        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, names, seed, tell, advise)
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
         """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""

@@ -9,25 +9,54 @@ Nothing is imported before the fork that the arms could have in versions of thei
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import importlib
+import importlib.util
 import json
 import os
 import signal
 import sys
 import time
 import traceback
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-PR_SET_PDEATHSIG = 1
+if TYPE_CHECKING:
+    from jarvisperf.gate import descendants
+else:
+    # By its path and under a name that no arm has: the arms may have a jarvisperf of their own.
+    _spec = importlib.util.spec_from_file_location("_nursery_descendants", Path(__file__).with_name("descendants.py"))
+    descendants = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(descendants)
+
+
+class _StoppedError(BaseException):
+    """The pair is to end at once."""
 
 
 def main() -> None:
-    """Read the configuration from standard input, fork the workers and wait for them."""
-    config = json.load(sys.stdin)
-    die_with_parent()
+    """Read the configuration from standard input, fork the workers, wait for them, and end what they left behind."""
+    running: set[int] = set()
+    signal.signal(signal.SIGTERM, _stop)
+    descendants.end_with_parent(signal.SIGTERM)  # so that nothing outlives a killed pytest
+    descendants.adopt_orphans()
+    try:
+        _run(json.load(sys.stdin), running)
+    except _StoppedError:
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        descendants.end_orphans()
+
+
+def _stop(*_: object) -> None:
+    raise _StoppedError
+
+
+def _run(config: dict[str, Any], running: set[int]) -> None:
     arms = config["arms"]
-    running = set()
     for module in config["preload"]:  # what both arms will need and neither has a version of its own of
         importlib.import_module(module)
     for arm in arms:
@@ -39,14 +68,15 @@ def main() -> None:
         os.close(arm["channel"])
         os.close(arm["turns"])
     while running:
-        pid, _ = os.wait()
+        pid, _ = os.wait()  # orphans of the arms too
         running.discard(pid)
 
 
 def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, Any]) -> None:
     code = 70
     try:
-        die_with_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        descendants.end_with_parent(signal.SIGKILL)
         for other in arms:
             if other is not arm:
                 os.close(other["channel"])
@@ -70,12 +100,6 @@ def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, A
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-
-
-def die_with_parent() -> None:
-    """Be killed when the parent ends in whatever way, so that no worker outlives a killed pytest."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

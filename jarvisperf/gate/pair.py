@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -14,7 +12,9 @@ import msgspec
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.absence import why_not_there
 from jarvisperf.gate.campaign import LockstepError
+from jarvisperf.gate.checkout import BASE, HEAD
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
+from jarvisperf.gate.project import is_or_is_in
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
 from jarvisperf.gate.slices import (
     MOST_CALLS_WITHOUT_TIME,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.launch import Launch, Worker
 
+    Advise = Callable[[str, str, str], str]
+
 FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
@@ -54,9 +56,10 @@ class PairedRun:
         forks: The benchmarks to measure, in order, and in how many forks each.
         budget: Gives a benchmark's measuring time in seconds, all launches together.
         unforked: The benchmarks that do not stand a fork; those that are found out are added.
-        packages: The project's top-level packages: what the base lacks of these makes a benchmark new.
+        names: Dotted names of the code in the checkouts: what the base lacks of these makes a benchmark new.
         seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
+        advise: Gives the message of an error, with what to do; given the arm's name, the message and the traceback.
     """
 
     def __init__(
@@ -65,17 +68,19 @@ class PairedRun:
         forks: Mapping[str, int],
         budget: Callable[[str], float],
         unforked: set[str],
-        packages: Collection[str],
+        names: Collection[str],
         seed: int,
         tell: Callable[[str], None],
+        advise: Advise,
     ) -> None:
+        self._advise = advise
         self._start = start
         self._left = dict(forks)
         self._budget = budget
         self._unforked = unforked
         self._seed = seed
         self._tell = tell
-        self._packages = packages
+        self._names = names
         self._turns = 0
         self._tallies = {name: Tally(forks=count) for name, count in forks.items()}
         self._base_ids: frozenset[str] = frozenset()
@@ -136,7 +141,7 @@ class PairedRun:
         counts = Counter(in_head.ids)
         for name in list(self._left):
             if counts[name] != 1:
-                self._tallies[name].end("error", f"head: {why_not_there(name, in_head)}")
+                self._tallies[name].end("error", f"head: {self._advise(HEAD, why_not_there(name, in_head), '')}")
                 del self._left[name]
             elif name not in self._base_ids:
                 self._unforked.add(name)  # its figures are taken once, in the original
@@ -158,7 +163,7 @@ class PairedRun:
                 else:
                     self._measure_new(launch.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
-                    if problem is not None and not _is_lacking(problem, self._packages):
+                    if problem is not None and not _is_lacking(problem, self._names):
                         tally.end("error", f"base: {problem}")
                     tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
             except WorkerError as error:
@@ -196,9 +201,12 @@ class PairedRun:
     def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
         base, head = launch.workers
         order = Run(name, following)
-        base.tell(order)
-        head.tell(order)
-        answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        if name in self._unforked:  # it may have failed because both set it up at the same moment
+            answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
+        else:
+            base.tell(order)
+            head.tell(order)
+            answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
         problem = ""
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
@@ -225,8 +233,8 @@ class PairedRun:
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
-        lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._packages)
-        _conclude(tally, ends[base.name], ends[head.name], problem, base_is_lacking=lacking)
+        lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
+        _conclude(tally, ends[base.name], ends[head.name], problem, self._advise, base_is_lacking=lacking)
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
         base, head = launch.workers
@@ -268,40 +276,34 @@ def _unequal_inputs(base: Ready, head: Ready) -> str:
     return ""
 
 
-def _is_lacking(error: str, packages: Collection[str]) -> bool:
+def _is_lacking(error: str, names: Collection[str]) -> bool:
     """Tell from an error's text whether the base lacks a module or name of the project: then a benchmark is new.
 
     Anything else that goes wrong in the base, such as a package that it needs and nobody installed, is an error: what
     cannot be compared must not look like something new.
     """
-    names = re.findall(r"'([^']+)'", error)
-    return not packages or any(name.partition(".")[0] in packages for name in names)
+    imported = re.search(r"cannot import name '([^']+)' from [a-z ]*'([^']+)'", error)
+    said = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)
+    return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in said for name in names)
 
 
-def _conclude(tally: Tally, base: Done, head: Done, problem: str, *, base_is_lacking: bool) -> None:
+def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise, *, base_is_lacking: bool) -> None:
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
     tally.notes.update(dict.fromkeys([*base.notes, *head.notes]))
     if head.outcome == "failed":
-        tally.end("error", f"head: {_with_advice(head.message)}", head.traceback)
+        tally.end("error", f"head: {advise(HEAD, head.message, head.traceback)}", head.traceback)
     elif head.outcome == "skipped":
         tally.end("skipped", head.message)
     elif base.outcome == "failed" and base_is_lacking:
         tally.end("new", f"new: {base.message}")
     elif base.outcome == "failed":
-        tally.end("error", f"base: {_with_advice(base.message)}", base.traceback)
+        tally.end("error", f"base: {advise(BASE, base.message, base.traceback)}", base.traceback)
     elif base.outcome == "skipped":
         tally.end("new", f"new: the base skips it ({base.message})")
     elif problem:
         tally.end("error", problem)
     elif not tally.metrics:
         tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
-
-
-def _with_advice(message: str) -> str:
-    """Say what to do where the arms, which are set up at the same time, get in each other's way."""
-    if os.strerror(errno.EADDRINUSE) not in message:
-        return message
-    return f"{message}; base and head are set up at the same time: bind port 0, and the system chooses a free one"
 
 
 def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:

@@ -465,7 +465,7 @@ def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(t
     ):
         write(tmp_path, name, "")
     layout = find_layout(tmp_path, tmp_path, [str(tmp_path / "lib"), "/usr/lib", ""])
-    assert set(layout.packages) == {"flat", "inner", "space", "odd", "single", "acme"}
+    assert set(layout.packages) == {"flat", "inner", "space.deep.mod", "odd", "single", "acme.core"}
     assert layout.folders == ("src", ".", "lib")
 
 
@@ -505,3 +505,108 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
             assert not left.exists()
             assert beside.folder.exists()
     process.stdout.close()
+
+
+def large(root: Path, name: str, letter: str) -> Path:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).write_bytes(letter.encode() * 300_000)
+    return root / name
+
+
+def own_bytes(folder: Path) -> int:
+    """How many bytes the files of a folder take, each counted once however many links it has."""
+    return sum({path.stat().st_ino: path.stat().st_blocks * 512 for path in folder.rglob("*.bin")}.values())
+
+
+def test_large_files_that_are_alike_exist_once_and_never_with_the_working_tree(repository: Path):
+    for name in ("data/a.bin", "data/b.bin", "changed.bin"):
+        large(repository, name, "x")
+    commit(repository, "data")
+    large(repository, "changed.bin", "y")
+    large(repository, "new.bin", "z")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        roots = {name: place.cwd for name, place in arms.places.items()}
+        assert own_bytes(arms.folder) < 7 * 310_000  # a, b and new once; changed in three arms
+        for name in ("data/a.bin", "data/b.bin", "changed.bin"):
+            assert (repository / name).stat().st_nlink == 1
+            assert all((root / name).read_bytes()[:1] == b"x" for root in roots.values() if name != "changed.bin")
+        assert [(root / "changed.bin").read_bytes()[:1] for root in roots.values()] == [b"y", b"x", b"x"]
+        assert (roots["head"] / "new.bin").exists()
+        assert not (roots["base"] / "new.bin").exists()
+        assert (roots["head"] / "data/a.bin").stat().st_mtime_ns == (repository / "data/a.bin").stat().st_mtime_ns
+    finally:
+        arms.close()
+
+
+def test_a_shared_file_that_was_written_to_is_given_back_to_each_arm_as_it_was(repository: Path):
+    for name in ("a.bin", "b.bin", "c.bin"):
+        large(repository, name, "x")
+    commit(repository, "data")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        roots = [place.cwd for place in arms.places.values()]
+        assert arms.separate_written() == []
+        with (roots[1] / "a.bin").open("r+b") as file:
+            file.write(b"written")
+        os.utime(roots[1] / "a.bin", ns=(0, 1))  # the file system's clock may be coarse
+        (roots[1] / "b.bin").unlink()
+        large(roots[2], "other.bin", "y").replace(roots[2] / "c.bin")
+        shares_links = (roots[0] / "a.bin").stat().st_nlink > 1
+        assert arms.separate_written() == (["a.bin"] if shares_links else [])
+        if shares_links:
+            assert {(root / "a.bin").read_bytes()[:7] for root in roots} == {b"xxxxxxx"}
+            assert len({(root / "a.bin").stat().st_ino for root in roots}) == 3
+        assert (roots[0] / "c.bin").read_bytes()[:1] == b"x"
+        assert (repository / "a.bin").read_bytes()[:1] == b"x"
+        assert arms.separate_written() == []
+    finally:
+        arms.close()
+
+
+def test_what_lies_outside_of_a_sparse_checkout_is_in_no_arm(repository: Path):
+    for name in ("near/x.txt", "far/y.txt", "far/gone.txt"):
+        write(repository, name, "")
+    large(repository, "near/a.bin", "x")
+    large(repository, "far/b.bin", "x")
+    commit(repository, "folders")
+    git(repository, "rm", "-q", "far/gone.txt")
+    commit(repository, "less")
+    git(repository, "sparse-checkout", "set", "near", "pkg")
+    before = state(repository)
+    arms = Arms(resolve(repository, "HEAD~1", exact=True), repository)
+    try:
+        for place in arms.places.values():
+            assert (place.cwd / "near/x.txt").exists()
+            assert (place.cwd / "near/a.bin").stat().st_size == 300_000
+            assert not (place.cwd / "far").exists()
+        assert state(repository) == before
+    finally:
+        arms.close()
+
+
+def test_a_linked_worktree_has_arms_of_its_own_files(repository: Path, tmp_path: Path):
+    git(repository, "worktree", "add", "-q", str(tmp_path / "linked"), "-b", "other")
+    write(tmp_path / "linked", "pkg/__init__.py", "VALUE = 'linked'")
+    arms = Arms(resolve(tmp_path / "linked", "main", exact=False), tmp_path / "linked")
+    try:
+        assert (arms.places["head"].cwd / "pkg/__init__.py").read_text() == "VALUE = 'linked'"
+        assert (arms.places["base"].cwd / "pkg/__init__.py").read_text() == "VALUE = 'first'"
+    finally:
+        arms.close()
+
+
+def test_pointers_of_lfs_without_their_contents_are_told(repository: Path):
+    write(repository, ".gitattributes", "*.dat filter=lfs -text\n")
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 12345\n"
+    write(repository, "data/one.dat", pointer)
+    write(repository, "data/two.dat", pointer)
+    commit(repository, "pointers")
+    write(repository, "data/one.dat", "the content")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        in_head, in_base = arms.notes
+        assert in_head.startswith("head has a Git LFS pointer instead of the content of data/two.dat; get the contents")
+        assert in_base.startswith("base has a Git LFS pointer instead of the content of data/one.dat and 1 more; ")
+    finally:
+        arms.close()

@@ -1,0 +1,103 @@
+"""Modules that an arm imported from elsewhere than its checkout: by their files, one by one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import sysconfig
+import types
+from pathlib import Path
+
+import pytest
+from git_project import GitProject
+
+from pytest_jarvisperf.foreign_modules import ForeignModules
+
+ARM, TREE, SITE = Path("/arms/head"), Path("/home/project"), Path("/usr/lib/python3/site-packages")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "foreign"),
+    [
+        ("pkg", ARM / "pkg/__init__.py", False),
+        ("pkg", SITE / "pkg/__init__.py", True),
+        ("pkg._core", SITE / "pkg/_core.so", True),
+        ("google.store.deep", SITE / "google/store/deep.py", True),
+        ("google.protobuf", SITE / "google/protobuf/__init__.py", False),
+        ("google", SITE / "google/__init__.py", False),
+        ("pkgutil", SITE / "pkgutil.py", False),
+        ("helpers", TREE / "tools/helpers.py", True),
+        ("numpy", TREE / ".venv/lib/python3.11/site-packages/numpy/__init__.py", False),
+        ("numpy", TREE / "__pypackages__/3.11/lib/numpy/__init__.py", False),
+    ],
+)
+def test_a_module_is_judged_by_its_name_and_its_file(name: str, file: Path, foreign: bool):
+    assert ForeignModules([ARM], ["pkg", "google.store"], TREE).is_foreign(name, file) is foreign
+
+
+def test_the_standard_library_of_an_interpreter_in_the_working_tree_is_no_part_of_the_project():
+    library = Path(sysconfig.get_path("stdlib"))
+    assert not ForeignModules([ARM], [], library.parents[1]).is_foreign("json", library / "json/__init__.py")
+
+
+def test_a_module_that_is_loaded_when_it_is_first_used_is_not_woken_and_odd_ones_do_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    class Lazy(types.ModuleType):
+        def __getattribute__(self, name: str):
+            raise AssertionError(f"woken by {name}")
+
+    class Slotted:
+        __slots__ = ()
+
+    monkeypatch.setitem(sys.modules, "a_lazy_one", Lazy("a_lazy_one"))
+    monkeypatch.setitem(sys.modules, "a_slotted_one", Slotted())
+    monkeypatch.setitem(sys.modules, "none_at_all", None)
+    odd = types.ModuleType("odd")
+    odd.__file__ = object()
+    monkeypatch.setitem(sys.modules, "odd", odd)
+    assert ForeignModules([ARM], [], TREE).find() == {}
+
+
+WORK = "def work(n): return sum(i * i for i in range(n))\n"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Make a project with a namespace that other installed distributions, and an empty folder, belong to as well."""
+    site = tmp_path_factory.mktemp("installed") / "site-packages"
+    for folder in ("acme/other", "acme/core", "packaging_tool"):
+        (site / folder).mkdir(parents=True)
+    (site / "acme/other/__init__.py").write_text("VALUE = 1\n")
+    (site / "packaging_tool/__init__.py").write_text("VALUE = 1\n")
+    made = GitProject(pytester)
+    made.words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2")
+    made.words += ("--jarvis-threshold=50%", "-p", "no:asyncio")
+    made.write("src/acme/core/__init__.py", WORK)
+    made.write("packaging_tool/backend/__init__.py", "")
+    made.write("pyproject.toml", "[project]\nname = 'acme-core'\nversion = '1'\n")
+    made.write(
+        "benchmarks/test_bench.py",
+        "import acme.core, acme.other, packaging_tool\n"
+        "def test_work(jarvis_bench): jarvis_bench(acme.core.work, 500 * acme.other.VALUE)\n",
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{made.root / 'src'}:{site}")
+    made.commit()
+    made.write("src/acme/core/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
+    return made
+
+
+def test_other_portions_of_a_namespace_and_an_empty_folder_do_not_keep_it_from_being_compared(project: GitProject):
+    project.run()
+    (entry,) = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]
+    assert entry["metrics"]["time"]["ratio"] > 1.5
+
+
+def test_a_copy_of_the_projects_part_of_a_namespace_is_named(project: GitProject):
+    elsewhere = project.root.parent / "elsewhere"
+    (elsewhere / "acme/core").mkdir(parents=True)
+    (elsewhere / "acme/core/__init__.py").write_text(WORK)
+    project.write("conftest.py", f"import sys\nsys.path.insert(0, {str(elsewhere)!r})\n")
+    result = project.run()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([f"*imported acme.core from {elsewhere}/acme/core/__init__.py, not from its own*"])

@@ -1,0 +1,215 @@
+"""What fixtures and targets start in an arm ends with it, and exit handlers run where they were registered."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from git_project import GitProject
+
+from jarvisperf.gate import descendants
+
+AGAINST = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2", "-p", "no:asyncio")
+# A daemon by the book, which is deaf to SIGTERM as well.
+DAEMON = """
+import os, signal, sys, time
+
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        open(sys.argv[1], "a").close()
+        time.sleep(1e4)
+    os._exit(0)
+os.wait()
+"""
+STARTS = """
+import concurrent.futures, functools, multiprocessing, os, subprocess, sys, time
+
+@functools.cache
+def pool():
+    return concurrent.futures.ProcessPoolExecutor(1)
+
+def in_pool(n):
+    return pool().submit(sum, range(n)).result()
+
+def start_all(folder):
+    subprocess.run([sys.executable, "-c", os.environ["DAEMON"], folder + "/daemon"], check=True)
+    subprocess.Popen(["sleep", "10000"])
+    multiprocessing.get_context("fork").Process(target=time.sleep, args=(1e4,), daemon=True).start()
+"""
+BENCH = """
+import pathlib
+
+import pkg, pytest
+
+@pytest.fixture(scope="session")
+def started(tmp_path_factory):
+    pkg.start_all(str(tmp_path_factory.mktemp("started")))
+
+def test_pool(jarvis_bench): jarvis_bench(pkg.in_pool, 100)
+def test_work(jarvis_bench, started): jarvis_bench(sum, range(100))
+"""
+
+
+@pytest.fixture
+def mark(monkeypatch: pytest.MonkeyPatch) -> str:
+    name = secrets.token_hex(8)
+    monkeypatch.setenv("LEFTOVER_MARK", name)
+    monkeypatch.setenv("DAEMON", DAEMON)
+    return f"LEFTOVER_MARK={name}"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> GitProject:
+    made = GitProject(pytester)
+    made.words = AGAINST
+    made.write("pkg/__init__.py", STARTS)
+    made.write("benchmarks/test_bench.py", BENCH)
+    made.commit()
+    return made
+
+
+def marked(mark: str) -> list[str]:
+    """Give the command lines of the processes that have a variable in their environment."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark.encode() in (place / "environ").read_bytes().split(b"\0") and int(place.name) != os.getpid():
+                found.append((place / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+def wait_until_none(mark: str) -> list[str]:
+    deadline = time.monotonic() + 60
+    while (left := marked(mark)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def test_pools_children_and_daemons_end_with_the_run(project: GitProject, mark: str):
+    result = project.run("--jarvis-threshold=500%")
+    result.assert_outcomes(passed=2)
+    assert marked(mark) == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_they_end_with_a_run_that_is_interrupted_or_killed_too(project: GitProject, mark: str, how: signal.Signals):
+    project.write("benchmarks/test_bench.py", BENCH.replace("sum, range(100)", "__import__('time').sleep, 0.2"))
+    project.commit()
+    command = [sys.executable, "-m", "pytest", *AGAINST, "--jarvis-budget=100", "-k", "test_work"]
+    running = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while sum(line.startswith("sleep ") for line in marked(mark)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    running.send_signal(how)
+    running.wait(60)
+    assert wait_until_none(mark) == []
+
+
+def test_they_end_with_a_pair_that_does_not_answer(project: GitProject, mark: str):
+    project.write("conftest.py", "import jarvisperf.gate.pair\n\njarvisperf.gate.pair.ANSWER_SECONDS = 8.0\n")
+    project.write("benchmarks/test_bench.py", BENCH.replace("sum, range(100)", "__import__('time').sleep, 1e6"))
+    project.commit()
+    result = project.run("-k", "test_work")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*worker did not answer within 8 s*"])
+    assert marked(mark) == []
+
+
+HANDLERS = """
+import atexit, os, tempfile, weakref
+
+LOG = {log!r}
+folder = tempfile.TemporaryDirectory()
+
+def note(what):
+    with open(LOG, "a") as file:
+        file.write(f"{{what}} {{os.getpid()}} {{os.path.isdir(folder.name)}}\\n")
+
+class Held: pass
+
+held = Held()
+weakref.finalize(held, note, "finalized")
+atexit.register(note, "original")
+"""
+USES_HANDLERS = """
+import atexit, os, weakref
+
+import pkg
+
+class Held: pass
+
+@__import__("pytest").fixture
+def registers():
+    atexit.register(pkg.note, "copy")
+    pkg.held_by_copy = Held()
+    weakref.finalize(pkg.held_by_copy, pkg.note, "finalized in copy")
+
+def test_work(jarvis_bench, registers):
+    jarvis_bench(sum, range(100))
+"""
+
+
+def test_each_exit_handler_runs_once_in_the_process_that_registered_it(project: GitProject, tmp_path: Path):
+    log = tmp_path / "log"
+    project.write("pkg/__init__.py", HANDLERS.format(log=str(log)))
+    project.write("benchmarks/test_bench.py", USES_HANDLERS)
+    project.commit()
+    project.run("--jarvis-threshold=500%").assert_outcomes(passed=1)
+    lines = [line.split() for line in log.read_text().splitlines()]
+    notes = [(" ".join(words[:-2]), words[-2]) for words in lines]
+    assert set(Counter(notes).values()) == {1}
+    processes = {what: {process for name, process in notes if name == what} for what, _ in notes}
+    assert set(processes) == {"original", "finalized", "copy", "finalized in copy"}
+    assert processes["copy"] == processes["finalized in copy"]
+    assert not processes["copy"] & processes["original"]
+    assert not processes["copy"] & processes["finalized"]
+    # The folder that the original made is still there when a copy has ended.
+    assert all(words[-1] == "True" for words in lines if words[0] == "copy")
+
+
+def test_an_exit_handler_that_never_ends_does_not_hang_the_run(project: GitProject, mark: str):
+    hangs = "import atexit, threading\nlock = threading.Lock()\nlock.acquire()\n"
+    hangs += "if 'jarvisperf-arms-' in __file__: atexit.register(lock.acquire)\n"  # this pytest would hang by itself
+    project.write("pkg/__init__.py", hangs)
+    project.write(
+        "benchmarks/test_bench.py",
+        "import atexit, pkg\n"
+        "def test_work(jarvis_bench):\n"
+        "    atexit.register(pkg.lock.acquire)\n"
+        "    jarvis_bench(sum, range(100))\n",
+    )
+    project.commit()
+    project.run("--jarvis-threshold=500%").assert_outcomes(passed=1)
+    assert marked(mark) == []
+
+
+def test_orphans_are_adopted_and_ended_and_other_children_spared(tmp_path: Path):
+    started = tmp_path / "started"
+    code = f"""
+import subprocess, sys, time
+from jarvisperf.gate import descendants
+
+descendants.adopt_orphans()
+spared = subprocess.Popen(["sleep", "1000"])
+subprocess.run([sys.executable, "-c", {DAEMON!r}, {str(started)!r}], check=True)
+while not __import__("os").path.exists({str(started)!r}): time.sleep(0.01)
+assert len(descendants.children()) == 2 == len(descendants._children_by_scan())
+descendants.end_orphans(spared={{spared.pid}})
+assert descendants.children() == {{spared.pid}} and spared.poll() is None
+descendants.end_orphans()
+assert not descendants.children()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert descendants.children() == descendants._children_by_scan()
