@@ -100,7 +100,7 @@ class BenchSession:
 
     def pytest_unconfigure(self) -> None:
         """Give SIGTERM its default meaning back."""
-        if self._former_handler is not None and signal.getsignal(signal.SIGTERM) is _exit_at_signal:
+        if self._former_handler is not None:
             signal.signal(signal.SIGTERM, self._former_handler)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -405,8 +405,8 @@ class BenchSession:
 
 
 def _exit_at_signal(number: int, frame: object) -> NoReturn:  # noqa: ARG001
-    # A second one ends the process at once, as it does where nothing handles it.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # A second one, as CI sends after Ctrl-C, must not cost the report; what hangs is ended by SIGKILL.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     pytest.exit("ended by SIGTERM")  # with the status of an interrupted session, or pytest would show no summary
 
 

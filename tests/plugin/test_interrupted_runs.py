@@ -11,22 +11,23 @@ from stranger import SLOWER, WORK, Stranger
 if TYPE_CHECKING:
     from pathlib import Path
 
-# The second one is as much slower as it may be, so it stays undecided to the end.
+# What the second one does differs from launch to launch, so it stays undecided to the end.
 TESTS = """
+    import os
+
     import pkg
     import pytest
     import trouble
 
 
-    @pytest.mark.jarvis_threshold(time="30%")
     def test_slower(jarvis_bench):
         jarvis_bench(pkg.work, 300)
 
 
-    @pytest.mark.jarvis_threshold(time="200%")
     def test_undecided(jarvis_bench):
         trouble.come()
-        jarvis_bench(pkg.work, 300)
+        is_odd = int(os.environ["PYTHONHASHSEED"]) // 1_000 % 2
+        jarvis_bench(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
 """
 LAUNCHES_BEFORE = 6  # the first verdicts fall after 4
 SIGNAL = f"""
@@ -69,13 +70,13 @@ def project_with(folder: Path, trouble: str) -> Stranger:
     project = Stranger(
         folder / "project",
         {
-            "pkg/__init__.py": WORK,
+            "pkg/__init__.py": f"IS_HEAD = False\n{WORK}",
             "benchmarks/trouble.py": trouble,
             "benchmarks/test_b.py": TESTS,
             "benchmarks/conftest.py": "import trouble",
         },
     )
-    project.write({"pkg/__init__.py": SLOWER})
+    project.write({"pkg/__init__.py": f"IS_HEAD = True\n{SLOWER}"})
     return project
 
 
@@ -100,7 +101,7 @@ def test_a_signal_ends_the_run_with_what_was_decided(tmp_path: Path, number: sig
     ("error", "told"),
     [
         ("ZeroDivisionError('by us')", "internal error of jarvisperf: ZeroDivisionError: by us"),
-        ("OSError(28, 'No space left on device')", "No space left on device"),
+        ("OSError(28, 'No space left on device')", "[Errno 28] No space left on device"),
     ],
 )
 def test_a_failure_of_ours_and_a_full_disk_cost_what_was_not_decided(tmp_path: Path, error: str, told: str):
