@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from pytest_jarvisperf.arm_paths import ArmPaths
+from pytest_jarvisperf.long_calls import LongCalls
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import LONGEST_NAME, ProgressLine, duration
@@ -146,7 +147,14 @@ class Comparison:
             if not self._items:
                 return
             campaign = self._campaign(arms)
-            self._lockstep = Lockstep(campaign, lambda progress: line.show(_told(progress)))
+            long_calls = LongCalls(self._config, campaign.budget, line)
+
+            def tell(progress: Progress) -> None:
+                for name, seconds in progress.long_calls.items():
+                    long_calls.tell(name, seconds)
+                line.show(_told(progress))
+
+            self._lockstep = Lockstep(campaign, tell)
             self.outcome = self._lockstep.run()
             self.warnings += self._notes()
             self._profile(campaign, self.outcome)

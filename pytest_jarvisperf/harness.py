@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_jarvisperf.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from jarvisperf.bench.sampling import Plan, Samples
     from jarvisperf.bench.startup import Command
@@ -72,16 +73,22 @@ class MeasuringHarness:
 
     Attributes:
         yardstick: The readings beside all targets; None before the first one.
+        tell_long: Called where one call takes longer than the budget, before it is measured: with the test's id, the
+            seconds of a call, and those that measuring takes at least.
     """
 
     def __init__(self) -> None:
         self.yardstick: Yardstick | None = None
+        self.tell_long: Callable[[str, float, float], None] | None = None
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan; the result is that of its first call."""
         from jarvisperf.bench.sampling import measure
 
-        result = target.call()
+        seconds, result = target.timed_call()
+        if seconds > plan.budget_seconds and not target.has_own_clock and self.tell_long is not None:
+            # One call warms up, one calibrates; then come the samples.
+            self.tell_long(record.id, seconds, seconds * (2 + min(plan.min_samples, plan.max_samples or math.inf)))
         with self._beside_yardstick(record), capture_aside():
             samples = measure(target, plan)
         self._note_time(record, samples)

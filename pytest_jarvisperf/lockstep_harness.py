@@ -49,12 +49,12 @@ class LockstepHarness:
         self._randomness = randomness
         self.is_serving = False
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
+    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target in lockstep; the result is that of its first call."""
         note_instruments(record)
         result = target.call()
         ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
-        samples, _ = self._serve(ready, target)
+        samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
         return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
@@ -105,7 +105,9 @@ class LockstepHarness:
         self._children.check_started()
         return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
 
-    def _serve(self, ready: protocol.Ready, target: Target) -> tuple[Samples | None, Any]:
+    def _serve(
+        self, ready: protocol.Ready, target: Target, *, pauses_collector: bool = True
+    ) -> tuple[Samples | None, Any]:
         """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
         from jarvisperf.bench.collector import collect_between_samples, collector_paused
         from jarvisperf.bench.instrumentation import uninstrumented
@@ -117,7 +119,7 @@ class LockstepHarness:
         with (
             self._serving(),
             uninstrumented(),
-            collector_paused(),
+            collector_paused() if pauses_collector else nullcontext(),
             capture_aside(replay=ready.most_samples is not None),
         ):
             self._conversation.send(ready)

@@ -73,6 +73,20 @@ class Countdown:
     def begin(self, name: str) -> str:
         """Begin a benchmark, and say how far the run is."""
         self._begin = self._clock()
+        return self._text(name)
+
+    def replan(self, name: str, seconds: float) -> str:
+        """Reckon with a benchmark that takes longer than its budget from when it began, and say how far the run is.
+
+        Args:
+            name: Its id.
+            seconds: What it takes at least.
+        """
+        if name in self._to_come:
+            self._to_come[name] = max(self._to_come[name], seconds)
+        return self._text(name)
+
+    def _text(self, name: str) -> str:
         pace = self._spent / self._planned if self._planned else 1.0
         place = self._total - len(self._to_come) + 1
         left = f"about {duration(pace * sum(self._to_come.values()))} left"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pytest
 
 from jarvisperf.clocks import REAL, now
+from pytest_jarvisperf.long_calls import LongCalls
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import Countdown, ProgressLine
@@ -90,6 +91,7 @@ class BenchSession:
         self._problems: list[str] = []
         self._progress = ProgressLine(config)
         self._countdown: Countdown | None = None
+        self._long_calls: LongCalls | None = None
         self._interrupted = False
         self._former_handler: Any = None
 
@@ -140,9 +142,20 @@ class BenchSession:
         if record_key not in item.stash:
             return (yield)
         if self._countdown is None:
-            self._countdown = Countdown(self._budgets(item.session.items))
+            budgets = self._budgets(item.session.items)
+            self._countdown = Countdown(budgets)
+            self._long_calls = LongCalls(
+                self._config, lambda name: budgets.get(name, self._options.budget_seconds), self._progress
+            )
+            self._harness.tell_long = self._tell_long_call
         self._progress.show(self._countdown.begin(item.nodeid))
         return (yield from self._to_progress(item, ends=False))
+
+    def _tell_long_call(self, name: str, call_seconds: float, least_seconds: float) -> None:
+        """Say that a call takes longer than its budget, and reckon with that."""
+        if self._long_calls is not None and self._countdown is not None:
+            self._long_calls.tell(name, call_seconds, least_seconds)
+            self._progress.show(self._countdown.replan(name, least_seconds))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:

@@ -87,6 +87,7 @@ class Progress(msgspec.Struct, frozen=True):
         undecided: How many benchmarks still need launches.
         total: How many there are.
         seconds_left: A guess, for all that remains at most.
+        long_calls: Seconds of one call of each benchmark where one call is known to take longer than the whole budget.
     """
 
     launch: int
@@ -94,3 +95,4 @@ class Progress(msgspec.Struct, frozen=True):
     undecided: int
     total: int
     seconds_left: float
+    long_calls: dict[str, float] = {}

@@ -39,7 +39,9 @@ class Control:
         """Whether there was a control at all."""
         return self._launches > 0
 
-    def affordable_share(self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int) -> int:
+    def affordable_share(
+        self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int, to_come: int = 0
+    ) -> int:
         """Tell how many benchmarks the next control launch may measure; 0: wait until more time was spent.
 
         Args:
@@ -47,9 +49,10 @@ class Control:
             control_seconds: Time spent on the control so far.
             benchmarks: How many there are.
             lanes: How many pairs run at a time.
+            to_come: How many batches of `launch_seconds` have yet to run, where the time to come is reckoned.
         """
         allowed = MOST_EXTRA_TIME * launch_seconds - control_seconds
-        per_launch = launch_seconds / max(1, self._compared)
+        per_launch = launch_seconds / max(1, self._compared + to_come)
         per_benchmark = per_launch / (benchmarks + LAUNCH_COST_IN_BENCHMARKS)
         if per_benchmark <= 0:
             return 0

@@ -7,15 +7,17 @@ import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.advice import Advisor
 from jarvisperf.gate.campaign import LockstepError, Outcome, Progress
-from jarvisperf.gate.control import Control
+from jarvisperf.gate.control import MOST_EXTRA_TIME, Control
 from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.launch import Launch
+from jarvisperf.gate.pace import Pace
 from jarvisperf.gate.pair import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS, is_look, judge
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
 MOST_LANES = 2
 WALL_PER_SLICES = 2.0  # a run takes about so many times its measuring time, on one lane
 NOT_COMPARED = "not compared:"  # how the message of a benchmark begins that had no verdict when a run ended
-LAUNCH_SECONDS = 1.0  # about what starting a pair takes
 
 
 class Lockstep:
@@ -61,6 +62,9 @@ class Lockstep:
         self._control = Control()
         self._launches = 0
         self._batches = 0
+        self._pace = Pace(clock)
+        self._control_until = 0.0
+        self._long_calls: dict[str, float] = {}
         self._spent = {"control": 0.0, "launches": 0.0}
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
@@ -157,7 +161,17 @@ class Lockstep:
                     lambda name, launch=self._launches: self._tell(launch, name, tallies),  # type: ignore[misc]
                 )
             )
-        return list(self._in_lanes([run.run for run in runs]))
+        numbers = range(self._launches - size + 1, self._launches + 1)
+        return list(
+            self._in_lanes([partial(self._timed, run, number) for run, number in zip(runs, numbers, strict=True)])
+        )
+
+    def _timed(self, run: PairedRun, number: int) -> dict[str, Tally]:
+        self._pace.begin(number)
+        try:
+            return run.run()
+        finally:
+            self._pace.end(number)
 
     def _paired_run(
         self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
@@ -166,7 +180,17 @@ class Lockstep:
         names = campaign.args.get("names", ())
         places = {place.name: place for place in (campaign.base, other)}
         advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
-        return PairedRun(self._starter(other, lane), forks, campaign.budget, self._unforked, names, seed, tell, advise)
+        return PairedRun(
+            self._starter(other, lane),
+            forks,
+            campaign.budget,
+            self._unforked,
+            names,
+            seed,
+            tell,
+            advise,
+            self._note_long_call,
+        )
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
         """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""
@@ -224,22 +248,27 @@ class Lockstep:
         finished = not any(tally.state == "open" for tally in tallies.values())
         spent = self._spent
         share = self._control.affordable_share(spent["launches"], spent["control"], len(comparable), self._lanes)
-        if finished and not self._control.has_run:
-            share = max(share, 1)
-        names = self._control.rotate(comparable, share)
+        fewest = 1 if finished and not self._control.has_run else 0
+        names = self._control.rotate(comparable, max(share, fewest))
+        # The share goes by the usual benchmark; one whose calls are long would take more than what is allowed.
+        allowed = MOST_EXTRA_TIME * spent["launches"] - spent["control"]
+        while len(names) > fewest and self._pace.launch_seconds(names[:: self._lanes], self._guess) > allowed:
+            names.remove(max(names, key=lambda name: self._pace.launch_seconds([name], self._guess)))
         if not names:
             return
         begin = self._clock()
+        lanes = min(self._lanes, len(names))
+        self._control_until = begin + self._pace.launch_seconds(names[::lanes], self._guess)
         seed = self._campaign.seed + SEEDS_PER_LAUNCH * self._launches + SEEDS_PER_LAUNCH // 2
         runs = [
             self._paired_run(
                 self._campaign.same,
                 lane,
-                {name: tallies[name].forks for name in names[lane :: self._lanes]},
+                {name: tallies[name].forks for name in names[lane::lanes]},
                 seed + 100 * lane,
                 lambda name: self._tell(self._launches, name, tallies),
             )
-            for lane in range(min(self._lanes, len(names)))
+            for lane in range(lanes)
         ]
         for lane, found in enumerate(self._in_lanes([run.run for run in runs])):
             for name, tally in found.items():
@@ -248,6 +277,7 @@ class Lockstep:
                     own = self._tallies[name].metrics["time"].log_ratios
                     self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
         self._control.ran()
+        self._control_until = 0.0
         self._spent["control"] += self._clock() - begin
 
     def _confirm(self) -> None:
@@ -282,23 +312,57 @@ class Lockstep:
         return start
 
     def _tell(self, launch: int, name: str, tallies: Mapping[str, Tally]) -> None:
+        self._pace.measures(launch, name)
+        self._report(launch, name, tallies)
+
+    def _report(self, launch: int, name: str, tallies: Mapping[str, Tally]) -> None:
         if self._progress is None:
             return
         with self._lock:
             undecided = [name for name, tally in tallies.items() if tally.state == "open"]
-            self._progress(Progress(launch, name, len(undecided), len(tallies), self._seconds_left(undecided, tallies)))
+            left = self._seconds_left(undecided, tallies)
+            self._progress(Progress(launch, name, len(undecided), len(tallies), left, dict(self._long_calls)))
+
+    def _note_long_call(self, name: str, seconds: float) -> None:
+        if name not in self._long_calls:
+            self._long_calls[name] = seconds
+            self._report(self._launches, name, self._tallies)
 
     def _seconds_left(self, undecided: Sequence[str], tallies: Mapping[str, Tally]) -> float:
-        """Guess what remains at most: by the budgets at first, then by what the launches took."""
-        batches_left = math.ceil((min(LOOKS[-1], self._campaign.most_launches) - self._done(undecided)) / self._lanes)
-        if not self._spent["launches"]:
-            slices = math.fsum(self._campaign.budget(name) for name in undecided) / LOOKS[-1]
-            return batches_left * (LAUNCH_SECONDS + WALL_PER_SLICES * slices)
-        per_batch = (self._spent["launches"] + self._spent["control"]) / max(1, self._launches / self._lanes)
-        return max(0.0, per_batch * batches_left * len(undecided) / max(1, len(tallies)))
+        """Reckon what remains at most, with the control: by the budgets until a launch was seen."""
+        launches = {name: self._launches_left(name, tallies[name]) for name in undecided}
+        left = self._pace.seconds_left(launches, self._lanes, self._guess)
+        batches = math.ceil(max(launches.values(), default=0) / self._lanes)
+        return left + self._control_left(left, batches, tallies) + max(0.0, self._control_until - self._clock())
 
-    def _done(self, undecided: Sequence[str]) -> int:
-        return max((self._tallies[name].launches for name in undecided), default=0)
+    def _control_left(self, left: float, batches: int, tallies: Mapping[str, Tally]) -> float:
+        """Reckon what the control takes in the time that is left, batch by batch as `_run_control` affords it."""
+        comparable = sum(tally.state in {"open", "decided"} for tally in tallies.values())
+        launches, control = self._spent["launches"], self._spent["control"]
+        has_run = self._control.has_run
+        for batch in range(1, batches + 1):
+            launches += left / batches
+            share = self._control.affordable_share(launches, control, comparable, self._lanes, to_come=batch)
+            allowed = MOST_EXTRA_TIME * launches - control
+            seconds = self._pace.usual_launch_seconds(share / self._lanes, allowed)
+            if share and seconds <= allowed:
+                control += seconds
+                has_run = True
+        if batches and not has_run:  # there is one, however short the run
+            control += self._pace.usual_launch_seconds(1, math.inf)
+        return control - self._spent["control"]
+
+    def _guess(self, name: str) -> float:
+        """Guess what a benchmark takes in a launch."""
+        return WALL_PER_SLICES * self._campaign.budget(name) / LOOKS[-1]
+
+    def _launches_left(self, name: str, tally: Tally) -> int:
+        """Give how many launches a benchmark needs at most: it ends at the look at which its budget is spent."""
+        done = tally.launches
+        last = min(LOOKS[-1], self._campaign.most_launches)
+        budget = self._campaign.budget(name)
+        spent_at = (look for look in LOOKS if done and done < look < last and tally.seconds / done * look >= budget)
+        return max(0, next(spent_at, last) - done)
 
 
 def _may_be_the_others_fault(tally: Tally) -> bool:

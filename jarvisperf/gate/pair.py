@@ -60,6 +60,7 @@ class PairedRun:
         seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
         tell: Called with each benchmark's name before it is measured.
         advise: Gives the message of an error, with what to do; given the arm's name, the message and the traceback.
+        tell_long: Called with a benchmark's name and the seconds of a call, where that is longer than the whole budget.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class PairedRun:
         seed: int,
         tell: Callable[[str], None],
         advise: Advise,
+        tell_long: Callable[[str, float], None] = lambda name, seconds: None,  # noqa: ARG005
     ) -> None:
         self._advise = advise
+        self._tell_long = tell_long
         self._start = start
         self._left = dict(forks)
         self._budget = budget
@@ -250,7 +253,10 @@ class PairedRun:
         # In turns from fork to fork, and from launch to launch: the number of forks may be odd.
         base_leads = (launch.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
         if ready.metric == "time":
-            tally.add("time", measure_time(base, head, ready, plan, base_leads=base_leads))
+            samples = measure_time(base, head, ready, plan, base_leads=base_leads)
+            tally.add("time", samples)
+            if samples.head and samples.head[0] > self._budget(name):
+                self._tell_long(name, samples.head[0])
             return
         values, peaks = measure_values(base, head, plan, rounds=1, base_leads=base_leads)
         tally.add(ready.metric, msgspec.structs.replace(values, method=ready.method))

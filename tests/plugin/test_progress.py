@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from git_project import GitProject
 
 from pytest_jarvisperf.progress import Countdown, duration
 
@@ -57,7 +59,7 @@ def test_a_terminal_sees_which_benchmark_runs_and_how_long_the_rest_takes(pytest
     pytester.makepyfile(test_bench=TESTS)
     shown = on_terminal(pytester.path)
     assert "benchmark 1 of 3, about 0 s left  test_bench.py::test_one" in shown
-    assert "benchmark 3 of 3, about 0 s left  test_bench.py::test_last" in shown
+    assert re.search(r"benchmark 3 of 3, about \d+ s left  test_bench.py::test_last", shown)
     # Each text is written a line below and taken away again, before pytest goes on in its own line: one plain test,
     # "test_bench.py .", and the next character comes in column 16.
     assert "\n\r\x1b[2K\x1b[1A\x1b[16G" in shown.replace("\r\n\r", "\n\r")
@@ -107,3 +109,46 @@ def test_the_time_left_goes_by_the_pace_of_those_that_measured():
 
 def test_long_times_are_minutes():
     assert [duration(seconds) for seconds in (0.4, 119, 150, 7_200)] == ["0 s", "119 s", "2 min", "120 min"]
+
+
+def test_a_benchmark_whose_call_exceeds_its_budget_is_reckoned_with_at_what_it_takes():
+    now = 0.0
+    countdown = Countdown({"a": 2.0, "b": 2.0, "c": 2.0}, clock=lambda: now)
+    countdown.begin("a")
+    assert countdown.replan("a", 40.0) == "benchmark 1 of 3, about 44 s left  a"
+    now = 44.0
+    countdown.end("a")
+    assert countdown.begin("b") == "benchmark 2 of 3, about 4 s left  b"  # the long one says nothing of the others
+    assert countdown.replan("late", 40.0) == "benchmark 2 of 3, about 4 s left  late"
+
+
+LONG = """
+import time, pytest
+
+@pytest.mark.jarvis_bench(budget=0.01)
+def test_long(jarvis_bench):
+    jarvis_bench(time.sleep, 0.05)
+
+def test_short(jarvis_bench):
+    jarvis_bench(sum, range(100))
+"""
+
+
+def test_a_call_that_exceeds_the_budget_is_said_before_it_is_measured(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=LONG)
+    result = pytester.runpytest_subprocess(*BENCH)
+    (line,) = [line for line in result.stdout.lines if "one call takes" in line]
+    assert "test_long: one call takes 0.0" in line
+    assert "more than its budget of 0.01 s; it is measured with as few calls as possible, 0." in line
+    assert result.stdout.lines.index(line) < next(n for n, one in enumerate(result.stdout.lines) if "passed" in one)
+    result.assert_outcomes(passed=2)
+
+
+def test_in_lockstep_too(pytester: pytest.Pytester):
+    project = GitProject(pytester)
+    project.write("test_bench.py", LONG)
+    project.commit()
+    result = project.run(*BENCH, "--jarvis-against=HEAD", "--jarvis-launches=2")
+    assert result.ret == 0
+    (line,) = [line for line in result.stdout.lines if "one call takes" in line]
+    assert "test_long: one call takes 0.0" in line

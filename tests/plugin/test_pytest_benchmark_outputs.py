@@ -108,3 +108,26 @@ def test_its_profiles_are_refused_with_what_to_write_instead(pytester: pytest.Py
     result.stderr.fnmatch_lines(
         ["*--benchmark-cprofile* and --jarvis-bench exclude each other; give --jarvis-profile *"]
     )
+
+
+def test_the_collector_stays_on_in_lockstep_where_a_marker_says_so(project: Project):
+    project.write(
+        "test_bench.py",
+        """
+import gc, pytest
+
+def is_on(wanted):
+    assert gc.isenabled() is wanted
+
+@pytest.mark.benchmark(disable_gc=False)
+def test_on(benchmark):
+    benchmark(is_on, True)
+
+def test_off(benchmark):
+    seen = []
+    benchmark(lambda: seen.append(gc.isenabled()))
+    assert not any(seen[1:])
+""",
+    )
+    project.commit()
+    project.run("--jarvis-against=HEAD").assert_outcomes(passed=2)
