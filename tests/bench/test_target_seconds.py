@@ -358,3 +358,17 @@ def test_one_iteration_is_the_fewest():
     assert SetUpTarget(work.call, iterations=1).fixed_iterations == 1
     with pytest.raises(ValueError, match=r"^iterations is 2: with a setup function each sample is one call$"):
         SetUpTarget(work.call, setup=work.setup, iterations=2)
+
+
+def test_only_the_first_call_of_several_is_looked_at_by_itself():
+    readings: list[float] = []
+
+    def clock() -> float:
+        readings.append(float(len(readings)))
+        return readings[-1]
+
+    target = SetUpTarget(lambda: None, iterations=3, clock=clock)
+    target.sample(3)
+    assert len(readings) == 4  # around the first call, and around the two others
+    target.sample(3)
+    assert len(readings) == 6
