@@ -246,6 +246,7 @@ def test_rounds_of_several_calls_are_divided_by_them_and_one_more_call_gives_the
 def test_rounds_of_a_free_target_are_single_calls():
     target = Target(Clock(), call_seconds=1.0)
     assert measure_rounds(target, rounds=2, warmup_rounds=0) == ("call 2", Samples(1, (1.0, 1.0)))
+    assert measure_rounds(target, rounds=0, warmup_rounds=0) == (None, Samples(1, ()))
 
 
 def test_a_summary_knows_the_calls_of_a_sample():

@@ -291,7 +291,9 @@ def test_a_look_at_what_hides_a_coroutine_function_awaits_its_result():
     handed = look_at(lambda: work.call_async(), (), None, work.clock)  # noqa: PLW0108  # it hides the function
     assert handed.is_awaited
     assert handed.kwargs == {}
-    assert handed.target().call() == "call 1"
+    target = handed.target()
+    assert target.call() == "call 1"
+    target.close()
 
 
 def test_a_first_call_that_nobody_awaits_is_let_go():
@@ -322,7 +324,9 @@ def test_what_can_be_awaited_is_awaited_only_inside_a_loop_unless_it_is_a_corout
     async def inside() -> tuple[bool, bool]:
         return is_to_be_awaited(Later()), is_to_be_awaited("result")
 
-    assert OwnLoop().run(inside()) == (True, False)
+    loop = OwnLoop()
+    assert loop.run(inside()) == (True, False)
+    loop.close()
 
 
 class Awaited:
@@ -358,3 +362,17 @@ def test_one_iteration_is_the_fewest():
     assert SetUpTarget(work.call, iterations=1).fixed_iterations == 1
     with pytest.raises(ValueError, match=r"^iterations is 2: with a setup function each sample is one call$"):
         SetUpTarget(work.call, setup=work.setup, iterations=2)
+
+
+def test_only_the_first_call_of_several_is_looked_at_by_itself():
+    readings: list[float] = []
+
+    def clock() -> float:
+        readings.append(float(len(readings)))
+        return readings[-1]
+
+    target = SetUpTarget(lambda: None, iterations=3, clock=clock)
+    target.sample(3)
+    assert len(readings) == 4  # around the first call, and around the two others
+    target.sample(3)
+    assert len(readings) == 6
