@@ -209,6 +209,7 @@ def test_in_auto_mode_no_marker_is_needed(pytester: pytest.Pytester):
 
 
 def test_coroutines_are_measured_in_the_loop_of_anyio(pytester: pytest.Pytester, require: Callable[[str], Any]):
+    require("anyio")
     require("trio")
     pytester.makepyfile(IN_ANYIO)
     result = pytester.runpytest_subprocess(*QUICKLY, "-p", "no:asyncio")
@@ -478,6 +479,7 @@ def test_profiles_see_into_coroutines_on_a_loop(pytester: pytest.Pytester):
 
 
 def test_lockstep_finds_slower_coroutines_in_every_loop(pytester: pytest.Pytester, require: Callable[[str], Any]):
+    require("anyio")
     require("trio")
     project = GitProject(pytester)
     work = "async def work(n):\n    return sum(i * i for i in range(n))\n"
