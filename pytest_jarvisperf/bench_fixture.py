@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_jarvisperf.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.harness import note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -240,6 +241,7 @@ class JarvisBench:
         from jarvisperf.bench.waiters import is_inside_a_loop
 
         if is_awaited and is_inside_a_loop():
+            note_instruments(self._record)  # here, on the thread of the loop
             return self._awaited.begin(call, make, measure, discard)
         target = make(self._find_loop() if is_awaited else None)
         try:

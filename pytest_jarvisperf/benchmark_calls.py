@@ -7,7 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from pytest_jarvisperf.async_tests import AwaitedMeasurements
-from pytest_jarvisperf.harness import QuickHarness
+from pytest_jarvisperf.harness import QuickHarness, note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +82,7 @@ class BenchmarkCalls:
         except TypeError:
             handed.discard()
             raise
+        note_instruments(self._record)  # here, on the thread of the loop
         return self._awaited.begin(f"benchmark({describe(function)}, ...)", handed.target, measure, handed.discard)
 
     def finish(self) -> None:

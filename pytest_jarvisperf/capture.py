@@ -1,7 +1,7 @@
 """What pytest captures of logs and warnings is set aside while samples are taken.
 
 A captured record is formatted, written to a buffer and kept to the end of the test, so each call would be slower than
-in the program, and memory would grow. The first call of a target is captured as ever.
+in the program, and memory would grow. The first call of a target is captured as usual.
 """
 
 from __future__ import annotations

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
-
-    import pytest
 
     from jarvisperf.bench.waiters import Waiter
 
@@ -79,8 +80,18 @@ def _loop_scope(definition: Any, config: pytest.Config) -> str:
 def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
     from jarvisperf.bench.waiters import LentLoop
 
-    runner = request.getfixturevalue(f"_{scope}_scoped_runner")
-    return LentLoop(lambda coroutine: runner.run(coroutine, context=contextvars.copy_context()), lambda: None)
+    for name in (f"_{scope}_scoped_runner", f"_{scope}_event_loop", "event_loop"):  # before 1.1, before 1.0
+        try:
+            found = request.getfixturevalue(name)
+        except pytest.FixtureLookupError:
+            continue
+        is_loop = isinstance(found, asyncio.AbstractEventLoop)
+        return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
+    raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found: known are its versions 0.23 to 1.x")
+
+
+def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return runner.run(coroutine, context=contextvars.copy_context())
 
 
 def _of_anyio(backend: Any) -> Waiter:

@@ -64,7 +64,7 @@ class SeededRandomness:
         self.system_draws = 0
 
     def watch(self) -> None:
-        """Count what is asked of the system; it costs a little, so no sample may be taken meanwhile."""
+        """Count what is asked of the system; it costs a little, so no sample may be taken before `unwatch`."""
         os.urandom = random._urandom = self._system_bytes  # type: ignore[attr-defined]  # noqa: SLF001
 
     def unwatch(self) -> None:

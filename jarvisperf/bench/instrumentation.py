@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MONITORING_TOOLS = range(6)  # sys.monitoring has places for so many, see PEP 669
+MONITORING_TOOLS = range(6)  # the tool ids of sys.monitoring, see PEP 669
 
 _here = threading.local()
 

@@ -83,7 +83,7 @@ class LentLoop:
 
 
 class _Errand:
-    """A coroutine that the measuring thread wants awaited, and whether tracers are to be off meanwhile."""
+    """A coroutine that the measuring thread wants awaited, and whether tracers are to be off while it runs."""
 
     __slots__ = ("bare", "coroutine")
 

@@ -209,6 +209,7 @@ def test_in_auto_mode_no_marker_is_needed(pytester: pytest.Pytester):
 
 
 def test_coroutines_are_measured_in_the_loop_of_anyio(pytester: pytest.Pytester, require: Callable[[str], Any]):
+    require("anyio")
     require("trio")
     pytester.makepyfile(IN_ANYIO)
     result = pytester.runpytest_subprocess(*QUICKLY, "-p", "no:asyncio")
@@ -478,6 +479,7 @@ def test_profiles_see_into_coroutines_on_a_loop(pytester: pytest.Pytester):
 
 
 def test_lockstep_finds_slower_coroutines_in_every_loop(pytester: pytest.Pytester, require: Callable[[str], Any]):
+    require("anyio")
     require("trio")
     project = GitProject(pytester)
     work = "async def work(n):\n    return sum(i * i for i in range(n))\n"
@@ -502,17 +504,17 @@ def test_plain(jarvis_bench, connection):
 """,
     )
     header = "async def ask(send, answers):\n"
-    without_memory = IN_ANYIO.replace("async def test_async_memory", "async def not_a_test")
-    project.write(
-        "test_anyio.py", "import pkg\n" + without_memory.replace(header, header + "    await pkg.work(500)\n")
-    )
+    in_anyio = IN_ANYIO.replace("def test_async_memory", "def not_a_test").replace("def test_plain", "def nor_this")
+    project.write("test_anyio.py", "import pkg\n" + in_anyio.replace(header, header + "    await pkg.work(500)\n"))
     project.commit()
-    project.write("pkg/__init__.py", work.replace("range(n)", "range(8 * n)"))
+    project.write("pkg/__init__.py", work.replace("range(n)", "range(40 * n)"))
     words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=4")
     result = project.run(*words, "--jarvis-threshold=30%")
-    assert result.ret == 1
     report = json.loads((project.root / "reports" / "report.json").read_text())
-    assert len(report["benchmarks"]) == 6
+    assert len(report["benchmarks"]) == 4
     for entry in report["benchmarks"]:
-        assert entry["metrics"]["time"]["verdict"] == "regressed", entry["id"]
-        result.stdout.fnmatch_lines([f"WHY {entry['id'].replace('[', '[[]')}: work (pkg/__init__.py:2) explains *"])
+        metric = entry["metrics"]["time"]
+        assert metric["ratio"] > 3, entry["id"]
+        if metric["verdict"] == "regressed":  # on a machine that does too much else it may stay undecided
+            name = entry["id"].replace("[", "[[]")
+            result.stdout.fnmatch_lines([f"WHY {name}: work (pkg/__init__.py:2) explains *"])

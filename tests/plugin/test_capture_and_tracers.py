@@ -154,8 +154,8 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
     require("memray")
     pytester.makepyfile(
         """
-        import tracemalloc
-        import memray, pyinstrument
+        import asyncio, tracemalloc
+        import memray, pyinstrument, pytest
 
         def test_memray(jarvis_bench, tmp_path):
             with memray.Tracker(tmp_path / "allocations"):
@@ -169,6 +169,11 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
             with pyinstrument.Profiler():
                 jarvis_bench(sum, [1])
 
+        @pytest.mark.asyncio
+        async def test_async(jarvis_bench):
+            with pyinstrument.Profiler(async_mode="disabled"):
+                await jarvis_bench(asyncio.sleep, 0)
+
         def test_tracemalloc(jarvis_bench):
             tracemalloc.start()
             jarvis_bench(sum, [1])
@@ -178,9 +183,10 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
             jarvis_bench(sum, [1])
         """
     )
-    result = pytester.runpytest_subprocess(*QUICKLY)
-    result.assert_outcomes(passed=5)
-    for name in ("memray", "pyinstrument", "tracemalloc"):
+    result = pytester.runpytest_subprocess(*QUICKLY[:2])
+    result.assert_outcomes(passed=6)
+    result.stdout.fnmatch_lines(["jarvisperf: *::test_pyinstrument, *::test_async: pyinstrument watches this process*"])
+    for name in ("memray", "tracemalloc"):
         result.stdout.fnmatch_lines([f"jarvisperf: *::test_{name}: {name} watches this process, so its cost is in*"])
     assert "test_nothing: " not in result.stdout.str()
 
