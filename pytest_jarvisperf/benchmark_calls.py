@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import TYPE_CHECKING, Any
+
+from pytest_jarvisperf.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.harness import QuickHarness
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jarvisperf.bench.sampling import Plan, Samples
-    from jarvisperf.bench.targets import Clock
+    from jarvisperf.bench.targets import Clock, Target
+    from jarvisperf.bench.waiters import Waiter
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.record import Record
 
@@ -19,29 +24,69 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 class BenchmarkCalls:
     """Measures what one test hands over.
 
-    Coroutines are handed back as they are: users of both plugins await them themselves.
+    A coroutine is measured inside an async test, which awaits what it gets: ``await benchmark(func)``. Both plugins
+    time how a coroutine is made and nothing more; elsewhere it is refused for that. In an ordinary run it is handed
+    back as it is.
 
     Args:
         record: The test's.
         plan: How long and how finely.
         harness: Takes the targets.
         clock: The author's own, seconds as a float; None: they chose none.
+        keep: Called with the samples, where somebody wants them.
     """
 
-    def __init__(self, record: Record, plan: Plan, harness: Harness, clock: Clock | None) -> None:
+    def __init__(
+        self,
+        record: Record,
+        plan: Plan,
+        harness: Harness,
+        clock: Clock | None,
+        keep: Callable[[Samples], None] = lambda _: None,
+    ) -> None:
         self._record = record
         self._plan = plan
         self._harness = harness
         self._clock = clock
+        self._keep = keep
+        self._measures = not isinstance(harness, QuickHarness)
+        self._awaited = AwaitedMeasurements()
 
-    def time(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, Samples]:
-        """Time a function; give what its first call returned, and the samples."""
-        from jarvisperf.bench.targets import FunctionTarget
+    def time(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Time a function; give what its first call returned, in an async test a coroutine that does so.
 
-        made = FunctionTarget(function, args, kwargs)
-        if self._clock is not None:
-            made.use_clock(self._clock)
-        return self._harness.time(self._record, made, self._plan)
+        Raises:
+            LazyResultError: A call does none of the work: it makes a generator, or a coroutine in a plain test.
+        """
+        from jarvisperf.bench.lazy_results import describe, lazy_note
+        from jarvisperf.bench.targets import FunctionTarget, calls_are_awaited, look_at
+        from jarvisperf.clocks import REAL
+
+        def measure(target: Target) -> Any:
+            result, samples = self._harness.time(self._record, target, self._plan)
+            self._keep(samples)
+            return result
+
+        clock = self._clock or REAL.wall
+        if not self._measures:
+            return measure(FunctionTarget(function, args, kwargs, clock))
+        if calls_are_awaited(function):
+            _refuse_outside_of_a_loop(function)
+        handed = look_at(function, args, kwargs, clock)
+        if not handed.is_awaited:
+            if handed.first is not None:
+                self._record.note(lazy_note(function, handed.first[1]))
+            return measure(handed.target())
+        try:
+            _refuse_outside_of_a_loop(function)
+        except TypeError:
+            handed.discard()
+            raise
+        return self._awaited.begin(f"benchmark({describe(function)}, ...)", handed.target, measure, handed.discard)
+
+    def finish(self) -> None:
+        """Fail where the test forgot to await a measurement."""
+        self._awaited.finish()
 
     def rounds(
         self,
@@ -53,8 +98,11 @@ class BenchmarkCalls:
         rounds: int = 1,
         warmup_rounds: int = 0,
         iterations: int = 1,
-    ) -> tuple[Any, Samples]:
-        """Time a function for a number of rounds; give what its last call returned, and the samples.
+    ) -> Any:
+        """Time a function for a number of rounds; give what its last call returned.
+
+        In an async test a coroutine function, or a set-up or teardown that is one, is awaited; what this gives is then
+        to be awaited too.
 
         Args:
             target: What to time.
@@ -69,31 +117,60 @@ class BenchmarkCalls:
 
         Raises:
             ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            LazyResultError: As `time`.
         """
         from jarvisperf.bench.checks import check_whole_number
-        from jarvisperf.bench.targets import SetUpTarget
+        from jarvisperf.bench.lazy_results import describe
+        from jarvisperf.bench.targets import SetUpTarget, any_is_awaited
+        from jarvisperf.clocks import REAL
 
         check_whole_number("rounds", rounds, least=1)
         check_whole_number("warmup_rounds", warmup_rounds, least=0)
-        made = SetUpTarget(
-            target,
-            args,
-            kwargs,
-            setup=None if setup is None else _without_arguments(setup, args, kwargs or {}),
-            teardown=teardown,
-            iterations=iterations,
-            awaits=False,
+        prepare = None if setup is None else _without_arguments(setup, args, kwargs or {})
+        is_awaited = self._measures and any_is_awaited(target, prepare, teardown)
+
+        def make(waiter: Waiter | None = None) -> Target:
+            return SetUpTarget(
+                target,
+                args,
+                kwargs,
+                setup=prepare,
+                teardown=teardown,
+                iterations=iterations,
+                clock=self._clock or REAL.wall,
+                waiter=waiter,
+                awaits=self._measures,
+            )
+
+        def measure(made: Target) -> Any:
+            result, samples = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+            self._keep(samples)
+            return result
+
+        if not is_awaited:
+            return measure(make())
+        _refuse_outside_of_a_loop(target)
+        return self._awaited.begin(f"benchmark.pedantic({describe(target)}, ...)", make, measure, lambda: None)
+
+
+def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
+    """Refuse a coroutine function in a plain test, where nobody could await its calls while they are timed."""
+    from jarvisperf.bench.lazy_results import LazyResultError, describe
+    from jarvisperf.bench.waiters import is_inside_a_loop
+
+    if not is_inside_a_loop():
+        raise LazyResultError(
+            f"{describe(function)} makes a coroutine, and the fixture benchmark does not await it in a plain test, so "
+            "its time says nothing: use the fixture jarvis_bench, which does, or write await benchmark(...) in an "
+            "async test"
         )
-        if self._clock is not None:
-            made.use_clock(self._clock)
-        return self._harness.rounds(self._record, made, rounds, warmup_rounds)
 
 
 def _without_arguments(setup: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
     """Give a setup function that is called without arguments: it gets the target's where it needs them."""
     if _takes(setup) or not _takes(setup, *args, **kwargs):
         return setup
-    return lambda: setup(*args, **kwargs)
+    return functools.partial(setup, *args, **kwargs)
 
 
 def _takes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:

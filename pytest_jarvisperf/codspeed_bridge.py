@@ -32,10 +32,12 @@ class CodspeedBridge:
         """Time a function, see https://codspeed.io/docs; measured by jarvisperf."""
         record = record_of(request.node)
         asked = asked_of(request.node)
-        calls = BenchmarkCalls(record, plan_of(asked, self._options), self._harness, clock_of(asked))
+        plan = plan_of(asked, self._options)
+        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked))
         fixture = CodspeedBenchmark(record.id, record.group, calls)
         yield fixture
         record.describe(fixture.group, fixture.extra_info)
+        calls.finish()
 
     @pytest.fixture
     def benchmark(self, codspeed_benchmark: CodspeedBenchmark) -> CodspeedBenchmark:
@@ -66,7 +68,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.time(target, args, kwargs)[0]
+        return self._calls.time(target, args, kwargs)
 
     def pedantic(
         self,
@@ -87,7 +89,7 @@ class CodspeedBenchmark:
             Exception: What the function raises, as it is.
         """
         self._claim()
-        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)[0]
+        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
 
     def _claim(self) -> None:
         if self._is_used:

@@ -15,6 +15,7 @@ from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.notes import joined_notes
 from pytest_jarvisperf.progress import LONGEST_NAME, ProgressLine, duration
 from pytest_jarvisperf.record import record_key
+from pytest_jarvisperf.support_files import compared_plugins, support_files
 from pytest_jarvisperf.time_limits import stretched
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ class Comparison:
         arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
         try:
             self._generated = arms.generated
-            self.warnings += arms.notes
             self._prepare(arms, present)
+            self.warnings += arms.notes
             if not self._items:
                 return
             campaign = self._campaign(arms)
@@ -162,13 +163,19 @@ class Comparison:
             absent = find_absent(self._config, root, arms, ENTRY, present)
             self.missing, self._old_ids = absent.missing, absent.old_ids
             self.warnings += absent.problems
-            files = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
+            renamed = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
             self.warnings += [
                 f"{new} was {old} in the base: {count} benchmark{'' if count == 1 else 's'} compared under the new name"
-                for (old, new), count in files.items()
+                for (old, new), count in renamed.items()
             ]
-        files_of_tests = list(dict.fromkeys(item.path for item in self._items))
-        arms.share(shared_files(root, files_of_tests, self._config.inipath, self._options.shared))
+        packages = arms.layout.packages
+        self.warnings += [
+            f"{name}, a plugin of the tests, differs between base and head, and each arm uses its own: "
+            "jarvis_shared has head's serve on both"
+            for name in arms.differing(compared_plugins(self._config, root, packages))
+        ]
+        files = [*(item.path for item in self._items), *support_files(self._config, root, packages)]
+        arms.share(shared_files(root, list(dict.fromkeys(files)), self._config.inipath, self._options.shared))
 
     def _campaign(self, arms: Arms) -> Campaign:
         from jarvisperf.gate.campaign import Campaign

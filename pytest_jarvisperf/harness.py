@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
-TICKS_ASIDE = (
-    3  # the yardstick's readings just before and just after: a median of 6, which one interruption does not move
-)
+READINGS_ASIDE = 3  # of the yardstick, before and after: a median of 6, which one interruption does not move
+RECENT_SECONDS = 0.5  # a reading this old still stands for now: a shared machine's speed changes within seconds
 
 
 class Harness(Protocol):
@@ -126,7 +125,10 @@ class MeasuringHarness:
 
     @contextmanager
     def _beside_yardstick(self, record: Record) -> Iterator[None]:
-        """Read the yardstick before and after; what a test measures one after the other has one reading together."""
+        """Read the yardstick before and after; what a test measures one after the other has one reading together.
+
+        A reading takes some milliseconds: short benchmarks that follow each other share the readings between them.
+        """
         from jarvisperf.bench.instrumentation import uninstrumented
 
         note_instruments(record)
@@ -134,15 +136,12 @@ class MeasuringHarness:
             self.yardstick = _warm_yardstick()
         yardstick = self.yardstick
         with uninstrumented():
-            yardstick.tick()
-            if record.first_reading is None:
-                record.first_reading = yardstick.mark()
-            for _ in range(TICKS_ASIDE - 1):
-                yardstick.tick()
+            oldest = yardstick.refresh(READINGS_ASIDE, RECENT_SECONDS)
+        if record.first_reading is None:
+            record.first_reading = oldest
         yield
         with uninstrumented():
-            for _ in range(TICKS_ASIDE):
-                yardstick.tick()
+            yardstick.refresh(READINGS_ASIDE, RECENT_SECONDS)
         record.yardstick = yardstick.since(record.first_reading)
 
     @staticmethod

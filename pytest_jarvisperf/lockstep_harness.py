@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import statistics
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,7 +16,7 @@ from pytest_jarvisperf.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.harness import note_instruments
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from jarvisperf.bench.sampling import Plan, Samples
     from jarvisperf.bench.startup import Command, Launcher
@@ -37,12 +37,17 @@ class LockstepHarness:
         conversation: With the coordinator and the other arm.
         randomness: What stands behind this arm's generators.
         children: The processes that this arm's tests start.
+
+    Attributes:
+        is_serving: Whether samples are being taken. After the end of a test it means that a thread still takes them,
+            which nobody can end: the test was ended from outside, and its event loop too.
     """
 
     def __init__(self, conversation: Conversation, randomness: SeededRandomness, children: ChildProcesses) -> None:
         self._conversation = conversation
         self._children = children
         self._randomness = randomness
+        self.is_serving = False
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Time a target in lockstep; the result is that of its first call."""
@@ -73,10 +78,11 @@ class LockstepHarness:
         result = target.call()
         method = memory_method()
         self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
-        while isinstance(self._conversation.receive(), protocol.Sample):
-            with capture_aside():
-                peak = peak_bytes(target, method)
-            self._conversation.send(protocol.Values([float(peak)]))
+        with self._serving():
+            while isinstance(self._conversation.receive(), protocol.Sample):
+                with capture_aside():
+                    peak = peak_bytes(target, method)
+                self._conversation.send(protocol.Values([float(peak)]))
         return result
 
     def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
@@ -108,7 +114,12 @@ class LockstepHarness:
         taken: Samples | None = None
         result: Any = _NOTHING
         ready = self._with_draws(ready)
-        with uninstrumented(), collector_paused(), capture_aside(replay=ready.most_samples is not None):
+        with (
+            self._serving(),
+            uninstrumented(),
+            collector_paused(),
+            capture_aside(replay=ready.most_samples is not None),
+        ):
             self._conversation.send(ready)
             while True:
                 message = self._conversation.receive()
@@ -137,6 +148,14 @@ class LockstepHarness:
                     return taken, result
                 collect_between_samples()
                 self._conversation.send(protocol.Values(values, waiting=waiting))
+
+    @contextmanager
+    def _serving(self) -> Iterator[None]:
+        self.is_serving = True
+        try:
+            yield
+        finally:
+            self.is_serving = False
 
     def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], float]:
         """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.

@@ -91,7 +91,10 @@ def _listed(
         from jarvisperf.gate.protocol import VERSION, Collected
 
         return Collected(VERSION, [], {})
-    words = worker_arguments(config, asked, paths.config_file())
+    config_file = paths.config_file()
+    if config_file is not None and not (place.cwd / config_file).exists():  # this arm has none, or git ignores it
+        config_file = config.inipath
+    words = worker_arguments(config, asked, config_file)
     args = {"pytest": [*words, *selection], "packages": [], "repository": str(repository), "ids": None}
     return collect(place, entry, args, arms.folder)
 

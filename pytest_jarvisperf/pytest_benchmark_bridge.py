@@ -6,6 +6,7 @@ that take the samples are replaced. Where pytest-benchmark itself was told to me
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,8 +17,9 @@ from pytest_jarvisperf.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_O
 from pytest_jarvisperf.record import record_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
+    from jarvisperf.bench.sampling import Samples
     from pytest_jarvisperf.harness import Harness
     from pytest_jarvisperf.options import Options
 
@@ -67,14 +69,15 @@ class PytestBenchmarkBridge:
             return
         record = record_of(request.node)
         plan = plan_of(asked_of(request.node), self._options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
-        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer)  # noqa: SLF001
-        bridge = _Bridge(benchmark, calls)
-        benchmark._raw = bridge.time  # noqa: SLF001
-        benchmark._raw_pedantic = bridge.rounds  # noqa: SLF001
+        keep = functools.partial(_fill_stats, benchmark)
+        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer, keep)  # noqa: SLF001
+        benchmark._raw = lambda function, *args, **kwargs: calls.time(function, args, kwargs)  # noqa: SLF001
+        benchmark._raw_pedantic = calls.rounds  # noqa: SLF001
         if not (self._options.bench and self._reports_there):
             benchmark._add_stats = _ignore  # noqa: SLF001
         yield benchmark
         record.describe(record.group if benchmark.group is None else benchmark.group, benchmark.extra_info)
+        calls.finish()
 
     @pytest.fixture
     def codspeed_benchmark(self, benchmark: Any) -> Any:
@@ -82,27 +85,10 @@ class PytestBenchmarkBridge:
         return benchmark
 
 
-class _Bridge:
-    """Takes the samples of one `benchmark` fixture, and fills the fixture's figures with them."""
-
-    def __init__(self, fixture: Any, calls: BenchmarkCalls) -> None:
-        self._fixture = fixture
-        self._calls = calls
-
-    def time(self, function_to_benchmark: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        result, samples = self._calls.time(function_to_benchmark, args, kwargs)
-        self._fill_stats(samples)
-        return result
-
-    def rounds(self, target: Callable[..., Any], **keywords: Any) -> Any:
-        result, samples = self._calls.rounds(target, **keywords)
-        self._fill_stats(samples)
-        return result
-
-    def _fill_stats(self, samples: Any) -> None:
-        stats = self._fixture._make_stats(samples.iterations)  # noqa: SLF001
-        for seconds in samples.seconds:
-            stats.update(seconds * samples.iterations)
+def _fill_stats(fixture: Any, samples: Samples) -> None:
+    stats = fixture._make_stats(samples.iterations)  # noqa: SLF001
+    for seconds in samples.seconds:
+        stats.update(seconds * samples.iterations)
 
 
 def _ignore(stats: object) -> None:

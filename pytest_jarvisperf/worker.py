@@ -102,6 +102,7 @@ class WorkerPlugin:
         self._conversation = conversation
         self._foreign = foreign
         self._children = ChildProcesses(foreign)
+        self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
         self._writes_bytecode = writes_bytecode
         self._core = core
         self._problems: dict[str, str] = {}
@@ -111,7 +112,7 @@ class WorkerPlugin:
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
-        config.stash[harness_key] = LockstepHarness(self._conversation, self._seeded.randomness, self._children)
+        config.stash[harness_key] = self._harness
         config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
         config.pluginmanager.register(self._limits, "jarvisperf-time-limits")
@@ -192,6 +193,8 @@ class WorkerPlugin:
         self._lacks = False
         with self._children.watched():
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if self._harness.is_serving:  # in a thread that would take what the coordinator says next
+            self._end_with(f"{item.nodeid} was ended while it was measured, together with its event loop")
         record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
         failed = next((report for report in self._reports if report.failed), None)
         skipped = next((report for report in self._reports if report.skipped), None)
@@ -209,6 +212,12 @@ class WorkerPlugin:
                 notes=[as_text(note) for note in record.notes] if record else [],
             )
         )
+
+    @staticmethod
+    def _end_with(last_words: str) -> NoReturn:
+        sys.stderr.write(f"{last_words}\n")
+        sys.stderr.flush()
+        os._exit(70)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather the reports of the test that runs."""

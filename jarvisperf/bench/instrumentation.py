@@ -47,7 +47,7 @@ def remaining_instruments() -> list[str]:
     """Name what slows the target and cannot be taken off; call it outside `uninstrumented`."""
     found = []
     profiler = sys.getprofile()
-    if _memray_is_tracking():
+    if memray_is_tracking():
         found.append("memray")
     elif _is_fixed(profiler):
         found.append(type(profiler).__module__.partition(".")[0])
@@ -75,10 +75,10 @@ def _can_pause(profiler: Any) -> bool:
 
 def _is_fixed(profiler: Any) -> bool:
     """Whether a profiler written in C could not be put back: the interpreter does not say which function it is."""
-    return _memray_is_tracking() or not (profiler is None or callable(profiler) or _can_pause(profiler))
+    return memray_is_tracking() or not (profiler is None or callable(profiler) or _can_pause(profiler))
 
 
-def _memray_is_tracking() -> bool:
+def memray_is_tracking() -> bool:
     """Whether memray follows this process: it announces itself to new threads, and nowhere else."""
     return (getattr(threading.getprofile(), "__module__", None) or "").partition(".")[0] == "memray"
 

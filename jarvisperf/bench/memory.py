@@ -9,7 +9,7 @@ import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.bench.instrumentation import uninstrumented
+from jarvisperf.bench.instrumentation import memray_is_tracking, uninstrumented
 
 if TYPE_CHECKING:
     from jarvisperf.bench.targets import Target
@@ -18,8 +18,8 @@ Method = Literal["memray", "tracemalloc"]
 
 
 def memory_method() -> Method:
-    """Tell what measures memory here: memray where it is installed."""
-    return "memray" if importlib.util.find_spec("memray") else "tracemalloc"
+    """Tell what measures memory here: memray where it is installed and does not follow the process already."""
+    return "memray" if importlib.util.find_spec("memray") and not memray_is_tracking() else "tracemalloc"
 
 
 def peak_bytes(target: Target, method: Method) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -61,8 +62,8 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def operations_per_second(self) -> float:
-        """Calls that one second holds at the mean."""
-        return 1 / self.avg_time
+        """Calls that one second holds at the mean; infinite for a mean of 0."""
+        return 1 / self.avg_time if self.avg_time else math.inf
 
     @property
     def percentiles(self) -> dict[str, float]:

@@ -22,6 +22,7 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 
 DEFAULT_BUDGET_SECONDS = 2.0
 CLOCK_TICKS_PER_SAMPLE = 1_000  # an error of one tick of the clock is then 0.1 % of a sample
+MOST_SECONDS_WITHOUT_TIME = 0.5
 LARGEST_ITERATIONS = 1 << 24  # a clock that stands still must end the calibration
 
 
@@ -140,11 +141,17 @@ def calibrate(target: Target, sample_seconds: float, resolution_seconds: float) 
 
     Returns:
         1 or more.
+
+    Raises:
+        RuntimeError: The target's own clock stands still.
     """
     wanted = max(sample_seconds, resolution_seconds * CLOCK_TICKS_PER_SAMPLE)
     iterations = 1
     while iterations < LARGEST_ITERATIONS:
+        begin = REAL.wall()
         seconds = target.sample(iterations)
+        if seconds <= 0 and REAL.wall() - begin >= MOST_SECONDS_WITHOUT_TIME:
+            raise RuntimeError(f"its clock shows {seconds:g} s for {iterations:,} calls: is time mocked or frozen?")
         collect_between_samples()
         if seconds >= wanted:
             break

@@ -115,19 +115,25 @@ class Yardstick:
         self._when.append(clock())
         return self._reading(len(self) - 1)
 
-    def mark(self) -> int:
-        """Give the place of the newest reading, for `since`: tick, mark, measure, tick, since.
+    def refresh(self, count: int, seconds: float) -> int:
+        """Take readings until the newest ones are recent; none where they are.
 
-        Raises:
-            RuntimeError: There is no reading yet.
+        Args:
+            count: How many of the newest readings are to be recent; no more than that are taken.
+            seconds: How long ago a recent reading ended at most.
+
+        Returns:
+            The place of the oldest of these readings, for `since`.
         """
-        if not len(self):
-            raise RuntimeError("the yardstick has no reading yet: call tick() first")
-        return len(self) - 1
+        for _ in range(count):
+            if len(self) >= count and self._clock() - self._when[-count] <= seconds:
+                break
+            self.tick()
+        return len(self) - count
 
-    def since(self, mark: int) -> dict[str, float]:
-        """Give each workload's median seconds over the readings from a mark (with it) to the newest."""
-        return {name: statistics.median(values[mark:]) for name, values in self._seconds.items()}
+    def since(self, place: int) -> dict[str, float]:
+        """Give each workload's median seconds over the readings from a place (with it) to the newest."""
+        return {name: statistics.median(values[place:]) for name, values in self._seconds.items()}
 
     def summary(self) -> dict[str, Summary]:
         """Summarize each workload's seconds over all readings; empty without a reading."""

@@ -79,7 +79,7 @@ def _yardstick(run: Run, benchmark: Benchmark | None) -> Mapping[str, float]:
 
 
 def _yardstick_ratio(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
-    ratios = [after[name] / before[name] for name in before.keys() & after.keys() if before[name] > 0]
+    ratios = [after[name] / before[name] for name in before.keys() & after.keys() if before[name] > 0 < after[name]]
     return statistics.median(ratios) if ratios else None
 
 

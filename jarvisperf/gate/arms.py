@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from jarvisperf.gate.lfs import describe_pointers
 from jarvisperf.gate.project import find_layout, shared_test_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from jarvisperf.gate.project import Layout
     from jarvisperf.gate.revision import Repository
@@ -36,7 +37,7 @@ class SharedFiles(msgspec.Struct, frozen=True):
     Attributes:
         files: The files.
         places: Files and folders that the other arms have like head, or not at all.
-        named: Those among them that the project has named itself: with what git ignores in them.
+        named: Those among them that the project or the command line has named: with what git ignores in them.
     """
 
     files: tuple[str, ...]
@@ -85,6 +86,7 @@ class Arms:
         try:
             self.folder = self._checkouts.folder
             self._repository = repository.root
+            self._is_installed = install is not None
             self._inside = relative_inside(project, repository.root)
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
@@ -116,21 +118,39 @@ class Arms:
         copy_files(self._repository, head, lacking(head, listed_even_ignored(self._repository, shared.named)))
         for name in (BASE, SAME):
             shared.copy(self._checkouts.arm(HEAD), self._checkouts.arm(name))
+        if not self._is_installed:
+            self.notes += self._without_compiled()
+
+    def differing(self, files: Iterable[Path]) -> list[str]:
+        """Name the files of the working tree that are not the same in base and head, or not there in one of them."""
+        names = (file.relative_to(self._repository).as_posix() for file in files)
+        base, head = self._checkouts.arm(BASE), self._checkouts.arm(HEAD)
+        return [name for name in names if not _are_same(base / name, head / name)]
 
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
         """Give all arms what a build has written into the project's packages and git ignores: `_version.py` and such.
 
         Python files only: a compiled module would be head's on both arms, and hide the very change that is looked for.
         """
-        packages = {
-            f"{folder}/{package}/" if folder != "." else f"{package}/"
-            for folder in self.layout.folders
-            for package in {name.partition(".")[0] for name in self.layout.names}
-        }
-        names = tuple(name for name in ignored_modules(repository) if name.startswith(tuple(packages)))
+        names = tuple(self._in_packages(ignored_modules(repository, "*.py")))
         for root in roots.values():
             copy_files(repository, root, lacking(root, names))
         return names
+
+    def _in_packages(self, names: Iterable[str]) -> list[str]:
+        folders = ["" if folder == "." else f"{folder}/" for folder in self.layout.folders]
+        packages = {name.partition(".")[0] for name in self.layout.names}
+        starts = tuple(f"{folder}{package}/" for folder in folders for package in packages)
+        return [name for name in names if name.startswith(starts)]
+
+    def _without_compiled(self) -> list[str]:
+        """Say that the arms run without compiled modules which this Python may use: code may do its work otherwise."""
+        compiled = self._in_packages(ignored_modules(self._repository, "*.so", "*.pyd"))
+        missing = lacking(self._checkouts.arm(HEAD), compiled)
+        if not missing:
+            return []
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return [f"git ignores {missing[0]}{more}, so both arms run without; --jarvis-arm-install builds each arm's own"]
 
     def separate_written(self) -> list[str]:
         """Give each arm a file of its own again where a benchmark wrote to one that they share.
@@ -206,12 +226,13 @@ def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, ex
     for path in (config_file.parent.resolve() / config_file.name, config_file.resolve()) if config_file else ():
         if path.is_relative_to(root):
             wanted.add(path.relative_to(root).as_posix())
+            named.append(path.relative_to(root).as_posix())  # git may ignore what `-c` names
     prefixes = tuple(f"{folder}/" for folder in folders)
     seen = [name for name in listed(root) if name in wanted or name.startswith(prefixes)]
     return SharedFiles(
         files=tuple(dict.fromkeys((*seen, *listed_even_ignored(root, named)))),
         places=(*sorted(conftests), *sorted(folders)),
-        named=tuple(named),
+        named=tuple(dict.fromkeys(named)),
     )
 
 
@@ -225,6 +246,10 @@ def _named_place(name: str, root: Path) -> str:
     if not place.is_relative_to(root) or place == root:
         raise GitError(f"jarvis_shared names {name!r}; name files and folders in the git repository {root}")
     return place.relative_to(root).as_posix()
+
+
+def _are_same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def relative_inside(path: Path, root: Path) -> Path:

@@ -1,7 +1,8 @@
 """Screening against stored runs: what is clearly fine passes, everything else must be measured again in lockstep.
 
-A stored run was made on the machine of another hour, so a comparison with it never says `regressed`. The interval is a
-t interval on the logarithm of head / baseline, each over its yardstick:
+A stored run was made on the machine of another hour, so a comparison with it says neither `regressed` nor `improved`:
+where the machine was busy then, everything looks faster now. The interval is a t interval on the logarithm of
+head / baseline, each over its yardstick:
 
 - the baseline is the newest earlier run, and those of the same commit beside it;
 - the deviation from run to run is that of the earlier runs (`baseline_spread`), no less than a floor;
@@ -59,9 +60,10 @@ class ScreenedMetric(msgspec.Struct, frozen=True):
     """What the stored runs say of one metric.
 
     Attributes:
-        verdict: `unchanged` (the interval lies within the threshold), `improved?` (it lies below the upper limit, and
-            reaches below the lower one), `suspicious` (it lies beyond the threshold), `inconclusive` (it holds the
-            threshold), `new` (no earlier run has it), `missing` (the newest earlier run has it, head has not).
+        verdict: `unchanged` (the interval lies below the upper limit: no slower than the threshold allows), `improved?`
+            (it lies below the lower limit as well), `suspicious` (it lies beyond the threshold), `inconclusive` (it
+            holds the threshold), `new` (no earlier run has it), `missing` (the newest earlier run has it, head lacks
+            it).
         ratio: head / baseline, less what the yardstick explains; None where one of the two is lacking or zero.
         interval: The ratio's confidence interval, 95 %.
         threshold: How much worse it may get, as a share; None: it is not judged, the verdict is then `unchanged`.
@@ -85,7 +87,7 @@ class ScreenedMetric(msgspec.Struct, frozen=True):
     @property
     def to_confirm(self) -> bool:
         """Whether it must be measured again in lockstep; where that is impossible it is `inconclusive`."""
-        return self.verdict in {"suspicious", "inconclusive"}
+        return self.verdict in {"suspicious", "inconclusive", "improved?"}
 
 
 class Screened(msgspec.Struct, frozen=True):
@@ -248,7 +250,7 @@ def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
     ] or one.differences[:1]
     spread = one.spread or Spread(PRIOR_DEVIATION[unit], PRIOR_FREEDOM)
     deviation = max(spread.deviation, floor, _own_error(one.head.metric.summary))
-    variance = deviation**2 * (1 + 1 / len(same_code))
+    variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` raises where the square is beyond all floats
     if not one.same_machine:
         variance += OTHER_MACHINE_DEVIATION[bool(one.workloads)] ** 2
     return statistics.fmean(same_code), t_quantile(CONFIDENCE, spread.freedom) * math.sqrt(variance)
@@ -260,7 +262,7 @@ def _own_error(summary: Summary) -> float:
     For a normal distribution the interquartile range is 1.349 standard deviations, and the median's error 1.2533
     times that of the mean.
     """
-    return 1.2533 * summary.iqr / 1.349 / math.sqrt(summary.samples) / summary.median
+    return 1.2533 * summary.iqr / 1.349 / math.sqrt(max(1, summary.samples)) / summary.median
 
 
 def _missing(figure: Figure, limit: float | None) -> ScreenedMetric:
@@ -277,4 +279,4 @@ def _verdict(interval: tuple[float, float] | None, limit: float | None, *, bette
         return "suspicious"
     if high > 1 + limit:
         return "inconclusive"
-    return "unchanged" if low >= 1 - limit else "improved?"
+    return "improved?" if high < 1 - limit else "unchanged"

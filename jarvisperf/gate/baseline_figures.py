@@ -90,10 +90,10 @@ def log_difference(head: Figure, earlier: Figure, workloads: Sequence[str]) -> f
         earlier: Another.
         workloads: Reference workloads that both have; none: the machine's speed is not known.
     """
-    difference = math.log(head.median / earlier.median)
+    difference = math.log(head.median) - math.log(earlier.median)  # a quotient might be 0 or infinite
     if not workloads:
         return difference
-    slower = [math.log(head.yardstick[name] / earlier.yardstick[name]) for name in workloads]
+    slower = [math.log(head.yardstick[name]) - math.log(earlier.yardstick[name]) for name in workloads]
     return difference - statistics.fmean(slower)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.bounded import ratio_of
@@ -18,6 +19,7 @@ CONSEQUENCE = (
     "so what it found of time and startup is inconclusive, except for regressions that a second set of launches "
     "confirmed"
 )
+MOST_FREEDOM = 1e6  # as good as a normal distribution
 ERROR = 0.001  # the chance that the control distrusts a sound run
 LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring so many
 
@@ -27,6 +29,7 @@ class Control:
 
     def __init__(self) -> None:
         self._pairs: list[tuple[float, Sequence[float]]] = []
+        self._control_launches: list[object] = []  # of each pair
         self._launches = 0
         self._compared = 0
         self._next = 0
@@ -68,25 +71,56 @@ class Control:
         """Count a control launch."""
         self._launches += 1
 
-    def add(self, log_ratio: float, own_launches: Sequence[float]) -> None:
+    def add(self, log_ratio: float, own_launches: Sequence[float], launch: object = None) -> None:
         """Add one benchmark's control.
 
         Args:
             log_ratio: log(same / base) of the control launch.
-            own_launches: log(head / base) of its ordinary launches: their spread is the measure.
+            own_launches: log(head / base) of its ordinary launches, in order: their spread is the measure.
+            launch: Tells the control launches from one another; None: it shares its launch with no other benchmark.
         """
         self._pairs.append((log_ratio, own_launches))
+        self._control_launches.append(object() if launch is None else launch)
 
     @property
     def trusted(self) -> bool:
-        """Whether identical code looked identical."""
+        """Whether identical code looked identical.
+
+        Benchmarks of one launch share its luck: where their code and data lie in memory, which matters most in a large
+        suite of much the same calls. How much they share is seen in the ordinary launches. The sum of the scores is
+        compared with a t distribution, whose degrees of freedom are Satterthwaite's (1946).
+        """
         scores = self._scores()
         if not scores:
             return True
-        from scipy.special import ndtri
+        from scipy.special import stdtrit
 
-        together = abs(math.fsum(scores)) / math.sqrt(len(scores))
-        return together <= -float(ndtri(ERROR / 2))
+        sizes = Counter(launch for launch, _ in scores).values()
+        shared, launches = self._shared_share()
+        by_themselves = float(sum(sizes))
+        together = shared * sum(size * (size - 1) for size in sizes)
+        variance = by_themselves + together
+        freedom = (launches - 1) * (variance / together) ** 2 if together else MOST_FREEDOM
+        leaning = abs(math.fsum(score for _, score in scores)) / math.sqrt(variance)
+        return leaning <= -float(stdtrit(min(freedom, MOST_FREEDOM), ERROR / 2))
+
+    def _shared_share(self) -> tuple[float, int]:
+        """Estimate the correlation of benchmarks within a launch, and say of how many ordinary launches.
+
+        It is what the mean of their standardized deviations in a launch varies by, beyond what a mean of that many
+        independent ones would.
+        """
+        deviations: dict[int, list[float]] = {}
+        for _, own in self._pairs:
+            spread = statistics.stdev(own) if len(own) >= FEWEST_LAUNCHES else 0.0
+            centre = statistics.fmean(own) if spread else 0.0
+            for launch, value in enumerate(own if spread else ()):
+                # A spread of few launches is small by chance too: this makes each deviation's variance 1.
+                scale = math.sqrt(len(own) / (len(own) - 1))
+                deviation = min(max((value - centre) / spread, -len(own)), len(own))  # beyond that only by rounding
+                deviations.setdefault(launch, []).append(scale * deviation)
+        excess = [statistics.fmean(found) ** 2 - 1 / len(found) for found in deviations.values()]
+        return (min(1.0, max(0.0, statistics.fmean(excess))), len(excess)) if excess else (0.0, 0)
 
     def describe(self) -> str:
         """Say in one line what the control found."""
@@ -96,17 +130,17 @@ class Control:
         said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls)"
         return said if self.trusted else f"{said}, {CONSEQUENCE}"
 
-    def _scores(self) -> list[float]:
-        """Standardize each difference by its benchmark's spread, as normal scores of a t distribution."""
+    def _scores(self) -> list[tuple[object, float]]:
+        """Standardize each difference by its benchmark's spread, as normal scores of a t distribution, by launch."""
         from scipy.special import ndtri, stdtr
 
         scores = []
-        for value, own in self._pairs:
+        for launch, (value, own) in zip(self._control_launches, self._pairs, strict=True):
             if len(own) < FEWEST_LAUNCHES:
                 continue
             spread = statistics.stdev(own)
             # Launches that agree exactly leave no room for a difference, and none for doubt where there is none.
             deviations = value / spread if spread else math.copysign(math.inf, value) if value else 0.0
             share = float(stdtr(len(own) - 1, deviations))
-            scores.append(float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE))))
+            scores.append((launch, float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)))))
         return scores

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+BELOW_RESOLUTION = "the target is below the clock's resolution"
 TRIMMED_SHARE = 0.35  # of the ratios on each side
 
 
@@ -28,10 +29,9 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     if not base or len(base) != len(head):
         raise ValueError(f"values must come in pairs: {len(base)} of base, {len(head)} of head")
     for value in (*base, *head):
-        if value == 0:
-            raise ValueError("a value of 0 has no ratio: the target is below the clock's resolution")
         if not 0 < value < math.inf:
-            raise ValueError(f"a value of {value:g} has no ratio: did the clock run backwards, or is it not a clock?")
+            why = "did the clock run backwards, or is it not a clock?" if value else BELOW_RESOLUTION
+            raise ValueError(f"a value of {value:g} has no ratio: {why}")
     # The difference of the logarithms, because a quotient of very unequal values would be 0 or infinite.
     ratios = sorted(math.log(after) - math.log(before) for before, after in zip(base, head, strict=True))
     return trimmed_mean(ratios, TRIMMED_SHARE)

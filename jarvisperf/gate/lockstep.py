@@ -241,11 +241,12 @@ class Lockstep:
             )
             for lane in range(min(self._lanes, len(names)))
         ]
-        for found in self._in_lanes([run.run for run in runs]):
+        for lane, found in enumerate(self._in_lanes([run.run for run in runs])):
             for name, tally in found.items():
                 metric = tally.metrics.get("time")
                 if metric is not None and tally.state == "open":
-                    self._control.add(metric.log_ratios[0], self._tallies[name].metrics["time"].log_ratios)
+                    own = self._tallies[name].metrics["time"].log_ratios
+                    self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
         self._control.ran()
         self._spent["control"] += self._clock() - begin
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEWEST_VARIANCES = 3
+LEAST_EXCESS = 1e-6  # of the logarithms' variance: below, the prior would have two million degrees of freedom
+NEWTON_STEPS = 50  # it converges within 10
 MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never quite one
 
 
@@ -51,7 +53,7 @@ def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
     mean = math.fsum(logs) / len(logs)
     spread = math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1)
     excess = spread - math.fsum(float(polygamma(1, df / 2)) for _, df in known) / len(known)
-    if excess <= 0:
+    if excess < LEAST_EXCESS:
         return Prior(MOST_PRIOR_DF, math.exp(mean))
     df = 2 * _trigamma_inverse(excess)
     variance = math.exp(mean + float(digamma(df / 2)) - math.log(df / 2))
@@ -67,8 +69,6 @@ def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
     Returns:
         The variance and its degrees of freedom.
     """
-    if prior.df == 0:
-        return variance, float(df)
     moderated = (prior.df * prior.variance + df * variance) / (prior.df + df)
     return max(moderated, variance), prior.df + df
 
@@ -78,10 +78,7 @@ def _trigamma_inverse(value: float) -> float:
     from scipy.special import polygamma
 
     y = 0.5 + 1 / value
-    for _ in range(50):
+    for _ in range(NEWTON_STEPS):
         trigamma = float(polygamma(1, y))
-        step = trigamma * (1 - trigamma / value) / float(polygamma(2, y))
-        y += step
-        if -step / y < 1e-8:
-            break
+        y += trigamma * (1 - trigamma / value) / float(polygamma(2, y))
     return y

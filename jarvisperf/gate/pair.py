@@ -16,7 +16,16 @@ from jarvisperf.gate.checkout import BASE, HEAD
 from jarvisperf.gate.launch import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project import is_or_is_in
 from jarvisperf.gate.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
-from jarvisperf.gate.slices import SAMPLE_SECONDS, PairedSamples, SlicePlan, measure_time, measure_values
+from jarvisperf.gate.slices import (
+    MOST_CALLS_WITHOUT_TIME,
+    MOST_SECONDS_WITHOUT_TIME,
+    SAMPLE_SECONDS,
+    PairedSamples,
+    SlicePlan,
+    checked_seconds,
+    measure_time,
+    measure_values,
+)
 from jarvisperf.gate.tally import Tally
 from jarvisperf.gate.verdict import LOOKS
 
@@ -298,21 +307,37 @@ def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise
 
 
 def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
-    """Take a few samples of the head where the base has none, and let the test end."""
+    """Take a few samples of the head where the base has none, and let the test end.
+
+    A test that passed with times that are none has failed.
+    """
+    problem = ""
     while isinstance(answer, Ready):
         taken: list[float] = []
+        really = 0.0
         iterations = answer.fixed_iterations or 1
+        is_free = answer.metric == "time" and answer.fixed_iterations is None
         rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
         while len(taken) < rounds:
+            begin = REAL.wall()
             values = head.ask(Sample(iterations), ANSWER_SECONDS)
+            really = max(really, REAL.wall() - begin)
             if isinstance(values, Done):
                 return values
-            if answer.fixed_iterations is None and values.values[0] < SAMPLE_SECONDS / 2:
+            is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
+            if is_free and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
                 iterations *= 2
                 continue
             taken += [value / iterations for value in values.values]
-        tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
+        try:
+            for value in taken if answer.metric == "time" else ():
+                checked_seconds(value, iterations, really)
+            tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
+        except ValueError as error:
+            problem = str(error)
         answer = head.ask(Stop(), ANSWER_SECONDS)
+    if problem and answer.outcome == "passed":
+        return msgspec.structs.replace(answer, outcome="failed", message=problem)
     return answer
 
 

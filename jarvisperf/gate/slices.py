@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.launch import TestEndedError
 from jarvisperf.gate.protocol import Done, Ready, Sample, Turns, Values
 
@@ -20,8 +21,12 @@ LARGEST_ITERATIONS = 1 << 26
 MOST_SAMPLES = 5  # in a slice
 FEWEST_BLOCKS, MOST_BLOCKS = 4, 400
 DIFFERENT_TURNS = 100  # that a byte tells apart
+LONGEST_SECONDS = 1e100  # of a sample, whatever the author's clock counts; sums of such stay finite
 MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
 TOGETHER_SECONDS = 0.005  # from here on a slice is longer than what the system gives to one process at a time
+MOST_CALLS_WITHOUT_TIME = 1 << 20  # even an empty function takes 20 ms then, which any clock shows
+MOST_SECONDS_WITHOUT_TIME = 2.0
+MOST_WARMUP_SAMPLES = 1_000
 FEWEST_TO_SEE_WAITING = 3  # calls, where they are taken together: there a wait cannot be seen
 
 
@@ -88,6 +93,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
 
     Raises:
         TestEndedError: A target raised.
+        ValueError: A clock stands still, runs backwards, or shows no number.
         WorkerError: A worker is gone or does not answer.
     """
     workers = (base, head)
@@ -95,7 +101,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     is_limited = ready.most_samples is not None
     samples = 1
     if found.seconds and not is_limited:
-        samples = max(1, min(MOST_SAMPLES, round(plan.slice_seconds / found.seconds)))
+        samples = max(1, round(min(MOST_SAMPLES, plan.slice_seconds / found.seconds)))
     blocks = _blocks(2 * samples * found.seconds, plan)
     together = plan.one_core and samples * found.seconds >= TOGETHER_SECONDS
     if blocks % 2 and blocks > 1 and not together:
@@ -121,8 +127,8 @@ def _blocks(block_seconds: float, plan: SlicePlan) -> int:
     """Tell how many blocks to take: as many as the time holds, but a few at least, as far as the launch's time goes."""
     if not block_seconds:
         return MOST_BLOCKS
-    fewest = max(1, min(FEWEST_BLOCKS, int(plan.most_seconds / block_seconds)))
-    return max(fewest, min(MOST_BLOCKS, round(plan.seconds / block_seconds)))
+    fewest = max(1, int(min(FEWEST_BLOCKS, plan.most_seconds / block_seconds)))
+    return max(fewest, round(min(MOST_BLOCKS, plan.seconds / block_seconds)))
 
 
 def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -> list[Values]:
@@ -139,7 +145,13 @@ def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -
 
 
 def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
-    """Give seconds per call, by the share of its time that an arm spent on the clock that was used."""
+    """Give seconds per call, by the share of its time that an arm spent on the clock that was used.
+
+    Raises:
+        ValueError: An arm spent no time on it.
+    """
+    if min(shares) <= 0:
+        raise ValueError(f"the {clock} saw none of its time: it only waited, so there is no ratio")
     base_seconds, head_seconds = (
         tuple(value / turns.iterations / share for value in arm.values)
         for arm, share in zip(values, shares, strict=True)
@@ -172,11 +184,13 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
     def both(iterations: int) -> float:
         nonlocal taken
         taken += 1
+        begin = REAL.wall()
         answers = [worker.ask_values(Sample(iterations), plan.answer_seconds) for worker in workers]
+        really = REAL.wall() - begin
         for worker, answer in zip(workers, answers, strict=True):
             # What others do only makes a wait look longer.
             waiting[worker.name] = min(waiting[worker.name], answer.waiting)
-        return max(answer.values[0] for answer in answers)
+        return max(checked_seconds(answer.values[0], iterations, really) for answer in answers)
 
     if ready.most_samples == 1:  # every call counts: none may be spent on finding out
         return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
@@ -188,17 +202,35 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
             iterations *= 2
             seconds = both(iterations)
             spent += seconds
-    while spent < min(WARMUP_SECONDS, plan.seconds / 4) and taken < most:
+    while spent < min(WARMUP_SECONDS, plan.seconds / 4) and taken < min(most, MOST_WARMUP_SAMPLES):
         seconds = both(iterations)
         spent += seconds
     if plan.one_core and seconds >= TOGETHER_SECONDS and 0 < max(waiting.values()) <= MOST_WAITING:
         while taken < min(FEWEST_TO_SEE_WAITING, most):
             both(iterations)
     if ready.fixed_iterations is None and seconds > 0:
-        wanted = max(1, round(iterations * plan.sample_seconds / seconds))
+        wanted = max(1, round(min(LARGEST_ITERATIONS, iterations * plan.sample_seconds / seconds)))
         seconds *= wanted / iterations
         iterations = wanted
     return _Calibration(iterations, seconds, waiting, taken)
+
+
+def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
+    """Give the seconds of a sample, if they can be those of its calls.
+
+    Args:
+        seconds: What its clock shows.
+        calls: How many calls it was.
+        really: Seconds that it took at most, by this process's clock.
+
+    Raises:
+        ValueError: The clock stands still, runs backwards, or shows no number.
+    """
+    if not 0 <= seconds < LONGEST_SECONDS:
+        raise ValueError(f"its clock shows {seconds:g} s for {calls:,} calls: is it a clock that only goes forwards?")
+    if seconds == 0 and (calls >= MOST_CALLS_WITHOUT_TIME or really >= MOST_SECONDS_WITHOUT_TIME):
+        raise ValueError(f"its clock shows 0 s for {calls:,} calls: is time mocked or frozen?")
+    return seconds
 
 
 def measure_values(

@@ -85,7 +85,7 @@ class MetricTally:
 
     def _keep(self, base: Sequence[float], head: Sequence[float]) -> None:
         for kept, values in ((self.base, base), (self.head, head)):
-            kept.extend(values[: max(0, KEPT_SAMPLES - len(kept))])
+            kept.extend(values[: KEPT_SAMPLES - len(kept)])
 
     @property
     def growth(self) -> float:
@@ -134,7 +134,7 @@ class Tally:
         unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
         if unit == "s":
             calls = samples.iterations * samples.slice_samples
-            self.seconds += calls * (math.fsum(samples.base) + math.fsum(samples.head))
+            self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum raises where this is infinite
         self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
 
     def end_launch(self) -> None:

@@ -80,8 +80,9 @@ def judge(
         tests: How many benchmarks the whole suite compares, also those that are decided already.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}
-    known = [centre for centre in centres.values() if centre.counted > 1]
-    prior = fit_prior([centre.variance for centre in known], [centre.counted - 1 for centre in known])
+    prior = fit_prior(
+        [centre.variance for centre in centres.values()], [centre.counted - 1 for centre in centres.values()]
+    )
     return {
         name: _judge(centres[name], len(values), prior, thresholds[name], tests) for name, values in log_ratios.items()
     }
@@ -111,7 +112,7 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
     centre = found.mean
     if found.counted < 2:
         unknown = interval_of(centre, math.inf)
-        return Judgement(ratio_of(centre), unknown, unknown, _word(unknown, unknown, threshold), launches)
+        return Judgement(ratio_of(centre), unknown, unknown, word_of(unknown, unknown, threshold), launches)
     variance, df = moderate(found.variance, found.counted - 1, prior)
     error = math.sqrt(variance / found.counted)
 
@@ -122,7 +123,7 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
     look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # a look before its time errs no more than the next
     usual = interval(LOOK_ERRORS[look])
     sure = interval(SUITE_ERROR * spent_at(look) / max(1, tests))
-    return Judgement(ratio_of(centre), usual, sure, _word(usual, sure, threshold), launches)
+    return Judgement(ratio_of(centre), usual, sure, word_of(usual, sure, threshold), launches)
 
 
 def spent_at(look: int) -> float:
@@ -131,7 +132,14 @@ def spent_at(look: int) -> float:
     return (LOOKS[look] - before) / LOOKS[-1]
 
 
-def _word(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:
+def word_of(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:
+    """Say what two intervals of a ratio mean.
+
+    Args:
+        usual: The benchmark's own interval.
+        sure: The wider one that holds for the whole suite.
+        threshold: How much worse it may get, as a share.
+    """
     if usual[0] > 1 + threshold and sure[0] > 1:
         return "regressed"
     if usual[1] < 1 - threshold and sure[1] < 1:

@@ -40,12 +40,12 @@ def change_points(values: Sequence[float]) -> list[int]:
     """Find where the level changed.
 
     Args:
-        values: One figure a run, the oldest first, all above 0.
+        values: One figure a run, the oldest first; where one is 0 or infinite, no change is looked for.
 
     Returns:
         The place of the first value of each new level; with fewer than 10 values none is looked for.
     """
-    if len(values) < FEWEST_RUNS or min(values) <= 0 or min(values) == max(values):
+    if len(values) < FEWEST_RUNS or not 0 < min(values) < max(values) < math.inf:
         return []
     import numpy as np
     from ruptures import KernelCPD

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -75,6 +76,11 @@ class Change(msgspec.Struct, frozen=True):
     def ratio(self) -> float:
         """After over before."""
         return self.after / self.before
+
+    @property
+    def size(self) -> float:
+        """How large the step is, up or down alike: the logarithm of the ratio without its sign."""
+        return abs(math.log(self.after) - math.log(self.before))
 
 
 class Series(msgspec.Struct, frozen=True):

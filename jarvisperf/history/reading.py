@@ -118,7 +118,7 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
             measured.summary.median,
             measured.summary.p25,
             measured.summary.p75,
-            yardstick / middle if yardstick > 0 and unit == "s" else 1.0,
+            _speed(yardstick, middle) if unit == "s" else 1.0,
         )
         for place, measured, yardstick in readings
         if measured.unit == unit
@@ -126,20 +126,26 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
     return with_changes(Series(benchmark, name, unit, points))
 
 
+def _speed(yardstick: float, middle: float) -> float:
+    """Give how slow the machine was, as times of the middle case; 1 where that is not known."""
+    speed = yardstick / middle
+    return speed if 0 < speed < math.inf else 1.0
+
+
 def _centre(yardstick: dict[str, float]) -> float:
     """Give the geometric mean of the reference workloads; 0 where there is none."""
-    values = [value for value in yardstick.values() if value > 0]
-    return math.prod(values) ** (1 / len(values)) if values else 0.0
+    values = [value for value in yardstick.values() if 0 < value < math.inf]
+    return statistics.geometric_mean(values) if values else 0.0
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
     """Tell whether neighbouring runs differ less once the yardstick is taken out."""
-    if plain == levelled or min(plain) <= 0:
+    if plain == levelled or min(plain) <= 0 or not 0 < min(levelled) <= max(levelled) < math.inf:
         return False
     return _roughness(levelled) < _roughness(plain)
 
 
 def _roughness(values: Sequence[float]) -> float:
     """Give the mean step between neighbours: a step of the code is in it with the yardstick and without."""
-    differences = [abs(math.log(after / before)) for before, after in itertools.pairwise(values)]
+    differences = [abs(math.log(after) - math.log(before)) for before, after in itertools.pairwise(values)]
     return statistics.fmean(differences) if differences else 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.bounded import inverted
 from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, paired, twin_of
 from jarvisperf.report.json_numbers import in_json, interval_in_json
 from jarvisperf.runs.bounds import bounded_id
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.baseline import Screened, ScreenedMetric
     from jarvisperf.report.findings import Verdict
-    from jarvisperf.runs.model import Benchmark, Better, Metric, Run
+    from jarvisperf.runs.model import Benchmark, Metric, Run
 
 
 def baseline_findings(
@@ -126,18 +125,15 @@ def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bo
         ratio=None if said.ratio is None else in_json(said.ratio),
         interval=None if said.interval is None else interval_in_json(said.interval),
         threshold=said.threshold,
-        verdict="error" if failed else _word(said, measured.better, final=final),
+        verdict="error" if failed else _word(said, final=final),
         via="screening" if said.base and said.head else None,
     )
 
 
-def _word(said: ScreenedMetric, better: Better, *, final: bool) -> Verdict:
-    """Say it in the report's words: `improved` where the whole interval is better than the threshold asks for."""
-    if said.to_confirm:
-        return "regressed" if final and said.verdict == "suspicious" else "inconclusive"
-    if said.verdict != "improved?":
+def _word(said: ScreenedMetric, *, final: bool) -> Verdict:
+    """Say it in the report's words; what screening suspects counts only where nothing else can be asked."""
+    if not said.to_confirm:
         return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
-    if said.interval is None or said.threshold is None:
-        return "unchanged"
-    worst = (said.interval if better == "lower" else inverted(said.interval))[1]
-    return "improved" if worst < 1 - said.threshold else "unchanged"
+    if not final:
+        return "inconclusive"
+    return {"suspicious": "regressed", "improved?": "improved"}.get(said.verdict, "inconclusive")  # type: ignore[return-value]

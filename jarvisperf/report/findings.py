@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.profiles.model import Profile
+from jarvisperf.report.json_numbers import in_json
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
@@ -196,7 +197,7 @@ def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) ->
     for name, metric in finding.metrics.items():
         before = twin.metrics[name].head if twin and name in twin.metrics else None
         if before and metric.head and before.median > 0 and metric.head.median > 0:
-            ratios[name] = before.median / metric.head.median
+            ratios[name] = in_json(before.median / metric.head.median)
     return ratios
 
 

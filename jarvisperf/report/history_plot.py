@@ -29,6 +29,7 @@ NAME = "history"
 MOST_PANELS = 12
 PANELS_IN_A_ROW = 3
 FEWEST_POINTS = 3
+LARGEST = 1e30  # that an axis shows, in seconds or bytes
 
 
 class HistoryPlotReport(Report):
@@ -51,7 +52,7 @@ class HistoryPlotReport(Report):
 def sorted_by_change(chosen: Iterable[Series]) -> list[Series]:
     """Sort series with three points or more by their largest change."""
     drawable = [series for series in chosen if len(series.points) >= FEWEST_POINTS]
-    return sorted(drawable, key=lambda series: -max((abs(math.log(one.ratio)) for one in series.changes), default=0.0))
+    return sorted(drawable, key=lambda series: -max((one.size for one in series.changes), default=0.0))
 
 
 def draw_history(chosen: Sequence[Series], history: History, kind: str) -> bytes:
@@ -78,8 +79,11 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
 
     points = series.levels()
     xs = [point.place for point in points]
-    values = [point.median for point in points]
-    axis.fill_between(xs, [p.low for p in points], [p.high for p in points], color=HEAD_COLOUR, alpha=0.12)
+    values, lows, highs = (
+        [min(value, LARGEST) for value in column]
+        for column in zip(*((point.median, point.low, point.high) for point in points), strict=True)
+    )
+    axis.fill_between(xs, lows, highs, color=HEAD_COLOUR, alpha=0.12)
     axis.plot(xs, values, ".-", color=HEAD_COLOUR, linewidth=0.8, markersize=4)
     for change in series.changes:
         colour = WORSE_COLOUR if change.ratio > 1 else BETTER_COLOUR
@@ -98,7 +102,7 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     name = series.benchmark.partition("::")[2] or series.benchmark
     axis.set_title(shortened(name if series.metric == "time" else f"{name} ({series.metric})"), fontsize=8)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, series.unit)))
-    axis.set_ylim(bottom=0, top=max(values) * 1.3)
+    axis.set_ylim(bottom=0, top=max(values) * 1.3 or 1.0)
     axis.set_xlabel("run", fontsize=7)
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right"]].set_visible(False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report import units
@@ -102,10 +101,10 @@ def _interval(metric: MetricFinding, reach: float) -> str:
 
 
 def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
-    pairs = [pair for pair in pairs_of(findings) if pair.after > 0][:MOST_LINES]
+    pairs = pairs_of(findings)[:MOST_LINES]
     names = short_names(findings)
     numbers = {names[finding.id]: number for number, finding in enumerate(ordered)}
-    logs = [math.log10(pair.ratio) for pair in pairs]
+    logs = [pair.magnitude for pair in pairs]
     low, high = min([*logs, 0.0]), max([*logs, 0.1])
 
     def place(value: float) -> float:

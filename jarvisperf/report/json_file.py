@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +43,9 @@ def decode_findings(data: bytes) -> Findings:
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of `report.json`."""
+    """Give the JSON Schema (draft 2020-12) of `report.json`; every version of Python gives the same."""
     schema = msgspec.json.schema(Findings)
+    for definition in schema["$defs"].values():
+        # From Python 3.13 on, docstrings have lost their indentation already.
+        definition["description"] = inspect.cleandoc(definition["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, **schema}

@@ -21,6 +21,7 @@ LEFT, RIGHT = 8.0, WIDTH - 8.0
 STEPS = 64
 TICKS = 3
 LINE = 14.0
+FAINTEST, LARGEST = 1e-30, 1e30  # that an axis shows, in seconds or bytes
 
 
 def distribution(metric: MetricFinding) -> str:
@@ -30,7 +31,8 @@ def distribution(metric: MetricFinding) -> str:
     Analysis", 1986, section 3.4.2). The scale ends at the 99th percentiles, so that one outlier does not flatten all.
     """
     arms = [(name, arm) for name, arm in (("base", metric.base), ("head", metric.head)) if arm is not None]
-    arms = [(name, arm) for name, arm in arms if len(arm.quantiles) > 1 and arm.max > arm.min]
+    arms = [(name, arm) for name, arm in arms if len(arm.quantiles) > 1 and arm.max < LARGEST]
+    arms = [(name, arm) for name, arm in arms if arm.max - arm.min > FAINTEST]
     if not arms:
         return ""
     height = 110.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.report import units
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 BEFORE_AFTER = "before_after"
 INCHES_PER_PAIR = 0.55
+FAINTEST, LARGEST = 1e-30, 1e30  # of a bar, in seconds or bytes
 MOST_PAIRS = 60  # a picture of more is one that nobody can open
 
 
@@ -29,15 +31,17 @@ class Pair(NamedTuple):
     after: float
 
     @property
-    def ratio(self) -> float:
-        """How many times the one before is the one after."""
-        return self.before / self.after
+    def magnitude(self) -> float:
+        """How many powers of ten the one before is above the one after."""
+        return math.log10(self.before) - math.log10(self.after)
 
     @property
     def comparison(self) -> str:
         """The ratio in words."""
         better, worse = ("faster", "slower") if self.unit == "s" else ("less", "more")
-        return f"{units.times(self.ratio)} {better}" if self.ratio >= 1 else f"{units.times(1 / self.ratio)} {worse}"
+        if self.before >= self.after:
+            return f"{units.times(self.before / self.after)} {better}"
+        return f"{units.times(self.after / self.before)} {worse}"
 
 
 class PlotsReport(Report):
@@ -51,7 +55,7 @@ class PlotsReport(Report):
 
 
 def pairs_of(findings: Findings) -> list[Pair]:
-    """Give every uncached/cached or naive/batched pair that has figures on both sides."""
+    """Give every uncached/cached or naive/batched pair that has figures above 0 on both sides."""
     names = short_names(findings)
     by_id = {finding.id: finding for finding in findings.benchmarks}
     pairs = []
@@ -80,25 +84,26 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
 
     bar = 0.38
     for row, pair in enumerate(pairs):
-        axis.barh(row - bar / 2, pair.before, bar, color=BASE_COLOUR, label="before" if row == 0 else None)
-        axis.barh(row + bar / 2, pair.after, bar, color=HEAD_COLOUR, label="after" if row == 0 else None)
+        before, after = _drawable(pair.before), _drawable(pair.after)
+        axis.barh(row - bar / 2, before, bar, color=BASE_COLOUR, label="before" if row == 0 else None)
+        axis.barh(row + bar / 2, after, bar, color=HEAD_COLOUR, label="after" if row == 0 else None)
         axis.annotate(
             units.quantity(pair.before, unit),
-            (pair.before, row - bar / 2),
+            (before, row - bar / 2),
             (4, 0),
             textcoords="offset points",
             va="center",
         )
         axis.annotate(
             f"{units.quantity(pair.after, unit)}   {pair.comparison}",
-            (pair.after, row + bar / 2),
+            (after, row + bar / 2),
             (4, 0),
             textcoords="offset points",
             va="center",
             fontweight="bold",
         )
-    lowest = min(min(pair.before, pair.after) for pair in pairs)
-    highest = max(max(pair.before, pair.after) for pair in pairs)
+    lowest = _drawable(min(min(pair.before, pair.after) for pair in pairs))
+    highest = _drawable(max(max(pair.before, pair.after) for pair in pairs))
     axis.set_xscale("log", base=10 if unit == "s" else 2)
     # Room on the left so that the shortest bar is seen, on the right for what is written behind the longest.
     span = max(highest / lowest, 10)
@@ -112,6 +117,11 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
     axis.grid(axis="x", which="major", alpha=0.3)
     axis.set_axisbelow(True)
     axis.legend(loc="lower right", frameon=False, ncols=2, bbox_to_anchor=(1, 1))
+
+
+def _drawable(value: float) -> float:
+    """Give where a bar ends: what lies beyond what a clock or a memory can show has no place on an axis."""
+    return min(max(value, FAINTEST), LARGEST)
 
 
 def _label(pair: Pair) -> str:

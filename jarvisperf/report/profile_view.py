@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings import BenchmarkFinding, Findings
 
+LONGEST_SECONDS = 1e30  # of a call; a profile cannot be drawn to a scale beyond
 WIDTH = 900
 ROW_HEIGHT = 17
 CHARACTER_WIDTH = 6.1
@@ -58,10 +59,15 @@ def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | Non
         return None
     time = finding.metrics.get("time")
     if head.unit == "s" and time and time.head:
-        head = scaled(head, time.head.median)
+        head = _scaled(head, time.head.median)
         if base is not None and time.ratio:
-            base = scaled(base, time.head.median / time.ratio)
+            base = _scaled(base, time.head.median / time.ratio)
     return head, base
+
+
+def _scaled(profile: Profile, seconds: float) -> Profile:
+    """Scale a profile to the seconds of a call; it stays as it was taken where those are beyond any call."""
+    return scaled(profile, seconds) if seconds < LONGEST_SECONDS else profile
 
 
 def profile_view(finding: BenchmarkFinding) -> ProfileView | None:

@@ -6,14 +6,16 @@ import math
 
 from jarvisperf.report.json_numbers import UNBOUNDED
 
+LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
+
 _SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 _BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
 
 
 def digits(value: float) -> str:
-    """Write a number of moderate size with four significant digits, no exponent and thousands apart."""
-    if value == 0 or not math.isfinite(value):
-        return f"{value:g}"
+    """Write a number with four significant digits and thousands apart; an exponent only where it is beyond reading."""
+    if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
+        return f"{value:.4g}"
     decimals = max(0, 3 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
 
@@ -43,19 +45,21 @@ def rounded(value: float, unit: str) -> str:
 
 def times(ratio: float) -> str:
     """Write how many times: ``12.34x``."""
-    return f"{digits(ratio)}x" if ratio < 1_000 else f"{ratio:,.0f}x"
+    return f"{ratio:,.0f}x" if 1_000 <= ratio < MOST_READABLE else f"{digits(ratio)}x"
 
 
 def percent(share: float) -> str:
     """Write a share: 0.0123 is ``1.2%``."""
-    return f"{share * 100:.1f}%" if abs(share) < 10 else f"{share * 100:,.0f}%"
+    if abs(share) < 10:
+        return f"{share * 100:.1f}%"
+    return f"{share * 100:,.0f}%" if abs(share) < MOST_READABLE else f"{digits(share * 100)}%"
 
 
 def ratio(value: float) -> str:
     """Write a ratio of head and base: ``1.234``, ``1.2e+04``, or ``inf`` where nothing bounds it."""
     if value >= UNBOUNDED:
         return "inf"
-    return f"{value:.3f}" if value < 1_000 else f"{value:.3g}"
+    return f"{value:.3f}" if abs(value) < 1_000 else f"{value:.3g}"
 
 
 def interval(ends: tuple[float, float]) -> str:

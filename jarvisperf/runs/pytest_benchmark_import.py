@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -117,6 +118,9 @@ def _summary(stats: _Stats) -> Summary:
         return summarize(stats.data, stats.iterations)
     low = stats.min if stats.ld15iqr is None else stats.ld15iqr
     high = stats.max if stats.hd15iqr is None else stats.hd15iqr
+    figures = (stats.min, stats.max, stats.mean, stats.stddev, stats.median, stats.q1, stats.q3, low, high)
+    if stats.rounds < 1 or not all(0 <= figure < math.inf for figure in figures):
+        raise ValueError(f"its figures measure nothing: {stats.rounds} rounds, median {stats.median:g} s")
     regular = sorted((low, stats.q1, stats.median, stats.q3, high))
     return Summary(
         samples=stats.rounds,

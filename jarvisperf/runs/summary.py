@@ -69,10 +69,19 @@ def quantile(ordered: Sequence[float], probability: float) -> float:
     """
     position = probability * (len(ordered) - 1)
     below = math.floor(position)
-    above = min(below + 1, len(ordered) - 1)
     share = position - below
+    if not share:
+        return ordered[below]
+    above = below + 1
     between = ordered[below] + share * (ordered[above] - ordered[below])
     return min(between, ordered[above])  # rounding must not carry it past its neighbour
+
+
+def _mean(values: Sequence[float]) -> float:
+    try:
+        return statistics.fmean(values)
+    except OverflowError:  # their sum is beyond all floats; this one reckons in fractions, and takes its time
+        return statistics.mean(values)
 
 
 def summarize(samples: Sequence[float], iterations: int = 1) -> Summary:
@@ -83,12 +92,13 @@ def summarize(samples: Sequence[float], iterations: int = 1) -> Summary:
         iterations: Calls of the target in each sample.
 
     Raises:
-        ValueError: There are no samples, or one of them is not finite.
+        ValueError: There are no samples, or one of them is negative or not finite.
     """
     if not samples:
         raise ValueError("no samples to summarize: give at least one")
-    if not all(map(math.isfinite, samples)):
-        raise ValueError("samples must be finite numbers")
+    for value in samples:
+        if not 0 <= value < math.inf:
+            raise ValueError(f"a sample of {value:g} measures nothing: samples must be finite numbers from 0 on")
     ordered = sorted(samples)
     if len(ordered) <= KEPT_QUANTILES:
         kept = tuple(ordered)
@@ -99,7 +109,7 @@ def summarize(samples: Sequence[float], iterations: int = 1) -> Summary:
         iterations=iterations,
         min=ordered[0],
         max=ordered[-1],
-        mean=statistics.fmean(ordered),
+        mean=_mean(ordered),
         median=quantile(ordered, 0.5),
         stddev=statistics.stdev(ordered) if len(ordered) > 1 else 0.0,
         p5=quantile(ordered, 0.05),

@@ -60,21 +60,39 @@ def test_the_summary_is_of_the_whole_run():
     assert yardstick.summary()["slow"].samples == 3
 
 
-def test_since_a_mark_only_the_readings_around_a_benchmark_count():
+def test_only_the_readings_around_a_benchmark_count():
     machine = Machine()
     yardstick = machine.yardstick()
     yardstick.tick()
+    machine.now += 60.0
     machine.factor = 2.0
-    yardstick.tick()
-    mark = yardstick.mark()
+    oldest = yardstick.refresh(1, seconds=0.5)
+    machine.now += 2.0
     machine.factor = 4.0
-    yardstick.tick()
-    assert yardstick.since(mark) == pytest.approx({"quick": 0.003, "slow": 0.012})
+    yardstick.refresh(1, seconds=0.5)
+    assert yardstick.since(oldest) == pytest.approx({"quick": 0.003, "slow": 0.012})
 
 
-def test_a_mark_before_the_first_tick_is_an_error():
-    with pytest.raises(RuntimeError, match=r"call tick\(\) first"):
-        Machine().yardstick().mark()
+def test_short_benchmarks_that_follow_each_other_share_their_readings():
+    machine = Machine()
+    yardstick = machine.yardstick()
+    places = []
+    for _ in range(100):  # of 10 ms each, so a second together
+        places.append(yardstick.refresh(3, seconds=0.5))
+        machine.now += 0.010
+        yardstick.refresh(3, seconds=0.5)
+    assert len(yardstick) < 12
+    readings = yardstick.readings()
+    assert all(yardstick.since(place).keys() == {"quick", "slow"} for place in places)
+    assert machine.now - readings[-1].when <= 0.5 + 0.010
+
+
+def test_a_machine_too_slow_for_recent_readings_takes_no_more_of_them_than_asked_for():
+    machine = Machine()
+    machine.factor = 1000.0
+    yardstick = machine.yardstick()
+    assert yardstick.refresh(3, seconds=0.5) == 0
+    assert len(yardstick) == 3
 
 
 def test_without_a_reading_there_is_no_summary():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import get_args
@@ -71,7 +72,7 @@ def test_what_is_clearly_fine_is_unchanged():
 
 @pytest.mark.parametrize(
     ("seconds", "verdict", "to_confirm"),
-    [(1.2e-3, "suspicious", True), (1.05e-3, "inconclusive", True), (0.8e-3, "improved?", False)],
+    [(1.2e-3, "suspicious", True), (1.05e-3, "inconclusive", True), (0.8e-3, "improved?", True)],
 )
 def test_what_is_beyond_or_at_the_threshold(seconds: float, verdict: str, to_confirm: bool):
     screened = one(run_with(seconds), earlier(*QUIET))
@@ -306,3 +307,35 @@ def test_the_interval_covers_as_often_as_it_says(count: int, draw: Callable[[ran
         low, high = one(run_with(head), earlier(*others)).interval
         covered += low <= 1 <= high
     assert covered / 400 > 0.92
+
+
+SIZES = st.sampled_from([0.0, 5e-324, 1e-300, 1e-3, 1.0, 1e300, 1.7e308]) | st.floats(0, allow_infinity=False)
+
+
+@given(st.lists(SIZES, min_size=1, max_size=3), st.lists(SIZES, max_size=6), st.lists(SIZES, min_size=7, max_size=7))
+def test_figures_of_any_size_are_screened(samples: list[float], medians: list[float], speeds: list[float]):
+    """0 and the largest float among the medians, the samples' spread and the yardstick, on either side."""
+    head = run_with(metrics={"time": metric(*samples)}, speed=speeds[-1] / 4)
+    stored = earlier(*medians, speeds=[speed / 4 for speed in speeds])
+    screened = one(head, stored)
+    assert screened.verdict in get_args(ScreenVerdict)
+    if screened.interval is not None:
+        assert 0 <= screened.interval[0] <= screened.ratio <= screened.interval[1] <= math.inf
+    for better in ("lower", "higher"):
+        turned = msgspec.structs.replace(metric(*samples), better=better)
+        assert one(run_with(metrics={"time": turned}), stored).verdict in get_args(ScreenVerdict)
+
+
+def test_a_stored_run_without_samples_is_no_division_by_zero():
+    summary = msgspec.structs.replace(metric(1e-3, 2e-3).summary, samples=0)
+    empty = run_with(metrics={"time": msgspec.structs.replace(metric(1e-3), summary=summary)})
+    assert one(empty, earlier(1e-3)).verdict == "inconclusive"
+
+
+def test_what_is_better_when_it_is_higher_is_judged_by_base_over_head():
+    def throughput(value: float, age: int) -> Run:
+        return run_with(age=age, metrics={"time": msgspec.structs.replace(metric(value), better="higher")})
+
+    stored = [throughput(value, age) for age, value in enumerate(QUIET, start=1)]
+    assert one(throughput(0.5e-3, 0), stored).verdict == "suspicious"
+    assert one(throughput(2e-3, 0), stored).verdict == "improved?"

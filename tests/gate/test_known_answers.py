@@ -12,7 +12,7 @@ from scipy import stats
 
 from jarvisperf.gate.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict import Judgement, judge, spent_at
+from jarvisperf.gate.verdict import Judgement, judge, spent_at, word_of
 
 EULER = 0.5772156649015329  # digamma(1) is its negative
 SUITE_ERROR = 0.01
@@ -62,6 +62,7 @@ def test_two_launches_have_a_t_interval_with_one_degree_of_freedom():
     assert math.log(found.interval[1]) == pytest.approx(0.03 + standard_error / math.tan(math.pi * 0.0167 / 2))
     assert reach(found.sure_interval) == pytest.approx(standard_error / math.tan(math.pi * SUITE_ERROR / 3 / 2))
     assert found.launches == 2
+    assert not found.doubted
 
 
 def test_three_launches_have_two_degrees_of_freedom():
@@ -165,6 +166,15 @@ def test_variances_that_agree_well_lend_no_more_than_30_either():
     assert prior.variance == pytest.approx(math.exp(EULER + digamma - math.log(50)), rel=1e-4)
 
 
+@pytest.mark.parametrize(("excess", "seen"), [(1.1e-6, True), (0.9e-6, False)])
+def test_an_excess_that_only_millions_of_degrees_of_freedom_would_leave_is_none(excess: float, seen: bool):
+    """With d degrees of freedom digamma(d / 2) - log(d / 2) is -1 / d, and trigamma(d / 2) is 2 / d, for large d."""
+    step = math.sqrt(math.pi**2 / 6 + excess)
+    prior = fit_prior([math.exp(-step), 1.0, math.exp(step)], [2, 2, 2])
+    assert prior.df == 30.0
+    assert math.log(prior.variance) == pytest.approx(EULER - (excess / 2 if seen else 0.0), abs=1e-8)
+
+
 def test_variances_of_0_and_without_degrees_of_freedom_say_nothing():
     assert fit_prior([1.0, 1.0, 0.0], [2, 2, 2]) == NOTHING_KNOWN
     assert fit_prior([1.0, 1.0, 1.0], [2, 2, 0]) == NOTHING_KNOWN
@@ -193,6 +203,10 @@ def test_a_variance_is_the_mean_of_its_own_and_the_suites_by_degrees_of_freedom(
 
 def test_a_benchmark_noisier_than_the_suite_keeps_its_own_variance():
     assert moderate(9.0, 3, Prior(5.0, 1.0)) == (9.0, 8.0)
+
+
+def test_nothing_known_is_worth_no_degrees_of_freedom():
+    assert Prior(0.0, 0.0) == NOTHING_KNOWN
 
 
 def test_where_nothing_is_known_a_variance_stays_with_its_own_degrees_of_freedom():
@@ -247,11 +261,37 @@ def test_the_interval_against_the_threshold_is_the_word(centre: float, noise: fl
     assert alone(values, threshold).ratio == pytest.approx(math.exp(centre))
 
 
-def test_a_ratio_without_any_spread_that_lies_at_a_threshold_is_unchanged():
-    for logarithm in (0.2, -0.2):
-        ratio = math.exp(logarithm)
-        assert alone([logarithm] * 4, abs(ratio - 1)).verdict == "unchanged"
-    assert alone([0.5], math.inf).verdict == "unchanged"  # off: nothing that it could exceed
+BORDER = 0.25  # with it 1 + threshold and 1 - threshold are exact
+
+
+@pytest.mark.parametrize(
+    ("usual", "sure", "word"),
+    [
+        ((1.26, 1.4), (1.01, 1.6), "regressed"),
+        ((1.25, 1.4), (1.01, 1.6), "inconclusive"),  # it touches the threshold
+        ((1.26, 1.4), (1.0, 1.6), "inconclusive"),  # the suite cannot be sure
+        ((0.6, 0.74), (0.5, 0.99), "improved"),
+        ((0.6, 0.75), (0.5, 0.99), "inconclusive"),
+        ((0.6, 0.74), (0.5, 1.0), "inconclusive"),
+        ((0.75, 1.25), (0.5, 1.5), "unchanged"),  # just within
+        ((0.74, 1.25), (0.5, 1.5), "inconclusive"),
+        ((0.75, 1.26), (0.5, 1.5), "inconclusive"),
+        ((1.25, 1.25), (1.25, 1.25), "unchanged"),
+        ((0.75, 0.75), (0.75, 0.75), "unchanged"),
+        ((0.0, math.inf), (0.0, math.inf), "inconclusive"),
+    ],
+)
+def test_two_intervals_and_a_threshold_are_a_word(usual: tuple[float, float], sure: tuple[float, float], word: str):
+    assert word_of(usual, sure, BORDER) == word
+
+
+def test_without_a_threshold_any_interval_is_unchanged():
+    assert alone([0.5], math.inf).verdict == "unchanged"
+    assert alone([3.0, 3.0, 3.0, 3.1], math.inf).verdict == "unchanged"
+
+
+def test_a_suite_beyond_all_bounds_still_has_words_for_what_has_no_spread():
+    assert alone([0.0] * 4, 0.05, tests=10**306).verdict == "unchanged"
 
 
 @pytest.mark.parametrize("sign", [1, -1])

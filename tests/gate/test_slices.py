@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import msgspec
 import pytest
 
 from jarvisperf.gate.protocol import Ready, Sample, Turns, Values
-from jarvisperf.gate.slices import FEWEST_BLOCKS, PairedSamples, SlicePlan, measure_time
+from jarvisperf.gate.slices import (
+    FEWEST_BLOCKS,
+    LARGEST_ITERATIONS,
+    MOST_BLOCKS,
+    MOST_SAMPLES,
+    PairedSamples,
+    SlicePlan,
+    measure_time,
+)
 
 TIME = Ready("time")
 
@@ -20,6 +29,7 @@ class ScriptedWorker:
     name: str
     call_seconds: float
     waiting: float = 0.0
+    waits_later: float = 0.0
     turns: list[Turns] = field(default_factory=list)
     asked: msgspec.Struct | None = None
 
@@ -33,7 +43,7 @@ class ScriptedWorker:
         if isinstance(self.asked, Turns):
             on_processor = 1 - self.waiting if self.asked.clock == "cpu" else 1.0
             value = self.call_seconds * self.asked.iterations * on_processor
-            seen = 0.0 if self.asked.together else self.waiting
+            seen = 0.0 if self.asked.together else self.waiting or self.waits_later
             return Values([value] * self.asked.blocks, waiting=seen)
         assert isinstance(self.asked, Sample)
         return Values([self.call_seconds * self.asked.iterations], waiting=self.waiting)
@@ -99,6 +109,46 @@ def test_the_authors_clock_stays():
 def test_a_target_that_may_run_once_is_run_once():
     _, turns = measured(0.008, ready=Ready("time", fixed_iterations=1, most_samples=1))
     assert (turns.blocks, turns.iterations, turns.together) == (1, 1, False)
+
+
+CLOCK_ADVICE = {
+    0.0: "its clock shows 0 s for 1,048,576 calls: is time mocked or frozen",
+    -1.0: "its clock shows -1 s for 1 calls: is it a clock that only goes forwards",
+    math.inf: "its clock shows inf s for 1 calls",
+    math.nan: "its clock shows nan s for 1 calls",
+}
+
+
+@pytest.mark.parametrize("call_seconds", CLOCK_ADVICE)
+def test_a_clock_that_shows_no_time_is_named_with_what_it_shows(call_seconds: float):
+    with pytest.raises(ValueError, match=CLOCK_ADVICE[call_seconds]):
+        measured(call_seconds, ready=Ready("time", own_clock=True))
+
+
+@pytest.mark.parametrize("call_seconds", [0.0, 5e-324, 1e-12, 1e9, 1e99])
+@pytest.mark.parametrize("most", [None, 1, 7])
+def test_an_authors_iterations_are_measured_in_bounded_steps_whatever_their_clock_shows(
+    call_seconds: float, most: int | None
+):
+    found, turns = measured(call_seconds, ready=Ready("time", fixed_iterations=1, most_samples=most, own_clock=True))
+    assert 1 <= turns.blocks <= MOST_BLOCKS
+    assert 1 <= turns.samples <= MOST_SAMPLES
+    assert set(found.base) == {call_seconds}
+
+
+@pytest.mark.parametrize("call_seconds", [1e-320, 1e-300, 1e99])
+def test_calls_of_any_length_are_calibrated(call_seconds: float):
+    found, turns = measured(call_seconds, ready=Ready("time", own_clock=True))
+    assert 1 <= turns.iterations <= LARGEST_ITERATIONS
+    assert found.base == pytest.approx([call_seconds] * turns.blocks)
+
+
+def test_a_target_that_only_waits_has_no_time_of_the_processor_to_compare():
+    base, head = (ScriptedWorker(name, 1e-4, waits_later=1.0) for name in ("base", "head"))
+    plan = SlicePlan(seconds=0.016, most_seconds=0.128, one_core=True)
+    ready = Ready("time", fixed_iterations=1, most_samples=8)
+    with pytest.raises(ValueError, match="the process CPU clock saw none of its time"):
+        measure_time(base, head, ready, plan, base_leads=True)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("most", [2, 3, 8, 50])

@@ -51,7 +51,15 @@ def test_a_third_of_interrupted_slices_does_not_move_the_ratio():
     assert math.exp(log_ratio(base, head)) == pytest.approx(1.02, rel=1e-6)
 
 
-@pytest.mark.parametrize(("base", "head", "complaint"), [([], [], "pairs"), ([1.0], [], "pairs"), ([0.0], [1.0], "0")])
+@pytest.mark.parametrize(
+    ("base", "head", "complaint"),
+    [
+        ([], [], "values must come in pairs: 0 of base, 0 of head"),
+        ([1.0], [], "values must come in pairs: 1 of base, 0 of head"),
+        ([0.0], [1.0], "a value of 0 has no ratio: the target is below the clock's resolution"),
+        ([1.0], [0.0], "a value of 0 has no ratio: the target is below the clock's resolution"),
+    ],
+)
 def test_what_has_no_ratio_is_refused(base: list[float], head: list[float], complaint: str):
     with pytest.raises(ValueError, match=complaint):
         log_ratio(base, head)

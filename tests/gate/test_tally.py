@@ -25,6 +25,14 @@ def launch(*forks: float) -> Tally:
     return tally
 
 
+def test_a_benchmark_begins_open_and_empty():
+    tally, metric = Tally(), MetricTally("s")
+    assert (tally.state, tally.forks, tally.seconds, tally.launches) == ("open", 1, 0.0, 0)
+    assert (tally.message, tally.traceback, tally.is_final) == ("", "", False)
+    assert (tally.xfail, tally.group, tally.extra_info, tally.metrics) == (None, None, {}, {})
+    assert (metric.iterations, metric.method, metric.judgement, metric.growth) == (1, "", None, 1.0)
+
+
 def test_a_launch_is_the_mean_of_the_middle_half_of_its_forks():
     assert launch(0.0, 0.01, 0.03, 9.0).metrics["time"].log_ratios == [pytest.approx(0.02)]
     # A quarter of six is one and a half: the second and the fifth count half.
@@ -80,7 +88,6 @@ def test_a_fork_brings_its_iterations_and_its_clock():
     whole = Tally()
     whole.absorb(tally)
     assert (whole.metrics["time"].iterations, whole.metrics["time"].method) == (7, "a clock")
-    assert (MetricTally("s").iterations, Tally().forks) == (1, 1)
 
 
 def test_a_bounded_number_of_samples_is_kept_and_those_are_the_first():
@@ -176,6 +183,14 @@ def test_growth_is_the_last_third_of_a_forks_calls_over_the_first_third():
     assert drifting(2.0, 8.0) == pytest.approx(4.0)  # a third of eight are two; the middle of factors is geometric
     assert drifting(9.0, 2.0, 2.0) == pytest.approx(2.0)  # the one before the last third does not count
     assert drifting(0.5, 0.5) == pytest.approx(0.5)
+
+
+def test_the_thirds_of_twelve_calls_are_four_each():
+    metric = MetricTally("s")
+    for _ in range(4):
+        values = (1.0,) * 8 + (1.0, 1.0, 4.0, 4.0)
+        metric.add(PairedSamples(1, values, values))
+    assert metric.growth == pytest.approx(2.0)
 
 
 def test_growth_is_seen_where_only_one_arm_grows():

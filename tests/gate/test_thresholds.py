@@ -77,6 +77,17 @@ def test_every_unit_of_memory(text: str, size: float):
     assert parse_bytes_limit(text) == size
 
 
+def test_every_refusal_says_what_is_allowed():
+    for parse, allowed in (
+        (parse_share, "a percentage like '5%' or 'off'"),
+        (parse_seconds_limit, "a time like '2ms' (s, ms, us, ns)"),
+        (parse_bytes_limit, "a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)"),
+    ):
+        with pytest.raises(ValueError) as refused:  # noqa: PT011  # the whole text is compared
+            parse("1x")
+        assert str(refused.value) == f"'1x' is not allowed, give {allowed}"
+
+
 @pytest.mark.parametrize("text", ["0B", "2ms", "5%", "-1B", "B", "1 kB", 7, None])
 def test_what_is_no_size_is_refused(text: Any):
     with pytest.raises(ValueError, match="give a size like '50MB'"):

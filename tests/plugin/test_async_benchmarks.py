@@ -286,6 +286,76 @@ def test_a_measurement_that_nobody_awaits_is_an_error(pytester: pytest.Pytester,
     assert "RuntimeWarning" not in result.stdout.str() + result.stderr.str()
 
 
+BENCHMARK = """
+import asyncio
+import pytest
+
+async def work(n=3):
+    await asyncio.sleep(0)
+    return n
+
+async def setup():
+    return (4,), {}
+
+@pytest.mark.asyncio
+async def test_awaited(benchmark):
+    assert await benchmark(work, 5) == 5
+    assert benchmark.stats.stats.rounds >= 1
+
+@pytest.mark.asyncio
+async def test_lambda(benchmark):
+    assert await benchmark(lambda: work(6)) == 6
+
+@pytest.mark.asyncio
+async def test_pedantic(benchmark):
+    assert await benchmark.pedantic(work, rounds=3) == 3
+
+@pytest.mark.asyncio
+async def test_plain_function(benchmark):
+    assert benchmark(sum, [1, 2]) == 3
+
+def test_run_by_the_suite_itself(benchmark):
+    assert benchmark(lambda: asyncio.run(work())) == 3
+"""
+
+
+def test_the_fixture_of_pytest_benchmark_is_awaited_in_async_tests(pytester: pytest.Pytester):
+    pytester.makepyfile(BENCHMARK)
+    pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=5)
+    assert all(metrics == {"time"} for metrics in metrics_of(pytester).values())
+    pytester.runpytest_subprocess().assert_outcomes(passed=5)
+
+
+def test_the_fixture_of_pytest_benchmark_refuses_coroutines_that_nobody_awaits(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        async def work(): ...
+
+        def test_plain(benchmark):
+            benchmark(work)
+
+        def test_lambda(benchmark):
+            benchmark(lambda: work())
+
+        def test_pedantic(benchmark):
+            benchmark.pedantic(work)
+
+        @pytest.mark.asyncio
+        async def test_forgotten(benchmark):
+            benchmark(work)
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    result.assert_outcomes(failed=3, passed=1, errors=1)
+    result.stdout.fnmatch_lines(
+        ["E *LazyResultError: work makes a coroutine, and the fixture benchmark does not await it in a plain test*"]
+    )
+    result.stdout.fnmatch_lines(["benchmark(work, ...) was never awaited, so nothing was measured*"])
+    assert "RuntimeWarning" not in result.stdout.str() + result.stderr.str()
+
+
 def test_two_measurements_at_once_are_refused(pytester: pytest.Pytester):
     pytester.makepyfile(
         """

@@ -1,14 +1,17 @@
 """`pytest --jarvis-bench --jarvis-save` and `--jarvis-compare` on small repositories, in real subprocesses.
 
-No verdict here may hang on how noisy this machine is. So a threshold of 10000 % is passed by screening; and where a
-test is about what screening cannot pass, the stored run is rewritten as one of a machine that was ten times as fast.
+No verdict here may hang on how noisy this machine is. So a threshold of 10000 % is passed, by screening or by lockstep;
+where a test is about what screening passes, the stored run is rewritten as a thousand times as slow; and where it is
+about what screening cannot pass, as ten times as fast.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ET
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -44,13 +47,23 @@ class Project(GitProject):
         opened = open_store(store, self.root)
         return [opened.load(entry) for entry in opened.entries()]
 
-    def rewrite_as_faster(self, store: str = ".jarvisperf") -> None:
-        """Make the stored runs ten times as fast as they were."""
+    @classmethod
+    def copy_of(cls, kept: Path, pytester: pytest.Pytester) -> Self:
+        """Copy a project with its commits and stored runs: a launch of pytest costs a hundred times as much."""
+        shutil.copytree(kept, pytester.path, symlinks=True, dirs_exist_ok=True)
+        project = cls.__new__(cls)
+        project.pytester, project.root = pytester, pytester.path
+        return project
+
+    def rewrite(self, times: float, store: str = ".jarvisperf") -> None:
+        """Make every figure of the stored runs so many times as large."""
         opened = open_store(store, self.root)
         for entry in opened.entries():
             run = opened.load(entry)
             benchmarks = [
-                msgspec.structs.replace(one, metrics={name: tenth(metric) for name, metric in one.metrics.items()})
+                msgspec.structs.replace(
+                    one, metrics={name: scaled(metric, times) for name, metric in one.metrics.items()}
+                )
                 for one in run.benchmarks
             ]
             opened.delete(entry)
@@ -67,8 +80,8 @@ class Project(GitProject):
         return {name: (metric["verdict"], metric["via"]) for name, metric in metrics.items()}
 
 
-def tenth(metric: Metric) -> Metric:
-    return msgspec.structs.replace(metric, summary=summarize([value / 10 for value in metric.summary.quantiles]))
+def scaled(metric: Metric, times: float) -> Metric:
+    return msgspec.structs.replace(metric, summary=summarize([times * value for value in metric.summary.quantiles]))
 
 
 @pytest.fixture
@@ -78,17 +91,28 @@ def project(pytester: pytest.Pytester) -> Project:
     return made
 
 
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first project with a stored run is kept for the others."""
+    return tmp_path_factory.mktemp("saved") / "project"
+
+
 @pytest.fixture
-def saved(project: Project) -> Project:
+def saved(pytester: pytest.Pytester, template: Path) -> Project:
     """A project with a stored run of its commit."""
+    if template.exists():
+        return Project.copy_of(template, pytester)
+    project = Project(pytester)
+    project.commit()
     assert project.run("--jarvis-save=main").ret == 0
+    shutil.copytree(project.root, template, symlinks=True, ignore=shutil.ignore_patterns("runpytest-*", "std*"))
     return project
 
 
 @pytest.fixture
 def faster(saved: Project) -> Project:
     """A project with a stored run that this machine cannot reach."""
-    saved.rewrite_as_faster()
+    saved.rewrite(0.1)
     return saved
 
 
@@ -157,7 +181,8 @@ def test_a_run_that_can_be_kept_nowhere_is_named_and_changes_no_exit_status(proj
 
 
 def test_what_is_clearly_fine_passes_by_screening(saved: Project):
-    result = saved.run("--jarvis-compare=main", CLEAR)
+    saved.rewrite(1_000)
+    result = saved.run("--jarvis-compare=main", CLEAR, "--jarvis-budget=0.5")
     assert result.ret == 0
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
@@ -233,7 +258,7 @@ def test_outside_of_a_repository_stored_runs_are_compared_all_the_same(pytester:
 def test_a_baseline_with_uncommitted_changes_is_compared_by_its_commit_with_a_warning(project: Project):
     project.write("pkg.py", WORK + "# changed\n")
     project.run("--jarvis-save=main")
-    project.rewrite_as_faster()
+    project.rewrite(0.1)
     result = project.run("--jarvis-compare=main", *BRIEFLY)
     result.stdout.fnmatch_lines(
         ["jarvisperf: the baseline 'main' was made with uncommitted changes; lockstep compared *"]
@@ -350,7 +375,7 @@ def test_a_benchmark_that_asks_for_its_fixture_while_it_runs_is_judged_too(proje
         "def test_dynamic(request): request.getfixturevalue('jarvis_bench')(sorted, [3, 1, 2])\n",
     )
     project.run("--jarvis-save=main")
-    project.rewrite_as_faster()
+    project.rewrite(0.1)
     result = project.run("--jarvis-compare=main", *CLOSE, "--jarvis-inconclusive=fail")
     assert result.ret == 1
     assert project.verdicts == {"test_dynamic": ("inconclusive", "screening")}
@@ -502,7 +527,7 @@ def test_the_ini_file_names_the_runs_and_ordinary_runs_do_not_mind(project: Proj
     project.write("pytest.ini", "[pytest]\njarvis_save = nightly\njarvis_store = kept\njarvis_compare = nightly\n")
     assert project.run().ret == 1  # nothing to compare with yet
     assert [run.name for run in project.stored("kept")] == ["nightly"]
-    project.rewrite_as_faster("kept")
+    project.rewrite(0.1, "kept")
     assert project.run(*BRIEFLY).ret == 0
     assert project.verdicts["test_work"][1] == "lockstep"  # its workers read the same ini file
     assert project.pytester.runpytest_subprocess("-p", "no:asyncio").ret == 0

@@ -1,7 +1,8 @@
 """`pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
 
-Factors are large here (twice the work) so that a loaded machine cannot change the verdict; what the gate makes of small
-ones is measured by the gate lab.
+Launches are what these tests cost. Most ask for two, with a threshold that equal code stays within on any machine;
+those about a verdict ask for as many as it takes (JUDGED). Factors are large there (twice the work) so that a loaded
+machine cannot change the verdict; what the gate makes of small ones is measured by the gate lab.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from git_project import GitProject
 AGAINST = (
     "--jarvis-bench",
     "--jarvis-against=HEAD",
-    "--jarvis-budget=0.3",
-    "--jarvis-threshold=30%",
+    "--jarvis-budget=0.1",
+    "--jarvis-launches=2",
+    "--jarvis-threshold=300%",
     "-p",
     "no:asyncio",
 )
+JUDGED = ("--jarvis-budget=0.3", "--jarvis-launches=12", "--jarvis-threshold=30%")
 
 WORK = """
 def work(n):
@@ -66,7 +69,7 @@ def project(pytester: pytest.Pytester) -> Project:
 
 def test_slower_code_is_a_failed_test_with_a_line_of_figures(project: Project):
     project.write("pkg/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
-    result = project.run("--junitxml=junit.xml")
+    result = project.run(*JUDGED, "--junitxml=junit.xml")
     assert result.ret == 1
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["jarvisperf: 1 benchmark, at most * s of measuring and the start of 12 pairs *"])
@@ -89,7 +92,7 @@ def test_equal_and_faster_code_pass(project: Project):
     project.write("pkg/__init__.py", WORK + WORK.replace("work", "quick"))
     project.commit()
     project.write("pkg/__init__.py", WORK + WORK.replace("work", "quick").replace("range(n)", "range(n // 3)"))
-    result = project.run()
+    result = project.run(*JUDGED)
     assert result.ret == 0
     result.assert_outcomes(passed=2)
     assert project.report["verdicts"] == {"test_work": {"time": "unchanged"}, "test_quick": {"time": "improved"}}
@@ -171,7 +174,7 @@ def test_a_pytest_benchmark_suite_is_compared_unchanged(project: Project):
         """.replace("\n        ", "\n"),
     )
     project.commit()
-    result = project.run("--jarvis-threshold=300%")
+    result = project.run(*JUDGED, "--jarvis-threshold=300%")
     assert result.ret == 0, result.stdout.str()
     report = project.report
     assert set(report["verdicts"]) == {"test_call[200]", "test_call[400]", "test_pedantic", "test_once"}
@@ -198,7 +201,7 @@ def test_startup(jarvis_bench):
     )
     project.commit()
     project.write("pkg/__init__.py", WORK + "\nimport time; time.sleep(0.3)\ndef fill(): return bytearray(3 << 20)\n")
-    result = project.run("--jarvis-threshold=time=30%,memory=10%,startup=30%", "--jarvis-budget=10")
+    result = project.run(*JUDGED, "--jarvis-threshold=time=30%,memory=10%,startup=30%", "--jarvis-budget=10")
     assert result.ret == 1
     verdicts = project.report["verdicts"]
     assert verdicts["test_memory"] == {"memory": "regressed"}
@@ -287,7 +290,7 @@ def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout
         monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
     project.commit()
     project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
-    assert project.run().ret == 1
+    assert project.run(*JUDGED).ret == 1
     assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
 
 
@@ -379,7 +382,7 @@ def test_calls_that_take_longer_and_longer_are_pointed_out(project: Project):
         "    jarvis_bench(grow)\n",
     )
     project.commit()
-    result = project.run("--jarvis-budget=2")
+    result = project.run(*JUDGED, "--jarvis-budget=2")
     result.stdout.fnmatch_lines(["*test_grows: its last calls took * times as long as its first ones*"])
 
 
@@ -496,7 +499,7 @@ def test_an_arm_that_raises_in_its_turns_does_not_keep_the_other_waiting(project
         "        if not self.left: raise LookupError('used up')\n"
         "        return sum(range(200))\n",
     )
-    result = project.run()
+    result = project.run(*JUDGED)
     result.assert_outcomes(failed=1)
     (entry,) = project.report["benchmarks"]
     assert entry["error"] == "head: LookupError: used up"
@@ -512,7 +515,7 @@ def test_a_pedantic_target_without_setup_is_called_no_more_often_than_its_rounds
         "    benchmark.pedantic(lambda: pkg.work(300 + 0 * next(calls)), rounds=rounds, iterations=1)\n",
     )
     project.commit()
-    project.run("--jarvis-threshold=300%").assert_outcomes(passed=3)
+    project.run().assert_outcomes(passed=3)
 
 
 def test_a_target_below_its_clocks_resolution_is_an_error_that_says_so(project: Project):
@@ -523,7 +526,7 @@ def test_a_target_below_its_clocks_resolution_is_an_error_that_says_so(project: 
         "def test_coarse(benchmark):\n    benchmark.pedantic(pkg.work, (10,), rounds=9, iterations=2)\n",
     )
     project.commit()
-    result = project.run("--jarvis-threshold=300%")
+    result = project.run()
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["*a value of 0 has no ratio: the target is below the clock's resolution*"])
     assert project.report["verdicts"]["test_nothing"] == {"time": "unchanged"}
@@ -617,7 +620,7 @@ def test_a_namespace_package_is_taken_from_the_arms_own_checkout(project: Projec
     monkeypatch.setenv("PYTHONPATH", str(project.root))
     project.commit()
     project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
-    assert project.run().ret == 1
+    assert project.run(*JUDGED).ret == 1
     assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
 
 
@@ -639,9 +642,7 @@ def test_wherever_pytests_root_folder_is_the_arms_have_the_same_tests(
     project.commit()
     (project.root / "benchmarks/test_gone.py").unlink()
     report = project.root / "reports"
-    result = project.run(
-        "--jarvis-launches=2", f"--jarvis-report={report}", *(word.format(link=link) for word in words)
-    )
+    result = project.run(f"--jarvis-report={report}", *(word.format(link=link) for word in words))
     result.assert_outcomes(passed=1, failed=1)
     gone = name.replace("bench.py", "gone.py").replace("work", "gone")
     assert {entry["id"]: set(entry["metrics"]) for entry in project.report["benchmarks"]} == {

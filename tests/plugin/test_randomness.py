@@ -90,9 +90,9 @@ def test_other_tests_and_ordinary_runs_draw_what_they_drew(pytester: pytest.Pyte
         """.replace("\n        ", "\n")
     )
     pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=2)
-    pytester.makepyfile(test_quick="import random\ndef test_a(jarvis_bench): print('=', jarvis_bench(random.random))")
+    pytester.makepyfile(test_quick="import random\ndef test_a(jarvis_bench): print('->', jarvis_bench(random.random))")
     words = ("-s", "test_quick.py", "-p", "no:asyncio")
-    drawn = {pytester.runpytest_subprocess(*words).stdout.str().partition("= ")[2].split()[0] for _ in range(2)}
+    drawn = {pytester.runpytest_subprocess(*words).stdout.str().partition("-> ")[2].split()[0] for _ in range(2)}
     assert len(drawn) == 2
 
 

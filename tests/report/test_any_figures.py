@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import math
+import re
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from builders import metric
-from report.made import compared
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report.made import compared, profile
 
 from jarvisperf.gate.bounded import interval_of, ratio_of
-from jarvisperf.report import csv_file, terminal, units, write_reports
-from jarvisperf.report.findings import Findings, MetricFinding
+from jarvisperf.history.model import History, Occasion, Point, Series
+from jarvisperf.history.reading import with_changes
+from jarvisperf.report import (
+    csv_file,
+    github,
+    html_file,
+    markdown,
+    open_metrics,
+    pictures,
+    terminal,
+    text,
+    units,
+    write_reports,
+)
+from jarvisperf.report.findings import BeforeAfter, BenchmarkFinding, Findings, MetricFinding, paired
+from jarvisperf.report.history_plot import draw_history, sorted_by_change
 from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
 from jarvisperf.report.json_numbers import UNBOUNDED, in_json, interval_in_json
 from jarvisperf.report.merging import merged
+from jarvisperf.report.plots import Pair
+from jarvisperf.report.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
+from jarvisperf.runs.summary import Summary, summarize
 
 LARGEST, SMALLEST = sys.float_info.max, math.ulp(0.0)
 
@@ -38,13 +61,12 @@ def with_ratio(logarithm: float, reach: float, verdict: str = "inconclusive") ->
     )
 
 
-def read_strictly(text: str) -> Any:
+def read_strictly(data: str) -> Any:
     """Read JSON as RFC 8259 has it: without the infinities and nan that Python's reader takes."""
-    return json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
+    return json.loads(data, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
-@pytest.mark.parametrize("logarithm", [0.0, 0.1, 3.0, 800.0, -800.0, 5.0])
-@pytest.mark.parametrize("reach", [0.0, 0.5, 800.0, math.inf])
+@pytest.mark.parametrize(("logarithm", "reach"), [(0.1, math.inf), (3.0, 0.5), (800.0, 0.0), (-800.0, 800.0)])
 def test_a_ratio_that_nothing_bounds_is_in_every_format(logarithm: float, reach: float, tmp_path: Path, require):
     findings = with_ratio(logarithm, reach)
     written = {path.name: path for path in write_reports(findings, tmp_path, None, {})}
@@ -83,8 +105,6 @@ def test_a_ratio_is_short_whatever_it_is(value: float, shown: str):
 
 
 def test_one_wild_interval_does_not_flatten_the_others_in_the_pictures():
-    from jarvisperf.report.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
-
     def found(ratio: float, low: float, high: float) -> MetricFinding:
         summary = metric(1.0).summary
         return MetricFinding("s", "lower", "m", summary, summary, ratio, (low, high), 0.05, "unchanged", "lockstep")
@@ -94,3 +114,80 @@ def test_one_wild_interval_does_not_flatten_the_others_in_the_pictures():
     assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.0, UNBOUNDED)]) == WIDEST_REACH
     assert clipped(UNBOUNDED, WIDEST_REACH) == 1 + WIDEST_REACH
     assert clipped(0.5, 0.1) == 0.9
+
+
+SUMMARIES = st.lists(st.floats(0, allow_infinity=False) | st.sampled_from([0.0, 1.0, SMALLEST, LARGEST]), min_size=1)
+
+
+@st.composite
+def any_findings(draw: st.DrawFn) -> Findings:
+    """Make a report with figures of all sizes: a pair, and one more that may be compared."""
+    arms = [summarize(draw(SUMMARIES)) for _ in range(4)]
+    unit = draw(st.sampled_from(["s", "B"]))
+    compares = draw(st.booleans())
+    centre, half = draw(st.floats(-1_500, 1_500)), draw(st.floats(0, 1_500) | st.just(math.inf))
+    threshold = draw(st.none() | st.floats(1e-9, 1e4))
+    verdict = draw(st.sampled_from(["regressed", "improved", "unchanged", "inconclusive"]))
+
+    def found(base: Summary, head: Summary) -> MetricFinding:
+        if not compares:
+            return MetricFinding(unit, "lower", "m", None, head, None, None, None, "new")
+        ratio, interval = in_json(ratio_of(centre)), interval_in_json(interval_of(centre, half))
+        return MetricFinding(unit, "lower", "m", base, head, ratio, interval, threshold, verdict, "lockstep")
+
+    whole = compared(1)
+    profiles = {"profile": profile(1e-3), "base_profile": profile(2e-3)} if compares else {}
+    one = BenchmarkFinding("a.py::test_one", None, {}, {"time": found(arms[0], arms[1])}, **profiles)
+    two = BenchmarkFinding("a.py::test_two", None, {}, {"time": found(arms[2], arms[3])}, BeforeAfter("a.py::test_one"))
+    base = whole.base if compares else None
+    return paired(msgspec.structs.replace(whole, base=base, benchmarks=(one, two)))
+
+
+@given(any_findings())
+@settings(max_examples=20)
+def test_every_text_format_shows_any_figures(findings: Findings):
+    assert decode_findings(encode_findings(findings)) == findings
+    read_strictly(encode_findings(findings).decode())
+    for shown in (
+        terminal.render(findings, colour=False, columns=120),
+        text.render(findings),
+        markdown.render(findings),
+        csv_file.render(findings),
+        open_metrics.render(findings),
+        html_file.render(findings, History()),
+        *github.workflow_commands(findings),
+    ):
+        assert not re.search(r"\bnan\b", shown)
+
+
+@given(any_findings())
+@settings(max_examples=4)
+def test_every_picture_shows_any_figures(findings: Findings):
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        write_reports(findings, Path(folder), None, {})
+
+
+@given(st.lists(st.floats(0, allow_infinity=False), min_size=1, max_size=30), st.sampled_from(["s", "B"]))
+@settings(max_examples=8)
+def test_a_history_of_any_figures_is_drawn(values: list[float], unit: str):
+    occasions = tuple(
+        Occasion(f"r{place}", datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), None, False, "main")
+        for place in range(len(values))
+    )
+    points = tuple(
+        Point(place, value, value / 2, value, speed=1 + value / LARGEST) for place, value in enumerate(values)
+    )
+    series = with_changes(Series("a.py::test_one", "time", unit, points))  # type: ignore[arg-type]
+    history = History(occasions, {"a.py::test_one": {"time": series}})
+    assert "nan" not in pictures.history_line(series, history)
+    drawable = sorted_by_change([series])
+    if drawable:
+        draw_history(drawable, history, "svg")
+
+
+@pytest.mark.parametrize(("before", "after"), [(LARGEST, SMALLEST), (SMALLEST, LARGEST), (SMALLEST, SMALLEST)])
+def test_a_pair_of_any_two_figures_has_a_comparison(before: float, after: float):
+    pair = Pair("x", "time", "s", before, after)
+    assert pair.comparison in {"infx faster", "infx slower", "1.000x faster"}
+    assert math.isfinite(pair.magnitude)

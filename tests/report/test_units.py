@@ -45,6 +45,19 @@ def test_percent(value: float, text: str):
     assert units.percent(value) == text
 
 
+@given(st.floats())
+def test_any_number_is_short(value: float):
+    for text in (
+        units.digits(value),
+        units.seconds(value),
+        units.size(value),
+        units.times(value),
+        units.percent(value),
+        units.ratio(value),
+    ):
+        assert 0 < len(text) <= 30
+
+
 @given(st.floats(min_value=1e-9, max_value=1e9))
 def test_four_digits_are_within_a_thousandth(value: float):
     assert float(units.digits(value).replace(",", "")) == pytest.approx(value, rel=1e-3)

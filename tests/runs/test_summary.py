@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -49,7 +51,22 @@ def test_a_median_of_zero_is_infinitely_fast():
     assert summarize([0.0]).per_second == math.inf
 
 
-@pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf]])
+@given(st.lists(st.floats(0, allow_infinity=False), min_size=1, max_size=300))
+def test_any_measured_values_have_finite_figures(values: list[float]):
+    summary = summarize(values)
+    figures = [value for value in msgspec.structs.astuple(summary) if isinstance(value, float)]
+    assert all(0 <= figure < math.inf for figure in (*figures, *summary.quantiles))
+    assert summary.min <= summary.p5 <= summary.p25 <= summary.median <= summary.p75 <= summary.p95 <= summary.p99
+    assert summary.per_second > 0
+
+
+def test_the_mean_of_the_largest_floats_is_one_of_them():
+    largest = sys.float_info.max
+    assert summarize([largest, largest, largest]).mean == pytest.approx(largest)
+    assert summarize([largest, largest]).stddev == 0
+
+
+@pytest.mark.parametrize("values", [[], [math.nan], [1.0, math.inf], [1.0, -1e-9]])
 def test_no_samples_or_no_numbers_are_refused(values: list[float]):
     with pytest.raises(ValueError, match="samples"):
         summarize(values)
