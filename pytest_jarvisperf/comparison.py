@@ -142,8 +142,8 @@ class Comparison:
         arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
         try:
             self._generated = arms.generated
-            self.warnings += arms.notes
             self._prepare(arms, present)
+            self.warnings += arms.notes
             if not self._items:
                 return
             campaign = self._campaign(arms)

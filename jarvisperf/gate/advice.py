@@ -106,8 +106,9 @@ class Advisor:
         root = place.roots[0]
         for folder in (place.cwd, root):
             path = Path(os.path.normpath(folder / word))
-            if path.is_relative_to(root) and path != root:
-                yield path.relative_to(root).as_posix()
+            for top in dict.fromkeys((root, root.resolve())):
+                if path.is_relative_to(top) and path != top:
+                    yield path.relative_to(top).as_posix()
 
     def _module_files(self, place: ArmPlace, module: str) -> Iterator[str]:
         root = place.roots[0]

@@ -86,6 +86,7 @@ class Arms:
         try:
             self.folder = self._checkouts.folder
             self._repository = repository.root
+            self._is_installed = install is not None
             self._inside = relative_inside(project, repository.root)
             roots = {HEAD: self._checkouts.write_working_tree(repository.root, HEAD)}
             for name in (BASE, SAME):
@@ -117,6 +118,8 @@ class Arms:
         copy_files(self._repository, head, lacking(head, listed_even_ignored(self._repository, shared.named)))
         for name in (BASE, SAME):
             shared.copy(self._checkouts.arm(HEAD), self._checkouts.arm(name))
+        if not self._is_installed:
+            self.notes += self._without_compiled()
 
     def differing(self, files: Iterable[Path]) -> list[str]:
         """Name the files of the working tree that are not the same in base and head, or not there in one of them."""
@@ -129,15 +132,25 @@ class Arms:
 
         Python files only: a compiled module would be head's on both arms, and hide the very change that is looked for.
         """
-        packages = {
-            f"{folder}/{package}/" if folder != "." else f"{package}/"
-            for folder in self.layout.folders
-            for package in {name.partition(".")[0] for name in self.layout.names}
-        }
-        names = tuple(name for name in ignored_modules(repository) if name.startswith(tuple(packages)))
+        names = tuple(self._in_packages(ignored_modules(repository, "*.py")))
         for root in roots.values():
             copy_files(repository, root, lacking(root, names))
         return names
+
+    def _in_packages(self, names: Iterable[str]) -> list[str]:
+        folders = ["" if folder == "." else f"{folder}/" for folder in self.layout.folders]
+        packages = {name.partition(".")[0] for name in self.layout.names}
+        starts = tuple(f"{folder}{package}/" for folder in folders for package in packages)
+        return [name for name in names if name.startswith(starts)]
+
+    def _without_compiled(self) -> list[str]:
+        """Say that the arms run without compiled modules which this Python may use: code may do its work otherwise."""
+        compiled = self._in_packages(ignored_modules(self._repository, "*.so", "*.pyd"))
+        missing = lacking(self._checkouts.arm(HEAD), compiled)
+        if not missing:
+            return []
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return [f"git ignores {missing[0]}{more}, so both arms run without; --jarvis-arm-install builds each arm's own"]
 
     def separate_written(self) -> list[str]:
         """Give each arm a file of its own again where a benchmark wrote to one that they share.

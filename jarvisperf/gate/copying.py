@@ -89,13 +89,17 @@ def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
     return [name for name in names.split("\0") if name and "__pycache__" not in name.split("/")]
 
 
-def ignored_modules(repository: Path) -> list[str]:
-    """Name the Python files that git ignores, such as those that a build has written: no checkout brings them.
+def ignored_modules(repository: Path, *patterns: str) -> list[str]:
+    """Name the modules that git ignores, such as those that a build has written: no checkout brings them.
+
+    Args:
+        repository: The working tree.
+        *patterns: What their files are called.
 
     Raises:
         GitError: git could not list them.
     """
-    names = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", "*.py")
+    names = git(repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", *patterns)
     return [name for name in names.split("\0") if name]
 
 

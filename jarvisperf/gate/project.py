@@ -72,12 +72,12 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
     guessed = [folder for one in dict.fromkeys((*projects, root)) for folder in (one / "src", one)]
     for one in dict.fromkeys(projects):
         for source in declared_sources(one):
-            folder = one / source.folder
+            folder = root.__class__(os.path.normpath(one / source.folder))
             names = [name for declared in source.names for name in _own(folder, declared)]
             if not source.names:
                 found_here = _packages_in(folder, frozenset(), namespaces=True)
                 names = [name for name in found_here if _is_chosen(name, source.include, source.exclude)]
-            found.declare(folder.resolve(), names or (source.names if source.compiled else ()), on_path=bool(names))
+            found.declare(folder, names or (source.names if source.compiled else ()), on_path=bool(names))
     knows = bool(found.packages)
     for folder in dict.fromkeys([*([] if knows else guessed), *searched]):
         if not _is_test_folder(folder, root):

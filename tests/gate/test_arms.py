@@ -610,3 +610,19 @@ def test_pointers_of_lfs_without_their_contents_are_told(repository: Path):
         assert in_base.startswith("base has a Git LFS pointer instead of the content of data/one.dat and 1 more; ")
     finally:
         arms.close()
+
+
+def test_compiled_modules_that_the_arms_run_without_are_told(repository: Path):
+    write(repository, ".gitignore", "*.so\n")
+    commit(repository, "ignores")
+    for name in ("pkg/_core.so", "pkg/deep/_more.so", "elsewhere/_other.so"):
+        write(repository, name, "")
+    for named, notes in (((), 1), (("pkg",), 0)):
+        shared = shared_files(repository, [repository / "pkg/__init__.py"], None, named)
+        arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+        try:
+            arms.share(shared)
+            assert len(arms.notes) == notes
+            assert all("pkg/_core.so and 1 more, so both arms run without; --jarvis-arm" in note for note in arms.notes)
+        finally:
+            arms.close()

@@ -148,3 +148,11 @@ def test_what_lies_on_the_search_path_without_being_declared_may_be_lacking_but_
     assert found.packages == ("ours",)
     assert set(found.names) == {"ours", "packaging"}
     assert found.folders == ("src", ".")
+
+
+def test_a_checkout_that_is_reached_through_a_link_is_the_same(tmp_path: Path):
+    write(tmp_path, "real/pyproject.toml", '[tool.hatch.build.targets.wheel]\npackages = ["./src/ours"]\n')
+    write(tmp_path, "real/src/ours/__init__.py")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    found = find_layout(tmp_path / "link", tmp_path / "link", [])
+    assert (found.packages, found.folders) == (("ours",), ("src",))
