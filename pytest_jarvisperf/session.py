@@ -224,6 +224,8 @@ class BenchSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and store the run; one that measured or compared nothing does not end well."""
+        if self._former_handler is not None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the report is written
         if is_listing(self._config):
             return
         self._interrupted |= session.exitstatus not in FINISHED
