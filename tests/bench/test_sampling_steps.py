@@ -243,6 +243,10 @@ def test_rounds_of_several_calls_are_divided_by_them_and_one_more_call_gives_the
     assert result == "call 5"
 
 
+def test_two_calls_a_round_are_several():
+    assert measure_rounds(Target(Clock(), call_seconds=1.0, fixed=2), rounds=1, warmup_rounds=0)[0] == "call 2"
+
+
 def test_rounds_of_a_free_target_are_single_calls():
     target = Target(Clock(), call_seconds=1.0)
     assert measure_rounds(target, rounds=2, warmup_rounds=0) == ("call 2", Samples(1, (1.0, 1.0)))

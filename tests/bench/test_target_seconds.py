@@ -29,7 +29,7 @@ class Work:
     """Functions that move a clock: a call by 1 s, a set-up by 100, a teardown by 10,000."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now = 64.0  # not 0: only differences count
         self.made: list[Any] = []
 
     def clock(self) -> float:
@@ -376,3 +376,8 @@ def test_only_the_first_call_of_several_is_looked_at_by_itself():
     assert len(readings) == 4  # around the first call, and around the two others
     target.sample(3)
     assert len(readings) == 6
+    SetUpTarget(lambda: None, clock=clock).sample(1)
+    assert len(readings) == 8
+    pair = SetUpTarget(lambda: None, iterations=2, clock=clock)
+    pair.sample(2)
+    assert len(readings) == 12
