@@ -20,6 +20,7 @@ from pytest_jarvisperf.recognition import recognize
 from pytest_jarvisperf.record import record_key, restart_record
 from pytest_jarvisperf.seeded_tests import SeededTests
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
+from pytest_jarvisperf.termination import Termination
 from pytest_jarvisperf.whole_test import WholeTests
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         history=store,
     )
     config.pluginmanager.register(session, "jarvisperf-session")
+    config.pluginmanager.register(Termination(), "jarvisperf-termination")
     distributes = is_controller(config)
     if distributes:
         config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -93,17 +93,6 @@ class BenchSession:
         self._countdown: Countdown | None = None
         self._long_calls: LongCalls | None = None
         self._interrupted = False
-        self._former_handler: Any = None
-
-    def pytest_sessionstart(self) -> None:
-        """Have SIGTERM, by which CI ends a job, end this run as Ctrl-C does: with the report of what was measured."""
-        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            self._former_handler = signal.signal(signal.SIGTERM, _exit_at_signal)
-
-    def pytest_unconfigure(self) -> None:
-        """Give SIGTERM its default meaning back."""
-        if self._former_handler is not None:
-            signal.signal(signal.SIGTERM, self._former_handler)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Name the tests that carry the marker and cannot be measured."""
@@ -224,31 +213,39 @@ class BenchSession:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports and store the run; one that measured or compared nothing does not end well."""
-        if self._former_handler is not None:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until the report is written
         if is_listing(self._config):
             return
         self._interrupted |= session.exitstatus not in FINISHED
         self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
-        if self._lockstep and self._lockstep.comparison.problem and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
         if self._baseline is not None:
             self._warnings += self._baseline.warnings
             self._problems += self._baseline.problems
-            if self._run is not None and not self._baseline.compared and session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
         self._save()
-        if self._findings is None or not any(finding.metrics for finding in self._findings.benchmarks):
-            self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
-            if session.exitstatus == pytest.ExitCode.OK:
-                session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        if self._findings is None:
-            return
+        is_whole = self._is_compared() and self._is_measured()
+        if not is_whole and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        if self._findings is not None:
+            self._findings = self._completed(self._findings, session)
+            self._write(self._findings)
+
+    def _is_compared(self) -> bool:
+        """Tell whether the comparison that was asked for was made, to its end."""
+        if self._lockstep is not None:
+            return self._lockstep.comparison.problem is None
+        return self._baseline is None or self._run is None or self._baseline.compared
+
+    def _is_measured(self) -> bool:
+        """Tell whether anything was measured; otherwise note that."""
+        if self._findings is not None and any(finding.metrics for finding in self._findings.benchmarks):
+            return True
+        self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
+        return False
+
+    def _write(self, findings: Findings) -> None:
         from jarvisperf.report import UnwrittenError, write_reports
 
-        self._findings = self._completed(self._findings, session)
         try:
-            self._written = write_reports(self._findings, self._options.report_folder, self._history(self._findings))
+            self._written = write_reports(findings, self._options.report_folder, self._history(findings))
         except UnwrittenError as error:
             self._written = error.written
             self._problems.append(f"the report could not be written: {error}")
@@ -417,12 +414,6 @@ class BenchSession:
             terminalreporter.write_line(f"jarvisperf: {warning}", yellow=True)
         for problem in self._problems:
             terminalreporter.write_line(f"jarvisperf: {problem}", red=True)
-
-
-def _exit_at_signal(number: int, frame: object) -> NoReturn:  # noqa: ARG001
-    # A second one, as CI sends after Ctrl-C, must not cost the report; what hangs is ended by SIGKILL.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    pytest.exit("ended by SIGTERM")  # with the status of an interrupted session, or pytest would show no summary
 
 
 def _figures(record: Record) -> list[tuple[str, object]]:
