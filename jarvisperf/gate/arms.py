@@ -226,7 +226,8 @@ def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, ex
     for path in (config_file.parent.resolve() / config_file.name, config_file.resolve()) if config_file else ():
         if path.is_relative_to(root):
             wanted.add(path.relative_to(root).as_posix())
-            named.append(path.relative_to(root).as_posix())  # git may ignore what `-c` names
+            if path.exists():
+                named.append(path.relative_to(root).as_posix())  # git may ignore what `-c` names
     prefixes = tuple(f"{folder}/" for folder in folders)
     seen = [name for name in listed(root) if name in wanted or name.startswith(prefixes)]
     return SharedFiles(
