@@ -1,10 +1,13 @@
-"""SIGTERM, by which CI ends a job: the run ends as by Ctrl-C, with the report of what was measured until then."""
+"""Signals that end a run: SIGTERM, as CI sends it, and SIGHUP of a closed terminal; it then ends as by Ctrl-C does.
+
+The report has what was measured until then.
+"""
 
 from __future__ import annotations
 
 import signal
 import threading
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -12,35 +15,40 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
 class Termination:
-    """The plugin object that handles the signal, unless somebody else does.
+    """The plugin object that handles these signals, unless somebody else does.
 
     A second signal, as CI sends one after Ctrl-C, must not cost the report. What hangs is ended by SIGKILL.
     """
 
     def __init__(self) -> None:
-        self._handles = False
+        self._handled: list[signal.Signals] = []
 
     def pytest_sessionstart(self) -> None:
-        """Handle the signal from now on."""
-        is_main = threading.current_thread() is threading.main_thread()
-        if is_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-            signal.signal(signal.SIGTERM, _exit)
-            self._handles = True
+        """Handle the signals from now on."""
+        if threading.current_thread() is threading.main_thread():
+            self._handled = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+            self._set(_exit)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Ignore it while reports are written."""
-        if self._handles:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        """Ignore them while reports are written."""
+        self._set(signal.SIG_IGN)
         return (yield)
 
     def pytest_unconfigure(self) -> None:
-        """Give it its default meaning back."""
-        if self._handles:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        """Give them their default meaning back."""
+        self._set(signal.SIG_DFL)
+
+    def _set(self, handler: Any) -> None:
+        for number in self._handled:
+            signal.signal(number, handler)
 
 
 def _exit(number: int, frame: object) -> NoReturn:  # noqa: ARG001
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    pytest.exit("ended by SIGTERM")  # with the status of an interrupted session, or pytest would show no summary
+    signal.signal(number, signal.SIG_IGN)
+    # With the status of an interrupted session, or pytest would show no summary.
+    pytest.exit(f"ended by {signal.Signals(number).name}")

@@ -113,9 +113,10 @@ def test_a_failure_of_ours_and_a_full_disk_cost_what_was_not_decided(tmp_path: P
     assert "INTERNALERROR" not in project.output
 
 
-def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path):
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path, name: str):
     tests = "import os, signal\ndef test_first(jarvis_bench): jarvis_bench(len, [])\n"
-    tests += "def test_second(jarvis_bench): jarvis_bench(os.kill, os.getpid(), signal.SIGTERM)\n"
+    tests += f"def test_second(jarvis_bench): jarvis_bench(os.kill, os.getpid(), signal.{name})\n"
     project = Stranger(tmp_path, {"test_b.py": tests})
     assert project.bench("--jarvis-budget=0.05", "--jarvis-save=main") == pytest.ExitCode.INTERRUPTED, project.output
     assert project.report["interrupted"]
