@@ -354,6 +354,8 @@ class BaselineSession:
         bad = {"regressed"}
         bad |= {"inconclusive"} if self._options.fails_inconclusive else set()
         bad |= set() if self._options.allows_missing else {"missing"}
+        held = self._held.get(finding.id)
+        limits = self._lockstep.limits(held[0])[1] if self._lockstep and held else {}
         lines = []
         for name, metric in finding.metrics.items():
             if metric.verdict not in bad:
@@ -361,7 +363,7 @@ class BaselineSession:
             if metric.verdict == "missing":
                 lines.append(f"{name} missing: the baseline {baseline.name!r} has it, head has not; {ALLOWED}")
             else:
-                lines.append(f"{figures(name, metric)}, by {metric.via}")
+                lines.append(f"{figures(name, metric, limits.get(name))}, by {metric.via}")
         return "\n".join(lines) or None
 
     def _describe(self, name: str, reports: Sequence[pytest.TestReport]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -67,6 +68,7 @@ class Stranger:
             stderr=subprocess.STDOUT,
             timeout=SECONDS,
             check=False,
+            preexec_fn=_listen_to_ctrl_c,
         )
         self.output = done.stdout
         return done.returncode
@@ -92,3 +94,8 @@ class Stranger:
             name: "error" if entry["error"] else entry["metrics"]["time"]["verdict"]
             for name, entry in self.entries.items()
         }
+
+
+def _listen_to_ctrl_c() -> None:
+    """Undo what a shell does to a job in the background: it ignores this signal, and so would all its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)

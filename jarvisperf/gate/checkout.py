@@ -46,8 +46,11 @@ class Checkouts:
         remove_abandoned(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
         self._shared: SharedLargeFiles | None = None
-        self._lock = os.open(self.folder / LOCK_NAME, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        # It gets its name once it is locked: an unlocked one would make this folder look abandoned for a moment.
+        nameless = self.folder / f"{LOCK_NAME}-new"
+        self._lock = os.open(nameless, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
+        nameless.rename(self.folder / LOCK_NAME)
 
     def __enter__(self) -> Self:
         return self

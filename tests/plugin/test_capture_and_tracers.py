@@ -191,31 +191,32 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
     assert "test_nothing: " not in result.stdout.str()
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="sys.monitoring came with Python 3.12")
-def test_tools_of_sys_monitoring_are_silent_during_samples(pytester: pytest.Pytester):
-    pytester.makepyfile(
-        """
-        import sys
+if sys.version_info >= (3, 12):  # with it came sys.monitoring
 
-        calls = []
+    def test_tools_of_sys_monitoring_are_silent_during_samples(pytester: pytest.Pytester):
+        pytester.makepyfile(
+            """
+            import sys
 
-        def work():
-            return sum(i for i in range(100))
+            calls = []
 
-        def test_tool(jarvis_bench):
-            events = sys.monitoring.events
-            sys.monitoring.use_tool_id(3, "a tool")
-            sys.monitoring.register_callback(3, events.PY_START, lambda code, offset: calls.append(code.co_name))
-            sys.monitoring.set_events(3, events.PY_START)
-            try:
-                jarvis_bench(work)
-                assert sys.monitoring.get_events(3) == events.PY_START
-            finally:
-                sys.monitoring.free_tool_id(3)
-            assert calls.count("work") == 1
-        """
-    )
-    pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=1)
+            def work():
+                return sum(i for i in range(100))
+
+            def test_tool(jarvis_bench):
+                events = sys.monitoring.events
+                sys.monitoring.use_tool_id(3, "a tool")
+                sys.monitoring.register_callback(3, events.PY_START, lambda code, offset: calls.append(code.co_name))
+                sys.monitoring.set_events(3, events.PY_START)
+                try:
+                    jarvis_bench(work)
+                    assert sys.monitoring.get_events(3) == events.PY_START
+                finally:
+                    sys.monitoring.free_tool_id(3)
+                assert calls.count("work") == 1
+            """
+        )
+        pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=1)
 
 
 def test_coverage_sees_the_first_call_and_does_not_slow_the_samples(pytester: pytest.Pytester):

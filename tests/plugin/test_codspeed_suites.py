@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import Any
 
@@ -192,12 +193,13 @@ def test_the_markers_time_is_announced(pytester: pytest.Pytester, marker: str):
     result.stdout.fnmatch_lines(["jarvisperf: 1 benchmark, about 0.02 s of measuring"])
 
 
-def test_the_real_plugin_beside_this_one_is_replaced_while_measuring(pytester: pytest.Pytester):
-    pytest.importorskip("pytest_codspeed")
-    pytester.makepyfile(SUITE)
-    for words in ((), WITHOUT_PYTEST_BENCHMARK):
-        pytester.runpytest_subprocess(*QUICKLY, *words).assert_outcomes(passed=4)
-        assert measured(pytester)["test_fixture"]["metrics"]["time"]["head"]["samples"] >= 5
+if importlib.util.find_spec("pytest_codspeed"):  # it is no part of the tests' own environment
+
+    def test_the_real_plugin_beside_this_one_is_replaced_while_measuring(pytester: pytest.Pytester):
+        pytester.makepyfile(SUITE)
+        for words in ((), WITHOUT_PYTEST_BENCHMARK):
+            pytester.runpytest_subprocess(*QUICKLY, *words).assert_outcomes(passed=4)
+            assert measured(pytester)["test_fixture"]["metrics"]["time"]["head"]["samples"] >= 5
 
 
 @pytest.mark.parametrize("words", [(), WITHOUT_PYTEST_BENCHMARK], ids=["with pytest-benchmark", "without"])
