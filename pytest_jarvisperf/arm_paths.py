@@ -57,6 +57,10 @@ class ArmPaths:
                     words.append(f"{relative}{inside}")
         return words
 
+    def asked_places(self) -> list[Path]:
+        """Give the files and folders that this pytest was asked for."""
+        return [path for path, _ in self._words()]
+
     def config_file(self) -> Path | None:
         """Give pytest's configuration file: an arm's own, or this very one where it lies outside of the repository."""
         if self._config.inipath is None:

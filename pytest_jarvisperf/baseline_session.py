@@ -9,8 +9,10 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
+from pytest_jarvisperf.arm_paths import ArmPaths
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.pytest_benchmark_outputs import fill_outputs
+from pytest_jarvisperf.recognition import is_benchmark
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
@@ -140,7 +142,7 @@ class BaselineSession:
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Note what is there, although it does not run."""
-        self._deselected.update(item.nodeid for item in items)
+        self._deselected.update(item.nodeid for item in items if is_benchmark(item))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -295,9 +297,9 @@ class BaselineSession:
         selecting = any(getattr(option, name, None) for name in SELECTING_OPTIONS)
         if stopped or selecting or any("::" in word for word in self._config.args):
             return absent
-        there = {bounded_id(name) for name in (*(item.nodeid for item in session.items), *self._deselected)}
-        folder = self._config.invocation_params.dir
-        asked = [(folder / word).resolve() for word in self._config.args]
+        here = (item.nodeid for item in session.items if is_benchmark(item))
+        there = {bounded_id(name) for name in (*here, *self._found.ids, *self._deselected)}
+        asked = [place.resolve() for place in ArmPaths(self._config, self._config.rootpath).asked_places()]
         places = {name: (self._config.rootpath / name.partition("::")[0]).resolve() for name in absent}
         return [
             name for name in absent if name in there or not any(places[name].is_relative_to(place) for place in asked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -66,6 +67,8 @@ class Comparison:
         self._items: list[pytest.Item] = []
         self._lockstep: Lockstep | None = None
         self._old_ids: dict[str, str] = {}
+        self._in_base: frozenset[str] = frozenset()
+        self._refused: dict[str, str] = {}
         self._generated: tuple[str, ...] = ()
         self._profiles: dict[str, tuple[Profile | None, Profile | None]] = {}
         self.outcome: Outcome | None = None
@@ -156,6 +159,7 @@ class Comparison:
 
             self._lockstep = Lockstep(campaign, tell)
             self.outcome = self._lockstep.run()
+            self._refuse_what_the_base_cannot_run(self.outcome)
             self.warnings += self._notes()
             self._profile(campaign, self.outcome)
         finally:
@@ -169,7 +173,7 @@ class Comparison:
         root = self._repository.root
         if present is not None:
             absent = find_absent(self._config, root, arms, ENTRY, present)
-            self.missing, self._old_ids = absent.missing, absent.old_ids
+            self.missing, self._old_ids, self._in_base = absent.missing, absent.old_ids, absent.in_base
             self.warnings += absent.problems
             renamed = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
             self.warnings += [
@@ -183,7 +187,10 @@ class Comparison:
             for name in arms.differing(compared_plugins(self._config, root, packages))
         ]
         files = [*(item.path for item in self._items), *support_files(self._config, root, packages)]
-        arms.share(shared_files(root, list(dict.fromkeys(files)), self._config.inipath, self._options.shared))
+        places = arms.layout.places()
+        self._refused = self._in_changed_code(arms, places)
+        shared = shared_files(root, list(dict.fromkeys(files)), self._config.inipath, self._options.shared, places)
+        arms.share(shared)
 
     def _campaign(self, arms: Arms) -> Campaign:
         from jarvisperf.gate.campaign import Campaign
@@ -214,6 +221,7 @@ class Comparison:
                 "repository": str(self._repository.root),
                 "filters": list(self._config.getini("filterwarnings")),
                 "ids": [item.nodeid for item in self._items],
+                "argv": sys.argv,
                 "budget": self._options.budget_seconds,
                 "budgets": budgets,
             },
@@ -221,11 +229,47 @@ class Comparison:
             budget_seconds=self._options.budget_seconds,
             budgets=budgets,
             most_launches=self._options.launches,
+            refused=self._refused,
             preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,
         )
+
+    def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
+        """Find the benchmarks in files that are the project's code and have changed: head's file serves on both arms.
+
+        Returns:
+            Why each of them cannot be compared, by id.
+        """
+        from jarvisperf.gate.project import is_in_folder, shared_test_folder
+
+        root = self._repository.root
+        changed = set()
+        for path in dict.fromkeys(item.path.resolve() for item in self._items):
+            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+            # A module at the top may be a benchmark that only looks like one of the project's.
+            is_code = any(is_in_folder(name, package) for package in packages)
+            if is_code and shared_test_folder(name, packages) is None and arms.differing([path]):
+                changed.add(path)
+        return {
+            item.nodeid: f"{item.path.name} is part of the project's code and differs between base and head, but a "
+            "benchmark's file is head's on both arms: move the benchmark out of it"
+            for item in self._items
+            if item.path.resolve() in changed
+        }
+
+    def _refuse_what_the_base_cannot_run(self, outcome: Outcome) -> None:
+        """Make errors of benchmarks that the base has, but not in the version that head's file brings."""
+        for name, tally in outcome.tallies.items():
+            is_known = self._old_ids.get(name, name) in self._in_base
+            if tally.state == "new" and is_known and not self._options.allows_missing:
+                reason = tally.message.removeprefix("new: ")
+                tally.end(
+                    "error",
+                    f"not compared: the base has this benchmark and cannot run head's version of it: {reason}; import "
+                    "what is new in head inside the new benchmarks only, or accept that by --jarvis-allow-missing",
+                )
 
     def _conclude(self) -> None:
         """Make findings of what was measured, as far as that came."""

@@ -48,7 +48,7 @@ class ForeignModules:
 
     def is_foreign(self, name: str, file: Path) -> bool:
         """Tell whether a module of this name, from this file, is the project's and not from the arm's checkout."""
-        if self.is_the_arms(file):
+        if self.is_the_arms(file) or _is_the_standard_librarys(name, file):
             return False
         if any(is_or_is_in(name, package) for package in self._packages):
             return True
@@ -63,6 +63,13 @@ class ForeignModules:
         if INSTALLED.intersection(file.relative_to(self._repository).parts):
             return True
         return any(file.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
+
+
+def _is_the_standard_librarys(name: str, file: Path) -> bool:
+    """Tell whether a module is Python's own, though the project may have one of its name."""
+    if name.partition(".")[0] not in sys.stdlib_module_names or INSTALLED.intersection(file.parts):
+        return False
+    return any(file.is_relative_to(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib"))
 
 
 def _file(module: Any) -> Path | None:

@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from _pytest.runner import runtestprotocol
 
 from pytest_jarvisperf.benchmark_loop import run_items
 from pytest_jarvisperf.comparison import Comparison
 from pytest_jarvisperf.pytest_benchmark_outputs import fill_outputs
+from pytest_jarvisperf.recognition import is_benchmark
 from pytest_jarvisperf.record import record_key
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
     from pytest_jarvisperf.options import Options
 
+SKIPPED_IN_ARMS = "not compared: both arms skip it, and an ordinary run does not"
+WHY_SKIPPED = "an arm has no file that git ignores unless jarvis_shared names it, and not every option of this call"
 MISSING = "missing: the benchmark exists in base but not in head; --jarvis-allow-missing allows that"
 
 
@@ -53,9 +57,9 @@ class LockstepSession:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
         """Note what there is, before anything is deselected, and move the benchmarks behind the functional tests."""
-        self._collected.update(item.nodeid for item in items)
+        everything = list(items)
         result = yield
-        self._collected.update(item.nodeid for item in items)
+        self._collected.update(item.nodeid for item in (*everything, *items) if is_benchmark(item))
         items.sort(key=lambda item: record_key in item.stash)
         self._items = [item for item in items if record_key in item.stash]
         return result
@@ -93,9 +97,9 @@ class LockstepSession:
         return result
 
     def _present(self) -> set[str]:
-        """Give the ids of all tests that head has, also those that are deselected or run on other machines."""
+        """Give the ids of all benchmarks that head has, also those that are deselected or run on other machines."""
         elsewhere: frozenset[str] = self._config.stash.get(elsewhere_key, frozenset())
-        return self._collected | elsewhere
+        return self._collected.union(elsewhere, self._found.ids)
 
     def _report(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         fill_outputs(self._config, items, self.comparison.outcome)
@@ -174,6 +178,8 @@ class LockstepSession:
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
         tally: Tally = self.comparison.outcome.tallies[item.nodeid]
+        if tally.state == "skipped" and tally.xfail is None and not _is_skipped_here(item):
+            return "failed", f"{SKIPPED_IN_ARMS}: {tally.message}; {WHY_SKIPPED}", tally.seconds
         if tally.state == "skipped":
             return "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {tally.message}"), tally.seconds
         if tally.state == "error":
@@ -185,6 +191,11 @@ class LockstepSession:
             if bad or over_limit(metric, self.comparison.limits(item)[1].get(name, math.inf)):
                 failing.append(figures(name, metric, self.comparison.limits(item)[1].get(name)))
         return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
+
+
+def _is_skipped_here(item: pytest.Item) -> bool:
+    """Run a test once in this process, and tell whether it is skipped here as it was in the arms."""
+    return any(report.skipped for report in runtestprotocol(item, log=False, nextitem=None))
 
 
 def _explained(tally: Tally) -> str:

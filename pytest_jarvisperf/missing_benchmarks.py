@@ -33,11 +33,13 @@ class Absent(msgspec.Struct, frozen=True):
     Attributes:
         missing: The ids of benchmarks that are gone.
         old_ids: By an id of head, the id that the base has for it: its file was renamed.
+        in_base: The ids of all benchmarks that the base's own files have.
         problems: Why the base's benchmarks are not all known, a line each.
     """
 
     missing: tuple[str, ...] = ()
     old_ids: dict[str, str] = {}
+    in_base: frozenset[str] = frozenset()
     problems: tuple[str, ...] = ()
 
 
@@ -76,6 +78,7 @@ def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str,
     return Absent(
         missing=tuple(name for name in absent if name not in old_ids.values()),
         old_ids=old_ids,
+        in_base=frozenset(found.ids),
         problems=tuple(problems),
     )
 
@@ -86,8 +89,10 @@ def _listed(
     """List the benchmarks that an arm's own files have, in the places that this pytest was asked for."""
     place = arms.places[arm]
     paths = ArmPaths(config, repository)
-    asked = paths.asked(place.cwd)
-    if not asked:
+    # Where the configuration says which folders have tests, each arm goes by its own.
+    is_asked = config.args_source is not config.ArgsSource.TESTPATHS
+    asked = paths.asked(place.cwd) if is_asked else []
+    if is_asked and not asked:
         from jarvisperf.gate.protocol import VERSION, Collected
 
         return Collected(VERSION, [], {})

@@ -28,7 +28,7 @@ class ProgressLine:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._capture = config.pluginmanager.get_plugin("capturemanager")
-        self._wanted = self._capture is not None and not config.option.verbose < 0 and not _others_write(config)
+        self._wanted = self._capture is not None and config.getoption("verbose", -1) >= 0 and not _others_write(config)
         self._is_shown = False
 
     def show(self, text: str) -> None:

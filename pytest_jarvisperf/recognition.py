@@ -12,20 +12,30 @@ from pytest_jarvisperf.record import start_record
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 
 
+def is_benchmark(item: pytest.Item) -> bool:
+    """Tell whether a test is known for a benchmark before it runs."""
+    return _asks_by_name(item) or _is_whole_test(item)
+
+
 def recognize(item: pytest.Item) -> bool:
     """Give a test an empty record if it is a benchmark, and tell whether it is."""
-    if FIXTURES.intersection(getattr(item, "fixturenames", ())):
-        start_record(item)
-        return True
-    if isinstance(item, pytest.Function) and not _is_unittest(item) and is_marked(item):
-        start_record(item, whole_test=True)
-        return True
-    return False
+    if not is_benchmark(item):
+        return False
+    start_record(item, whole_test=not _asks_by_name(item))
+    return True
 
 
 def is_marked_in_vain(item: pytest.Item) -> bool:
     """Tell whether a test has the marker and cannot be measured: a method of `unittest.TestCase`."""
     return isinstance(item, pytest.Function) and _is_unittest(item) and is_marked(item)
+
+
+def _asks_by_name(item: pytest.Item) -> bool:
+    return bool(FIXTURES.intersection(getattr(item, "fixturenames", ())))
+
+
+def _is_whole_test(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and not _is_unittest(item) and is_marked(item)
 
 
 def _is_unittest(item: pytest.Function) -> bool:

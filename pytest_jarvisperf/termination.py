@@ -35,9 +35,16 @@ class Termination:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Ignore them while reports are written."""
+        """Ignore them, and Ctrl-C too, while reports are written."""
         self._set(signal.SIG_IGN)
-        return (yield)
+        listens = self._handled and signal.getsignal(signal.SIGINT) == signal.default_int_handler
+        if listens:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            return (yield)
+        finally:
+            if listens:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def pytest_unconfigure(self) -> None:
         """Give them their default meaning back."""

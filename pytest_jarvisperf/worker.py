@@ -45,8 +45,10 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
         args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
-            ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds.
+            ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``:
+            the command line of this pytest, for a project that looks at it.
     """
+    sys.argv = list(args.get("argv", sys.argv))
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
@@ -113,6 +115,7 @@ class WorkerPlugin:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
         config.stash[harness_key] = self._harness
+        config.option.jarvis_bench = True  # for a project that looks: this process does measure
         config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
         config.pluginmanager.register(self._limits, "jarvisperf-time-limits")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import itertools
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from jarvisperf.gate.git import PLACES, GitError
 from jarvisperf.gate.installed_packages import installed_from
 from jarvisperf.gate.launch import ArmPlace
 from jarvisperf.gate.lfs import describe_pointers
-from jarvisperf.gate.project import find_layout, shared_test_folder
+from jarvisperf.gate.project import find_layout, is_in_folder, shared_test_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -200,7 +201,13 @@ class Arms:
         )
 
 
-def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, extra: Sequence[str]) -> SharedFiles:
+def shared_files(
+    root: Path,
+    files: Sequence[Path],
+    config_file: Path | None,
+    extra: Sequence[str],
+    packages: Sequence[str] = (),
+) -> SharedFiles:
     """Find what of head serves on all arms.
 
     These are: the benchmark files, and all else in the test folder that they lie in (helpers, data); the conftest files
@@ -212,15 +219,22 @@ def shared_files(root: Path, files: Sequence[Path], config_file: Path | None, ex
         files: The benchmark files.
         config_file: The file that holds pytest's configuration.
         extra: Further files and folders, relative to the repository.
+        packages: Where the project's packages lie, likewise: these are compared, so they are not shared.
 
     Raises:
-        GitError: A benchmark file, what it is a link to, or a further file lies outside of the repository.
+        GitError: A benchmark file, what it is a link to, or a further file lies outside of the repository; or what is
+            to be shared holds a package.
     """
     # As git names them, and what they are links to.
     names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
     names |= {relative_inside(file, root).as_posix() for file in files}
     named = [_named_place(name, root) for name in extra]
-    folders = {folder for name in names if (folder := shared_test_folder(name))} | set(named)
+    for name, package in itertools.product(named, packages):
+        if is_in_folder(package, name.removesuffix(".py")):
+            raise GitError(
+                f"jarvis_shared names {name!r}, which holds the project's own code: both arms would measure head's"
+            )
+    folders = {folder for name in names if (folder := shared_test_folder(name, packages))} | set(named)
     conftests = {(parent / "conftest.py").as_posix() for name in names for parent in Path(name).parents}
     wanted = {*names, *conftests, *folders}
     for path in (config_file.parent.resolve() / config_file.name, config_file.resolve()) if config_file else ():

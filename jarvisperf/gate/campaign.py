@@ -33,6 +33,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         budgets: Other budgets, by id.
         most_launches: Where to stop at the latest.
         preload: Modules that may be imported before the arms part, because neither has a version of its own of them.
+        refused: Why some of them cannot be compared, by id; they are errors from the start.
         seed: The first launch's seed; each launch gets one of its own.
         folder: Where logs go.
         separate_written: Gives each arm its own of the files that they share and that were written to, and names them;
@@ -50,6 +51,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     budgets: dict[str, float]
     most_launches: int
     preload: tuple[str, ...] = ()
+    refused: dict[str, str] = {}
     seed: int
     folder: Any
     separate_written: Callable[[], list[str]] = list

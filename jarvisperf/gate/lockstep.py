@@ -59,6 +59,8 @@ class Lockstep:
         self._progress = progress
         self._clock = clock
         self._tallies = {name: Tally(forks=FORKS) for name in campaign.ids}
+        for name, reason in campaign.refused.items():
+            self._tallies[name].end("error", reason)
         self._control = Control()
         self._launches = 0
         self._batches = 0

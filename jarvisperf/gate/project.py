@@ -49,6 +49,11 @@ class Layout(msgspec.Struct, frozen=True):
     folders: tuple[str, ...]
     names: tuple[str, ...] = ()
 
+    def places(self) -> tuple[str, ...]:
+        """Give where the project's packages and modules may lie, relative to the checkout, without an ending."""
+        found = (f"{folder}/{package.replace('.', '/')}" for folder in self.folders for package in self.packages)
+        return tuple(place.removeprefix("./") for place in found)
+
 
 def find_layout(root: Path, project: Path, search_path: Iterable[str], installed: Installed | None = None) -> Layout:
     """Find a project's packages: by its metadata, or where that is silent by its folders.
@@ -117,13 +122,24 @@ def is_or_is_in(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
 
 
-def shared_test_folder(file: str) -> str | None:
-    """Give the outermost test folder that a file lies in, relative like the file itself; None: it lies in none."""
+def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
+    """Give the outermost test folder that a file lies in, relative like the file itself; None: it lies in none.
+
+    Args:
+        file: A file's name, relative to the checkout.
+        packages: Where the project's packages lie: a folder that holds one, or is one, is no test folder.
+    """
     parts = file.split("/")[:-1]
     for depth, part in enumerate(parts):
-        if part in TEST_FOLDERS:
-            return "/".join(parts[: depth + 1])
+        folder = "/".join(parts[: depth + 1])
+        if part in TEST_FOLDERS and not any(is_in_folder(package, folder) for package in packages):
+            return folder
     return None
+
+
+def is_in_folder(name: str, folder: str) -> bool:
+    """Tell whether a file or folder is a folder itself or lies in it."""
+    return name == folder or name.startswith(f"{folder}/")
 
 
 def _is_test_folder(folder: Path, root: Path) -> bool:
