@@ -35,7 +35,7 @@ FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO
 LISTING_OPTIONS = ("collectonly", "showfixtures", "show_fixtures_per_test")
 NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
-    "a test measures when it calls the fixture jarvis_bench or benchmark"
+    "a test measures when it calls the fixture jarvis_bench or benchmark, or has the marker benchmark"
 )
 
 EMPTY_SHARD = "no benchmark of this part of the suite was measured, so it is no part to merge: cut the suite into fewer"
@@ -236,7 +236,10 @@ class BenchSession:
         """Tell whether anything was measured; otherwise note that."""
         if self._findings is not None and any(finding.metrics for finding in self._findings.benchmarks):
             return True
-        self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
+        if self._findings is not None and self._findings.benchmarks:
+            self._problems.append("no benchmark was measured, so nothing is known: each of them failed")
+        else:
+            self._problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
         return False
 
     def _write(self, findings: Findings) -> None:

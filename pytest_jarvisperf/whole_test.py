@@ -30,15 +30,14 @@ class WholeTests:
         record = pyfuncitem.stash.get(record_key, None)
         if record is None or not record.whole_test or pyfuncitem.nodeid in self._calls:
             return None
-        from jarvisperf.bench.targets import FunctionTarget
+        from jarvisperf.bench.targets import look_at
 
         state = pyfuncitem.config.stash[state_key]
-        call = self._call(pyfuncitem)
-        call()
+        handed = look_at(self._call(pyfuncitem), (), {})  # calls it once
         if not record.claimed:  # a fixture that was requested at run time has measured what it was given
             asked = asked_of(pyfuncitem)
             record.describe(record.group, {})
-            target = FunctionTarget(call)
+            target = handed.target()
             clock = clock_of(asked)
             if clock is not None:
                 target.use_clock(clock)

@@ -65,7 +65,7 @@ def example(folder: Path) -> list[str]:
     git(folder, "commit", "-qm", "Basket")
     git(folder, "checkout", "-qb", "faster-basket")
     (folder / "basket.py").write_text(after, encoding="utf-8")
-    (command,) = re.findall(r"^    pytest (.*)$", section, flags=re.MULTILINE)
+    (command,) = re.findall(r"^    python -m pytest (.*)$", section, flags=re.MULTILINE)
     return command.split()
 
 
@@ -86,7 +86,7 @@ def main() -> None:
     if done.returncode != 1:
         sys.exit(f"the regression was not found:\n{shown}{done.stderr}")
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
-    console.print(Text(f"$ pytest {' '.join(words)}", style="bold"))
+    console.print(Text(f"$ python -m pytest {' '.join(words)}", style="bold"))
     console.print(Text.from_ansi(shown.replace("\n\n\n", "\n\n")))
     picture = console.export_svg(title="faster-basket", code_format=TEMPLATE, unique_id="regression")
     (IMAGES / "regression.svg").write_text(picture, encoding="utf-8")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import filecmp
-import itertools
 import os
 import shutil
 import subprocess
@@ -229,8 +228,10 @@ def shared_files(
     names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
     names |= {relative_inside(file, root).as_posix() for file in files}
     named = [_named_place(name, root) for name in extra]
-    for name, package in itertools.product(named, packages):
-        if is_in_folder(package, name.removesuffix(".py")):
+    tracked = listed(root)
+    code = [name for name in tracked if _is_code(name, packages)]
+    for name in named:
+        if any(is_in_folder(file, name) for file in code):
             raise GitError(
                 f"jarvis_shared names {name!r}, which holds the project's own code: both arms would measure head's"
             )
@@ -243,12 +244,18 @@ def shared_files(
             if path.exists():
                 named.append(path.relative_to(root).as_posix())  # git may ignore what `-c` names
     prefixes = tuple(f"{folder}/" for folder in folders)
-    seen = [name for name in listed(root) if name in wanted or name.startswith(prefixes)]
+    seen = [name for name in tracked if name in wanted or name.startswith(prefixes)]
     return SharedFiles(
         files=tuple(dict.fromkeys((*seen, *listed_even_ignored(root, named)))),
         places=(*sorted(conftests), *sorted(folders)),
         named=tuple(dict.fromkeys(named)),
     )
+
+
+def _is_code(name: str, packages: Sequence[str]) -> bool:
+    """Tell whether a file is Python code of the project's packages, and lies in no test folder."""
+    is_inside = any(is_in_folder(name.removesuffix(".py"), package) for package in packages)
+    return name.endswith(".py") and is_inside and shared_test_folder(name, packages) is None
 
 
 def _named_place(name: str, root: Path) -> str:

@@ -135,7 +135,8 @@ def summary_line(findings: Findings) -> str:
     words = [f"{measured} benchmark{'' if measured == 1 else 's'} measured"]
     if failed:
         words.append(f"{failed} failed")
-    return f"{', '.join(words)}, nothing compared; {findings.seconds:.0f} s"
+    end = "; run NOT finished" if findings.interrupted else ""
+    return f"{', '.join(words)}, nothing compared{end}; {findings.seconds:.0f} s"
 
 
 def verdict_of(finding: BenchmarkFinding) -> Verdict:

@@ -11,7 +11,7 @@ from git_project import GitProject
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMPARING = "pytest benchmarks --jarvis-bench --jarvis-against main"
+COMPARING = "python -m pytest benchmarks --jarvis-bench --jarvis-against main"
 
 
 def commands_of_the_readme() -> list[str]:
@@ -36,6 +36,6 @@ def test_the_readmes_sixty_seconds_end_with_the_regression_named(pytester: pytes
     project.write("benchmarks/test_basket.py", benchmarks)
     project.commit()
     project.write("basket.py", after)
-    result = project.run(*COMPARING.split()[1:], "--jarvis-budget=0.2", "--jarvis-launches=4", "-p", "no:asyncio")
+    result = project.run(*COMPARING.split()[3:], "--jarvis-budget=0.2", "--jarvis-launches=4", "-p", "no:asyncio")
     result.assert_outcomes(failed=1, passed=2)
     result.stdout.fnmatch_lines(["time regressed: base * head * ratio *", "1 of 3 regressed*", "FAILED *test_unique*"])

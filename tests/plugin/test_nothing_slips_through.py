@@ -1,0 +1,123 @@
+"""What cannot be compared fails: a benchmark that arms skip, that is code itself, or that became an ordinary test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stranger import SLOWER, WORK, Stranger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE = "import pkg\n\n\ndef test_work(jarvis_bench):\n    jarvis_bench(pkg.work, 300)\n"
+
+SKIPPING = """
+    import pathlib
+    import sys
+
+    import pkg
+    import pytest
+
+    DATA = pathlib.Path(__file__).parent / "data.txt"
+
+
+    def test_with_data(jarvis_bench):
+        if not DATA.exists():
+            pytest.skip("download the data first")
+        jarvis_bench(pkg.work, 300)
+
+
+    def test_where_it_measures(jarvis_bench, pytestconfig):
+        if not (pytestconfig.getoption("jarvis_bench") and "--jarvis-bench" in sys.argv):
+            pytest.skip("not measuring")
+        jarvis_bench(pkg.work, 300)
+
+
+    @pytest.mark.skip(reason="not today")
+    def test_skipped_everywhere(jarvis_bench):
+        jarvis_bench(pkg.work, 300)
+
+
+    def test_removed(jarvis_bench):
+        jarvis_bench(pkg.work, 300)
+
+
+    @pytest.mark.benchmark
+    def test_no_benchmark_any_more():
+        pkg.work(300)
+"""
+
+
+def test_what_only_the_arms_skip_fails_and_so_does_what_is_no_benchmark_any_more(tmp_path: Path):
+    project = Stranger(
+        tmp_path, {"pkg/__init__.py": WORK, "benchmarks/test_b.py": SKIPPING, ".gitignore": "data.txt\n"}
+    )
+    head = SKIPPING.replace(
+        "def test_removed(jarvis_bench):\n        jarvis_bench(", "def test_removed():\n        print("
+    )
+    project.write({"benchmarks/data.txt": "", "benchmarks/test_b.py": head.replace("@pytest.mark.benchmark\n    ", "")})
+    assert project.against() == 1
+    assert "not compared: both arms skip it, and an ordinary run does not: download the data first" in project.output
+    assert "jarvis_shared names it" in project.output
+    assert "test_with_data" not in project.verdicts
+    assert project.verdicts["test_where_it_measures"] in {"unchanged", "inconclusive"}
+    assert project.verdicts["test_removed"] == project.verdicts["test_no_benchmark_any_more"] == "missing"
+    assert "1 skipped" in project.output
+
+
+def test_a_package_that_is_called_like_a_test_folder_is_compared(tmp_path: Path):
+    metadata = "[project]\nname = 'perf'\nversion = '1'\n[tool.setuptools]\npackages = ['perf']\n"
+    tests = ONE.replace("pkg", "perf")
+    project = Stranger(
+        tmp_path,
+        {
+            "perf/__init__.py": WORK,
+            "perf/tests/__init__.py": "",
+            "perf/tests/test_b.py": tests,
+            "pyproject.toml": metadata,
+        },
+    )
+    project.write({"perf/__init__.py": SLOWER})
+    assert project.against(launches=4) == 1
+    assert project.verdicts == {"test_work": "regressed"}
+
+
+def test_a_benchmark_that_stands_in_the_code_it_measures_cannot_be_compared(tmp_path: Path):
+    code = WORK + "\n\ndef test_work(jarvis_bench):\n    jarvis_bench(work, 300)\n"
+    words = ("-o", "python_files=core.py", "pkg/core.py")
+    project = Stranger(tmp_path, {"pkg/__init__.py": "", "pkg/core.py": code})
+    assert project.against(*words) == 0
+    project.write({"pkg/core.py": code.replace("range(n)", "range(3 * n)")})
+    assert project.against(*words) == 1
+    assert "core.py is part of the project's code and differs between base and head" in project.output
+
+
+def test_the_projects_code_cannot_be_shared(tmp_path: Path):
+    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "pkg/data/text.txt": "", "benchmarks/test_b.py": ONE})
+    for name in ("pkg", "pkg/__init__.py"):
+        assert project.against("-o", f"jarvis_shared={name}") == 1
+        assert f"jarvis_shared names '{name}', which holds the project's own code" in project.output
+    assert project.against("-o", "jarvis_shared=pkg/data") == 0
+
+
+def test_where_the_configuration_chooses_folders_the_base_is_asked_by_its_own(tmp_path: Path):
+    ini = "[pytest]\ntestpaths = one two\npythonpath = .\n"
+    other = ONE.replace("test_work", "test_other")
+    project = Stranger(
+        tmp_path, {"pkg/__init__.py": WORK, "one/test_a.py": ONE, "two/test_b.py": other, "pytest.ini": ini}
+    )
+    project.write({"pytest.ini": ini.replace(" two", "")})
+    (tmp_path / "two" / "test_b.py").unlink()
+    assert project.against() == 1
+    assert project.verdicts["test_other"] == "missing"
+
+
+def test_an_old_benchmark_that_the_base_cannot_run_in_heads_version_is_not_new(tmp_path: Path):
+    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "benchmarks/test_b.py": ONE})
+    project.write(
+        {"pkg/__init__.py": WORK + "\n\nadded = work\n", "benchmarks/test_b.py": f"from pkg import added\n{ONE}"}
+    )
+    assert project.against() == 1
+    assert "the base has this benchmark and cannot run head's version of it" in project.output
+    assert project.against("--jarvis-allow-missing") == 0
+    assert project.verdicts == {"test_work": "new"}
