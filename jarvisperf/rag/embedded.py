@@ -74,6 +74,14 @@ class EmbeddedHome:
         """The state as the file says; None where there is none."""
         return self._file.read()
 
+    def check_in_place(self) -> None:
+        """Check that the folder is still the one that was opened.
+
+        Raises:
+            StoreError: It was removed or replaced.
+        """
+        self._lock.check_in_place()
+
     def settle(self, collection_id: str) -> None:
         """Begin a new generation where the state is unknown, of another collection, or left by a dead writer."""
         with self._lock.within_process:  # no thread here is writing, and no other process can

@@ -93,11 +93,7 @@ class FolderLock:
             StoreError: The folder was removed or replaced while it was open.
         """
         with self.within_process:
-            if not self._is_in_place():
-                raise StoreError(
-                    f"the document store in {self._folder} is gone: close every OptimizedRAG that has it open and"
-                    " make a new one"
-                )
+            self.check_in_place()
             try:
                 lock_file(self._descriptor, fcntl.LOCK_EX, wait=False)
             except (BlockingIOError, PermissionError) as error:  # POSIX allows EAGAIN and EACCES
@@ -109,6 +105,18 @@ class FolderLock:
                 yield
             finally:
                 lock_file(self._descriptor, fcntl.LOCK_SH, wait=True)
+
+    def check_in_place(self) -> None:
+        """Check that the folder is still the one that was opened.
+
+        Raises:
+            StoreError: It was removed or replaced.
+        """
+        if not self._is_in_place():
+            raise StoreError(
+                f"the document store in {self._folder} is gone: close every OptimizedRAG that has it open and make a"
+                " new one"
+            )
 
     def _is_in_place(self) -> bool:
         try:

@@ -60,6 +60,14 @@ class Home(Protocol):
         """The state now; the same object while it is the same; None where it is not known."""
         ...
 
+    def check_in_place(self) -> None:
+        """Check that the place is still the one that was opened.
+
+        Raises:
+            StoreError: It is gone.
+        """
+        ...
+
     def settle(self, collection_id: str) -> None:
         """Called when the collection has been opened: begin a new generation where the state is not sure."""
         ...

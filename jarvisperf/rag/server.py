@@ -121,6 +121,9 @@ class ServerHome:
         self._last = state
         return state
 
+    def check_in_place(self) -> None:
+        """Check nothing: a server answers for its own place."""
+
     def settle(self, collection_id: str) -> None:
         """Announce the collection, and forget what was known of one that had its name before."""
         records = self._records.read()

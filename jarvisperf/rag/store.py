@@ -131,7 +131,13 @@ class ChromaStore(Collection):
         return found
 
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
-        """For each of these ids that is there, what tells its content: see :func:`jarvisperf.rag.records.mark_of`."""
+        """For each of these ids that is there, what tells its content: see :func:`jarvisperf.rag.records.mark_of`.
+
+        Raises:
+            StoreError: The folder was removed or replaced while it was open.
+        """
+        self.open()
+        self._home.check_in_place()  # Chroma, where it has to open a file of it, only says that it could not
         return {key: str((metadata or {}).get(MARK, "")) for key, metadata in self._get(ids, "metadatas")}
 
     def existing(self, ids: Sequence[str]) -> list[str]:
