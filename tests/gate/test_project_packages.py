@@ -111,6 +111,8 @@ def install(site: Path, name: str, url: str, files: list[str], *, editable: bool
     direct = {"url": url, "dir_info": {"editable": editable}}
     write(site, f"{info}/direct_url.json", json.dumps(direct))
     write(site, f"{info}/METADATA", f"Name: {name}\nVersion: 1\n")
+    for file in files:  # from Python 3.13 on those that do not exist are not listed
+        write(site, file)
     write(site, f"{info}/RECORD", "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"]))
 
 
