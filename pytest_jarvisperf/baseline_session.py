@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
 from pytest_jarvisperf.arm_paths import ArmPaths
+from pytest_jarvisperf.benchmark_loop import log_reports
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.recognition import is_benchmark
@@ -156,7 +157,7 @@ class BaselineSession:
         if all(report.passed for report in reports):
             self._held[item.nodeid] = (item, reports)
         else:
-            _log(item.ihook, item.nodeid, item.location, reports)
+            log_reports(item.ihook, item.nodeid, item.location, reports)
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -187,14 +188,14 @@ class BaselineSession:
             if text is not None:
                 call = next(report for report in reports if report.when == "call")
                 call.outcome, call.longrepr = "failed", text
-            _log(item.ihook, name, item.location, reports)
+            log_reports(item.ihook, name, item.location, reports)
             if session.shouldfail and not stopped:
                 raise session.Failed(session.shouldfail)
         for name, text in failures.items():
             if name not in self._failed:
                 location = (name.partition("::")[0], None, name.partition("::")[2])
                 report = pytest.TestReport(name, location, {}, "failed", text, "call")
-                _log(session.config.hook, name, location, [report])
+                log_reports(session.config.hook, name, location, [report])
 
     def _measured_at_once(self, lockstep: LockstepSession) -> dict[str, tuple[pytest.Item, list[pytest.TestReport]]]:
         """Measure all benchmarks in lockstep; give their reports, and keep head's figures as the run."""
@@ -392,10 +393,3 @@ def _left_to_lockstep(screened: Screened) -> Screened:
         for name, metric in screened.metrics.items()
     }
     return msgspec.structs.replace(screened, metrics=metrics)
-
-
-def _log(hook: Any, name: str, location: tuple[str, int | None, str], reports: Sequence[pytest.TestReport]) -> None:
-    hook.pytest_runtest_logstart(nodeid=name, location=location)
-    for report in reports:
-        hook.pytest_runtest_logreport(report=report)
-    hook.pytest_runtest_logfinish(nodeid=name, location=location)

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_jarvisperf.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.benchmark_marker import WARMUP_SHARE
 from pytest_jarvisperf.harness import note_instruments
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 R = TypeVar("R")
-WARMUP_SHARE = 0.1  # of the budget
 
 
 class MetricAlreadyMeasuredError(RuntimeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,3 +28,20 @@ def run_items(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
             raise session.Interrupted(session.shouldstop)
+
+
+def log_reports(
+    hook: Any, name: str, location: tuple[str, int | None, str], reports: Sequence[pytest.TestReport]
+) -> None:
+    """Report a test, as pytest's own protocol does.
+
+    Args:
+        hook: pytest's hooks, as the test sees them.
+        name: Its node id.
+        location: Its file, line and name.
+        reports: What is to be said of its phases.
+    """
+    hook.pytest_runtest_logstart(nodeid=name, location=location)
+    for report in reports:
+        hook.pytest_runtest_logreport(report=report)
+    hook.pytest_runtest_logfinish(nodeid=name, location=location)

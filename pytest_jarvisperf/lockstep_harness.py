@@ -163,7 +163,7 @@ class LockstepHarness:
         """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
 
         Returns:
-            The median sample of each slice, and how much of the time the process waited of its own accord.
+            The median sample of each slice, and how much of the time the process waited voluntarily.
         """
         blocks, number, watch = turns.blocks, turns.number, _Watch()
         wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
@@ -206,7 +206,7 @@ _NOTHING = object()
 
 
 class _Watch:
-    """Notes what share of the wall time the process spends off the processor, if it gives that up of its own accord.
+    """Notes what share of the wall time the process spends off the processor, if it gives that up voluntarily.
 
     That it does is read from its voluntary context switches, see getrusage(2). It may be entered repeatedly.
     """

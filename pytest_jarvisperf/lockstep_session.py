@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from pytest_jarvisperf.benchmark_loop import run_items
+from pytest_jarvisperf.benchmark_loop import log_reports, run_items
 from pytest_jarvisperf.comparison import Comparison
 from pytest_jarvisperf.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.recognition import is_benchmark
@@ -111,20 +111,14 @@ class LockstepSession:
         """Report a benchmark that has been measured."""
         if item.nodeid not in self._to_report:
             return None
-        item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self.reports(item):
-            item.ihook.pytest_runtest_logreport(report=report)
-        item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        log_reports(item.ihook, item.nodeid, item.location, self.reports(item))
         return True
 
     @staticmethod
     def _report_missing(session: pytest.Session, name: str) -> None:
         location = (name.partition("::")[0], None, name.partition("::")[2])
         report = pytest.TestReport(name, location, {}, "failed", MISSING, "call")
-        hook = session.config.hook
-        hook.pytest_runtest_logstart(nodeid=name, location=location)
-        hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=name, location=location)
+        log_reports(session.config.hook, name, location, [report])
 
     def findings(self, created: str, seconds: float) -> Findings | None:
         """Give the report's data; None where nothing was measured."""

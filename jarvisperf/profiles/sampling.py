@@ -105,7 +105,7 @@ class _Watch:
     Attributes:
         wall: Seconds that passed.
         processor: Seconds of the process on a processor.
-        switches: How often the process gave up the processor of its own accord.
+        switches: How often the process gave up the processor voluntarily.
     """
 
     wall = processor = 0.0
