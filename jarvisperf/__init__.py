@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf import old_paths
 from jarvisperf.lazy import attach
 
 __version__ = "0.1.0"
@@ -44,3 +45,5 @@ else:
             "profile_function": "jarvisperf.bench",
         },
     )
+
+old_paths.install()
