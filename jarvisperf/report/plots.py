@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.report import units
 from jarvisperf.report.base import Report
-from jarvisperf.report.figure import BASE_COLOUR, HEAD_COLOUR, drawing_style, new_figure, shortened, write_figure
+from jarvisperf.report.figure import (
+    BASE_COLOUR,
+    HEAD_COLOUR,
+    drawing_style,
+    figure_files,
+    new_figure,
+    shortened,
+    write_figure,
+)
 from jarvisperf.report.table import short_names
 
 if TYPE_CHECKING:
@@ -46,6 +54,8 @@ class Pair(NamedTuple):
 
 class PlotsReport(Report):
     """Writes `plots/before_after.png` and `.svg`."""
+
+    files = figure_files(BEFORE_AFTER)
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Draw the pairs; where there are none, a picture of an earlier run is removed."""

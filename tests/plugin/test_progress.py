@@ -170,7 +170,7 @@ def test_what_the_cache_holds_in_another_form_is_ignored(pytester: pytest.Pytest
     pytester.makepyfile(test_bench=ROUNDS.replace("30", "2"))
     file = pytester.path / ".pytest_cache/v/jarvisperf/seconds"
     file.parent.mkdir(parents=True)
-    for text in ('[1, 2]', '{"test_bench.py::test_rounds": 7}', '{"test_bench.py::test_rounds": ["0.02 s", null]}'):
+    for text in ("[1, 2]", '{"test_bench.py::test_rounds": 7}', '{"test_bench.py::test_rounds": ["0.02 s", null]}'):
         file.write_text(text)
         result = pytester.runpytest_subprocess(*BENCH[:-2])
         assert result.ret == 0
