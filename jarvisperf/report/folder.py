@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
@@ -38,7 +38,7 @@ class NewReport:
         self._folder = folder
         self.aside = folder / f".new-{secrets.token_hex(4)}"
 
-    def __enter__(self) -> NewReport:
+    def __enter__(self) -> Self:
         """Begin; nothing is made yet."""
         return self
 
