@@ -182,6 +182,8 @@ class BaselineSession:
             self._held = {} if stopped else self._measured_at_once(self._direct)
             run = self.run
         failures = self._compare(session, run, stopped=stopped) if run is not None else {}
+        missing = failures.keys() - self._held.keys() - self._failed
+        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
         for name, (item, reports) in self._held.items():
             text = failures.pop(name, None)
             self._describe(name, reports)
@@ -192,7 +194,7 @@ class BaselineSession:
             if session.shouldfail and not stopped:
                 raise session.Failed(session.shouldfail)
         for name, text in failures.items():
-            if name not in self._failed:
+            if name in missing:
                 location = (name.partition("::")[0], None, name.partition("::")[2])
                 report = pytest.TestReport(name, location, {}, "failed", text, "call")
                 log_reports(session.config.hook, name, location, [report])
