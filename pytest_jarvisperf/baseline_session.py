@@ -214,9 +214,8 @@ class BaselineSession:
                 self.run = run_of(findings, read_commit(self._config.rootpath))
         fill_outputs(self._config, items, lockstep.comparison.outcome)
         self.warnings += lockstep.comparison.warnings
-        if lockstep.comparison.problem:
-            what = "nothing was compared" if lockstep.comparison.outcome is None else "the comparison was not finished"
-            self.problems.append(f"{what}: {lockstep.comparison.problem}")
+        if lockstep.comparison.shortfall is not None:
+            self.problems.append(lockstep.comparison.shortfall)
         return {item.nodeid: (item, lockstep.reports(item)) for item in items}
 
     def _compare(self, session: pytest.Session, run: Run, *, stopped: bool) -> dict[str, str]:

@@ -24,7 +24,7 @@ from pytest_jarvisperf.termination import Termination
 from pytest_jarvisperf.whole_test import WholeTests
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
@@ -158,9 +158,10 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
     return session
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the markers, those that a conftest added too, and give every benchmark test its record."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Check the markers, also those that any other plugin adds here, and give every benchmark test its record."""
+    result = yield
     for item in items:
         check_markers(item)
         if config.stash[state_key].options.bench:
@@ -169,6 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     shard = config.stash[state_key].options.shard
     if shard is not None:
         _keep_shard(config, items, shard)
+    return result
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:

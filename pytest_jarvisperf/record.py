@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.markers import read_bench_marker
+from pytest_jarvisperf.markers import check_markers, read_bench_marker
 from pytest_jarvisperf.profiling import read_wish
 
 if TYPE_CHECKING:
@@ -108,6 +108,10 @@ def record_of(item: pytest.Item) -> Record:
     if found is None:
         found = start_record(item)
         found.found_at_run_time = True
+    else:  # a fixture or a plugin may have added a marker since
+        check_markers(item)
+        marker = read_bench_marker(item)
+        found.group, found.before, found.wish = marker.group, marker.before, read_wish(item)
     found.claimed = True
     return found
 

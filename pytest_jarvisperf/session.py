@@ -310,9 +310,8 @@ class BenchSession:
     def _lockstep_findings(self) -> Findings | None:
         assert self._lockstep is not None  # noqa: S101  # asked only where there is one
         comparison = self._lockstep.comparison
-        if comparison.problem:
-            what = "nothing was compared" if comparison.outcome is None else "the comparison was not finished"
-            self._problems.append(f"{what}: {comparison.problem}")
+        if comparison.shortfall is not None:
+            self._problems.append(comparison.shortfall)
         findings = self._lockstep.findings(self._created_text(), self._seconds())
         if findings is not None and not findings.trusted:
             self._problems.append(f"this run is not to be trusted: {comparison.control}")
