@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker
 from pytest_jarvisperf.record import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import pytest
 
 CACHE_KEY = "jarvisperf/seconds"
 MOST_KEPT = 20_000  # ids come and go; the ones measured longest ago go first
@@ -55,7 +56,11 @@ class LastSeconds:
             known.pop(name, None)
             known[name] = (self._settings[name], value)
         newest = list(known.items())[-MOST_KEPT:]
-        self._cache.set(CACHE_KEY, {name: [settings, round(value, 4)] for name, (settings, value) in newest})
+        with warnings.catch_warnings():
+            # pytest itself warns of a folder that it cannot write to; by a project's filters that could be an error
+            # here, and cost the report.
+            warnings.simplefilter("ignore", pytest.PytestCacheWarning)
+            self._cache.set(CACHE_KEY, {name: [settings, round(value, 4)] for name, (settings, value) in newest})
 
     def _read(self) -> dict[str, tuple[str, float]]:
         if self._known is None:

@@ -177,6 +177,14 @@ def test_what_the_cache_holds_in_another_form_is_ignored(pytester: pytest.Pytest
         assert announced_seconds(result) == 0.02
 
 
+def test_a_cache_that_cannot_be_written_costs_no_report(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=ROUNDS.replace("30", "2"))
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    pytester.makefile("", taken="a file, not a folder")
+    pytester.runpytest_subprocess(*BENCH[:-2], "-o", "cache_dir=taken/cache")
+    assert (pytester.path / "reports/report.json").exists()  # whatever pytest's own plugins make of it
+
+
 def test_long_measuring_is_announced_in_minutes():
     assert [precise_duration(seconds) for seconds in (0.06, 119.4, 4_000)] == ["0.06 s", "119 s", "67 min"]
 
