@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from jarvisperf.runs.places import without_password
+from jarvisperf.runs.backends import without_password
 
 PUBLIC = re.compile(r"https://[\w.:/~%+-]+")  # other machines reach it without a key, and no shell finds anything in it
 GIT_SECONDS = 10

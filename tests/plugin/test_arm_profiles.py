@@ -8,8 +8,8 @@ import pytest
 
 from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.profiles.pairing import Sliced
-from pytest_jarvisperf import arm_profiles
-from pytest_jarvisperf.arm_profiles import Answer, profile_arms
+from pytest_jarvisperf.arms import profiles as arm_profiles
+from pytest_jarvisperf.arms.profiles import Answer, profile_arms
 
 NAME = "test_a.py::test_a"
 STACK = (Frame("work", "pkg.py", 3, True),)

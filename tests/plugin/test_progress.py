@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
-from pytest_jarvisperf.progress import Countdown, duration, precise_duration
+from pytest_jarvisperf.sessions.progress import Countdown, duration, precise_duration
 
 TESTS = """
 import pytest

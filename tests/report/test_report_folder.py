@@ -9,10 +9,10 @@ import pytest
 
 from jarvisperf.cli.main import main
 from jarvisperf.report import check_report_folder, write_reports
-from jarvisperf.report.findings import Findings
+from jarvisperf.report.findings.model import Findings
 from jarvisperf.report.folder import ForeignFileError
-from jarvisperf.report.html_file import HtmlReport
-from jarvisperf.report.json_file import encode_findings
+from jarvisperf.report.formats.json import encode_findings
+from jarvisperf.report.html.report import HtmlReport
 
 
 def contents(folder: Path) -> dict[str, bytes]:
