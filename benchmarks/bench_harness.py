@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench.targets import FunctionTarget
+from jarvisperf.measure.targets import FunctionTarget
 
 CALLS = 1_000
 

@@ -10,7 +10,7 @@ import pytest
 from jarvisperf.bench.corpus import QUERIES, reference_chunks
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG
-from jarvisperf.rag.models import choose_model
+from jarvisperf.rag.embedding.choice import choose_model
 
 if TYPE_CHECKING:
     from pathlib import Path

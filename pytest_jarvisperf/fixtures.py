@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bench_fixture import JarvisBench
-from pytest_jarvisperf.event_loops import loop_of_fixtures
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
-from pytest_jarvisperf.record import record_of
+from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
+from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
+from pytest_jarvisperf.measuring.record import record_of
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache import SmartCache
     from jarvisperf.rag import OptimizedRAG
-    from pytest_jarvisperf.redis_faults import RedisFaults
+    from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 PATIENT_SECONDS = 10.0
 
@@ -43,7 +43,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
 @pytest.fixture(scope="session")
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Give the URL of a Redis for tests, see ``--jarvis-redis``; a private server ends with the session."""
-    from pytest_jarvisperf.redis_server import start_redis
+    from pytest_jarvisperf.redis_fixtures.server import start_redis
 
     with start_redis(request.config.stash[state_key].options.redis) as server:
         yield server.url
@@ -52,7 +52,7 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def redis_faults(redis_url: str) -> Iterator[RedisFaults]:
     """Give a proxy before the Redis of ``redis_url``, whose replies can be delayed, swallowed, cut and ended."""
-    from pytest_jarvisperf.redis_faults import RedisFaults
+    from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
     with RedisFaults(redis_url) as faults:
         yield faults

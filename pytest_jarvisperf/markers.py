@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
+from pytest_jarvisperf.bridges.marker import asked_of, budget_of, group_of
 from pytest_jarvisperf.marker_keys import Key, check_marker
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _engines() -> tuple[str, ...]:
 
 
 def _is_redis_url(value: object) -> bool:
-    from jarvisperf.cache.redis_url import check_redis_url
+    from jarvisperf.cache.redis_tier.url import check_redis_url
 
     try:
         check_redis_url(value)  # type: ignore[arg-type]
@@ -53,10 +53,10 @@ def _is_redis_url(value: object) -> bool:
 
 
 def _parses(reader: str) -> Callable[[Any], bool]:
-    """Make a check that a reader of `jarvisperf.gate.thresholds` takes a value."""
+    """Make a check that a reader of `jarvisperf.gate.verdict.thresholds` takes a value."""
 
     def allows(value: Any) -> bool:
-        from jarvisperf.gate import thresholds
+        from jarvisperf.gate.verdict import thresholds
 
         try:
             getattr(thresholds, reader)(value)
@@ -179,7 +179,7 @@ def read_thresholds(item: pytest.Item, defaults: Mapping[str, float]) -> tuple[d
     values = merged(item, "jarvis_threshold")
     if not values:
         return dict(defaults), {}
-    from jarvisperf.gate.thresholds import parse_bytes_limit, parse_seconds_limit, parse_share
+    from jarvisperf.gate.verdict.thresholds import parse_bytes_limit, parse_seconds_limit, parse_share
 
     shares = dict(defaults) | {name: parse_share(text) for name, text in values.items() if not name.startswith("max_")}
     limits = {}

@@ -239,7 +239,7 @@ def _thresholds(value: object) -> dict[str, float]:
     text = as_list_text(value)
     if not text:
         return {}
-    from jarvisperf.gate.thresholds import parse_thresholds
+    from jarvisperf.gate.verdict.thresholds import parse_thresholds
 
     return parse_thresholds(text)
 
@@ -321,7 +321,7 @@ def _redis(value: object) -> str:
     text = as_text(value)
     if text in {"auto", "fake"}:
         return text
-    from jarvisperf.cache.redis_url import check_redis_url
+    from jarvisperf.cache.redis_tier.url import check_redis_url
 
     try:
         check_redis_url(text)

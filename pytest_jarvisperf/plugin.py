@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
-from pytest_jarvisperf.benchmark_bridge import make_bridge
-from pytest_jarvisperf.benchmark_marker import check_keywords
-from pytest_jarvisperf.distribution import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.found_at_run_time import BenchmarksFoundAtRunTime
-from pytest_jarvisperf.harness import MeasuringHarness, QuickHarness
+from pytest_jarvisperf.bridges.choice import make_bridge
+from pytest_jarvisperf.bridges.marker import check_keywords
+from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+from pytest_jarvisperf.collection.recognition import recognize
+from pytest_jarvisperf.collection.whole_test import WholeTests
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
+from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness
+from pytest_jarvisperf.measuring.record import record_key, restart_record
+from pytest_jarvisperf.measuring.seeded_tests import SeededTests
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
-from pytest_jarvisperf.recognition import recognize
-from pytest_jarvisperf.record import record_key, restart_record
-from pytest_jarvisperf.seeded_tests import SeededTests
+from pytest_jarvisperf.sessions.termination import Termination
+from pytest_jarvisperf.sessions.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
-from pytest_jarvisperf.termination import Termination
-from pytest_jarvisperf.whole_test import WholeTests
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
-    from pytest_jarvisperf.baseline_session import BaselineSession
-    from pytest_jarvisperf.lockstep_session import LockstepSession
     from pytest_jarvisperf.options import Options
+    from pytest_jarvisperf.sessions.baseline import BaselineSession
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
-pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.benchmark_warnings")
+pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warnings")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     measures_here = options.bench and options.against is None  # in lockstep the arms measure
     harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
     if measures_here:
-        from pytest_jarvisperf.profiling import ProfilingHarness
+        from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 
         harness = ProfilingHarness(harness, [config.rootpath])
     config.stash[state_key] = State(options, harness)
@@ -68,7 +68,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
     if options.bench or in_worker:
         # Now, before a test can put a mocked clock in the place of the real one.
-        for module in ("jarvisperf.bench.sampling", "jarvisperf.bench.startup", "jarvisperf.bench.yardstick"):
+        for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
             importlib.import_module(module)
     if options.bench:
         config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
@@ -80,7 +80,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.session import BenchSession
+    from pytest_jarvisperf.sessions.record import BenchSession
 
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
@@ -120,9 +120,9 @@ def _baseline(
 ) -> BaselineSession | None:
     if options.compare is None or store is None:
         return None
-    from pytest_jarvisperf.baseline_session import BaselineSession
-    from pytest_jarvisperf.session import is_listing
-    from pytest_jarvisperf.stored_runs import StoredRuns, find_stored_runs
+    from pytest_jarvisperf.sessions.baseline import BaselineSession
+    from pytest_jarvisperf.sessions.record import is_listing
+    from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
 
     stored = StoredRuns(()) if is_listing(config) else find_stored_runs(options, store, options.compare)
     session = BaselineSession(config, options, stored, found)
@@ -133,9 +133,9 @@ def _baseline(
 def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
     if options.against is None:
         return None
-    from jarvisperf.gate.git import GitError
-    from jarvisperf.gate.revision import resolve
-    from pytest_jarvisperf.lockstep_session import LockstepSession
+    from jarvisperf.gate.arms.git import GitError
+    from jarvisperf.gate.arms.revision import resolve
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
     try:
         repository = resolve(config.rootpath, options.against, exact=options.exact)

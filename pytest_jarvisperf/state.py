@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_jarvisperf.harness import Harness
+    from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from jarvisperf.bench.profiling import profile_function
+from jarvisperf.measure.profiling import profile_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,7 @@ import pytest
 import redis
 from waiting import wait_until
 
-from pytest_jarvisperf import redis_server
+from pytest_jarvisperf.redis_fixtures import server as redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import redis
 from waiting import SOON_SECONDS, wait_until
 
-from pytest_jarvisperf import redis_server
+from pytest_jarvisperf.redis_fixtures import server as redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

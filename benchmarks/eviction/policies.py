@@ -7,8 +7,8 @@ import math
 from collections import OrderedDict, deque
 from typing import Protocol
 
-from jarvisperf.cache.isolation import Held
-from jarvisperf.cache.memory import MemoryTier
+from jarvisperf.cache.memory.tier import MemoryTier
+from jarvisperf.cache.values.isolation import Held
 
 
 class Policy(Protocol):

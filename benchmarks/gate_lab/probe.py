@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.campaign import Outcome
+    from jarvisperf.gate.lockstep.model import Outcome
 
 
 def main() -> int:
@@ -30,7 +30,8 @@ def main() -> int:
 
 
 def _watch() -> dict[str, Any]:
-    from jarvisperf.gate import lockstep, pair
+    from jarvisperf.gate.lockstep import campaign as lockstep
+    from jarvisperf.gate.lockstep import launch as pair
 
     seen: dict[str, Any] = {"launches": 0, "collect_seconds": 0.0, "slices_seconds": 0.0, "benchmarks": {}}
     run, collected, measure_time = lockstep.Lockstep.run, vars(pair)["_collected"], vars(pair)["measure_time"]

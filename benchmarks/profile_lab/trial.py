@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from benchmarks.gate_lab import kinds
-from jarvisperf.bench.targets import FunctionTarget
+from jarvisperf.measure.targets import FunctionTarget
 from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.engines import take_sliced
 from jarvisperf.profiles.model import scaled

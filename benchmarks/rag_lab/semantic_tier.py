@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.rag_lab.questions import OPPOSITES, paraphrases, read_pira
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
-from jarvisperf.rag.semantic import same_words
+from jarvisperf.rag.answers.paraphrases import same_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,15 +15,15 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from jarvisperf.bench.profiling import profile_function
     from jarvisperf.bench.rag_suite import RAGBenchmarks
     from jarvisperf.bench.results import BenchmarkResult
     from jarvisperf.bench.system import BenchmarkSystem, get_benchmark_system
+    from jarvisperf.measure.profiling import profile_function
 else:
     __getattr__, __dir__ = attach(
         __name__,
         {
-            "profile_function": "jarvisperf.bench.profiling",
+            "profile_function": "jarvisperf.measure.profiling",
             "RAGBenchmarks": "jarvisperf.bench.rag_suite",
             "BenchmarkResult": "jarvisperf.bench.results",
             "BenchmarkSystem": "jarvisperf.bench.system",

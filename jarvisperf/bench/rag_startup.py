@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from jarvisperf.bench.startup import Launcher, measure_startup
+from jarvisperf.measure.startup import Launcher, measure_startup
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jarvisperf.bench.startup import ProcessSample
+    from jarvisperf.measure.startup import ProcessSample
 
 _CACHED = """
 import sys

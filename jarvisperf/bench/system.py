@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jarvisperf.bench.checks import check_whole_number
-from jarvisperf.bench.lazy_results import describe
 from jarvisperf.bench.results import BenchmarkResult, checked_name
-from jarvisperf.bench.sampling import Plan, measure
-from jarvisperf.bench.targets import make_target
+from jarvisperf.checks import check_whole_number
+from jarvisperf.measure.lazy_results import describe
+from jarvisperf.measure.sampling import Plan, measure
+from jarvisperf.measure.targets import make_target
 from jarvisperf.runs.files import write_whole
 from jarvisperf.runs.summary import quantile, summarize
 

@@ -11,7 +11,7 @@ __all__ = ["AsyncSmartCache", "SmartCache", "cached", "get_smart_cache", "reset_
 if TYPE_CHECKING:
     from jarvisperf.cache.async_smart import AsyncSmartCache
     from jarvisperf.cache.decorator import cached
-    from jarvisperf.cache.shared import get_smart_cache, reset_smart_cache
+    from jarvisperf.cache.default import get_smart_cache, reset_smart_cache
     from jarvisperf.cache.smart import SmartCache
 else:
     __getattr__, __dir__ = attach(
@@ -20,7 +20,7 @@ else:
             "AsyncSmartCache": "jarvisperf.cache.async_smart",
             "SmartCache": "jarvisperf.cache.smart",
             "cached": "jarvisperf.cache.decorator",
-            "get_smart_cache": "jarvisperf.cache.shared",
-            "reset_smart_cache": "jarvisperf.cache.shared",
+            "get_smart_cache": "jarvisperf.cache.default",
+            "reset_smart_cache": "jarvisperf.cache.default",
         },
     )

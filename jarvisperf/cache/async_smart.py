@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from jarvisperf.cache.stats import CacheStats
+    from jarvisperf.cache.engine.stats import CacheStats
 
 _ABSENT = object()
 
@@ -88,7 +88,7 @@ class AsyncSmartCache:
         hard_seconds: float = math.inf,
     ) -> Any:
         """Give the value of a key, or call (and await) the factory for it and keep what it returns."""
-        from jarvisperf.cache.drivers import drive_async
+        from jarvisperf.cache.engine.drivers import drive_async
 
         check_factory(factory)
         steps = self.cache.loading(

@@ -8,17 +8,17 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
 from jarvisperf.cache.expiry import checked_ttl
-from jarvisperf.cache.keys import KeyMaker
-from jarvisperf.cache.names import checked_key, checked_tags
-from jarvisperf.cache.pattern import literal
+from jarvisperf.cache.keys.calls import KeyMaker
+from jarvisperf.cache.keys.names import checked_key, checked_tags
+from jarvisperf.cache.keys.pattern import literal
 from jarvisperf.cache.smart import SmartCache
-from jarvisperf.cache.typed import Form, MisfitError, form_of
+from jarvisperf.cache.values.annotated import Form, MisfitError, form_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
-    from jarvisperf.cache.loading import Order, Steps
+    from jarvisperf.cache.engine.loading import Order, Steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -159,8 +159,8 @@ class _Terms(NamedTuple):
     hard_seconds: float
 
     def check(self) -> None:
-        from jarvisperf.cache.found import Life
-        from jarvisperf.cache.loading import Order
+        from jarvisperf.cache.engine.loading import Order
+        from jarvisperf.cache.engine.model import Life
 
         checked_ttl(self.ttl, 0.0)
         self.order(Life(0.0), Order)
@@ -214,7 +214,7 @@ class _Calls:
 
     def load(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
         """Find or make a result; ``_ABSENT`` where what is found again and again does not fit."""
-        from jarvisperf.cache.loading import Run
+        from jarvisperf.cache.engine.loading import Run
 
         for _ in range(_ATTEMPTS):
             try:
@@ -255,7 +255,7 @@ class _Calls:
 
 
 def _wrap_function(calls: _Calls) -> Callable[..., Any]:
-    from jarvisperf.cache.drivers import drive
+    from jarvisperf.cache.engine.drivers import drive
 
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
@@ -286,7 +286,7 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
 
 
 def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
-    from jarvisperf.cache.drivers import drive_async
+    from jarvisperf.cache.engine.drivers import drive_async
 
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
@@ -323,7 +323,7 @@ def _finder(cache: SmartCache | AsyncSmartCache | None) -> Callable[[], SmartCac
         if not isinstance(inner, SmartCache):
             raise TypeError(f"cache is {cache!r}: give a SmartCache or an AsyncSmartCache")
         return lambda: inner
-    from jarvisperf.cache import shared
+    from jarvisperf.cache import default as shared
 
     return lambda: shared.get_smart_cache()  # noqa: PLW0108 - the name is looked up at the call, so that a test can put its own there
 

@@ -8,17 +8,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.assembly import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
-from jarvisperf.cache.beside import at_once, beside_the_loop
+from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
+from jarvisperf.cache.engine.flights import Flights
+from jarvisperf.cache.engine.model import Life
+from jarvisperf.cache.engine.stats import counts_of, stats_of
 from jarvisperf.cache.expiry import checked_ttl
-from jarvisperf.cache.flights import Flights
-from jarvisperf.cache.found import Life
-from jarvisperf.cache.hits import make_reader
-from jarvisperf.cache.memory import MOST_BYTES
-from jarvisperf.cache.names import checked_key, checked_keys, checked_tags
+from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
+from jarvisperf.cache.keys.pattern import checked_pattern
+from jarvisperf.cache.memory.hits import make_reader
+from jarvisperf.cache.memory.tier import MOST_BYTES
 from jarvisperf.cache.options import check_factory, checked_seconds
-from jarvisperf.cache.pattern import checked_pattern
-from jarvisperf.cache.stats import counts_of, stats_of
+from jarvisperf.cache.threads import at_once, beside_the_loop
 from jarvisperf.forks import finish_import_before_forks, tell_when_forked
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
     import redis
 
-    from jarvisperf.cache.core import Core
-    from jarvisperf.cache.loading import Steps
-    from jarvisperf.cache.stats import CacheStats
+    from jarvisperf.cache.engine.core import Core
+    from jarvisperf.cache.engine.loading import Steps
+    from jarvisperf.cache.engine.stats import CacheStats
 
 _T = TypeVar("_T")
 
@@ -121,7 +121,7 @@ class SmartCache:
         self._closed = False
         self._close_lock = threading.Lock()
         tell_when_forked(self, SmartCache._after_fork)
-        finish_import_before_forks("jarvisperf.cache.drivers")
+        finish_import_before_forks("jarvisperf.cache.engine.drivers")
 
     # --- one key
 
@@ -248,7 +248,7 @@ class SmartCache:
             TypeError: The key is not a str, the factory is no function, or the value cannot be encoded.
             ValueError: The key is empty, or a number is out of its range.
         """
-        from jarvisperf.cache.drivers import drive
+        from jarvisperf.cache.engine.drivers import drive
 
         check_factory(factory)
         steps = self.loading(
@@ -269,8 +269,8 @@ class SmartCache:
         hard_seconds: float = math.inf,
         in_background: bool = False,
     ) -> Steps:
-        """Give the steps of ``get_or_set``, for a driver; see ``jarvisperf.cache.loading``."""
-        from jarvisperf.cache.loading import Order, load
+        """Give the steps of ``get_or_set``, for a driver; see ``jarvisperf.cache.engine.loading``."""
+        from jarvisperf.cache.engine.loading import Order, load
 
         order = Order.checked(self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
         self._open_core()

@@ -16,7 +16,7 @@ from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandErro
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.bisection import Found, Step
-    from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
 
 Side = Literal["slow", "fast"]
 
@@ -90,8 +90,8 @@ class _Judge:
     """Measures commits in a clone of the repository, which shares its objects; the working tree stays as it is."""
 
     def __init__(self, words: argparse.Namespace, folder: Path) -> None:
-        from jarvisperf.gate.arms import shared_files
-        from jarvisperf.gate.git import git
+        from jarvisperf.gate.arms.arms import shared_files
+        from jarvisperf.gate.arms.git import git
 
         self._git = git
         self._words = words
@@ -151,7 +151,7 @@ class _Judge:
             threshold: By which pytest judges, and so how far it measures; None: pytest's own.
             factor: How many times the budget it may take.
         """
-        from jarvisperf.gate.copying import copy_files, lacking
+        from jarvisperf.gate.arms.copying import copy_files, lacking
 
         self._git(self._clone, "checkout", "--quiet", "--force", "--detach", commit)
         self._git(self._clone, "clean", "--quiet", "-fdx")
@@ -186,7 +186,7 @@ class _Judge:
         return self._metric(report / "report.json", f"{done.stdout}\n{done.stderr}")
 
     def _metric(self, file: Path, said: str) -> MetricFinding | None:
-        from jarvisperf.report.json_file import decode_findings
+        from jarvisperf.report.formats.json import decode_findings
 
         if not file.is_file():
             lines = [line for line in said.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
@@ -206,13 +206,13 @@ class _Judge:
 
     def _generated_files(self) -> list[str]:
         """List what a build has written beside tracked files and git ignores, which no checkout brings."""
-        from jarvisperf.gate.copying import ignored_modules
+        from jarvisperf.gate.arms.copying import ignored_modules
 
         tracked = {Path(name).parent for name in self._git(self._root, "ls-files", "-z").split("\0")}
         return [name for name in ignored_modules(self._root) if Path(name).parent in tracked]
 
     def _commit(self, revision: str) -> str:
-        from jarvisperf.gate.git import GitError
+        from jarvisperf.gate.arms.git import GitError
 
         try:
             return self._git(self._root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
@@ -241,7 +241,7 @@ def _say(text: str) -> None:
 
 
 def _figures(metric: MetricFinding | None) -> str:
-    from jarvisperf.report import units
+    from jarvisperf.report.shared import units
 
     if metric is None or metric.ratio is None or metric.interval is None:
         return "no figures"

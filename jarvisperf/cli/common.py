@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.report.findings import Findings
+    from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import Entry, RunStore
 
@@ -72,7 +72,7 @@ def add_store(parser: argparse.ArgumentParser) -> None:
 
 def guarded(run: Command, words: argparse.Namespace) -> int:
     """Run a command; what it cannot do is one line on the standard error and status 1."""
-    from jarvisperf.gate.git import GitError
+    from jarvisperf.gate.arms.git import GitError
     from jarvisperf.runs.files import UnreadableRunError
     from jarvisperf.runs.store import StoreError
 
@@ -129,7 +129,7 @@ def read_json(path: Path) -> Run | Findings:
     """
     import msgspec
 
-    from jarvisperf.report.json_file import decode_findings
+    from jarvisperf.report.formats.json import decode_findings
     from jarvisperf.runs.files import decode_run
 
     data = path.read_bytes()
@@ -161,7 +161,7 @@ def run_or_findings(store: RunStore, text: str) -> Run | Findings:
 
 def as_run(given: Run | Findings) -> Run:
     """Give a run: of a report what it says of head."""
-    from jarvisperf.report.findings import Findings, run_of
+    from jarvisperf.report.findings.model import Findings, run_of
     from jarvisperf.runs.commit import Commit
 
     if not isinstance(given, Findings):
@@ -173,7 +173,7 @@ def as_run(given: Run | Findings) -> Run:
 
 def exit_status(findings: Findings) -> int:
     """Give the exit status of a report: 1 where something regressed, is missing or failed, or nothing was measured."""
-    from jarvisperf.report.table import verdict_of
+    from jarvisperf.report.shared.table import verdict_of
 
     found = {verdict_of(finding) for finding in findings.benchmarks}
     bad = {"regressed", "error"} if findings.allows_missing else {"regressed", "missing", "error"}
@@ -185,7 +185,7 @@ def print_findings(findings: Findings) -> None:
     import os
     import shutil
 
-    from jarvisperf.report.terminal import render, shows_unicode
+    from jarvisperf.report.terminal.summary import render, shows_unicode
 
     dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
     columns = shutil.get_terminal_size(fallback=(120, 24)).columns

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.cli.common import OK, add_command
-from jarvisperf.report import units
+from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jarvisperf.bench.noise import Noise
     from jarvisperf.cli.common import Subparsers
+    from jarvisperf.measure.noise import Noise
     from jarvisperf.runs.machine import Machine
 
 State = Literal["works", "absent", "broken"]
@@ -63,7 +63,7 @@ def _seconds(text: str) -> float:
 
 
 def _doctor(words: argparse.Namespace) -> int:
-    from jarvisperf.bench.noise import measure_noise
+    from jarvisperf.measure.noise import measure_noise
     from jarvisperf.runs.machine import read_machine
 
     machine = read_machine()
@@ -125,7 +125,7 @@ def check_redis(environ: Mapping[str, str]) -> Check:
     if url:
         import redis
 
-        from jarvisperf.runs.places import without_password
+        from jarvisperf.runs.backends import without_password
 
         try:
             with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import OK, CommandError, add_command, add_store, warn
 from jarvisperf.cli.run_tables import aligned
-from jarvisperf.report import units
+from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
@@ -162,7 +162,7 @@ def _table(series: Series, history: History) -> list[str]:
 
 
 def _sparkline(series: Series) -> str:
-    from jarvisperf.report.terminal import shows_unicode
+    from jarvisperf.report.terminal.summary import shows_unicode
 
     values = [point.median for point in series.levels()]
     if len(values) > SPARK_WIDTH:  # each column the median of its share of the runs
@@ -175,7 +175,7 @@ def _sparkline(series: Series) -> str:
 
 
 def _plot(path: Path, chosen: list[Series], history: History) -> None:
-    from jarvisperf.report.history_plot import MOST_PANELS, draw_history, sorted_by_change
+    from jarvisperf.report.plots.history import MOST_PANELS, draw_history, sorted_by_change
     from jarvisperf.runs.files import write_whole
 
     if path.suffix not in {".svg", ".png"}:

@@ -9,7 +9,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import bisect, cache, doctor, history, rag, reports, runs, starting
+from jarvisperf.cli import bisect, cache, doctor, history, rag, reports, runs
+from jarvisperf.cli import init as starting
 from jarvisperf.cli.common import add_command
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _machine(words: argparse.Namespace) -> int:
 
 
 def _schema(_: argparse.Namespace) -> int:
-    from jarvisperf.report.json_file import json_schema
+    from jarvisperf.report.formats.json import json_schema
 
     print(json.dumps(json_schema(), indent=2))
     return 0

@@ -135,7 +135,7 @@ def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
 
 
 def _files(paths: Iterable[Path]) -> Iterable[Path]:
-    from jarvisperf.rag.documents import SUFFIXES
+    from jarvisperf.rag.ingest.files import SUFFIXES
 
     for path in paths:
         if path.is_dir():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.model import History
-    from jarvisperf.report.findings import Findings
+    from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
 
@@ -89,8 +89,8 @@ def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str,
         earlier: Runs before the base under its name, which tell how much runs differ by themselves.
         threshold: How much worse a metric may get, by benchmark id and metric.
     """
-    from jarvisperf.gate.baseline import screen
-    from jarvisperf.report.baseline_findings import baseline_findings
+    from jarvisperf.gate.screening.screen import screen
+    from jarvisperf.report.findings.baseline import baseline_findings
 
     return baseline_findings(head, base, screen(head, [base, *earlier], threshold), {}, trusted=True, final=True)
 
@@ -110,7 +110,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
 
 
 def _thresholds(text: str) -> dict[str, float]:
-    from jarvisperf.gate.thresholds import parse_thresholds
+    from jarvisperf.gate.verdict.thresholds import parse_thresholds
 
     try:
         return parse_thresholds(text)
@@ -119,7 +119,7 @@ def _thresholds(text: str) -> dict[str, float]:
 
 
 def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
-    from jarvisperf.gate.thresholds import DEFAULT_THRESHOLDS, OFF
+    from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS, OFF
 
     shares = words.threshold or DEFAULT_THRESHOLDS
 
@@ -132,7 +132,7 @@ def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
 
 def _report(words: argparse.Namespace) -> int:
     from jarvisperf.report import write_reports
-    from jarvisperf.report.findings import Findings, findings_of
+    from jarvisperf.report.findings.model import Findings, findings_of
     from jarvisperf.runs.store import open_store
 
     store = open_store(words.store)
@@ -190,7 +190,7 @@ def _history(store: RunStore, findings: Findings, text: str) -> History | None:
 
 
 def _compare(words: argparse.Namespace) -> int:
-    from jarvisperf.report.json_file import encode_findings
+    from jarvisperf.report.formats.json import encode_findings
     from jarvisperf.runs.store import open_store
 
     findings = _of_two(words, open_store(words.store), words.base, words.head)
@@ -204,8 +204,8 @@ def _compare(words: argparse.Namespace) -> int:
 
 def _merge(words: argparse.Namespace) -> int:
     from jarvisperf.report import write_reports
-    from jarvisperf.report.findings import Findings
-    from jarvisperf.report.merging import MergeError, merged
+    from jarvisperf.report.findings.merging import MergeError, merged
+    from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.store import open_store
 
     store = open_store(words.store)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
-from jarvisperf.report import units
-from jarvisperf.report.environment import NOTHING, differing, machine_facts
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.environment import NOTHING, differing, machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,9 +12,9 @@ import msgspec
 
 from jarvisperf.history.change_points import change_points, levels
 from jarvisperf.history.model import Change, History, Occasion, Point, Series
+from jarvisperf.runs.backends import StoreError
 from jarvisperf.runs.model import SCHEMA
 from jarvisperf.runs.pack import decompressed
-from jarvisperf.runs.places import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,15 +11,15 @@ import cProfile
 import pstats
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.bench import targets
+from jarvisperf.measure import targets
 from jarvisperf.profiles.model import profile_of
-from jarvisperf.profiles.places import Places
+from jarvisperf.profiles.source_files import Places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jarvisperf.bench.targets import Target
+    from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Frame, Profile
 

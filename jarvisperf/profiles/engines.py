@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from jarvisperf.bench.targets import Target
+    from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.model import Engine, Profile
     from jarvisperf.profiles.pairing import Sliced
 
@@ -102,7 +102,7 @@ def _taker(engine: Engine) -> Take:
     elif engine == "memray":
         from jarvisperf.profiles.memory import take as take_whole
     else:
-        from jarvisperf.profiles.collected import take as take_whole
+        from jarvisperf.profiles.decorated import take as take_whole
     from jarvisperf.profiles.pairing import Sliced
 
     return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.profiles.model import profile_of
-from jarvisperf.profiles.places import Places, without_launchpad
+from jarvisperf.profiles.source_files import Places, without_launchpad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jarvisperf.bench.targets import Target
+    from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Frame, Profile
 

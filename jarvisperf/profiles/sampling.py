@@ -16,17 +16,17 @@ import math
 import resource
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.bench.collector import collect_between_samples, collector_paused
 from jarvisperf.clocks import REAL
+from jarvisperf.measure.collector import collect_between_samples, collector_paused
 from jarvisperf.profiles.model import profile_of
 from jarvisperf.profiles.pairing import Sliced, function_key
-from jarvisperf.profiles.places import Places, without_launchpad
+from jarvisperf.profiles.source_files import Places, without_launchpad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from jarvisperf.bench.targets import Target
+    from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.engines import Slices
     from jarvisperf.profiles.model import Frame
 

@@ -29,7 +29,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.embedder import Embedder, embedder_for
+    from jarvisperf.rag.default import get_optimized_rag
+    from jarvisperf.rag.embedding.options import ModelOptions
+    from jarvisperf.rag.embedding.protocol import Embedder, embedder_for
+    from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
     from jarvisperf.rag.errors import (
         DocumentError,
         MissingPackageError,
@@ -38,11 +41,8 @@ if TYPE_CHECKING:
         StoreError,
         StoreInUseError,
     )
-    from jarvisperf.rag.model_options import ModelOptions
     from jarvisperf.rag.optimized import OptimizedRAG
     from jarvisperf.rag.results import AddReport, Failure, SearchResult
-    from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
-    from jarvisperf.rag.shared import get_optimized_rag
     from jarvisperf.rag.stats import PerformanceStats
 else:
     __getattr__, __dir__ = attach(
@@ -50,19 +50,19 @@ else:
         {
             "AddReport": "jarvisperf.rag.results",
             "DocumentError": "jarvisperf.rag.errors",
-            "Embedder": "jarvisperf.rag.embedder",
+            "Embedder": "jarvisperf.rag.embedding.protocol",
             "MissingPackageError": "jarvisperf.rag.errors",
             "Failure": "jarvisperf.rag.results",
             "ModelNotFoundError": "jarvisperf.rag.errors",
-            "ModelOptions": "jarvisperf.rag.model_options",
+            "ModelOptions": "jarvisperf.rag.embedding.options",
             "OptimizedRAG": "jarvisperf.rag.optimized",
             "PerformanceStats": "jarvisperf.rag.stats",
             "RagError": "jarvisperf.rag.errors",
             "SearchResult": "jarvisperf.rag.results",
-            "SentenceTransformerEmbedder": "jarvisperf.rag.sentence_model",
+            "SentenceTransformerEmbedder": "jarvisperf.rag.embedding.sentence_transformer",
             "StoreError": "jarvisperf.rag.errors",
             "StoreInUseError": "jarvisperf.rag.errors",
-            "embedder_for": "jarvisperf.rag.embedder",
-            "get_optimized_rag": "jarvisperf.rag.shared",
+            "embedder_for": "jarvisperf.rag.embedding.protocol",
+            "get_optimized_rag": "jarvisperf.rag.default",
         },
     )

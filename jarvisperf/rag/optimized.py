@@ -8,33 +8,33 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from jarvisperf.rag.answering import Answering
-from jarvisperf.rag.changes import ChangeLog
+from jarvisperf.rag.answers.answering import Answering
+from jarvisperf.rag.answers.changes import ChangeLog
+from jarvisperf.rag.answers.paraphrases import SemanticTier
+from jarvisperf.rag.answers.query_cache import QueryCache
+from jarvisperf.rag.build import checked_cache, home_of, vectors_file
 from jarvisperf.rag.checks import number_between, whole_number
-from jarvisperf.rag.embedder import embedder_for
-from jarvisperf.rag.embedding_cache import EmbeddingCache
-from jarvisperf.rag.keywords import KeywordIndex
-from jarvisperf.rag.places import checked_cache, home_of, vectors_file
-from jarvisperf.rag.query_cache import QueryCache
-from jarvisperf.rag.retrieval import Retriever
+from jarvisperf.rag.embedding.cache import EmbeddingCache
+from jarvisperf.rag.embedding.protocol import embedder_for
+from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
+from jarvisperf.rag.search.keywords import KeywordIndex
+from jarvisperf.rag.search.retriever import Retriever
 from jarvisperf.rag.searching import Searching, several
-from jarvisperf.rag.semantic import SemanticTier
-from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
 from jarvisperf.rag.stats import QueryStats
-from jarvisperf.rag.store import ChromaStore
+from jarvisperf.rag.store.chroma import ChromaStore
 from jarvisperf.rag.texts import check_unicode
 from jarvisperf.rag.twins import async_twin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from jarvisperf.rag.embedder import Embedder
-    from jarvisperf.rag.generation import Heads
-    from jarvisperf.rag.ingestor import Ingestor
-    from jarvisperf.rag.model_options import ModelOptions
-    from jarvisperf.rag.query_cache import KeyValueCache
+    from jarvisperf.rag.answers.query_cache import KeyValueCache
+    from jarvisperf.rag.embedding.options import ModelOptions
+    from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.ingest.ingestor import Ingestor
     from jarvisperf.rag.results import AddReport
     from jarvisperf.rag.stats import PerformanceStats
+    from jarvisperf.rag.store.generation import Heads
 
 _WARM_UP_TEXT = "warm up"
 _log = logging.getLogger(__name__)
@@ -274,7 +274,7 @@ class OptimizedRAG(Searching):
         return get_smart_cache()
 
     def _ingestor(self) -> Ingestor:
-        from jarvisperf.rag.ingestor import Ingestor
+        from jarvisperf.rag.ingest.ingestor import Ingestor
 
         return Ingestor(self._store, self._embedder, self._vectors)
 

@@ -6,19 +6,19 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from jarvisperf.rag.answering import Product
+from jarvisperf.rag.answers.answering import Product
+from jarvisperf.rag.answers.query_cache import AnswerForm, plain_call
 from jarvisperf.rag.checks import ttl_seconds
-from jarvisperf.rag.context import context_limits
-from jarvisperf.rag.query_cache import AnswerForm, plain_call
-from jarvisperf.rag.request import checked_request
 from jarvisperf.rag.results import SearchResult, decode_results, encode_results
+from jarvisperf.rag.search.context import context_limits
+from jarvisperf.rag.search.request import checked_request
 from jarvisperf.rag.twins import async_twin
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.answering import Answering
-    from jarvisperf.rag.embedder import Embedder
-    from jarvisperf.rag.filters import Filter
-    from jarvisperf.rag.retrieval import Results, Retriever
+    from jarvisperf.rag.answers.answering import Answering
+    from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.search.retriever import Results, Retriever
+    from jarvisperf.rag.store.filters import Filter
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.history.model import History
-    from jarvisperf.report.findings import Findings
+    from jarvisperf.report.findings.model import Findings
 
 
 class UnwrittenError(OSError):
@@ -46,16 +46,16 @@ def write_reports(
         UnwrittenError: Some formats could not be written: the folder cannot be made or written, for example.
     """
     from jarvisperf.history.model import History
-    from jarvisperf.report.csv_file import CsvReport
-    from jarvisperf.report.github import StepSummaryReport
-    from jarvisperf.report.history_plot import HistoryPlotReport
-    from jarvisperf.report.html_file import HtmlReport
-    from jarvisperf.report.json_file import JsonReport
-    from jarvisperf.report.markdown import MarkdownReport
-    from jarvisperf.report.open_metrics import OpenMetricsReport
-    from jarvisperf.report.plots import PlotsReport
-    from jarvisperf.report.ratio_plot import RatioPlotReport
-    from jarvisperf.report.text import TextReport
+    from jarvisperf.report.formats.csv import CsvReport
+    from jarvisperf.report.formats.github import StepSummaryReport
+    from jarvisperf.report.formats.json import JsonReport
+    from jarvisperf.report.formats.markdown import MarkdownReport
+    from jarvisperf.report.formats.open_metrics import OpenMetricsReport
+    from jarvisperf.report.formats.text import TextReport
+    from jarvisperf.report.html.report import HtmlReport
+    from jarvisperf.report.plots.before_after import PlotsReport
+    from jarvisperf.report.plots.history import HistoryPlotReport
+    from jarvisperf.report.plots.ratios import RatioPlotReport
     from jarvisperf.runs.files import make_ignored_folder
 
     history = history or History()

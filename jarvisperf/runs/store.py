@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.runs.backends import OWN_FOLDER, FolderPlace, Place, StoreError, open_place, without_password
 from jarvisperf.runs.files import UnreadableRunError
 from jarvisperf.runs.model import Run
 from jarvisperf.runs.names import (
@@ -24,7 +25,6 @@ from jarvisperf.runs.names import (
     utc_time,
 )
 from jarvisperf.runs.pack import pack, unpack
-from jarvisperf.runs.places import OWN_FOLDER, FolderPlace, Place, StoreError, open_place, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from jarvisperf.bench.collector import FULL_COLLECTION_SHARE, Collections, collector_paused
+from jarvisperf.measure.collector import FULL_COLLECTION_SHARE, Collections, collector_paused
 
 
 class Process:

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench.memory import Method, memory_method, peak_bytes
-from jarvisperf.bench.startup import Launcher, ProcessFailedError, measure_startup
-from jarvisperf.bench.targets import make_target
+from jarvisperf.measure.memory import Method, memory_method, peak_bytes
+from jarvisperf.measure.startup import Launcher, ProcessFailedError, measure_startup
+from jarvisperf.measure.targets import make_target
 
 MEBIBYTE = 1 << 20
 METHODS = ("memray", "tracemalloc")

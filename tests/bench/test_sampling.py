@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench.collector import collector_paused
-from jarvisperf.bench.sampling import Plan, calibrate, clock_resolution, measure, measure_rounds, warm_up
+from jarvisperf.measure.collector import collector_paused
+from jarvisperf.measure.sampling import Plan, calibrate, clock_resolution, measure, measure_rounds, warm_up
 
 
 class Time:

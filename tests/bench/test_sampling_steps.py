@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench import collector, sampling
-from jarvisperf.bench.sampling import (
+from jarvisperf.measure import collector, sampling
+from jarvisperf.measure.sampling import (
     LARGEST_ITERATIONS,
     Plan,
     Samples,

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench.lazy_results import LazyResultError
-from jarvisperf.bench.targets import (
+from jarvisperf.clocks import REAL
+from jarvisperf.measure.lazy_results import LazyResultError
+from jarvisperf.measure.targets import (
     CoroutineTarget,
     FunctionTarget,
     Handed,
@@ -21,8 +22,7 @@ from jarvisperf.bench.targets import (
     look_at,
     make_target,
 )
-from jarvisperf.bench.waiters import OwnLoop
-from jarvisperf.clocks import REAL
+from jarvisperf.measure.waiters import OwnLoop
 
 
 class Work:

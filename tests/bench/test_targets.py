@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.bench.targets import CoroutineTarget, FunctionTarget, SetUpTarget, make_target
+from jarvisperf.measure.targets import CoroutineTarget, FunctionTarget, SetUpTarget, make_target
 
 
 class Calls:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jarvisperf.bench.instrumentation import uninstrumented
-from jarvisperf.bench.targets import CoroutineTarget, SetUpTarget, make_target
-from jarvisperf.bench.waiters import CancelledMeasurementError, LentLoop, OwnLoop, RunningTask, is_inside_a_loop
+from jarvisperf.measure.instrumentation import uninstrumented
+from jarvisperf.measure.targets import CoroutineTarget, SetUpTarget, make_target
+from jarvisperf.measure.waiters import CancelledMeasurementError, LentLoop, OwnLoop, RunningTask, is_inside_a_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from jarvisperf.bench.yardstick import CALLS_PER_TICK, Yardstick, allocate, interpret, reference_workloads
+from jarvisperf.measure.yardstick import CALLS_PER_TICK, Yardstick, allocate, interpret, reference_workloads
 
 
 class Machine:

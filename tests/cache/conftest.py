@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_server import RedisServer, start_redis
+from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_faults import RedisFaults
-from pytest_jarvisperf.redis_server import start_redis
+from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 KEYS = 3000
 THREADS = 4

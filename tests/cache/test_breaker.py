@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from waiting import wait_until
 
-from jarvisperf.cache.breaker import LONGEST_PAUSE_SECONDS, Breaker
+from jarvisperf.cache.outage.breaker import LONGEST_PAUSE_SECONDS, Breaker
 
 SOON_SECONDS = 20.0
 

@@ -24,9 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from stateful_world import Disk, Server, Worker
 from waiting import wait_until
 
-from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS
-from pytest_jarvisperf import redis_server
-from pytest_jarvisperf.redis_faults import RedisFaults
+from jarvisperf.cache.disk_tier.store import CHECK_PLACE_SECONDS
+from pytest_jarvisperf.redis_fixtures import server as redis_server
+from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

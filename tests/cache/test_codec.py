@@ -25,9 +25,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.msgpack import Ext
 
-from jarvisperf.cache.codec import MAX_DEPTH, UNREADABLE, decode, encode
-from jarvisperf.cache.culprit import find_culprit
-from jarvisperf.cache.leaves import UnencodableError
+from jarvisperf.cache.values.codec import MAX_DEPTH, UNREADABLE, decode, encode
+from jarvisperf.cache.values.explain import find_culprit
+from jarvisperf.cache.values.scalars import UnencodableError
 
 ZONES = st.none() | st.sampled_from(
     [
@@ -344,13 +344,13 @@ def in_new_process(program: str, hash_seed: str = "0") -> str:
 
 
 def test_equal_sets_give_equal_bytes_in_every_process():
-    program = "from jarvisperf.cache.codec import encode; print(encode({'a', 'b', ('c', 1), 2, None}).hex())"
+    program = "from jarvisperf.cache.values.codec import encode; print(encode({'a', 'b', ('c', 1), 2, None}).hex())"
     assert len({in_new_process(program, seed) for seed in "1234"}) == 1
 
 
 def test_numpy_is_not_loaded_for_values_without_it():
     program = (
-        "import sys; from jarvisperf.cache.codec import encode, decode\n"
+        "import sys; from jarvisperf.cache.values.codec import encode, decode\n"
         "decode(encode([1, (2,), {3}])); print('numpy' in sys.modules)"
     )
     assert in_new_process(program) == "False"

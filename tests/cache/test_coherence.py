@@ -10,8 +10,8 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.messages import Message, from_bytes, to_bytes
-from pytest_jarvisperf.redis_faults import RedisFaults
+from jarvisperf.cache.redis_tier.messages import Message, from_bytes, to_bytes
+from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 SOON_SECONDS = 20.0
 

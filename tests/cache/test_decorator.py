@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
 
-from jarvisperf.cache import SmartCache, cached, shared
+from jarvisperf.cache import SmartCache, cached
+from jarvisperf.cache import default as shared
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,11 +19,11 @@ import diskcache
 import pytest
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.disk_database import BytesDisk
-from jarvisperf.cache.disk_tier import CHECK_PLACE_SECONDS, DiskStore
-from jarvisperf.cache.names import Names
-from jarvisperf.cache.pattern import KeyPattern
-from jarvisperf.cache.tier import CorruptEntryError, Write
+from jarvisperf.cache.disk_tier.database import BytesDisk
+from jarvisperf.cache.disk_tier.store import CHECK_PLACE_SECONDS, DiskStore
+from jarvisperf.cache.keys.names import Names
+from jarvisperf.cache.keys.pattern import KeyPattern
+from jarvisperf.cache.outage.store import CorruptEntryError, Write
 
 
 @pytest.fixture

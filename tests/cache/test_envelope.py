@@ -12,9 +12,9 @@ from golden_envelopes import FOLDER, GOLDENS, KEY, SECRET, Golden
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.codec import UNREADABLE, Codec
-from jarvisperf.cache.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
-from jarvisperf.cache.envelope import (
+from jarvisperf.cache.values.codec import UNREADABLE, Codec
+from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
+from jarvisperf.cache.values.envelope import (
     VERSION_OFFSET,
     Envelope,
     Flaw,
@@ -22,7 +22,7 @@ from jarvisperf.cache.envelope import (
     seal,
     unseal,
 )
-from jarvisperf.cache.plain import open_one, open_plain
+from jarvisperf.cache.values.fast_path import open_one, open_plain
 
 PAYLOAD = Encoded(MESSAGEPACK, (b"payload",))
 SEALED = seal(KEY, PAYLOAD, 100.0, 160.0, generation=7, version=9, tags=("t",))

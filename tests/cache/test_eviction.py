@@ -8,10 +8,10 @@ from collections import OrderedDict
 
 import pytest
 
-from jarvisperf.cache.duel import MOST_KEYS_PLAYED, Duel
-from jarvisperf.cache.isolation import Held
-from jarvisperf.cache.memory import MemoryTier
-from jarvisperf.cache.sketch import FrequencySketch
+from jarvisperf.cache.memory.policy_trial import MOST_KEYS_PLAYED, Duel
+from jarvisperf.cache.memory.sketch import FrequencySketch
+from jarvisperf.cache.memory.tier import MemoryTier
+from jarvisperf.cache.values.isolation import Held
 
 
 def hits_of_lru(requests: list[str], size: int) -> int:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import wait_until
 
-from jarvisperf.cache import guarded
-from jarvisperf.cache.guarded import GuardedTier
-from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
-from jarvisperf.cache.pending import Change, Pending
-from jarvisperf.cache.tier import CorruptEntryError, Write
-from jarvisperf.cache.versions import Versions
+from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.outage import guarded
+from jarvisperf.cache.outage.guarded import GuardedTier
+from jarvisperf.cache.outage.replay import Change, Pending
+from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.values.versions import Versions
 
 
 class BrokenError(Exception):

@@ -11,7 +11,7 @@ from uuid import UUID
 import numpy as np
 import pytest
 
-from jarvisperf.cache.codec import Codec
+from jarvisperf.cache.values.codec import Codec
 
 
 class Colour(Enum):

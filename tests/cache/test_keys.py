@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.keys import KeyMaker
+from jarvisperf.cache.keys.calls import KeyMaker
 
 PROGRAM = """
 import enum

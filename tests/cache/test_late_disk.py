@@ -8,8 +8,8 @@ import sqlite3
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache import local
-from jarvisperf.cache.pending import Pending
+from jarvisperf.cache.disk_tier import tier as local
+from jarvisperf.cache.outage.replay import Pending
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.latency import Latency
+from jarvisperf.cache.outage.latency import Latency
 
 
 def test_without_a_call_they_are_zero():

@@ -13,9 +13,11 @@ import msgspec
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache import AsyncSmartCache, SmartCache, cached, loading, marks
-from jarvisperf.cache.found import Life
-from jarvisperf.cache.marks import Lease
+from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
+from jarvisperf.cache.engine import loading
+from jarvisperf.cache.engine.model import Life
+from jarvisperf.cache.values import marks
+from jarvisperf.cache.values.marks import Lease
 
 SOON_SECONDS = 20.0
 

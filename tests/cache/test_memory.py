@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.isolation import Held
-from jarvisperf.cache.memory import MemoryTier
-from jarvisperf.cache.pattern import KeyPattern
+from jarvisperf.cache.keys.pattern import KeyPattern
+from jarvisperf.cache.memory.tier import MemoryTier
+from jarvisperf.cache.values.isolation import Held
 
 NEVER = math.inf
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
 
 
 @pytest.mark.parametrize(

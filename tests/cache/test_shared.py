@@ -12,7 +12,7 @@ import time
 import pytest
 
 from jarvisperf.cache import get_smart_cache, reset_smart_cache
-from jarvisperf.cache.disk_database import Database
+from jarvisperf.cache.disk_tier.database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +117,7 @@ begun = threading.Event()
 
 class Slow(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "jarvisperf.cache.loading":
+        if name == "jarvisperf.cache.engine.loading":
             begun.set()
             time.sleep(0.3)
 
@@ -134,7 +134,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("module", ["jarvisperf.cache", "jarvisperf.cache.redis_url", "jarvisperf.cache.smart"])
+@pytest.mark.parametrize("module", ["jarvisperf.cache", "jarvisperf.cache.redis_tier.url", "jarvisperf.cache.smart"])
 def test_importing_loads_nothing_heavy(module):
     program = (
         f"import sys, {module}\n"

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.pattern import KeyPattern
+from jarvisperf.cache.keys.pattern import KeyPattern
 
 ABSENT = object()
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jarvisperf.cache.disk_tier import DiskStore
-from jarvisperf.cache.local import DiskTier
-from jarvisperf.cache.memory import MemoryTier
-from jarvisperf.cache.names import Names
-from jarvisperf.cache.pattern import EVERY_KEY, KeyPattern
-from jarvisperf.cache.redis_connect import Limits
-from jarvisperf.cache.redis_tier import RedisStore
-from jarvisperf.cache.remote import RemoteTier
-from jarvisperf.cache.tier import Write
-from jarvisperf.cache.versions import Versions
+from jarvisperf.cache.disk_tier.store import DiskStore
+from jarvisperf.cache.disk_tier.tier import DiskTier
+from jarvisperf.cache.keys.names import Names
+from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.memory.tier import MemoryTier
+from jarvisperf.cache.outage.store import Write
+from jarvisperf.cache.redis_tier.connect import Limits
+from jarvisperf.cache.redis_tier.store import RedisStore
+from jarvisperf.cache.redis_tier.tier import RemoteTier
+from jarvisperf.cache.values.versions import Versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jarvisperf.cache.tier import Tier
+    from jarvisperf.cache.outage.store import Tier
 
 LONG = 1000.0
 AWKWARD_KEYS = ["k", "a b", "é", "日本", "\ud800", "a*b", "a[b", "a\\b", "line\nbreak", "\0", "x" * 500, ":"]

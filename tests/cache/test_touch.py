@@ -9,7 +9,7 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_faults import RedisFaults
+from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 SOON_SECONDS = 20.0
 

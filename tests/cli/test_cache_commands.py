@@ -10,7 +10,7 @@ import pytest
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cli.main import main
-from pytest_jarvisperf.redis_server import start_redis
+from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,11 +15,11 @@ import pytest
 from builders import metric, run_of
 from report.made import compared
 
-from jarvisperf.bench.noise import Noise, noise_of
 from jarvisperf.cli.common import guarded
 from jarvisperf.cli.doctor import advice_for, check_redis
 from jarvisperf.cli.main import main, make_parser
-from jarvisperf.report.json_file import decode_findings, encode_findings
+from jarvisperf.measure.noise import Noise, noise_of
+from jarvisperf.report.formats.json import decode_findings, encode_findings
 from jarvisperf.runs.files import encode_run
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Run

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jarvisperf.gate.advice import Advisor
-from jarvisperf.gate.launch import ArmPlace
+from jarvisperf.gate.arms.advice import Advisor
+from jarvisperf.gate.processes.workers import ArmPlace
 
 if TYPE_CHECKING:
     from pathlib import Path

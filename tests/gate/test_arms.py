@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from jarvisperf.gate.arms import Arms, InstallError, shared_files
-from jarvisperf.gate.checkout import Checkouts
-from jarvisperf.gate.git import GitError
-from jarvisperf.gate.git import git as ask_git
-from jarvisperf.gate.project import find_layout, shared_test_folder
-from jarvisperf.gate.revision import Repository, resolve
+from jarvisperf.gate.arms.arms import Arms, InstallError, shared_files
+from jarvisperf.gate.arms.checkout import Checkouts
+from jarvisperf.gate.arms.git import GitError
+from jarvisperf.gate.arms.git import git as ask_git
+from jarvisperf.gate.arms.revision import Repository, resolve
+from jarvisperf.gate.project.packages import find_layout, shared_test_folder
 
 
 def git(folder: Path, *words: str) -> str:
@@ -489,7 +489,7 @@ def test_an_installation_that_fails_shows_its_last_words(repository: Path):
 def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
     code = (
         "import sys, time, pathlib\n"
-        "from jarvisperf.gate.checkout import Checkouts\n"
+        "from jarvisperf.gate.arms.checkout import Checkouts\n"
         "made = Checkouts(pathlib.Path(sys.argv[1]))\n"
         "print(made.folder, flush=True)\n"
         "time.sleep(60)\n"

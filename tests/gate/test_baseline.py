@@ -13,7 +13,7 @@ from builders import MACHINE, metric, run_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.gate.baseline import ScreenedMetric, ScreenVerdict, screen
+from jarvisperf.gate.screening.screen import ScreenedMetric, ScreenVerdict, screen
 from jarvisperf.runs.bounds import bounded_run
 from jarvisperf.runs.commit import Commit
 from jarvisperf.runs.model import Benchmark, Metric, Run

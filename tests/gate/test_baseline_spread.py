@@ -9,7 +9,7 @@ import statistics
 import pytest
 from scipy import stats
 
-from jarvisperf.gate.baseline_spread import successive_spread, t_quantile
+from jarvisperf.gate.screening.spread import successive_spread, t_quantile
 
 
 def test_equal_runs_have_no_deviation():

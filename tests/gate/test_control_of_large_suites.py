@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from jarvisperf.gate.control import Control
+from jarvisperf.gate.lockstep.control import Control
 
 BENCHMARKS, LAUNCHES, CONTROL_LAUNCHES = 120, 12, 3
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.gate.control import Control
-from jarvisperf.gate.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.tally import MetricTally, Tally
-from jarvisperf.gate.verdict import FourVerdicts, Judgement
-from jarvisperf.report.lockstep_findings import benchmark_finding, figures
+from jarvisperf.gate.lockstep.control import Control
+from jarvisperf.gate.lockstep.tally import MetricTally, Tally
+from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
+from jarvisperf.gate.verdict.verdict import FourVerdicts, Judgement
+from jarvisperf.report.findings.lockstep import benchmark_finding, figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jarvisperf.gate import lockstep
-from jarvisperf.gate.campaign import Campaign, Progress
-from jarvisperf.gate.launch import ArmPlace
-from jarvisperf.gate.lockstep import Lockstep
-from jarvisperf.gate.pace import Pace
-from jarvisperf.gate.slices import PairedSamples
-from jarvisperf.gate.tally import Tally
-from jarvisperf.gate.verdict import LOOKS
+from jarvisperf.gate.lockstep import campaign as lockstep
+from jarvisperf.gate.lockstep.campaign import Lockstep
+from jarvisperf.gate.lockstep.model import Campaign, Progress
+from jarvisperf.gate.lockstep.pace import Pace
+from jarvisperf.gate.lockstep.slices import PairedSamples
+from jarvisperf.gate.lockstep.tally import Tally
+from jarvisperf.gate.processes.workers import ArmPlace
+from jarvisperf.gate.verdict.verdict import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

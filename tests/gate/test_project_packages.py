@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jarvisperf.gate.installed_packages import installed_from
-from jarvisperf.gate.project import find_layout
+from jarvisperf.gate.project.installed import installed_from
+from jarvisperf.gate.project.packages import find_layout
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jarvisperf.gate.project import Layout
+    from jarvisperf.gate.project.packages import Layout
 
 
 def write(root: Path, name: str, text: str = "") -> None:

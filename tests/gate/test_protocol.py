@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.gate import protocol
+from jarvisperf.gate.processes import protocol
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from jarvisperf.gate.protocol import Ready, Sample, Turns, Values
-from jarvisperf.gate.slices import (
+from jarvisperf.gate.lockstep.slices import (
     FEWEST_BLOCKS,
     LARGEST_ITERATIONS,
     MOST_BLOCKS,
@@ -18,6 +17,7 @@ from jarvisperf.gate.slices import (
     SlicePlan,
     measure_time,
 )
+from jarvisperf.gate.processes.protocol import Ready, Sample, Turns, Values
 
 TIME = Ready("time")
 

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from jarvisperf.gate.slices import PairedSamples
-from jarvisperf.gate.tally import KEPT_SAMPLES, MetricTally, Tally
+from jarvisperf.gate.lockstep.slices import PairedSamples
+from jarvisperf.gate.lockstep.tally import KEPT_SAMPLES, MetricTally, Tally
 
 
 def pairs(*ratios: float, base: float = 1.0, iterations: int = 1, slice_samples: int = 1) -> PairedSamples:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jarvisperf.gate.thresholds import (
+from jarvisperf.gate.verdict.thresholds import (
     DEFAULT_THRESHOLDS,
     parse_bytes_limit,
     parse_seconds_limit,

@@ -17,7 +17,7 @@ import redis
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache, cached
-from pytest_jarvisperf import redis_server
+from pytest_jarvisperf.redis_fixtures import server as redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,8 +18,8 @@ from redis_deployments import cluster, running, tls_before
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.redis_url import check_redis_url, parts_of_deployment
-from pytest_jarvisperf.redis_server import start_redis
+from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment
+from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

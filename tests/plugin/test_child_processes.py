@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from git_project import GitProject
 
-from jarvisperf.bench.startup import Command
-from jarvisperf.gate.child_imports import find_python, imported_files
-from pytest_jarvisperf.child_processes import ChildProcesses, ForeignChildError, with_arms_path
-from pytest_jarvisperf.foreign_modules import ForeignModules
+from jarvisperf.gate.processes.child_imports import find_python, imported_files
+from jarvisperf.measure.startup import Command
+from pytest_jarvisperf.arms.child_processes import ChildProcesses, ForeignChildError, with_arms_path
+from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
 
 @pytest.fixture

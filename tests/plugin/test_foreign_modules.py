@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
-from pytest_jarvisperf.foreign_modules import ForeignModules
+from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
 ARM, TREE, SITE = Path("/arms/head"), Path("/home/project"), Path("/usr/lib/python3/site-packages")
 

@@ -11,7 +11,7 @@ from git_project import GitProject
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.gate.interpreter import Words, read_words
+from jarvisperf.gate.processes.interpreter import Words, read_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,7 +44,7 @@ SIGNAL = f"""
             os.kill(int(os.environ["MAIN_PROCESS"]), int(os.environ["SIGNAL"]))
 """
 CRASH = """
-    from jarvisperf.gate.control import Control
+    from jarvisperf.gate.lockstep.control import Control
 
     rotate = Control.rotate
     calls = []

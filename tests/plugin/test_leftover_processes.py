@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
-from jarvisperf.gate import descendants
+from jarvisperf.gate.processes import descendants
 
 AGAINST = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2", "-p", "no:asyncio")
 # A daemon by the book, which is deaf to SIGTERM as well.
@@ -118,7 +118,9 @@ def test_they_end_with_a_run_that_is_interrupted_or_killed_too(project: GitProje
 
 
 def test_they_end_with_a_pair_that_does_not_answer(project: GitProject, mark: str):
-    project.write("conftest.py", "import jarvisperf.gate.pair\n\njarvisperf.gate.pair.ANSWER_SECONDS = 8.0\n")
+    project.write(
+        "conftest.py", "import jarvisperf.gate.lockstep.launch\n\njarvisperf.gate.pair.ANSWER_SECONDS = 8.0\n"
+    )
     project.write("benchmarks/test_bench.py", BENCH.replace("sum, range(100)", "__import__('time').sleep, 1e6"))
     project.commit()
     result = project.run("-k", "test_work")

@@ -121,7 +121,9 @@ def test_a_pair_is_compared_in_lockstep_too(project: Project):
 
 def test_a_benchmark_that_never_ends_is_an_error_that_is_waited_for_once(project: Project):
     calls = project.root.parent / "calls"
-    project.write("conftest.py", "import jarvisperf.gate.pair\n\njarvisperf.gate.pair.ANSWER_SECONDS = 10.0\n")
+    project.write(
+        "conftest.py", "import jarvisperf.gate.lockstep.launch\n\njarvisperf.gate.pair.ANSWER_SECONDS = 10.0\n"
+    )
     project.write("pkg/__init__.py", WORK + "\ndef wait():\n    pass\n")
     project.write("benchmarks/test_bench.py", BENCH + "\ndef test_wait(jarvis_bench):\n    jarvis_bench(pkg.wait)\n")
     project.commit()

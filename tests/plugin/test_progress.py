@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
-from pytest_jarvisperf.progress import Countdown, duration
+from pytest_jarvisperf.sessions.progress import Countdown, duration
 
 TESTS = """
 import pytest

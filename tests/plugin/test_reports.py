@@ -84,8 +84,8 @@ def test_what_is_not_allowed_is_a_usage_error(run: Callable[..., Any], words: tu
 
 
 def test_shards_together_are_the_whole(pytester: pytest.Pytester, run: Callable[..., Any]):
-    from jarvisperf.report.json_file import decode_findings
-    from jarvisperf.report.merging import merged
+    from jarvisperf.report.findings.merging import merged
+    from jarvisperf.report.formats.json import decode_findings
 
     parts = []
     for number in (1, 2):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_jarvisperf.worker_args import worker_arguments
+from pytest_jarvisperf.arms.arguments import worker_arguments
 
 
 def arguments(pytester: pytest.Pytester, *words: str, ini: str = "") -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from profiled_work import outer_of
 
-from jarvisperf.bench.profiling import collect_calls, profile_function
-from jarvisperf.bench.targets import FunctionTarget
-from jarvisperf.profiles.collected import profile_of_calls
+from jarvisperf.measure.profiling import collect_calls, profile_function
+from jarvisperf.measure.targets import FunctionTarget
+from jarvisperf.profiles.decorated import profile_of_calls
 from jarvisperf.profiles.difference import blamed, costs
 from jarvisperf.profiles.engines import ENGINES, ProfileError, take_profile
 from jarvisperf.profiles.flame import boxes

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from jarvisperf.rag.context import build_context
 from jarvisperf.rag.results import SearchResult
+from jarvisperf.rag.search.context import build_context
 
 
 def result(text, **metadata):

@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from jarvisperf.rag.documents import PASSAGE_CHARACTERS, read_passages
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
+from jarvisperf.rag.ingest.files import PASSAGE_CHARACTERS, read_passages
 
 
 @pytest.fixture(autouse=True)

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from jarvisperf.rag.embedding_cache import EmbeddingCache, vector_key
-from jarvisperf.rag.vectors import document_vectors
+from jarvisperf.rag.embedding.cache import EmbeddingCache, vector_key
+from jarvisperf.rag.ingest.vectors import document_vectors
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jarvisperf.rag.file_digests import FileDigests
+from jarvisperf.rag.embedding.file_digests import FileDigests
 
 LATER = 10**10  # nanoseconds, after which a file that is new now is no longer new
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvisperf.rag.filters import canonical, checked_filter, surely_excludes
+from jarvisperf.rag.store.filters import canonical, checked_filter, surely_excludes
 
 VALUES = st.sampled_from(["a", "b", 1, 2, 1.0, 2.5, True, False])
 NUMBERS = st.sampled_from([1, 2, 1.0, 2.5])

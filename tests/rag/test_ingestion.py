@@ -14,7 +14,7 @@ import pytest
 from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import AddReport, DocumentError
-from jarvisperf.rag.progress import progress
+from jarvisperf.rag.ingest.progress import progress
 
 
 def texts(found):

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from jarvisperf.rag.metadata import checked_metadata
+from jarvisperf.rag.ingest.metadata import checked_metadata
 
 
 class Colour(enum.StrEnum):

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jarvisperf.rag.micro_batch import MicroBatcher, _Waiting
+from jarvisperf.rag.embedding.micro_batch import MicroBatcher, _Waiting
 
 
 class Model:

@@ -22,7 +22,7 @@ def saved_in_bfloat16(tmp_path_factory, require):
 
 @pytest.mark.parametrize("dtype", ["float32", "auto"])
 def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(saved_in_bfloat16, dtype, monkeypatch):
-    monkeypatch.setattr("jarvisperf.rag.model_options.has_bfloat16", lambda: False)
+    monkeypatch.setattr("jarvisperf.rag.embedding.options.has_bfloat16", lambda: False)
     embedder = SentenceTransformerEmbedder(saved_in_bfloat16, None, ModelOptions(dtype=dtype))
     embedder.load()
     assert {str(one.dtype) for one in embedder._model.parameters()} == {"torch.float32"}
@@ -43,7 +43,7 @@ def test_documents_are_embedded_in_batches_that_stay_in_the_caches_of_the_cores(
     device, cores, dtype, batch, monkeypatch, require
 ):
     monkeypatch.setattr(require("torch"), "get_num_threads", lambda: cores)
-    monkeypatch.setattr("jarvisperf.rag.model_options.has_bfloat16", lambda: True)
+    monkeypatch.setattr("jarvisperf.rag.embedding.options.has_bfloat16", lambda: True)
     batches = []
 
     def encode_document(texts, *, batch_size, show_progress_bar):

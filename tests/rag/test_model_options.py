@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jarvisperf.rag import ModelOptions, embedder_for
-from jarvisperf.rag.cpu import lists_bfloat16
+from jarvisperf.rag.embedding.cpu import lists_bfloat16
 
 WITH = "processor : 0\nflags : fpu avx512f avx512_bf16\n"
 ARM = "processor : 0\nFeatures : fp asimd bf16\n"
@@ -12,7 +12,7 @@ WITHOUT = "processor : 0\nflags : fpu avx512f avx2\n"
 
 @pytest.fixture
 def cpu(monkeypatch):
-    return lambda has: monkeypatch.setattr("jarvisperf.rag.model_options.has_bfloat16", lambda: has)
+    return lambda has: monkeypatch.setattr("jarvisperf.rag.embedding.options.has_bfloat16", lambda: has)
 
 
 @pytest.mark.parametrize(("facts", "has"), [(WITH, True), (ARM, True), (WITHOUT, False), ("", False)])

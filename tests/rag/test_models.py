@@ -8,11 +8,11 @@ import time
 
 import pytest
 
-from jarvisperf.rag.embedder import embedder_for
+from jarvisperf.rag.embedding.choice import HUB_MODEL, choose_model, fingerprint, hub_snapshot
+from jarvisperf.rag.embedding.file_digests import FileDigests
+from jarvisperf.rag.embedding.protocol import embedder_for
+from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
 from jarvisperf.rag.errors import ModelNotFoundError
-from jarvisperf.rag.file_digests import FileDigests
-from jarvisperf.rag.models import HUB_MODEL, choose_model, fingerprint, hub_snapshot
-from jarvisperf.rag.sentence_model import SentenceTransformerEmbedder
 
 
 @pytest.fixture(autouse=True)

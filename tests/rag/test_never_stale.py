@@ -15,8 +15,8 @@ import pytest
 from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import StoreError, StoreInUseError
-from jarvisperf.rag.embedded import EmbeddedHome
-from jarvisperf.rag.folder_lock import LOCK_NAME
+from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.folder_lock import LOCK_NAME
 
 OLD, NEW = "cats purr at night", "cats purr"
 
@@ -245,8 +245,8 @@ def test_what_a_writer_left_that_died_is_resolved_by_the_next_one_that_opens(mak
 import os, sys
 import numpy as np
 from pathlib import Path
-from jarvisperf.rag.embedded import EmbeddedHome
-from jarvisperf.rag.store import ChromaStore
+from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.chroma import ChromaStore
 store = ChromaStore(EmbeddedHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents", None)
 collection = store.open()
 with store._home.writing(str(collection.id)):
@@ -339,8 +339,8 @@ def test_copies_of_a_folder_that_went_different_ways_share_no_answers(make_rag, 
 def other_process(tmp_path, rag):
     """Another process that has the folder open until its input ends."""
     program = (
-        "import sys; from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
-        "from jarvisperf.rag.store import ChromaStore;"
+        "import sys; from pathlib import Path; from jarvisperf.rag.store.folder import EmbeddedHome;"
+        "from jarvisperf.rag.store.chroma import ChromaStore;"
         f"ChromaStore(EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents', None).open();"
         "print('open', flush=True); sys.stdin.read()"
     )
@@ -377,7 +377,7 @@ def test_the_lock_outlives_a_copy_of_the_folder_by_this_process(rag, other_proce
 def other_process_writes(tmp_path):
     """What went wrong when another process wrote to the folder."""
     program = (
-        "from pathlib import Path; from jarvisperf.rag.embedded import EmbeddedHome;"
+        "from pathlib import Path; from jarvisperf.rag.store.folder import EmbeddedHome;"
         f"home = EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
         "home.settle('c'); home.writing('c').__enter__()"
     )

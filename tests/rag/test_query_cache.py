@@ -5,10 +5,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jarvisperf.rag.changes import Change, ChangeLog
-from jarvisperf.rag.generation import State
-from jarvisperf.rag.query_cache import AnswerForm, Computed, QueryCache, Question, answer_key
-from jarvisperf.rag.survival import footprint_of, unit_rows
+from jarvisperf.rag.answers.changes import Change, ChangeLog
+from jarvisperf.rag.answers.query_cache import AnswerForm, Computed, QueryCache, Question, answer_key
+from jarvisperf.rag.search.footprint import footprint_of, unit_rows
+from jarvisperf.rag.store.generation import State
 
 QUESTIONS = st.builds(
     Question,

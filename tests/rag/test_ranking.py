@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.rag_lab.questions import OPPOSITES
-from jarvisperf.rag.found import Hit
-from jarvisperf.rag.ranking import fused, marginal_relevance
-from jarvisperf.rag.semantic import SemanticTier, content_words, same_words
+from jarvisperf.rag.answers.paraphrases import SemanticTier, content_words, same_words
+from jarvisperf.rag.search.ranking import fused, marginal_relevance
+from jarvisperf.rag.store.hits import Hit
 
 QUERY = np.array([1.0, 0.0, 0.0])
 NEAR = Hit("near", "", {}, 0.0, np.array([1.0, 0.1, 0.0]))

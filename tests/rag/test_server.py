@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from jarvisperf.rag import OptimizedRAG, StoreError
-from jarvisperf.rag.server import ServerHome
+from jarvisperf.rag.store.server import ServerHome
 
 OLD, NEW = "cats purr at night", "cats purr"
 

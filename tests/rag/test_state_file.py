@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from jarvisperf.rag.embedded import EmbeddedHome
-from jarvisperf.rag.generation import State
-from jarvisperf.rag.state_file import StateFile
+from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.generation import State
+from jarvisperf.rag.store.state_file import StateFile
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jarvisperf.rag.changes import Change
-from jarvisperf.rag.survival import EVERYWHERE, footprint_of, survives, unit_rows
+from jarvisperf.rag.answers.changes import Change
+from jarvisperf.rag.search.footprint import EVERYWHERE, footprint_of, survives, unit_rows
 
 QUERY = np.array([1.0, 0.0], dtype=np.float32)
 VECTORS = arrays(np.float32, (8, 3), elements=st.floats(-1, 1, width=32)).filter(

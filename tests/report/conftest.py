@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from builders import metric, run_of
 
-from jarvisperf.report.findings import Findings, findings_of
+from jarvisperf.report.findings.model import Findings, findings_of
 from jarvisperf.runs.model import Benchmark
 
 

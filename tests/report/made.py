@@ -9,7 +9,7 @@ from builders import MACHINE, metric
 from jarvisperf.history.model import History, Occasion, Point, Series
 from jarvisperf.history.reading import with_changes
 from jarvisperf.profiles.model import Frame, Profile, profile_of
-from jarvisperf.report.findings import Arm, BenchmarkFinding, Findings, MetricFinding
+from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding
 
 VERDICTS = {0: ("regressed", 1.20), 1: ("improved", 0.80), 2: ("inconclusive", 1.05)}
 HOSTILE = "benchmarks/bench_0.py::test_x[<script>alert(1)</script><img src=x onerror=alert(2)>]"

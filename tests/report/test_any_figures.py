@@ -19,28 +19,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report.made import compared, profile
 
-from jarvisperf.gate.bounded import interval_of, ratio_of
+from jarvisperf.gate.verdict.bounded import interval_of, ratio_of
 from jarvisperf.history.model import History, Occasion, Point, Series
 from jarvisperf.history.reading import with_changes
-from jarvisperf.report import (
-    csv_file,
-    github,
-    html_file,
-    markdown,
-    open_metrics,
-    pictures,
-    terminal,
-    text,
-    units,
-    write_reports,
-)
-from jarvisperf.report.findings import BeforeAfter, BenchmarkFinding, Findings, MetricFinding, paired
-from jarvisperf.report.history_plot import draw_history, sorted_by_change
-from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
-from jarvisperf.report.json_numbers import UNBOUNDED, in_json, interval_in_json
-from jarvisperf.report.merging import merged
-from jarvisperf.report.plots import Pair
-from jarvisperf.report.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
+from jarvisperf.report import write_reports
+from jarvisperf.report.findings.merging import merged
+from jarvisperf.report.findings.model import BeforeAfter, BenchmarkFinding, Findings, MetricFinding, paired
+from jarvisperf.report.formats import csv as csv_file
+from jarvisperf.report.formats import github, markdown, open_metrics, text
+from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
+from jarvisperf.report.html import pictures
+from jarvisperf.report.html import report as html_file
+from jarvisperf.report.plots.before_after import Pair
+from jarvisperf.report.plots.history import draw_history, sorted_by_change
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.json_numbers import UNBOUNDED, in_json, interval_in_json
+from jarvisperf.report.shared.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
+from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.summary import Summary, summarize
 
 LARGEST, SMALLEST = sys.float_info.max, math.ulp(0.0)

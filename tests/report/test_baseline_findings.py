@@ -6,11 +6,11 @@ import msgspec
 import pytest
 from builders import metric, run_of
 
-from jarvisperf.gate.baseline import Screened, ScreenedMetric
-from jarvisperf.report import terminal
-from jarvisperf.report.baseline_findings import baseline_findings
-from jarvisperf.report.findings import BenchmarkFinding, Findings, MetricFinding
-from jarvisperf.report.table import columns, summary_line, table_rows
+from jarvisperf.gate.screening.screen import Screened, ScreenedMetric
+from jarvisperf.report.findings.baseline import baseline_findings
+from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
+from jarvisperf.report.shared.table import columns, summary_line, table_rows
+from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.model import Benchmark
 
 ID = "benchmarks/bench_a.py::test_a"

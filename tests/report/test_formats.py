@@ -11,13 +11,15 @@ import pytest
 from builders import metric, run_of
 from matplotlib import image
 
-from jarvisperf.report import markdown, terminal, text, write_reports
-from jarvisperf.report.findings import Findings, findings_of
-from jarvisperf.report.findings import run_of as model_run_of
-from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
-from jarvisperf.report.merging import merged
-from jarvisperf.report.plots import PlotsReport, pairs_of
-from jarvisperf.report.table import short_names, summary_line, table_rows
+from jarvisperf.report import write_reports
+from jarvisperf.report.findings.merging import merged
+from jarvisperf.report.findings.model import Findings, findings_of
+from jarvisperf.report.findings.model import run_of as model_run_of
+from jarvisperf.report.formats import markdown, text
+from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
+from jarvisperf.report.plots.before_after import PlotsReport, pairs_of
+from jarvisperf.report.shared.table import short_names, summary_line, table_rows
+from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.model import Benchmark
 
 GOLDEN = Path(__file__).parent / "golden"

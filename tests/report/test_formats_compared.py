@@ -15,24 +15,18 @@ from matplotlib import image
 from report.made import HOSTILE, compared, history_of
 from rich.cells import cell_len
 
-from jarvisperf.report import (
-    UnwrittenError,
-    csv_file,
-    github,
-    html_file,
-    markdown,
-    open_metrics,
-    terminal,
-    text,
-    write_reports,
-)
-from jarvisperf.report.bar import ASCII, UNICODE, WIDTH, interval_bar
-from jarvisperf.report.findings import Findings
-from jarvisperf.report.history_plot import HistoryPlotReport
-from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
-from jarvisperf.report.profile_view import reasons
-from jarvisperf.report.ratio_plot import RatioPlotReport
-from jarvisperf.report.table import summary_line
+from jarvisperf.report import UnwrittenError, write_reports
+from jarvisperf.report.findings.model import Findings
+from jarvisperf.report.formats import csv as csv_file
+from jarvisperf.report.formats import github, markdown, open_metrics, text
+from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
+from jarvisperf.report.html import report as html_file
+from jarvisperf.report.plots.history import HistoryPlotReport
+from jarvisperf.report.plots.ratios import RatioPlotReport
+from jarvisperf.report.shared.profile_view import reasons
+from jarvisperf.report.shared.table import summary_line
+from jarvisperf.report.terminal import summary as terminal
+from jarvisperf.report.terminal.interval_bar import ASCII, UNICODE, WIDTH, interval_bar
 
 NAMES = ["漢字", "اختبار", "т" * 300, "a\tb", "\u202ereversed", "=1+1", "%s%n", "x" * 300, "[red]", "{{7*7}}", "a,b:c"]
 

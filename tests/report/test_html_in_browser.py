@@ -12,7 +12,7 @@ import pytest
 from browser import chromium
 from report.made import HOSTILE, compared, history_of
 
-from jarvisperf.report.html_file import HtmlReport
+from jarvisperf.report.html.report import HtmlReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.report import units
+from jarvisperf.report.shared import units
 
 
 @pytest.mark.parametrize(

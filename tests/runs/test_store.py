@@ -17,12 +17,12 @@ import pytest
 from builders import MACHINE, metric, run_of
 from fsspec.implementations.memory import MemoryFileSystem
 
+from jarvisperf.runs.backends import FolderPlace, FsspecPlace
 from jarvisperf.runs.bounds import LONGEST_ID, STORED_QUANTILES, bounded_run
 from jarvisperf.runs.commit import Commit
 from jarvisperf.runs.files import UnreadableRunError, encode_run
 from jarvisperf.runs.model import Benchmark, Run
 from jarvisperf.runs.pack import pack, unpack
-from jarvisperf.runs.places import FolderPlace, FsspecPlace
 from jarvisperf.runs.store import Entry, RunStore, StoreError, open_store
 
 OTHER_MACHINE = msgspec.structs.replace(MACHINE, cpu="Another CPU")

@@ -1,0 +1,126 @@
+"""Puts a cache's tiers together from what its constructor was given."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from jarvisperf.cache.engine.core import Core
+from jarvisperf.cache.keys.names import Names
+from jarvisperf.cache.memory.tier import MemoryTier
+from jarvisperf.cache.options import check_at_least, checked_seconds
+from jarvisperf.cache.values.codec import Codec
+from jarvisperf.cache.values.envelope import mac_key
+from jarvisperf.cache.values.versions import Versions
+
+if TYPE_CHECKING:
+    import enum
+    from collections.abc import Callable, Iterable
+
+    import redis
+
+    from jarvisperf.cache.disk_tier.tier import DiskTier
+    from jarvisperf.cache.engine.coherence import Coherence
+    from jarvisperf.cache.redis_tier.tier import RemoteTier
+
+# The first failing call may cost both of them, and is to be over within half a second.
+REDIS_CONNECT_SECONDS: Final = 0.15
+REDIS_REPLY_SECONDS: Final = 0.2
+_LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
+
+
+class Plan(NamedTuple):
+    """What a cache is made of; see ``SmartCache`` for the meaning and the allowed values."""
+
+    redis: str | redis.Redis | redis.RedisCluster | None
+    folder: Path | str | None
+    namespace: str
+    memory_items: int
+    memory_bytes: int
+    memory_seconds: float
+    disk_bytes: int
+    redis_connect_seconds: float
+    redis_reply_seconds: float
+    redis_call_seconds: float | None
+    enums: Iterable[type[enum.Enum]]
+    pickle_secret: bytes | None
+    clock: Callable[[], float]
+    wall_clock: Callable[[], float]
+
+
+def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
+    """Make the tiers; the second is None without Redis.
+
+    Raises:
+        TypeError: A part of the plan is of a wrong type.
+        ValueError: A part of the plan has a value that it cannot have.
+    """
+    names = Names(plan.namespace)
+    check_at_least("memory_items", plan.memory_items, 0)
+    check_at_least("memory_bytes", plan.memory_bytes, 0)
+    check_at_least("disk_bytes", plan.disk_bytes, 1)
+    memory_seconds = checked_seconds("memory_seconds", plan.memory_seconds)
+    folder = _checked_folder(plan.folder)
+    secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
+    codec = Codec(plan.enums, may_pickle=secret is not None)
+    versions = Versions(plan.wall_clock)
+    jitter = random.Random()  # noqa: S311 - it spreads probes in time and guards nothing
+    memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)
+    connect = checked_seconds("redis_connect_seconds", plan.redis_connect_seconds)
+    reply = checked_seconds("redis_reply_seconds", plan.redis_reply_seconds)
+    call = (
+        connect + reply
+        if plan.redis_call_seconds is None
+        else checked_seconds("redis_call_seconds", plan.redis_call_seconds)
+    )
+    if plan.redis is None:
+        disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, None)
+        core = Core(
+            names, codec, secret, memory, None, disk,
+            versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
+        )  # fmt: skip
+        return core, None
+    if isinstance(plan.redis, str):
+        from jarvisperf.cache.redis_tier.url import check_redis_url
+
+        check_redis_url(plan.redis)
+    from jarvisperf.cache.engine.coherence import Coherence
+    from jarvisperf.cache.redis_tier.connect import Limits  # the client takes a while to import
+    from jarvisperf.cache.redis_tier.store import RedisStore
+    from jarvisperf.cache.redis_tier.tier import RemoteTier
+
+    wait_seconds = max(_LONGEST_WAIT_FOR_REDIS_SECONDS, connect + reply)
+    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
+    # In the background, for a host name that cannot be resolved can take many seconds.
+    remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
+    disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, remote)
+    core = Core(
+        names, codec, secret, memory, remote, disk,
+        versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
+    )  # fmt: skip
+    coherence = Coherence(core, remote, store, jitter)
+    coherence.start()
+    if remote.available:
+        coherence.wait(wait_seconds)
+    return core, coherence
+
+
+def _checked_folder(folder: Path | str | None) -> Path | None:
+    if folder is None:
+        return None
+    if not isinstance(folder, str | os.PathLike):
+        raise TypeError(f"local_cache_dir is {folder!r}: give a folder, or None for no disk tier")
+    if not str(folder):
+        raise ValueError("local_cache_dir is '': give a folder ('.' is the working folder), or None for no disk tier")
+    return Path(folder)
+
+
+def _disk_tier(
+    folder: Path, names: Names, most_bytes: int, jitter: random.Random, versions: Versions, remote: RemoteTier | None
+) -> DiskTier:
+    from jarvisperf.cache.disk_tier.store import DiskStore
+    from jarvisperf.cache.disk_tier.tier import DiskTier
+
+    return DiskTier(DiskStore(folder, names, most_bytes), jitter, versions, remote)

@@ -1,0 +1,1 @@
+"""How values move between the tiers: reading, writing, computing once, and races."""

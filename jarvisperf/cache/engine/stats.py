@@ -1,0 +1,184 @@
+"""What a cache tells about itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from jarvisperf.cache.engine.core import Core
+    from jarvisperf.cache.outage.guarded import GuardedTier
+
+
+class TierStats(TypedDict):
+    """Counts of one tier; zeros where it is not configured."""
+
+    hits: int
+    misses: int
+    sets: int
+    evictions: int
+    """Entries that made room for others; Redis does not say."""
+    errors: int
+    """Failures, probes of an outage included; none of them reached a caller."""
+    corrupt: int
+    """Entries that were not what somebody wrote; each was a miss and was removed."""
+    items: int
+    bytes: int
+    """About what is held; 0 where only a search could tell (Redis)."""
+    latency_p50_seconds: float
+    latency_p95_seconds: float
+    latency_p99_seconds: float
+
+
+class CacheStats(TypedDict):
+    """Counts since the cache was made or ``reset_stats``.
+
+    A tier that is not configured has zeros, except ``redis_misses``.
+
+    A read asks memory, then Redis, then the disk, and stops where it finds the value: every read is one hit of one
+    tier, or a miss.
+    """
+
+    hits: int
+    """Reads that found a value in any tier."""
+    misses: int
+    """Reads that found none."""
+    hit_rate: float
+    """Hits among all reads, from 0 to 1; 0 where nothing was read."""
+    memory_hits: int
+    memory_misses: int
+    memory_items: int
+    """Entries in memory now, expired ones that nobody asked for included."""
+    memory_evictions: int
+    """Entries that made room for others."""
+    redis_available: bool
+    """Redis is configured and in use."""
+    redis_breaker: Literal["closed", "open", "none"]
+    """Open: Redis is left alone until a probe finds it well; none: there is no Redis tier."""
+    redis_listening: bool
+    """What other processes change is heard at once."""
+    redis_hits: int
+    redis_misses: int
+    """Reads that asked for Redis and got nothing; while it is down or not configured, all that reached past memory."""
+    redis_errors: int
+    """Failures of Redis, probes of an outage included."""
+    redis_unsettled: int
+    """Changes to be told to Redis before it is used again."""
+    local_cache_available: bool
+    """The disk tier is configured and in use."""
+    disk_breaker: Literal["closed", "open", "none"]
+    disk_hits: int
+    disk_misses: int
+    disk_errors: int
+    disk_unsettled: int
+    sets: int
+    """Values written."""
+    errors: int
+    """Failures of all tiers; none of them reached a caller."""
+    corrupt: int
+    """Entries that were not what somebody wrote; each was a miss and was removed."""
+    tiers: dict[str, TierStats]
+    """The same and more, by tier: ``memory``, ``redis``, ``disk``."""
+
+
+class Counts(TypedDict):
+    """The counts that can be set back, as they are now."""
+
+    memory_hits: int
+    memory_misses: int
+    memory_evictions: int
+    misses: int
+    sets: int
+
+
+def counts_of(core: Core) -> Counts:
+    """Read the counts that only grow."""
+    return {
+        "memory_hits": core.memory.hits(),
+        "memory_misses": core.memory_misses,
+        "memory_evictions": core.memory.evictions,
+        "misses": core.misses,
+        "sets": core.sets,
+    }
+
+
+def stats_of(core: Core, base: Counts) -> CacheStats:
+    """Tell what has happened since the base was taken."""
+    redis, disk = core.remote, core.disk
+    counts = counts_of(core)
+    memory_hits = counts["memory_hits"] - base["memory_hits"]
+    memory_misses = counts["memory_misses"] - base["memory_misses"]
+    misses = counts["misses"] - base["misses"]
+    evictions = counts["memory_evictions"] - base["memory_evictions"]
+    hits = memory_hits + sum(tier.hits for tier in core.lower)
+    reads = hits + misses
+    items, size_bytes = core.memory.size()
+    latency = core.memory.latency.percentiles()
+    memory: TierStats = {
+        "hits": memory_hits,
+        "misses": memory_misses,
+        "sets": counts["sets"] - base["sets"],
+        "evictions": evictions,
+        "errors": 0,
+        "corrupt": 0,
+        "items": items,
+        "bytes": size_bytes,
+        "latency_p50_seconds": latency.p50_seconds,
+        "latency_p95_seconds": latency.p95_seconds,
+        "latency_p99_seconds": latency.p99_seconds,
+    }
+    return {
+        "hits": hits,
+        "misses": misses,
+        "hit_rate": hits / reads if reads else 0.0,
+        "memory_hits": memory_hits,
+        "memory_misses": memory_misses,
+        "memory_items": items,
+        "memory_evictions": evictions,
+        "redis_available": redis is not None and redis.available,
+        "redis_breaker": _breaker(redis),
+        "redis_listening": core.is_tuned_in,
+        "redis_hits": redis.hits if redis else 0,
+        # Without a Redis tier it found nothing of what reached past memory: the share of hits can be reckoned anyway.
+        "redis_misses": redis.misses if redis else memory_misses,
+        "redis_errors": redis.errors if redis else 0,
+        "redis_unsettled": redis.unsettled if redis else 0,
+        "local_cache_available": disk is not None and disk.available,
+        "disk_breaker": _breaker(disk),
+        "disk_hits": disk.hits if disk else 0,
+        "disk_misses": disk.misses if disk else 0,
+        "disk_errors": disk.errors if disk else 0,
+        "disk_unsettled": disk.unsettled if disk else 0,
+        "sets": counts["sets"] - base["sets"],
+        "errors": sum(tier.errors for tier in core.lower),
+        "corrupt": sum(tier.corrupt for tier in core.lower),
+        "tiers": {"memory": memory, "redis": _of_tier(redis), "disk": _of_tier(disk)},
+    }
+
+
+def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:
+    if tier is None:
+        return "none"
+    return "closed" if tier.available else "open"
+
+
+def _of_tier(tier: GuardedTier | None) -> TierStats:
+    if tier is None:
+        return {
+            "hits": 0, "misses": 0, "sets": 0, "evictions": 0, "errors": 0, "corrupt": 0, "items": 0, "bytes": 0,
+            "latency_p50_seconds": 0.0, "latency_p95_seconds": 0.0, "latency_p99_seconds": 0.0,
+        }  # fmt: skip
+    latency = tier.latency.percentiles()
+    items, size_bytes = tier.size()
+    return {
+        "hits": tier.hits,
+        "misses": tier.misses,
+        "sets": tier.sets,
+        "evictions": tier.evictions,
+        "errors": tier.errors,
+        "corrupt": tier.corrupt,
+        "items": items,
+        "bytes": size_bytes,
+        "latency_p50_seconds": latency.p50_seconds,
+        "latency_p95_seconds": latency.p95_seconds,
+        "latency_p99_seconds": latency.p99_seconds,
+    }

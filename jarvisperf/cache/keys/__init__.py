@@ -1,0 +1,12 @@
+"""Keys: the names they have in Redis and on disk, and the key of a function call."""
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = ["KeyMaker"]
+
+if TYPE_CHECKING:
+    from jarvisperf.cache.keys.calls import KeyMaker
+else:
+    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.cache.keys.calls"))

@@ -1,0 +1,368 @@
+"""A tier over a store that may fail: every failure is caught, counted and reported here, and nowhere else.
+
+A failure opens the breaker; while it is open the store is not touched, reads find nothing and changes are noted. Before
+the store is used again it is told what has changed meanwhile, so that no old value comes back.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from itertools import cycle
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from jarvisperf.cache.keys.pattern import EVERY_KEY
+from jarvisperf.cache.outage.breaker import FIRST_PAUSE_SECONDS, Breaker
+from jarvisperf.cache.outage.latency import Latency
+from jarvisperf.cache.outage.replay import Change, Pending
+from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.values.marks import is_mark
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Collection, Sequence
+
+    from jarvisperf.cache.keys.pattern import KeyPattern
+    from jarvisperf.cache.outage.replay import Snapshot
+    from jarvisperf.cache.outage.store import Store
+    from jarvisperf.cache.values.versions import Versions
+
+logger = logging.getLogger(__name__)
+
+# A store that comes and goes (full for writes, say, but well when probed) must not fill the log.
+REPORT_AGAIN_AFTER_SECONDS = 60.0
+_TIMED_READS: Final = 8  # of so many reads one is timed
+# Where changes come faster than they are told, the rest is told while they wait.
+_ROUNDS_WITHOUT_WAITING = 3
+
+_T = TypeVar("_T")
+
+
+class GuardedTier:
+    """A store behind a breaker; see ``Tier`` for the methods.
+
+    Args:
+        store: The store.
+        jitter: Source of randomness for the pauses between probes.
+        versions: Gives the versions of changes.
+        wait_seconds: How long the constructor waits for the store to be ready; None: it makes the store ready itself
+            and takes what time that takes.
+        first_pause_seconds: Between the first two probes of an outage.
+        clock: Monotonic seconds; paces the log.
+
+    Attributes:
+        hits: Reads that this tier answered (counted by the cache, which alone can tell).
+        misses: Reads that it was asked for and did not answer.
+        sets: Writes that it took.
+        errors: Failures of the store.
+        corrupt: Entries that were not what somebody had written.
+        latency: Of writes and of every eighth read, where they did not fail: to time a read of the disk takes a
+            twentieth of it.
+        usable: Set while the store is in use.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        jitter: random.Random,
+        versions: Versions,
+        *,
+        wait_seconds: float | None,
+        first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.name = store.name
+        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self._evictions_before = 0
+        self.latency = Latency()
+        self._is_timed = cycle([True] + [False] * (_TIMED_READS - 1)).__next__
+        self.usable = threading.Event()
+        self._store = store
+        self._versions = versions
+        self._lock = threading.RLock()
+        self._pending = Pending()
+        self._clock = clock
+        self._reported = False
+        self._reported_at = -math.inf
+        self._breaker = Breaker(self._recover, f"jarvisperf-{store.name}-probe", jitter, first_pause_seconds)
+        if wait_seconds is None:
+            if not self._breaker.attempt():
+                self._breaker.trip()
+        else:
+            self._breaker.trip()
+            self._breaker.wait_for_first_attempt(wait_seconds)
+
+    @property
+    def available(self) -> bool:
+        """Whether the store is in use."""
+        return not self._breaker.is_open
+
+    @property
+    def unsettled(self) -> int:
+        """How many changes the store is to be told before it is used again."""
+        return len(self._pending)
+
+    def get(self, key: str) -> bytes | None:
+        """Give what is held for a key; None: nothing, or the store is down."""
+        blob = self.read(key)
+        return None if blob is None or is_mark(blob) else blob
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are."""
+        return {key: blob for key, blob in self.read_many(keys).items() if not is_mark(blob)}
+
+    def read(self, key: str) -> bytes | None:
+        """Give what is held for a key: a value, or a mark that says why there is none."""
+        if self._breaker.is_open and self._is_out_of_use():
+            return None
+        started = time.perf_counter() if self._is_timed() else 0.0
+        try:
+            found = self._store.get(key)
+        except CorruptEntryError:
+            self.reject(key)
+        except self._store.failures as error:
+            self.fail(error)
+        else:
+            if started:
+                self.latency.note(time.perf_counter() - started)
+            return found
+        return None
+
+    def read_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give the values and marks of those of the keys that have one."""
+        nothing: dict[str, bytes] = {}
+        return self.ask(lambda: self._store.get_many(keys), nothing) if keys else nothing
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes; whether they are held."""
+        if self._breaker.is_open:
+            return self.put_many([Write(key, blob, seconds, tags)])
+        started = time.perf_counter()
+        try:
+            held = self._store.put(key, blob, seconds, tags)
+        except self._store.failures as error:
+            self.fail(error, lambda: self._note_written(Write(key, blob, seconds, tags)))
+            return False
+        self.latency.note(time.perf_counter() - started)
+        self.sets += held
+        return held
+
+    def put_many(self, writes: Sequence[Write]) -> bool:
+        """Hold several; whether all are held."""
+
+        def write() -> bool:
+            started = time.perf_counter()
+            held = self._store.put_many(writes)
+            self.latency.note(time.perf_counter() - started)
+            self.sets += held
+            return held == len(writes)
+
+        def note() -> None:
+            for each in writes:
+                self._note_written(each)
+
+        return self.change(write, note, otherwise=False)
+
+    def delete(self, key: str) -> bool:
+        """Remove a key; whether it is known to have been there."""
+        return self.change(lambda: self._store.delete(key), lambda: self._note_deleted([key]), otherwise=False)
+
+    def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
+        """Remove keys; returns those that are known to have been there.
+
+        Args:
+            keys: The keys.
+            version: Of the deletion, where other tiers have a part in it; 0: it is one of its own.
+        """
+        nothing: set[str] = set()
+        of = version or self._versions.next()
+        return self.change(
+            lambda: self._delete_in_store(keys, of), lambda: self._note_deleted(keys, of), otherwise=nothing
+        )
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match; none while the store is down."""
+        nothing: set[str] = set()
+        return self.ask(lambda: self._store.keys(pattern), nothing)
+
+    def invalidate(self, pattern: KeyPattern) -> set[str]:
+        """Remove the keys that match; returns those that are known to have been there."""
+        nothing: set[str] = set()
+
+        def note() -> None:
+            self._pending.note_pattern(pattern, self._versions.next(), time.monotonic())
+
+        return self.change(lambda: self._store.invalidate(pattern), note, otherwise=nothing)
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those that are known to have been there."""
+        nothing: set[str] = set()
+
+        def note() -> None:
+            self._pending.note_tags(set(tags), self._versions.next(), time.monotonic())
+
+        return self.change(lambda: self._store.invalidate_tags(tags), note, otherwise=nothing)
+
+    def clear(self) -> None:
+        """Remove every key of the namespace."""
+        self.change(self._clear_store, self._pending.note_everything, otherwise=None)
+
+    @property
+    def evictions(self) -> int:
+        """Entries that made room for others since the counts began."""
+        return self._store.evictions - self._evictions_before
+
+    def size(self) -> tuple[int, int]:
+        """Count entries and bytes; zeros while the store is down."""
+        return self.ask(self._store.size, (0, 0))
+
+    def reject(self, key: str) -> None:
+        """Count and remove an entry that is not what somebody wrote."""
+        self.corrupt += 1
+        self.delete(key)
+
+    def reset_stats(self) -> None:
+        """Begin to count anew."""
+        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self._evictions_before = self._store.evictions
+        self.latency.reset()
+
+    def close(self) -> None:
+        """Stop probing and close the store."""
+        self._breaker.stop()
+        with self._lock:
+            self._open_breaker()
+        try:
+            self._store.close()
+        except self._store.failures as error:
+            logger.debug("closing %s: %s", self._store.place, error)
+
+    def after_fork(self) -> None:
+        """Make locks anew: another thread of the parent may have held them."""
+        self._lock = threading.RLock()
+        self.usable = threading.Event()
+        if self.available:
+            self.usable.set()
+
+    def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:
+        """Ask the store; a failure, or its being down, is ``otherwise``."""
+        if self._is_out_of_use():
+            return otherwise
+        try:
+            return question()
+        except self._store.failures as error:
+            self.fail(error)
+            return otherwise
+
+    def change(self, change: Callable[[], _T], note: Callable[[], None], *, otherwise: _T) -> _T:
+        """Change the store; where it is down or fails the change is noted, and the answer is ``otherwise``."""
+        if self._is_out_of_use():
+            with self._lock:
+                if self._breaker.is_open:
+                    note()
+                    return otherwise
+        try:
+            return change()
+        except self._store.failures as error:
+            self.fail(error, note)
+            return otherwise
+
+    def fail(self, error: Exception, note: Callable[[], None] = lambda: None) -> None:
+        """Take a failure of the store to heart."""
+        with self._lock:
+            note()
+            self._open_breaker()
+            self._breaker.trip()
+        self._report(error)
+
+    def _note_written(self, write: Write) -> None:
+        self._pending.note(write.key, Change(self._versions.next(), time.monotonic(), write))
+
+    def _note_deleted(self, keys: Collection[str], version: int = 0) -> None:
+        for key in keys:
+            self._pending.note(key, Change(version or self._versions.next(), time.monotonic()))
+
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:  # noqa: ARG002 - a plain store keeps none
+        return self._store.delete_many(keys)
+
+    def _clear_store(self) -> None:
+        self._store.invalidate(EVERY_KEY)
+
+    def _tell(self, pending: Snapshot) -> set[str]:
+        """Tell the store what has changed; gives the keys that were there of what was invalidated.
+
+        For want of a way to compare, what was written is only deleted.
+        """
+        if pending.everything:
+            self._clear_store()
+        gone: set[str] = set()
+        for pattern in pending.patterns:
+            gone |= self._store.invalidate(pattern)
+        if pending.tags:
+            gone |= self._store.invalidate_tags(pending.tags)
+        if pending.changes:
+            self._store.delete_many(pending.changes)
+        return gone
+
+    def _open_breaker(self) -> None:
+        self._breaker.is_open = True
+        self.usable.clear()
+
+    def _is_out_of_use(self) -> bool:
+        if not self._breaker.is_open:
+            return False
+        if not self._breaker.is_probing():  # in a forked child, where the parent's thread does not run
+            with self._lock:
+                if self._breaker.is_open:
+                    self._breaker.trip()
+        return True
+
+    def _recover(self) -> bool:
+        try:
+            self._store.open()
+            rounds = 0
+            while not self._use_if_settled(is_urgent=rounds >= _ROUNDS_WITHOUT_WAITING):
+                self._settle()
+                rounds += 1
+        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that probes must go on
+            self._report(error)
+            return False
+        return True
+
+    def _use_if_settled(self, *, is_urgent: bool) -> bool:
+        with self._lock:
+            if is_urgent and self._pending.is_soon_told():
+                self._settle()
+            if self._pending:
+                return False
+            self._breaker.close_circuit()
+            self.usable.set()
+            if self._reported:
+                logger.info("%s cache tier is back: %s", self.name, self._store.place)
+            self._reported = False
+            return True
+
+    def _settle(self) -> None:
+        with self._lock:
+            pending = self._pending.snapshot()
+        self._tell(pending)
+        with self._lock:
+            self._pending.forget(pending)
+
+    def _report(self, error: Exception) -> None:
+        with self._lock:
+            self.errors += 1
+            now = self._clock()
+            is_news = not self._reported and now - self._reported_at >= REPORT_AGAIN_AFTER_SECONDS
+            if is_news:
+                self._reported, self._reported_at = True, now
+        if is_news:
+            logger.warning(
+                "%s cache tier is off, the others go on: %s: %s: %s",
+                self.name,
+                self._store.place,
+                type(error).__name__,
+                error,
+            )

@@ -1,0 +1,155 @@
+"""From a URL, or a client that was handed in, to connections with the cache's own timeouts and without retries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.cluster import ClusterNode
+from redis.connection import SSLConnection, parse_url
+from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+from jarvisperf.cache.redis_tier.cluster import ClusterLink
+from jarvisperf.cache.redis_tier.link import ServerLink
+from jarvisperf.cache.redis_tier.reply_reader import DeadlineParser
+from jarvisperf.cache.redis_tier.url import check_redis_url, fault_in_client, parts_of_deployment, without_password
+
+if TYPE_CHECKING:
+    from jarvisperf.cache.redis_tier.link import Link
+    from jarvisperf.cache.redis_tier.url import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long things may take, in seconds: a connection, a silence of the server, a call altogether."""
+
+    connect_seconds: float
+    reply_seconds: float
+    call_seconds: float
+
+
+def link_to(where: str | redis.Redis | redis.RedisCluster, limits: Limits) -> tuple[Link, str]:
+    """Make a link and say where it leads, without a password.
+
+    Args:
+        where: A URL (see ``redis_url``), or a client of redis-py: its address, credentials and TLS settings are
+            taken over, its connections, timeouts and retries are not.
+        limits: The timeouts.
+
+    Raises:
+        TypeError: It is neither.
+        ValueError: The URL has none of the allowed forms, or an option that the client refuses.
+    """
+    if isinstance(where, redis.RedisCluster):
+        return _link_like_cluster(where, limits)
+    if isinstance(where, redis.Redis):
+        return _link_like_client(where, limits)
+    check_redis_url(where)
+    try:
+        return _link_to_url(where, limits), without_password(where)
+    except (TypeError, ValueError, redis.RedisError) as error:
+        raise ValueError(fault_in_client(where, error)) from None
+
+
+def _fixed(limits: Limits) -> dict[str, Any]:
+    return {
+        "socket_connect_timeout": limits.connect_seconds,
+        "socket_timeout": limits.reply_seconds,
+        "retry": Retry(NoBackoff(), 0),  # the client's own retries nest, and then last for minutes
+        "retry_on_error": [],
+        "retry_on_timeout": False,
+        "decode_responses": False,
+        "parser_class": DeadlineParser,
+    }
+
+
+# What connections take and clients do not, or not without a warning.
+_OF_CONNECTIONS = frozenset({"parser_class", "retry_on_error", "retry_on_timeout"})
+
+
+def _for_client(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name not in _OF_CONNECTIONS}
+
+
+def _link_to_url(url: str, limits: Limits) -> Link:
+    deployment = parts_of_deployment(url)
+    # What the URL's query says wins; the older protocol, for nothing of the newer one is used.
+    settings = {"protocol": 2, **_fixed(limits), **parse_url(deployment.url)}
+    if deployment.kind == "sentinel":
+        return ServerLink(_sentinel_pool(deployment, settings, limits), limits.call_seconds)
+    if deployment.kind == "cluster":
+        return _cluster(deployment.hosts, settings, limits)
+    pool = redis.ConnectionPool(**settings)
+    pool.connection_class(**pool.connection_kwargs)  # connects to nothing, but finds wrong options
+    return ServerLink(pool, limits.call_seconds)
+
+
+def _sentinel_pool(deployment: Deployment, settings: dict[str, Any], limits: Limits) -> SentinelConnectionPool:
+    of_sentinels = {
+        name.removeprefix("sentinel_"): settings.pop(name)
+        for name in ("sentinel_username", "sentinel_password")
+        if name in settings
+    }
+    uses_tls = settings.pop("connection_class", None) is SSLConnection
+    for name in ("host", "port"):
+        settings.pop(name, None)
+    tls = {name: value for name, value in settings.items() if name.startswith("ssl_")} if uses_tls else {}
+    sentinel = Sentinel(
+        deployment.hosts,
+        sentinel_kwargs={**_for_client(_fixed(limits)), "protocol": 2, **of_sentinels, "ssl": uses_tls, **tls},
+    )
+    return SentinelConnectionPool(deployment.master, sentinel, ssl=uses_tls, **settings)
+
+
+def _cluster(hosts: tuple[tuple[str, int], ...], settings: dict[str, Any], limits: Limits) -> ClusterLink:
+    connection_class = settings.pop("connection_class", None)
+    for name in ("host", "port", "db", "path"):
+        settings.pop(name, None)
+
+    def connect() -> redis.RedisCluster:
+        nodes = [ClusterNode(host, port) for host, port in hosts]
+        return redis.RedisCluster(startup_nodes=nodes, ssl=connection_class is SSLConnection, **_for_client(settings))
+
+    def pool_of(host: str, port: int) -> redis.ConnectionPool:
+        chosen = {} if connection_class is None else {"connection_class": connection_class}
+        return redis.ConnectionPool(host=host, port=port, **chosen, **settings)
+
+    return ClusterLink(connect, pool_of, limits.call_seconds)
+
+
+# What a pool of the client adds for itself; a new pool adds its own.
+_OF_THE_POOL = frozenset({
+    "connection_pool", "maint_notifications_config", "maint_notifications_pool_handler", "event_dispatcher",
+    "maintenance_state", "maintenance_notification_hash", "orig_host_address", "orig_socket_timeout",
+    "orig_socket_connect_timeout", "oss_cluster_maint_notifications_handler", "himport_registry", "cache",
+})  # fmt: skip
+
+
+def _link_like_client(client: redis.Redis, limits: Limits) -> tuple[Link, str]:
+    pool = client.connection_pool
+    settings = {name: value for name, value in pool.connection_kwargs.items() if name not in _OF_THE_POOL}
+    settings.update(_fixed(limits), protocol=2)
+    if isinstance(pool, SentinelConnectionPool):
+        ours = SentinelConnectionPool(
+            pool.service_name, pool.sentinel_manager, connection_class=pool.connection_class, **settings
+        )
+        return ServerLink(ours, limits.call_seconds), f"the master {pool.service_name!r}"
+    place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
+    return ServerLink(
+        redis.ConnectionPool(connection_class=pool.connection_class, **settings), limits.call_seconds
+    ), str(place)
+
+
+def _link_like_cluster(client: redis.RedisCluster, limits: Limits) -> tuple[Link, str]:
+    nodes = client.nodes_manager
+    settings = {name: value for name, value in nodes.connection_kwargs.items() if name not in _OF_THE_POOL}
+    settings.pop("redis_connect_func", None)  # it belongs to that client
+    uses_tls = bool(settings.pop("ssl", False))
+    settings.update(_fixed(limits), protocol=2)
+    if uses_tls:
+        settings["connection_class"] = SSLConnection
+    hosts = tuple((node.host, int(node.port)) for node in client.get_nodes())
+    return _cluster(hosts, settings, limits), ", ".join(f"{host}:{port}" for host, port in hosts)

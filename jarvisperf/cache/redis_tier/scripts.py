@@ -1,0 +1,163 @@
+"""The changes of one Redis key that depend on what it holds, as Lua scripts, which Redis runs as a whole.
+
+Each has one key, so they work in a cluster. A version is compared as a number: microseconds fit into a double, and
+Lua compares strings by the server's locale.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jarvisperf.cache.values import marks
+from jarvisperf.cache.values.envelope import MAGIC, VERSION, VERSION_OFFSET
+
+# Layout 1 has no version: then a value counts as older than anything.
+_START: Final = f"{MAGIC.decode()}\\{VERSION}"
+
+_HEAD: Final = f"""
+local head = redis.pcall('GETRANGE', KEYS[1], 0, {max(VERSION_OFFSET + 7, 27)})
+if type(head) ~= 'string' then head = '' end
+local is_mark = string.sub(head, 1, 3) == '{marks.MAGIC.decode()}'
+local is_value = head ~= '' and not is_mark
+local is_lease = string.sub(head, 1, 4) == '{marks.MAGIC.decode()}L'
+local at = 0
+if is_mark then at = 4
+elseif string.sub(head, 1, 4) == '{_START}' then at = {VERSION_OFFSET} end
+local held = string.rep('\\0', 8)
+if at > 0 and #head >= at + 8 then held = string.sub(head, at + 1, at + 8) end
+local function number(text)
+  local sum = 0
+  for i = 1, 8 do sum = sum * 256 + string.byte(text, i) end
+  return sum
+end
+local function keep(blob, px)
+  if px == '' then redis.call('SET', KEYS[1], blob) else redis.call('SET', KEYS[1], blob, 'PX', px) end
+end
+"""
+
+# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced: a lease that was given after
+# this very deletion stays.
+# Gives whether a value was held.
+BURY: Final = (
+    _HEAD
+    + """
+if ARGV[3] == '1' then
+  local version = number(string.sub(ARGV[1], 5, 12))
+  if number(held) > version or is_lease and number(held) == version then return 0 end
+end
+keep(ARGV[1], ARGV[2])
+return is_value and 1 or 0
+"""
+).encode()
+
+# ARGV: blob, milliseconds or '', version, channel, message or ''. For writes, on the shortest way there is: one may be
+# on its way for so long that somebody has changed the key since. Gives whether it was not older than what was held.
+PUT: Final = f"""
+local head = redis.pcall('GETRANGE', KEYS[1], 0, {VERSION_OFFSET + 7})
+local taken = 1
+if type(head) == 'string' and #head > 0 then
+  local at = 0
+  if string.sub(head, 1, 3) == '{marks.MAGIC.decode()}' then at = 5
+  elseif string.sub(head, 1, 4) == '{_START}' then at = {VERSION_OFFSET + 1} end
+  if at > 0 and #head >= at + 7 then
+    local high, low = struct.unpack('>I4I4', head, at)
+    local new_high, new_low = struct.unpack('>I4I4', ARGV[3])
+    if high > new_high or high == new_high and low > new_low then taken = 0 end
+  end
+end
+if taken == 1 then
+  if ARGV[2] == '' then redis.call('SET', KEYS[1], ARGV[1])
+  else redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+end
+if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
+return taken
+""".encode()
+
+# ARGV: blob, milliseconds or '', version. For replays: gives whether it was newer than what was held.
+PUT_NEWER: Final = (
+    _HEAD
+    + """
+if number(held) >= number(ARGV[3]) then return 0 end
+keep(ARGV[1], ARGV[2])
+return 1
+"""
+).encode()
+
+# ARGV: token, milliseconds that a lease is good for, milliseconds that its mark stays.
+# Gives 1: granted, also where it is asked again for want of the first reply; 0: somebody else has it; or, where there
+# is a value, its version.
+LEASE: Final = (
+    _HEAD
+    + """
+if is_value then return held end
+if is_lease and string.sub(head, 13, 28) == ARGV[1] then return 1 end
+if is_lease and redis.call('PTTL', KEYS[1]) > tonumber(ARGV[3]) - tonumber(ARGV[2]) then return 0 end
+redis.call('SET', KEYS[1], '"""
+    + marks.MAGIC.decode()
+    + """L' .. held .. ARGV[1], 'PX', ARGV[3])
+return 1
+"""
+).encode()
+
+# ARGV: token, milliseconds that it is good for. The right to replace a value; gives 1 and 0 as above.
+REFRESH: Final = b"""
+local held = redis.call('GET', KEYS[1])
+if held and held ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+# ARGV: token, expected version, blob, milliseconds or ''. Gives whether the key was as the holder of the lease left it,
+# or, without a token, held the value of the expected version.
+FILL: Final = (
+    _HEAD
+    + """
+if ARGV[1] ~= '' then
+  if not is_lease or string.sub(head, 13, 28) ~= ARGV[1] then return 0 end
+elseif not is_value or held ~= ARGV[2] then
+  return 0
+end
+keep(ARGV[3], ARGV[4])
+return 1
+"""
+).encode()
+
+IS_VALUE: Final = (_HEAD + "return is_value and 1 or 0").encode()
+
+# ARGV: token, milliseconds that a tombstone stays.
+# Lets go of a lease whose holder failed; the tombstone that it replaced stays.
+RELEASE: Final = (
+    _HEAD
+    + f"""
+if not is_lease or string.sub(head, 13, 28) ~= ARGV[1] then return 0 end
+if number(held) == 0 then redis.call('UNLINK', KEYS[1]) else
+  redis.call('SET', KEYS[1], '{marks.MAGIC.decode()}T' .. held .. string.rep('\\0', 16), 'PX', ARGV[2])
+end
+return 1
+"""
+).encode()
+
+# The keys of a tag, each with the millisecond of its expiry as its score. ARGV: member, score, now, milliseconds or ''.
+TAG: Final = b"""
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+local left = redis.call('PTTL', KEYS[1])
+if ARGV[4] == '' then
+  redis.call('PERSIST', KEYS[1])
+elseif left == -1 and redis.call('ZCARD', KEYS[1]) > 1 then
+  return 0
+elseif left < tonumber(ARGV[4]) then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+end
+return 1
+"""
+
+# ARGV: generation. The namespace's generation never goes back, even if the server was restarted empty.
+RAISE: Final = b"""
+local held = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+if held < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[1])
+  held = tonumber(ARGV[1])
+end
+return held
+"""

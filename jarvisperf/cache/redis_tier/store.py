@@ -1,0 +1,386 @@
+"""The second tier: Redis in any deployment, spoken to with short timeouts and without the client's own retries.
+
+Names in Redis:
+
+- ``namespace:key`` for values, and for marks that say why there is none (``marks``);
+- ``namespace#generation``, and ``namespace#count``: how often a pattern or a tag was invalidated;
+- ``namespace#tag#digest`` for the keys of a tag, ``namespace#refresh#digest`` for who refreshes a value.
+
+Messages go through the channel ``namespace#changes``.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import redis
+
+from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.redis_tier import scripts as redis_scripts
+from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
+from jarvisperf.cache.redis_tier.connect import Limits, link_to
+from jarvisperf.cache.redis_tier.link import SCAN_BATCH
+from jarvisperf.cache.redis_tier.messages import Message, to_bytes
+from jarvisperf.cache.values import marks
+from jarvisperf.cache.values.envelope import version_of
+from jarvisperf.cache.values.marks import Lease, Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from jarvisperf.cache.keys.names import Names
+    from jarvisperf.cache.keys.pattern import KeyPattern
+    from jarvisperf.cache.redis_tier.link import Command
+    from jarvisperf.cache.redis_tier.messages import Kind
+    from jarvisperf.cache.values.versions import Versions
+
+_TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
+# A mark outlives its lease by far, so that a slow holder may still fill the key if nobody else took or voided it.
+_LEASE_MARK_SECONDS: Final = 3600.0
+
+
+class RedisStore:
+    """Bytes under the names of one namespace in one Redis.
+
+    Args:
+        where: A URL or a client, see ``redis_connect.link_to``.
+        names: Of the namespace.
+        limits: The timeouts.
+        versions: Gives the versions of deletions.
+
+    Attributes:
+        sender: Which cache this is, in messages; a forked child is another one.
+        generation: Of the namespace; values of an older one are not read.
+        invalidations: Of patterns and tags, as far as they were heard of.
+        missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
+
+    Raises:
+        TypeError: It is neither URL nor client.
+        ValueError: The URL has none of the allowed forms, or an option that the client refuses.
+    """
+
+    name = "redis"
+    # OSError: what the client lets through of the sockets' own errors.
+    failures: tuple[type[Exception], ...] = (redis.RedisError, OSError)
+
+    def __init__(
+        self,
+        where: str | redis.Redis | redis.RedisCluster,
+        names: Names,
+        limits: Limits,
+        versions: Versions,
+    ) -> None:
+        self.link, self.place = link_to(where, limits)
+        self.generation = 0
+        self.invalidations: int | None = None
+        self.missed_invalidations = False
+        self._names = names
+        self._versions = versions
+        self.sender = uuid.uuid4().bytes
+        space = names.prefix[:-1]
+        self.channel = space + b"#changes"
+        self._count_name = space + b"#count"
+        self._generation_name = space + b"#generation"
+        self._tag_prefix = space + b"#tag#"
+        self._refresh_prefix = space + b"#refresh#"
+
+    def open(self) -> None:
+        """Find out whether the server answers, with a new connection, and learn the namespace's generation."""
+        self.link.open()
+        self._raise_generation(self.generation)
+        self.count_invalidations()
+
+    def count_invalidations(self) -> None:
+        """Find out whether some were not heard of."""
+        count = int(self.link.call(self._count_name, "GET", self._count_name) or 0)
+        if self.invalidations not in {None, count}:
+            self.missed_invalidations = True
+        self.invalidations = count
+
+    def get(self, key: str) -> bytes | None:
+        """Give what is held for a key: a value or a mark."""
+        name = self._names.name(key)
+        try:
+            found: bytes | None = self.link.call(name, "GET", name)
+        except redis.ResponseError as error:
+            if str(error).startswith("WRONGTYPE"):
+                raise CorruptEntryError(str(error)) from None
+            raise
+        return found
+
+    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Give what is held for those of the keys that are."""
+        found = self.link.get_many(self._names.names(keys))
+        return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
+
+    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
+        """Hold bytes, and say so; True."""
+        write = Write(key, blob, seconds, tags)
+        message = self._publishing("keys", [key], version_of(blob))[1][-1]
+        if tags:
+            is_held = self._put([write], message)
+        else:
+            is_held = bool(self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message))))
+        if not is_held:
+            self._insist([write])
+        return True
+
+    def put_many(self, writes: Sequence[Write]) -> int:
+        """Hold several, and say so; how many."""
+        for batch in batches(list(writes), SCAN_BATCH):
+            if not self._put(batch):
+                self._insist(batch)
+        return len(writes)
+
+    def put_if_absent(
+        self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], *, is_news: bool = False
+    ) -> bool:
+        """Hold bytes unless there is a value or a mark, and say so if they are news; whether they are held."""
+        name = self._names.name(key)
+        setting: Command = (name, ("SET", name, blob, "NX", *expiry(seconds)))
+        replies = self.link.many(self._tagging(name, seconds, tags), [setting])
+        is_held = replies[-1] is not None
+        if is_held and is_news:
+            self._publish("keys", [key])
+        return is_held
+
+    def put_if_newer(self, writes: Sequence[Write]) -> None:
+        """Hold those that are newer than what is there; for what was written while Redis could not be reached."""
+        for batch in batches(list(writes), SCAN_BATCH):
+            putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in batch]
+            saying = self._publishing("keys", [write.key for write in batch], self._versions.next())
+            self.link.many(self._tagging_all(batch), putting, [saying])
+
+    def bury_if_older(self, keys: dict[str, int]) -> None:
+        """Delete those whose value is not newer than the deletion's version."""
+        for batch in batches(list(keys.items()), SCAN_BATCH):
+            names = [self._names.name(key) for key, _ in batch]
+            burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
+            saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
+            self._bury(names, burying, saying)
+
+    def replace(self, write: Write, version: int) -> bool:
+        """Hold bytes if the value there has this version; whether it had."""
+        return self._fill(*write, Lease(b"", version, 0)) != 0
+
+    def delete(self, key: str) -> bool:
+        """Remove a key and say so; whether it was there."""
+        return bool(self.delete_many([key]))
+
+    def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
+        """Remove keys and say so; returns those that were there. A version of 0 stands for that of a change now."""
+        found: set[str] = set()
+        for batch in batches(list(keys), SCAN_BATCH):
+            of = version or self._versions.next()
+            names = [self._names.name(key) for key in batch]
+            burying = [self._burying(name, of) for name in names]
+            replies = self._bury(names, burying, self._publishing("keys", batch, of))
+            found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
+        return found
+
+    def discard(self, key: str) -> None:
+        """Remove what was found for a key and is no entry; what the disk has of it is still good."""
+        name = self._names.name(key)
+        self.link.call(name, "UNLINK", name)
+
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Give the keys that match, found with SCAN."""
+        keys: set[str] = set()
+        for found in self._matching(pattern):
+            names = [self._names.name(key) for key in found]
+            heads = self.link.many([script(redis_scripts.IS_VALUE, name) for name in names])
+            keys.update(key for key, is_value in zip(found, heads, strict=True) if is_value)
+        return keys
+
+    def invalidate(self, pattern: KeyPattern) -> set[str]:
+        """Remove the keys that match, found with SCAN, and say so; returns those."""
+        if pattern.is_literal:
+            return {pattern.head} if self.delete(pattern.head) else set()
+        self._count_change()
+        keys: set[str] = set()
+        for found in self._matching(pattern):
+            keys |= self.delete_many(found)
+        self._publish("pattern", [pattern.text])
+        return keys
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags, and say so; returns those."""
+        self._count_change()
+        keys: set[str] = set()
+        for tag in tags:
+            of_tag = self._tag_name(tag)
+            members = self.link.call(of_tag, "ZRANGE", of_tag, 0, -1)
+            for batch in batches(members, SCAN_BATCH):
+                found = [key for name in batch if (key := self._names.key(name))]
+                # A key that is written again meanwhile is tagged again after the write, so this order loses none.
+                self.link.call(of_tag, "ZREM", of_tag, *batch)
+                keys |= self.delete_many(found)
+        self._publish("tags", list(tags))
+        return keys
+
+    def begin_generation(self) -> None:
+        """Make all that was written so far unreadable, in one step, and say so."""
+        self.link.call(self._generation_name, "INCR", self._generation_name)
+        self._raise_generation(self.generation + 1)
+        self._publish("all", [])
+
+    def clear(self) -> None:
+        """Remove every key of the namespace."""
+        self.begin_generation()
+        for names in self.link.scan(glob(self._names.prefix)):
+            self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
+
+    def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
+        """Ask for the right to fill a key.
+
+        Args:
+            key: The key.
+            held_version: Of the value that is to be replaced; None: none was found.
+            lease_seconds: After that long somebody else may get it.
+        """
+        name, token = self._names.name(key), marks.new_token()
+        if held_version is None:
+            stay = milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
+            asking = script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
+        else:
+            asking = script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
+        granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
+        if granted == 1:
+            return Lease(b"" if held_version is not None else token, held_version or 0, int(changes or 0))
+        return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
+
+    def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
+        """Hold what the holder of a lease has computed, and say so; False: it came too late, something has changed."""
+        if not self._fill(key, blob, seconds, tags, lease):
+            return False
+        if int(self.link.call(self._count_name, "GET", self._count_name) or 0) != lease.changes:
+            # A pattern or a tag was invalidated meanwhile, and what was computed may be from before.
+            self.delete(key)
+            return False
+        return True
+
+    def release(self, key: str, lease: Lease) -> None:
+        """Give a lease back."""
+        name = self._names.name(key)
+        if lease.token:
+            self.link.call(*flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)))
+        else:
+            of_refresh = self._refresh_name(name)
+            self.link.call(of_refresh, "UNLINK", of_refresh)
+
+    @property
+    def evictions(self) -> int:
+        """None that it knows of: Redis does not say whose entries it removed."""
+        return 0
+
+    def size(self) -> tuple[int, int]:
+        """Nothing: Redis does not know what one namespace holds without a search."""
+        return 0, 0
+
+    def hear_invalidation(self) -> None:
+        """Count an invalidation of a pattern or tags."""
+        if self.invalidations is not None:
+            self.invalidations += 1
+
+    def after_fork(self) -> None:
+        """Take another name: parent and child hear each other's messages."""
+        self.sender = uuid.uuid4().bytes
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.link.close()
+
+    def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
+        name = self._names.name(key)
+        expected = lease.version.to_bytes(8, "big")
+        filling = script(redis_scripts.FILL, name, lease.token, expected, blob, milliseconds(seconds))
+        tagging = self._tagging(name, seconds, tags)
+        saying = self._publishing("keys", [key], version_of(blob))
+        return int(self.link.many(tagging, [filling], [*tagging, saying])[len(tags)])
+
+    def _put(self, writes: Sequence[Write], message: bytes = b"") -> bool:
+        """Hold those that are not older than what is there; whether all are held.
+
+        Args:
+            writes: What to hold.
+            message: That is published with a single one; empty: one is made.
+        """
+        putting = [self._putting(redis_scripts.PUT, write, self.channel, message) for write in writes]
+        # Tagged before, for it may be cut off half-way; and after, for an invalidation may come in between.
+        tagging = self._tagging_all(writes)
+        after = tagging if message else [*tagging, self._saying(writes)]
+        replies = self.link.many(tagging, putting, after)
+        return all(replies[len(tagging) : len(tagging) + len(putting)])
+
+    def _putting(self, put: bytes, write: Write, *more: bytes) -> Command:
+        version = version_of(write.blob).to_bytes(8, "big")
+        return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
+
+    def _insist(self, writes: Sequence[Write]) -> None:
+        """Hold them though what is there is newer by its version: another's clock is ahead, for these come last."""
+        names = [self._names.name(write.key) for write in writes]
+        setting: list[Command] = [
+            (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)
+        ]
+        self.link.many(setting, [*self._tagging_all(writes), self._saying(writes)])
+
+    def _saying(self, writes: Sequence[Write]) -> Command:
+        newest = max(version_of(write.blob) for write in writes)
+        return self._publishing("keys", [write.key for write in writes], newest)
+
+    def _tagging_all(self, writes: Sequence[Write]) -> list[Command]:
+        return [
+            command
+            for write in writes
+            if write.tags
+            for command in self._tagging(self._names.name(write.key), write.seconds, write.tags)
+        ]
+
+    def _tagging(self, name: bytes, seconds: float, tags: tuple[str, ...]) -> list[Command]:
+        now = int(time.time() * 1000)
+        left = milliseconds(seconds)
+        score = "+inf" if left == "" else now + int(left)
+        return [script(redis_scripts.TAG, self._tag_name(tag), name, score, now, left) for tag in tags]
+
+    def _tag_name(self, tag: str) -> bytes:
+        return self._tag_prefix + blake2b(tag.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest().encode()
+
+    def _refresh_name(self, name: bytes) -> bytes:
+        return self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
+
+    def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
+        try:
+            return self.link.many(burying, [saying])
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            # A full server takes no tombstones, but it deletes.
+            return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
+
+    def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:
+        mark = marks.tombstone(version)
+        return script(redis_scripts.BURY, name, mark, _TOMBSTONE_MILLISECONDS, "1" if only_older else "")
+
+    def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
+        for names in self.link.scan(glob(self._names.name(pattern.head))):
+            keys = [key for name in names if (key := self._names.key(name)) and pattern.matches(key)]
+            if keys:
+                yield keys
+
+    def _count_change(self) -> None:
+        self.link.call(self._count_name, "INCR", self._count_name)
+        self.hear_invalidation()
+
+    def _raise_generation(self, least: int) -> None:
+        raised = self.link.call(*flat(script(redis_scripts.RAISE, self._generation_name, least)))
+        self.generation = max(self.generation, int(raised))
+
+    def _publishing(self, kind: Kind, names: Sequence[str], version: int) -> Command:
+        message = Message(self.sender, kind, version, self.generation, tuple(names))
+        return self.channel, ("PUBLISH", self.channel, to_bytes(message))
+
+    def _publish(self, kind: Kind, names: Sequence[str]) -> None:
+        self.link.many([self._publishing(kind, names, self._versions.next())])

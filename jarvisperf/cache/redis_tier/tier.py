@@ -1,0 +1,150 @@
+"""The guarded Redis tier: what Redis can do beyond holding bytes, and what it is told after an outage."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import redis
+
+from jarvisperf.cache.outage.guarded import GuardedTier
+from jarvisperf.cache.outage.replay import Change
+from jarvisperf.cache.outage.store import Write
+from jarvisperf.cache.redis_tier.commands import is_full
+from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Collection
+
+    from jarvisperf.cache.outage.replay import Snapshot
+    from jarvisperf.cache.redis_tier.store import RedisStore
+    from jarvisperf.cache.values.marks import Lease, Refusal
+    from jarvisperf.cache.values.versions import Versions
+
+# What was deleted by others meanwhile is only known while the tombstone stands.
+_LONGEST_REPLAY_SECONDS = TOMBSTONE_SECONDS / 2
+
+
+class RemoteTier(GuardedTier):
+    """A ``RedisStore`` behind a breaker."""
+
+    _store: RedisStore
+
+    def __init__(self, store: RedisStore, jitter: random.Random, versions: Versions, *, wait_seconds: float) -> None:
+        super().__init__(store, jitter, versions, wait_seconds=wait_seconds)
+
+    @property
+    def generation(self) -> int:
+        """Of the namespace, as far as it is known."""
+        return self._store.generation
+
+    def learn_generation(self, generation: int) -> bool:
+        """Take note of another's generation; whether it is newer."""
+        is_newer = generation > self._store.generation
+        if is_newer:
+            self._store.generation = generation
+        return is_newer
+
+    def reject(self, key: str) -> None:
+        """Count and remove an entry that is not what somebody wrote."""
+        self.corrupt += 1
+        self.change(lambda: self._store.discard(key), lambda: self._note_deleted([key]), otherwise=None)
+
+    def after_fork(self) -> None:
+        """Make locks anew, and take another name."""
+        super().after_fork()
+        self._store.after_fork()
+
+    def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
+        """Hold bytes unless there is a value or a mark; True also where Redis is down and so holds nothing."""
+        return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)
+
+    def add(self, write: Write) -> bool | None:
+        """Hold bytes unless there is a value or a mark; None: Redis is down, and the write is noted."""
+        return self.change(
+            lambda: self._store.put_if_absent(*write, is_news=True), lambda: self._note_written(write), otherwise=None
+        )
+
+    def bury(self, versions: dict[str, int]) -> None:
+        """Delete keys whose value is not newer than these versions, for a change that another tier learns of late."""
+
+        def note() -> None:
+            for key, version in versions.items():
+                self._pending.note_unless_known(key, Change(version, time.monotonic()))
+
+        if versions:
+            self.change(lambda: self._store.bury_if_older(versions), note, otherwise=None)
+
+    def replace(self, write: Write, version: int) -> bool | None:
+        """Hold bytes if the value there has this version; None: Redis is down, and the write is noted."""
+        return self.change(
+            lambda: self._store.replace(write, version),
+            lambda: self._note_written(write),
+            otherwise=None,
+        )
+
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask for the right to fill a key; None: Redis is down, so there is nobody to ask."""
+        down: Lease | Refusal | None = None
+        return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
+
+    def fill(self, write: Write, lease: Lease) -> bool:
+        """Hold what was computed under a lease; False: something has changed since."""
+        return self.change(
+            lambda: self._store.fill(*write, lease),
+            # It may be from before a change that another process made and that could not be heard.
+            lambda: self._note_deleted([write.key]),
+            otherwise=True,
+        )
+
+    def release(self, key: str, lease: Lease) -> None:
+        """Give a lease back; where that fails, it expires."""
+        self.ask(lambda: self._store.release(key, lease), None)
+
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:
+        return self._store.delete_many(keys, version)
+
+    def _clear_store(self) -> None:
+        self._store.clear()
+
+    def _tell(self, pending: Snapshot) -> set[str]:
+        if pending.everything:
+            # A new generation alone would do, but for a server that evicts the number of it.
+            self._store.clear()
+        gone: set[str] = set()
+        for pattern in pending.patterns:
+            gone |= self._store.invalidate(pattern)
+        if pending.tags:
+            gone |= self._store.invalidate_tags(pending.tags)
+        writes, deleted = self._sorted(pending)
+        self._store.bury_if_older(deleted)
+        try:
+            self._store.put_if_newer(writes)
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            # At least the old values go.
+            self._store.missed_invalidations = True
+        self._store.count_invalidations()
+        if self._store.missed_invalidations:
+            self._store.bury_if_older({write.key: pending.changes[write.key].version for write in writes})
+        self._store.missed_invalidations = False
+        return gone
+
+    def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
+        """Tell what can be written still from what can only be deleted.
+
+        A write may be from before a deletion or an invalidation that this process could not hear of. A deletion leaves
+        a tombstone for a while; invalidations are counted.
+        """
+        now = time.monotonic()
+        writes, deleted = [], {}
+        for key, change in pending.changes.items():
+            write, age = change.write, now - change.noted
+            is_late = self._store.missed_invalidations or age > _LONGEST_REPLAY_SECONDS
+            if write is None or is_late or write.seconds <= age:
+                deleted[key] = change.version
+            else:
+                writes.append(Write(key, write.blob, write.seconds - age, write.tags))
+        return writes, deleted

@@ -1,0 +1,1 @@
+"""Values as bytes: codec, envelope, and isolation in memory."""

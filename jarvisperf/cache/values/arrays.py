@@ -1,0 +1,165 @@
+"""numpy arrays and scalars to bytes and back: a header (dtype, shape, order) and the raw memory.
+
+This module imports numpy, so it is itself imported only when a value is, or was, numpy's.
+
+An array inside another value is an extension of MessagePack. A value that is one array has a layout of its own, which
+neither writer nor reader has to copy more than once; numbers are big-endian::
+
+    offset  bytes  field
+         0      4  length h of the header
+         4      4  CRC-32 of the header and the zeros, and of the sums of the memory's blocks
+         8      h  the header: MessagePack of [dtype as in .npy, shape, order]
+       8+h         zeros, up to a multiple of 64
+                m  the memory
+
+The memory is checked by the sum of the 64-bit words of each block of 4096 bytes: numpy adds them up ten times as fast
+as a CRC is computed, and a bit that changed or a block in a wrong place shows.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+from numpy.lib import format as npy
+
+from jarvisperf.cache.values.scalars import UnencodableError
+
+_ALIGNMENT_BYTES: Final = 64
+_BLOCK_BYTES: Final = 4096
+_START_BYTES: Final = 8
+
+_SCALAR: Final = ""
+
+Header = tuple[Any, list[int], str]
+"""The dtype, described as the .npy format does; the shape; the order in memory: ``C``, ``F``, or empty for a scalar."""
+
+
+def plain_text(value: object) -> str | bytes | None:
+    """Give what numpy's own str or bytes scalar holds; None for any other value.
+
+    They go another way than other scalars because their memory does not keep trailing zeros.
+    """
+    if type(value) is np.str_:
+        return value[:]  # where str() leaves trailing zeros out
+    return bytes(value) if type(value) is np.bytes_ else None
+
+
+def numpy_text(value: Any) -> np.str_ | np.bytes_:
+    """Undo :func:`plain_text`."""
+    return np.str_(value) if isinstance(value, str) else np.bytes_(value)
+
+
+def take_apart(value: object) -> tuple[Header, bytes]:
+    """Give the header and the memory of an array or scalar.
+
+    Raises:
+        UnencodableError: It holds Python objects, or is of a subclass, or is something else of numpy's.
+    """
+    if type(value) is np.ndarray:
+        order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+        return (_description(value.dtype), list(value.shape), order), value.tobytes("F" if order == "F" else "C")
+    if isinstance(value, np.generic) and type(value) is value.dtype.type:
+        return (_description(value.dtype), [], _SCALAR), value.tobytes()
+    raise UnencodableError(f"object of type {type(value).__qualname__}")
+
+
+def put_together(header: Any, data: memoryview, *, in_place: bool = False) -> object:
+    """Make the array or scalar again, in memory of its own that may be written to.
+
+    Args:
+        header: What ``take_apart`` gave.
+        data: The memory.
+        in_place: This memory is given to the array; it can be written to, and nobody else has it.
+
+    Raises:
+        ValueError: The header does not fit the memory (checked before anything is allocated), or names a dtype with
+            Python objects in it.
+    """
+    description, shape, order = header
+    dtype = npy.descr_to_dtype(description)
+    if dtype.hasobject:
+        raise ValueError("a dtype with Python objects in it")
+    count = 1
+    for length in shape:
+        if type(length) is not int or length < 0:
+            raise ValueError(f"a dimension of length {length!r}")
+        count *= length
+    if count * dtype.itemsize != data.nbytes:
+        raise ValueError(f"{data.nbytes} bytes of memory for {count} items of {dtype.itemsize} bytes")
+    # The memory is copied as it is: numpy's own copy would leave the padding of structured dtypes to chance.
+    array = np.ndarray(shape, dtype, buffer=data if in_place else bytearray(data), order="F" if order == "F" else "C")
+    return array[()] if order == _SCALAR else array
+
+
+def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
+    """Give the layout of an array in two parts, of which the second is the array's own memory if that can be.
+
+    Returns:
+        The parts; None: the value is no array that has this layout.
+    """
+    if type(value) is not np.ndarray or not value.nbytes:
+        return None
+    try:
+        description = _description(value.dtype)
+    except UnencodableError:
+        return None
+    order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
+    rows = np.ascontiguousarray(value.T if order == "F" else value)
+    memory = rows.reshape(-1).view(np.uint8).data
+    header = msgspec.msgpack.encode((description, value.shape, order))
+    head = header + bytes(-(_START_BYTES + len(header)) % _ALIGNMENT_BYTES)
+    return len(header).to_bytes(4, "big") + _check(head, memory).to_bytes(4, "big") + head, memory
+
+
+def from_layout(payload: memoryview) -> object:
+    """Make the array of a layout; what can be written to was received for this caller alone, and so need not be copied.
+
+    Raises:
+        ValueError: The bytes are no layout, or have changed.
+    """
+    end = _START_BYTES + int.from_bytes(payload[:4], "big")
+    memory_start = end + -end % _ALIGNMENT_BYTES
+    memory = payload[memory_start:]
+    if _check(payload[_START_BYTES:memory_start], memory) != int.from_bytes(payload[4:_START_BYTES], "big"):
+        raise ValueError("bytes of an array have changed")
+    return put_together(msgspec.msgpack.decode(payload[_START_BYTES:end]), memory, in_place=not memory.readonly)
+
+
+def private_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Copy an array, with the order that it would come back in from Redis."""
+    return array.copy("F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C")
+
+
+def is_plain_array(value: object) -> bool:
+    """Whether a copy by numpy is as good as the one that decoding makes."""
+    return type(value) is np.ndarray and value.dtype.names is None and not value.dtype.hasobject
+
+
+def _check(head: bytes | memoryview, memory: memoryview) -> int:
+    blocks = len(memory) // _BLOCK_BYTES * _BLOCK_BYTES
+    sums = np.frombuffer(memory[:blocks], "<u8").reshape(-1, _BLOCK_BYTES // 8).sum(axis=1)
+    return zlib.crc32(memory[blocks:], zlib.crc32(sums.tobytes(), zlib.crc32(head)))
+
+
+def _description(dtype: np.dtype[Any]) -> Any:
+    if dtype.hasobject or _has_metadata(dtype):
+        raise UnencodableError(f"numpy value of dtype {dtype}{'' if dtype.hasobject else ' with metadata'}")
+    try:
+        description = npy.dtype_to_descr(dtype)
+        # A reader gets lists for its tuples, which makes another dtype of one with titles.
+        written = msgspec.msgpack.decode(msgspec.msgpack.encode(description)) if dtype.names else description
+        is_kept = npy.descr_to_dtype(written) == dtype
+    except (ValueError, TypeError):  # fields that overlap, or in another order than in memory
+        is_kept = False
+    if not is_kept:
+        raise UnencodableError(f"numpy value of dtype {dtype}")
+    return description
+
+
+def _has_metadata(dtype: np.dtype[Any]) -> bool:
+    if dtype.subdtype is not None:
+        return _has_metadata(dtype.subdtype[0])
+    return bool(dtype.metadata) or any(_has_metadata(dtype[name]) for name in dtype.names or ())

@@ -1,0 +1,79 @@
+"""Says which part of a value has no encoding: ``value['rows'][3]: object of type Foo cannot be cached``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.cache.values.isolation import PLAIN
+from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
+from jarvisperf.cache.values.scalars import UnencodableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jarvisperf.cache.values.msgpack import Fallback
+
+_LONGEST_KEY_CHARACTERS = 40
+
+
+def find_culprit(
+    value: object,
+    root: str = "value",
+    fallback: Fallback | None = None,
+    predicate: str = "cannot be cached",
+    enums: Mapping[type, str] | None = None,
+) -> str:
+    """Name the innermost part of a value that cannot be encoded, and why.
+
+    Args:
+        value: A value that the codec refused.
+        root: What the value is called in the message.
+        fallback: As it was given to the codec.
+        predicate: What is said of the part.
+        enums: As they were given to the codec.
+    """
+    enums = enums or {}
+    path = root
+    containers = {id(value)}
+    fault = None
+    for _ in range(MAX_DEPTH):
+        fault = _fault(value, enums, fallback)
+        for place, part in _parts(value, path):
+            if id(part) in containers:
+                return f"{place}: contains itself, so it {predicate}"
+            if _fault(part, enums, fallback):
+                path, value = place, part
+                containers.add(id(value))
+                break
+        else:
+            hint = fault.hint if fault else ""
+            return f"{root if isinstance(fault, TooDeepError) else path}: {fault} {predicate}{hint}"
+    return f"{root}: {fault} {predicate}"
+
+
+def _fault(value: object, enums: Mapping[type, str], fallback: Fallback | None) -> UnencodableError | None:
+    try:
+        pack(value, enums, fallback)
+    except UnencodableError as error:
+        return error
+    return None
+
+
+def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
+    if type(value) is dict:
+        for key, part in value.items():
+            yield f"{path} (key {_shown(key)})", key
+            yield f"{path}[{_shown(key)}]", part
+    elif type(value) in {list, tuple}:
+        for index, part in enumerate(value):  # type: ignore[arg-type]
+            yield f"{path}[{index}]", part
+    elif type(value) in {set, frozenset}:
+        for part in value:  # type: ignore[attr-defined]
+            yield f"{path} (member {_shown(part)})", part
+
+
+def _shown(key: object) -> str:
+    if type(key) not in PLAIN:
+        return f"of type {type(key).__qualname__}"
+    text = repr(key)
+    return text if len(text) <= _LONGEST_KEY_CHARACTERS else text[: _LONGEST_KEY_CHARACTERS - 1] + "…"

@@ -1,0 +1,163 @@
+"""From a value to one that the MessagePack encoder writes as it is, with extension codes for what MessagePack lacks.
+
+A type is taken exactly: a subclass would come back as its base, so it is refused. Extension codes are part of the
+stored format: never change the meaning of one, only add.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.msgpack import Encoder, Ext
+
+from jarvisperf.cache.values.isolation import PLAIN
+from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF, UnencodableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Fallback = Callable[[object], object]
+
+MAX_DEPTH: Final = 100
+"""Containers nested deeper are refused; without a bound, a value that contains itself would never end."""
+
+TUPLE, SET, FROZENSET, PAIRS = range(3, 7)
+ENUM: Final = 25
+NUMPY, NUMPY_TEXT = range(32, 34)
+_IDENTITY: Final = 64  # stands for an object inside a cache key; never decoded
+
+# First only the types are looked at, which is quick. Where the encoder then finds an int of more than 64 bits or a
+# str with a lone surrogate, the value is packed again with a look at every int and every str.
+_NATIVE: Final[frozenset[type]] = PLAIN
+_NATIVE_WHATEVER_THE_VALUE: Final[frozenset[type]] = PLAIN - {int, str}
+
+HEADER_LENGTH_BYTES: Final = 4
+
+
+class TooDeepError(UnencodableError):
+    """A value whose nesting goes on for too long, perhaps forever."""
+
+
+def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = None) -> bytes:
+    """Encode a value; equal sets give equal bytes in every process.
+
+    Args:
+        value: The value.
+        enums: The classes of Enum that may be stored, each with its name.
+        fallback: Asked what stands for an object that has no encoding of its own; raises UnencodableError if
+            nothing can. Bytes made with its help can be compared but not decoded.
+
+    Raises:
+        UnencodableError: (a TypeError) A part of the value cannot be encoded; the message is about that part only.
+    """
+    try:
+        return _encoder.encode(_Packer(_NATIVE, enums, fallback).pack(value, 0))
+    except (OverflowError, UnicodeEncodeError):
+        return _encoder.encode(_Packer(_NATIVE_WHATEVER_THE_VALUE, enums, fallback).pack(value, 0))
+
+
+class _Packer:
+    """Turns a value into one that the MessagePack encoder writes as it is."""
+
+    __slots__ = ("_enums", "_fallback", "_native")
+
+    def __init__(self, native: frozenset[type], enums: Mapping[type, str], fallback: Fallback | None) -> None:
+        self._native = native
+        self._enums = enums
+        self._fallback = fallback
+
+    def pack(self, value: Any, depth: int) -> object:
+        kind = type(value)
+        if kind in self._native:
+            return value
+        if depth > MAX_DEPTH:
+            raise TooDeepError(f"value nested deeper than {MAX_DEPTH} levels")
+        way = _WAYS.get(kind)
+        if way is not None:
+            return way(self, value, depth)
+        leaf = LEAVES.get(kind)
+        if leaf is not None:
+            return Ext(leaf.code, leaf.pack(value))
+        if kind.__module__ == "numpy":
+            return self._pack_numpy(value)
+        name = self._enums.get(kind)
+        if name is not None:
+            return self._pack_member(name, value, depth)
+        if self._fallback is None:
+            hint = f"; register its class: enums=[{kind.__name__}]" if isinstance(value, enum.Enum) else ""
+            raise UnencodableError(f"object of type {kind.__qualname__}", hint)
+        return Ext(_IDENTITY, _encoder.encode(self.pack(self._fallback(value), depth + 1)))
+
+    def pack_int(self, value: int, _: int) -> object:
+        return value if -(2**63) <= value < 2**64 else Ext(INT_LEAF.code, INT_LEAF.pack(value))
+
+    def pack_str(self, value: str, _: int) -> object:
+        return value if _is_utf8(value) else Ext(TEXT_LEAF.code, TEXT_LEAF.pack(value))
+
+    def pack_tuple(self, items: tuple[object, ...], depth: int) -> Ext:
+        return Ext(TUPLE, self._members(items, depth))
+
+    def pack_set(self, items: set[object], depth: int) -> Ext:
+        return Ext(SET, self._sorted_members(items, depth))
+
+    def pack_frozenset(self, items: frozenset[object], depth: int) -> Ext:
+        return Ext(FROZENSET, self._sorted_members(items, depth))
+
+    def pack_list(self, items: list[object], depth: int) -> list[object]:
+        if self._native.issuperset(map(type, items)):
+            return items
+        return [self.pack(item, depth + 1) for item in items]
+
+    def pack_dict(self, items: dict[object, object], depth: int) -> object:
+        if not self._native.issuperset(map(type, items)):
+            return Ext(PAIRS, self._members((part for pair in items.items() for part in pair), depth))
+        if self._native.issuperset(map(type, items.values())):
+            return items
+        return {key: self.pack(value, depth + 1) for key, value in items.items()}
+
+    def _members(self, items: Iterable[object], depth: int) -> bytes:
+        return _encoder.encode([self.pack(item, depth + 1) for item in items])
+
+    def _sorted_members(self, items: Iterable[object], depth: int) -> bytes:
+        # A set has no order of its own: the bytes give it one, the same in every process.
+        encoded = sorted(_encoder.encode(self.pack(item, depth + 1)) for item in items)
+        return _encoder.encode([msgspec.Raw(item) for item in encoded])
+
+    def _pack_member(self, name: str, member: enum.Enum, depth: int) -> Ext:
+        # By its name, for that is what a program says; a set of flags need not have one.
+        what = self.pack(int(member.value), depth + 1) if isinstance(member, enum.Flag) else member.name
+        return Ext(ENUM, _encoder.encode([name, what]))
+
+    def _pack_numpy(self, value: object) -> Ext:
+        from jarvisperf.cache.values import arrays
+
+        text = arrays.plain_text(value)
+        if text is not None:
+            return Ext(NUMPY_TEXT, pack(text, self._enums))
+        header, memory = arrays.take_apart(value)
+        encoded = pack(header, self._enums)
+        return Ext(NUMPY, b"".join((len(encoded).to_bytes(HEADER_LENGTH_BYTES, "big"), encoded, memory)))
+
+
+_WAYS: Final[dict[type, Callable[[_Packer, Any, int], object]]] = {
+    list: _Packer.pack_list,
+    dict: _Packer.pack_dict,
+    tuple: _Packer.pack_tuple,
+    set: _Packer.pack_set,
+    frozenset: _Packer.pack_frozenset,
+    int: _Packer.pack_int,
+    str: _Packer.pack_str,
+}
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_encoder = Encoder()

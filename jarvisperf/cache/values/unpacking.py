@@ -1,0 +1,80 @@
+"""From the bytes of ``packing.py`` back to the value. Nothing in the bytes is executed."""
+
+from __future__ import annotations
+
+import enum
+import struct
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+from msgspec.msgpack import Decoder
+
+from jarvisperf.cache.values.msgpack import ENUM, FROZENSET, HEADER_LENGTH_BYTES, NUMPY, NUMPY_TEXT, PAIRS, SET, TUPLE
+from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+UNREADABLE_BECAUSE: Final = (
+    msgspec.MsgspecError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    NotImplementedError,  # a path of another operating system
+    OSError,
+    RecursionError,
+    MemoryError,
+    struct.error,
+)
+"""What the constructors behind an extension code raise for arguments that no encoder wrote."""
+
+
+class Unpacker:
+    """Decodes values.
+
+    Args:
+        enums: The classes of Enum that may come out, by name.
+
+    Attributes:
+        unpack: Gives the value of some bytes; raises one of ``UNREADABLE_BECAUSE`` for bytes that no encoder wrote.
+    """
+
+    def __init__(self, enums: Mapping[str, type[enum.Enum]]) -> None:
+        self._enums = enums
+        self._ways: dict[int, Callable[[memoryview], object]] = {
+            TUPLE: lambda data: tuple(self.unpack(data)),
+            SET: lambda data: set(self.unpack(data)),
+            FROZENSET: lambda data: frozenset(self.unpack(data)),
+            PAIRS: self._pairs,
+            ENUM: self._member,
+            NUMPY: self._numpy,
+            NUMPY_TEXT: self._numpy_text,
+            **{leaf.code: leaf.unpack for leaf in (INT_LEAF, TEXT_LEAF, *LEAVES.values())},
+        }
+        decoder: Decoder[Any] = Decoder(ext_hook=self._extension)
+        self.unpack: Callable[[bytes | memoryview], Any] = decoder.decode
+
+    def _extension(self, code: int, data: memoryview) -> object:
+        return self._ways[code](data)  # an unknown code is a KeyError, and so unreadable
+
+    def _pairs(self, data: memoryview) -> dict[object, object]:
+        parts = iter(self.unpack(data))
+        return dict(zip(parts, parts, strict=True))
+
+    def _member(self, data: memoryview) -> enum.Enum:
+        name, what = self.unpack(data)
+        kind = self._enums[name]
+        return kind(what) if issubclass(kind, enum.Flag) else kind[what]
+
+    def _numpy(self, data: memoryview) -> object:
+        from jarvisperf.cache.values import arrays
+
+        end = HEADER_LENGTH_BYTES + int.from_bytes(data[:HEADER_LENGTH_BYTES], "big")
+        return arrays.put_together(self.unpack(data[HEADER_LENGTH_BYTES:end]), data[end:])
+
+    def _numpy_text(self, data: memoryview) -> object:
+        from jarvisperf.cache.values import arrays
+
+        return arrays.numpy_text(self.unpack(data))

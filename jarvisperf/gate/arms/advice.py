@@ -1,0 +1,155 @@
+"""What to do about an error in an arm whose cause lies in how the arms are made.
+
+An arm has nothing of what git ignores, and both arms use at the same time what there is only one of: a port, a lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.gate.arms.checkout import HEAD
+from jarvisperf.gate.arms.git import GitError, git
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jarvisperf.gate.processes.workers import ArmPlace
+
+LONGEST_NAME = 300
+DATABASES = ("*.db", "*.sqlite", "*.sqlite3", "*.db3")
+
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+ABOUT_FILES = _any_of(
+    r"no such (file|table)|not found|does not exist|doesn't exist|FileNotFoundError|NotADirectoryError|missing",
+    r"(unable to|can't|cannot|could not|failed to) (open|find|read|load)",
+)
+ABOUT_DATABASES = _any_of("unable to open database file", "no such table")
+IMPORTED = re.compile(r"cannot import name '([\w.]+)' from [a-z ]*'([\w.]+)'|No module named '([\w.]+)'")
+QUOTED = re.compile(r"""(['"])(?P<name>[^'"\n]{1,300}?)\1""")
+ABSOLUTE = re.compile(r"(?<![\w/])/[^\s'\":,;()<>\[\]]+")
+PORT = _any_of(re.escape(os.strerror(errno.EADDRINUSE)), r"port \d+ is (already )?(in use|taken)")
+LOCK = _any_of(
+    r"database (table )?is locked|BlockingIOError|Resource temporarily unavailable|resource busy|Text file busy",
+    r"already locked|lock[-_ ]?file|\.lock\b|\block\b.*(held|acquir|timeout|timed out|taken|exists)|acquire.*\block\b",
+    r"FileExistsError|File exists|already (exists|running)|in use by another|another (process|instance)",
+)
+
+
+class Advisor:
+    """Reads errors of the arms.
+
+    Args:
+        repository: The working tree.
+        places: The arms, by name.
+    """
+
+    def __init__(self, repository: Path, places: Mapping[str, ArmPlace]) -> None:
+        self._repository = repository
+        self._places = places
+
+    def advise(self, arm: str, message: str, traceback: str = "") -> str:
+        """Give the message of an error in an arm, and after it what to do, where that is known.
+
+        Args:
+            arm: The arm's name.
+            message: The error in one line.
+            traceback: How it came to that.
+        """
+        advice = self._about_files(arm, message, traceback) or _about_resources(message)
+        return f"{message}; {advice}" if advice else message
+
+    def _about_files(self, arm: str, message: str, traceback: str) -> str:
+        place = self._places.get(arm)
+        if place is None:
+            return ""
+        for name in self._named(place, message, traceback):
+            root = place.roots[0]
+            if os.path.lexists(root / name) or not (self._repository / name).exists():
+                continue
+            missing = next(parent for parent in _from_the_top(name) if not os.path.lexists(root / parent))
+            return self._about_missing(arm, missing, name)
+        if ABOUT_DATABASES.search(message) and (found := self._ignored(*DATABASES)):
+            return f"git ignores {found[0]!r}, so the arms lack it; name it in jarvis_shared if this is what is missing"
+        return ""
+
+    def _about_missing(self, arm: str, missing: str, name: str) -> str:
+        if not self._is_ignored(name):
+            return "" if arm == HEAD else f"only head has {missing!r}; name it in jarvis_shared, and both arms have it"
+        if name.endswith((".so", ".pyd", ".pyx", ".c")):
+            return (
+                f"git ignores {name!r}, so the arms lack it; --jarvis-arm-install builds each arm's own, or name it in "
+                "jarvis_shared where both arms may use the working tree's"
+            )
+        return f"git ignores {missing!r}, so the arms lack it; name it in jarvis_shared"
+
+    def _named(self, place: ArmPlace, message: str, traceback: str) -> Iterator[str]:
+        """Give what an error may mean, relative to the repository: files and modules that it names."""
+        for name, package, module in IMPORTED.findall(message):
+            yield from self._module_files(place, module or f"{package}.{name}")
+        texts = [message, traceback] if ABOUT_FILES.search(message) else [message]
+        for text in texts:
+            words = [found["name"] for found in QUOTED.finditer(text)] + [
+                word.rstrip(".") for word in ABSOLUTE.findall(text)
+            ]
+            for word in words:
+                yield from self._relative(place, word)
+
+    def _relative(self, place: ArmPlace, word: str) -> Iterator[str]:
+        root = place.roots[0]
+        for folder in (place.cwd, root):
+            path = Path(os.path.normpath(folder / word))
+            for top in dict.fromkeys((root, root.resolve())):
+                if path.is_relative_to(top) and path != top:
+                    yield path.relative_to(top).as_posix()
+
+    def _module_files(self, place: ArmPlace, module: str) -> Iterator[str]:
+        root = place.roots[0]
+        inside = [Path(path).relative_to(root) for path in place.paths if Path(path).is_relative_to(root)]
+        for folder in (self._repository / path for path in dict.fromkeys((*inside, Path()))):
+            wanted = folder.joinpath(*module.split("."))
+            if wanted.parent.is_dir():
+                for entry in sorted(wanted.parent.iterdir()):
+                    if entry.name == wanted.name or entry.name.startswith(f"{wanted.name}."):
+                        yield entry.relative_to(self._repository).as_posix()
+
+    def _is_ignored(self, name: str) -> bool:
+        try:
+            git(self._repository, "check-ignore", "--quiet", "--", name)
+        except GitError:
+            return False
+        return True
+
+    def _ignored(self, *patterns: str) -> list[str]:
+        try:
+            names = git(
+                self._repository, "ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--", *patterns
+            )
+        except GitError:
+            return []
+        return [name for name in names.split("\0") if name]
+
+
+def _about_resources(message: str) -> str:
+    """Say what to do where the arms, which are set up at the same time, get in each other's way."""
+    if PORT.search(message):
+        return "base and head are set up at the same time: bind port 0, and the system chooses a free one"
+    if LOCK.search(message):
+        return (
+            "base and head are set up at the same time: if both want the same file or lock, give each its own, as the "
+            "fixture tmp_path does"
+        )
+    return ""
+
+
+def _from_the_top(name: str) -> Iterator[str]:
+    parts = name.split("/")
+    for length in range(1, len(parts) + 1):
+        yield "/".join(parts[:length])

@@ -1,0 +1,394 @@
+"""The campaign: launch after launch until every benchmark is decided or its budget is spent."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.clocks import REAL
+from jarvisperf.gate.arms.advice import Advisor
+from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
+from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
+from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
+from jarvisperf.gate.lockstep.pace import Pace
+from jarvisperf.gate.lockstep.tally import Tally
+from jarvisperf.gate.processes.workers import Launch
+from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
+from jarvisperf.gate.verdict.verdict import LOOKS, is_look, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+    from typing import Any
+
+    from jarvisperf.gate.lockstep.model import Campaign
+    from jarvisperf.gate.processes.protocol import Collected
+    from jarvisperf.gate.processes.workers import ArmPlace
+
+MOST_LANES = 2
+WALL_PER_SLICES = 2.0  # a run takes about so many times its measuring time, on one lane
+NOT_COMPARED = "not compared:"  # how the message of a benchmark begins that had no verdict when a run ended
+
+
+class Lockstep:
+    """Runs a campaign.
+
+    Launches run in lanes, one pair of workers on each of up to two processors: within a pair one arm runs while the
+    other waits, and what the other lane does to both arms alike cancels.
+
+    Args:
+        campaign: What to compare.
+        progress: Called before each benchmark of each launch, from one thread at a time.
+        clock: Seconds as a float.
+    """
+
+    def __init__(
+        self,
+        campaign: Campaign,
+        progress: Callable[[Progress], None] | None = None,
+        clock: Callable[[], float] = REAL.wall,
+    ) -> None:
+        self._campaign = campaign
+        self._progress = progress
+        self._clock = clock
+        self._tallies = {name: Tally(forks=FORKS) for name in campaign.ids}
+        for name, reason in campaign.refused.items():
+            self._tallies[name].end("error", reason)
+        self._control = Control()
+        self._launches = 0
+        self._batches = 0
+        self._pace = Pace(clock)
+        self._control_until = 0.0
+        self._long_calls: dict[str, float] = {}
+        self._spent = {"control": 0.0, "launches": 0.0}
+        self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        self._lanes = max(1, min(MOST_LANES, len(self._cores)))
+        self._unforked: set[str] = set()
+        self._running: set[Launch] = set()
+        self._stopped = False
+        self._lock = threading.Lock()
+
+    def run(self) -> Outcome:
+        """Run launches until every benchmark is decided, and give what they brought.
+
+        Raises:
+            LockstepError: The comparison as a whole cannot be made.
+        """
+        start = self._clock()
+        self._run_all(self._tallies)
+        trusted, said = self._control.trusted, self._control.describe()
+        if not trusted:
+            self._confirm()
+        return self._outcome(self._clock() - start, said, trusted=trusted)
+
+    def so_far(self, reason: str) -> Outcome:
+        """Give what a run brought that has ended before its time.
+
+        What was decided stays decided. A benchmark that has been looked at and was not decided is inconclusive, all
+        others are errors.
+
+        Args:
+            reason: Why it ended, in a few words.
+        """
+        for tally in self._tallies.values():
+            if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
+                tally.state = "decided"
+            elif tally.state == "open":
+                tally.end("error", f"{NOT_COMPARED} {reason}")
+        trusted = self._control.trusted
+        if not trusted:
+            take_back(self._tallies)
+        return self._outcome(0.0, self._control.describe(), trusted=trusted)
+
+    def _outcome(self, seconds: float, control: str, *, trusted: bool) -> Outcome:
+        return Outcome(
+            tallies=self._tallies,
+            trusted=trusted,
+            control=control,
+            launches=self._launches,
+            seconds=seconds,
+        )
+
+    def _run_all(self, tallies: dict[str, Tally]) -> None:
+        done = 0
+        while wanted := [name for name, tally in tallies.items() if tally.state == "open"]:
+            begin = self._clock()
+            batch = min(self._lanes, self._campaign.most_launches - done)
+            self._run_batch(tallies, wanted, batch)
+            done += batch
+            self._spent["launches"] += self._clock() - begin
+            self._control.note_launch()
+            self._look(tallies, last=done >= self._campaign.most_launches)
+            self._run_control(tallies)
+
+    def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
+        """Run a launch on each lane, and add what they bring.
+
+        What fails where two launches run side by side is tried once more alone: they may have got in each other's way,
+        over a file or a port. If that was it there is one lane from then on.
+        """
+        found = self._launched(tallies, wanted, size)
+        if self._campaign.separate_written():
+            found = self._launched(tallies, wanted, size)
+        failed = [name for name in wanted if any(_may_be_the_others_fault(one[name]) for one in found)]
+        if failed and size > 1:
+            (alone,) = self._launched(tallies, failed, 1)
+            mended = {name: tally for name, tally in alone.items() if tally.state != "error"}
+            if mended:
+                self._lanes = 1
+                found = [{name: tally for name, tally in one.items() if name not in mended} for one in found]
+                found.append(mended)
+        for one in found:
+            for name, tally in one.items():
+                tallies[name].absorb(tally)
+
+    def _launched(self, tallies: Mapping[str, Tally], wanted: Sequence[str], size: int) -> list[dict[str, Tally]]:
+        self._batches += 1
+        runs = []
+        for lane in range(size):
+            self._launches += 1
+            runs.append(
+                self._paired_run(
+                    self._campaign.head,
+                    lane,
+                    {name: tallies[name].forks for name in wanted},
+                    self._campaign.seed + SEEDS_PER_LAUNCH * self._launches,
+                    lambda name, launch=self._launches: self._tell(launch, name, tallies),  # type: ignore[misc]
+                )
+            )
+        numbers = range(self._launches - size + 1, self._launches + 1)
+        return list(
+            self._in_lanes([partial(self._timed, run, number) for run, number in zip(runs, numbers, strict=True)])
+        )
+
+    def _timed(self, run: PairedRun, number: int) -> dict[str, Tally]:
+        self._pace.begin(number)
+        try:
+            return run.run()
+        finally:
+            self._pace.end(number)
+
+    def _paired_run(
+        self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
+    ) -> PairedRun:
+        campaign = self._campaign
+        names = campaign.args.get("names", ())
+        places = {place.name: place for place in (campaign.base, other)}
+        advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
+        return PairedRun(
+            self._starter(other, lane),
+            forks,
+            campaign.budget,
+            self._unforked,
+            names,
+            seed,
+            tell,
+            advise,
+            self._note_long_call,
+        )
+
+    def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
+        """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""
+        with ThreadPoolExecutor(max_workers=len(works)) as pool:
+            futures: list[Future[dict[str, Tally]]] = [pool.submit(work) for work in works]
+            try:
+                for future in futures:
+                    yield future.result()
+            except BaseException:
+                with self._lock:
+                    self._stopped = True
+                    running = list(self._running)
+                    self._running.clear()
+                for launch in running:
+                    launch.kill()
+                raise
+
+    def _look(self, tallies: dict[str, Tally], *, last: bool) -> None:
+        """Judge what may be judged now, metric by metric, and close what is decided or has spent its budget."""
+        metrics = sorted({metric for tally in tallies.values() for metric in tally.metrics})
+        for metric in metrics:
+            ready = {
+                name: tally.metrics[metric]
+                for name, tally in tallies.items()
+                if tally.state in {"open", "decided"} and metric in tally.metrics and tally.metrics[metric].log_ratios
+            }
+            if not ready:
+                continue
+            judged = judge(
+                {name: found.log_ratios for name, found in ready.items()},
+                {name: self._campaign.thresholds[name].get(metric, math.inf) for name in ready},
+                tests=len(self._campaign.ids) * len(metrics),
+            )
+            for name, found in ready.items():
+                due = is_look(len(found.log_ratios)) or last or tallies[name].seconds >= self._campaign.budget(name)
+                if tallies[name].state == "open" and due:
+                    found.judgement = judged[name]
+        for name, tally in tallies.items():
+            if tally.state == "open" and self._is_closed(name, tally, last=last):
+                tally.state = "decided"
+
+    def _is_closed(self, name: str, tally: Tally, *, last: bool) -> bool:
+        if last or tally.launches >= LOOKS[-1]:
+            return True
+        if not is_look(tally.launches):
+            return False
+        judgements = [metric.judgement for metric in tally.metrics.values()]
+        if all(judgement is not None and judgement.verdict != "inconclusive" for judgement in judgements):
+            return True
+        return tally.seconds >= self._campaign.budget(name)
+
+    def _run_control(self, tallies: Mapping[str, Tally]) -> None:
+        """Launch the same code on both arms with a rotating share of the benchmarks, where the time allows it."""
+        comparable = [name for name, tally in tallies.items() if tally.state in {"open", "decided"}]
+        finished = not any(tally.state == "open" for tally in tallies.values())
+        spent = self._spent
+        share = self._control.affordable_share(spent["launches"], spent["control"], len(comparable), self._lanes)
+        fewest = 1 if finished and not self._control.has_run else 0
+        names = self._control.rotate(comparable, max(share, fewest))
+        # The share goes by the usual benchmark; one whose calls are long would take more than what is allowed.
+        allowed = MOST_EXTRA_TIME * spent["launches"] - spent["control"]
+        while len(names) > fewest and self._pace.launch_seconds(names[:: self._lanes], self._guess) > allowed:
+            names.remove(max(names, key=lambda name: self._pace.launch_seconds([name], self._guess)))
+        if not names:
+            return
+        begin = self._clock()
+        lanes = min(self._lanes, len(names))
+        self._control_until = begin + self._pace.launch_seconds(names[::lanes], self._guess)
+        seed = self._campaign.seed + SEEDS_PER_LAUNCH * self._launches + SEEDS_PER_LAUNCH // 2
+        runs = [
+            self._paired_run(
+                self._campaign.same,
+                lane,
+                {name: tallies[name].forks for name in names[lane::lanes]},
+                seed + 100 * lane,
+                lambda name: self._tell(self._launches, name, tallies),
+            )
+            for lane in range(lanes)
+        ]
+        has_measured = False
+        for lane, found in enumerate(self._in_lanes([run.run for run in runs])):
+            for name, tally in found.items():
+                if tally.state == "open":
+                    has_measured = True
+                else:
+                    self._control.failed(name, tally.message or tally.state)
+                metric = tally.metrics.get("time")
+                if metric is not None and tally.state == "open":
+                    own = self._tallies[name].metrics["time"].log_ratios
+                    self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
+        if has_measured:
+            self._control.ran()
+        self._control_until = 0.0
+        self._spent["control"] += self._clock() - begin
+
+    def _confirm(self) -> None:
+        """Measure again, afresh, what regressed in a run that is not trusted; what does not count is inconclusive."""
+        again = {name: Tally(forks=self._tallies[name].forks) for name in to_confirm(self._tallies)}
+        self._run_all(again)
+        take_back(self._tallies, confirmed_by(again))
+
+    def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
+        """Give what starts a pair of the base and another arm, given its seed."""
+        campaign = self._campaign
+        # The lanes change processors from batch to batch, so that no benchmark depends on one of them.
+        core = self._cores[(self._batches + lane) % len(self._cores)] if self._cores else None
+
+        @contextlib.contextmanager
+        def start(seed: int) -> Iterator[Launch]:
+            places = (campaign.base, other)
+            launch = Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
+            with self._lock:
+                self._running.add(launch)
+                stopped = self._stopped
+            try:
+                with launch:
+                    if stopped:
+                        launch.kill()
+                        raise LockstepError("it was stopped")
+                    yield launch
+            finally:
+                with self._lock:
+                    self._running.discard(launch)
+
+        return start
+
+    def _tell(self, launch: int, name: str, tallies: Mapping[str, Tally]) -> None:
+        self._pace.measures(launch, name)
+        self._report(launch, name, tallies)
+
+    def _report(self, launch: int, name: str, tallies: Mapping[str, Tally]) -> None:
+        if self._progress is None:
+            return
+        with self._lock:
+            undecided = [name for name, tally in tallies.items() if tally.state == "open"]
+            left = self._seconds_left(undecided, tallies)
+            self._progress(Progress(launch, name, len(undecided), len(tallies), left, dict(self._long_calls)))
+
+    def _note_long_call(self, name: str, seconds: float) -> None:
+        if name not in self._long_calls:
+            self._long_calls[name] = seconds
+            self._report(self._launches, name, self._tallies)
+
+    def _seconds_left(self, undecided: Sequence[str], tallies: Mapping[str, Tally]) -> float:
+        """Reckon what remains at most, with the control: by the budgets until a launch was seen."""
+        launches = {name: self._launches_left(name, tallies[name]) for name in undecided}
+        left = self._pace.seconds_left(launches, self._lanes, self._guess)
+        batches = math.ceil(max(launches.values(), default=0) / self._lanes)
+        return left + self._control_left(left, batches, tallies) + max(0.0, self._control_until - self._clock())
+
+    def _control_left(self, left: float, batches: int, tallies: Mapping[str, Tally]) -> float:
+        """Reckon what the control takes in the time that is left, batch by batch as `_run_control` affords it."""
+        comparable = sum(tally.state in {"open", "decided"} for tally in tallies.values())
+        launches, control = self._spent["launches"], self._spent["control"]
+        has_run = self._control.has_run
+        for batch in range(1, batches + 1):
+            launches += left / batches
+            share = self._control.affordable_share(launches, control, comparable, self._lanes, to_come=batch)
+            allowed = MOST_EXTRA_TIME * launches - control
+            seconds = self._pace.usual_launch_seconds(share / self._lanes, allowed)
+            if share and seconds <= allowed:
+                control += seconds
+                has_run = True
+        if batches and not has_run:  # there is one, however short the run
+            control += self._pace.usual_launch_seconds(1, math.inf)
+        return control - self._spent["control"]
+
+    def _guess(self, name: str) -> float:
+        """Guess what a benchmark takes in a launch."""
+        return WALL_PER_SLICES * self._campaign.budget(name) / LOOKS[-1]
+
+    def _launches_left(self, name: str, tally: Tally) -> int:
+        """Give how many launches a benchmark needs at most: it ends at the look at which its budget is spent."""
+        done = tally.launches
+        last = min(LOOKS[-1], self._campaign.most_launches)
+        budget = self._campaign.budget(name)
+        spent_at = (look for look in LOOKS if done and done < look < last and tally.seconds / done * look >= budget)
+        return max(0, next(spent_at, last) - done)
+
+
+def _may_be_the_others_fault(tally: Tally) -> bool:
+    return tally.state == "error" and not tally.is_final
+
+
+def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) -> Collected:
+    """Collect the benchmarks of one arm.
+
+    Args:
+        place: Where the arm runs.
+        entry: ``module:function`` of the worker.
+        args: What the worker gets.
+        folder: Where its log goes.
+
+    Returns:
+        Its ids and the files that could not be collected; where it could not even start, no ids, and the reason as the
+        problem of the file ``""``.
+    """
+    with Launch((place,), entry, args, seed=0, folder=folder, core=None) as launch:
+        return listed_by(launch)

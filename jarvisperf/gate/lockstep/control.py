@@ -1,0 +1,159 @@
+"""The control: the same code on both arms, inside the run. Where that shows a difference, the run is not trusted."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from jarvisperf.gate.verdict.bounded import ratio_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_EXTRA_TIME = 0.15
+FEWEST_LAUNCHES = 2  # of its own that a benchmark must have, for their spread to be known
+LEAST_SHARE = 1e-12  # no single difference counts for more than 7 standard deviations
+CONSEQUENCE = (
+    "so what it found of time and startup is inconclusive, except for regressions that a second set of launches "
+    "confirmed"
+)
+MOST_FREEDOM = 1e6  # as good as a normal distribution
+ERROR = 0.001  # the chance that the control distrusts a sound run
+LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring so many
+
+
+class Control:
+    """Gathers how far identical code differed, in standard deviations of each benchmark's own launches."""
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[float, Sequence[float]]] = []
+        self._control_launches: list[object] = []  # of each pair
+        self._launches = 0
+        self._failures: list[str] = []  # why a benchmark could not be measured, in order
+        self._compared = 0
+        self._next = 0
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there was a control that measured anything."""
+        return self._launches > 0
+
+    def affordable_share(
+        self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int, to_come: int = 0
+    ) -> int:
+        """Tell how many benchmarks the next control launch may measure; 0: wait until more time was spent.
+
+        Args:
+            launch_seconds: Time spent on launches so far.
+            control_seconds: Time spent on the control so far.
+            benchmarks: How many there are.
+            lanes: How many pairs run at a time.
+            to_come: How many batches of `launch_seconds` have yet to run, where the time to come is reckoned.
+        """
+        allowed = MOST_EXTRA_TIME * launch_seconds - control_seconds
+        per_launch = launch_seconds / max(1, self._compared + to_come)
+        per_benchmark = per_launch / (benchmarks + LAUNCH_COST_IN_BENCHMARKS)
+        if per_benchmark <= 0:
+            return 0
+        return max(0, min(benchmarks, math.floor(lanes * (allowed / per_benchmark - LAUNCH_COST_IN_BENCHMARKS))))
+
+    def note_launch(self) -> None:
+        """Count a batch of launches of the comparison itself."""
+        self._compared += 1
+
+    def rotate(self, names: Sequence[str], share: int) -> list[str]:
+        """Give the next `share` names, going round."""
+        if not names or share < 1:
+            return []
+        start = self._next % len(names)
+        self._next += share
+        return [names[(start + step) % len(names)] for step in range(min(share, len(names)))]
+
+    def ran(self) -> None:
+        """Count a control launch that has measured something."""
+        self._launches += 1
+
+    def failed(self, name: str, reason: str) -> None:
+        """Note a benchmark that a control launch could not measure, and why."""
+        self._failures.append(f"{name}: {reason}")
+
+    def add(self, log_ratio: float, own_launches: Sequence[float], launch: object = None) -> None:
+        """Add one benchmark's control.
+
+        Args:
+            log_ratio: log(same / base) of the control launch.
+            own_launches: log(head / base) of its ordinary launches, in order: their spread is the measure.
+            launch: Tells the control launches from one another; None: it shares its launch with no other benchmark.
+        """
+        self._pairs.append((log_ratio, own_launches))
+        self._control_launches.append(object() if launch is None else launch)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether identical code looked identical; False, too, where it was tried and could never be measured.
+
+        Benchmarks of one launch share its luck: where their code and data lie in memory, which matters most in a large
+        suite of much the same calls. How much they share is seen in the ordinary launches. The sum of the scores is
+        compared with a t distribution, whose degrees of freedom are Satterthwaite's (1946).
+        """
+        if self._failures and not self.has_run:
+            return False
+        scores = self._scores()
+        if not scores:
+            return True
+        from scipy.special import stdtrit
+
+        sizes = Counter(launch for launch, _ in scores).values()
+        shared, launches = self._shared_share()
+        by_themselves = float(sum(sizes))
+        together = shared * sum(size * (size - 1) for size in sizes)
+        variance = by_themselves + together
+        freedom = (launches - 1) * (variance / together) ** 2 if together else MOST_FREEDOM
+        leaning = abs(math.fsum(score for _, score in scores)) / math.sqrt(variance)
+        return leaning <= -float(stdtrit(min(freedom, MOST_FREEDOM), ERROR / 2))
+
+    def _shared_share(self) -> tuple[float, int]:
+        """Estimate the correlation of benchmarks within a launch, and say of how many ordinary launches.
+
+        It is what the mean of their standardized deviations in a launch varies by, beyond what a mean of that many
+        independent ones would.
+        """
+        deviations: dict[int, list[float]] = {}
+        for _, own in self._pairs:
+            spread = statistics.stdev(own) if len(own) >= FEWEST_LAUNCHES else 0.0
+            centre = statistics.fmean(own) if spread else 0.0
+            for launch, value in enumerate(own if spread else ()):
+                # A spread of few launches is small by chance too: this makes each deviation's variance 1.
+                scale = math.sqrt(len(own) / (len(own) - 1))
+                deviation = min(max((value - centre) / spread, -len(own)), len(own))  # beyond that only by rounding
+                deviations.setdefault(launch, []).append(scale * deviation)
+        excess = [statistics.fmean(found) ** 2 - 1 / len(found) for found in deviations.values()]
+        return (min(1.0, max(0.0, statistics.fmean(excess))), len(excess)) if excess else (0.0, 0)
+
+    def describe(self) -> str:
+        """Say in one line what the control found."""
+        if self._failures and not self.has_run:
+            return f"identical code could not be measured as a control ({self._failures[0]}), {CONSEQUENCE}"
+        if not self._pairs:
+            return "no control was run"
+        lost = f", {len(self._failures)} more failed" if self._failures else ""
+        middle = ratio_of(statistics.median(value for value, _ in self._pairs)) - 1
+        said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls{lost})"
+        return said if self.trusted else f"{said}, {CONSEQUENCE}"
+
+    def _scores(self) -> list[tuple[object, float]]:
+        """Standardize each difference by its benchmark's spread, as normal scores of a t distribution, by launch."""
+        from scipy.special import ndtri, stdtr
+
+        scores = []
+        for launch, (value, own) in zip(self._control_launches, self._pairs, strict=True):
+            if len(own) < FEWEST_LAUNCHES:
+                continue
+            spread = statistics.stdev(own)
+            # Launches that agree exactly leave no room for a difference, and none for doubt where there is none.
+            deviations = value / spread if spread else math.copysign(math.inf, value) if value else 0.0
+            share = float(stdtr(len(own) - 1, deviations))
+            scores.append((launch, float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)))))
+        return scores

@@ -1,0 +1,164 @@
+"""What the launches of a lockstep run brought, benchmark by benchmark."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from jarvisperf.gate.verdict.bounded import ratio_of
+from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jarvisperf.gate.lockstep.slices import PairedSamples
+    from jarvisperf.gate.verdict.verdict import Judgement
+
+State = Literal["open", "decided", "new", "skipped", "error"]
+
+SMALLEST_BYTES = 4096.0  # a page: less is bookkeeping of the allocator, and 0 has no ratio
+KEPT_SAMPLES = 4_000
+FEWEST_FOR_DRIFT = 8
+FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side: now and then one is several per cent off
+
+
+@dataclass(slots=True)
+class MetricTally:
+    """One metric of one benchmark.
+
+    Attributes:
+        unit: ``s`` or ``B``.
+        log_ratios: One number per launch.
+        parts: One number per fork of the launch that runs.
+        drifts: For each fork how much longer its last calls took than its first ones, as a logarithm.
+        base: Samples of the base, in the unit, per iteration.
+        head: The same of the head.
+        iterations: Calls per sample in the last launch.
+        method: The clock of the last launch.
+        judgement: The verdict so far; None before the first look.
+    """
+
+    unit: Literal["s", "B"]
+    log_ratios: list[float] = field(default_factory=list)
+    parts: list[float] = field(default_factory=list)
+    drifts: list[float] = field(default_factory=list)
+    base: list[float] = field(default_factory=list)
+    head: list[float] = field(default_factory=list)
+    iterations: int = 1
+    method: str = ""
+    judgement: Judgement | None = None
+
+    def add(self, samples: PairedSamples) -> None:
+        """Add what one fork of a launch brought.
+
+        Raises:
+            ValueError: A time was 0.
+        """
+        base, head = samples.base, samples.head
+        if self.unit == "B":
+            base = tuple(max(value, SMALLEST_BYTES) for value in base)
+            head = tuple(max(value, SMALLEST_BYTES) for value in head)
+        self.parts.append(log_ratio(base, head))
+        if len(head) >= FEWEST_FOR_DRIFT:
+            third = len(head) // 3
+            for arm in (base, head):
+                logarithms = [math.log(value) for value in arm]
+                self.drifts.append(statistics.median(logarithms[-third:]) - statistics.median(logarithms[:third]))
+        self.iterations = samples.iterations
+        self.method = samples.method
+        self._keep(samples.base, samples.head)
+
+    def end_launch(self) -> None:
+        """Make one number of the launch's forks: they share what was imported, so they are not independent."""
+        if self.parts:
+            self.log_ratios.append(trimmed_mean(sorted(self.parts), FORKS_TRIMMED_SHARE))
+            self.parts.clear()
+
+    def absorb(self, launch: MetricTally) -> None:
+        """Add what one launch brought, which has ended."""
+        self.log_ratios += launch.log_ratios
+        self.drifts += launch.drifts
+        self.iterations, self.method = launch.iterations, launch.method
+        self._keep(launch.base, launch.head)
+
+    def _keep(self, base: Sequence[float], head: Sequence[float]) -> None:
+        for kept, values in ((self.base, base), (self.head, head)):
+            kept.extend(values[: KEPT_SAMPLES - len(kept)])
+
+    @property
+    def growth(self) -> float:
+        """How many times as long the last calls took as the first ones, in the middle case; 1.0 where few are known."""
+        return ratio_of(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """One benchmark.
+
+    Attributes:
+        state: ``open`` while more launches are wanted.
+        metrics: What was measured, by the metric's name.
+        forks: In how many forks of a launch it is measured.
+        seconds: Time that its samples took, both arms together.
+        message: Why it has no verdict, in one line.
+        traceback: The failure as pytest shows it.
+        is_final: The error need not be looked for again: it took long, and would again.
+        xfail: Why it was expected to fail; None: it was not.
+        group: The group that the test named while it ran.
+        extra_info: The author's notes.
+        unequal: Why both arms may have had different inputs, in a few words.
+        notes: What the reader of the figures should know, in order; an arm said so.
+    """
+
+    state: State = "open"
+    forks: int = 1
+    metrics: dict[str, MetricTally] = field(default_factory=dict)
+    seconds: float = 0.0
+    message: str = ""
+    traceback: str = ""
+    is_final: bool = False
+    xfail: str | None = None
+    group: str | None = None
+    extra_info: dict[str, str] = field(default_factory=dict)
+    unequal: str = ""
+    notes: dict[str, None] = field(default_factory=dict)
+
+    def add(self, metric: str, samples: PairedSamples) -> None:
+        """Add what one fork of a launch brought for a metric.
+
+        Raises:
+            ValueError: A time was 0.
+        """
+        unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
+        if unit == "s":
+            calls = samples.iterations * samples.slice_samples
+            self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum raises where this is infinite
+        self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
+
+    def end_launch(self) -> None:
+        """Make one number of each metric's forks."""
+        for metric in self.metrics.values():
+            metric.end_launch()
+
+    def absorb(self, launch: Tally) -> None:
+        """Add what one launch brought, which has ended."""
+        for name, metric in launch.metrics.items():
+            self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
+        self.seconds += launch.seconds
+        self.forks = min(self.forks, launch.forks)
+        self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info
+        self.notes.update(launch.notes)
+        self.unequal = self.unequal or launch.unequal
+        if launch.state != "open" and self.state in {"open", "new"}:
+            self.end(launch.state, launch.message, launch.traceback)
+
+    def end(self, state: State, message: str, traceback: str = "") -> None:
+        """Close it without a verdict."""
+        self.state, self.message, self.traceback = state, message, traceback
+
+    @property
+    def launches(self) -> int:
+        """How many launches it has."""
+        return max((len(metric.log_ratios) for metric in self.metrics.values()), default=0)

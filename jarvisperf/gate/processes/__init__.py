@@ -1,0 +1,1 @@
+"""The processes of the arms: workers, their protocol, and their end."""

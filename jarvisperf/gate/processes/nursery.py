@@ -1,0 +1,106 @@
+"""A fresh interpreter that forks a pair of workers: this file is run by its path and imports the standard library only.
+
+Forking both from one parent gives them the same memory layout (address space randomization happens at `exec`), and a
+new parent for every launch gives every pair another one. Layout alone can make the same code several per cent slower
+(Curtsinger and Berger, "STABILIZER", ASPLOS 2013).
+
+Nothing is imported before the fork that the arms could have in versions of their own: the coordinator says what may be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jarvisperf.gate.processes import descendants
+else:
+    # By its path and under a name that no arm has: the arms may have a jarvisperf of their own.
+    _spec = importlib.util.spec_from_file_location("_nursery_descendants", Path(__file__).with_name("descendants.py"))
+    descendants = importlib.util.module_from_spec(_spec)
+    _spec.loader.exec_module(descendants)
+
+
+class _StoppedError(BaseException):
+    """The pair is to end at once."""
+
+
+def main() -> None:
+    """Read the configuration from standard input, fork the workers, wait for them, and end what they left behind."""
+    running: set[int] = set()
+    signal.signal(signal.SIGTERM, _stop)
+    descendants.end_with_parent(signal.SIGTERM)  # so that nothing outlives a killed pytest
+    descendants.adopt_orphans()
+    try:
+        _run(json.load(sys.stdin), running)
+    except _StoppedError:
+        for pid in running:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        descendants.end_orphans()
+
+
+def _stop(*_: object) -> None:
+    raise _StoppedError
+
+
+def _run(config: dict[str, Any], running: set[int]) -> None:
+    arms = config["arms"]
+    for module in config["preload"]:  # what both arms will need and neither has a version of its own of
+        importlib.import_module(module)
+    for arm in arms:
+        pid = os.fork()
+        if pid == 0:
+            _become(arm, arms, config)
+        running.add(pid)
+    for arm in arms:
+        os.close(arm["channel"])
+        os.close(arm["turns"])
+    while running:
+        pid, _ = os.wait()  # orphans of the arms too
+        running.discard(pid)
+
+
+def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, Any]) -> None:
+    code = 70
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        descendants.end_with_parent(signal.SIGKILL)
+        for other in arms:
+            if other is not arm:
+                os.close(other["channel"])
+                os.close(other["turns"])
+        log = os.open(arm["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for descriptor, source in ((0, nothing), (1, log), (2, log)):
+            os.dup2(source, descriptor)
+        os.environ.clear()
+        os.environ.update(arm["env"])
+        time.tzset()
+        os.chdir(arm["cwd"])
+        sys.path[:0] = arm["paths"]
+        module, _, function = config["entry"].partition(":")
+        code = getattr(importlib.import_module(module), function)(arm, config["args"])
+    except SystemExit as stop:
+        code = stop.code if isinstance(stop.code, int) else 70
+    except BaseException:  # noqa: BLE001  # this is the last frame of a process: what it cannot show is lost
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

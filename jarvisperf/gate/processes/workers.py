@@ -1,0 +1,303 @@
+"""One launch: a fresh pair of workers, started together, talked to, and ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jarvisperf.gate.processes.interpreter import options_to_pass_on
+from jarvisperf.gate.processes.protocol import (
+    Channel,
+    ChannelClosedError,
+    ChannelTimeoutError,
+    Done,
+    Ended,
+    Fork,
+    FromWorker,
+    Quit,
+    Run,
+    Values,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Self
+
+NURSERY = Path(__file__).with_name("nursery.py")
+END_SECONDS = 10.0  # a worker that does not end by itself within this time is killed
+KILL_SECONDS = 6.0  # the nursery ends the workers and what they started within this time, or is killed with them
+FORK_ANSWER_SECONDS = 120.0
+SHOWN_LOG_CHARACTERS = 3_000
+
+
+class ArmPlace(msgspec.Struct, frozen=True):
+    """Where an arm's worker runs.
+
+    Attributes:
+        name: What it is called in messages: ``base`` or ``head``.
+        roots: Where its modules may come from: its checkout, and the virtual environment made for it.
+        cwd: Its working folder, the checkout or a folder in it.
+        paths: What stands first in its module search path.
+        env: Its environment.
+    """
+
+    name: str
+    roots: tuple[Path, ...]
+    cwd: Path
+    paths: tuple[str, ...]
+    env: dict[str, str]
+
+
+class WorkerError(RuntimeError):
+    """A worker failed; the message names the arm and says how."""
+
+
+class NoAnswerError(WorkerError):
+    """A worker said nothing for longer than it may; to ask again would take as long."""
+
+
+class TestEndedError(Exception):
+    """A test ended where values were wanted: its target raised.
+
+    Attributes:
+        ends: How the tests of the arms that ended did so, by the arm's name.
+    """
+
+    def __init__(self, ends: Mapping[str, Done]) -> None:
+        super().__init__(", ".join(f"{name}: {end.message}" for name, end in ends.items()))
+        self.ends = ends
+
+
+class Worker:
+    """The coordinator's end of one worker."""
+
+    def __init__(self, place: ArmPlace, connection: socket.socket, log: Path) -> None:
+        self.name = place.name
+        self._channel = Channel(connection, FromWorker)
+        self._log = log
+        self._may_end = False
+        self._log_start = 0
+
+    def tell(self, message: msgspec.Struct) -> None:
+        """Send a message.
+
+        Raises:
+            WorkerError: The worker is gone.
+        """
+        self._may_end = isinstance(message, Quit)
+        if isinstance(message, Run):
+            self._log_start = self._log.stat().st_size  # what is said before is of other benchmarks
+        try:
+            self._channel.send(message)
+        except ChannelClosedError as error:
+            raise WorkerError(self._obituary()) from error
+
+    def hear(self, seconds: float) -> Any:
+        """Wait for the worker's answer.
+
+        Raises:
+            NoAnswerError: It said nothing for so long.
+            WorkerError: The worker is gone.
+        """
+        try:
+            answer = self._channel.receive(seconds)
+        except ChannelTimeoutError:
+            raise NoAnswerError(
+                f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
+                "a call that takes longer, or never ends, cannot be compared"
+            ) from None
+        except ChannelClosedError as error:
+            raise WorkerError(self._obituary()) from error
+        if isinstance(answer, Ended) and not self._may_end:  # a copy that something in it has ended, with status 0
+            raise WorkerError(self._obituary())
+        return answer
+
+    def ask(self, message: msgspec.Struct, seconds: float) -> Any:
+        """Send a message and wait for the answer.
+
+        Raises:
+            WorkerError: The worker is gone, or said nothing for so long.
+        """
+        self.tell(message)
+        return self.hear(seconds)
+
+    def ask_values(self, message: msgspec.Struct, seconds: float) -> Values:
+        """Send a message that asks for values, and wait for them.
+
+        Raises:
+            TestEndedError: The target raised instead.
+            WorkerError: The worker is gone, or said nothing for so long.
+        """
+        answer = self.ask(message, seconds)
+        if isinstance(answer, Done):
+            raise TestEndedError({self.name: answer})
+        values: Values = answer
+        return values
+
+    def close(self) -> None:
+        """Say goodbye and close the connection."""
+        with contextlib.suppress(ChannelClosedError):
+            self._channel.send(Quit())
+        self._channel.close()
+
+    def _obituary(self) -> str:
+        with contextlib.suppress(OSError):
+            said = self._log.read_bytes()[self._log_start :].decode(errors="replace")
+            words = said.strip()[-SHOWN_LOG_CHARACTERS:]
+            if words:
+                return f"the {self.name} worker ended: {words.splitlines()[-1].strip()}\nits last words:\n{words}"
+        return f"the {self.name} worker ended without a word: killed, out of memory, or by os._exit"
+
+
+class Launch:
+    """A running pair of workers; a context manager that ends them.
+
+    Args:
+        places: Where the two workers run.
+        entry: ``module:function`` that a worker calls with its arm and the arguments.
+        args: Arguments for both, plain data.
+        seed: The launch's number: hash seed of both workers, and which of them is forked and leads first.
+        folder: Where logs go.
+        core: The processor that both are bound to once they measure; None: none.
+        preload: Modules to import once for both, before they part.
+        python: The interpreter.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[ArmPlace],
+        entry: str,
+        args: Mapping[str, Any],
+        seed: int,
+        folder: Path,
+        core: int | None,
+        preload: Sequence[str] = (),
+        python: str = sys.executable,
+    ) -> None:
+        self.seed = seed
+        self.core = core
+        self.killed = False
+        order = list(range(len(places)))
+        random.Random(seed).shuffle(order)  # noqa: S311  # which arm is forked first must not matter; it is no secret
+        channels = [socket.socketpair() for _ in places]
+        turns = socket.socketpair()
+        logs = [folder / f"{place.name}-{seed}.log" for place in places]
+        arms = [
+            {
+                "name": places[which].name,
+                "roots": [str(root) for root in places[which].roots],
+                "cwd": str(places[which].cwd),
+                "paths": list(places[which].paths),
+                "env": {**places[which].env, "PYTHONHASHSEED": str(seed)},
+                "log": str(logs[which]),
+                "channel": channels[which][1].fileno(),
+                "turns": turns[which].fileno(),
+                "core": core,
+                "writes_bytecode": not sys.dont_write_bytecode,
+            }
+            for which in order
+        ]
+        descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
+        env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
+        env.pop("PYTHONPATH", None)  # the arms' own, which each worker sets for itself
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project again
+        self._nursery = subprocess.Popen(  # noqa: S603
+            [python, "-P", *options_to_pass_on(), str(NURSERY)],
+            stdin=subprocess.PIPE,
+            pass_fds=descriptors,
+            env=env,
+            cwd=folder,
+            start_new_session=True,  # Ctrl-C is for the coordinator, which then ends the workers in order
+        )
+        for pair in channels:
+            pair[1].close()
+        for end in turns:
+            end.close()
+        self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
+        assert self._nursery.stdin is not None  # noqa: S101  # asked for above
+        with contextlib.suppress(BrokenPipeError):  # it ended at once: the workers' silence will tell
+            config = {
+                "arms": arms,
+                "entry": entry,
+                "args": dict(args),
+                "preload": list(preload),
+            }
+            self._nursery.stdin.write(json.dumps(config).encode())
+            self._nursery.stdin.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End both workers; one that does not end by itself is killed."""
+        self.dismiss()
+        self.reap()
+
+    def dismiss(self) -> None:
+        """Tell both workers to end, without waiting: they tear their fixtures down meanwhile."""
+        for worker in self.workers:
+            worker.close()
+
+    def reap(self) -> None:
+        """Wait for the end of dismissed workers; one that does not end by itself is killed."""
+        try:
+            status = self._nursery.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill()
+        else:
+            if status != 0:  # it could not end what the workers left
+                self._kill_group()
+
+    def fork(self) -> None:
+        """Have both workers go on in copies of themselves.
+
+        Raises:
+            WorkerError: A worker is gone or does not answer.
+        """
+        self._ask_all(Fork())
+
+    def unfork(self) -> None:
+        """End the copies, with the teardown of their fixtures.
+
+        Raises:
+            WorkerError: A worker is gone or does not answer.
+        """
+        self._ask_all(Quit())
+
+    def _ask_all(self, message: msgspec.Struct) -> None:
+        for worker in self.workers:
+            worker.tell(message)
+        for worker in self.workers:
+            worker.hear(FORK_ANSWER_SECONDS)
+
+    def kill(self) -> None:
+        """End both workers at once."""
+        self.killed = True
+        self._kill()
+        for worker in self.workers:
+            worker.close()
+
+    def _kill(self) -> None:
+        self._nursery.terminate()
+        try:
+            self._nursery.wait(KILL_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._kill_group()
+            self._nursery.wait()
+
+    def _kill_group(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._nursery.pid, signal.SIGKILL)

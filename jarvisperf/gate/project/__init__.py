@@ -1,0 +1,12 @@
+"""Which packages a project owns."""
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = ["Layout", "find_layout"]
+
+if TYPE_CHECKING:
+    from jarvisperf.gate.project.packages import Layout, find_layout
+else:
+    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.gate.project.packages"))

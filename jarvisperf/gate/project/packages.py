@@ -1,0 +1,207 @@
+"""What the project's own packages are called, and which folders of a checkout they are imported from."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.gate.project.declared import declared_sources
+from jarvisperf.gate.project.installed import Installed, topmost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+TEST_FOLDERS = frozenset(
+    {"test", "tests", "testing", "bench", "benches", "benchmark", "benchmarks", "perf", "performance"}
+)
+NO_PACKAGES = TEST_FOLDERS | {
+    "doc",
+    "docs",
+    "example",
+    "examples",
+    "script",
+    "scripts",
+    "build",
+    "dist",
+    "node_modules",
+}
+NO_MODULES = frozenset({"setup", "conftest", "noxfile", "fabfile", "tasks", "versioneer"})
+NAMESPACE_DEPTH = 4  # google.cloud.storage.control has three levels above its package
+NAMESPACE_MARKS = (b"declare_namespace(", b"extend_path(")
+COMPILED = (".so", ".pyd")
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Where a project's code is.
+
+    Attributes:
+        packages: Dotted names of its packages and modules, the topmost that are its own: `pkg`, and `google.cloud.pkg`
+            of a namespace that it shares with others.
+        folders: Folders that must be on the module search path, relative to the checkout, the nearest first.
+        names: Dotted names of all code in the checkout, the project's or not: a base may lack some of it.
+    """
+
+    packages: tuple[str, ...]
+    folders: tuple[str, ...]
+    names: tuple[str, ...] = ()
+
+    def places(self) -> tuple[str, ...]:
+        """Give where the project's packages and modules may lie, relative to the checkout, without an ending."""
+        found = (f"{folder}/{package.replace('.', '/')}" for folder in self.folders for package in self.packages)
+        return tuple(place.removeprefix("./") for place in found)
+
+
+def find_layout(root: Path, project: Path, search_path: Iterable[str], installed: Installed | None = None) -> Layout:
+    """Find a project's packages: by its metadata, or where that is silent by its folders.
+
+    Without metadata the packages in flat layout, in `src/`, and wherever the running Python finds them are the
+    project's. With metadata these are only on the search path.
+
+    Args:
+        root: The top folder of the repository.
+        project: The folder of the project in it; the same where the repository holds one.
+        search_path: `sys.path` of the running Python: its folders inside the repository count too (editable
+            installations, `pythonpath`).
+        installed: What was installed from the repository.
+    """
+    installed = installed or Installed()
+    found = _Found(root)
+    inside = [root.__class__(entry) for entry in search_path if entry]
+    searched = [entry for entry in inside if entry.is_relative_to(root) and "site-packages" not in entry.parts]
+    searched += [root / folder for folder in installed.folders]
+    projects = [project, *(root / folder for folder in installed.projects)]
+    guessed = [folder for one in dict.fromkeys((*projects, root)) for folder in (one / "src", one)]
+    for one in dict.fromkeys(projects):
+        for source in declared_sources(one):
+            folder = root.__class__(os.path.normpath(one / source.folder))
+            names = [name for declared in source.names for name in _own(folder, declared)]
+            if not source.names:
+                found_here = _packages_in(folder, frozenset(), namespaces=True)
+                names = [name for name in found_here if _is_chosen(name, source.include, source.exclude)]
+            found.declare(folder, names or (source.names if source.compiled else ()), on_path=bool(names))
+    knows = bool(found.packages)
+    for folder in dict.fromkeys([*([] if knows else guessed), *searched]):
+        if not _is_test_folder(folder, root):
+            names = _packages_in(folder, frozenset({*guessed, *searched}), namespaces=folder.name == "src")
+            found.guess(folder, names, own=not knows)
+    found.packages.update(dict.fromkeys(installed.packages))
+    return Layout(tuple(topmost(found.packages)), tuple(found.folders), tuple(topmost([*found.packages, *found.names])))
+
+
+class _Found:
+    """What is known so far."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self.packages: dict[str, None] = {}
+        self.names: dict[str, None] = {}
+        self.folders: dict[str, None] = {}
+
+    def declare(self, folder: Path, names: Iterable[str], *, on_path: bool) -> None:
+        """Note what the metadata says."""
+        self.packages.update(dict.fromkeys(names))
+        if on_path and folder.is_relative_to(self._root):
+            self.folders[str(folder.relative_to(self._root))] = None
+
+    def guess(self, folder: Path, names: Iterable[str], *, own: bool) -> None:
+        """Note what a folder looks like."""
+        chosen = dict.fromkeys(names)
+        self.names.update(chosen)
+        if own:
+            self.packages.update(chosen)
+        if chosen:
+            self.folders[str(folder.relative_to(self._root))] = None
+
+
+def is_or_is_in(name: str, package: str) -> bool:
+    """Tell whether a dotted name is a package's own or lies in it."""
+    return name == package or name.startswith(f"{package}.")
+
+
+def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
+    """Give the outermost test folder that a file lies in, relative like the file itself; None: it lies in none.
+
+    Args:
+        file: A file's name, relative to the checkout.
+        packages: Where the project's packages lie: a folder that holds one, or is one, is no test folder.
+    """
+    parts = file.split("/")[:-1]
+    for depth, part in enumerate(parts):
+        folder = "/".join(parts[: depth + 1])
+        if part in TEST_FOLDERS and not any(is_in_folder(package, folder) for package in packages):
+            return folder
+    return None
+
+
+def is_in_folder(name: str, folder: str) -> bool:
+    """Tell whether a file or folder is a folder itself or lies in it."""
+    return name == folder or name.startswith(f"{folder}/")
+
+
+def _is_test_folder(folder: Path, root: Path) -> bool:
+    return bool(TEST_FOLDERS.intersection(folder.relative_to(root).parts))
+
+
+def _is_test_module(name: str) -> bool:
+    return name.startswith(("test_", "bench_")) or name.endswith(("_test", "_bench"))
+
+
+def _is_chosen(name: str, include: Iterable[str], exclude: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, one) for one in include) and not any(fnmatchcase(name, one) for one in exclude)
+
+
+def _packages_in(folder: Path, apart: frozenset[Path], *, namespaces: bool) -> list[str]:
+    """Name the packages and modules of a folder on the search path.
+
+    Args:
+        folder: The folder.
+        apart: Folders that are on the search path themselves.
+        namespaces: Whether a folder with modules only is taken for a namespace package.
+    """
+    if not folder.is_dir():
+        return []
+    names: list[str] = []
+    for entry in sorted(folder.iterdir()):
+        name = _module_name(entry)
+        if not name.isidentifier() or name in NO_PACKAGES or entry in apart:
+            continue
+        if entry.is_dir():
+            names += _in_namespace(entry, name, modules=namespaces)
+        elif entry.suffix in {".py", *COMPILED} and name not in NO_MODULES and not _is_test_module(name):
+            names.append(name)
+    return names
+
+
+def _own(folder: Path, name: str) -> Iterator[str]:
+    """Give the names that a declared one stands for: itself, or what it holds where it is a namespace of many."""
+    place = folder.joinpath(*name.split("."))
+    if place.is_dir():
+        yield from _in_namespace(place, name, modules=True)
+    elif place.with_suffix(".py").exists() or any(place.parent.glob(f"{place.name}.*.so")):
+        yield name
+
+
+def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
+    """Descend to the packages that have code of their own: nothing else in a namespace belongs to the project alone."""
+    start = place / "__init__.py"
+    if start.exists() and not any(mark in start.read_bytes() for mark in NAMESPACE_MARKS):
+        return [name]
+    if name.count(".") >= NAMESPACE_DEPTH:
+        return []
+    names: list[str] = []
+    with os.scandir(place) as entries:
+        for entry in sorted(entries, key=lambda one: one.name):
+            part, is_code = entry.name.split(".")[0], entry.name.endswith((".py", *COMPILED))
+            if entry.is_dir(follow_symlinks=False) and entry.name.isidentifier():
+                names += _in_namespace(place / entry.name, f"{name}.{part}", modules=modules)
+            elif modules and is_code and part.isidentifier() and part != "__init__":
+                names.append(f"{name}.{part}")
+    return names
+
+
+def _module_name(entry: Path) -> str:
+    return entry.name.split(".")[0] if entry.suffix in {".py", *COMPILED} else entry.name

@@ -1,0 +1,1 @@
+"""Screening against stored runs."""

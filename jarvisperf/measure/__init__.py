@@ -1,0 +1,1 @@
+"""Measuring one target: targets, sampling, memory, startup, and the yardstick."""

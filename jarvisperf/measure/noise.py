@@ -1,0 +1,109 @@
+"""How noisy this machine is: the same work, measured again and again.
+
+Three figures, each of which answers a question of a person who compares:
+
+- within: how much samples taken one after the other differ;
+- between: how much two measurements a moment apart differ, as two runs do that are compared with each other;
+- in turns: how much two measurements differ that take turns every few milliseconds, as lockstep does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import statistics
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.clocks import REAL
+from jarvisperf.measure.yardstick import interpret
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+STRETCHES = 12
+SAMPLE_SECONDS = 0.001
+QUIET_SHARE, NOISY_SHARE = 0.02, 0.08
+
+
+class Noise(msgspec.Struct, frozen=True):
+    """What was measured, as shares: 0.01 is 1 %.
+
+    Attributes:
+        within: Width of the middle half of samples, over their median.
+        between: The middle difference of the medians of neighbouring stretches.
+        worst: The largest of them.
+        in_turns: The middle difference of two arms that take turns.
+        lost: Share of the processor's time that others took from this process while it measured.
+        samples: How many samples were taken.
+    """
+
+    within: float
+    between: float
+    worst: float
+    in_turns: float
+    lost: float
+    samples: int
+
+    @property
+    def word(self) -> str:
+        """``quiet``, ``fair`` or ``noisy``, by the difference between stretches."""
+        return "quiet" if self.between < QUIET_SHARE else "fair" if self.between < NOISY_SHARE else "noisy"
+
+
+def measure_noise(
+    seconds: float = 4.0, work: Callable[[], object] = interpret, clock: Callable[[], float] = REAL.wall
+) -> Noise:
+    """Measure for a while.
+
+    Args:
+        seconds: How long.
+        work: What to repeat: always the same work.
+        clock: Seconds as a float.
+    """
+    calls = _calls(work, clock)
+    stretches: list[list[float]] = []
+    begin, begin_cpu = clock(), REAL.cpu()
+    for number in range(STRETCHES):
+        stretch: list[float] = []
+        while clock() - begin < seconds * (number + 1) / STRETCHES or len(stretch) < 4:
+            start = clock()
+            for _ in range(calls):
+                work()
+            stretch.append(clock() - start)
+        stretches.append(stretch)
+    whole, used = clock() - begin, REAL.cpu() - begin_cpu
+    return noise_of(stretches, lost=max(1 - used / whole, 0.0) if whole > 0 else 0.0)
+
+
+def noise_of(stretches: Sequence[Sequence[float]], lost: float) -> Noise:
+    """Work the figures out of samples.
+
+    Args:
+        stretches: Samples in the order in which they were taken, cut into stretches of equal length of time.
+        lost: Share of the processor's time that others took.
+    """
+    quartiles = [statistics.quantiles(stretch, n=4) for stretch in stretches]
+    medians = [statistics.median(stretch) for stretch in stretches]
+    differences = [abs(math.log(after / before)) for before, after in itertools.pairwise(medians)]
+    turns = [abs(math.log(statistics.median(stretch[::2]) / statistics.median(stretch[1::2]))) for stretch in stretches]
+    return Noise(
+        within=statistics.median((high - low) / middle for low, middle, high in quartiles),
+        between=statistics.median(differences),
+        worst=max(differences),
+        in_turns=statistics.median(turns),
+        lost=lost,
+        samples=sum(map(len, stretches)),
+    )
+
+
+def _calls(work: Callable[[], object], clock: Callable[[], float]) -> int:
+    calls = 1
+    while True:
+        start = clock()
+        for _ in range(calls):
+            work()
+        if clock() - start >= SAMPLE_SECONDS or calls >= 1 << 20:
+            return calls
+        calls *= 2

@@ -1,0 +1,180 @@
+"""How samples are taken in one process: warm up, calibrate, then sample until the budget is spent."""
+
+from __future__ import annotations
+
+import math
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from jarvisperf.clocks import REAL
+from jarvisperf.measure.collector import collect_between_samples, collector_paused
+from jarvisperf.measure.instrumentation import uninstrumented
+from jarvisperf.runs.summary import Summary, summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jarvisperf.measure.targets import Clock, Target
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+DEFAULT_BUDGET_SECONDS = 2.0
+CLOCK_TICKS_PER_SAMPLE = 1_000  # an error of one tick of the clock is then 0.1 % of a sample
+MOST_SECONDS_WITHOUT_TIME = 0.5
+LARGEST_ITERATIONS = 1 << 24  # a clock that stands still must end the calibration
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """How long and how finely to measure.
+
+    Attributes:
+        budget_seconds: Time for all samples together.
+        warmup_seconds: Time that the target runs before anything counts; it runs at least once.
+        sample_seconds: How long a sample is to last, where the target's iterations are free.
+        min_samples: Samples that are taken even beyond the budget.
+        max_samples: Samples after which to stop within the budget; None: no limit.
+        pause_collector: Keep the garbage collector off during samples.
+    """
+
+    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+    warmup_seconds: float = 0.1
+    sample_seconds: float = 0.002
+    min_samples: int = 5
+    max_samples: int | None = None
+    pause_collector: bool = True
+
+
+class Samples(msgspec.Struct, frozen=True):
+    """Samples of one target.
+
+    Attributes:
+        iterations: Calls in each sample.
+        seconds: Seconds per call, one value per sample, in the order in which they were taken.
+    """
+
+    iterations: int
+    seconds: tuple[float, ...]
+
+    def summarize(self) -> Summary:
+        """Summarize them."""
+        return summarize(self.seconds, self.iterations)
+
+
+def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
+    """Warm up a target, calibrate it and take its samples.
+
+    Args:
+        target: What to measure.
+        plan: How long and how finely.
+        clock: Seconds as a float; the budget is counted with it.
+    """
+    with uninstrumented(), collector_paused() if plan.pause_collector else nullcontext():
+        warm_up(target, plan.warmup_seconds, clock)
+        iterations = target.fixed_iterations or calibrate(target, plan.sample_seconds, clock_resolution(clock))
+        return Samples(iterations, _take(target, iterations, plan, clock))
+
+
+def measure_rounds(target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    """Take a number of samples that the author of a benchmark decided.
+
+    Args:
+        target: A target with fixed iterations.
+        rounds: Samples to take.
+        warmup_rounds: Samples before, which do not count.
+
+    Returns:
+        What the last call returned, and the samples.
+    """
+    iterations = target.fixed_iterations or 1
+    seconds: list[float] = []
+    result: Any = None
+    with uninstrumented(), collector_paused():
+        for _ in range(warmup_rounds):
+            target.sample(iterations)
+            collect_between_samples()
+        for _ in range(rounds):
+            if iterations == 1:
+                elapsed, result = target.timed_call()
+            else:
+                elapsed = target.sample(iterations)
+            seconds.append(elapsed / iterations)
+            collect_between_samples()
+    if iterations > 1:  # a loop over many calls keeps no result
+        result = target.call()
+    return result, Samples(iterations, tuple(seconds))
+
+
+def _take(target: Target, iterations: int, plan: Plan, clock: Clock) -> tuple[float, ...]:
+    most = plan.max_samples or math.inf
+    seconds: list[float] = []
+    end = clock() + plan.budget_seconds
+    while len(seconds) < most and (len(seconds) < plan.min_samples or clock() < end):
+        seconds.append(target.sample(iterations) / iterations)
+        collect_between_samples()
+    return tuple(seconds)
+
+
+def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
+    """Run a target for a while, at least once: caches fill, and the interpreter specializes its bytecode (PEP 659)."""
+    iterations = target.fixed_iterations or 1
+    end = clock() + seconds
+    while True:
+        start = clock()
+        target.sample(iterations)
+        collect_between_samples()
+        now = clock()
+        if now >= end:
+            return
+        if target.fixed_iterations is None and now - start < seconds / 100:
+            iterations = min(iterations * 2, LARGEST_ITERATIONS)
+
+
+def calibrate(target: Target, sample_seconds: float, resolution_seconds: float) -> int:
+    """Find how many calls make a sample of the wanted length.
+
+    Args:
+        target: A warm target.
+        sample_seconds: How long a sample is to last.
+        resolution_seconds: The clock's resolution; a sample lasts at least 1,000 times as long.
+
+    Returns:
+        1 or more.
+
+    Raises:
+        RuntimeError: The target's own clock stands still.
+    """
+    wanted = max(sample_seconds, resolution_seconds * CLOCK_TICKS_PER_SAMPLE)
+    iterations = 1
+    while iterations < LARGEST_ITERATIONS:
+        begin = REAL.wall()
+        seconds = target.sample(iterations)
+        if seconds <= 0 and REAL.wall() - begin >= MOST_SECONDS_WITHOUT_TIME:
+            raise RuntimeError(f"its clock shows {seconds:g} s for {iterations:,} calls: is time mocked or frozen?")
+        collect_between_samples()
+        if seconds >= wanted:
+            break
+        if seconds >= wanted / 10:  # long enough to reckon with; below, the clock and the loop blur the figure
+            return max(1, round(iterations * wanted / seconds))
+        iterations *= 4
+    return iterations
+
+
+def clock_resolution(clock: Callable[[], float]) -> float:
+    """Measure the smallest step that a clock shows, in seconds: the least of 20 observed steps.
+
+    Raises:
+        RuntimeError: The clock stands still.
+    """
+    steps = []
+    for _ in range(20):
+        start = clock()
+        for _ in range(LARGEST_ITERATIONS):
+            now = clock()
+            if now != start:
+                break
+        else:
+            raise RuntimeError("the clock stands still, so nothing can be timed: is time mocked or frozen?")
+        steps.append(now - start)
+    return min(steps)

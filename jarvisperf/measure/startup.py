@@ -1,0 +1,201 @@
+"""Whole fresh processes: how long they take and how much memory they reach.
+
+A process that is started from a large one inherits its peak resident size (the kernel keeps the larger value over
+`execve`, see getrusage(2)), and the fork itself grows with the parent. A small launcher therefore starts the processes,
+one at a time, and reports the seconds and the resource usage of each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Self
+
+import msgspec
+
+from jarvisperf.clocks import REAL
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from jarvisperf.measure.targets import Clock
+
+RSS_METHOD = "peak RSS"
+TIME_METHOD = "whole process"
+SHOWN_OUTPUT_CHARACTERS = 2_000
+SHOWN_COMMAND_CHARACTERS = 100
+FEWEST_PROCESSES, MOST_PROCESSES = 3, 20
+
+# Kept free of imports beyond these: its size is the floor of every peak that it reports.
+_LAUNCHER = """
+import json, os, sys, time
+for line in sys.stdin:
+    job = json.loads(line)
+    out = os.open(job["output"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    actions = [(os.POSIX_SPAWN_DUP2, out, 1), (os.POSIX_SPAWN_DUP2, out, 2), (os.POSIX_SPAWN_CLOSE, 0)]
+    start = time.perf_counter()
+    try:
+        env = os.environ if job["env"] is None else job["env"]
+        pid = os.posix_spawnp(job["argv"][0], job["argv"], env, file_actions=actions)
+    except OSError as error:
+        answer = {"problem": error.strerror}
+    else:
+        _, status, usage = os.wait4(pid, 0)
+        seconds = time.perf_counter() - start
+        answer = {"seconds": seconds, "code": os.waitstatus_to_exitcode(status), "rss": usage.ru_maxrss}
+    os.close(out)
+    print(json.dumps(answer), flush=True)
+"""
+
+
+class ProcessFailedError(RuntimeError):
+    """A measured process could not be started or did not end with status 0; the message shows its last output."""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A program and what it is started with.
+
+    Attributes:
+        words: The program and its arguments.
+        env: Its environment; None: this process's own.
+        cwd: Its working folder; None: this process's own.
+    """
+
+    words: tuple[str, ...]
+    env: Mapping[str, str] | None = None
+    cwd: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The command in a message."""
+        text = shlex.join(self.words)
+        return text if len(text) <= SHOWN_COMMAND_CHARACTERS else f"{text[: SHOWN_COMMAND_CHARACTERS - 1]}…"
+
+
+class ProcessSample(msgspec.Struct, frozen=True):
+    """One fresh process.
+
+    Attributes:
+        seconds: From the start of the process until its end.
+        peak_rss_bytes: The largest resident size that it reached.
+    """
+
+    seconds: float
+    peak_rss_bytes: int
+
+
+def measure_startup(
+    argv: Sequence[str],
+    budget_seconds: float,
+    clock: Clock = REAL.wall,
+    env: Mapping[str, str] | None = None,
+    cwd: str | Path | None = None,
+) -> list[ProcessSample]:
+    """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
+
+    Args:
+        argv: The program and its arguments.
+        budget_seconds: Time for all samples together.
+        clock: Seconds as a float; the budget is counted with it.
+        env: The environment of the processes; None: this process's own.
+        cwd: Their working folder; None: this process's own.
+
+    Raises:
+        TypeError: `argv` is no list of words.
+        ValueError: It is empty.
+        ProcessFailedError: A process could not be started or did not end with status 0.
+    """
+    samples: list[ProcessSample] = []
+    with Launcher(env, cwd) as launcher:
+        launcher.run(argv)
+        end = clock() + budget_seconds
+        while len(samples) < FEWEST_PROCESSES or (clock() < end and len(samples) < MOST_PROCESSES):
+            samples.append(launcher.run(argv))
+    return samples
+
+
+class Launcher:
+    """A small process that starts and times others, one at a time.
+
+    Args:
+        env: The environment of the processes; None: this process's own.
+        cwd: Their working folder; None: this process's own.
+    """
+
+    def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
+        self._env = None if env is None else dict(env)
+        self._launcher = subprocess.Popen(  # noqa: S603  # the interpreter that runs us, with the text above
+            [sys.executable, "-I", "-S", "-c", _LAUNCHER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=cwd,
+            text=True,
+        )
+        handle, self._output = tempfile.mkstemp(prefix="jarvisperf-startup-")
+        os.close(handle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def run(self, argv: Sequence[str]) -> ProcessSample:
+        """Start a process, wait for its end and give its figures.
+
+        Args:
+            argv: The program and its arguments.
+
+        Raises:
+            TypeError: `argv` is no list of words.
+            ValueError: It is empty.
+            ProcessFailedError: It could not be started, or ended with another status than 0.
+        """
+        words = check_words(argv)
+        job = {"argv": words, "env": self._env, "output": self._output}
+        self._pipe(self._launcher.stdin).write(json.dumps(job) + "\n")
+        self._pipe(self._launcher.stdin).flush()
+        answer = json.loads(self._pipe(self._launcher.stdout).readline() or '{"problem": "the launcher ended"}')
+        if "problem" in answer:
+            raise ProcessFailedError(f"cannot start {words[0]!r}: {answer['problem']}")
+        if answer["code"] != 0:
+            raise ProcessFailedError(
+                f"{' '.join(words)[:200]} ended with status {answer['code']}: {self._last_output()}"
+            )
+        unit_bytes = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kilobytes elsewhere
+        return ProcessSample(seconds=answer["seconds"], peak_rss_bytes=answer["rss"] * unit_bytes)
+
+    def close(self) -> None:
+        """End the launcher."""
+        self._launcher.terminate()
+        self._launcher.communicate()
+        os.unlink(self._output)  # noqa: PTH108
+
+    def _last_output(self) -> str:
+        with open(self._output, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            return file.read().strip()[-SHOWN_OUTPUT_CHARACTERS:] or "it printed nothing"
+
+    @staticmethod
+    def _pipe(pipe: IO[str] | None) -> IO[str]:
+        assert pipe is not None  # noqa: S101  # all pipes are asked for above
+        return pipe
+
+
+def check_words(argv: Sequence[str]) -> list[str]:
+    """Give a command's words as text.
+
+    Raises:
+        TypeError: It is no list of words.
+        ValueError: It is empty.
+    """
+    problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
+    if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):
+        raise TypeError(problem)
+    if not argv:
+        raise ValueError(problem)
+    return [str(word) for word in argv]

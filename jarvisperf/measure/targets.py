@@ -1,0 +1,442 @@
+"""What is measured: a target makes one sample, a timing of a fixed number of calls.
+
+Each kind of call has a loop of its own, so that the loop holds the call and nothing else. What the loop costs per
+call beside the target is measured by `benchmarks/bench_harness.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Coroutine
+from contextlib import nullcontext
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from jarvisperf.checks import check_whole_number
+from jarvisperf.clocks import REAL
+from jarvisperf.measure.lazy_results import refuse_lazy
+from jarvisperf.measure.waiters import OwnLoop, is_inside_a_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from jarvisperf.measure.waiters import Waiter
+
+    Clock = Callable[[], float]
+    SetUp = Callable[[], Any]  # gives (args, kwargs), nothing, or a coroutine that does
+
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+
+class Target(Protocol):
+    """Something that can be timed."""
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+
+    fixed_iterations: int | None
+    """Calls per sample, where the author or the kind of target decides them; None: calibrate."""
+
+    @property
+    def sets_up(self) -> bool:
+        """Whether each sample has a state of its own, made by the author's `setup`."""
+
+    def sample(self, iterations: int) -> float:
+        """Call the target `iterations` times and give the seconds that all calls took together."""
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples, inside a context that is entered on the thread that makes the calls."""
+
+    def call(self) -> Any:
+        """Call the target once, untimed, and give what it returned."""
+
+    def timed_call(self) -> tuple[float, Any]:
+        """Call the target once; give the seconds that it took and what it returned."""
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+
+    def close(self) -> None:
+        """Let go of what the target holds."""
+
+
+class _Clocked:
+    """A target's clock, and how to exchange it."""
+
+    _clock: Clock
+
+    @property
+    def has_own_clock(self) -> bool:
+        """Whether the author chose a clock of their own."""
+        return self._clock is not REAL.wall
+
+    def use_clock(self, clock: Clock) -> None:
+        """Time further samples with another clock."""
+        self._clock = clock
+
+
+class _Call(_Clocked):
+    """A callable with its arguments.
+
+    Args:
+        function: What to call.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        clock: Seconds as a float; only differences count.
+        first: A call that was made already: its seconds and what it returned. It is the first that `call` gives.
+    """
+
+    fixed_iterations: int | None = None
+    sets_up = False
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        clock: Clock = REAL.wall,
+        first: tuple[float, Any] | None = None,
+    ) -> None:
+        self._function = function
+        self._args = tuple(args)
+        self._kwargs = dict(kwargs or {})
+        self._clock = clock
+        self._first = first
+
+
+class FunctionTarget(_Call):
+    """A function with its arguments."""
+
+    def sample(self, iterations: int) -> float:
+        """Call the function `iterations` times and give the seconds that all calls took together."""
+        function, args, kwargs, clock = self._function, self._args, self._kwargs, self._clock
+        rounds = repeat(None, iterations)
+        if kwargs:
+            start = clock()
+            for _ in rounds:
+                function(*args, **kwargs)
+            return clock() - start
+        if args:
+            start = clock()
+            for _ in rounds:
+                function(*args)
+            return clock() - start
+        start = clock()
+        for _ in rounds:
+            function()
+        return clock() - start
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples inside a context."""
+        with around:
+            return [self.sample(iterations) for _ in range(count)]
+
+    def call(self) -> Any:
+        """Call the function once and give what it returned."""
+        return self.timed_call()[1]
+
+    def timed_call(self) -> tuple[float, Any]:
+        """Call the function once; give the seconds that it took and what it returned."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        start = self._clock()
+        result = self._function(*self._args, **self._kwargs)
+        return self._clock() - start, result
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class CoroutineTarget(_Call):
+    """A coroutine function, or another whose result can be awaited, with its arguments.
+
+    Its calls are awaited one after the other. A sample is one coroutine with a loop in it, so starting it and handing
+    it to the event loop is not part of the timing.
+
+    Args:
+        function: What to call and await.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        clock: Seconds as a float; only differences count.
+        first: A call that was made already: its seconds, and what is to be awaited.
+        waiter: Where calls are awaited; None: in a loop of their own.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        clock: Clock = REAL.wall,
+        first: tuple[float, Any] | None = None,
+        waiter: Waiter | None = None,
+    ) -> None:
+        super().__init__(function, args, kwargs, clock, first)
+        self._waiter = waiter or OwnLoop()
+
+    async def sample_here(self, iterations: int) -> float:
+        """Await the function `iterations` times, in the task that runs; give the seconds of all calls together."""
+        function, args, kwargs, clock = self._function, self._args, self._kwargs, self._clock
+        rounds = repeat(None, iterations)
+        start = clock()
+        for _ in rounds:
+            await function(*args, **kwargs)
+        return clock() - start
+
+    async def call_here(self) -> tuple[float, Any]:
+        """Await the function once, in the task that runs; give the seconds that it took and what it returned."""
+        if self._first is not None:
+            (seconds, made), self._first = self._first, None
+            start = self._clock()
+            result = await made
+            return seconds + self._clock() - start, result
+        start = self._clock()
+        result = await self._function(*self._args, **self._kwargs)
+        return self._clock() - start, result
+
+    async def _samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        with around:
+            return [await self.sample_here(iterations) for _ in range(count)]
+
+    def sample(self, iterations: int) -> float:
+        """Await the function `iterations` times and give the seconds that all calls took together."""
+        return self._waiter.run(self.sample_here(iterations))
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples inside a context, which is entered in the event loop's thread."""
+        return self._waiter.run(self._samples(iterations, count, around))
+
+    def call(self) -> Any:
+        """Await the function once and give what it returned."""
+        return self.timed_call()[1]
+
+    def timed_call(self) -> tuple[float, Any]:
+        """Await the function once; give the seconds that it took and what it returned."""
+        return self._waiter.run(self.call_here())
+
+    def close(self) -> None:
+        """Let go of the event loop; one of our own is closed, and what it still runs is cancelled."""
+        if self._first is not None and inspect.iscoroutine(self._first[1]):
+            self._first[1].close()
+        self._waiter.close()
+
+
+class SetUpTarget(_Clocked):
+    """A target whose arguments are made again for every sample, outside the timing.
+
+    Function, set-up and teardown are awaited where they are coroutine functions. Then all three run in the event loop.
+
+    Args:
+        function: What to call.
+        args: Positional arguments where `setup` gives none.
+        kwargs: Keyword arguments where `setup` gives none.
+        setup: Called before each sample; may return ``(args, kwargs)``.
+        teardown: Called after each sample with the arguments.
+        iterations: Calls per sample; with a `setup` it must be 1.
+        clock: Seconds as a float; only differences count.
+        waiter: Where coroutines are awaited; None: in a loop of their own.
+        awaits: Await coroutine functions; False: give back what a call returns, be it a coroutine or a generator.
+
+    Raises:
+        ValueError: `iterations` is below 1, or above 1 with a `setup`.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        *,
+        setup: SetUp | None = None,
+        teardown: Callable[..., Any] | None = None,
+        iterations: int = 1,
+        clock: Clock = REAL.wall,
+        waiter: Waiter | None = None,
+        awaits: bool = True,
+    ) -> None:
+        check_whole_number("iterations", iterations, least=1)
+        if setup is not None and iterations != 1:
+            raise ValueError(f"iterations is {iterations}: with a setup function each sample is one call")
+        self.fixed_iterations: int | None = iterations
+        self._function = function
+        self._args = args
+        self._kwargs = dict(kwargs or {})
+        self._setup = setup
+        self._teardown = teardown
+        self._clock = clock
+        self.sets_up = setup is not None
+        self._is_awaited = calls_are_awaited(function) and awaits
+        self._has_been_called = False
+        self._awaits = awaits
+        needs_loop = any_is_awaited(function, setup, teardown) and awaits
+        self._waiter = (waiter or OwnLoop()) if needs_loop else None
+
+    async def _take(self, iterations: int, around: AbstractContextManager[Any]) -> tuple[float, Any]:
+        """Set up, make the calls, tear down; give the seconds of the calls, and what a single one returned."""
+        args, kwargs = await self._arguments()
+        result = None
+        if self._is_awaited:
+            awaited = CoroutineTarget(self._function, args, kwargs, self._clock, waiter=self._waiter)
+            with around:
+                if iterations == 1:
+                    seconds, result = await awaited.call_here()
+                else:
+                    seconds = await awaited.sample_here(iterations)
+        else:
+            called = FunctionTarget(self._function, args, kwargs, self._clock)
+            with around:
+                if iterations == 1 or not self._has_been_called:
+                    seconds, result = called.timed_call()
+                    if self._awaits:
+                        refuse_lazy(self._function, result)
+                    if iterations > 1:
+                        seconds += called.sample(iterations - 1)
+                else:
+                    seconds = called.sample(iterations)
+            self._has_been_called = True
+        if self._teardown is not None:
+            await self._settled(self._teardown, *args, **kwargs)
+        return seconds, result
+
+    async def _arguments(self) -> tuple[Sequence[Any], dict[str, Any]]:
+        made = await self._settled(self._setup) if self._setup is not None else None
+        if not made:
+            return self._args, self._kwargs
+        if self._args or self._kwargs:
+            raise TypeError("setup returned arguments, and args or kwargs are given too: leave one of them out")
+        return made[0], dict(made[1])
+
+    async def _settled(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a set-up or teardown, and await it where it is to be awaited."""
+        made = function(*args, **kwargs)
+        return await made if calls_are_awaited(function) and self._awaits else made
+
+    def _run(self, iterations: int, around: AbstractContextManager[Any]) -> tuple[float, Any]:
+        steps = self._take(iterations, around)
+        return _without_loop(steps) if self._waiter is None else self._waiter.run(steps)
+
+    def sample(self, iterations: int) -> float:
+        """Set up, call the function `iterations` times, tear down; give the seconds of the calls alone."""
+        return self._run(iterations, nullcontext())[0]
+
+    def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
+        """Take several samples; the context surrounds the calls of each alone, so it must stand repeated use."""
+        return [self._run(iterations, around)[0] for _ in range(count)]
+
+    def call(self) -> Any:
+        """Set up, call the function once, tear down; give what it returned."""
+        return self.timed_call()[1]
+
+    def timed_call(self) -> tuple[float, Any]:
+        """Set up, call the function once, tear down; give the seconds of the call alone and what it returned."""
+        return self._run(1, nullcontext())
+
+    def close(self) -> None:
+        """Let go of the event loop, where there is one."""
+        if self._waiter is not None:
+            self._waiter.close()
+
+
+def _without_loop(steps: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine in which nothing is awaited."""
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("a target without an event loop waited")
+
+
+class Handed(NamedTuple):
+    """A function that was handed over, and what is known of its calls.
+
+    Attributes:
+        function: What to call.
+        args: Positional arguments.
+        kwargs: Keyword arguments.
+        clock: Seconds as a float.
+        first: The call that showed what it returns; None: that was known before.
+        is_awaited: Whether its calls are to be awaited.
+    """
+
+    function: Callable[..., Any]
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    clock: Clock
+    first: tuple[float, Any] | None
+    is_awaited: bool
+
+    def target(self, waiter: Waiter | None = None) -> FunctionTarget | CoroutineTarget:
+        """Make the target.
+
+        Args:
+            waiter: Where calls are awaited; None: in a loop of their own.
+        """
+        if self.is_awaited:
+            return CoroutineTarget(self.function, self.args, self.kwargs, self.clock, self.first, waiter)
+        return FunctionTarget(self.function, self.args, self.kwargs, self.clock, self.first)
+
+    def discard(self) -> None:
+        """Let go of a first call that nobody will await."""
+        if self.first is not None and isinstance(self.first[1], Coroutine):
+            self.first[1].close()
+
+
+def look_at(
+    function: Callable[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    clock: Clock = REAL.wall,
+) -> Handed:
+    """Find out whether a function's calls are to be awaited.
+
+    One that is not known to be a coroutine function is called once, to see what it returns: partials, lambdas and
+    decorated functions hide what they call. That call is the first that the target gives.
+
+    Raises:
+        LazyResultError: It returned a generator, so a call does none of the work.
+        Exception: What the function raises.
+    """
+    if calls_are_awaited(function):
+        return Handed(function, args, kwargs or {}, clock, None, is_awaited=True)
+    first = FunctionTarget(function, args, kwargs, clock).timed_call()
+    is_awaited = is_to_be_awaited(first[1])
+    if not is_awaited:
+        refuse_lazy(function, first[1])
+    return Handed(function, args, kwargs or {}, clock, first, is_awaited)
+
+
+def make_target(
+    function: Callable[..., Any],
+    args: Sequence[Any] = (),
+    kwargs: Mapping[str, Any] | None = None,
+    clock: Clock = REAL.wall,
+) -> FunctionTarget | CoroutineTarget:
+    """Make the target for a function or a coroutine function, see `look_at`; its calls have a loop of their own."""
+    return look_at(function, args, kwargs, clock).target()
+
+
+def is_to_be_awaited(result: object) -> bool:
+    """Whether a call's result is awaited: a coroutine; inside an event loop everything that can be.
+
+    Elsewhere an object that can be awaited may be what the call is for, such as a query that a builder makes.
+    """
+    return isinstance(result, Coroutine) or (is_inside_a_loop() and inspect.isawaitable(result))
+
+
+def any_is_awaited(*functions: object) -> bool:
+    """Whether one of these is a coroutine function; None is none."""
+    return any(calls_are_awaited(function) for function in functions if function is not None)
+
+
+def calls_are_awaited(function: object) -> bool:
+    """Whether calls are to be awaited: a coroutine function, an object with one as ``__call__``, a partial of these."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)  # noqa: B004 - of the type: a class is called by its own type
+    )

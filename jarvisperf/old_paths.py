@@ -1,0 +1,101 @@
+"""Old module paths: modules that moved into rooms can still be imported by the paths they had.
+
+An old path is looked up last, after everything that exists. It imports the module at its new path and warns.
+Names of packages (``from jarvisperf.cache import SmartCache``) have not changed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import warnings
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import ModuleType
+
+ROOMS = """
+cache cache: assembly=build shared=default beside=threads
+cache cache.disk_tier: disk_database=database quiet_forks=fork_guard local=tier
+cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers writing
+cache cache.engine: removing touching computing hearing fillings flights
+cache cache.keys: names pattern
+cache cache.memory: eviction duel=policy_trial hits entry sketch
+cache cache.outage: tier=store guarded breaker pending=replay latency
+cache cache.redis_tier: remote=tier redis_scripts=scripts redis_link=link redis_cluster=cluster
+cache cache.redis_tier: redis_connect=connect redis_parser=reply_reader subscription=pubsub
+cache cache.redis_tier: redis_commands=commands messages redis_url=url
+cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed=annotated envelope
+cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded checksum unpacking
+gate gate.arms: checkout copying sharing lfs advice git revision renames
+gate gate.project: declared_packages=declared installed_packages=installed
+gate gate.processes: interpreter child_imports descendants launch=workers nursery protocol
+gate gate.lockstep: campaign=model pair=launch slices tally control pace absence
+gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
+gate gate.verdict: moderation estimate thresholds bounded distrust
+bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
+bench measure: lazy_results waiters
+bench .: checks
+runs runs: places=backends
+profiles profiles: places=source_files collected=decorated
+cli cli: starting=init
+rag rag: places=build shared=default
+rag rag.answers: answering query_cache changes semantic=paraphrases
+rag rag.embedding: embedder=protocol models=choice model_options=options
+rag rag.embedding: sentence_model=sentence_transformer micro_batch embedding_cache=cache model_loading
+rag rag.embedding: cpu file_digests
+rag rag.ingest: ingestor ingestion=texts documents=files extraction metadata vectors progress
+rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
+rag rag.store: records filters found=hits collection generation embedded=folder folder_lock server
+rag rag.store: server_http canonical selection exact state_file file_lock
+report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
+report report.formats: base text markdown github csv_file=csv json_file=json open_metrics
+report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures
+report report.plots: figure ratio_plot=ratios history_plot=history
+report report.shared: table units environment profile_view visible json_numbers ratio_scale
+report report.terminal: bar=interval_bar terminal_tables=tables
+"""
+"""A line: the package that modules were in, the room they are in now (``.``: the library itself), and their names,
+``old=new`` where the name changed as well."""
+
+
+def new_paths() -> dict[str, str]:
+    """Return the new path of every old one."""
+    paths = {}
+    for line in ROOMS.strip().splitlines():
+        rooms, names = line.split(": ")
+        old_room, new_room = rooms.split()
+        for entry in names.split():
+            old, _, new = entry.partition("=")
+            parts = ("jarvisperf", new_room.strip("."), new or old)
+            paths[f"jarvisperf.{old_room}.{old}"] = ".".join(filter(None, parts))
+    return paths
+
+
+class OldPaths:
+    """Finds modules by their old paths, for ``sys.meta_path``."""
+
+    def __init__(self) -> None:
+        self._new = new_paths()
+
+    def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
+        """Return a spec for an old path, None for any other name."""
+        return ModuleSpec(name, self) if name in self._new else None  # type: ignore[arg-type]
+
+    def create_module(self, _spec: ModuleSpec) -> None:
+        """Use the default module, which :meth:`exec_module` replaces."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Put the module at the new path in the place of the one at the old path."""
+        old = module.__name__
+        new = self._new[old]
+        warnings.warn(f"{old} has moved to {new}", DeprecationWarning, stacklevel=2)
+        sys.modules[old] = importlib.import_module(new)
+
+
+def install() -> None:
+    """Look up old paths from now on; installing twice has no further effect."""
+    if not any(isinstance(finder, OldPaths) for finder in sys.meta_path):
+        sys.meta_path.append(OldPaths())

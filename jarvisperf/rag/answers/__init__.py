@@ -1,0 +1,1 @@
+"""Cached answers, and the proof that they are still valid."""

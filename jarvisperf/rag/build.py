@@ -1,0 +1,75 @@
+"""Where an OptimizedRAG keeps its things: what its arguments say, checked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.settings import read_settings
+
+if TYPE_CHECKING:
+    from jarvisperf.rag.answers.query_cache import KeyValueCache
+    from jarvisperf.rag.store.generation import Home
+
+_VECTORS_FILE = "jarvisperf-embeddings.sqlite"
+
+
+def home_of(path: str | os.PathLike[str] | None, chroma_url: str | None, collection: str) -> Home:
+    """The home of a collection: a folder, or a server.
+
+    Raises:
+        TypeError: An argument is something else.
+        ValueError: Both are given, the path is empty, or the URL has a wrong form.
+    """
+    if chroma_url is not None:
+        if path is not None:
+            raise ValueError(f"both path ({path}) and chroma_url ({chroma_url}) are given: give one of them")
+        from jarvisperf.rag.store.server import ServerHome
+
+        return ServerHome(chroma_url, collection)
+    from jarvisperf.rag.store.folder import EmbeddedHome
+
+    return EmbeddedHome(_folder(path), collection)
+
+
+def vectors_file(
+    embedding_cache: str | os.PathLike[str] | bool, path: str | os.PathLike[str] | None, chroma_url: str | None
+) -> Path | None:
+    """The file of the embedding cache; None: no such cache.
+
+    Raises:
+        TypeError: ``embedding_cache`` is something else.
+        ValueError: It is empty.
+    """
+    if embedding_cache is False:
+        return None
+    if embedding_cache is True:
+        folder = read_settings().cache_dir if chroma_url is not None else _folder(path)
+        return folder.expanduser().resolve() / _VECTORS_FILE
+    if not isinstance(embedding_cache, str | os.PathLike):
+        raise TypeError(f"embedding_cache is {embedding_cache!r}: give a file, True or False")
+    if not os.fspath(embedding_cache):
+        raise ValueError("embedding_cache is '': give a file, True or False")
+    return Path(embedding_cache).expanduser().resolve()
+
+
+def checked_cache(cache: KeyValueCache | None) -> KeyValueCache | None:
+    """The cache, if it is one.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if cache is not None and not all(callable(getattr(cache, method, None)) for method in ("get", "set")):
+        raise TypeError(f"cache is {cache!r}: give a SmartCache, or another object with get and set")
+    return cache
+
+
+def _folder(path: str | os.PathLike[str] | None) -> Path:
+    if path is None:
+        return read_settings().data_dir / "chroma"
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path is {path!r}: give a folder")
+    if path == "":
+        raise ValueError("path is '': give a folder ('.' is the working folder), or None for the one of the settings")
+    return Path(path)

@@ -1,0 +1,1 @@
+"""Embedders: which model, how it runs, and vectors by content."""

@@ -1,0 +1,1 @@
+"""From files and texts to records in the store."""

@@ -1,0 +1,150 @@
+"""Brings texts and files into the store: only what is new or changed is embedded and written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.rag.answers.changes import MOST_VECTORS_PER_CALL
+from jarvisperf.rag.errors import DocumentError, MissingPackageError
+from jarvisperf.rag.ingest.files import read_passages
+from jarvisperf.rag.ingest.progress import progress
+from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
+from jarvisperf.rag.ingest.vectors import document_vectors
+from jarvisperf.rag.results import AddReport, Failure
+from jarvisperf.rag.store.records import last_of_each_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from jarvisperf.rag.embedding.cache import EmbeddingCache
+    from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.ingest.metadata import Metadata
+    from jarvisperf.rag.store.chroma import ChromaStore
+    from jarvisperf.rag.store.records import Record
+
+
+class Ingestor:
+    """Adds, replaces and removes; safe to call from several threads.
+
+    Args:
+        store: Where passages go.
+        embedder: Makes their vectors.
+        vectors: Vectors that are known; None: none are kept.
+    """
+
+    def __init__(self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._vectors = vectors
+
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        batch_size: int,
+        metadatas: Iterable[Metadata] | None,
+        ids: Iterable[str] | None,
+        show_progress: bool | None,
+    ) -> AddReport:
+        """Add texts, batch by batch; see ``OptimizedRAG.batch_add_texts``."""
+        records = records_of_texts(texts, metadatas, ids, self._embedder.identity)
+        report = AddReport()
+        recordable = MOST_VECTORS_PER_CALL
+        try:
+            with progress("Adding texts", texts, show_progress) as advance:
+                for batch in batches(records, batch_size):
+                    done, written = self._add_batch(batch, recordable)
+                    recordable -= written
+                    report += done
+                    advance(len(batch))
+        except BaseException as error:
+            error.add_note(
+                f"{report.added + report.replaced} passages of this call were stored before this, and stay"
+                f" ({report.unchanged} were there already): the same call again goes on where it stopped"
+            )
+            raise
+        return report
+
+    def add_file(self, path: str | os.PathLike[str]) -> AddReport:
+        """Add a file, or what has changed in it; see ``OptimizedRAG.add_document_optimized``."""
+        file = _resolved(path)
+        source = str(file)
+        passages = records_of_passages(read_passages(file), source, self._embedder.identity)
+        prefix = source_prefix(source)
+        current = {record.id for record in passages}
+        stored = self._store.marks_of_source(source, prefix)
+        changed = [record for record in passages if not record.mark or stored.get(record.id) != record.mark]
+        report = AddReport(unchanged=len(passages) - len(changed))
+        if not changed and current >= stored.keys():
+            return report
+
+        def gone() -> Sequence[str]:
+            return [key for key in self._store.marks_of_source(source, prefix) if key not in current]
+
+        return report + self._write(changed, gone)
+
+    def add_files(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        show_progress: bool | None,
+    ) -> AddReport:
+        """Add files, reporting those that cannot be read; see ``OptimizedRAG.add_documents``."""
+        report = AddReport()
+        with progress("Adding files", paths, show_progress) as advance:
+            for path in paths:
+                try:
+                    report += self.add_file(path)
+                except (DocumentError, MissingPackageError, OSError, TypeError, ValueError) as error:
+                    report += AddReport(failures=(Failure(str(path), str(error)),))
+                advance(1)
+        return report
+
+    def delete(self, ids: Sequence[str], source: str | None) -> int:
+        """Remove passages by id and by source; see ``OptimizedRAG.delete``."""
+
+        def gone() -> Sequence[str]:
+            doomed = dict.fromkeys(self._store.existing(ids))
+            if source is not None:
+                doomed |= dict.fromkeys(self._store.marks_of_source(source, ""))
+            return list(doomed)
+
+        return self._store.write([], (), gone).removed if gone() else 0
+
+    def _add_batch(self, batch: Sequence[Record | None], recordable: int) -> tuple[AddReport, int]:
+        records = [record for record in batch if record is not None]
+        distinct = last_of_each_id(records)
+        repeated = len(records) - len(distinct)
+        same = repeated if len(set(map(_content, records))) == len(distinct) else 0
+        stored = self._store.marks([record.id for record in distinct]) if distinct else {}
+        changed = [record for record in distinct if not record.mark or stored.get(record.id) != record.mark]
+        report = AddReport(
+            skipped=len(batch) - len(records),
+            unchanged=len(distinct) - len(changed) + same,
+            replaced=repeated - same,
+        )
+        if changed:
+            report += self._write(changed, recorded=len(changed) <= recordable)
+        return report, len(changed)
+
+    def _write(
+        self, records: Sequence[Record], gone: Callable[[], Sequence[str]] = tuple, *, recorded: bool = True
+    ) -> AddReport:
+        if not records:
+            return self._store.write([], (), gone)
+        rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
+        report = AddReport(embedded=embedded, reused=len(records) - embedded)
+        return report + self._store.write(records, rows, gone, recorded=recorded)
+
+
+def _resolved(path: object) -> Path:
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
+        raise TypeError(f"path is {path!r}: give the path of a file")
+    try:
+        return Path(path).expanduser().resolve()
+    except (RuntimeError, ValueError) as error:  # a link to itself, no such user, a NUL
+        raise DocumentError(f"{str(path)!r} is no path of a file: {error}") from error
+
+
+def _content(record: Record) -> tuple[str, str, str]:
+    return record.id, record.text, record.mark

@@ -1,0 +1,133 @@
+"""Turns texts and passages into records, and checks what callers give."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sized
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from jarvisperf.rag.ingest.metadata import checked_metadata
+from jarvisperf.rag.store.records import Record, mark_of
+from jarvisperf.rag.texts import check_unicode, content_id, framed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jarvisperf.rag.ingest.files import Passage
+    from jarvisperf.rag.ingest.metadata import Metadata
+
+T = TypeVar("T")
+
+_NONE_LEFT: Final = object()
+
+
+def records_of_texts(
+    texts: Iterable[str],
+    metadatas: Iterable[Metadata] | None,
+    ids: Iterable[str] | None,
+    model: str | None,
+) -> Iterator[Record | None]:
+    """One record per text, None for one that is empty or blank; lazily, so texts may be more than memory holds.
+
+    Lists are checked before anything is stored, generators as they come.
+
+    Raises:
+        TypeError: The texts are one string, one of them is no string, or a metadata is no dictionary.
+        ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, a text is not valid
+            Unicode, or a metadata has a key or a value that cannot be stored.
+    """
+    if isinstance(texts, str):
+        raise TypeError("texts is one string: give a list of strings")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts is {texts!r}: give a list of strings")
+    for name, companions in (("metadatas", metadatas), ("ids", ids)):
+        _check_companions(name, companions, texts)
+    if metadatas is not None:
+        checked = itertools.starmap(checked_metadata, enumerate(metadatas))
+        metadatas = list(checked) if isinstance(metadatas, list | tuple) else checked
+    if isinstance(ids, list | tuple):
+        seen: set[str] = set()
+        for index, key in enumerate(ids):
+            _check_id(index, key, seen)
+    return _records(iter(texts), metadatas, ids, model)
+
+
+def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[Record]:
+    """Records for the passages of a file.
+
+    Their ids follow from the source and the text, not from the position: a passage that moved keeps its id. The same
+    text in two files gives two records, so replacing one file leaves the other alone.
+    """
+    prefix = source_prefix(source)
+    seen: Counter[str] = Counter()
+    records = []
+    for passage in passages:
+        occurrence = str(seen[passage.text])
+        seen[passage.text] += 1
+        digest = hashlib.blake2b(framed(passage.text, occurrence), digest_size=16).hexdigest()
+        metadata: dict[str, Any] = {"source": source, "position": passage.position}
+        if passage.section is not None:
+            metadata["section"] = passage.section
+        records.append(Record(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata)))
+    return records
+
+
+def source_prefix(source: str) -> str:
+    """What the ids of a file's passages begin with."""
+    return f"file-{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}-"
+
+
+def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of at most ``size`` items."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _records(
+    texts: Iterable[str],
+    metadatas: Iterable[Metadata] | None,
+    ids: Iterable[str] | None,
+    model: str | None,
+) -> Iterator[Record | None]:
+    seen: set[str] = set()
+    beside = None if metadatas is None else iter(metadatas)
+    keys = None if ids is None else iter(ids)
+    for index, text in enumerate(texts):
+        name = f"text {index}"
+        if not isinstance(text, str):
+            raise TypeError(f"{name} is a {type(text).__name__}: give strings")
+        check_unicode(text, name)
+        metadata = None if beside is None else _next("metadatas", beside, index)
+        key = content_id(text) if keys is None else _check_id(index, _next("ids", keys, index), seen)
+        yield Record(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
+    for name, companions in (("metadatas", beside), ("ids", keys)):
+        if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:
+            raise ValueError(f"there are more {name} than texts: give as many of both")
+
+
+def _next(name: str, companions: Iterator[T], index: int) -> T:
+    for one in companions:
+        return one
+    raise ValueError(f"more than {index} texts with {index} {name}: give as many of both")
+
+
+def _check_companions(name: str, companions: object, texts: Iterable[str]) -> None:
+    if companions is None:
+        return
+    if isinstance(companions, str | Mapping) or not isinstance(companions, Iterable):
+        raise TypeError(f"{name} is {companions!r}: give a list, one for each text")
+    if isinstance(companions, Sized) and isinstance(texts, Sized) and len(companions) != len(texts):
+        raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
+
+
+def _check_id(index: int, key: Any, seen: set[str]) -> str:
+    if not key or not isinstance(key, str):
+        raise ValueError(f"id {index} is {key!r}: give a string of at least one character")
+    check_unicode(key, f"id {index}")
+    if key in seen:
+        raise ValueError(f"id {key!r} is given twice: each text needs an id of its own")
+    seen.add(key)
+    return key

@@ -1,0 +1,1 @@
+"""Searches: requests, retrieval, ranking, and context."""

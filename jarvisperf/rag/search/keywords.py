@@ -1,0 +1,87 @@
+"""Search for words: BM25 over all passages, by bm25s.
+
+The index is in memory, made when it is first needed and again when the collection has changed.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.rag.errors import missing_package
+from jarvisperf.rag.store.selection import EVERYTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from jarvisperf.rag.store.chroma import ChromaStore
+    from jarvisperf.rag.store.generation import State
+    from jarvisperf.rag.store.selection import Selection
+
+_WORD = re.compile(r"\w+")
+
+
+class KeywordIndex:
+    """Ranks the passages of a store by the words of a query; safe to call from several threads.
+
+    Args:
+        store: The passages.
+        read_state: The state of the collection now.
+    """
+
+    def __init__(self, store: ChromaStore, read_state: Callable[[], State | None]) -> None:
+        self._store = store
+        self._read_state = read_state
+        self._lock = threading.Lock()
+        self._state: State | None = None
+        self._ids: list[str] = []
+        self._ranker: Any = None
+
+    def best(self, query: str, count: int, selection: Selection) -> list[str]:
+        """The ids of the passages that have words of the query, best first.
+
+        Raises:
+            MissingPackageError: bm25s is not installed.
+            ValueError: Chroma refuses a filter.
+        """
+        import numpy as np
+
+        with self._lock:
+            self._refresh()
+            ids, ranker = self._ids, self._ranker
+        words = list(dict.fromkeys(_words(query)))
+        if ranker is None or not words:
+            return []
+        scores = ranker.get_scores(words)
+        if selection != EVERYTHING:
+            allowed = set(self._store.ids(selection))
+            scores = np.where([key in allowed for key in ids], scores, 0)
+        found = np.flatnonzero(scores > 0).tolist()
+        return [ids[row] for row in sorted(found, key=lambda row: (-scores[row], ids[row]))[:count]]
+
+    def _refresh(self) -> None:
+        state = self._read_state()
+        if self._ranker is not None and state is not None and not state.writing and state == self._state:
+            return
+        try:
+            import bm25s
+        except ImportError as error:
+            raise missing_package("bm25s") from error
+        self._ids, texts = [], []
+        for page in self._store.pages(["documents"]):
+            self._ids += page["ids"]
+            texts += [_words(text or "") for text in page["documents"]]
+        self._ranker = None
+        if any(texts):
+            self._ranker = bm25s.BM25()
+            self._ranker.index(_with_something(texts), show_progress=False)
+        self._state = state
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.casefold())
+
+
+def _with_something(texts: Sequence[list[str]]) -> list[list[str]]:
+    return [words or [""] for words in texts]  # a text without words still has its place

@@ -1,0 +1,121 @@
+"""Computes the answer to a search: embed, ask the store, and rank as the request says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.rag.answers.query_cache import Computed
+from jarvisperf.rag.search.footprint import EVERYWHERE, Footprint, footprint_of
+from jarvisperf.rag.search.ranking import fused, marginal_relevance
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.results import SearchResult
+    from jarvisperf.rag.search.keywords import KeywordIndex
+    from jarvisperf.rag.search.request import SearchRequest
+    from jarvisperf.rag.stats import QueryStats
+    from jarvisperf.rag.store.chroma import ChromaStore
+    from jarvisperf.rag.store.hits import Found, Hit
+
+Results = tuple["SearchResult", ...]
+
+_CANDIDATES_PER_RESULT = 4
+_LEAST_CANDIDATES = 20
+
+
+class Retriever:
+    """Searches a store; safe to call from several threads.
+
+    Args:
+        store: The passages.
+        embedder: Embeds queries.
+        keywords: Finds words, for hybrid searches.
+        stats: Where the times of the stages go.
+    """
+
+    def __init__(self, store: ChromaStore, embedder: Embedder, keywords: KeywordIndex, stats: QueryStats) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._keywords = keywords
+        self._stats = stats
+
+    def embed(self, text: str) -> NDArray[np.float32] | None:
+        """The vector of a query; None where there is nothing to find, and so no model to load."""
+        if self._store.is_empty():
+            return None
+        with self._stats.timed_stage("embed"):
+            return self._embedder.embed_query(text)
+
+    def search(self, request: SearchRequest, vector: NDArray[np.float32] | None) -> Computed[Results]:
+        """The answer to one request, whose query has this vector."""
+        if vector is None:
+            where = request.selection.where
+            return Computed((), Footprint(b"", EVERYWHERE, (), None if where is None else dict(where)))
+        with self._stats.timed_stage("search"):
+            rows = vector.reshape(1, -1)
+            (found,) = self._store.query(
+                rows, _candidates(request), request.selection, with_vectors=request.diversity is not None
+            )
+            return self._answer(request, vector, found)
+
+    def search_many(self, requests: Sequence[SearchRequest]) -> list[Results]:
+        """The answers to requests that differ in their queries only, embedded and looked up together."""
+        if not requests or self._store.is_empty():
+            return [() for _ in requests]
+        with self._stats.timed_stage("embed"):
+            rows = self._rows([request.query for request in requests])
+        first = requests[0]
+        with self._stats.timed_stage("search"):
+            found = self._store.query(
+                rows, _candidates(first), first.selection, with_vectors=first.diversity is not None
+            )
+            return [
+                self._answer(request, row, one).value for request, row, one in zip(requests, rows, found, strict=True)
+            ]
+
+    def _rows(self, queries: Sequence[str]) -> NDArray[np.float32]:
+        import numpy as np
+
+        together = getattr(self._embedder, "embed_queries", None)
+        if together is not None:
+            return np.asarray(together(queries), dtype=np.float32)
+        return np.stack([self._embedder.embed_query(query) for query in queries])
+
+    def _answer(self, request: SearchRequest, vector: NDArray[np.float32], found: Found) -> Computed[Results]:
+        hits = found.hits
+        if request.hybrid:
+            hits = self._with_keywords(request, vector, hits)
+        if request.min_score is not None:
+            hits = [hit for hit in hits if 1.0 - hit.distance >= request.min_score]
+        if request.diversity is not None:
+            hits = marginal_relevance(vector, hits, request.n_results, request.diversity)
+        results = tuple(hit.result() for hit in hits[: request.n_results])
+        return Computed(results, None if request.hybrid else _footprint(request, vector, found))
+
+    def _with_keywords(self, request: SearchRequest, vector: Any, hits: list[Hit]) -> list[Hit]:
+        count = _candidates(request)
+        words = self._keywords.best(request.query, count, request.selection)
+        by_id = {hit.id: hit for hit in hits}
+        missing = [key for key in words if key not in by_id]
+        if missing:
+            by_id |= self._store.nearness(missing, vector)
+        order = fused([[hit.id for hit in hits], words])
+        return [by_id[key] for key in order if key in by_id]
+
+
+def _candidates(request: SearchRequest) -> int:
+    if request.diversity is None and not request.hybrid:
+        return request.n_results
+    return max(_LEAST_CANDIDATES, _CANDIDATES_PER_RESULT * request.n_results)
+
+
+def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Found) -> Footprint:
+    radius = found.radius
+    if request.min_score is not None:  # what lies beyond is not shown
+        radius = min(radius, 1.0 - request.min_score)
+    return footprint_of(vector, radius, [hit.id for hit in found.hits], request.selection.where)

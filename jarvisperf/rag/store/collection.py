@@ -1,0 +1,126 @@
+"""One Chroma collection: opened at the first use, closed for good, anew after a fork; and what its errors say."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.forks import tell_when_forked
+from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.store.selection import EVERYTHING, Selection
+
+if TYPE_CHECKING:
+    from jarvisperf.rag.store.generation import Home, State
+
+SPACE = "cosine"
+
+
+class Collection:
+    """Opens its collection at the first use; safe to call from several threads.
+
+    Args:
+        home: Where the collection lives.
+        name: The collection's name.
+    """
+
+    def __init__(self, home: Home, name: str) -> None:
+        self._home = home
+        self._name = name
+        # Taken in this order, and both before those of the home.
+        self._write_lock = threading.RLock()
+        self._lock = threading.RLock()
+        self._collection: Any = None
+        self._of_the_parent: Any = None
+        self._closed = False
+        self._max_batch = 0
+        tell_when_forked(self, Collection.begin_anew)
+
+    def begin_anew(self) -> None:
+        """Open anew when it is used; that fails where the home does not allow it."""
+        self._write_lock = threading.RLock()
+        self._lock = threading.RLock()
+        if self._collection is not None:
+            # Kept: at its end Chroma would wait for threads that only the parent has.
+            self._of_the_parent, self._collection = self._collection, None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether Chroma has been loaded and the collection opened."""
+        return self._collection is not None
+
+    def open(self) -> Any:
+        """The collection, opened if it is not yet.
+
+        Raises:
+            MissingPackageError: chromadb is not installed.
+            StoreError: The store or the collection cannot be opened.
+            RuntimeError: The store has been closed.
+        """
+        collection = self._collection
+        if collection is not None:  # without the lock: a write comes by while others may wait to open or to close
+            return collection
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("this OptimizedRAG is closed: make a new one")
+            if self._collection is None:
+                client = self._home.connect()
+                try:
+                    collection = self._get_collection(client)
+                    self._home.settle(str(collection.id))
+                    self._max_batch = int(client.get_max_batch_size())
+                except BaseException:
+                    self._home.disconnect()
+                    raise
+                self._collection = collection
+            return self._collection
+
+    def close(self) -> None:
+        """Close the collection for good, once the write that goes on has ended."""
+        with self._write_lock, self._lock:
+            self._closed = True
+            if self._collection is not None:
+                self._home.disconnect()
+                self._collection = None
+
+    def state(self) -> State | None:
+        """The state of the collection, made sure where a writer died; None: unknown."""
+        state = self._home.read_state()
+        if state is None or state.writing:
+            self.open()  # resolves what a dead writer left
+            state = self._home.read_state()
+        return state
+
+    def count(self) -> int:
+        """The number of passages."""
+        return int(self.open().count())
+
+    def _get_collection(self, client: Any) -> Any:
+        try:
+            collection = client.get_or_create_collection(
+                self._name, embedding_function=None, configuration={"hnsw": {"space": SPACE}}
+            )
+        except Exception as error:
+            raise StoreError(f"cannot open the collection {self._name!r}: {error}") from error
+        space = ((collection.configuration_json or {}).get("hnsw") or {}).get("space", SPACE)
+        if space != SPACE:
+            raise StoreError(
+                f"the collection {self._name!r} measures distance by {space!r}, and scores here need {SPACE!r}:"
+                " use another collection"
+            )
+        return collection
+
+    def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
+        if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
+            given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
+            return ValueError(f"Chroma refuses the filter {given}: {' '.join(str(error).split())}")
+        if isinstance(error, RagError | ValueError | TypeError):
+            return error
+        if "dimension" in str(error):
+            return self._misfit(dimension, str(error))
+        return StoreError(f"the collection {self._name!r} failed: {error}")
+
+    def _misfit(self, dimension: int, reason: str) -> StoreError:
+        return StoreError(
+            f"the model gives vectors of {dimension} numbers, which the collection {self._name!r} does not"
+            f" hold ({reason}): use the model it was built with, or another collection"
+        )

@@ -1,0 +1,20 @@
+"""What a report says: the data behind every format."""
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.lazy import attach
+
+__all__ = ["Arm", "BeforeAfter", "BenchmarkFinding", "Findings", "MetricFinding", "findings_of", "run_of"]
+
+if TYPE_CHECKING:
+    from jarvisperf.report.findings.model import (
+        Arm,
+        BeforeAfter,
+        BenchmarkFinding,
+        Findings,
+        MetricFinding,
+        findings_of,
+        run_of,
+    )
+else:
+    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.report.findings.model"))

@@ -1,0 +1,139 @@
+"""What stored runs and lockstep together found, as the report says it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, paired, twin_of
+from jarvisperf.report.shared.json_numbers import in_json, interval_in_json
+from jarvisperf.runs.bounds import bounded_id
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jarvisperf.gate.screening.screen import Screened, ScreenedMetric
+    from jarvisperf.report.findings.model import Verdict
+    from jarvisperf.runs.model import Benchmark, Metric, Run
+
+
+def baseline_findings(
+    run: Run,
+    baseline: Run,
+    screened: Mapping[str, Screened],
+    judged: Mapping[str, BenchmarkFinding],
+    *,
+    trusted: bool,
+    final: bool = False,
+) -> Findings:
+    """Make the report of a run that was compared with stored ones.
+
+    Args:
+        run: The head.
+        baseline: The newest of the stored runs.
+        screened: What they say, by id; an id that the head does not have is missing there.
+        judged: What lockstep found of those that they cannot decide, by id.
+        trusted: Whether lockstep's control showed no difference.
+        final: Whether nobody can measure again, as with two stored runs: what lies beyond its threshold is then
+            called regressed, where otherwise lockstep has that word.
+    """
+    by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
+    stored = {benchmark.id: benchmark for benchmark in baseline.benchmarks}
+    present = [
+        _finding(benchmark, stored.get(bounded_id(name)), screened.get(name), judged.get(name), final=final)
+        for name, benchmark in by_id.items()
+    ]
+    missing = [
+        BenchmarkFinding(
+            id=name,
+            group=stored[name].group,
+            params=stored[name].params,
+            metrics=_metrics(one, {}, stored[name], None, final=final),
+        )
+        for name, one in screened.items()
+        if name not in by_id
+    ]
+    base = arm_of(baseline.commit)
+    findings = Findings(
+        mode="baseline",
+        created=run.created,
+        seconds=run.seconds,
+        trusted=trusted,
+        machine=run.machine,
+        base=Arm(commit=base.commit, name=baseline.name, dirty=base.dirty),
+        head=arm_of(run.commit),
+        benchmarks=(*present, *missing),
+        base_machine=baseline.machine,
+    )
+    return paired(findings)
+
+
+def _finding(
+    head: Benchmark,
+    stored: Benchmark | None,
+    screened: Screened | None,
+    judged: BenchmarkFinding | None,
+    *,
+    final: bool,
+) -> BenchmarkFinding:
+    error = head.error or (f"in lockstep: {judged.error}" if judged and judged.error else None)
+    return BenchmarkFinding(
+        id=head.id,
+        group=head.group,
+        params=head.params,
+        metrics=_metrics(screened, head.metrics, stored, judged, final=final) if screened else {},
+        before=twin_of(head),
+        extra_info=head.extra_info,
+        error=error,
+        profile=judged.profile if judged else None,
+        base_profile=judged.base_profile if judged else None,
+    )
+
+
+def _metrics(
+    screened: Screened,
+    head: Mapping[str, Metric],
+    stored: Benchmark | None,
+    judged: BenchmarkFinding | None,
+    *,
+    final: bool,
+) -> dict[str, MetricFinding]:
+    metrics = {}
+    for name, said in screened.metrics.items():
+        measured = head[name] if name in head or stored is None else stored.metrics[name]
+        second = judged.metrics.get(name) if judged else None
+        failed = judged is not None and judged.error is not None and said.to_confirm
+        metrics[name] = (
+            second if second and _decides(second, said) else _screened(said, measured, failed=failed, final=final)
+        )
+    return metrics
+
+
+def _decides(second: MetricFinding, first: ScreenedMetric) -> bool:
+    """Tell whether lockstep's word counts: always where it can tell, else where screening could not either."""
+    if second.verdict == "inconclusive":
+        return first.to_confirm
+    return second.ratio is not None  # without one the commit does not have what the stored run has: nothing is known
+
+
+def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bool) -> MetricFinding:
+    return MetricFinding(
+        unit=measured.unit,
+        better=measured.better,
+        method=measured.method,
+        base=said.base,
+        head=said.head,
+        ratio=None if said.ratio is None else in_json(said.ratio),
+        interval=None if said.interval is None else interval_in_json(said.interval),
+        threshold=said.threshold,
+        verdict="error" if failed else _word(said, final=final),
+        via="screening" if said.base and said.head else None,
+    )
+
+
+def _word(said: ScreenedMetric, *, final: bool) -> Verdict:
+    """Say it in the report's words; what screening suspects counts only where nothing else can be asked."""
+    if not said.to_confirm:
+        return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
+    if not final:
+        return "inconclusive"
+    return {"suspicious": "regressed", "improved?": "improved"}.get(said.verdict, "inconclusive")  # type: ignore[return-value]

@@ -1,0 +1,98 @@
+"""Parts of a suite, measured on several machines, joined to one report."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from jarvisperf.report.findings.model import Arm, paired
+from jarvisperf.report.shared.table import arm_text
+from jarvisperf.runs.shard import parse_shard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+
+
+class MergeError(ValueError):
+    """The parts do not belong together, or one is lacking; the message says which."""
+
+
+def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
+    """Join reports.
+
+    Args:
+        parts: One or more, in any order.
+
+    Returns:
+        The whole, trusted where every part is, with the time of the part that took longest; and what the user should
+        know, a line each.
+
+    Raises:
+        MergeError: They compare different commits, a part is there twice or not at all, one measured nothing, or two
+            parts have the same benchmark.
+    """
+    first = parts[0]
+    for part in parts:
+        for name in ("mode", "base", "head"):
+            if getattr(part, name) != getattr(first, name):
+                one, other = (f"{_told(getattr(side, name))} in {_shown(side)}" for side in (first, part))
+                raise MergeError(f"the parts do not belong together: {name} is {one}, but {other}")
+    _check_shards(parts)
+    for part in parts:
+        if all(map(_is_missing, part.benchmarks)):
+            raise MergeError(f"{_shown(part)} measured no benchmark: cut the suite into fewer parts (--jarvis-shard)")
+    found: dict[str, BenchmarkFinding] = {}
+    for part in parts:
+        for finding in part.benchmarks:
+            known = found.setdefault(finding.id, finding)
+            # What the base has and head has not, every part sees.
+            if known is not finding and not (_is_missing(known) and _is_missing(finding)):
+                raise MergeError(f"{finding.id} is in more than one part")
+    machines = {part.machine.fingerprint for part in parts}
+    warnings = [] if len(machines) == 1 else [f"the parts were measured on {len(machines)} kinds of machine"]
+    whole = msgspec.structs.replace(
+        first,
+        benchmarks=tuple(found.values()),
+        trusted=all(part.trusted for part in parts),
+        seconds=max(part.seconds for part in parts),
+        created=min(part.created for part in parts),
+        shard=None,
+        allows_missing=all(part.allows_missing for part in parts),
+        interrupted=any(part.interrupted for part in parts),
+    )
+    return paired(whole), warnings
+
+
+def _check_shards(parts: Sequence[Findings]) -> None:
+    named = [parse_shard(part.shard) for part in parts if part.shard is not None]
+    if not named:
+        return
+    if len(named) < len(parts):
+        raise MergeError("some of the reports are parts of a suite, others are whole ones")
+    sizes = {shard.of for shard in named}
+    if len(sizes) > 1:
+        raise MergeError(f"the parts are of suites cut into {' and '.join(map(str, sorted(sizes)))} parts")
+    numbers = [shard.number for shard in named]
+    lacking = sorted(set(range(1, named[0].of + 1)) - set(numbers))
+    if lacking:
+        raise MergeError(f"part {', '.join(f'{number}/{named[0].of}' for number in lacking)} is lacking")
+    if len(set(numbers)) < len(numbers):
+        twice = next(number for number in numbers if numbers.count(number) > 1)
+        raise MergeError(f"part {twice}/{named[0].of} is there twice")
+
+
+def _is_missing(finding: BenchmarkFinding) -> bool:
+    return bool(finding.metrics) and all(metric.verdict == "missing" for metric in finding.metrics.values())
+
+
+def _told(value: str | Arm | None) -> str:
+    if isinstance(value, Arm):
+        return arm_text(value)
+    return "nothing" if value is None else value
+
+
+def _shown(part: Findings) -> str:
+    return f"part {part.shard}" if part.shard else f"the report of {part.created}"

@@ -1,0 +1,307 @@
+"""What a report says: the data behind every format, and the layout of `report.json`.
+
+The schema is `jarvisperf.report/1`. Fields that compare (`base`, `ratio`, `interval`, `threshold`) are null where
+nothing was compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from jarvisperf.profiles.model import Profile
+from jarvisperf.report.shared.json_numbers import in_json
+from jarvisperf.runs.machine import Machine
+from jarvisperf.runs.model import Benchmark, Better, Metric, Run
+from jarvisperf.runs.summary import Summary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jarvisperf.runs.commit import Commit
+
+SCHEMA = "jarvisperf.report/1"
+
+Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "new", "missing", "error"]
+Mode = Literal["record", "baseline", "lockstep"]
+Way = Literal["screening", "lockstep"]
+
+
+class Arm(msgspec.Struct, frozen=True):
+    """One side of the report.
+
+    Attributes:
+        commit: The full hash; None where it is not known.
+        name: The branch, or the name under which the run is stored.
+        dirty: Whether the files differed from the commit.
+    """
+
+    commit: str | None
+    name: str | None
+    dirty: bool
+
+
+class MetricFinding(msgspec.Struct, frozen=True):
+    """What is said of one metric of one benchmark.
+
+    Attributes:
+        unit: ``s`` or ``B``.
+        better: Which direction is the good one.
+        method: How it was measured.
+        base: The figures of the base; null where nothing was compared.
+        head: The figures of the head; null where head has none.
+        ratio: head / base.
+        interval: The ratio's confidence interval. JSON has no infinity: the largest float, 1.7976931348623157e+308,
+            stands for an interval that is open above.
+        threshold: How much worse it may get, as a share: 0.05 is 5 %.
+        verdict: ``new`` where there was nothing to compare with.
+        via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
+            nothing was compared.
+        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
+    """
+
+    unit: Literal["s", "B"]
+    better: Better
+    method: str
+    base: Summary | None
+    head: Summary | None
+    ratio: float | None
+    interval: tuple[float, float] | None
+    threshold: float | None
+    verdict: Verdict
+    via: Way | None = None
+    doubt: str | None = None
+
+
+class BeforeAfter(msgspec.Struct, frozen=True):
+    """How a benchmark stands to its uncached or naive twin of the same run.
+
+    Attributes:
+        id: The twin's id.
+        ratios: For each metric that both have, the twin's median over this one's; none where the twin has no figures.
+    """
+
+    id: str
+    ratios: dict[str, float] = {}
+
+
+class BenchmarkFinding(msgspec.Struct, frozen=True):
+    """What is said of one benchmark.
+
+    Attributes:
+        id: The pytest node id.
+        group: Its group.
+        params: Its parameters as text, by name.
+        metrics: What is said of each metric, by name.
+        before: The pair with its twin; null: it has none.
+        extra_info: What the test's author noted.
+        error: One line that says why it has no figures; null: it has.
+        line: The line of its file at which the test begins, from 1; null where it is not known.
+        profile: Where head's time went; null: it was not profiled.
+        base_profile: Where the base's time went; null: it was not profiled.
+        base_id: The id under which the base has it, where its file was renamed; null: the same id.
+    """
+
+    id: str
+    group: str | None
+    params: dict[str, str]
+    metrics: dict[str, MetricFinding]
+    before: BeforeAfter | None = None
+    extra_info: dict[str, str] = {}
+    error: str | None = None
+    line: int | None = None
+    profile: Profile | None = None
+    base_profile: Profile | None = None
+    base_id: str | None = None
+
+
+class Findings(msgspec.Struct, frozen=True):
+    """The whole report.
+
+    Attributes:
+        mode: ``record`` (nothing was compared), ``baseline`` or ``lockstep``.
+        created: When the run began, ISO 8601 in UTC.
+        seconds: How long it took.
+        trusted: False when the run's own control showed a difference.
+        machine: What it ran on.
+        base: What was compared with; null in mode ``record``.
+        head: What was measured.
+        benchmarks: In the order in which they ran.
+        schema: The version of this layout.
+        shard: Which part of the suite this is, like ``1/4``; null: the whole.
+        base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
+        allows_missing: Whether a benchmark that exists in base but not in head is no failure.
+        interrupted: Whether the run ended before all benchmarks were dealt with.
+    """
+
+    mode: Mode
+    created: str
+    seconds: float
+    trusted: bool
+    machine: Machine
+    base: Arm | None
+    head: Arm
+    benchmarks: tuple[BenchmarkFinding, ...]
+    schema: str = SCHEMA
+    shard: str | None = None
+    base_machine: Machine | None = None
+    allows_missing: bool = False
+    interrupted: bool = False
+
+
+def arm_of(commit: Commit | None) -> Arm:
+    """Describe the side that a commit stands for."""
+    if commit is None:
+        return Arm(commit=None, name=None, dirty=False)
+    return Arm(commit=commit.id, name=commit.branch, dirty=commit.dirty)
+
+
+def findings_of(run: Run) -> Findings:
+    """Make the report of a run that was compared with nothing."""
+    findings = Findings(
+        mode="record",
+        created=run.created,
+        seconds=run.seconds,
+        trusted=True,
+        machine=run.machine,
+        base=None,
+        head=arm_of(run.commit),
+        benchmarks=tuple(_finding(benchmark) for benchmark in run.benchmarks),
+    )
+    return paired(findings)
+
+
+def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
+    """Name a benchmark's twin, with no ratios as yet; None where it has none."""
+    return None if benchmark.before is None else BeforeAfter(benchmark.before)
+
+
+def paired(findings: Findings) -> Findings:
+    """Compare each benchmark with its twin, by the medians of head that this report has."""
+    by_id = {finding.id: finding for finding in findings.benchmarks}
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, before=BeforeAfter(finding.before.id, _ratios(finding, by_id)))
+            if finding.before
+            else finding
+            for finding in findings.benchmarks
+        ),
+    )
+
+
+def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) -> dict[str, float]:
+    twin = by_id.get(finding.before.id) if finding.before else None
+    ratios = {}
+    for name, metric in finding.metrics.items():
+        before = twin.metrics[name].head if twin and name in twin.metrics else None
+        if before and metric.head and before.median > 0 and metric.head.median > 0:
+            ratios[name] = in_json(before.median / metric.head.median)
+    return ratios
+
+
+def located(findings: Findings, lines: Mapping[str, int]) -> Findings:
+    """Note where the tests stand.
+
+    Args:
+        findings: The report.
+        lines: The first line of each test, from 1, by benchmark id.
+    """
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, line=lines.get(finding.id)) for finding in findings.benchmarks
+        ),
+    )
+
+
+def profiled(findings: Findings, profiles: Mapping[str, tuple[Profile | None, Profile | None]]) -> Findings:
+    """Add profiles.
+
+    Args:
+        findings: The report.
+        profiles: Of the base and of head, by benchmark id.
+    """
+    return msgspec.structs.replace(
+        findings,
+        benchmarks=tuple(
+            msgspec.structs.replace(finding, base_profile=profiles[finding.id][0], profile=profiles[finding.id][1])
+            if finding.id in profiles
+            else finding
+            for finding in findings.benchmarks
+        ),
+    )
+
+
+def run_of(findings: Findings, commit: Commit | None) -> Run:
+    """Make a run of what a report says of the head, so that it can be stored."""
+    return Run(
+        created=findings.created,
+        seconds=findings.seconds,
+        machine=findings.machine,
+        commit=commit,
+        benchmarks=tuple(
+            Benchmark(
+                id=finding.id,
+                group=finding.group,
+                params=finding.params,
+                metrics={
+                    name: Metric(unit=metric.unit, better=metric.better, method=metric.method, summary=metric.head)
+                    for name, metric in finding.metrics.items()
+                    if metric.head is not None
+                },
+                before=finding.before.id if finding.before else None,
+                extra_info=finding.extra_info,
+                error=finding.error,
+            )
+            for finding in findings.benchmarks
+            if finding.error is not None or any(metric.head is not None for metric in finding.metrics.values())
+        ),
+    )
+
+
+def held_to_limits(findings: Findings, limits: Mapping[str, Mapping[str, float]]) -> Findings:
+    """Call regressed what exceeds its absolute limit, whatever it was compared with.
+
+    Args:
+        findings: The report.
+        limits: What a metric may never exceed, in its unit, by benchmark id and metric.
+    """
+    return msgspec.structs.replace(
+        findings, benchmarks=tuple(_held(finding, limits.get(finding.id, {})) for finding in findings.benchmarks)
+    )
+
+
+def _held(finding: BenchmarkFinding, limits: Mapping[str, float]) -> BenchmarkFinding:
+    over = {
+        name: msgspec.structs.replace(metric, verdict="regressed")
+        for name, metric in finding.metrics.items()
+        if name in limits and metric.head is not None and metric.head.median > limits[name]
+    }
+    return msgspec.structs.replace(finding, metrics=finding.metrics | over) if over else finding
+
+
+def _finding(benchmark: Benchmark) -> BenchmarkFinding:
+    return BenchmarkFinding(
+        id=benchmark.id,
+        group=benchmark.group,
+        params=benchmark.params,
+        metrics={
+            name: MetricFinding(
+                unit=metric.unit,
+                better=metric.better,
+                method=metric.method,
+                base=None,
+                head=metric.summary,
+                ratio=None,
+                interval=None,
+                threshold=None,
+                verdict="new" if benchmark.error is None else "error",
+            )
+            for name, metric in benchmark.metrics.items()
+        },
+        before=twin_of(benchmark),
+        extra_info=benchmark.extra_info,
+        error=benchmark.error,
+    )

@@ -1,0 +1,1 @@
+"""The text and data formats of the report."""

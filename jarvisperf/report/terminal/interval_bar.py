@@ -1,0 +1,64 @@
+"""A ratio with its interval against the threshold, drawn with characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from jarvisperf.report.findings.model import MetricFinding
+
+WIDTH = 17
+DEFAULT_REACH = 0.05  # of the scale to each side where there is no threshold
+
+
+class Marks(NamedTuple):
+    """The characters of a bar."""
+
+    blank: str
+    middle: str
+    limit: str
+    interval: str
+    ratio: str
+    below: str
+    above: str
+
+
+UNICODE = Marks(" ", "┊", "│", "━", "●", "◂", "▸")
+ASCII = Marks(" ", ":", "|", "=", "o", "<", ">")
+
+
+def interval_bar(metric: MetricFinding, *, unicode: bool) -> str:
+    """Draw a ratio: 1 in the middle, the thresholds to its sides at a quarter and three quarters.
+
+    What reaches beyond the scale ends in an arrow.
+
+    Args:
+        metric: What was found.
+        unicode: Whether the terminal shows more than ASCII.
+
+    Returns:
+        17 characters; an empty text where there is no interval.
+    """
+    if metric.interval is None or metric.ratio is None:
+        return ""
+    marks = UNICODE if unicode else ASCII
+    reach = 2 * (metric.threshold or DEFAULT_REACH)
+    cells = [marks.blank] * WIDTH
+    cells[_cell(1.0, reach)] = marks.middle
+    if metric.threshold:
+        for limit in (1 - metric.threshold, 1 + metric.threshold):
+            cells[_cell(limit, reach)] = marks.limit
+    low, high = (_cell(value, reach) for value in metric.interval)
+    for cell in range(low, high + 1):
+        cells[cell] = marks.interval
+    cells[_cell(metric.ratio, reach)] = marks.ratio
+    if metric.interval[0] < 1 - reach:
+        cells[0] = marks.below
+    if metric.interval[1] > 1 + reach:
+        cells[-1] = marks.above
+    return "".join(cells)
+
+
+def _cell(ratio: float, reach: float) -> int:
+    position = (ratio - 1 + reach) / (2 * reach) * (WIDTH - 1)
+    return round(min(max(position, 0), WIDTH - 1))

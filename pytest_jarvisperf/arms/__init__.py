@@ -1,0 +1,1 @@
+"""Inside an arm: the worker process that measures one side of a comparison."""

@@ -1,0 +1,106 @@
+"""What this pytest's paths are called in an arm, whose pytest has the same root folder in the arm's checkout."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.gate.arms.arms import relative_inside
+from jarvisperf.gate.arms.git import GitError
+from jarvisperf.gate.lockstep.model import LockstepError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pytest
+
+
+class ArmPaths:
+    """Gives paths relative to pytest's root folder.
+
+    Args:
+        config: This pytest's.
+        repository: The top folder of the repository.
+    """
+
+    def __init__(self, config: pytest.Config, repository: Path) -> None:
+        self._config = config
+        self._root = config.rootpath
+        self._repository = repository
+
+    def files(self, items: Iterable[pytest.Item]) -> list[str]:
+        """Give what an arm's pytest is to collect, so that these tests have the ids there that they have here.
+
+        An id begins with the file as seen from the root folder. Of a file outside of that, with the file as seen from
+        the word by which it was asked for; an arm is then asked by the same word.
+
+        Raises:
+            GitError: A file lies outside of the repository.
+            LockstepError: The tests of a file would have other ids in an arm.
+        """
+        return list(dict.fromkeys(self._relative(self._asked_by(item.path)) for item in items))
+
+    def asked(self, folder: Path) -> list[str]:
+        """Give the places that this pytest was asked for, as words for a pytest in an arm, where that has them.
+
+        Args:
+            folder: The arm's root folder for pytest.
+        """
+        words = []
+        for path, inside in self._words():
+            with contextlib.suppress(GitError, LockstepError):  # an arm has no such place
+                relative = self._relative(path)
+                if (folder / relative).exists():
+                    words.append(f"{relative}{inside}")
+        return words
+
+    def asked_places(self) -> list[Path]:
+        """Give the files and folders that this pytest was asked for."""
+        return [path for path, _ in self._words()]
+
+    def config_file(self) -> Path | None:
+        """Give pytest's configuration file: an arm's own, or this very one where it lies outside of the repository."""
+        if self._config.inipath is None:
+            return None
+        file = self._config.inipath.parent.resolve() / self._config.inipath.name
+        return Path(os.path.relpath(file, self._root.resolve())) if file.is_relative_to(self._repository) else file
+
+    def _words(self) -> Iterator[tuple[Path, str]]:
+        for word in self._config.args:
+            file, colons, inside = word.partition("::")
+            place = self._place_of_module(file) if self._config.option.pyargs else None
+            yield place or Path(os.path.normpath(self._config.invocation_params.dir / file)), f"{colons}{inside}"
+
+    @staticmethod
+    def _place_of_module(name: str) -> Path | None:
+        """Give the file or folder that a dotted name means under `--pyargs`; None: it is no module."""
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, AttributeError, ValueError):
+            return None
+        if spec is None:
+            return None
+        if spec.submodule_search_locations:
+            return Path(next(iter(spec.submodule_search_locations)))
+        return Path(spec.origin) if spec.origin else None
+
+    def _asked_by(self, file: Path) -> Path:
+        if file.is_relative_to(self._root):
+            return file
+        above = [path for path, _ in self._words() if file.is_relative_to(path)]
+        return max(above, key=lambda path: len(path.parts), default=file)
+
+    def _relative(self, path: Path) -> str:
+        if path.is_relative_to(self._root):
+            return path.relative_to(self._root).as_posix()
+        relative_inside(path, self._repository)
+        found = os.path.relpath(path.resolve(), self._root.resolve())
+        if not found.startswith(os.pardir):
+            raise LockstepError(
+                f"{path} lies in pytest's root folder {self._root} by way of a link only, so its tests would have "
+                f"other ids in the arms; give both as they are: --rootdir={self._root.resolve()} {path.resolve()}"
+            )
+        return found

@@ -1,0 +1,241 @@
+"""Inside an arm: a pytest session that runs single tests on demand and lets the coordinator take the samples.
+
+See `jarvisperf/gate/processes/protocol.py` for the conversation and `jarvisperf/gate/processes/nursery.py` for how the process begins.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import sys
+import threading
+import types
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import pytest
+
+from jarvisperf.gate.processes import descendants, protocol
+from pytest_jarvisperf.arms.child_processes import ChildProcesses
+from pytest_jarvisperf.arms.conversation import Conversation
+from pytest_jarvisperf.arms.editable import move_editable_installations
+from pytest_jarvisperf.arms.exit_handlers import end_process, forget_inherited_handlers
+from pytest_jarvisperf.arms.foreign_modules import ForeignModules
+from pytest_jarvisperf.arms.harness import LockstepHarness
+from pytest_jarvisperf.arms.selection import OwnSelection
+from pytest_jarvisperf.arms.time_limits import TimeLimits
+from pytest_jarvisperf.measuring.record import as_text, record_key
+from pytest_jarvisperf.measuring.seeded_tests import SeededArm
+from pytest_jarvisperf.state import harness_key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__tracebackhide__ = True  # what raised is the user's function
+
+
+def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
+    """Run as a worker: collect, answer the coordinator until it says goodbye, end the process.
+
+    Args:
+        arm: The nursery's description of this arm.
+        args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
+            come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
+            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
+            ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``:
+            the command line of this pytest, for a project that looks at it.
+    """
+    sys.argv = list(args.get("argv", sys.argv))
+    seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
+    move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
+    conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
+    roots = [Path(root).resolve() for root in arm["roots"]]
+    plugin = WorkerPlugin(
+        conversation,
+        ForeignModules(roots, args["packages"], Path(args["repository"]).resolve()),
+        arm["core"],
+        args.get("ids"),
+        TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
+        seeded,
+        writes_bytecode=arm["writes_bytecode"],
+    )
+    # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
+    temporary = Path(arm["log"]).with_suffix(".tmp")
+    words = [*args["pytest"], *_known_filters(args.get("filters", []))]
+    end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
+
+
+def _known_filters(filters: Sequence[str]) -> list[str]:
+    """Leave out the filters of warnings that this arm's code does not have: pytest would not start with them."""
+    known = [line for line in filters if _is_known(line)]
+    return [] if len(known) == len(filters) else ["-o", "filterwarnings=" + "\n".join(known)]
+
+
+def _is_known(line: str) -> bool:
+    from _pytest.config import parse_warning_filter
+
+    try:
+        parse_warning_filter(line, escape=False)
+    except pytest.UsageError:
+        return False
+    return True
+
+
+class WorkerPlugin:
+    """Replaces pytest's loop over the tests by the coordinator's orders."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        foreign: ForeignModules,
+        core: int | None,
+        wanted: Sequence[str] | None,
+        limits: TimeLimits,
+        seeded: SeededArm,
+        *,
+        writes_bytecode: bool,
+    ) -> None:
+        self._limits = limits
+        self._seeded = seeded
+        self._selection = OwnSelection(wanted)
+        self._conversation = conversation
+        self._foreign = foreign
+        self._children = ChildProcesses(foreign)
+        self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
+        self._writes_bytecode = writes_bytecode
+        self._core = core
+        self._problems: dict[str, str] = {}
+        self._reports: list[pytest.TestReport] = []
+        self._lacks = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Have the plugin hand all targets to the coordinator, and collect what it wants."""
+        config.stash[harness_key] = self._harness
+        config.option.jarvis_bench = True  # for a project that looks: this process does measure
+        config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
+        config.pluginmanager.register(self._selection, "jarvisperf-selection")
+        config.pluginmanager.register(self._limits, "jarvisperf-time-limits")
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Note the files that could not be collected."""
+        if report.failed:
+            text = str(report.longrepr).strip()
+            last = text.splitlines()[-1].removeprefix("E ").strip() if text else "could not be collected"
+            self._problems[report.nodeid] = as_text(last)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> bool:
+        """Run single tests as ordered."""
+        items = self._selection.benchmarks
+        gc.collect()
+        gc.freeze()  # what collecting made stays to the end: later collections need not look at it
+        descendants.adopt_orphans()  # those of the copies
+        sys.dont_write_bytecode = not self._writes_bytecode  # what was collected is kept for the next launch
+        if self._core is not None:
+            # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
+            os.sched_setaffinity(0, {self._core})
+        self._conversation.send(
+            protocol.Collected(
+                protocol.VERSION,
+                self._selection.ids,
+                self._problems,
+                self._foreign.find(),
+                forkable=threading.active_count() == 1,
+            )
+        )
+        is_copy = False
+        while not isinstance(order := self._conversation.receive(), protocol.Quit):
+            if isinstance(order, protocol.Fork):
+                is_copy = self._go_on_in_a_copy()
+            else:
+                self._run(items[order.id], items.get(order.next or ""))
+        if is_copy:
+            # Its fixtures are torn down, the session's end belongs to the original: it may remove what others need.
+            end_process()
+        return True
+
+    def _go_on_in_a_copy(self) -> bool:
+        """Fork: the copy takes the conversation over, the original listens again when the copy has ended.
+
+        Returns:
+            Whether this is the copy.
+        """
+        own = descendants.children()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
+            copy = os.fork()
+        if copy == 0:
+            descendants.end_with_parent(signal.SIGKILL)
+            forget_inherited_handlers()
+            self._conversation.send(protocol.Forked())
+            return True
+        _, status = os.waitpid(copy, 0)
+        descendants.end_orphans(spared=own)
+        if status != 0:
+            os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
+        self._conversation.send(protocol.Ended())
+        return False
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self) -> None:
+        """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
+        end_process()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Leave the reason in the log: a test has ended the session, by `pytest.exit` or as Ctrl-C would."""
+        raised = excinfo.traceback[-1]
+        sys.stderr.write(f"{raised.path}:{raised.lineno + 1}: {excinfo.exconly()}\n")
+
+    def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
+        self._reports = []
+        self._lacks = False
+        with self._children.watched():
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if self._harness.is_serving:  # in a thread that would take what the coordinator says next
+            self._end_with(f"{item.nodeid} was ended while it was measured, together with its event loop")
+        record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
+        failed = next((report for report in self._reports if report.failed), None)
+        skipped = next((report for report in self._reports if report.skipped), None)
+        shown = failed or skipped
+        self._conversation.send(
+            protocol.Done(
+                outcome="failed" if failed else "skipped" if skipped else "passed",
+                message=as_text(_one_line(shown)) if shown else "",
+                traceback=as_text(failed.longreprtext) if failed else "",
+                xfail=next((as_text(report.wasxfail) for report in self._reports if hasattr(report, "wasxfail")), None),
+                lacks=self._lacks,
+                foreign=self._foreign.find(),
+                group=record.group if record else None,
+                extra_info=record.extra_info if record else {},
+                notes=[as_text(note) for note in record.notes] if record else [],
+            )
+        )
+
+    @staticmethod
+    def _end_with(last_words: str) -> NoReturn:
+        sys.stderr.write(f"{last_words}\n")
+        sys.stderr.flush()
+        os._exit(70)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Gather the reports of the test that runs."""
+        self._reports.append(report)
+
+    def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
+        """Tell whether a failure means that something does not exist in this arm."""
+        error = call.excinfo.value if call.excinfo else None
+        missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
+        self._lacks = self._lacks or isinstance(error, ImportError) or missing_name
+
+
+def _one_line(report: pytest.TestReport) -> str:
+    if report.skipped and isinstance(report.longrepr, tuple):
+        return str(report.longrepr[2]).removeprefix("Skipped: ")
+    crash = getattr(report.longrepr, "reprcrash", None)
+    message = str(crash.message if crash else report.longrepr).strip()
+    return message.splitlines()[0] if message else report.outcome

@@ -1,0 +1,1 @@
+"""Suites written for pytest-benchmark and pytest-codspeed."""

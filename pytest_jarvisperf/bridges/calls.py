@@ -1,0 +1,185 @@
+"""The calls that suites of pytest-benchmark and pytest-codspeed make, handed to this plugin's harness."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.measuring.harness import QuickHarness, note_instruments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jarvisperf.measure.sampling import Plan, Samples
+    from jarvisperf.measure.targets import Clock, Target
+    from jarvisperf.measure.waiters import Waiter
+    from pytest_jarvisperf.measuring.harness import Harness
+    from pytest_jarvisperf.measuring.record import Record
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+
+class BenchmarkCalls:
+    """Measures what one test hands over.
+
+    A coroutine is measured inside an async test, which awaits what it gets: ``await benchmark(func)``. Both plugins
+    time how a coroutine is made and nothing more; elsewhere it is refused for that. In an ordinary run it is handed
+    back as it is.
+
+    Args:
+        record: The test's.
+        plan: How long and how finely.
+        harness: Takes the targets.
+        clock: The author's own, seconds as a float; None: they chose none.
+        keep: Called with the samples, where somebody wants them.
+    """
+
+    def __init__(
+        self,
+        record: Record,
+        plan: Plan,
+        harness: Harness,
+        clock: Clock | None,
+        keep: Callable[[Samples], None] = lambda _: None,
+    ) -> None:
+        self._record = record
+        self._plan = plan
+        self._harness = harness
+        self._clock = clock
+        self._keep = keep
+        self._measures = not isinstance(harness, QuickHarness)
+        self._awaited = AwaitedMeasurements()
+
+    def time(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Time a function; give what its first call returned, in an async test a coroutine that does so.
+
+        Raises:
+            LazyResultError: A call does none of the work: it makes a generator, or a coroutine in a plain test.
+        """
+        from jarvisperf.clocks import REAL
+        from jarvisperf.measure.lazy_results import describe, lazy_note
+        from jarvisperf.measure.targets import FunctionTarget, calls_are_awaited, look_at
+
+        def measure(target: Target) -> Any:
+            result, samples = self._harness.time(self._record, target, self._plan)
+            self._keep(samples)
+            return result
+
+        clock = self._clock or REAL.wall
+        if not self._measures:
+            return measure(FunctionTarget(function, args, kwargs, clock))
+        if calls_are_awaited(function):
+            _refuse_outside_of_a_loop(function)
+        handed = look_at(function, args, kwargs, clock)
+        if not handed.is_awaited:
+            if handed.first is not None:
+                self._record.note(lazy_note(function, handed.first[1]))
+            return measure(handed.target())
+        try:
+            _refuse_outside_of_a_loop(function)
+        except TypeError:
+            handed.discard()
+            raise
+        note_instruments(self._record)  # here, on the thread of the loop
+        return self._awaited.begin(f"benchmark({describe(function)}, ...)", handed.target, measure, handed.discard)
+
+    def finish(self) -> None:
+        """Fail where the test forgot to await a measurement."""
+        self._awaited.finish()
+
+    def rounds(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[..., Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> Any:
+        """Time a function for a number of rounds; give what its last call returned.
+
+        In an async test a coroutine function, or a set-up or teardown that is one, is awaited; what this gives is then
+        to be awaited too.
+
+        Args:
+            target: What to time.
+            args: Its positional arguments, where `setup` gives none.
+            kwargs: Its keyword arguments, where `setup` gives none.
+            setup: Called before each round, outside the timing; may return ``(args, kwargs)``. pytest-benchmark calls
+                it without arguments, pytest-codspeed with those of the target: it gets them if it cannot do without.
+            teardown: Called after each round with the arguments, outside the timing.
+            rounds: Samples to take.
+            warmup_rounds: Rounds before, which do not count.
+            iterations: Calls in each round; with a `setup` it must be 1.
+
+        Raises:
+            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            LazyResultError: As `time`.
+        """
+        from jarvisperf.checks import check_whole_number
+        from jarvisperf.clocks import REAL
+        from jarvisperf.measure.lazy_results import describe
+        from jarvisperf.measure.targets import SetUpTarget, any_is_awaited
+
+        check_whole_number("rounds", rounds, least=1)
+        check_whole_number("warmup_rounds", warmup_rounds, least=0)
+        prepare = None if setup is None else _without_arguments(setup, args, kwargs or {})
+        is_awaited = self._measures and any_is_awaited(target, prepare, teardown)
+
+        def make(waiter: Waiter | None = None) -> Target:
+            return SetUpTarget(
+                target,
+                args,
+                kwargs,
+                setup=prepare,
+                teardown=teardown,
+                iterations=iterations,
+                clock=self._clock or REAL.wall,
+                waiter=waiter,
+                awaits=self._measures,
+            )
+
+        def measure(made: Target) -> Any:
+            result, samples = self._harness.rounds(self._record, made, rounds, warmup_rounds)
+            self._keep(samples)
+            return result
+
+        if not is_awaited:
+            return measure(make())
+        _refuse_outside_of_a_loop(target)
+        return self._awaited.begin(f"benchmark.pedantic({describe(target)}, ...)", make, measure, lambda: None)
+
+
+def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
+    """Refuse a coroutine function in a plain test, where nobody could await its calls while they are timed."""
+    from jarvisperf.measure.lazy_results import LazyResultError, describe
+    from jarvisperf.measure.waiters import is_inside_a_loop
+
+    if not is_inside_a_loop():
+        raise LazyResultError(
+            f"{describe(function)} makes a coroutine, and the fixture benchmark does not await it in a plain test, so "
+            "its time says nothing: use the fixture jarvis_bench, which does, or write await benchmark(...) in an "
+            "async test"
+        )
+
+
+def _without_arguments(setup: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
+    """Give a setup function that is called without arguments: it gets the target's where it needs them."""
+    if _takes(setup) or not _takes(setup, *args, **kwargs):
+        return setup
+    return functools.partial(setup, *args, **kwargs)
+
+
+def _takes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
+    """Tell whether a function can be called with these arguments; one without a readable signature is said to."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except ValueError:
+        return True
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""The fixtures `benchmark` and `codspeed_benchmark`, as pytest-codspeed has them, where pytest-benchmark is absent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jarvisperf.bridges.calls import BenchmarkCalls
+from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.measuring.jarvis_bench import MetricAlreadyMeasuredError
+from pytest_jarvisperf.measuring.record import record_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_jarvisperf.measuring.harness import Harness
+    from pytest_jarvisperf.options import Options
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+
+class CodspeedBridge:
+    """Defines the fixtures; registered after all plugins, so that its definitions are the nearer ones."""
+
+    def __init__(self, options: Options, harness: Harness) -> None:
+        self._options = options
+        self._harness = harness
+
+    @pytest.fixture
+    def codspeed_benchmark(self, request: pytest.FixtureRequest) -> Iterator[CodspeedBenchmark]:
+        """Time a function, see https://codspeed.io/docs; measured by jarvisperf."""
+        record = record_of(request.node)
+        asked = asked_of(request.node)
+        plan = plan_of(asked, self._options)
+        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked))
+        fixture = CodspeedBenchmark(record.id, record.group, calls)
+        yield fixture
+        record.describe(fixture.group, fixture.extra_info)
+        calls.finish()
+
+    @pytest.fixture
+    def benchmark(self, codspeed_benchmark: CodspeedBenchmark) -> CodspeedBenchmark:
+        """Time a function; the same fixture as `codspeed_benchmark`."""
+        return codspeed_benchmark
+
+
+class CodspeedBenchmark:
+    """Measures the target of one test.
+
+    Attributes:
+        extra_info: Notes that appear in the report; values become text.
+        group: The group that the benchmark is shown in; may be set.
+    """
+
+    def __init__(self, name: str, group: str | None, calls: BenchmarkCalls) -> None:
+        self._name = name
+        self._calls = calls
+        self._is_used = False
+        self.group = group
+        self.extra_info: dict[str, Any] = {}
+
+    def __call__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Time a function; give what it returned the first time.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured something already.
+            Exception: What the function raises, as it is.
+        """
+        self._claim()
+        return self._calls.time(target, args, kwargs)
+
+    def pedantic(
+        self,
+        target: Callable[..., Any],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        setup: Callable[..., Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        rounds: int = 1,
+        warmup_rounds: int = 0,
+        iterations: int = 1,
+    ) -> Any:
+        """Time a function for a number of rounds; give what it returned last. See `BenchmarkCalls.rounds`.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has measured something already.
+            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            Exception: What the function raises, as it is.
+        """
+        self._claim()
+        return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)
+
+    def _claim(self) -> None:
+        if self._is_used:
+            raise MetricAlreadyMeasuredError(
+                f"{self._name} measures time twice: a test measures each metric once, make it two tests"
+            )
+        self._is_used = True

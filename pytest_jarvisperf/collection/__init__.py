@@ -1,0 +1,1 @@
+"""Which tests are benchmarks, and when they run."""

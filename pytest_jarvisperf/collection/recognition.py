@@ -1,0 +1,42 @@
+"""Which tests are benchmarks: those that ask for the fixture by name, and those with the marker and no fixture."""
+
+from __future__ import annotations
+
+import unittest
+
+import pytest
+
+from pytest_jarvisperf.bridges.marker import is_marked
+from pytest_jarvisperf.measuring.record import start_record
+
+FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
+
+
+def is_benchmark(item: pytest.Item) -> bool:
+    """Tell whether a test is known for a benchmark before it runs."""
+    return _asks_by_name(item) or _is_whole_test(item)
+
+
+def recognize(item: pytest.Item) -> bool:
+    """Give a test an empty record if it is a benchmark, and tell whether it is."""
+    if not is_benchmark(item):
+        return False
+    start_record(item, whole_test=not _asks_by_name(item))
+    return True
+
+
+def is_marked_in_vain(item: pytest.Item) -> bool:
+    """Tell whether a test has the marker and cannot be measured: a method of `unittest.TestCase`."""
+    return isinstance(item, pytest.Function) and _is_unittest(item) and is_marked(item)
+
+
+def _asks_by_name(item: pytest.Item) -> bool:
+    return bool(FIXTURES.intersection(getattr(item, "fixturenames", ())))
+
+
+def _is_whole_test(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and not _is_unittest(item) and is_marked(item)
+
+
+def _is_unittest(item: pytest.Function) -> bool:
+    return item.cls is not None and issubclass(item.cls, unittest.TestCase)

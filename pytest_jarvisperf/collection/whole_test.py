@@ -1,0 +1,64 @@
+"""A test with the marker `benchmark` and no fixture: the whole test is the target, as in suites for pytest-codspeed."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.state import state_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+
+
+class WholeTests:
+    """The plugin object that hands whole tests over, in a process that measures."""
+
+    def __init__(self) -> None:
+        self._calls: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
+        """Measure a whole test; leave all others to pytest."""
+        record = pyfuncitem.stash.get(record_key, None)
+        if record is None or not record.whole_test or pyfuncitem.nodeid in self._calls:
+            return None
+        from jarvisperf.measure.targets import look_at
+
+        state = pyfuncitem.config.stash[state_key]
+        handed = look_at(self._call(pyfuncitem), (), {})  # calls it once
+        if not record.claimed:  # a fixture that was requested at run time has measured what it was given
+            asked = asked_of(pyfuncitem)
+            record.describe(record.group, {})
+            target = handed.target()
+            clock = clock_of(asked)
+            if clock is not None:
+                target.use_clock(clock)
+            state.harness.time(record, target, plan_of(asked, state.options))
+        return True
+
+    def _call(self, item: pytest.Function) -> Callable[[], Any]:
+        """Give what runs the body of a test once.
+
+        A plugin that runs coroutines in an event loop of its own (anyio's) does so in this very hook: it is then called
+        through the hook, which costs some 20 microseconds. pytest-asyncio puts a plain function in the test's place.
+        """
+        if not inspect.iscoroutinefunction(item.obj):
+            args = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001  # as pytest does
+            return functools.partial(item.obj, **args)
+
+        def through_the_hook() -> None:
+            self._calls.add(item.nodeid)
+            try:
+                item.ihook.pytest_pyfunc_call(pyfuncitem=item)
+            finally:
+                self._calls.discard(item.nodeid)
+
+        return through_the_hook

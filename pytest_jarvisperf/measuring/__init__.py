@@ -1,0 +1,1 @@
+"""What happens when a test hands over its target."""

@@ -1,0 +1,74 @@
+"""Measurements in async tests: the test awaits them, and one that it forgets to await is an error."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from jarvisperf.measure.targets import Target
+    from jarvisperf.measure.waiters import Waiter
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+T = TypeVar("T", bound="Target")
+R = TypeVar("R")
+
+
+class _Begun(NamedTuple):
+    """A measurement that was handed out: how the test wrote it, and what lets go of what it holds."""
+
+    call: str
+    coroutine: Coroutine[Any, Any, Any]
+    discard: Callable[[], object]
+
+
+class AwaitedMeasurements:
+    """The measurements that one async test was given to await."""
+
+    def __init__(self) -> None:
+        self._begun: list[_Begun] = []
+        self._is_measuring = False
+
+    def begin(
+        self, call: str, make: Callable[[Waiter], T], measure: Callable[[T], R], discard: Callable[[], object]
+    ) -> Coroutine[Any, Any, R]:
+        """Give a coroutine that measures when it is awaited.
+
+        Args:
+            call: How the test wrote it, like ``jarvis_bench(work)``.
+            make: Makes the target, given where its calls are awaited.
+            measure: Measures it; runs in a thread of its own and may block.
+            discard: Called where nobody awaits the coroutine.
+        """
+        coroutine = self._measure(call, make, measure)
+        self._begun.append(_Begun(call, coroutine, discard))
+        return coroutine
+
+    async def _measure(self, call: str, make: Callable[[Waiter], T], measure: Callable[[T], R]) -> R:
+        from jarvisperf.measure.waiters import RunningTask
+
+        if self._is_measuring:
+            raise RuntimeError(f"{call} would run at the same time as another measurement: await one after the other")
+        self._is_measuring = True
+        task = RunningTask()
+        target = make(task)
+        try:
+            return await task.work(lambda: measure(target))
+        finally:
+            self._is_measuring = False
+            target.close()
+
+    def finish(self) -> None:
+        """Fail for what was never awaited."""
+        forgotten = [begun for begun in self._begun if inspect.getcoroutinestate(begun.coroutine) == "CORO_CREATED"]
+        self._begun = []
+        for begun in forgotten:
+            begun.coroutine.close()
+            begun.discard()
+        if forgotten:
+            call = forgotten[0].call
+            pytest.fail(f"{call} was never awaited, so nothing was measured: write await {call}", pytrace=False)

@@ -1,0 +1,120 @@
+"""The event loop of a plain test's async fixtures: what they opened works in that loop only.
+
+pytest has no notion of loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner` for each
+scope, anyio one runner for all, and others a fixture with the loop itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import inspect
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping
+
+    from jarvisperf.measure.waiters import Waiter
+
+__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's test
+DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
+OWN_SCOPE = "fixture-scope"  # pytest-asyncio's word for: the loop's scope is the fixture's
+
+
+class AmbiguousLoopError(RuntimeError):
+    """A test's fixtures live in several event loops, and only the test's author knows which is meant."""
+
+
+def loop_of_fixtures(request: pytest.FixtureRequest) -> Waiter | None:
+    """Find the event loop that the async fixtures of a plain test live in.
+
+    Args:
+        request: Of a fixture of that test.
+
+    Returns:
+        Where a coroutine can be awaited in that loop; None: the test has no such fixtures.
+
+    Raises:
+        AmbiguousLoopError: They live in several loops.
+    """
+    used: Mapping[str, Any] = getattr(request, "_fixture_defs", {})
+    manager = request.config.pluginmanager
+    scopes: dict[str, str] = {}
+    for name, definition in used.items():
+        if manager.hasplugin("asyncio") and _is_of_pytest_asyncio(definition.func, request.config):
+            scopes.setdefault(_loop_scope(definition, request.config), name)
+    if len(scopes) > 1:
+        described = ", ".join(f"{name} in the loop of the {scope}" for scope, name in sorted(scopes.items()))
+        raise AmbiguousLoopError(
+            f"{request.node.nodeid}: its fixtures live in different event loops ({described}): give them one "
+            'loop_scope, or make the test async and say which with @pytest.mark.asyncio(loop_scope="...")'
+        )
+    for scope in scopes:
+        return _of_pytest_asyncio(request, scope)
+    if "anyio_backend" in used and any(_is_async(definition.func) for definition in used.values()):
+        return _of_anyio(request.getfixturevalue("anyio_backend"))
+    return _of_a_loop_fixture(request, used)
+
+
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def _is_of_pytest_asyncio(function: object, config: pytest.Config) -> bool:
+    if getattr(function, "_force_asyncio_fixture", False):
+        return True
+    mode = config.getoption("asyncio_mode", None) or config.getini("asyncio_mode")
+    return _is_async(function) and mode == "auto"
+
+
+def _loop_scope(definition: Any, config: pytest.Config) -> str:
+    default = config.getini(DEFAULT_SCOPE_OPTION)
+    own = getattr(definition.func, "_loop_scope", None)
+    return str(own or (default if default != OWN_SCOPE else None) or definition.scope)
+
+
+def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
+    from jarvisperf.measure.waiters import LentLoop
+
+    for name in (f"_{scope}_scoped_runner", f"_{scope}_event_loop", "event_loop"):  # before 1.1, before 1.0
+        try:
+            found = request.getfixturevalue(name)
+        except pytest.FixtureLookupError:
+            continue
+        is_loop = isinstance(found, asyncio.AbstractEventLoop)
+        return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
+    raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found: known are its versions 0.23 to 1.x")
+
+
+def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return runner.run(coroutine, context=contextvars.copy_context())
+
+
+def _of_anyio(backend: Any) -> Waiter:
+    from anyio import pytest_plugin
+
+    from jarvisperf.measure.waiters import LentLoop
+
+    stack = ExitStack()
+    runner = stack.enter_context(pytest_plugin.get_runner(*pytest_plugin.extract_backend_and_options(backend)))
+
+    def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+        async def awaited() -> Any:
+            return await coroutine
+
+        return runner.run_fixture(awaited, {})
+
+    return LentLoop(run, stack.close)
+
+
+def _of_a_loop_fixture(request: pytest.FixtureRequest, used: Mapping[str, Any]) -> Waiter | None:
+    """Take the loop that a fixture gives, such as aiohttp's `loop` or a project's own `event_loop`."""
+    from jarvisperf.measure.waiters import LentLoop
+
+    values = [request.getfixturevalue(name) for name in used if name.endswith("loop")]
+    loops = [value for value in values if isinstance(value, asyncio.AbstractEventLoop) and not value.is_closed()]
+    return LentLoop(loops[0].run_until_complete, lambda: None) if loops else None

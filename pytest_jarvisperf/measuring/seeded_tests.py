@@ -1,0 +1,57 @@
+"""Seeds random numbers before each benchmark is set up, and in arms before anything is imported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_jarvisperf.measuring.randomness import SeededRandomness, seed_of
+from pytest_jarvisperf.measuring.record import record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+class SeededTests:
+    """The plugin object that seeds before each benchmark, from its setup to its teardown, by its id alone."""
+
+    def __init__(self) -> None:
+        self._randomness = SeededRandomness()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Seed before a benchmark, and give the generators back after it."""
+        if record_key not in item.stash:
+            return (yield)
+        self._randomness.begin(seed_of(item.nodeid))
+        try:
+            return (yield)
+        finally:
+            self._randomness.end()
+
+
+class SeededArm:
+    """The plugin object that seeds in an arm: when it is made, and before each benchmark.
+
+    Args:
+        launch: What both arms of a pair have in common, and no other pair.
+
+    Attributes:
+        randomness: What stands behind the arm's generators.
+    """
+
+    def __init__(self, launch: object) -> None:
+        self._launch = launch
+        self.randomness = SeededRandomness()
+        self.randomness.begin(seed_of(launch))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Seed before a benchmark, and watch what it asks of the system until it is measured."""
+        self.randomness.seed(seed_of(self._launch, item.nodeid))
+        self.randomness.watch()
+        try:
+            return (yield)
+        finally:
+            self.randomness.unwatch()

@@ -1,0 +1,1 @@
+"""The sessions that measure: recording, lockstep, and stored baselines."""

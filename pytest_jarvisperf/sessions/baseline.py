@@ -1,0 +1,395 @@
+"""`--jarvis-compare`: holds the benchmarks' reports back until stored runs, and lockstep after them, have judged."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+from _pytest.runner import runtestprotocol
+
+from pytest_jarvisperf.arms.paths import ArmPaths
+from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
+from pytest_jarvisperf.collection.benchmark_loop import log_reports
+from pytest_jarvisperf.collection.recognition import is_benchmark
+from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.measuring.record import record_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from jarvisperf.gate.arms.revision import Repository
+    from jarvisperf.gate.screening.screen import Screened
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+    from jarvisperf.runs.model import Benchmark, Run
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.options import Options
+    from pytest_jarvisperf.sessions.comparison import Comparison
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
+    from pytest_jarvisperf.sessions.stored_runs import StoredRuns
+
+SELECTING_OPTIONS = ("keyword", "markexpr", "deselect", "lf", "stepwise", "ignore", "ignore_glob")
+ALLOWED = "--jarvis-allow-missing allows that"
+
+
+class BaselineSession:
+    """The plugin object that compares with stored runs.
+
+    Each benchmark test runs in its place in pytest's loop, but a passed one is reported only after the loop, when it
+    is judged: so a test has one outcome everywhere, in the terminal, in JUnit files and for `--lf`. One that failed is
+    reported at once, so that `-x` ends the loop.
+
+    Args:
+        config: pytest's.
+        options: This plugin's.
+        stored: The stored runs.
+        found: What turns out to be a benchmark while it runs.
+
+    Where the stored runs cannot decide any benchmark, and the recorded figures are not to be stored, all of them are
+    compared in lockstep at once.
+
+    Attributes:
+        run: The head's figures where lockstep took them; None: the tests recorded them.
+        findings: The report's data; None where nothing was compared.
+        warnings: What the user should know, a line each.
+        problems: What went wrong, a line each.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        stored: StoredRuns,
+        found: BenchmarksFoundAtRunTime,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._stored = stored
+        self._found = found
+        self._held: dict[str, tuple[pytest.Item, list[pytest.TestReport]]] = {}
+        self._failed: set[str] = set()
+        self._deselected: set[str] = set()
+        self._lockstep: Comparison | None = None
+        self._direct: LockstepSession | None = None
+        self._outlook: str | None = None
+        self.run: Run | None = None
+        self.findings: Findings | None = None
+        self.warnings: list[str] = list(stored.warnings)
+        self.problems: list[str] = []
+
+    @property
+    def compared(self) -> bool:
+        """Whether there was something to compare with."""
+        return self.findings is not None
+
+    def pytest_report_header(self) -> list[str]:
+        """Say what this run is compared with, before it takes its time."""
+        runs = self._stored.runs
+        if not runs:
+            return [f"jarvisperf: nothing to compare with yet: {self._stored.absence}"] if self._stored.absence else []
+        count = "1 stored run" if len(runs) == 1 else f"{len(runs)} stored runs"
+        commit = runs[0].commit
+        of_commit = f", the newest of commit {commit.id[:12]}" if commit else ""
+        return [
+            f"jarvisperf: comparing with {count} of {runs[0].name!r}{of_commit}",
+            *(f"jarvisperf: {warning}" for warning in self._stored.warnings),
+        ]
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether all benchmarks are compared in lockstep at once."""
+        return self._direct is not None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Look what the stored runs can decide, and choose how to measure."""
+        names = [item.nodeid for item in session.items if record_key in item.stash]
+        if not self._stored.runs or not names:
+            return
+        from pytest_jarvisperf.sessions.screening_outlook import outlook
+
+        seen = outlook(self._stored.runs, names, self._threshold(session))
+        if seen.is_hopeless:
+            self._outlook = self._choose(self._stored.runs[0])
+        elif seen.decidable < seen.known:
+            self._outlook = (
+                f"stored runs can decide {seen.decidable} of {seen.known} benchmarks at best; "
+                "what they cannot decide is measured again in lockstep"
+            )
+
+    def pytest_report_collectionfinish(self) -> str | None:
+        """Say what the stored runs can decide."""
+        return f"jarvisperf: {self._outlook}" if self._outlook else None
+
+    def _choose(self, baseline: Run) -> str:
+        """Choose what to do where the stored runs cannot decide anything, and say so."""
+        from pytest_jarvisperf.sessions.lockstep import LockstepSession
+
+        runs = "one stored run" if len(self._stored.runs) == 1 else f"these {len(self._stored.runs)} stored runs"
+        cannot = f"{runs} cannot decide any benchmark at these thresholds"
+        repository, why = self._repository(baseline, stopped=False)
+        if repository is None or baseline.commit is None:
+            return f"{cannot}, and lockstep is not possible ({why}): every verdict will be inconclusive"
+        commit = baseline.commit.id[:12]
+        if self._options.save is not None:
+            return (
+                f"{cannot}: every benchmark is recorded for --jarvis-save and then measured again in lockstep with "
+                f"commit {commit}, which takes twice as long as --jarvis-against={commit} --jarvis-against-exact"
+            )
+        self._direct = LockstepSession(self._config, self._options, repository, self._found)
+        self._lockstep = self._direct.comparison
+        return f"{cannot}: all are compared in lockstep with its commit {commit} at once"
+
+    def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
+        """Note what is there, although it does not run."""
+        self._deselected.update(item.nodeid for item in items if is_benchmark(item))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+        """Run a benchmark test; keep its reports where it passed."""
+        if record_key not in item.stash:
+            return None
+        if self._direct is not None:
+            self._held[item.nodeid] = (item, [])
+            return True
+        reports = runtestprotocol(item, log=False, nextitem=nextitem)
+        if all(report.passed for report in reports):
+            self._held[item.nodeid] = (item, reports)
+        else:
+            log_reports(item.ihook, item.nodeid, item.location, reports)
+        return True
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Note what has failed already, and need not fail again."""
+        if report.failed:
+            self._failed.add(report.nodeid)
+
+    def judge(self, session: pytest.Session, run: Run | None, *, stopped: bool) -> None:
+        """Compare the run, and report the tests that were held back.
+
+        Args:
+            session: pytest's.
+            run: What was recorded; None: nothing.
+            stopped: Whether the loop ended before its time, as by `-x`: then nothing is missing, and nothing is
+                measured again.
+
+        Raises:
+            pytest.Session.Failed: As many tests have failed as `-x` or `--maxfail` allow.
+        """
+        self._held |= {name: (item, [report]) for name, (item, report) in self._found.held.items()}
+        if self._direct is not None:
+            self._held = {} if stopped else self._measured_at_once(self._direct)
+            run = self.run
+        failures = self._compare(session, run, stopped=stopped) if run is not None else {}
+        for name, (item, reports) in self._held.items():
+            text = failures.pop(name, None)
+            self._describe(name, reports)
+            if text is not None:
+                call = next(report for report in reports if report.when == "call")
+                call.outcome, call.longrepr = "failed", text
+            log_reports(item.ihook, name, item.location, reports)
+            if session.shouldfail and not stopped:
+                raise session.Failed(session.shouldfail)
+        for name, text in failures.items():
+            if name not in self._failed:
+                location = (name.partition("::")[0], None, name.partition("::")[2])
+                report = pytest.TestReport(name, location, {}, "failed", text, "call")
+                log_reports(session.config.hook, name, location, [report])
+
+    def _measured_at_once(self, lockstep: LockstepSession) -> dict[str, tuple[pytest.Item, list[pytest.TestReport]]]:
+        """Measure all benchmarks in lockstep; give their reports, and keep head's figures as the run."""
+        from jarvisperf.report.findings.model import run_of
+        from jarvisperf.runs.commit import read_commit
+
+        items = [item for item, _ in self._held.values()]
+        try:
+            lockstep.comparison.measure(items)
+        finally:
+            begun = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
+            findings = lockstep.findings(begun, 0.0)
+            if findings is not None:
+                self.run = run_of(findings, read_commit(self._config.rootpath))
+        fill_outputs(self._config, items, lockstep.comparison.outcome)
+        self.warnings += lockstep.comparison.warnings
+        if lockstep.comparison.problem:
+            what = "nothing was compared" if lockstep.comparison.outcome is None else "the comparison was not finished"
+            self.problems.append(f"{what}: {lockstep.comparison.problem}")
+        return {item.nodeid: (item, lockstep.reports(item)) for item in items}
+
+    def _compare(self, session: pytest.Session, run: Run, *, stopped: bool) -> dict[str, str]:
+        """Judge every benchmark, and give the texts of those that fail."""
+        from jarvisperf.gate.screening.screen import screen
+        from jarvisperf.report.findings.baseline import baseline_findings
+
+        stored = self._stored.runs
+        if not stored:
+            self.problems.append(
+                f"nothing was compared: {self._stored.absence}; this run is stored as {self._options.save!r}, "
+                "the next one can be compared with it"
+            )
+            return {}
+        stored = self._under_new_names(stored, run)
+        baseline = stored[0]
+        screened = screen(run, stored, self._threshold(session))
+        for name in self._not_missing(session, run, screened, stopped=stopped):
+            del screened[name]
+        undecided = [name for name, one in screened.items() if one.to_confirm]
+        judged: Mapping[str, BenchmarkFinding] = {}
+        if self._direct is not None:
+            screened = {name: _left_to_lockstep(one) for name, one in screened.items()}
+            judged = self._direct.comparison.findings
+            self._warn_of_changes(baseline)
+        elif undecided:
+            judged = self._confirm(undecided, baseline, stopped=stopped)
+        trusted = self._lockstep is None or self._lockstep.trusted
+        if self._lockstep is not None and not trusted:
+            self.problems.append(f"this run is not to be trusted: {self._lockstep.control}")
+        self.findings = baseline_findings(run, baseline, screened, judged, trusted=trusted)
+        failures = {}
+        for finding in self.findings.benchmarks:
+            text = self._failure(finding, baseline)
+            if text:
+                failures[finding.id] = text
+        return failures
+
+    def _under_new_names(self, stored: tuple[Run, ...], run: Run) -> tuple[Run, ...]:
+        """Give the stored runs with the ids that their benchmarks have now, where git says that a file was renamed."""
+        from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.arms.renames import renamed_since
+
+        commit = stored[0].commit
+        files = ({benchmark.id.partition("::")[0] for benchmark in one.benchmarks} for one in (stored[0], run))
+        old, new = files
+        if commit is None or old <= new:
+            return stored
+        try:
+            renamed = renamed_since(self._config.rootpath, commit.id, old - new, new - old)
+        except (GitError, OSError) as error:
+            self.warnings.append(f"files that were renamed since the baseline could not be looked for: {error}")
+            return stored
+        self.warnings += [f"{after} was {before} in the baseline" for before, after in renamed.items()]
+        return tuple(
+            msgspec.structs.replace(one, benchmarks=tuple(_renamed(benchmark, renamed) for benchmark in one.benchmarks))
+            for one in stored
+        )
+
+    def _threshold(self, session: pytest.Session) -> Callable[[str, str], float | None]:
+        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS, OFF
+
+        defaults = self._options.thresholds or DEFAULT_THRESHOLDS
+        shares = {item.nodeid: read_thresholds(item, defaults)[0] for item in session.items}
+
+        def threshold(benchmark: str, metric: str) -> float | None:
+            share = shares.get(benchmark, defaults).get(metric, OFF)
+            return None if share == OFF else share
+
+        return threshold
+
+    def _not_missing(
+        self, session: pytest.Session, run: Run, screened: dict[str, Screened], *, stopped: bool
+    ) -> list[str]:
+        """Find those that head did not measure for a reason: they were not asked for, or skipped."""
+        from jarvisperf.runs.bounds import bounded_id
+
+        option = self._config.option
+        measured = {benchmark.id for benchmark in run.benchmarks}
+        absent = [name for name in screened if name not in measured]
+        selecting = any(getattr(option, name, None) for name in SELECTING_OPTIONS)
+        if stopped or selecting or any("::" in word for word in self._config.args):
+            return absent
+        here = (item.nodeid for item in session.items if is_benchmark(item))
+        there = {bounded_id(name) for name in (*here, *self._found.ids, *self._deselected)}
+        asked = [place.resolve() for place in ArmPaths(self._config, self._config.rootpath).asked_places()]
+        places = {name: (self._config.rootpath / name.partition("::")[0]).resolve() for name in absent}
+        return [
+            name for name in absent if name in there or not any(places[name].is_relative_to(place) for place in asked)
+        ]
+
+    def _confirm(self, undecided: Sequence[str], baseline: Run, *, stopped: bool) -> dict[str, BenchmarkFinding]:
+        """Measure again in lockstep against the baseline's commit, where that is possible."""
+        from pytest_jarvisperf.sessions.comparison import Comparison
+
+        items = [self._held[name][0] for name in undecided if name in self._held]
+        repository, why = self._repository(baseline, stopped=stopped)
+        if repository is not None and items:
+            self._lockstep = Comparison(self._config, self._options, repository)
+            self._lockstep.measure(items)
+            self.warnings += self._lockstep.warnings
+            why = self._lockstep.problem
+            if why is None:
+                self._warn_of_changes(baseline)
+                return self._lockstep.findings
+        why = why or "no test among them asks for the fixture jarvis_bench or benchmark by name"
+        count = f"{len(undecided)} benchmark{'' if len(undecided) == 1 else 's'}"
+        self.warnings.append(f"stored runs cannot decide {count}, and lockstep was not possible: {why}")
+        return {}
+
+    def _warn_of_changes(self, baseline: Run) -> None:
+        if baseline.commit is not None and baseline.commit.dirty:
+            self.warnings.append(
+                f"the baseline {baseline.name!r} was made with uncommitted changes; lockstep compared with its commit "
+                f"{baseline.commit.id[:12]}, without them"
+            )
+
+    def _repository(self, baseline: Run, *, stopped: bool) -> tuple[Repository | None, str | None]:
+        """Find what lockstep compares with; or say why it is not possible."""
+        from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.arms.revision import resolve
+
+        if not self._options.confirms:
+            return None, "--jarvis-confirm never"
+        if stopped:
+            return None, "the tests were stopped before"
+        if baseline.commit is None:
+            return None, "the baseline was made outside of a git repository"
+        try:
+            return resolve(self._config.rootpath, baseline.commit.id, exact=True), None
+        except GitError as error:
+            return None, f"the baseline's commit is not at hand: {error}"
+
+    def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:
+        """Give the text with which a benchmark fails; None: it does not."""
+        from jarvisperf.report.findings.lockstep import figures
+
+        if finding.error is not None:
+            return (self._lockstep.failure(finding.id) if self._lockstep else "") or finding.error
+        bad = {"regressed"}
+        bad |= {"inconclusive"} if self._options.fails_inconclusive else set()
+        bad |= set() if self._options.allows_missing else {"missing"}
+        held = self._held.get(finding.id)
+        limits = self._lockstep.limits(held[0])[1] if self._lockstep and held else {}
+        lines = []
+        for name, metric in finding.metrics.items():
+            if metric.verdict not in bad:
+                continue
+            if metric.verdict == "missing":
+                lines.append(f"{name} missing: the baseline {baseline.name!r} has it, head has not; {ALLOWED}")
+            else:
+                lines.append(f"{figures(name, metric, limits.get(name))}, by {metric.via}")
+        return "\n".join(lines) or None
+
+    def _describe(self, name: str, reports: Sequence[pytest.TestReport]) -> None:
+        """Note the verdicts for JUnit files."""
+        finding = next((one for one in self.findings.benchmarks if one.id == name), None) if self.findings else None
+        for metric_name, metric in finding.metrics.items() if finding else ():
+            for report in reports:
+                report.user_properties += [
+                    (f"jarvis_{metric_name}_ratio", metric.ratio),
+                    (f"jarvis_{metric_name}_verdict", metric.verdict),
+                    (f"jarvis_{metric_name}_via", metric.via),
+                ]
+
+
+def _renamed(benchmark: Benchmark, files: Mapping[str, str]) -> Benchmark:
+    file, colons, test = benchmark.id.partition("::")
+    return msgspec.structs.replace(benchmark, id=f"{files.get(file, file)}{colons}{test}")
+
+
+def _left_to_lockstep(screened: Screened) -> Screened:
+    """Leave every metric that both sides have to lockstep, whatever the stored runs say of it."""
+    metrics = {
+        name: msgspec.structs.replace(metric, verdict="inconclusive") if metric.base and metric.head else metric
+        for name, metric in screened.metrics.items()
+    }
+    return msgspec.structs.replace(screened, metrics=metrics)

@@ -1,0 +1,354 @@
+"""A comparison in lockstep with a git revision: prepares the arms, measures, profiles, and keeps what was found."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import traceback
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from pytest_jarvisperf.arms.paths import ArmPaths
+from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
+from pytest_jarvisperf.arms.time_limits import stretched
+from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.measuring.long_calls import LongCalls
+from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.sessions.notes import joined_notes
+from pytest_jarvisperf.sessions.progress import LONGEST_NAME, ProgressLine, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from jarvisperf.gate.arms.arms import Arms
+    from jarvisperf.gate.arms.revision import Repository
+    from jarvisperf.gate.lockstep.campaign import Lockstep
+    from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
+    from jarvisperf.gate.lockstep.tally import Tally
+    from jarvisperf.profiles.model import Profile
+    from jarvisperf.report.findings.model import BenchmarkFinding
+    from pytest_jarvisperf.options import Options
+
+MOST_GROWTH = 1.5
+ENTRY = "pytest_jarvisperf.arms.worker:main"
+INTERRUPTED = "the run was interrupted"
+
+# What a worker begins with, and the packages that this brings: a project that is one of them starts without.
+PRELOADED = ("pytest", "_pytest.python", "_pytest.fixtures", "_pytest.terminal", "jarvisperf.gate.processes.protocol")
+PRELOADED_PACKAGES = frozenset(
+    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
+)
+
+
+class Comparison:
+    """Compares benchmarks with a revision, once.
+
+    Args:
+        config: pytest's.
+        options: This plugin's.
+        repository: The repository and the two commits.
+
+    Attributes:
+        outcome: What lockstep brought, as far as it came; None: it did not begin.
+        problem: Why the comparison was not made or not finished; None: it was.
+        interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
+        findings: What was found, by id; nothing of tests that were skipped.
+        missing: The ids of benchmarks that the base has and head lacks.
+        warnings: What the user should know, a line each.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
+        self._config = config
+        self._options = options
+        self._repository = repository
+        self._items: list[pytest.Item] = []
+        self._lockstep: Lockstep | None = None
+        self._old_ids: dict[str, str] = {}
+        self._in_base: frozenset[str] = frozenset()
+        self._refused: dict[str, str] = {}
+        self._generated: tuple[str, ...] = ()
+        self._profiles: dict[str, tuple[Profile | None, Profile | None]] = {}
+        self.outcome: Outcome | None = None
+        self.problem: str | None = None
+        self.interrupted = False
+        self.findings: dict[str, BenchmarkFinding] = {}
+        self.missing: tuple[str, ...] = ()
+        self.warnings: list[str] = []
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the control showed no difference."""
+        return self.outcome is None or self.outcome.trusted
+
+    @property
+    def control(self) -> str:
+        """What the control says, in one line."""
+        return self.outcome.control if self.outcome else ""
+
+    def measure(self, items: Sequence[pytest.Item], present: Collection[str] | None = None) -> None:
+        """Measure benchmarks; whatever ends that early, what was decided until then is kept.
+
+        Args:
+            items: The benchmarks.
+            present: The ids of all tests that head has: what the base has besides is missing. None: do not look.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C.
+            pytest.exit.Exception: A signal, or a call of `pytest.exit`.
+        """
+        from jarvisperf.gate.arms.arms import InstallError
+        from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.lockstep.model import LockstepError
+        from jarvisperf.gate.processes.workers import WorkerError
+
+        self._items = list(items)
+        line = ProgressLine(self._config)
+        try:
+            self._compare(line, present)
+        except (GitError, InstallError, LockstepError, WorkerError, OSError) as error:
+            self.problem = str(error)
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            self.problem, self.interrupted = INTERRUPTED, True
+            raise
+        except Exception as error:  # noqa: BLE001  # a mistake of ours must not cost what was decided until then
+            self.problem = f"internal error of jarvisperf: {type(error).__name__}: {error}"
+            self.warnings.append(f"please report this:\n{traceback.format_exc()}")
+        finally:
+            line.clear()
+            self._conclude()
+
+    def is_decided(self, name: str) -> bool:
+        """Tell whether a benchmark was dealt with before the comparison ended."""
+        from jarvisperf.gate.lockstep.campaign import NOT_COMPARED
+
+        tally = self.outcome.tallies.get(name) if self.outcome else None
+        return tally is not None and not tally.message.startswith(NOT_COMPARED)
+
+    def failure(self, name: str) -> str:
+        """Say why a benchmark has no figures: the traceback where there is one."""
+        tally = self.outcome.tallies.get(name) if self.outcome else None
+        return (tally.traceback or tally.message) if tally else self.problem or ""
+
+    def limits(self, item: pytest.Item) -> tuple[dict[str, float], dict[str, float]]:
+        """Give how much worse each metric of a test may get, as a share, and the absolute limits by metric."""
+        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS
+
+        return read_thresholds(item, self._options.thresholds or DEFAULT_THRESHOLDS)
+
+    def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
+        from jarvisperf.gate.arms.arms import Arms
+        from jarvisperf.gate.lockstep.campaign import Lockstep
+
+        arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
+        try:
+            self._generated = arms.generated
+            self._prepare(arms, present)
+            self.warnings += arms.notes
+            if not self._items:
+                return
+            campaign = self._campaign(arms)
+            long_calls = LongCalls(self._config, campaign.budget, line)
+
+            def tell(progress: Progress) -> None:
+                for name, seconds in progress.long_calls.items():
+                    long_calls.tell(name, seconds)
+                line.show(_told(progress))
+
+            self._lockstep = Lockstep(campaign, tell)
+            self.outcome = self._lockstep.run()
+            self._refuse_what_the_base_cannot_run(self.outcome)
+            self.warnings += self._notes()
+            self._profile(campaign, self.outcome)
+        finally:
+            arms.close()
+
+    def _prepare(self, arms: Arms, present: Collection[str] | None) -> None:
+        """Look what the base itself has, then give it head's benchmark files."""
+        from jarvisperf.gate.arms.arms import shared_files
+        from pytest_jarvisperf.sessions.missing_benchmarks import find_absent
+
+        root = self._repository.root
+        if present is not None:
+            absent = find_absent(self._config, root, arms, ENTRY, present)
+            self.missing, self._old_ids, self._in_base = absent.missing, absent.old_ids, absent.in_base
+            self.warnings += absent.problems
+            renamed = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
+            self.warnings += [
+                f"{new} was {old} in the base: {count} benchmark{'' if count == 1 else 's'} compared under the new name"
+                for (old, new), count in renamed.items()
+            ]
+        packages = arms.layout.packages
+        self.warnings += [
+            f"{name}, a plugin of the tests, differs between base and head, and each arm uses its own: "
+            "jarvis_shared has head's serve on both"
+            for name in arms.differing(compared_plugins(self._config, root, packages))
+        ]
+        files = [*(item.path for item in self._items), *support_files(self._config, root, packages)]
+        places = arms.layout.places()
+        self._refused = self._in_changed_code(arms, places)
+        shared = shared_files(root, list(dict.fromkeys(files)), self._config.inipath, self._options.shared, places)
+        arms.share(shared)
+
+    def _campaign(self, arms: Arms) -> Campaign:
+        from jarvisperf.gate.arms.checkout import BASE, HEAD, SAME
+        from jarvisperf.gate.lockstep.model import Campaign
+        from pytest_jarvisperf.arms.arguments import worker_arguments
+
+        paths = ArmPaths(self._config, self._repository.root)
+        words = worker_arguments(self._config, paths.files(self._items), paths.config_file())
+        budgets = {
+            item.nodeid: seconds
+            for item in self._items
+            if (seconds := read_bench_marker(item).budget_seconds) is not None
+        }
+        if self._config.pluginmanager.hasplugin("faulthandler") and (
+            limit := float(self._config.getini("faulthandler_timeout") or 0.0)
+        ):
+            words += ["-o", f"faulthandler_timeout={stretched(limit, self._options.budget_seconds)}"]
+        return Campaign(
+            ids=tuple(item.nodeid for item in self._items),
+            base=arms.places[BASE],
+            head=arms.places[HEAD],
+            same=arms.places[SAME],
+            entry=ENTRY,
+            args={
+                "pytest": words,
+                "packages": list(arms.layout.packages),
+                "names": list(arms.layout.names),
+                "repository": str(self._repository.root),
+                "filters": list(self._config.getini("filterwarnings")),
+                "ids": [item.nodeid for item in self._items],
+                "argv": sys.argv,
+                "budget": self._options.budget_seconds,
+                "budgets": budgets,
+            },
+            thresholds={item.nodeid: self.limits(item)[0] for item in self._items},
+            budget_seconds=self._options.budget_seconds,
+            budgets=budgets,
+            most_launches=self._options.launches,
+            refused=self._refused,
+            preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
+            seed=secrets.randbelow(1 << 20) * 1_000,
+            folder=arms.folder,
+            separate_written=arms.separate_written,
+        )
+
+    def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
+        """Find the benchmarks in files that are the project's code and have changed: head's file serves on both arms.
+
+        Returns:
+            Why each of them cannot be compared, by id.
+        """
+        from jarvisperf.gate.project.packages import is_in_folder, shared_test_folder
+
+        root = self._repository.root
+        changed = set()
+        for path in dict.fromkeys(item.path.resolve() for item in self._items):
+            name = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
+            # A module at the top may be a benchmark that only looks like one of the project's.
+            is_code = any(is_in_folder(name, package) for package in packages)
+            if is_code and shared_test_folder(name, packages) is None and arms.differing([path]):
+                changed.add(path)
+        return {
+            item.nodeid: f"{item.path.name} is part of the project's code and differs between base and head, but a "
+            "benchmark's file is head's on both arms: move the benchmark out of it"
+            for item in self._items
+            if item.path.resolve() in changed
+        }
+
+    def _refuse_what_the_base_cannot_run(self, outcome: Outcome) -> None:
+        """Make errors of benchmarks that the base has, but not in the version that head's file brings."""
+        for name, tally in outcome.tallies.items():
+            is_known = self._old_ids.get(name, name) in self._in_base
+            if tally.state == "new" and is_known and not self._options.allows_missing:
+                reason = tally.message.removeprefix("new: ")
+                tally.end(
+                    "error",
+                    f"not compared: the base has this benchmark and cannot run head's version of it: {reason}; import "
+                    "what is new in head inside the new benchmarks only, or accept that by --jarvis-allow-missing",
+                )
+
+    def _conclude(self) -> None:
+        """Make findings of what was measured, as far as that came."""
+        from jarvisperf.report.findings.lockstep import benchmark_finding, missing_finding
+
+        if self.outcome is None and self._lockstep is not None:
+            self.outcome = self._lockstep.so_far(self.problem or INTERRUPTED)
+        self.findings |= {name: missing_finding(name) for name in self.missing}
+        if self.outcome is None:
+            return
+        for item in self._items:
+            shares, limits = self.limits(item)
+            tally = self.outcome.tallies[item.nodeid]
+            record = item.stash[record_key]
+            if tally.state != "skipped":
+                found = benchmark_finding(
+                    item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
+                )
+                base, head = self._profiles.get(item.nodeid, (None, None))
+                self.findings[item.nodeid] = msgspec.structs.replace(
+                    found, base_profile=base, profile=head, base_id=self._old_ids.get(item.nodeid)
+                )
+
+    def _notes(self) -> list[str]:
+        """Say what the reader of the verdicts should know: files shared by the arms, and calls that are not alike."""
+        found = []
+        if self._generated:
+            more = f" and {len(self._generated) - 1} more" if len(self._generated) > 1 else ""
+            found.append(
+                f"git ignores {self._generated[0]}{more}, so the working tree's serves on both arms; "
+                "--jarvis-arm-install builds each arm's own"
+            )
+        tallies = self.outcome.tallies if self.outcome else {}
+        found += joined_notes({name: tally.notes for name, tally in tallies.items()})
+        reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
+        found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
+        found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
+        for name, tally in tallies.items():
+            growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
+            if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
+                found.append(
+                    f"{name}: its last calls took {growth:.2g} times as long as its first ones, so each call does "
+                    "other work; give each a fresh state by pedantic(setup=...), or its ratio says little"
+                )
+        return found
+
+    def _profile(self, campaign: Campaign, outcome: Outcome) -> None:
+        """Profile in both arms what regressed; with `--jarvis-profile` everything. The verdicts stand without that."""
+        from pytest_jarvisperf.arms.profiles import profile_arms
+
+        wanted = [
+            name
+            for name, tally in outcome.tallies.items()
+            if self._options.profile
+            or any(metric.judgement and metric.judgement.verdict == "regressed" for metric in tally.metrics.values())
+        ]
+        try:
+            self._profiles, problems = profile_arms(
+                (campaign.base, campaign.head), campaign.args["pytest"], wanted, campaign.folder
+            )
+        except OSError as error:
+            problems = [f"what regressed could not be profiled: {error}"]
+        self.warnings += problems
+
+
+def _doubts(tally: Tally) -> list[str]:
+    """Say of a benchmark with a difference, or without a verdict, that its arms may have done different work."""
+    differs = any(metric.judgement and metric.judgement.verdict != "unchanged" for metric in tally.metrics.values())
+    if not (tally.unequal and differs):
+        return []
+    return [f"{tally.unequal}, so the arms may have done different work: draw its inputs from a seeded generator"]
+
+
+def _file(name: str) -> str:
+    return name.partition("::")[0]
+
+
+def _told(progress: Progress) -> str:
+    return (
+        f"launch {progress.launch}: {progress.undecided} of {progress.total} undecided, "
+        f"at most {duration(progress.seconds_left)} left  {progress.benchmark[-LONGEST_NAME:]}"
+    )
