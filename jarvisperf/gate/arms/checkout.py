@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.copying import copy_files, is_folder, listed
 from jarvisperf.gate.arms.git import GitError, git
+from jarvisperf.gate.arms.scattering import scatter_folders_in
 from jarvisperf.gate.arms.sharing import LinkedFiles, is_copied
-from jarvisperf.gate.scattering import scatter_folders_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
