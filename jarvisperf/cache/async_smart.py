@@ -12,6 +12,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.cache.engine.model import Found
 from jarvisperf.cache.options import check_factory
 from jarvisperf.cache.smart import SmartCache
 
@@ -42,6 +43,11 @@ class AsyncSmartCache:
         """Give the value of a key."""
         found = self.cache.get_from_memory(key, _ABSENT)
         return await self.cache.beside(self.cache.get, key, default) if found is _ABSENT else found
+
+    async def lookup(self, key: str) -> Found | None:
+        """Return the value of a key with the tier that had it; None: a miss."""
+        value = self.cache.get_from_memory(key, _ABSENT)
+        return await self.cache.beside(self.cache.lookup, key) if value is _ABSENT else Found(value, "memory")
 
     async def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
         """Keep a value in every tier."""

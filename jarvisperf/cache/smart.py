@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
 from jarvisperf.cache.engine.flights import Flights
-from jarvisperf.cache.engine.model import Life
+from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
 from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
@@ -145,6 +145,19 @@ class SmartCache:
         For callers that must not wait, such as coroutines: they ask here first and elsewhere in a thread.
         """
         return self._find_in_memory(key, default)  # as above
+
+    def lookup(self, key: str) -> Found | None:
+        """Return the value of a key with the tier that had it; None: a miss. Counts like ``get``.
+
+        Args:
+            key: A str that is not empty.
+
+        Raises:
+            TypeError: The key is not a str.
+            ValueError: The key is empty.
+        """
+        value = self.get_from_memory(key, _ABSENT)
+        return Found(value, "memory") if value is not _ABSENT else self._open_core().find(checked_key(key))
 
     def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
         """Keep a value in every tier.
@@ -415,7 +428,8 @@ class SmartCache:
     def _find(self, key: str, default: object = None) -> object:
         if type(key) is not str or not key:
             checked_key(key)
-        return self._open_core().value(key, default)
+        found = self._open_core().find(key)
+        return default if found is None else found.value
 
     def _find_in_memory(self, key: str, default: object) -> object:
         found = self._open_core().in_memory(checked_key(key))

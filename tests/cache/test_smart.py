@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvisperf.cache import SmartCache
+from jarvisperf.cache import Found, SmartCache
 from jarvisperf.cache.keys.pattern import KeyPattern
 
 ABSENT = object()
@@ -134,6 +134,37 @@ def test_an_immutable_value_is_given_from_memory_without_a_copy(make_cache):
     text = "x" * 1000
     cache.set("k", text)
     assert cache.get("k") is text
+
+
+def test_lookup_says_which_tier_had_the_value(three):
+    assert three.lookup("k") is None
+    three.set("k", [1])
+    assert three.lookup("k") == Found([1], "memory")
+    three._core.memory.clear()
+    assert three.lookup("k") == Found([1], "redis")
+    three._core.memory.clear()
+    empty_redis(three)
+    assert three.lookup("k") == Found([1], "disk")
+    assert counts(three) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_lookup_names_the_tier_of_a_cache_without_memory(make_cache, real_redis, tmp_path, tier):
+    cache = (
+        make_cache(real_redis.url, None, memory_items=0)
+        if tier == "redis"
+        else make_cache(None, tmp_path / "d", memory_items=0)
+    )
+    cache.set("plain", None)
+    cache.set("with tags", None, tags=["t"])
+    assert cache.lookup("plain") == cache.lookup("with tags") == Found(None, tier)
+    assert cache.lookup("absent") is None
+
+
+@pytest.mark.parametrize(("key", "error"), [(1, TypeError), ("", ValueError), ([], TypeError)])
+def test_lookup_takes_what_get_takes(cache, key, error):
+    with pytest.raises(error):
+        cache.lookup(key)
 
 
 def test_the_tiers_are_asked_in_order_and_a_hit_is_copied_upward(three):

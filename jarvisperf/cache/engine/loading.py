@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.engine.core import Core
     from jarvisperf.cache.engine.fillings import Filling
-    from jarvisperf.cache.engine.model import Found, Life
+    from jarvisperf.cache.engine.model import CachedValue, Life
     from jarvisperf.cache.smart import SmartCache
     from jarvisperf.cache.values.marks import Lease
 
@@ -163,14 +163,14 @@ def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = Fal
 
 
 def _lead(
-    cache: SmartCache, key: str, order: Order, known: Found | None, flight: Flight
+    cache: SmartCache, key: str, order: Order, known: CachedValue | None, flight: Flight
 ) -> Generator[Step, Any, Landed]:
     """Find or make the value, for all who wait for this flight."""
     core, flights = cache._core, cache._flights  # noqa: SLF001 - as above
     landed: Landed | None = None
     error: BaseException = RuntimeError("the computation was cancelled")
     try:
-        found: Found | None = known or (yield Run(lambda: core.look(key, stale=order.life.stale_seconds > 0)))
+        found: CachedValue | None = known or (yield Run(lambda: core.look(key, stale=order.life.stale_seconds > 0)))
         if found is not None and found.seconds > 0:
             if _is_due(found, order):
                 yield from _refresh(cache, key, order, found)
@@ -220,7 +220,7 @@ def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, L
     return flight.future.result()
 
 
-def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Flight]:
+def _refresh(cache: SmartCache, key: str, order: Order, found: CachedValue) -> Generator[Step, Any, Flight]:
     """Have the value made anew in the background, unless that is under way."""
     flights = cache._flights  # noqa: SLF001 - as above
     flight, leads = flights.join(_MAKE, key)
@@ -243,19 +243,19 @@ def _quietly(steps: Steps, key: str) -> Steps:
         logger.warning(_NOT_IN_BACKGROUND, key, error)
 
 
-def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Landed]:
+def _stale_or_new(cache: SmartCache, key: str, order: Order, found: CachedValue) -> Generator[Step, Any, Landed]:
     flight = yield from _refresh(cache, key, order, found)
     if order.soft_seconds and (yield Await(flight.future, order.soft_seconds)) and flight.future.exception() is None:
         return flight.future.result()
     return _landed(cache._core, found)  # noqa: SLF001 - as above
 
 
-def _landed(core: Core, found: Found) -> Landed:
+def _landed(core: Core, found: CachedValue) -> Landed:
     return Landed(found.value, found.held or core.held_of(found.value))
 
 
 def _make(
-    cache: SmartCache, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
+    cache: SmartCache, key: str, order: Order, old: CachedValue | None, making: tuple[Flight, ...]
 ) -> Generator[Step, Any, Landed]:
     """Run the factory under a lease, and keep what it returns.
 
@@ -279,7 +279,7 @@ def _make(
 
 
 def _make_or_find(
-    core: Core, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
+    core: Core, key: str, order: Order, old: CachedValue | None, making: tuple[Flight, ...]
 ) -> Generator[Step, Any, Landed]:
     pause = _FIRST_PAUSE_SECONDS
     held_version = (old.version if old is not None else 0) or None
@@ -297,7 +297,7 @@ def _make_or_find(
             return _landed(core, old)
         yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
         pause *= 2
-        found: Found | None = yield Run(lambda: core.look(key))
+        found: CachedValue | None = yield Run(lambda: core.look(key))
         if found is not None:
             return _landed(core, found)
         # A value that is there and was not found cannot be used (it has expired, say): it is to be replaced.
@@ -324,7 +324,7 @@ def _make_under(
     return Landed(value, core.held_of(value))
 
 
-def _is_due(found: Found, order: Order) -> bool:
+def _is_due(found: CachedValue, order: Order) -> bool:
     """Whether a fresh value should be made anew already.
 
     XFetch: the chance is exp(-t/d) with t seconds left and d seconds to make it (A. Vattani, F. Chierichetti,

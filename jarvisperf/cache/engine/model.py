@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from jarvisperf.cache.values.isolation import Held
 
 
 class Found(NamedTuple):
-    """A value that a tier had.
+    """A value and the tier that had it, as ``SmartCache.lookup`` returns it.
+
+    Attributes:
+        value: The caller's own copy.
+        tier: ``memory``, ``redis`` or ``disk``.
+    """
+
+    value: Any
+    tier: str
+
+
+class CachedValue(NamedTuple):
+    """A value that a tier had, with all that the engine knows of it.
 
     Attributes:
         value: The caller's own.
+        tier: The name of the tier.
         seconds: Until it expires; 0 or less: it is stale.
         stale_seconds: Until it may not even be served stale.
         version: Of the write, if Redis had it; else 0.
@@ -21,6 +34,7 @@ class Found(NamedTuple):
     """
 
     value: object
+    tier: str
     seconds: float
     stale_seconds: float
     version: int

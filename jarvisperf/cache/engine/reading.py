@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from jarvisperf.cache.engine.model import Found, Life
+from jarvisperf.cache.engine.model import CachedValue, Found, Life
 from jarvisperf.cache.engine.tiers import DEAF_SECONDS, Tiers
 from jarvisperf.cache.memory.entry import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 Opened = tuple[object, int, float, float, Fields]
 """A value, its version, the seconds until it expires and until it may not even be served stale, and its envelope."""
-Below = tuple[Opened, Held | None]
-"""What a lower tier had, and what memory holds of it since."""
+Below = tuple[Opened, Held | None, str]
+"""What a lower tier had, what memory holds of it since, and the tier's name."""
 _NO_STATE = (0, 0)
 
 
 class Reading(Tiers):
     """The reads of a cache."""
 
-    def look(self, key: str, *, stale: bool = False) -> Found | None:
+    def look(self, key: str, *, stale: bool = False) -> CachedValue | None:
         """Look for a key in all tiers, and copy upward what is found.
 
         Args:
@@ -59,14 +59,14 @@ class Reading(Tiers):
         if below is None:
             self.misses += 1
             return None
-        (value, version, seconds, stale_seconds, fields), held = below
-        return Found(value, seconds, stale_seconds, version, fields[5], held)
+        (value, version, seconds, stale_seconds, fields), held, tier = below
+        return CachedValue(value, tier, seconds, stale_seconds, version, fields[5], held)
 
-    def value(self, key: str, default: object) -> object:
-        """Give the value that ``look`` finds, or the default: without the rest, which takes a while to make."""
+    def find(self, key: str) -> Found | None:
+        """Find what ``look`` finds, without the rest, which takes a while to make."""
         if self._secret is not None or self._copies_from_below():
-            found = self.look(key)
-            return default if found is None else found.value
+            known = self.look(key)
+            return None if known is None else Found(known.value, known.tier)
         self.memory_misses += 1
         name = self.names.name(key)
         for number, tier in enumerate(self.lower):
@@ -79,13 +79,13 @@ class Reading(Tiers):
                 value, version = plain
                 self.versions.observe(version)
                 tier.hits += 1
-                return value
+                return Found(value, tier.name)
             below = self._below(key, stale=False, first=number, blob=blob)
             if below is not None:
-                return below[0][0]
+                return Found(below[0][0], below[2])
             break
         self.misses += 1
-        return default
+        return None
 
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
         """Look for several keys: one round trip for all that memory lacks."""
@@ -154,7 +154,7 @@ class Reading(Tiers):
             else:
                 self.misses += 1
 
-    def in_memory(self, key: str, *, stale: bool = False) -> Found | None:
+    def in_memory(self, key: str, *, stale: bool = False) -> CachedValue | None:
         """Look for a key in memory only, and count nothing but a hit."""
         entry = self.memory.live(key)
         if entry is None:
@@ -168,7 +168,7 @@ class Reading(Tiers):
         """Give the keys that match, of all tiers."""
         return self.memory.keys(pattern).union(*(tier.keys(pattern) for tier in self.lower))
 
-    def _unchecked(self, entry: Entry, now: float, *, stale: bool) -> Found | None:
+    def _unchecked(self, entry: Entry, now: float, *, stale: bool) -> CachedValue | None:
         """Serve what memory has though nobody below has it: if there was nobody to ask, or if stale will do."""
         if entry.deadline <= now:
             return self._of_entry(entry, now) if stale else None
@@ -178,7 +178,7 @@ class Reading(Tiers):
         entry.check_at = now + DEAF_SECONDS
         return self._in_memory(entry, now)
 
-    def _in_memory(self, entry: Entry, now: float) -> Found | None:
+    def _in_memory(self, entry: Entry, now: float) -> CachedValue | None:
         if entry.valid_until <= now:
             if entry.deadline <= now or entry.check_at <= now:
                 return None
@@ -190,12 +190,13 @@ class Reading(Tiers):
             return found
         return self._of_entry(entry, now)
 
-    def _of_entry(self, entry: Entry, now: float) -> Found:
+    def _of_entry(self, entry: Entry, now: float) -> CachedValue:
         entry.hits += 1
         entry.used = now
         held = Held(entry.value, entry.thaw, entry.size_bytes)
         value = entry.value if entry.thaw is None else entry.thaw(entry.value)
-        return Found(value, entry.deadline - now, entry.stale_until - now, entry.version, entry.compute_seconds, held)
+        seconds, stale_seconds = entry.deadline - now, entry.stale_until - now
+        return CachedValue(value, "memory", seconds, stale_seconds, entry.version, entry.compute_seconds, held)
 
     def _find_in_memory(self, key: str, found: dict[str, object]) -> bool:
         entry = self.memory.live(key)
@@ -228,7 +229,8 @@ class Reading(Tiers):
                     old_version = self._version_in(key, found_there)
                 continue
             self.versions.observe(opened[1])
-            found = opened, self._copy_upward(tier, key, opened, state, old_version) if copies else None
+            held = self._copy_upward(tier, key, opened, state, old_version) if copies else None
+            found = opened, held, tier.name
             if opened[2] > 0:
                 tier.hits += 1
                 return found
