@@ -38,6 +38,7 @@ gate gate.verdict: moderation estimate thresholds bounded distrust
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
 bench .: checks
+cache .: expiry=checks options=checks
 runs runs: places=backends
 profiles profiles: places=source_files collected=decorated
 cli cli: starting=init

@@ -13,8 +13,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cache.engine.model import Found
-from jarvisperf.cache.options import check_factory
-from jarvisperf.cache.smart import SmartCache
+from jarvisperf.cache.smart import FACTORY, SmartCache
+from jarvisperf.checks import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -96,7 +96,7 @@ class AsyncSmartCache:
         """Give the value of a key, or call (and await) the factory for it and keep what it returns."""
         from jarvisperf.cache.engine.drivers import drive_async
 
-        check_factory(factory)
+        function("factory", factory, FACTORY)
         steps = self.cache.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds, in_background=True,

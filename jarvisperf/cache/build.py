@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jarvisperf.cache.engine.core import Core
 from jarvisperf.cache.keys.names import Names
 from jarvisperf.cache.memory.tier import MemoryTier
-from jarvisperf.cache.options import check_at_least, checked_seconds
 from jarvisperf.cache.values.codec import Codec
 from jarvisperf.cache.values.envelope import mac_key
 from jarvisperf.cache.values.versions import Versions
+from jarvisperf.checks import seconds, whole_number
 
 if TYPE_CHECKING:
     import enum
@@ -58,22 +58,22 @@ def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
         ValueError: A part of the plan has a value that it cannot have.
     """
     names = Names(plan.namespace)
-    check_at_least("memory_items", plan.memory_items, 0)
-    check_at_least("memory_bytes", plan.memory_bytes, 0)
-    check_at_least("disk_bytes", plan.disk_bytes, 1)
-    memory_seconds = checked_seconds("memory_seconds", plan.memory_seconds)
+    whole_number("memory_items", plan.memory_items, at_least=0)
+    whole_number("memory_bytes", plan.memory_bytes, at_least=0)
+    whole_number("disk_bytes", plan.disk_bytes, at_least=1)
+    memory_seconds = seconds("memory_seconds", plan.memory_seconds, zero=False)
     folder = _checked_folder(plan.folder)
     secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
     codec = Codec(plan.enums, may_pickle=secret is not None)
     versions = Versions(plan.wall_clock)
     jitter = random.Random()  # noqa: S311 - it spreads probes in time and guards nothing
     memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)
-    connect = checked_seconds("redis_connect_seconds", plan.redis_connect_seconds)
-    reply = checked_seconds("redis_reply_seconds", plan.redis_reply_seconds)
+    connect = seconds("redis_connect_seconds", plan.redis_connect_seconds, zero=False)
+    reply = seconds("redis_reply_seconds", plan.redis_reply_seconds, zero=False)
     call = (
         connect + reply
         if plan.redis_call_seconds is None
-        else checked_seconds("redis_call_seconds", plan.redis_call_seconds)
+        else seconds("redis_call_seconds", plan.redis_call_seconds, zero=False)
     )
     if plan.redis is None:
         disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, None)

@@ -7,12 +7,12 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
-from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.names import checked_key, checked_tags
 from jarvisperf.cache.keys.pattern import literal
 from jarvisperf.cache.smart import SmartCache
 from jarvisperf.cache.values.annotated import Form, MisfitError, form_of
+from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -162,7 +162,8 @@ class _Terms(NamedTuple):
         from jarvisperf.cache.engine.loading import Order
         from jarvisperf.cache.engine.model import Life
 
-        checked_ttl(self.ttl, 0.0)
+        if self.ttl is not None:
+            seconds("ttl", self.ttl)
         self.order(Life(0.0), Order)
 
     def order(self, life: Any, kind: type[Order]) -> Order:

@@ -12,13 +12,12 @@ from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, P
 from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
-from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
 from jarvisperf.cache.keys.pattern import checked_pattern
 from jarvisperf.cache.memory.hits import make_reader
 from jarvisperf.cache.memory.tier import MOST_BYTES
-from jarvisperf.cache.options import check_factory, checked_seconds
 from jarvisperf.cache.threads import at_once, beside_the_loop
+from jarvisperf.checks import function, seconds
 from jarvisperf.forks import finish_import_before_forks, tell_when_forked
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ _T = TypeVar("_T")
 
 _ABSENT: Final = object()
 _MEMORY_SECONDS: Final = 60.0
+FACTORY: Final = "a function without arguments that makes the value"
 
 
 class SmartCache:
@@ -102,7 +102,7 @@ class SmartCache:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._default_seconds = checked_seconds("default_ttl", default_ttl)
+        self._default_seconds = seconds("default_ttl", default_ttl, zero=False)
         if memory_seconds is None:
             memory_seconds = math.inf if redis_url is None and local_cache_dir is None else _MEMORY_SECONDS
         plan = Plan(
@@ -263,7 +263,7 @@ class SmartCache:
         """
         from jarvisperf.cache.engine.drivers import drive
 
-        check_factory(factory)
+        function("factory", factory, FACTORY)
         steps = self.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds,
@@ -436,7 +436,8 @@ class SmartCache:
         return default if found is None else found.value
 
     def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
-        return Life(checked_ttl(ttl, self._default_seconds), tags=checked_tags(tags) if tags else ())
+        lives = self._default_seconds if ttl is None else seconds("ttl", ttl)
+        return Life(lives, tags=checked_tags(tags) if tags else ())
 
     def _open_core(self) -> Core:
         if self._closed:

@@ -17,9 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.engine.flights import Flight, Landed, is_computing
-from jarvisperf.cache.expiry import checked_ttl
-from jarvisperf.cache.options import checked_seconds
 from jarvisperf.cache.values.marks import Refusal
+from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -68,9 +67,9 @@ class Order:
             TypeError: One of them is no number.
             ValueError: One of them is out of its range.
         """
-        stale_seconds = checked_ttl(stale_ttl, 0.0, "stale_ttl")
-        soft_seconds = checked_ttl(soft_seconds, 0.0, "soft_seconds")
-        hard_seconds = checked_seconds("hard_seconds", hard_seconds)
+        stale_seconds = seconds("stale_ttl", stale_ttl)
+        soft_seconds = seconds("soft_seconds", soft_seconds)
+        hard_seconds = seconds("hard_seconds", hard_seconds, zero=False)
         return cls(life._replace(stale_seconds=stale_seconds), bool(refresh_ahead), soft_seconds, hard_seconds)
 
 

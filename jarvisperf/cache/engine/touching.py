@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jarvisperf.cache.engine.tiers import Tiers
-from jarvisperf.cache.expiry import remaining_seconds
 from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
 from jarvisperf.cache.values.envelope import Envelope, unseal
 from jarvisperf.cache.values.marks import is_mark
@@ -38,7 +37,8 @@ class Touching(Tiers):
             envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
             if not isinstance(envelope, Envelope):
                 return False
-            is_alive = remaining_seconds(envelope.created, envelope.expiry, self._wall_clock()) > 0
+            # A clock that was set back must not bring an expired entry back to life.
+            is_alive = max(envelope.created, self._wall_clock()) < envelope.expiry
             if is_alive and self._is_of_this_generation(envelope.generation):
                 return self._prolong_below(tier, key, blob, envelope, life)
         return None
