@@ -1,4 +1,4 @@
-"""Checks of arguments: TypeError for a wrong type, ValueError for a wrong value; both show the value and what is allowed."""
+"""Argument checks: TypeError for a wrong type, ValueError for a wrong value; both show the value and what to give."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from jarvisperf.cache import AsyncSmartCache, Found, SmartCache
+from jarvisperf.cache.testing import store_of
 
 PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
 
@@ -88,7 +89,7 @@ def test_what_waits_for_the_disk_does_not_stop_the_loop(namespace, tmp_path, mon
     async def main() -> None:
         async with AsyncSmartCache(None, tmp_path / "d", namespace=namespace) as cache:
             released = threading.Event()
-            monkeypatch.setattr(cache.cache._core.disk._store, "get", lambda key: released.wait(30) and None)
+            monkeypatch.setattr(store_of(cache.cache, "disk"), "get", lambda key: released.wait(30) and None)
             waiting = asyncio.create_task(cache.get("k"))
             await asyncio.sleep(0.02)
             released.set()
