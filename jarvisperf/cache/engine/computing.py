@@ -9,7 +9,7 @@ from jarvisperf.cache.engine.tiers import Tiers
 if TYPE_CHECKING:
     from jarvisperf.cache.engine.fillings import Filling
     from jarvisperf.cache.engine.model import Life
-    from jarvisperf.cache.values.encoded import Encoded
+    from jarvisperf.cache.values.envelope import Encoded
     from jarvisperf.cache.values.isolation import Held
     from jarvisperf.cache.values.marks import Lease, Refusal
 

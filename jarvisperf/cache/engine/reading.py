@@ -10,8 +10,7 @@ from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.tiers import DEAF_SECONDS, Tiers
 from jarvisperf.cache.memory.entry import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, Fields, Flaw, seal, unseal, unsealed_fields
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Fields, Flaw, seal, unseal, unsealed_fields
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held
 from jarvisperf.cache.values.marks import is_mark

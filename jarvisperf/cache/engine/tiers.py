@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.outage.guarded import GuardedTier
     from jarvisperf.cache.redis_tier.tier import RemoteTier
     from jarvisperf.cache.values.codec import Codec
-    from jarvisperf.cache.values.encoded import Encoded
+    from jarvisperf.cache.values.envelope import Encoded
     from jarvisperf.cache.values.isolation import Held
     from jarvisperf.cache.values.versions import Versions
 

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cache.engine.tiers import Tiers
 from jarvisperf.cache.expiry import remaining_seconds
-from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, unseal
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, unseal
 from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jarvisperf.cache.engine.model import Life
-    from jarvisperf.cache.values.encoded import Encoded
+    from jarvisperf.cache.values.envelope import Encoded
     from jarvisperf.cache.values.isolation import Held
 
 

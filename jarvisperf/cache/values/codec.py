@@ -11,7 +11,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
+from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable, hold_plain
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack

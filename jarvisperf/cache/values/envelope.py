@@ -42,8 +42,43 @@ import struct
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from jarvisperf.cache.values.checksum import crc32
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
+try:  # isal takes a third of zlib's time where it has wheels; the sums are the same
+    from isal.isal_zlib import crc32
+except ImportError:
+    from zlib import crc32
+
+MESSAGEPACK: Final = 1
+"""Codec: MessagePack with the extension types of ``msgpack.py``."""
+ARRAY: Final = 2
+"""Codec: one numpy array in the layout of ``arrays.py``, which carries its own checksum."""
+PICKLE: Final = 3
+"""Codec: a pickle; only with a secret, and always with its MAC."""
+
+
+class Encoded(NamedTuple):
+    """A value as bytes, in parts that are joined only once: where they are stored."""
+
+    codec: int
+    parts: tuple[bytes | memoryview, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The total length of the parts."""
+        return sum(map(len, self.parts))
+
+    def payload(self) -> bytes:
+        """Join the parts."""
+        return b"".join(self.parts)
+
+
+class Unreadable:
+    """The result of decoding bytes that no encoder of this version wrote."""
+
+    def __repr__(self) -> str:
+        return "UNREADABLE"
+
+
+UNREADABLE: Final = Unreadable()
 
 MAGIC: Final = b"JPC"
 VERSION: Final = 2

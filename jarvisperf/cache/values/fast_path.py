@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cache.values.checksum import crc32
 from jarvisperf.cache.values.envelope import (
     ALIGNMENT_BYTES,
     CHECKED_FROM,
@@ -12,6 +11,7 @@ from jarvisperf.cache.values.envelope import (
     PLAIN_KIND,
     PLAIN_START,
     SHORT_BYTES,
+    crc32,
     plain_fields,
     read_plain_header,
 )
