@@ -1,7 +1,7 @@
 """Encodes values as bytes and decodes them, without pickle unless a secret enables it.
 
-Nearly all values go through ``msgpack.py`` and ``unpacking.py``. A value that is one numpy array is stored as it lies in
-memory (``arrays.py``), so that it is copied once when stored and once when read.
+Nearly all values go through ``msgpack.py`` and ``unpacking.py``. A value that is one numpy array is stored as it lies
+in memory (``arrays.py``), so that it is copied once when stored and once when read.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Codec:
                 raise TypeError(f"enums contains {kind!r}; give Enum classes")
             if by_name.setdefault(lasting_name(kind), kind) is not kind:
                 raise ValueError(
-                    f"enums contains two classes named {lasting_name(kind)}, which could not be told apart"
+                    f"enums contains two classes named {lasting_name(kind)}; give each name once"
                 )
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle

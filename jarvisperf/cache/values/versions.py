@@ -13,7 +13,8 @@ class Versions:
     """A hybrid logical clock: microseconds since 1970, and greater than every version seen so far.
 
     Wall clocks differ between machines and jump. A process that has seen a version issues only later ones, so a
-    consequence of a change always has a later version than the change (S. Kulkarni et al., "Logical Physical Clocks", 2014).
+    consequence of a change always has a later version than the change (S. Kulkarni et al., "Logical Physical Clocks",
+    2014).
 
     Args:
         wall_clock: Seconds since 1970.
