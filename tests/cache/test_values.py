@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, seal, unseal
+from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
 
 # Python's own objects around a value: a list of n small ints is eight bytes a piece and more than one in the input.
 BYTES_PER_INPUT_BYTE = 400

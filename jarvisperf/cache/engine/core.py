@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, seal, unseal
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
 from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ from jarvisperf.cache.engine.model import CachedValue, Found, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, Flaw, seal, unseal
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held
 from jarvisperf.cache.values.marks import is_mark
