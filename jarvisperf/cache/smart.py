@@ -182,7 +182,8 @@ class SmartCache:
                 names the part of the value and its type.
             ValueError: The key is empty, or the ttl is negative or NaN.
         """
-        checked_key(key)
+        if type(key) is not str or not key:
+            checked_key(key)
         life = self._life(ttl, tags)
         core = self._open_core()
         if not life.seconds:

@@ -53,7 +53,8 @@ def test_the_variables_configure_it(monkeypatch, tmp_path, real_redis):
     cache = get_smart_cache()
     assert cache.get_stats()["redis_available"]
     assert (tmp_path / "elsewhere" / "cache.db").exists()
-    assert cache._default_seconds == 12.5
+    cache.set("k", 1)
+    assert 0 < cache.ttl("k") <= 12.5
 
 
 def test_a_wrong_variable_is_an_error_that_names_it(monkeypatch):

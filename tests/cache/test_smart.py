@@ -452,13 +452,16 @@ def test_a_read_that_memory_had_to_leave_to_a_lower_tier_is_a_miss_of_memory(mak
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
-def test_a_read_that_only_memory_could_answer_is_none(make_cache, tmp_path, clock, many):
+def test_a_read_that_only_memory_could_answer_is_none(make_cache, tmp_path, clock, many, monkeypatch):
     cache = make_cache(None, tmp_path / "d", clock=clock, memory_seconds=10)
     cache.set("k", 1)
     clock.advance(10)
-    tier_of(cache, "disk").fail(OSError("as if"))
-    tier_of(cache, "disk")._breaker.stop()
-    tier_of(cache, "disk")._breaker.is_open = True
+
+    def fail(*_: object) -> None:
+        raise OSError("as if")
+
+    for method in ("open", "get", "get_many"):
+        monkeypatch.setattr(store_of(cache, "disk"), method, fail)
     assert cache.get_many(["k"]) == {"k": 1} if many else cache.get("k") == 1
     stats = cache.get_stats()
     assert (stats["memory_hits"], stats["memory_misses"], stats["disk_hits"], stats["misses"]) == (1, 0, 0, 0)

@@ -9,7 +9,7 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, store_of, tier_of
+from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, stop_listening, store_of, tier_of
 
 SOON_SECONDS = 20.0
 
@@ -25,7 +25,7 @@ def cut_off(request, faults, namespace, tmp_path):
     """A cache that loses its Redis when the test says so, but not at once what memory has: it no longer listens."""
     with SmartCache(faults.url, request.param and tmp_path / request.param, namespace=namespace) as cache:
         wait_until(lambda: cache.get_stats()["redis_listening"])
-        cache._coherence.stop()
+        stop_listening(cache)
         yield cache
 
 
@@ -183,7 +183,7 @@ def test_a_life_given_while_the_disk_fails_holds_when_it_is_back(make_cache, tmp
     cache.set("k", "v", ttl=3600)
     disk = tier_of(cache, "disk")
     with monkeypatch.context() as failing:
-        failing.setattr(disk._store, "open", lambda: 1 / 0)
+        failing.setattr(store_of(cache, "disk"), "open", lambda: 1 / 0)
         disk.fail(OSError("as if"))
         assert cache.touch("k", 10)
         assert cache.ttl("k") <= 10

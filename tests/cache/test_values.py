@@ -75,7 +75,7 @@ def test_a_member_that_is_gone_is_a_miss():
     ("enums", "error"), [([int], TypeError), (["Colour"], TypeError), ([Colour, 7], TypeError), (5, TypeError)]
 )
 def test_only_classes_of_enum_can_be_registered(enums, error):
-    with pytest.raises(error, match="give classes of Enum"):
+    with pytest.raises(error, match="give Enum classes"):
         Codec(enums)
 
 

@@ -36,7 +36,7 @@ class Core(Reader):
         stripe = self.stripes.of(key)
         with stripe:
             self._computations.void((key,))
-            state = stripe.state()
+            remote_changes = stripe.remote_changes
             version = self.versions.next()
             is_held = False
             if encoded is not None and self.lower:
@@ -45,7 +45,7 @@ class Core(Reader):
                     is_held |= tier.put(*write)
             is_held |= self._hold(key, held, life, version)
             self.sets += 1
-        self._drop_if_changed_remotely(stripe, state, key)
+        self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_held
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
@@ -53,7 +53,7 @@ class Core(Reader):
         prepared = self._prepare_all(values)
         with self.stripes.changing(prepared):
             self._computations.void(prepared)
-            states = {key: self.stripes.of(key).state() for key in prepared}
+            remote_changes = {key: self.stripes.of(key).remote_changes for key in prepared}
             version = self.versions.next()
             are_held = False
             writes = [
@@ -65,8 +65,8 @@ class Core(Reader):
             in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
             are_held |= in_memory == len(prepared)
             self.sets += len(prepared)
-        for key, state in states.items():
-            self._drop_if_changed_remotely(self.stripes.of(key), state, key)
+        for key, count in remote_changes.items():
+            self._drop_if_changed_remotely(self.stripes.of(key), count, key)
         return are_held
 
     def check_encodable(self, value: object) -> None:
@@ -133,11 +133,11 @@ class Core(Reader):
         """Give the value of a key a new time to live; returns whether there is one."""
         stripe = self.stripes.of(key)
         with stripe:  # while it is read, too: a value deleted by another thread must not be written again
-            state = stripe.state()
+            remote_changes = stripe.remote_changes
             is_prolonged = self._touch_below(key, life)
             if is_prolonged is None:
                 is_prolonged = self._touch_in_memory(key, life)
-        self._drop_if_changed_remotely(stripe, state, key)
+        self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_prolonged
 
     def _touch_below(self, key: str, life: Life) -> bool | None:
@@ -151,7 +151,7 @@ class Core(Reader):
                 return False
             # A clock that was set back must not prolong a life.
             is_alive = max(envelope.created, self._wall_clock()) < envelope.expiry
-            if is_alive and self._is_current_generation(envelope.generation):
+            if is_alive and (self.remote is None or self._is_current_generation(self.remote, envelope.generation)):
                 return self._prolong_below(tier, key, blob, envelope, life)
         return None
 

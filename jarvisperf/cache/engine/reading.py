@@ -297,9 +297,9 @@ class Reader:
             compute_seconds=life.compute_seconds,
         )
 
-    def _drop_if_changed_remotely(self, stripe: Stripe, state: tuple[int, int], key: str) -> None:
+    def _drop_if_changed_remotely(self, stripe: Stripe, remote_changes: int, key: str) -> None:
         # Messages are handled without the lock, perhaps just before memory took the value.
-        if stripe.remote_changes != state[1]:
+        if stripe.remote_changes != remote_changes:
             self.memory.delete(key)
 
     def forget_memory(self) -> None:
@@ -356,16 +356,18 @@ class Reader:
             if not is_mark(blob):
                 tier.reject(key)
             return None
-        if envelope.version < old_version:
+        created, expiry, stale_until, generation, version, _, _, codec, payload = envelope
+        if version < old_version:
             return None  # Redis has a later one that has expired; the disk missed it
         # A clock that was set back must not prolong a life.
-        start = max(now, envelope.created)
-        seconds, stale_seconds = envelope.expiry - start, envelope.stale_until - start
+        start = now if now > created else created  # noqa: FURB136 - max takes three times as long
+        seconds, stale_seconds = expiry - start, stale_until - start
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
             return None
-        if not self._is_current_generation(envelope.generation):
+        remote = self.remote
+        if remote is not None and not self._is_current_generation(remote, generation):
             return None
-        value = self._codec.decode(envelope.codec, envelope.payload)
+        value = self._codec.decode(codec, payload)
         if value is UNREADABLE:
             tier.reject(key)
             return None
@@ -399,7 +401,7 @@ class Reader:
                 return held
             if held is not None:
                 self._hold(key, held, life, envelope.version)
-        self._drop_if_changed_remotely(stripe, state, key)
+        self._drop_if_changed_remotely(stripe, state[1], key)
         return held
 
     def _copy_to_redis(
@@ -432,10 +434,9 @@ class Reader:
     def _generation(self) -> int:
         return self.remote.generation if self.remote is not None else 0
 
-    def _is_current_generation(self, generation: int) -> bool:
+    def _is_current_generation(self, remote: RemoteTier, generation: int) -> bool:
         """Whether a value belongs to the namespace's generation; a later one than was known is adopted."""
-        remote = self.remote
-        if remote is None or generation == remote.generation:
+        if generation == remote.generation:
             return True
         if not remote.learn_generation(generation):
             return False

@@ -16,6 +16,12 @@ def forget_memory(cache: SmartCache) -> None:
     core_of(cache).memory.clear()
 
 
+def stop_listening(cache: SmartCache) -> None:
+    """Let a cache receive no more messages about changes by other processes."""
+    if cache._coherence is not None:  # noqa: SLF001 - this module is the seam
+        cache._coherence.stop()  # noqa: SLF001 - as above
+
+
 def store_of(cache: SmartCache, tier: str) -> Store:
     """Return the store of a tier below memory, for example to make one of its methods fail.
 
