@@ -1,14 +1,14 @@
-"""The guarded disk tier: what it can do beyond holding bytes, and what Redis is told for its sake.
+"""The guarded disk tier: swapping, and tombstones in a shared tier while the disk fails.
 
-A change that the disk could not take leaves an old row there, which other processes can read and copy to Redis. A
-tombstone in Redis keeps them from it, but for ``TOMBSTONE_SECONDS`` only: so it is renewed for as long as the disk
-fails, and once more when the disk has been told.
+A change that the disk missed leaves an old row there, which other processes could read and copy to Redis. A tombstone
+in Redis prevents that, but only for ``TOMBSTONE_SECONDS``: so it is renewed while the disk fails, and once more after
+the replay.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
@@ -19,10 +19,19 @@ if TYPE_CHECKING:
     from jarvisperf.cache.disk_tier.store import DiskStore
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.outage.store import Write
-    from jarvisperf.cache.redis_tier.tier import RemoteTier
     from jarvisperf.cache.values.versions import Versions
 
 RENEW_AFTER_SECONDS: Final = TOMBSTONE_SECONDS / 4
+
+
+class SharedTier(Protocol):
+    """The tier that processes share, as far as the disk tier uses it: Redis."""
+
+    def bury(self, versions: dict[str, int]) -> None:
+        """Delete keys whose value is not newer than these versions."""
+
+    def clear(self) -> None:
+        """Remove every key of the namespace."""
 
 
 class DiskTier(GuardedTier):
@@ -31,19 +40,19 @@ class DiskTier(GuardedTier):
     Args:
         store: The store.
         jitter: Source of randomness for the pauses between probes.
-        versions: Gives the versions of changes.
-        remote: Redis; None: there is none.
+        versions: Issues the versions of changes.
+        remote: The shared tier; None: there is none.
     """
 
     _store: DiskStore
 
-    def __init__(self, store: DiskStore, jitter: random.Random, versions: Versions, remote: RemoteTier | None) -> None:
+    def __init__(self, store: DiskStore, jitter: random.Random, versions: Versions, remote: SharedTier | None) -> None:
         self._remote = remote
         self._renewed_at = -math.inf
         super().__init__(store, jitter, versions, wait_seconds=None)
 
     def swap(self, old: bytes, write: Write) -> bool:
-        """Hold bytes in place of those if they still are there; True also where the disk is down: it is noted."""
+        """Replace the old bytes if they are still stored; also True while the disk is down (the write is recorded)."""
         return self.change(lambda: self._store.swap(old, write), lambda: self._note_written(write), otherwise=True)
 
     def _tell(self, pending: Snapshot) -> set[str]:
