@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 ROOMS = """
 cache cache: assembly=build shared=default beside=threads
 cache cache.disk_tier: disk_database=database quiet_forks=fork_guard local=tier
-cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers writing
-cache cache.engine: removing touching computing hearing fillings flights
+cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers=reading
+cache cache.engine: writing=core removing=core touching=core computing=core hearing=core fillings=races flights=loading
 cache cache.keys: names pattern
-cache cache.memory: eviction duel=policy_trial hits entry sketch
+cache cache.memory: eviction duel=policy_trial hits=tier entry=eviction sketch=policy_trial
 cache cache.outage: tier=store guarded breaker pending=replay latency
 cache cache.redis_tier: remote=tier redis_scripts=scripts redis_link=link redis_cluster=cluster
 cache cache.redis_tier: redis_connect=connect redis_parser=reply_reader subscription=pubsub
@@ -38,6 +38,7 @@ gate gate.verdict: moderation estimate thresholds bounded distrust
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
 bench .: checks
+cache .: expiry=checks options=checks
 runs runs: places=backends
 profiles profiles: places=source_files collected=decorated
 cli cli: starting=init
