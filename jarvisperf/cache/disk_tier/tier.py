@@ -1,4 +1,4 @@
-"""The guarded disk tier."""
+"""The guarded disk tier: adds an atomic swap to the tier below Redis."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ class DiskTier(TierBelowRedis):
     _store: DiskStore
 
     def swap(self, old: bytes, write: Write) -> bool:
-        """Replace bytes if they are still there; True also while the disk is unavailable: the write is noted."""
+        """Replace the old bytes if they are still stored; also True while the disk is down (the write is recorded)."""
         return self.change(lambda: self._store.swap(old, write), lambda: self._note_written(write), otherwise=True)

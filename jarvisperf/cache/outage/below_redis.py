@@ -1,8 +1,7 @@
-"""A guarded tier that lies below Redis: what it missed must not be read from it and copied to Redis by others.
+"""A guarded tier below Redis: old values that it holds after an outage must not be promoted to Redis.
 
-A change that the tier could not take leaves an old value there. A tombstone in Redis keeps other processes from copying
-that value, but only for ``TOMBSTONE_SECONDS``: so it is renewed while the tier is unavailable, and once more when the
-tier has been told.
+A change that the tier missed leaves an old value there. A tombstone in Redis keeps other processes from promoting it,
+but only for ``TOMBSTONE_SECONDS``: so it is renewed while the tier is unavailable, and once more after the replay.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ RENEW_AFTER_SECONDS: Final = TOMBSTONE_SECONDS / 4
 
 
 class BuriesKeys(Protocol):
-    """What is needed of Redis."""
+    """The part of the Redis tier that is used here."""
 
     def clear(self) -> None:
         """Remove every key of the namespace."""

@@ -64,13 +64,13 @@ class Codec:
     def __init__(self, enums: Iterable[type[enum.Enum]] = (), *, may_pickle: bool = False) -> None:
         by_name: dict[str, type[enum.Enum]] = {}
         if not hasattr(enums, "__iter__"):
-            raise TypeError(f"enums is {enums!r}; give Enum classes, such as [Colour]")
+            raise TypeError(f"enums is {enums!r}: give Enum classes, such as [Colour]")
         for kind in enums:
             given: object = kind
             if not (isinstance(given, type) and issubclass(given, enum.Enum)):
-                raise TypeError(f"enums contains {kind!r}; give Enum classes")
+                raise TypeError(f"enums contains {kind!r}: give Enum classes")
             if by_name.setdefault(lasting_name(kind), kind) is not kind:
-                raise ValueError(f"enums contains two classes named {lasting_name(kind)}; give each name once")
+                raise ValueError(f"enums contains two classes named {lasting_name(kind)}: give each name once")
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle
         self.unpack = Unpacker(by_name).unpack

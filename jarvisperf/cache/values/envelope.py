@@ -43,9 +43,9 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 try:  # isal takes a third of zlib's time where it has wheels; the sums are the same
-    from isal.isal_zlib import crc32 as crc32  # noqa: PLC0414 - fast_path imports it from here
+    from isal.isal_zlib import crc32 as _crc32
 except ImportError:
-    from zlib import crc32 as crc32  # noqa: PLC0414 - fast_path imports it from here
+    from zlib import crc32 as _crc32
 
 MESSAGEPACK: Final = 1
 """Codec: MessagePack with the extension types of ``msgpack.py``."""
@@ -79,6 +79,8 @@ class Unreadable:
 
 
 UNREADABLE: Final = Unreadable()
+
+crc32: Final = _crc32
 
 MAGIC: Final = b"JPC"
 VERSION: Final = 2
