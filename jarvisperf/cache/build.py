@@ -30,7 +30,7 @@ REDIS_REPLY_SECONDS: Final = 0.2
 _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
 
 
-class Plan(NamedTuple):
+class CachePlan(NamedTuple):
     """What a cache is made of; see ``SmartCache`` for the meaning and the allowed values."""
 
     redis: str | redis.Redis | redis.RedisCluster | None
@@ -50,7 +50,7 @@ class Plan(NamedTuple):
     wall_clock: Callable[[], float]
 
 
-def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
+def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     """Make the tiers; the second is None without Redis.
 
     Raises:

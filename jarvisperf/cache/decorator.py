@@ -7,7 +7,7 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
-from jarvisperf.cache.engine.loading import Call, LoadOptions
+from jarvisperf.cache.engine.loading import Invoke, LoadOptions
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.names import checked_key, checked_tags
@@ -222,7 +222,7 @@ class _Calls:
             except _UnkeptError as unkept:
                 return unkept.result
             except MisfitError:
-                yield Call(functools.partial(cache.delete, key))
+                yield Invoke(functools.partial(cache.delete, key))
         return _ABSENT
 
     def stored(self, value: Any) -> Any:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
+from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
 from jarvisperf.cache.engine.loading import Flights, Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
@@ -109,7 +109,7 @@ class SmartCache:
         if memory_seconds is None:
             has_lower = redis_url is not None or local_cache_dir is not None or tiers
             memory_seconds = _MEMORY_SECONDS if has_lower else math.inf
-        plan = Plan(
+        plan = CachePlan(
             redis_url, local_cache_dir, tiers, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
             redis_connect_seconds, redis_reply_seconds, redis_call_seconds, enums, pickle_secret, clock, wall_clock,
         )  # fmt: skip

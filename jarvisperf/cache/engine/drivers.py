@@ -12,7 +12,7 @@ import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.loading import Call, Compute, FactoryStopError, Pause, Spawn, Wait, computing
+from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait, computing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,7 +45,7 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
             raise stopped.stop from None
         answer = error = None
         try:
-            if isinstance(step, Call):
+            if isinstance(step, Invoke):
                 answer = step.function()
             elif isinstance(step, Compute):
                 answer = _made(step, factory)
@@ -114,11 +114,11 @@ async def drive_async(
         except FactoryStopError as stopped:
             raise stopped.stop from None  # a coroutine cannot raise it either: it becomes a RuntimeError
         answer = error = None
-        if cancellation is not None and not isinstance(step, Call):
+        if cancellation is not None and not isinstance(step, Invoke):
             error, cancellation = cancellation, None
             continue
         try:
-            if isinstance(step, Call):
+            if isinstance(step, Invoke):
                 call = beside(step.function)
                 cancellation = await _end_of(call) or cancellation
                 answer = await call

@@ -1,7 +1,7 @@
 """How ``get_or_set`` finds or computes a value, once for all callers that want it.
 
-``Load.steps`` is a generator that says what to do next (``Call``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``) and does
-none of it. A driver (``drivers``) takes the steps, with threads or with coroutines, so the logic exists once for both.
+``Load.steps`` is a generator that says what to do next (``Invoke``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``) and
+does none of it. A driver (``drivers``) takes the steps, with threads or with coroutines, so the logic exists once.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the backgr
 # --- what a driver does
 
 
-class Call(NamedTuple):
+class Invoke(NamedTuple):
     """Call a function that may wait for Redis or a disk. The answer is what it returns."""
 
     function: Callable[[], Any]
@@ -60,7 +60,7 @@ class Compute(NamedTuple):
 class Wait(NamedTuple):
     """Wait for a flight to end, up to a number of seconds. The answer is whether it has ended."""
 
-    future: Future[Outcome]
+    future: Future[LoadedValue]
     seconds: float
 
 
@@ -76,7 +76,7 @@ class Spawn(NamedTuple):
     steps: Steps
 
 
-Step = Call | Compute | Wait | Pause | Spawn
+Step = Invoke | Compute | Wait | Pause | Spawn
 Steps = Generator[Step, Any, Any]
 
 
@@ -95,7 +95,7 @@ class FactoryStopError(Exception):
 # --- who waits for whom in this process
 
 
-class Outcome:
+class LoadedValue:
     """What a flight brought.
 
     Args:
@@ -127,7 +127,7 @@ class Flight:
     __slots__ = ("future",)
 
     def __init__(self) -> None:
-        self.future: Future[Outcome] = Future()
+        self.future: Future[LoadedValue] = Future()
 
 
 class Flights:
@@ -146,13 +146,13 @@ class Flights:
             flight = self._by_name[kind, key] = Flight()
             return flight, True
 
-    def end(self, kind: str, key: str, flight: Flight, outcome: Outcome | BaseException) -> None:
+    def end(self, kind: str, key: str, flight: Flight, outcome: LoadedValue | BaseException) -> None:
         """Hand the outcome to all who wait, unless the flight has ended before."""
         with self._lock:
             if self._by_name.get((kind, key)) is not flight:
                 return
             del self._by_name[kind, key]
-        if isinstance(outcome, Outcome):
+        if isinstance(outcome, LoadedValue):
             flight.future.set_result(outcome)
         else:
             flight.future.set_exception(outcome)
@@ -257,14 +257,14 @@ class Load:
             outcome = yield from leading
         return outcome.value
 
-    def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, Outcome]:
+    def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, LoadedValue]:
         """Find or compute the value for everybody who waits for this flight."""
         core, key, options = self._core, self._key, self._options
-        outcome: Outcome | None = None
+        outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
         try:
             found: CachedValue | None = known or (
-                yield Call(lambda: core.look(key, stale=options.life.stale_seconds > 0))
+                yield Invoke(lambda: core.look(key, stale=options.life.stale_seconds > 0))
             )
             if found is not None and found.seconds > 0:
                 if self._is_due(found):
@@ -296,7 +296,7 @@ class Load:
         outcome = yield from self._outcome_of_another(flight, options.hard_seconds)
         return _CANCELLED if outcome is None else outcome.copy()
 
-    def _outcome_of_another(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, Outcome | None]:
+    def _outcome_of_another(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue | None]:
         """Wait for another caller's flight; None: that caller was cancelled, which does not cancel this one."""
         from asyncio import CancelledError  # the drivers have loaded it
 
@@ -309,7 +309,7 @@ class Load:
                 return None
             raise
 
-    def _outcome_of(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, Outcome]:
+    def _outcome_of(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue]:
         has_ended = yield Wait(flight.future, longest_seconds)
         if not has_ended:
             raise TimeoutError(f"no value of {self._key!r} after {longest_seconds} s; it is still being computed")
@@ -335,24 +335,24 @@ class Load:
         except Exception as error:  # noqa: BLE001 - a factory may raise anything
             logger.warning(_NOT_IN_BACKGROUND, self._key, error)
 
-    def _stale_or_new(self, found: CachedValue) -> Generator[Step, Any, Outcome]:
+    def _stale_or_new(self, found: CachedValue) -> Generator[Step, Any, LoadedValue]:
         flight = yield from self._refresh(found)
         soft_seconds = self._options.soft_seconds
         if soft_seconds and (yield Wait(flight.future, soft_seconds)) and flight.future.exception() is None:
             return flight.future.result()
         return self._outcome(found)
 
-    def _outcome(self, found: CachedValue) -> Outcome:
-        return Outcome(found.value, found.held or self._core.hold(found.value))
+    def _outcome(self, found: CachedValue) -> LoadedValue:
+        return LoadedValue(found.value, found.held or self._core.hold(found.value))
 
-    def _make(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, Outcome]:
+    def _make(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
         """Compute the value under a lease and store it.
 
         Args:
             old: The value to be replaced.
             making: The flight that the outcome ends, and others that wait for it.
         """
-        outcome: Outcome | None = None
+        outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
         try:
             outcome = yield from self._make_or_find(old, making)
@@ -363,14 +363,16 @@ class Load:
             self._flights.end(_MAKE, self._key, making[0], error if outcome is None else outcome)
         return outcome
 
-    def _make_or_find(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, Outcome]:
+    def _make_or_find(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
         core, key = self._core, self._key
         pause = _FIRST_PAUSE_SECONDS
         held_version = (old.version if old is not None else 0) or None
         while True:
             computation = core.begin_computation(key, self._options.life.tags)
             try:
-                answer: Lease | Refusal | None = yield Call(partial(core.take_lease, key, held_version, LEASE_SECONDS))
+                answer: Lease | Refusal | None = yield Invoke(
+                    partial(core.take_lease, key, held_version, LEASE_SECONDS)
+                )
             except BaseException:
                 core.abandon(computation, None)
                 raise
@@ -381,7 +383,7 @@ class Load:
                 return self._outcome(old)
             yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
             pause *= 2
-            found: CachedValue | None = yield Call(lambda: core.look(key))
+            found: CachedValue | None = yield Invoke(lambda: core.look(key))
             if found is not None:
                 return self._outcome(found)
             # Redis has a value that cannot be used, perhaps because it has expired: it is to be replaced.
@@ -389,23 +391,23 @@ class Load:
 
     def _make_under(
         self, computation: Computation, lease: Lease | None, making: tuple[Flight, ...]
-    ) -> Generator[Step, Any, Outcome]:
+    ) -> Generator[Step, Any, LoadedValue]:
         core = self._core
         started = time.perf_counter()
         try:
             value = yield Compute(making)
             life = self._options.life._replace(compute_seconds=time.perf_counter() - started)
             if life.seconds:
-                held = yield Call(lambda: core.fill(computation, value, life, lease))
-                return Outcome(value, held)
+                held = yield Invoke(lambda: core.fill(computation, value, life, lease))
+                return LoadedValue(value, held)
         except GeneratorExit:  # no more steps will be taken; the lease expires
             core.abandon(computation, None)
             raise
         except BaseException:
-            yield Call(lambda: core.abandon(computation, lease))
+            yield Invoke(lambda: core.abandon(computation, lease))
             raise
-        yield Call(lambda: core.abandon(computation, lease))
-        return Outcome(value, core.hold(value))
+        yield Invoke(lambda: core.abandon(computation, lease))
+        return LoadedValue(value, core.hold(value))
 
     def _is_due(self, found: CachedValue) -> bool:
         """Whether a fresh value should be computed again already.

@@ -18,7 +18,6 @@ from jarvisperf.cache.outage.breaker import FIRST_PAUSE_SECONDS, Breaker
 from jarvisperf.cache.outage.latency import Latency
 from jarvisperf.cache.outage.replay import Change, Pending
 from jarvisperf.cache.outage.store import CorruptEntryError, Write
-from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:
     import random
@@ -102,15 +101,6 @@ class GuardedTier:
     def unsettled(self) -> int:
         """The number of changes to replay before the store is used again."""
         return len(self._pending)
-
-    def get(self, key: str) -> bytes | None:
-        """Give what is held for a key; None: nothing, or the store is down."""
-        blob = self.read(key)
-        return None if blob is None or is_mark(blob) else blob
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are."""
-        return {key: blob for key, blob in self.read_many(keys).items() if not is_mark(blob)}
 
     def read(self, key: str) -> bytes | None:
         """Return the value of a key, or the mark that says why there is none."""

@@ -26,45 +26,6 @@ class Write(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-class Tier(Protocol):
-    """Bytes by key, each with a time to live. No method raises for a failure of what lies beneath."""
-
-    name: str
-
-    def get(self, key: str) -> bytes | None:
-        """Give what is held for a key; None: nothing, or it has expired."""
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are."""
-
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes for a time above 0 (infinity: for ever); whether they are held."""
-
-    def put_many(self, writes: Sequence[Write]) -> bool:
-        """Hold several; whether all are held."""
-
-    def delete(self, key: str) -> bool:
-        """Remove a key; return whether it existed."""
-
-    def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; return those that existed."""
-
-    def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match and have not expired."""
-
-    def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match and return them."""
-
-    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags and return them."""
-
-    def clear(self) -> None:
-        """Remove every key of the namespace, and nothing else."""
-
-    def close(self) -> None:
-        """Give back what the tier holds of the system."""
-
-
 class Store(Protocol):
     """Bytes by key, each with a time to live. Its methods raise ``failures`` when the store cannot be used.
 
