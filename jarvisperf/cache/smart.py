@@ -162,7 +162,10 @@ class SmartCache:
             ValueError: The key is empty.
         """
         value = self.get_from_memory(key, _ABSENT)
-        return Found(value, "memory") if value is not _ABSENT else self._open_core().find(checked_key(key))
+        if value is not _ABSENT:
+            return Found(value, "memory")
+        found = self._open_core().find(checked_key(key))
+        return None if found is None else Found(*found)
 
     def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
         """Store a value in every tier.
@@ -434,7 +437,7 @@ class SmartCache:
         if type(key) is not str or not key:
             checked_key(key)
         found = self._open_core().find(key)
-        return default if found is None else found.value
+        return default if found is None else found[0]
 
     def _find_in_memory(self, key: str, default: object) -> object:
         found = self._open_core().look_in_memory(checked_key(key))

@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
-from jarvisperf.cache.engine.model import CachedValue, Found, Life
+from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
@@ -111,11 +111,11 @@ class Reader:
 
     # --- one key
 
-    def find(self, key: str) -> Found | None:
-        """Find the value of a key in any tier; like ``look``, without the parts that take time to collect."""
+    def find(self, key: str) -> tuple[object, str] | None:
+        """Return the value of a key and the tier that has it: as a bare tuple, since every ``get`` comes here."""
         if self._secret is not None or self._copies_upward():
             known = self.look(key)
-            return None if known is None else Found(known.value, known.tier)
+            return None if known is None else (known.value, known.tier)
         self.memory_misses += 1
         name = self.names.name(key)
         for number, tier in enumerate(self.lower):
@@ -128,10 +128,10 @@ class Reader:
                 value, version = plain
                 self.versions.observe(version)
                 tier.hits += 1
-                return Found(value, tier.name)
+                return value, tier.name
             hit = self._look_below(key, stale=False, first=number, blob=blob)
             if hit is not None:
-                return Found(hit.value, hit.tier)
+                return hit.value, hit.tier
             break
         self.misses += 1
         return None
