@@ -100,7 +100,7 @@ def counts_of(core: Core) -> Counts:
 
 
 def stats_of(core: Core, base: Counts) -> CacheStats:
-    """Return the statistics since the base was taken, in constant time."""
+    """Return the statistics since the base was taken."""
     redis, disk = core.remote, core.disk
     counts = counts_of(core)
     memory_hits = counts["memory_hits"] - base["memory_hits"]

@@ -11,6 +11,7 @@ import itertools
 import math
 import sys
 import threading
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS, Eviction, MemoryEntry
@@ -32,6 +33,7 @@ _TAG_BYTES: Final = 230
 # A write removes at most this many expired entries, so that no single write pays for all of them.
 _SWEPT_PER_WRITE: Final = 16
 _SLACK: Final = 64
+_hits_of: Final = attrgetter("hits")
 
 
 class MemoryTier:
@@ -55,7 +57,6 @@ class MemoryTier:
         self.entries: dict[str, MemoryEntry] = {}
         self.evictions = 0
         self.bytes = 0
-        self._other_hits = 0
         self.holds_any = most_entries > 0
         self.latency = Latency()
         self._most_entries = most_entries
@@ -66,36 +67,32 @@ class MemoryTier:
         self._numbers = itertools.count()
         self._keys_by_tag: dict[str, set[str]] = {}
         self._lock = threading.Lock()
-        self._hit_counts: list[Callable[[], int]] = []
+        self._hits_of_gone = 0
 
     def make_reader(self, otherwise: Callable[[str, Any], Any]) -> Callable[..., Any]:
         """Make a function that returns a key's value from memory, and calls ``otherwise`` for everything else.
 
-        A hit costs one lookup, one comparison and three counts. It is a closure because attributes of an object would
-        make it a tenth slower.
+        A hit costs one lookup, one comparison and two marks on the entry. A total of hits would make it a tenth slower,
+        and so would attributes of an object instead of a closure.
 
         Args:
             otherwise: Called with the key, which may be anything, and the default.
         """
         entries, clock = self.entries, self._clock
-        hits = 0
 
         def get(key: str, default: Any = None) -> Any:
-            nonlocal hits
             try:
                 entry = entries[key]
             except (KeyError, TypeError):
                 return otherwise(key, default)
             now = clock()
             if entry.valid_until > now:
-                hits += 1
                 entry.hits += 1
                 entry.used = now
                 thaw = entry.thaw
                 return entry.value if thaw is None else thaw(entry.value)
             return otherwise(key, default)
 
-        self._hit_counts.append(lambda: hits)
         return get
 
     def live(self, key: str) -> MemoryEntry | None:
@@ -110,7 +107,6 @@ class MemoryTier:
         """Count a hit that does not go through a reader."""
         entry.hits += 1
         entry.used = self._clock()
-        self._other_hits += 1
 
     def now(self) -> float:
         """Return the time by the tier's clock."""
@@ -201,6 +197,7 @@ class MemoryTier:
     def clear(self) -> None:
         """Remove every key."""
         with self._lock:
+            self._hits_of_gone = self._hits_so_far()
             for entry in self.entries.values():
                 entry.is_held = False
             self.entries.clear()
@@ -221,8 +218,9 @@ class MemoryTier:
             self.clear()
 
     def hits(self) -> int:
-        """Return the number of hits."""
-        return self._other_hits + sum(count() for count in self._hit_counts)
+        """Return the number of hits; adds up those of all entries, about 50 ns each."""
+        with self._lock:
+            return self._hits_so_far()
 
     def size(self) -> tuple[int, int]:
         """Return the number of entries and their bytes, including expired ones that have not been removed yet."""
@@ -230,6 +228,9 @@ class MemoryTier:
 
     def __len__(self) -> int:
         return len(self.entries)
+
+    def _hits_so_far(self) -> int:
+        return self._hits_of_gone + sum(map(_hits_of, self.entries.values()))
 
     def _make_room(self, size_bytes: int, now: float) -> None:
         for _ in range(_SWEPT_PER_WRITE):
@@ -279,6 +280,7 @@ class MemoryTier:
     def _remove(self, key: str) -> MemoryEntry:
         entry = self.entries.pop(key)
         entry.is_held = False
+        self._hits_of_gone += entry.hits
         self.bytes -= entry.size_bytes
         self._eviction.remove(entry)
         for tag in entry.tags:
