@@ -384,18 +384,18 @@ def test_a_malformed_redis_url_is_an_error_at_once(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis://h/0?foo=bar", r"\?foo=bar' has an option that does not fit, 'foo'"),
-        ("redis://h?db=abc", r"\?db=abc' has an option that does not fit, 'db'"),
-        ("unix:///r.sock?socket_timeout=abc", r"\?socket_timeout=abc' has an option that does not fit"),
-        ("redis://h?protocol=9", r"\?protocol=9' does not suit the Redis client \(protocol must be"),
+        ("redis://h/0?foo=bar", r"\?foo=bar' has an unsuitable option, 'foo'"),
+        ("redis://h?db=abc", r"\?db=abc' has an unsuitable option, 'db'"),
+        ("unix:///r.sock?socket_timeout=abc", r"\?socket_timeout=abc' has an unsuitable option"),
+        ("redis://h?protocol=9", r"\?protocol=9' is rejected by the Redis client \(protocol must be"),
         ("redis://h?decode_responses=true", "has the option 'decode_responses', which the cache sets itself"),
         ("unix:///r.sock?encoding=utf-16", "has the option 'encoding', which"),
         ("redis://h?encoding_errors=strict", "has the option 'encoding_errors', which"),
         ("redis://h?retry=5", "has the option 'retry', which"),
-        ("REDIS://h", "'REDIS://h' has no scheme that is known"),
-        (" redis://h", "' redis://h' holds white space"),
-        ("redis://h\n", "holds white space"),
-        ("redis://my host", "'redis://my host' holds white space"),
+        ("REDIS://h", "'REDIS://h' has an unknown scheme"),
+        (" redis://h", "' redis://h' contains white space"),
+        ("redis://h\n", "contains white space"),
+        ("redis://my host", "'redis://my host' contains white space"),
     ],
 )
 def test_a_url_that_the_redis_client_would_stumble_over_is_an_error_at_once(url, message):
