@@ -33,7 +33,6 @@ _GAUGES: Final = {
     "latency_p95_seconds": ("s", "95th percentile of the latency of the tier's calls"),
     "latency_p99_seconds": ("s", "99th percentile of the latency of the tier's calls"),
 }
-_TIERS: Final = ("memory", "redis", "disk")
 
 
 def observe_cache(cache: SmartCache, name: str = "default", meter_provider: MeterProvider | None = None) -> None:
@@ -53,7 +52,7 @@ def observe_cache(cache: SmartCache, name: str = "default", meter_provider: Mete
             if alive is None:
                 return []
             tiers: Any = alive.get_stats()["tiers"]
-            return [Observation(tiers[tier][figure], {"cache.name": name, "cache.tier": tier}) for tier in _TIERS]
+            return [Observation(tiers[tier][figure], {"cache.name": name, "cache.tier": tier}) for tier in tiers]
 
         return observe
 
