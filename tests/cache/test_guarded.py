@@ -237,8 +237,10 @@ def test_an_outage_is_logged_once_and_so_is_its_end(tier, store, caplog):
     recover(tier, store)
     wait_until(lambda: len(caplog.messages) == 2)
     assert caplog.messages == [
-        "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: BrokenError: "
-        "switched off",
+        (
+            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: BrokenError: "
+            "switched off"
+        ),
         "switchable cache tier is available again: switchable://here",
     ]
 
@@ -287,8 +289,10 @@ def test_a_failure_nobody_foresaw_is_logged_with_its_type(store, monkeypatch, ca
     monkeypatch.setattr(store, "open", lambda: 1 / 0)
     make_tier(store).close()
     assert caplog.messages == [
-        "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: ZeroDivisionError: "
-        "division by zero"
+        (
+            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: ZeroDivisionError: "
+            "division by zero"
+        )
     ]
 
 
