@@ -290,8 +290,8 @@ def test_a_failure_nobody_foresaw_is_logged_with_its_type(store, monkeypatch, ca
     make_tier(store).close()
     assert caplog.messages == [
         (
-            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: ZeroDivisionError: "
-            "division by zero"
+            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: "
+            "ZeroDivisionError: division by zero"
         )
     ]
 
