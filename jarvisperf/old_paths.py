@@ -42,15 +42,17 @@ cache .: expiry=checks options=checks
 runs runs: places=backends
 profiles profiles: places=source_files collected=decorated
 cli cli: starting=init
-rag rag: places=build shared=default
-rag rag.answers: answering query_cache changes semantic=paraphrases
-rag rag.embedding: embedder=protocol models=choice model_options=options
-rag rag.embedding: sentence_model=sentence_transformer micro_batch embedding_cache=cache model_loading
-rag rag.embedding: cpu file_digests
-rag rag.ingest: ingestor ingestion=texts documents=files extraction metadata vectors progress
+rag rag: places=build shared=default searching=optimized twins=optimized
+rag rag.answers: answering=query_cache query_cache changes semantic=paraphrases
+rag rag.embedding: embedder=protocol models=choice model_options=options cpu=options file_digests=choice
+rag rag.embedding: sentence_model=sentence_transformer model_loading=sentence_transformer micro_batch
+rag rag.embedding: embedding_cache=cache
+rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction metadata vectors
 rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
-rag rag.store: records filters found=hits collection generation embedded=folder folder_lock server
-rag rag.store: server_http canonical selection exact state_file file_lock
+rag rag.store: records found=records filters canonical=filters selection=filters exact=chroma
+rag rag.store: collection generation embedded=folder state_file=folder folder_lock file_lock=folder_lock
+rag rag.store: server server_http
+rag .: checks
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
 report report.formats: base text markdown github csv_file=csv json_file=json open_metrics
 report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures

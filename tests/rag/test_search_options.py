@@ -108,9 +108,9 @@ def test_many_queries_of_an_empty_collection_find_nothing(rag):
     [
         ({"where": "x"}, TypeError, "where is 'x': give a dictionary"),
         ({"where": {}}, ValueError, "where is {}"),
-        ({"where": {"a": 1, "b": 2}}, ValueError, r"Chroma refuses the filter where=\{'a': 1, 'b': 2\}: .*exactly one"),
-        ({"where": {"a": {"$near": 1}}}, ValueError, r"Chroma refuses the filter where=.*\$near"),
-        ({"where_document": {"$has": "x"}}, ValueError, r"Chroma refuses the filter where_document=.*\$has"),
+        ({"where": {"a": 1, "b": 2}}, ValueError, r"Chroma rejects the filter where=\{'a': 1, 'b': 2\}: .*exactly one"),
+        ({"where": {"a": {"$near": 1}}}, ValueError, r"Chroma rejects the filter where=.*\$near"),
+        ({"where_document": {"$has": "x"}}, ValueError, r"Chroma rejects the filter where_document=.*\$has"),
         ({"min_score": 2}, ValueError, "min_score is 2: give a number from -1 to 1"),
         ({"min_score": "high"}, TypeError, "min_score is 'high'"),
         ({"diversity": -0.1}, ValueError, "diversity is -0.1: give a number from 0 to 1"),
@@ -170,7 +170,7 @@ def test_a_context_keeps_to_its_number_of_tokens(make_rag, word_embedder):
         ({"max_chars": 0}, "max_chars is 0: give at least 1"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_chars": 5, "max_tokens": 5}, r"both max_chars \(5\) and max_tokens \(5\) are given"),
-        ({"max_tokens": 5}, "max_tokens needs an embedder with the method count_tokens: give max_chars instead"),
+        ({"max_tokens": 5}, "max_tokens requires an embedder with the method count_tokens: give max_chars instead"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused(filled, given, message):

@@ -5,9 +5,8 @@ import shutil
 
 import pytest
 
-from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.folder import FolderHome, StateFile
 from jarvisperf.rag.store.generation import State
-from jarvisperf.rag.store.state_file import StateFile
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def path(tmp_path):
 @pytest.fixture
 def home(tmp_path, require):
     require("chromadb")
-    home = EmbeddedHome(tmp_path / "chroma", "documents")
+    home = FolderHome(tmp_path / "chroma", "documents")
     home.connect()
     yield home
     home.disconnect()
@@ -102,7 +101,7 @@ def test_a_write_that_fails_ends_with_a_new_generation_too(home):
 
 def test_collections_of_one_folder_have_their_own_states(home, tmp_path):
     home.settle("c")
-    other = EmbeddedHome(tmp_path / "chroma", "Documents")
+    other = FolderHome(tmp_path / "chroma", "Documents")
     assert other.read_state() is None
 
 
