@@ -45,8 +45,9 @@ class Selection:
     filters: dict[str, Any] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        both = {"where": self.where, "where_document": self.where_document}
-        filters = {name: dict(given) for name, given in both.items() if given is not None}
+        filters = {} if self.where is None else {"where": dict(self.where)}
+        if self.where_document is not None:
+            filters["where_document"] = dict(self.where_document)
         object.__setattr__(self, "filters", filters)
 
 
