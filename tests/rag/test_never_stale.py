@@ -249,9 +249,9 @@ import numpy as np
 from pathlib import Path
 from jarvisperf.rag.store.folder import FolderHome
 from jarvisperf.rag.store.chroma import ChromaStore
-store = ChromaStore(FolderHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents", None)
-collection = store.open()
-with store._home.writing(str(collection.id)):
+home = FolderHome(Path({str(tmp_path / "chroma")!r}), "documents")
+collection = ChromaStore(home, "documents", print).open()
+with home.writing(str(collection.id)):
     vector = np.array({embedder.embed_documents([NEW]).tolist()}, dtype=np.float32)
     collection.upsert(ids=["new"], documents=[{NEW!r}], embeddings=vector)
     os._exit(9)
@@ -317,8 +317,9 @@ def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_
     assert best(rag) == NEW
 
 
-def test_a_state_that_cannot_be_written_is_an_error_of_the_store_and_changes_nothing(rag, home, tmp_path):
-    (tmp_path / "chroma" / f"{home._file._path.name}.{os.getpid()}.new").mkdir()
+def test_a_state_that_cannot_be_written_is_an_error_of_the_store_and_changes_nothing(rag, tmp_path):
+    (state_file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
+    state_file.with_name(f"{state_file.name}.{os.getpid()}.new").mkdir()
     with pytest.raises(StoreError, match=r"cannot write to the document store in .*chroma"):
         rag.batch_add_texts([NEW])
     assert best(rag) == OLD
@@ -472,7 +473,8 @@ in_a_child(works)
 rag.batch_add_texts(["dogs"])
 assert len(rag.search("cats")) == 2
 def works_elsewhere():
-    with make(path=rag._home._folder / "other") as other:
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder, make(path=folder) as other:
         other.batch_add_texts(["cats purr"])
         assert len(other.search("cats")) == 1
 in_a_child(works_elsewhere)

@@ -431,21 +431,22 @@ def test_a_closed_rag_says_so(filled):
             use()
 
 
-def test_closing_waits_for_a_write_in_another_thread(filled, monkeypatch):
-    (doomed,) = (found.id for found in filled.search("cats purr", 1))
-    store, existing = filled._store, filled._store.existing
+def test_closing_waits_for_a_write_in_another_thread(make_rag):
     within, go_on = threading.Event(), threading.Event()
     removed = []
 
-    def slow(ids):
-        if store._home._lock.within_process._is_owned():
-            within.set()
+    class SlowCache(dict):
+        def set(self, key, value, *, ttl):
+            within.set()  # every write keeps a record of what it changed
             go_on.wait(60)
-        return existing(ids)
 
-    monkeypatch.setattr(store, "existing", slow)
+    filled = make_rag(cache=SlowCache())
+    go_on.set()
+    filled.batch_add_texts(["cats purr"], ids=["doomed"])
+    within.clear()
+    go_on.clear()
     threads = [
-        threading.Thread(target=lambda: removed.append(filled.delete(ids=[doomed])), daemon=True),
+        threading.Thread(target=lambda: removed.append(filled.delete(ids=["doomed"])), daemon=True),
         threading.Thread(target=filled.close, daemon=True),
     ]
     threads[0].start()
@@ -468,7 +469,7 @@ def test_what_still_adds_when_a_rag_is_closed_stops_and_opens_nothing(make_rag, 
     with pytest.raises(RuntimeError, match="this OptimizedRAG is closed: create a new one") as caught:
         filled.batch_add_texts(texts_until_closed(), batch_size=1)
     assert "1 passages of this call were stored before the error" in caught.value.__notes__[0]
-    assert not filled._store.is_open
+    assert filled.get_performance_stats()["chunks"] is None
     assert make_rag().get_performance_stats()["documents"] is None
 
 
