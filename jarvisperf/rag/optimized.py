@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 from jarvisperf.checks import number, seconds, whole_number
 from jarvisperf.rag.answers.changes import ChangeLog
 from jarvisperf.rag.answers.paraphrases import SemanticTier
-from jarvisperf.rag.answers.query_cache import Answer, AnswerKind, QueryCache, cache_getter
+from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, ServedAnswer, cache_getter
 from jarvisperf.rag.build import home_of, vectors_file
 from jarvisperf.rag.embedding.cache import EmbeddingCache
 from jarvisperf.rag.embedding.protocol import embedder_for
@@ -140,9 +140,9 @@ class OptimizedRAG:
         self._stats = QueryStats()
         self._clock = self._stats.clock
         self._counted: tuple[Heads, int] | None = None
-        keywords = KeywordIndex(self._store, self._store.state)
+        keywords = KeywordIndex(self._store, self._store.settle_state)
         self._retriever = Retriever(self._store, self._embedder, keywords, self._stats)
-        self._answers = QueryCache(cache_in_use, changes, self._store.state)
+        self._answers = QueryCache(cache_in_use, changes, self._home.read_state, self._store.settle_state)
         self._closed = False
 
     def search(self, query: str, n_results: int = 5, **options: Unpack[SearchOptions]) -> list[SearchResult]:
@@ -474,7 +474,7 @@ class OptimizedRAG:
 
     def _answer(
         self, kind: AnswerKind[T], request: SearchRequest, ttl_seconds: float, call: PlainCall | None = None
-    ) -> Answer[T]:
+    ) -> ServedAnswer[T]:
         """Answer one request from the cache or the store, without counting it."""
         vectors: list[NDArray[np.float32] | None] = []  # the query's, once it has been embedded
 
@@ -485,7 +485,7 @@ class OptimizedRAG:
 
         model = self._embedder.identity
         if model is None:
-            return Answer(compute().value, "computed", None)
+            return ServedAnswer(compute().value, "computed", None)
         question = request.question(kind.name, model, *kind.limits, exact=self._store.exact)
         semantic = self._semantic
         if semantic is None:

@@ -9,7 +9,7 @@ from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, answer_ke
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.request import Question
 from jarvisperf.rag.store.change import StoreChange, unit_rows
-from jarvisperf.rag.store.generation import State
+from jarvisperf.rag.store.generation import CollectionState
 
 QUESTIONS = st.builds(
     Question,
@@ -31,7 +31,7 @@ class Shelf(dict):
 
 
 def state(generation="g", *, writing=False):
-    return State("c", (("", generation),), writing)
+    return CollectionState("c", (("", generation),), writing)
 
 
 class Bench:
@@ -41,7 +41,10 @@ class Bench:
         self.shelf = Shelf() if shelf is None else shelf
         self.now = state()
         self.log = ChangeLog(lambda: self.shelf)
-        self.answers = QueryCache(cache_getter(self.shelf), self.log, lambda: self.now, wall_clock=lambda: 100.0)
+        self.answers = QueryCache(cache_getter(self.shelf), self.log, self.state, self.state, wall_clock=lambda: 100.0)
+
+    def state(self):
+        return self.now
 
     def ask(self, value, footprint=FOOTPRINT):
         return self.answers.answer(QUESTION, KIND, lambda: Computed(value, footprint), 60)

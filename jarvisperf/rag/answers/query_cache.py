@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.search.footprint import Computed
     from jarvisperf.rag.search.request import Question
     from jarvisperf.rag.search.retriever import Results
-    from jarvisperf.rag.store.generation import State
+    from jarvisperf.rag.store.generation import CollectionState
 
 T = TypeVar("T")
 
@@ -103,7 +103,7 @@ class AnswerKind(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class ServedAnswer(Generic[T]):
     """An answer and where it came from.
 
     Attributes:
@@ -130,7 +130,7 @@ class _Remembered(Generic[T]):
 
     __slots__ = ("blob", "entry", "state", "value")
 
-    def __init__(self, blob: bytes, entry: _CachedAnswer, value: T, state: State | None = None) -> None:
+    def __init__(self, blob: bytes, entry: _CachedAnswer, value: T, state: CollectionState | None = None) -> None:
         self.blob = blob
         self.entry = entry
         self.value = value
@@ -148,6 +148,7 @@ class QueryCache:
         cache: Returns the cache.
         changes: What writes changed.
         read_state: Returns the current state of the collection; None: unknown.
+        settle_state: Resolves what a dead writer left, and returns the state.
         wall_clock: Seconds since 1970.
     """
 
@@ -155,18 +156,20 @@ class QueryCache:
         self,
         cache: Callable[[], LookupCache],
         changes: ChangeLog,
-        read_state: Callable[[], State | None],
+        read_state: Callable[[], CollectionState | None],
+        settle_state: Callable[[], CollectionState | None],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._cache = cache
         self._changes = changes
         self._read_state = read_state
+        self._settle_state = settle_state
         self._wall_clock = wall_clock
         self._remembered: dict[str, _Remembered[Any]] = {}
         self._keys: dict[PlainCall, tuple[str, str, str]] = {}
         self._lock = threading.Lock()
 
-    def recall(self, call: PlainCall, model: str, state: State | None) -> Any:
+    def recall(self, call: PlainCall, model: str, state: CollectionState | None) -> Any:
         """Return the answer to an earlier call if it is in memory and nothing has changed since; else None.
 
         This is the fast path of most calls.
@@ -192,7 +195,7 @@ class QueryCache:
         ttl_seconds: float,
         call: PlainCall | None = None,
         alike: Callable[[], str | None] | None = None,
-    ) -> Answer[T]:
+    ) -> ServedAnswer[T]:
         """Find the answer, or compute and keep it.
 
         Args:
@@ -205,7 +208,9 @@ class QueryCache:
         """
         state = self._read_state()
         if state is None or state.writing:
-            return Answer(compute().value, "computed", None)
+            state = self._settle_state()
+        if state is None or state.writing:
+            return ServedAnswer(compute().value, "computed", None)
         key = answer_key(question, state.collection)
         if call is not None:
             with self._lock:
@@ -221,16 +226,16 @@ class QueryCache:
                 return replace(found, path="semantic")
         computed = compute()
         if self._read_state() != state:
-            return Answer(computed.value, "computed", None)
+            return ServedAnswer(computed.value, "computed", None)
         expires = self._wall_clock() + ttl_seconds
         entry = _CachedAnswer(KEY_SCHEMA, state.heads, expires, computed.footprint, kind.pack(computed.value))
         blob = _packed(entry)
         if self._cache().set(key, blob, ttl=ttl_seconds) is False:
-            return Answer(computed.value, "computed", None)
+            return ServedAnswer(computed.value, "computed", None)
         self._remember(key, _Remembered(blob, entry, computed.value, state))
-        return Answer(computed.value, "computed", key)
+        return ServedAnswer(computed.value, "computed", key)
 
-    def _find(self, key: str, kind: AnswerKind[T], state: State) -> Answer[T] | None:
+    def _find(self, key: str, kind: AnswerKind[T], state: CollectionState) -> ServedAnswer[T] | None:
         found = self._cache().lookup(key)
         if found is None:
             return None
@@ -247,9 +252,9 @@ class QueryCache:
             self._remember(key, remembered)
         if remembered.state is not state and not self._is_still_valid(key, remembered, state):
             return None
-        return Answer(remembered.value, found.tier, key)
+        return ServedAnswer(remembered.value, found.tier, key)
 
-    def _is_still_valid(self, key: str, remembered: _Remembered[T], state: State) -> bool:
+    def _is_still_valid(self, key: str, remembered: _Remembered[T], state: CollectionState) -> bool:
         entry = remembered.entry
         known_heads = entry.heads if remembered.state is None else remembered.state.heads
         if known_heads != state.heads:
@@ -263,7 +268,7 @@ class QueryCache:
         remembered.state = state
         return True
 
-    def _renew(self, key: str, entry: _CachedAnswer, state: State) -> None:
+    def _renew(self, key: str, entry: _CachedAnswer, state: CollectionState) -> None:
         seconds = entry.expires - self._wall_clock()
         if seconds > 0:
             self._cache().set(key, _packed(msgspec.structs.replace(entry, heads=state.heads)), ttl=seconds)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.metadata import Metadata
     from jarvisperf.rag.store.chroma import ChromaStore
-    from jarvisperf.rag.store.records import Record
+    from jarvisperf.rag.store.records import PassageRecord
 
 
 class Ingestor:
@@ -81,10 +81,10 @@ class Ingestor:
         if not changed and current >= stored.keys():
             return report
 
-        def gone() -> Sequence[str]:
+        def ids_to_remove() -> Sequence[str]:
             return [key for key in self._store.marks_of_source(source, prefix) if key not in current]
 
-        return report + self._write(changed, gone)
+        return report + self._write(changed, ids_to_remove)
 
     def add_files(
         self,
@@ -105,15 +105,15 @@ class Ingestor:
     def delete(self, ids: Sequence[str], source: str | None) -> int:
         """Remove passages by id and by source; see ``OptimizedRAG.delete``."""
 
-        def gone() -> Sequence[str]:
-            doomed = dict.fromkeys(self._store.existing(ids))
+        def ids_to_remove() -> Sequence[str]:
+            found = dict.fromkeys(self._store.existing(ids))
             if source is not None:
-                doomed |= dict.fromkeys(self._store.marks_of_source(source, ""))
-            return list(doomed)
+                found |= dict.fromkeys(self._store.marks_of_source(source, ""))
+            return list(found)
 
-        return self._store.write([], (), gone).removed if gone() else 0
+        return self._store.write([], (), ids_to_remove).removed if ids_to_remove() else 0
 
-    def _add_batch(self, batch: Sequence[Record | None], recordable: int) -> tuple[AddReport, int]:
+    def _add_batch(self, batch: Sequence[PassageRecord | None], recordable: int) -> tuple[AddReport, int]:
         records = [record for record in batch if record is not None]
         distinct = last_of_each_id(records)
         repeated = len(records) - len(distinct)
@@ -130,13 +130,17 @@ class Ingestor:
         return report, len(changed)
 
     def _write(
-        self, records: Sequence[Record], gone: Callable[[], Sequence[str]] = tuple, *, recorded: bool = True
+        self,
+        records: Sequence[PassageRecord],
+        ids_to_remove: Callable[[], Sequence[str]] = tuple,
+        *,
+        recorded: bool = True,
     ) -> AddReport:
         if not records:
-            return self._store.write([], (), gone)
+            return self._store.write([], (), ids_to_remove)
         rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
         report = AddReport(embedded=embedded, reused=len(records) - embedded)
-        return report + self._store.write(records, rows, gone, recorded=recorded)
+        return report + self._store.write(records, rows, ids_to_remove, recorded=recorded)
 
 
 @contextlib.contextmanager
@@ -174,5 +178,5 @@ def _resolved(path: object) -> Path:
         raise DocumentError(f"{str(path)!r} is not a file's path: {error}") from error
 
 
-def _content(record: Record) -> tuple[str, str, str]:
+def _content(record: PassageRecord) -> tuple[str, str, str]:
     return record.id, record.text, record.mark

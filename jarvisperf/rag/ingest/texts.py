@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.rag.ingest.metadata import checked_metadata
-from jarvisperf.rag.store.records import Record, mark_of
+from jarvisperf.rag.store.records import PassageRecord, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def records_of_texts(
     metadatas: Iterable[Metadata] | None,
     ids: Iterable[str] | None,
     model: str | None,
-) -> Iterator[Record | None]:
+) -> Iterator[PassageRecord | None]:
     """Yield one record per text, None for an empty or blank one; lazily, so the texts need not fit in memory.
 
     Lists are checked before anything is stored, generators item by item.
@@ -54,7 +54,7 @@ def records_of_texts(
     return _records(iter(texts), metadatas, ids, model)
 
 
-def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[Record]:
+def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[PassageRecord]:
     """Return the records of a file's passages.
 
     Their ids derive from the source and the text, not from the position, so a passage that moves keeps its id. The
@@ -70,7 +70,9 @@ def records_of_passages(passages: Iterable[Passage], source: str, model: str | N
         metadata: dict[str, Any] = {"source": source, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
-        records.append(Record(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata)))
+        records.append(
+            PassageRecord(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata))
+        )
     return records
 
 
@@ -91,19 +93,19 @@ def _records(
     metadatas: Iterable[Metadata] | None,
     ids: Iterable[str] | None,
     model: str | None,
-) -> Iterator[Record | None]:
+) -> Iterator[PassageRecord | None]:
     seen: set[str] = set()
-    told = None if metadatas is None else iter(metadatas)
-    keys = None if ids is None else iter(ids)
+    remaining_metadatas = None if metadatas is None else iter(metadatas)
+    remaining_ids = None if ids is None else iter(ids)
     for index, text in enumerate(texts):
         name = f"text {index}"
         if not isinstance(text, str):
             raise TypeError(f"{name} is a {type(text).__name__}: give strings")
         check_unicode(text, name)
-        metadata = None if told is None else _next("metadatas", told, index)
-        key = content_id(text) if keys is None else _check_id(index, _next("ids", keys, index), seen)
-        yield Record(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
-    for name, companions in (("metadatas", told), ("ids", keys)):
+        metadata = None if remaining_metadatas is None else _next("metadatas", remaining_metadatas, index)
+        key = content_id(text) if remaining_ids is None else _check_id(index, _next("ids", remaining_ids, index), seen)
+        yield PassageRecord(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
+    for name, companions in (("metadatas", remaining_metadatas), ("ids", remaining_ids)):
         if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:
             raise ValueError(f"there are more {name} than texts: give one for each text")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag.store.chroma import ChromaStore
     from jarvisperf.rag.store.filters import Selection
-    from jarvisperf.rag.store.generation import State
+    from jarvisperf.rag.store.generation import CollectionState
 
 _WORD = re.compile(r"\w+")
 
@@ -30,11 +30,11 @@ class KeywordIndex:
         read_state: Returns the current state of the collection.
     """
 
-    def __init__(self, store: ChromaStore, read_state: Callable[[], State | None]) -> None:
+    def __init__(self, store: ChromaStore, read_state: Callable[[], CollectionState | None]) -> None:
         self._store = store
         self._read_state = read_state
         self._lock = threading.Lock()
-        self._state: State | None = None
+        self._state: CollectionState | None = None
         self._ids: list[str] = []
         self._ranker: Any = None
 

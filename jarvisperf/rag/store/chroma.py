@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jarvisperf.rag.store.generation import Home, State
-    from jarvisperf.rag.store.records import Neighbours, Record
+    from jarvisperf.rag.store.generation import CollectionState, Home
+    from jarvisperf.rag.store.records import Neighbours, PassageRecord
 
 _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
@@ -53,8 +53,8 @@ class ChromaStore(Collection):
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
 
-    def state(self) -> State | None:
-        """Return the collection's state, after resolving what a dead writer left; None where it is unknown."""
+    def settle_state(self) -> CollectionState | None:
+        """Resolve what a dead writer left, and return the collection's state; None where it is unknown."""
         state = self._home.read_state()
         if state is None or state.writing:
             self.open()
@@ -87,21 +87,23 @@ class ChromaStore(Collection):
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
-        most = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, self.count()))
-        if most > _MAX_TEXTS_AT_ONCE:
+        requested = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, self.count()))
+        if requested > _MAX_TEXTS_AT_ONCE:
             return self._query_exactly(collection, vectors, n_results, selection)
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
-        at_once = _MAX_TEXTS_AT_ONCE // most
+        at_once = _MAX_TEXTS_AT_ONCE // requested
         found: list[Neighbours] = []
         for start in range(0, len(vectors), at_once):
             part = list(vectors[start : start + at_once])
             try:
-                answer = collection.query(query_embeddings=part, n_results=most, include=include, **selection.filters)
+                answer = collection.query(
+                    query_embeddings=part, n_results=requested, include=include, **selection.filters
+                )
             except Exception as error:
                 raise self._explained(error, vectors.shape[1], selection) from error
             found += [neighbours_in(answer, row, n_results) for row in range(len(part))]
         fewest = min([len(one.hits) for one in found])
-        if fewest < most and fewest < self._count_of(collection, selection):
+        if fewest < requested and fewest < self._count_of(collection, selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
 
@@ -171,9 +173,9 @@ class ChromaStore(Collection):
 
     def write(
         self,
-        records: Sequence[Record],
+        records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
-        gone: Callable[[], Sequence[str]] = tuple,
+        ids_to_remove: Callable[[], Sequence[str]] = tuple,
         *,
         recorded: bool = True,
     ) -> AddReport:
@@ -184,7 +186,7 @@ class ChromaStore(Collection):
         Args:
             records: What to store; passages with the same ids are replaced.
             vectors: One row per record.
-            gone: Called within the write; returns the ids to remove.
+            ids_to_remove: Called within the write; returns the ids to remove.
             recorded: Record the change so that unaffected cached answers survive; otherwise the write invalidates all.
 
         Raises:
@@ -194,13 +196,13 @@ class ChromaStore(Collection):
             RuntimeError: The store has been closed.
         """
         with self._write_lock:
-            return self._write(records, vectors, gone, recorded=recorded)
+            return self._write(records, vectors, ids_to_remove, recorded=recorded)
 
     def _write(
         self,
-        records: Sequence[Record],
+        records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
-        gone: Callable[[], Sequence[str]],
+        ids_to_remove: Callable[[], Sequence[str]],
         *,
         recorded: bool,
     ) -> AddReport:
@@ -217,7 +219,7 @@ class ChromaStore(Collection):
             for start in range(0, len(vectors), self._max_batch):
                 part = slice(start, start + self._max_batch)
                 report += self._upsert(collection, records[part], vectors[part])
-            removed += gone()
+            removed += ids_to_remove()
             for start in range(0, len(removed), self._max_batch):
                 collection.delete(ids=removed[start : start + self._max_batch])
         if removed:
@@ -242,7 +244,7 @@ class ChromaStore(Collection):
             raise self._misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        passages = {key: (text or "", without_mark(told)) for key, text, told in self._get(wanted, *_PASSAGE)}
+        passages = {key: (text or "", without_mark(metadata)) for key, text, metadata in self._get(wanted, *_PASSAGE)}
         return [
             neighbours(
                 [
@@ -266,7 +268,7 @@ class ChromaStore(Collection):
     def _count_of(self, collection: Any, selection: Selection) -> int:
         return len(self.ids(selection)) if selection.filters else int(collection.count())
 
-    def _upsert(self, collection: Any, records: Sequence[Record], vectors: Any) -> AddReport:
+    def _upsert(self, collection: Any, records: Sequence[PassageRecord], vectors: Any) -> AddReport:
         ids = [record.id for record in records]
         known = collection.get(ids=ids, include=["metadatas"])
         old_metadata = dict(zip(known["ids"], known["metadatas"], strict=True))
@@ -303,7 +305,7 @@ def _nearest_rows(
     return orders
 
 
-def _change(records: Sequence[Record], vectors: Any, removed: Sequence[str]) -> StoreChange:
+def _change(records: Sequence[PassageRecord], vectors: Any, removed: Sequence[str]) -> StoreChange:
     return StoreChange(
         ids=(*(record.id for record in records), *removed),
         vectors=unit_rows(vectors).tobytes() if records else b"",

@@ -21,7 +21,7 @@ import msgspec
 
 from jarvisperf.rag.errors import StoreError, missing_package
 from jarvisperf.rag.store.folder_lock import folder_lock
-from jarvisperf.rag.store.generation import State, new_generation
+from jarvisperf.rag.store.generation import CollectionState, new_generation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -126,7 +126,7 @@ class FolderHome:
 
     def _write(self, collection_id: str, token: str, *, writing: bool) -> None:
         try:
-            self._file.write(State(collection_id, ((_ONLY_WRITER, token),), writing=writing))
+            self._file.write(CollectionState(collection_id, ((_ONLY_WRITER, token),), writing=writing))
         except OSError as error:
             raise StoreError(f"cannot write to the document store in {self._folder}: {error}") from error
 
@@ -143,7 +143,7 @@ class StateFile:
         self._name = str(path)
         self._held: _HeldFile | None = None
 
-    def read(self) -> State | None:
+    def read(self) -> CollectionState | None:
         """Return the state, the same object while the file is unchanged; None where it cannot be read."""
         held = self._held
         try:
@@ -155,7 +155,7 @@ class StateFile:
             return None
         return held.state
 
-    def write(self, state: State) -> None:
+    def write(self, state: CollectionState) -> None:
         """Replace the state; a write mark survives a power failure once this returns.
 
         Raises:
@@ -200,14 +200,14 @@ class _HeldFile:
 _decoder = msgspec.json.Decoder(_StateContent)
 
 
-def _parse(raw: bytes) -> State | None:
+def _parse(raw: bytes) -> CollectionState | None:
     try:
         content = _decoder.decode(raw)
     except msgspec.DecodeError:
         return None
     if content.schema != _SCHEMA:
         return None
-    return State(content.collection, ((_ONLY_WRITER, content.generation),), content.writing)
+    return CollectionState(content.collection, ((_ONLY_WRITER, content.generation),), content.writing)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -31,7 +31,7 @@ BEFORE_THE_FIRST = ""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CollectionState:
     """The state of a collection.
 
     Attributes:
@@ -56,7 +56,7 @@ class Home(Protocol):
         """Close the client."""
         ...
 
-    def read_state(self) -> State | None:
+    def read_state(self) -> CollectionState | None:
         """Return the current state, the same object while it is unchanged; None where it is unknown."""
         ...
 

@@ -23,7 +23,7 @@ _MARK_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class PassageRecord:
     """A passage to store: its id, text, metadata and mark (empty: its content cannot be recognised later)."""
 
     id: str
@@ -65,7 +65,7 @@ def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) ->
         return ""
 
 
-def marked(record: Record) -> dict[str, Any]:
+def marked(record: PassageRecord) -> dict[str, Any]:
     """Return the metadata to store: the user's, and the mark."""
     return {**(record.metadata or {}), **({MARK: record.mark} if record.mark else {})}
 
@@ -75,7 +75,7 @@ def without_mark(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (metadata or {}).items() if name != MARK}
 
 
-def last_of_each_id(records: Iterable[Record]) -> list[Record]:
+def last_of_each_id(records: Iterable[PassageRecord]) -> list[PassageRecord]:
     """Return the last record of each id, in the order in which the ids first appear."""
     return list({record.id: record for record in records}.values())
 
@@ -92,8 +92,14 @@ def neighbours_in(answer: Mapping[str, Any], row: int, wanted: int) -> Neighbour
     columns = zip(*(answer[part][row] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
     return neighbours(
         [
-            Hit(key, text or "", without_mark(told), float(distance), None if vectors is None else vectors[row][place])
-            for place, (key, text, told, distance) in enumerate(columns)
+            Hit(
+                key,
+                text or "",
+                without_mark(metadata),
+                float(distance),
+                None if vectors is None else vectors[row][place],
+            )
+            for place, (key, text, metadata, distance) in enumerate(columns)
         ],
         wanted,
     )

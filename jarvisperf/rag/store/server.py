@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError, missing_package
-from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, State, new_generation
+from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation
 from jarvisperf.rag.store.server_http import GoneError, RecordsClient
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class ServerHome:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._first_seen: dict[tuple[str, str], float] = {}
-        self._last: State | None = None
+        self._last: CollectionState | None = None
         self._client: Any = None
         self.reset_after_fork()
         tell_when_forked(self, ServerHome.reset_after_fork)
@@ -100,7 +100,7 @@ class ServerHome:
         client.close()
         self._records.close()
 
-    def read_state(self) -> State | None:
+    def read_state(self) -> CollectionState | None:
         """Return the state on the server; None if nobody has opened the collection through this package yet."""
         try:
             records = self._records.read()
@@ -114,7 +114,7 @@ class ServerHome:
             self._records.put(name, _client_record(str(records[name]["collection"]), self._new_token(), writing=False))
             return self.read_state()
         heads = tuple(sorted((name, str(record["token"])) for name, record in records.items()))
-        state = State(collections.pop(), heads, writing=bool(writing))
+        state = CollectionState(collections.pop(), heads, writing=bool(writing))
         if state == self._last:
             return self._last
         self._last = state
