@@ -50,6 +50,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WARM_UP_TEXT: Final = "warm up"
+_NUMBERS: Final = (int, float)
 _log = logging.getLogger(__name__)
 
 
@@ -447,11 +448,10 @@ class OptimizedRAG:
         """Answer one query from memory, the cache or the store, and count it."""
         start = self._clock()
         self._check_open()
-        ttl_seconds = seconds("cache_ttl", cache_ttl)
         call: PlainCall | None = None
-        is_usual = type(query) is str and type(n_results) is int and not kind.limits
+        is_usual = type(query) is str and type(n_results) is int and type(cache_ttl) in _NUMBERS and not kind.limits
         if is_usual and (not options or is_plain(options)):
-            call = (kind.name, query, n_results)
+            call = (kind.name, query, n_results, cache_ttl)
             model = self._embedder.identity
             if model is not None:
                 recalled: T | None = self._answers.recall(call, model, self._home.read_state())
@@ -459,6 +459,7 @@ class OptimizedRAG:
                     self._stats.count_recalled(self._clock() - start)
                     return recalled
         request = checked_request(query, n_results, options)
+        ttl_seconds = seconds("cache_ttl", cache_ttl)
         start = self._clock()
         answer = self._answer(kind, request, ttl_seconds, call)
         self._stats.count_query(answer.path, self._clock() - start, cached_call=True)

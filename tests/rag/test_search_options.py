@@ -115,12 +115,22 @@ def test_many_queries_of_an_empty_collection_find_nothing(rag):
         ({"min_score": "high"}, TypeError, "min_score is 'high'"),
         ({"diversity": -0.1}, ValueError, "diversity is -0.1: give a number from 0 to 1"),
         ({"hybrid": 1}, TypeError, "hybrid is 1: give True or False"),
+        ({"hybird": False}, TypeError, "unknown search option 'hybird'; choose from: where, .*hybrid"),
     ],
 )
 @pytest.mark.parametrize("method", ["search", "search_cached", "generate_context", "generate_context_cached"])
 def test_options_that_make_no_sense_are_refused_with_the_reason(filled, method, given, error, message):
-    with pytest.raises(error, match=message):
-        getattr(filled, method)("cats", **given)
+    for _ in range(2):
+        with pytest.raises(error, match=message):
+            getattr(filled, method)("cats", **given)
+        getattr(filled, method)("cats")  # a cached answer does not hide the error
+
+
+def test_options_of_their_default_values_are_no_options(filled, embedder):
+    found = filled.search_cached("cats")
+    defaults = {"where": None, "where_document": None, "min_score": None, "diversity": None, "hybrid": False}
+    assert filled.search_cached("cats", **defaults) == found
+    assert embedder.queries == ["cats"]
 
 
 @pytest.mark.parametrize("method", ["search", "search_cached", "generate_context_cached"])

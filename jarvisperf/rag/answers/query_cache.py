@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PlainCall: TypeAlias = tuple[str, str, int]
-"""Identifies a call without options: the kind of answer, the query as given, and the number of results."""
+PlainCall: TypeAlias = tuple[str, str, int, float]
+"""A call without options: the kind of answer, the query as given, the number of results, and the time to live."""
 
 KEY_SCHEMA: Final = "3"  # raise it when the form of keys or of cached answers changes
 _KEY_BYTES: Final = 20

@@ -93,6 +93,7 @@ class ChromaStore(Collection):
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
         at_once = _MAX_TEXTS_AT_ONCE // requested
         found: list[Neighbours] = []
+        fewest = requested
         for start in range(0, len(vectors), at_once):
             part = list(vectors[start : start + at_once])
             try:
@@ -101,8 +102,10 @@ class ChromaStore(Collection):
                 )
             except Exception as error:
                 raise self._explained(error, vectors.shape[1], selection) from error
-            found += [neighbours_in(answer, row, n_results) for row in range(len(part))]
-        fewest = min([len(one.hits) for one in found])
+            for row in range(len(part)):
+                one = neighbours_in(answer, row, n_results)
+                fewest = min(fewest, len(one.hits))
+                found.append(one)
         if fewest < requested and fewest < self._count_of(collection, selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
