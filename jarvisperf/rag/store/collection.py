@@ -36,7 +36,7 @@ class Collection:
         tell_when_forked(self, Collection.reset_after_fork)
 
     def reset_after_fork(self) -> None:
-        """Reopen on next use in a forked child; that fails where the home does not allow it."""
+        """Reopen on next use in a forked child; that fails in a folder that the parent had opened."""
         self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         if self._collection is not None:

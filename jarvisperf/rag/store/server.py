@@ -40,7 +40,7 @@ class ServerHome:
 
     Raises:
         TypeError: The URL is not a string.
-        ValueError: It has another form.
+        ValueError: It is malformed.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ServerHome:
 
         Raises:
             MissingPackageError: chromadb is not installed.
-            StoreError: The server does not answer.
+            StoreError: The server does not respond.
         """
         try:
             import chromadb
@@ -128,13 +128,13 @@ class ServerHome:
         records = self._records.read()
         outdated = [name for name, record in records.items() if record["collection"] != collection_id]
         idle = [name for name, record in records.items() if not record["writing"]]
-        doomed = {*outdated, *(idle if len(records) > _MAX_CLIENTS else ())}
-        if doomed >= set(records):
+        removable = {*outdated, *(idle if len(records) > _MAX_CLIENTS else ())}
+        if removable >= set(records):
             self._token = self._new_token()
             self._records.put(self._writer, _client_record(collection_id, self._token, writing=False))
-            doomed.discard(self._writer)
-        if doomed:
-            self._records.remove(sorted(doomed))
+            removable.discard(self._writer)
+        if removable:
+            self._records.remove(sorted(removable))
 
     @contextlib.contextmanager
     def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:

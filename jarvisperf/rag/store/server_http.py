@@ -36,7 +36,7 @@ class RecordsClient:
 
     Raises:
         TypeError: The URL is not a string.
-        ValueError: It has another form.
+        ValueError: It is malformed.
     """
 
     def __init__(self, url: str, name: str) -> None:
@@ -137,7 +137,7 @@ def parse_url(url: str) -> tuple[str, int, bool]:
 
     Raises:
         TypeError: The URL is not a string.
-        ValueError: It has another form.
+        ValueError: It is malformed.
     """
     problem = f"chroma_url is {url!r}: give http://host:port or https://host:port"
     if not isinstance(url, str):
