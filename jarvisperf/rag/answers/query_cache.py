@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -102,8 +102,7 @@ class AnswerKind(Generic[T]):
     limits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ServedAnswer(Generic[T]):
+class ServedAnswer(NamedTuple, Generic[T]):
     """An answer and where it came from.
 
     Attributes:
@@ -221,9 +220,9 @@ class QueryCache:
             return found
         other = alike() if alike is not None else None
         if other is not None:
-            found = self._find(answer_key(replace(question, query=other), state.collection), kind, state)
+            found = self._find(answer_key(question._replace(query=other), state.collection), kind, state)
             if found is not None:
-                return replace(found, path="semantic")
+                return found._replace(path="semantic")
         computed = compute()
         if self._read_state() != state:
             return ServedAnswer(computed.value, "computed", None)

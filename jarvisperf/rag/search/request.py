@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from jarvisperf.checks import number, whole_number
 from jarvisperf.rag.store.filters import EVERYTHING, Selection, canonical, checked_filter
@@ -36,8 +35,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """Everything that an answer depends on, except the state of the collection.
 
     Attributes:
@@ -53,8 +51,7 @@ class Question:
     options: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(NamedTuple):
     """One search, checked.
 
     Attributes:
