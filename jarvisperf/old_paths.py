@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 ROOMS = """
 cache cache: assembly=build shared=default beside=threads
 cache cache.disk_tier: disk_database=database quiet_forks=fork_guard local=tier
-cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers writing
-cache cache.engine: removing touching computing hearing fillings flights
+cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers=reading
+cache cache.engine: writing=core removing=core touching=core computing=core hearing=core fillings=races flights=loading
 cache cache.keys: names pattern
-cache cache.memory: eviction duel=policy_trial hits entry sketch
+cache cache.memory: eviction duel=policy_trial hits=tier entry=eviction sketch=policy_trial
 cache cache.outage: tier=store guarded breaker pending=replay latency
 cache cache.redis_tier: remote=tier redis_scripts=scripts redis_link=link redis_cluster=cluster
 cache cache.redis_tier: redis_connect=connect redis_parser=reply_reader subscription=pubsub
 cache cache.redis_tier: redis_commands=commands messages redis_url=url
 cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed=annotated envelope
-cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded checksum unpacking
+cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded=envelope checksum=envelope unpacking
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
 gate gate.processes: interpreter child_imports descendants launch=workers nursery protocol
@@ -38,18 +38,21 @@ gate gate.verdict: moderation estimate thresholds bounded distrust
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
 bench .: checks
+cache .: expiry=checks options=checks
 runs runs: places=backends
 profiles profiles: places=source_files collected=decorated
 cli cli: starting=init
-rag rag: places=build shared=default
-rag rag.answers: answering query_cache changes semantic=paraphrases
-rag rag.embedding: embedder=protocol models=choice model_options=options
-rag rag.embedding: sentence_model=sentence_transformer micro_batch embedding_cache=cache model_loading
-rag rag.embedding: cpu file_digests
-rag rag.ingest: ingestor ingestion=texts documents=files extraction metadata vectors progress
+rag rag: places=build shared=default searching=optimized twins=optimized
+rag rag.answers: answering=query_cache query_cache changes semantic=paraphrases
+rag rag.embedding: embedder=protocol models=choice model_options=options cpu=options file_digests=choice
+rag rag.embedding: sentence_model=sentence_transformer model_loading=sentence_transformer micro_batch
+rag rag.embedding: embedding_cache=cache
+rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction metadata vectors
 rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
-rag rag.store: records filters found=hits collection generation embedded=folder folder_lock server
-rag rag.store: server_http canonical selection exact state_file file_lock
+rag rag.store: records found=records filters canonical=filters selection=filters exact=chroma
+rag rag.store: collection generation embedded=folder state_file=folder folder_lock file_lock=folder_lock
+rag rag.store: server server_http
+rag .: checks
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
 report report.formats: base text markdown github csv_file=csv json_file=json open_metrics
 report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures

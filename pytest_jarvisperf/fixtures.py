@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from jarvisperf.cache import SmartCache
+    from jarvisperf.cache.testing import RedisFaults
     from jarvisperf.rag import OptimizedRAG
-    from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 PATIENT_SECONDS = 10.0
 
@@ -52,7 +52,7 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture
 def redis_faults(redis_url: str) -> Iterator[RedisFaults]:
     """Give a proxy before the Redis of ``redis_url``, whose replies can be delayed, swallowed, cut and ended."""
-    from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+    from jarvisperf.cache.testing import RedisFaults
 
     with RedisFaults(redis_url) as faults:
         yield faults

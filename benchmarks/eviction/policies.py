@@ -200,8 +200,7 @@ class JarvisPerf:
         if entry is None:
             self._tier.hold(key, self._held, deadline=math.inf)
             return False
-        entry.hits += 1
-        entry.used = self._tier.now()
+        self._tier.count_hit(entry)
         return True
 
 

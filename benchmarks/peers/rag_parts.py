@@ -18,7 +18,7 @@ from jarvisperf.bench.rag_replay import replay
 from jarvisperf.bench.rag_startup import cached_processes, eager_process
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG, SentenceTransformerEmbedder
-from jarvisperf.rag.embedding.cpu import has_bfloat16
+from jarvisperf.rag.embedding.options import has_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.rag_lab.questions import Exam, own_exam, pira_exams, read_pira
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import ModelOptions, OptimizedRAG
-from jarvisperf.rag.embedding.cpu import has_bfloat16
+from jarvisperf.rag.embedding.options import has_bfloat16
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

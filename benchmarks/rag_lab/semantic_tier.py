@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.rag_lab.questions import OPPOSITES, paraphrases, read_pira
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
-from jarvisperf.rag.answers.paraphrases import same_words
+from jarvisperf.rag.answers.paraphrases import content_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,7 +66,7 @@ def measure(
     near = [(float(vectors[one] @ vectors[other]), one, other) for one, other in pairs]
     for threshold in THRESHOLDS:
         alone = [(one, other) for cosine, one, other in near if cosine >= threshold]
-        guarded = [pair for pair in alone if same_words(*pair)]
+        guarded = [pair for pair in alone if content_words(pair[0]) == content_words(pair[1])]
         for gate, hits in (("cosine alone", len(alone)), ("cosine and guard", len(guarded))):
             yield {
                 "pairs": kind,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.bench.results import BenchmarkResult, checked_name
-from jarvisperf.checks import check_whole_number
+from jarvisperf.checks import whole_number
 from jarvisperf.measure.lazy_results import describe
 from jarvisperf.measure.sampling import Plan, measure
 from jarvisperf.measure.targets import make_target
@@ -53,12 +53,13 @@ class BenchmarkSystem:
 
         Raises:
             TypeError: `func` cannot be called or returns a generator that nobody consumes, or the name is no text.
-            ValueError: `iterations` is not a whole number from 1, or the name is empty or not valid Unicode.
+            TypeError: `iterations` is not a whole number.
+            ValueError: `iterations` is below 1, or the name is empty or not valid Unicode.
             Exception: What `func` raises, as it is.
         """
         if not callable(func):
             raise TypeError(f"benchmark needs a function, got {func!r}")
-        check_whole_number("iterations", iterations, least=1)
+        whole_number("iterations", iterations, at_least=1)
         name = checked_name(describe(func) if name is None else name)
         plan = Plan(
             budget_seconds=math.inf,

@@ -1,26 +1,19 @@
-"""A tiered cache: memory, then Redis, then the disk."""
-
-from __future__ import annotations
+"""A tiered cache: memory, then Redis, then the disk, then tiers of your own."""
 
 from typing import TYPE_CHECKING
 
 from jarvisperf.lazy import attach
 
-__all__ = ["AsyncSmartCache", "SmartCache", "cached", "get_smart_cache", "reset_smart_cache"]
+__all__ = ["AsyncSmartCache", "Found", "SmartCache", "Tier", "Write", "cached", "get_smart_cache", "reset_smart_cache"]
 
 if TYPE_CHECKING:
     from jarvisperf.cache.async_smart import AsyncSmartCache
+    from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.decorator import cached
     from jarvisperf.cache.default import get_smart_cache, reset_smart_cache
+    from jarvisperf.cache.engine.model import Found
+    from jarvisperf.cache.outage.store import Write
     from jarvisperf.cache.smart import SmartCache
 else:
-    __getattr__, __dir__ = attach(
-        __name__,
-        {
-            "AsyncSmartCache": "jarvisperf.cache.async_smart",
-            "SmartCache": "jarvisperf.cache.smart",
-            "cached": "jarvisperf.cache.decorator",
-            "get_smart_cache": "jarvisperf.cache.default",
-            "reset_smart_cache": "jarvisperf.cache.default",
-        },
-    )
+    _homes = ["async_smart", "engine.model", "smart", "custom_tier", "outage.store", "decorator", "default", "default"]
+    __getattr__, __dir__ = attach(__name__, {n: f"{__name__}.{home}" for n, home in zip(__all__, _homes, strict=True)})

@@ -1,9 +1,8 @@
-"""The cache for coroutines: the same cache, with calls that may wait made in threads.
+"""The cache for coroutines: a ``SmartCache`` whose calls run in threads when they may block.
 
-There is one body of every method, the one of ``SmartCache``. A hit in memory is answered in the event loop itself and
-costs no hop. Whatever may ask Redis or the disk runs in a thread, about 0.1 ms there and back: in exchange a call that
-is cancelled never leaves half a reply on a connection (redis-py issues 2624 and 2665), the disk (SQLite) does not stop
-the loop, and there is nothing that sync and async could do differently.
+Every method has one body, that of ``SmartCache``. A hit in memory is answered in the event loop. Calls that may ask
+Redis or the disk run in a thread, which costs about 0.1 ms. In exchange, a cancelled call never leaves half a reply on
+a connection (redis-py issues 2624 and 2665), SQLite does not block the loop, and sync and async behave alike.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cache.options import check_factory
-from jarvisperf.cache.smart import SmartCache
+from jarvisperf.cache.engine.model import Found
+from jarvisperf.cache.smart import FACTORY, SmartCache
+from jarvisperf.checks import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,25 +26,30 @@ _ABSENT = object()
 
 
 class AsyncSmartCache:
-    """The methods of ``SmartCache``, as coroutines; see there for what they do, take and raise.
+    """The methods of ``SmartCache`` as coroutines; see there for their arguments, results and errors.
 
     Args:
-        args: Of ``SmartCache``.
-        cache: One that is there already, to be shared with threads; None: one is made of the other arguments.
-        options: Of ``SmartCache``.
+        args: As for ``SmartCache``.
+        cache: An existing cache, to be shared with threads; None: a new one, made from the other arguments.
+        options: As for ``SmartCache``.
     """
 
     def __init__(self, *args: Any, cache: SmartCache | None = None, **options: Any) -> None:
         self.cache = SmartCache(*args, **options) if cache is None else cache
-        """The cache itself; ``@cached`` takes either."""
+        """The cache itself; ``@cached`` accepts either."""
 
     async def get(self, key: str, default: Any = None) -> Any:
-        """Give the value of a key."""
+        """Return the value of a key."""
         found = self.cache.get_from_memory(key, _ABSENT)
         return await self.cache.beside(self.cache.get, key, default) if found is _ABSENT else found
 
+    async def lookup(self, key: str) -> Found | None:
+        """Return the value of a key and the tier that had it; None: a miss."""
+        value = self.cache.get_from_memory(key, _ABSENT)
+        return await self.cache.beside(self.cache.lookup, key) if value is _ABSENT else Found(value, "memory")
+
     async def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
-        """Keep a value in every tier."""
+        """Store a value in every tier."""
         return await self.cache.beside(self.cache.set, key, value, ttl, tags)
 
     async def delete(self, key: str) -> bool:
@@ -52,7 +57,7 @@ class AsyncSmartCache:
         return await self.cache.beside(self.cache.delete, key)
 
     async def contains(self, key: str) -> bool:
-        """Whether a tier has the key: what ``in`` is to the other face, where an operator cannot be awaited."""
+        """Return whether a tier has the key; in place of ``in``, since an operator cannot be awaited."""
         return await self.cache.beside(self.cache.__contains__, key)
 
     async def touch(self, key: str, ttl: float | None = None) -> bool:
@@ -60,15 +65,15 @@ class AsyncSmartCache:
         return await self.cache.beside(self.cache.touch, key, ttl)
 
     async def ttl(self, key: str) -> float | None:
-        """Give the seconds that a key has left."""
+        """Return the seconds until a key expires."""
         return await self.cache.beside(self.cache.ttl, key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Give the values of those keys that are there."""
+        """Return the values of the keys that are there."""
         return await self.cache.beside(self.cache.get_many, keys)
 
     async def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
-        """Keep several values in every tier."""
+        """Store several values in every tier."""
         return await self.cache.beside(self.cache.set_many, values, ttl, tags)
 
     async def delete_many(self, keys: Iterable[str]) -> int:
@@ -87,10 +92,10 @@ class AsyncSmartCache:
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
     ) -> Any:
-        """Give the value of a key, or call (and await) the factory for it and keep what it returns."""
+        """Return the value of a key, or call (and await) the factory for it and store what it returns."""
         from jarvisperf.cache.engine.drivers import drive_async
 
-        check_factory(factory)
+        function("factory", factory, FACTORY)
         steps = self.cache.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds, in_background=True,
@@ -103,7 +108,7 @@ class AsyncSmartCache:
         return await drive_async(steps, make, self.cache.beside)
 
     async def keys(self, pattern: str = "*") -> list[str]:
-        """Give the keys that match, of all tiers, in order."""
+        """Return the keys of all available tiers that match, sorted."""
         return await self.cache.beside(self.cache.keys, pattern)
 
     async def invalidate(self, pattern: str) -> int:
@@ -119,15 +124,15 @@ class AsyncSmartCache:
         await self.cache.beside(self.cache.clear)
 
     async def get_stats(self) -> CacheStats:
-        """Count what happened since the cache was made or ``reset_stats``."""
+        """Return counts since the cache was created or since ``reset_stats``."""
         return await self.cache.beside(self.cache.get_stats)
 
     async def reset_stats(self) -> None:
-        """Begin to count anew."""
+        """Reset all counts to 0."""
         self.cache.reset_stats()
 
     async def close(self) -> None:
-        """Give back connections, files and memory."""
+        """Release connections, files and memory."""
         await self.cache.beside(self.cache.close)
 
     async def __aenter__(self) -> Self:

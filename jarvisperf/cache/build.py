@@ -1,4 +1,4 @@
-"""Puts a cache's tiers together from what its constructor was given."""
+"""Builds a cache's tiers from the arguments of its constructor."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from jarvisperf.cache.engine.core import Core
 from jarvisperf.cache.keys.names import Names
 from jarvisperf.cache.memory.tier import MemoryTier
-from jarvisperf.cache.options import check_at_least, checked_seconds
 from jarvisperf.cache.values.codec import Codec
 from jarvisperf.cache.values.envelope import mac_key
 from jarvisperf.cache.values.versions import Versions
+from jarvisperf.checks import seconds, whole_number
 
 if TYPE_CHECKING:
     import enum
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
     import redis
 
-    from jarvisperf.cache.disk_tier.tier import DiskTier
+    from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.engine.coherence import Coherence
-    from jarvisperf.cache.redis_tier.tier import RemoteTier
 
-# The first failing call may cost both of them, and is to be over within half a second.
+# The first call that fails may take both, and has to be over within half a second.
 REDIS_CONNECT_SECONDS: Final = 0.15
 REDIS_REPLY_SECONDS: Final = 0.2
 _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
 
 
-class Plan(NamedTuple):
+class CachePlan(NamedTuple):
     """What a cache is made of; see ``SmartCache`` for the meaning and the allowed values."""
 
     redis: str | redis.Redis | redis.RedisCluster | None
     folder: Path | str | None
+    tiers: Iterable[Tier]
     namespace: str
     memory_items: int
     memory_bytes: int
@@ -50,56 +50,62 @@ class Plan(NamedTuple):
     wall_clock: Callable[[], float]
 
 
-def assemble(plan: Plan) -> tuple[Core, Coherence | None]:
+def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     """Make the tiers; the second is None without Redis.
 
     Raises:
-        TypeError: A part of the plan is of a wrong type.
-        ValueError: A part of the plan has a value that it cannot have.
+        TypeError: A part of the plan has a wrong type.
+        ValueError: A part of the plan has a wrong value.
     """
     names = Names(plan.namespace)
-    check_at_least("memory_items", plan.memory_items, 0)
-    check_at_least("memory_bytes", plan.memory_bytes, 0)
-    check_at_least("disk_bytes", plan.disk_bytes, 1)
-    memory_seconds = checked_seconds("memory_seconds", plan.memory_seconds)
+    whole_number("memory_items", plan.memory_items, at_least=0)
+    whole_number("memory_bytes", plan.memory_bytes, at_least=0)
+    whole_number("disk_bytes", plan.disk_bytes, at_least=1)
+    memory_seconds = seconds("memory_seconds", plan.memory_seconds, zero=False)
+    connect = seconds("redis_connect_seconds", plan.redis_connect_seconds, zero=False)
+    reply = seconds("redis_reply_seconds", plan.redis_reply_seconds, zero=False)
+    longest = connect + reply if plan.redis_call_seconds is None else plan.redis_call_seconds
+    call = seconds("redis_call_seconds", longest, zero=False)
     folder = _checked_folder(plan.folder)
     secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
     codec = Codec(plan.enums, may_pickle=secret is not None)
     versions = Versions(plan.wall_clock)
     jitter = random.Random()  # noqa: S311 - it spreads probes in time and guards nothing
     memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)
-    connect = checked_seconds("redis_connect_seconds", plan.redis_connect_seconds)
-    reply = checked_seconds("redis_reply_seconds", plan.redis_reply_seconds)
-    call = (
-        connect + reply
-        if plan.redis_call_seconds is None
-        else checked_seconds("redis_call_seconds", plan.redis_call_seconds)
-    )
-    if plan.redis is None:
-        disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, None)
-        core = Core(
-            names, codec, secret, memory, None, disk,
-            versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
-        )  # fmt: skip
-        return core, None
-    if isinstance(plan.redis, str):
-        from jarvisperf.cache.redis_tier.url import check_redis_url
-
-        check_redis_url(plan.redis)
-    from jarvisperf.cache.engine.coherence import Coherence
-    from jarvisperf.cache.redis_tier.connect import Limits  # the client takes a while to import
-    from jarvisperf.cache.redis_tier.store import RedisStore
-    from jarvisperf.cache.redis_tier.tier import RemoteTier
-
+    store = remote = disk = None
     wait_seconds = max(_LONGEST_WAIT_FOR_REDIS_SECONDS, connect + reply)
-    store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
-    # In the background, for a host name that cannot be resolved can take many seconds.
-    remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
-    disk = None if folder is None else _disk_tier(folder, names, plan.disk_bytes, jitter, versions, remote)
+    own_tiers: tuple[Tier, ...] = ()
+    if plan.tiers:
+        from jarvisperf.cache.custom_tier import TierStore, checked_tiers
+        from jarvisperf.cache.outage.below_redis import TierBelowRedis
+
+        own_tiers = checked_tiers(plan.tiers)
+    if plan.redis is not None:
+        if isinstance(plan.redis, str):
+            from jarvisperf.cache.redis_tier.url import check_redis_url
+
+            check_redis_url(plan.redis)
+        from jarvisperf.cache.redis_tier.connect import Limits  # the client takes a while to import
+        from jarvisperf.cache.redis_tier.store import RedisStore
+        from jarvisperf.cache.redis_tier.tier import RemoteTier
+
+        store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
+        # It connects in the background: a host name that cannot be resolved may take many seconds.
+        remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
+    if folder is not None:
+        from jarvisperf.cache.disk_tier.store import DiskStore
+        from jarvisperf.cache.disk_tier.tier import DiskTier
+
+        disk = DiskTier(DiskStore(folder, names, plan.disk_bytes), jitter, versions, remote)
+    own = [TierBelowRedis(TierStore(tier, plan.namespace), jitter, versions, remote) for tier in own_tiers]
     core = Core(
-        names, codec, secret, memory, remote, disk,
+        names, codec, secret, memory, remote, disk, own,
         versions=versions, memory_seconds=memory_seconds, wall_clock=plan.wall_clock,
     )  # fmt: skip
+    if remote is None or store is None:
+        return core, None
+    from jarvisperf.cache.engine.coherence import Coherence
+
     coherence = Coherence(core, remote, store, jitter)
     coherence.start()
     if remote.available:
@@ -113,14 +119,5 @@ def _checked_folder(folder: Path | str | None) -> Path | None:
     if not isinstance(folder, str | os.PathLike):
         raise TypeError(f"local_cache_dir is {folder!r}: give a folder, or None for no disk tier")
     if not str(folder):
-        raise ValueError("local_cache_dir is '': give a folder ('.' is the working folder), or None for no disk tier")
+        raise ValueError("local_cache_dir is '': give a folder ('.' for the working folder), or None for no disk tier")
     return Path(folder)
-
-
-def _disk_tier(
-    folder: Path, names: Names, most_bytes: int, jitter: random.Random, versions: Versions, remote: RemoteTier | None
-) -> DiskTier:
-    from jarvisperf.cache.disk_tier.store import DiskStore
-    from jarvisperf.cache.disk_tier.tier import DiskTier
-
-    return DiskTier(DiskStore(folder, names, most_bytes), jitter, versions, remote)

@@ -1,4 +1,4 @@
-"""``@cached``: a function whose results are kept in a cache."""
+"""``@cached``: keeps the results of a function in a cache."""
 
 from __future__ import annotations
 
@@ -7,69 +7,72 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
-from jarvisperf.cache.expiry import checked_ttl
+from jarvisperf.cache.engine.loading import Invoke, LoadOptions
+from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.names import checked_key, checked_tags
 from jarvisperf.cache.keys.pattern import literal
 from jarvisperf.cache.smart import SmartCache
 from jarvisperf.cache.values.annotated import Form, MisfitError, form_of
+from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
-    from jarvisperf.cache.engine.loading import Order, Steps
+    from jarvisperf.cache.engine.loading import Steps
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _ABSENT: Final = object()
-_ATTEMPTS: Final = 2  # the first may find what does not fit
+_ATTEMPTS: Final = 2  # the first may find a result that does not fit the annotation
 
 
 class _UnkeptError(Exception):
-    """A result that is not as the function is annotated: its caller gets it as it is, and it is not kept.
+    """A result that does not fit the function's annotation: the caller gets it, but it is not stored.
 
     Args:
         result: What the function returned.
     """
 
     def __init__(self, result: Any) -> None:
-        super().__init__(f"it is a {type(result).__name__}, and the function is annotated with another type")
+        super().__init__(f"the result is a {type(result).__name__}, which does not fit the function's annotation")
         self.result = result
 
 
 class CacheInfo(NamedTuple):
-    """What a decorated function's calls came to, in this process."""
+    """How the calls of a decorated function were answered in this process."""
 
     hits: int
-    """Calls that the function was not run for by the caller."""
+    """Calls for which the caller did not have to run the function."""
     misses: int
-    """Runs of the function, those in the background included."""
+    """Runs of the function, including those in the background."""
 
 
 class CachedFunction(Protocol[P, R]):
-    """What ``@cached`` makes of a function: the function, and what concerns its keys.
+    """A function decorated with ``@cached``: it can be called as before, and has methods for its cached results.
 
-    For a method these take the instance as their first argument: ``Service.embed.invalidate(service, text)``.
+    The methods of a decorated method take the instance as their first argument: ``Service.embed.invalidate(service,
+    text)``.
     """
 
     __wrapped__: Callable[P, R]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Give the cached result, or call the function and keep what it returns."""
+        """Return the cached result, or call the function and store what it returns."""
 
     def __get__(self, instance: object, owner: type | None = None) -> Callable[..., R]:
-        """Bind to an instance, as a function does."""
+        """Bind the function to an instance, like any function."""
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Give the key of a call."""
+        """Return the key of a call."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the result of a call from the cache; whether it was there."""
+        """Remove the result of a call from the cache; returns whether it was there."""
 
     def invalidate_all(self) -> int:
-        """Remove the results of all calls; how many were there."""
+        """Remove the results of all calls; returns how many there were."""
 
     def cache_info(self) -> CacheInfo:
         """Count hits and misses in this process."""
@@ -88,43 +91,44 @@ def cached(
     soft_seconds: float = 0,
     hard_seconds: float = math.inf,
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
-    """Keep the results of a function, method or coroutine function.
+    """Cache the results of a function, method or coroutine function.
 
-    A result is found again by the function's name and its arguments, in this process and in others that share the
-    cache. However many callers want one result at the same time, the function runs once: in this process always,
-    among processes while Redis is in use. None is a result like any other. An exception is not kept. The first caller
-    gets what the function returned; later ones get copies of it.
+    A result is found by the function's name and its arguments, in this process and in others that share the cache.
+    However many callers want the same result at once, the function runs once: within this process always, among
+    processes while Redis is in use. None is cached like any other result; exceptions are not. The first caller gets
+    what the function returned, later ones get copies.
 
-    A result whose annotation is (or contains) a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict comes back
-    as that. One that was kept and does not fit the annotation, which may have changed since, is made anew; one that
-    does not fit when it is made, or has fields that the annotation lacks, is given as it is, and not kept.
+    A result whose annotation is or contains a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict comes back
+    as that type. A cached result that no longer fits the annotation is computed again. A new result that does not fit,
+    or has fields that the annotation lacks, is returned but not cached.
 
-    A method is cached per instance: while the instance lives and in its own process, unless its class has a
-    ``__cache_key__`` method (or is a frozen dataclass or an Enum), which makes equal instances share. Put ``@cached``
-    below ``@classmethod`` or ``@staticmethod``. Functions made inside another function share their name and so their
-    results: give each a ``key_prefix`` of its own if they differ.
+    Methods are cached per instance, for as long as it lives and within its process, unless its class has a
+    ``__cache_key__`` method or is a frozen dataclass or an Enum: then equal instances share results. Put ``@cached``
+    below ``@classmethod`` or ``@staticmethod``. Functions defined inside another function share a name and therefore
+    results; if they differ, give each its own ``key_prefix``.
 
     Args:
-        ttl: Seconds that a result lives; as for ``SmartCache.set``.
-        key_prefix: Stands before the function's name in its keys, so that ``cache.invalidate("embeddings:*")`` finds
+        ttl: Seconds that a result lives, as for ``SmartCache.set``.
+        key_prefix: Put in front of the function's name in its keys, so that ``cache.invalidate("embeddings:*")`` finds
             them all.
-        key: Makes the part of the key that tells calls apart, from the call's arguments; None: made of all arguments.
-        tags: Of the results, or what makes them from the call's arguments; see ``SmartCache.invalidate_tag``.
-        ignore: Names of arguments that have no part in the key.
-        cache: Where results are kept; None: the process's own, looked up when the function is called.
-        stale_ttl: As for ``SmartCache.get_or_set``; so are the next three.
-        refresh_ahead: A result may be made anew in the background before it expires.
-        soft_seconds: How long a caller waits for a new result before it takes the stale one.
-        hard_seconds: How long a caller waits where there is no stale result; then it is a TimeoutError.
+        key: Makes the part of the key that distinguishes calls from the call's arguments; None: all arguments.
+        tags: Tags of the results, or a function that makes them from the call's arguments; see
+            ``SmartCache.invalidate_tag``.
+        ignore: Names of arguments that are not part of the key.
+        cache: Where results are stored; None: the process's default cache, looked up at each call.
+        stale_ttl: As for ``SmartCache.get_or_set``, like the next three.
+        refresh_ahead: A result may be computed again in the background before it expires.
+        soft_seconds: How long a caller waits for a new result before it is served the stale one.
+        hard_seconds: How long a caller waits when there is no stale result; after that it gets a TimeoutError.
 
     Raises:
-        TypeError: What is decorated is no function, or a generator (which can be read only once); or, when it is
-            called, an argument that has no stable encoding or a result that cannot be encoded.
-        ValueError: A number is out of its range, or the function is a lambda and there is no prefix.
+        TypeError: The decorated object is not a function, or is a generator (which can be read only once); or, at a
+            call, an argument has no stable encoding or the result cannot be encoded.
+        ValueError: A number is out of range, or the function is a lambda and there is no prefix.
     """
     given: object = ttl
     if callable(given) or isinstance(given, classmethod):
-        raise TypeError("@cached stands without parentheses: write @cached()")
+        raise TypeError("@cached needs parentheses: write @cached()")
     if not isinstance(key_prefix, str):
         raise TypeError(f"key_prefix is {key_prefix!r}: give a str")
     if key is not None and not callable(key):
@@ -149,7 +153,7 @@ def cached(
 
 
 class _Terms(NamedTuple):
-    """On what terms results are kept; see ``cached``."""
+    """How results are stored; see ``cached``."""
 
     ttl: float | None
     tags: tuple[str, ...] | Callable[..., Iterable[str]]
@@ -159,14 +163,9 @@ class _Terms(NamedTuple):
     hard_seconds: float
 
     def check(self) -> None:
-        from jarvisperf.cache.engine.loading import Order
-        from jarvisperf.cache.engine.model import Life
-
-        checked_ttl(self.ttl, 0.0)
-        self.order(Life(0.0), Order)
-
-    def order(self, life: Any, kind: type[Order]) -> Order:
-        return kind.checked(life, self.stale_ttl, self.refresh_ahead, self.soft_seconds, self.hard_seconds)
+        if self.ttl is not None:
+            seconds("ttl", self.ttl)
+        LoadOptions.checked(Life(0.0), self.stale_ttl, self.refresh_ahead, self.soft_seconds, self.hard_seconds)
 
 
 class _Calls:
@@ -174,9 +173,9 @@ class _Calls:
 
     Attributes:
         function: The function.
-        group: What all its keys start with.
-        hits: Calls that were answered from the cache.
-        runs: Calls of the function itself.
+        group: What all its keys begin with.
+        calls: Calls of the decorated function.
+        runs: Runs of the function itself.
     """
 
     def __init__(
@@ -198,7 +197,7 @@ class _Calls:
 
     @functools.cached_property
     def form(self) -> Form | None:
-        # Not before the first call: what the annotation names may be defined below the function.
+        # Not before the first call: the annotation may name something that is defined below the function.
         return form_of(self.function)
 
     def info(self) -> CacheInfo:
@@ -213,9 +212,7 @@ class _Calls:
         )  # fmt: skip
 
     def load(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
-        """Find or make a result; ``_ABSENT`` where what is found again and again does not fit."""
-        from jarvisperf.cache.engine.loading import Run
-
+        """Find or compute a result; ``_ABSENT`` if the cached one never fits the annotation."""
         for _ in range(_ATTEMPTS):
             try:
                 return self.returned((yield from self.steps(cache, key, args, kwargs, in_background=in_background)))
@@ -225,7 +222,7 @@ class _Calls:
             except _UnkeptError as unkept:
                 return unkept.result
             except MisfitError:
-                yield Run(functools.partial(cache.delete, key))
+                yield Invoke(functools.partial(cache.delete, key))
         return _ABSENT
 
     def stored(self, value: Any) -> Any:
@@ -233,7 +230,7 @@ class _Calls:
             return value
         flat = self.form.flatten(value)
         try:
-            is_whole = self.form.flatten(self.form.restore(flat)) == flat  # it has nothing that the annotation lacks
+            is_whole = self.form.flatten(self.form.restore(flat)) == flat  # it has no fields that the annotation lacks
         except MisfitError:
             is_whole = False
         if not is_whole:
@@ -245,7 +242,7 @@ class _Calls:
 
     def blame(self, error: TypeError) -> None:
         if str(error).startswith("value"):
-            error.add_note(f"It is what {self.name} returned.")
+            error.add_note(f"This value was returned by {self.name}.")
 
     def _key_by(self, key: Callable[..., str]) -> Callable[..., str]:
         def make(args: Any, kwargs: Any) -> str:
@@ -325,7 +322,7 @@ def _finder(cache: SmartCache | AsyncSmartCache | None) -> Callable[[], SmartCac
         return lambda: inner
     from jarvisperf.cache import default as shared
 
-    return lambda: shared.get_smart_cache()  # noqa: PLW0108 - the name is looked up at the call, so that a test can put its own there
+    return lambda: shared.get_smart_cache()  # noqa: PLW0108 - looked up at each call, so that a test can replace it
 
 
 def _check_is_cacheable(function: object) -> None:

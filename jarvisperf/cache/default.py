@@ -1,4 +1,4 @@
-"""The one cache of a process, configured by environment variables."""
+"""The default cache of a process, configured by environment variables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jarvisperf.settings import read_settings
 
 
 class _Shared:
-    """The cache, and the process that made it."""
+    """The cache, and the process that created it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -28,13 +28,13 @@ os.register_at_fork(after_in_child=_shared.reset_lock)  # another thread may hav
 
 
 def get_smart_cache() -> SmartCache:
-    """Give the process's own cache; the first call makes it, and the first call after a fork makes a new one.
+    """Return the process's default cache; the first call creates it, and the first call after a fork a new one.
 
-    It is configured by ``JARVISPERF_REDIS_URL`` (without it: no Redis tier), ``JARVISPERF_CACHE_DIR`` (without it:
-    the user's cache folder) and ``JARVISPERF_DEFAULT_TTL`` (without it: 3600 seconds).
+    It is configured by ``JARVISPERF_REDIS_URL`` (default: no Redis tier), ``JARVISPERF_CACHE_DIR`` (default: the user's
+    cache folder) and ``JARVISPERF_DEFAULT_TTL`` (default: 3600 seconds).
 
     Raises:
-        ValueError: A variable has a value that it cannot have.
+        ValueError: A variable has a wrong value.
     """
     cache = _shared.cache
     if cache is not None and _shared.pid == os.getpid():
@@ -42,7 +42,7 @@ def get_smart_cache() -> SmartCache:
     with _shared.lock:
         if _shared.cache is None or _shared.pid != os.getpid():
             if _shared.cache is not None:
-                # The parent's: to close its database here would harm the parent, so it is only put aside.
+                # Closing the parent's database here would harm the parent, so its cache is only set aside.
                 _shared.inherited.append(_shared.cache)
             settings = read_settings()
             _shared.cache = SmartCache(settings.redis_url, settings.cache_dir, settings.default_ttl_seconds)
@@ -51,7 +51,7 @@ def get_smart_cache() -> SmartCache:
 
 
 def reset_smart_cache() -> None:
-    """Close the process's own cache; the next call of :func:`get_smart_cache` makes a new one. For tests."""
+    """Close the process's default cache; the next :func:`get_smart_cache` creates a new one. For tests."""
     with _shared.lock:
         if _shared.cache is not None and _shared.pid == os.getpid():
             _shared.cache.close()

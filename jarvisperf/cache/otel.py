@@ -19,30 +19,29 @@ if TYPE_CHECKING:
     from jarvisperf.cache.smart import SmartCache
 
 _COUNTERS: Final = {
-    "hits": ("{hit}", "Reads that the tier answered"),
-    "misses": ("{miss}", "Reads that the tier was asked for and did not answer"),
-    "sets": ("{write}", "Values that the tier took"),
-    "evictions": ("{entry}", "Entries that made room for others"),
-    "errors": ("{error}", "Failures of the tier; none of them reached a caller"),
-    "corrupt": ("{entry}", "Entries that were not what somebody wrote"),
+    "hits": ("{hit}", "Reads answered by the tier"),
+    "misses": ("{miss}", "Reads that reached the tier and were not answered by it"),
+    "sets": ("{write}", "Successful writes to the tier"),
+    "evictions": ("{entry}", "Entries evicted to make room"),
+    "errors": ("{error}", "Failures of the tier; none reached a caller"),
+    "corrupt": ("{entry}", "Damaged entries"),
 }
 _GAUGES: Final = {
     "items": ("{entry}", "Entries in the tier"),
-    "bytes": ("By", "Bytes in the tier, as far as they are known"),
-    "latency_p50_seconds": ("s", "Half of the tier's calls took no longer"),
-    "latency_p95_seconds": ("s", "95 of 100 of the tier's calls took no longer"),
-    "latency_p99_seconds": ("s", "99 of 100 of the tier's calls took no longer"),
+    "bytes": ("By", "Bytes in the tier, as far as known"),
+    "latency_p50_seconds": ("s", "Median latency of the tier's calls"),
+    "latency_p95_seconds": ("s", "95th percentile of the latency of the tier's calls"),
+    "latency_p99_seconds": ("s", "99th percentile of the latency of the tier's calls"),
 }
-_TIERS: Final = ("memory", "redis", "disk")
 
 
 def observe_cache(cache: SmartCache, name: str = "default", meter_provider: MeterProvider | None = None) -> None:
-    """Have a cache's statistics collected, while it lives.
+    """Export a cache's statistics for as long as it exists.
 
     Args:
-        cache: The cache; it is not kept alive by this.
-        name: The attribute ``cache.name`` of its metrics.
-        meter_provider: Where the metrics go; None: OpenTelemetry's global one.
+        cache: The cache; only a weak reference is kept.
+        name: The value of the attribute ``cache.name``.
+        meter_provider: The meter provider; None: OpenTelemetry's global one.
     """
     meter = get_meter("jarvisperf.cache", meter_provider=meter_provider)
     reference = weakref.ref(cache)
@@ -53,7 +52,7 @@ def observe_cache(cache: SmartCache, name: str = "default", meter_provider: Mete
             if alive is None:
                 return []
             tiers: Any = alive.get_stats()["tiers"]
-            return [Observation(tiers[tier][figure], {"cache.name": name, "cache.tier": tier}) for tier in _TIERS]
+            return [Observation(tiers[tier][figure], {"cache.name": name, "cache.tier": tier}) for tier in tiers]
 
         return observe
 
@@ -69,7 +68,7 @@ def observe_cache(cache: SmartCache, name: str = "default", meter_provider: Mete
     for figure, (unit, text) in _GAUGES.items():
         meter.create_observable_gauge(_metric_name(figure), [of_tiers(figure)], unit, text)
     meter.create_observable_gauge(
-        "jarvisperf.cache.hit_rate", [of_cache(lambda stats: stats["hit_rate"])], "1", "Hits among all reads"
+        "jarvisperf.cache.hit_rate", [of_cache(lambda stats: stats["hit_rate"])], "1", "Share of reads that were hits"
     )
     meter.create_observable_gauge(
         "jarvisperf.cache.redis.available",
@@ -81,7 +80,7 @@ def observe_cache(cache: SmartCache, name: str = "default", meter_provider: Mete
         "jarvisperf.cache.redis.unsettled",
         [of_cache(lambda stats: stats["redis_unsettled"])],
         "{change}",
-        "Changes that Redis is to be told before it is used again",
+        "Changes to replay to Redis before it is used again",
     )
 
 

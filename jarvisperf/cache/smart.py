@@ -1,4 +1,4 @@
-"""The tiered cache: memory, then Redis, then the disk, behind one small interface."""
+"""The tiered cache: memory, then Redis, then the disk, behind one interface."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, Plan, assemble
-from jarvisperf.cache.engine.flights import Flights
-from jarvisperf.cache.engine.model import Life
+from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
+from jarvisperf.cache.engine.loading import Flights, Load, LoadOptions
+from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
-from jarvisperf.cache.expiry import checked_ttl
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
 from jarvisperf.cache.keys.pattern import checked_pattern
-from jarvisperf.cache.memory.hits import make_reader
 from jarvisperf.cache.memory.tier import MOST_BYTES
-from jarvisperf.cache.options import check_factory, checked_seconds
-from jarvisperf.cache.threads import at_once, beside_the_loop
+from jarvisperf.cache.threads import in_thread, inline
+from jarvisperf.checks import function, seconds
 from jarvisperf.forks import finish_import_before_forks, tell_when_forked
 
 if TYPE_CHECKING:
@@ -29,6 +27,7 @@ if TYPE_CHECKING:
 
     import redis
 
+    from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.engine.core import Core
     from jarvisperf.cache.engine.loading import Steps
     from jarvisperf.cache.engine.stats import CacheStats
@@ -37,58 +36,61 @@ _T = TypeVar("_T")
 
 _ABSENT: Final = object()
 _MEMORY_SECONDS: Final = 60.0
+FACTORY: Final = "a function without arguments that computes the value"
 
 
 class SmartCache:
-    """A cache of three tiers; threads may share it, and processes may share its Redis and its folder.
+    """A cache of several tiers. Threads may share it, and processes may share its Redis and its folder.
 
-    A value that is set goes to every tier, with the same expiry. A read asks memory, Redis and the disk in this
-    order, and copies what it finds upward with the time that is left. Redis or a disk that fails is never an
-    error: the read is a miss, the failure is counted and logged once, and a thread in the background finds out when
-    the tier can be used again.
+    ``set`` writes a value to every tier, with the same expiry. A read asks memory, Redis and the disk in this order and
+    copies what it finds to the faster tiers, with the time that is left. A Redis or a disk that fails never raises: the
+    read is a miss, the failure is counted and logged once, and a background thread finds out when the tier can be used
+    again.
 
-    What was set cannot be changed from outside: memory shares only values that nobody can change; of any other it
-    holds a private copy or the encoded bytes, and every ``get`` gives a copy of its own.
+    Callers cannot change what the cache holds: memory shares only immutable values. Of all others it keeps a private
+    copy or the encoded bytes, and every ``get`` returns a new copy.
 
     A value comes back equal and of the same type: None, bool, int of any size, float, complex, str, bytes, list,
     tuple, dict, set, frozenset, datetime, date, time, timedelta, Decimal, Fraction, UUID, Path, members of registered
-    Enums, numpy arrays and scalars, nested as you like. Nothing is pickled unless ``pickle_secret`` is given.
+    Enums, numpy arrays and scalars, nested to any depth. Nothing is pickled unless ``pickle_secret`` is given.
 
     Args:
         redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
             ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
-            client of redis-py (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS are taken
-            over; None: no Redis tier. A server that does not answer is no error; the constructor waits for it 0.4 s at
-            most.
-        local_cache_dir: Folder of the disk tier, created for its owner only; None: no disk tier. A folder that
-            cannot be written is logged once, and the cache works without it.
-        default_ttl: Seconds that a value lives if ``set`` says nothing else; may be infinity.
-        namespace: Keeps caches apart that share a Redis or a folder; a word without a colon.
-        memory_items: Most entries in memory; 0: no memory tier.
-        memory_bytes: About how much the memory tier may hold.
-        memory_seconds: How long memory is believed without a look at the tiers below; None: 60 s if there are any.
-            Changes by other processes are heard at once through Redis; this is the backstop.
-        disk_bytes: About how much the disk tier may hold; the oldest goes first.
+            client of redis-py (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS are used;
+            None: no Redis tier. A server that does not answer is not an error; the constructor waits for it for at most
+            0.4 s.
+        local_cache_dir: Folder of the disk tier, created for its owner only; None: no disk tier. If it cannot be
+            written, that is logged once, and the cache works without it.
+        default_ttl: Seconds that a value lives unless ``set`` says otherwise; may be infinity.
+        tiers: Tiers of your own (see ``jarvisperf.cache.Tier``), asked after Redis and the disk in this order.
+        namespace: Separates caches that share a Redis or a folder; a word without a colon.
+        memory_items: Maximum number of entries in memory; 0: no memory tier.
+        memory_bytes: Approximate maximum size of the memory tier.
+        memory_seconds: How long memory is trusted without asking the tiers below; None: 60 s if there are any.
+            Changes by other processes arrive at once through Redis; this is the backstop.
+        disk_bytes: Approximate maximum size of the disk tier; the oldest entries are evicted first.
         redis_connect_seconds: How long a connection to Redis may take.
-        redis_reply_seconds: How long Redis may be silent before it counts as down.
-        redis_call_seconds: How long one exchange with Redis may take altogether; None: the sum of the two.
-        enums: Classes of Enum whose members may be stored, by their names.
-        pickle_secret: At least 32 random bytes, the same in all processes: what has no other encoding is pickled, and
-            every entry carries a keyed MAC that is verified before anything is read.
+        redis_reply_seconds: How long Redis may be silent before it counts as unavailable.
+        redis_call_seconds: How long one exchange with Redis may take in total; None: the sum of these two.
+        enums: Enum classes whose members may be stored, by their names.
+        pickle_secret: At least 32 random bytes, the same in all processes: values that have no other encoding are
+            pickled, and every entry carries a keyed MAC that is verified before anything is read.
         clock: Monotonic seconds; entries in memory expire by it.
-        wall_clock: Seconds since 1970; entries in Redis and on disk expire by it.
+        wall_clock: Seconds since 1970; entries in the tiers below expire by it.
 
     Raises:
-        TypeError: An argument is of a wrong type.
-        ValueError: An argument has a value that it cannot have, such as a malformed URL.
+        TypeError: An argument has a wrong type.
+        ValueError: An argument has a wrong value, such as a malformed URL.
     """
 
-    def __init__(  # noqa: PLR0913 - a cache has as many settings; all but three are by name
+    def __init__(  # noqa: PLR0913 - a cache has that many settings; all but three are by name
         self,
         redis_url: str | redis.Redis | redis.RedisCluster | None = "redis://localhost:6379",
         local_cache_dir: Path | str | None = Path("data/cache"),
         default_ttl: float = 3600,
         *,
+        tiers: Iterable[Tier] = (),
         namespace: str = "jarvisperf",
         memory_items: int = 10_000,
         memory_bytes: int = MOST_BYTES,
@@ -102,23 +104,26 @@ class SmartCache:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._default_seconds = checked_seconds("default_ttl", default_ttl)
+        self._default_seconds = seconds("default_ttl", default_ttl, zero=False)
+        tiers = tuple(tiers)
         if memory_seconds is None:
-            memory_seconds = math.inf if redis_url is None and local_cache_dir is None else _MEMORY_SECONDS
-        plan = Plan(
-            redis_url, local_cache_dir, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
+            has_lower = redis_url is not None or local_cache_dir is not None or tiers
+            memory_seconds = _MEMORY_SECONDS if has_lower else math.inf
+        plan = CachePlan(
+            redis_url, local_cache_dir, tiers, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
             redis_connect_seconds, redis_reply_seconds, redis_call_seconds, enums, pickle_secret, clock, wall_clock,
         )  # fmt: skip
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)
-        entries = self._core.memory.entries
-        if self._core.memory.holds_any:
-            vars(self)["get"] = make_reader(entries, clock, self._find)
-            vars(self)["get_from_memory"] = make_reader(entries, clock, self._find_in_memory)
+        memory = self._core.memory
+        if memory.holds_any:
+            vars(self)["get"] = memory.make_reader(self._find)
+            vars(self)["get_from_memory"] = memory.make_reader(self._find_in_memory)
         else:
             vars(self)["get"] = self._find
         self._flights = Flights()
         self._closed = False
+        self._is_ready = self._coherence is None or self._coherence.start()
         self._close_lock = threading.Lock()
         tell_when_forked(self, SmartCache._after_fork)
         finish_import_before_forks("jarvisperf.cache.engine.drivers")
@@ -126,45 +131,62 @@ class SmartCache:
     # --- one key
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Give the value of a key.
+        """Return the value of a key.
 
         Args:
             key: A str that is not empty.
-            default: Given when no tier has the key, or it has expired. None is a value like any other: to tell a
-                stored None from a miss, give a default of your own.
+            default: Returned when no tier has the key, or it has expired. None can be stored like any other value: to
+                tell it from a miss, pass a default of your own or use ``lookup``.
 
         Raises:
             TypeError: The key is not a str.
             ValueError: The key is empty.
         """
-        return self._find(key, default)  # where memory has no answer; see ``hits``
+        return self._find(key, default)  # a cache with a memory tier has a faster one; see ``MemoryTier.make_reader``
 
     def get_from_memory(self, key: str, default: Any = None) -> Any:
-        """Give the value of a key if memory has it; a miss is not counted and no other tier is asked.
+        """Return the value of a key if memory has it; a miss is not counted, and no other tier is asked.
 
-        For callers that must not wait, such as coroutines: they ask here first and elsewhere in a thread.
+        For callers that must not block, such as coroutines: on a miss they ask the other tiers in a thread.
         """
-        return self._find_in_memory(key, default)  # as above
+        return self._find_in_memory(key, default)  # replaced like ``get``
+
+    def lookup(self, key: str) -> Found | None:
+        """Return the value of a key and the tier that had it; None: a miss. It is counted like a ``get``.
+
+        Args:
+            key: A str that is not empty.
+
+        Raises:
+            TypeError: The key is not a str.
+            ValueError: The key is empty.
+        """
+        value = self.get_from_memory(key, _ABSENT)
+        if value is not _ABSENT:
+            return Found(value, "memory")
+        found = self._open_core().find(checked_key(key))
+        return None if found is None else Found(*found)
 
     def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
-        """Keep a value in every tier.
+        """Store a value in every tier.
 
         Args:
             key: A str that is not empty.
             value: Any value that can be encoded; see the class.
-            ttl: Seconds that it lives, from now; None: the cache's ``default_ttl``; infinity: it never expires;
-                0: it expires at once, so it is not kept and an older value of the key is removed.
-            tags: By which ``invalidate_tag`` finds it.
+            ttl: Seconds that it lives from now on; None: the cache's ``default_ttl``; infinity: it never expires;
+                0: it expires at once, so it is not stored, and an older value of the key is removed.
+            tags: What ``invalidate_tag`` can remove it by.
 
         Returns:
             Whether a tier holds the value now.
 
         Raises:
-            TypeError: The key is not a str, the ttl is no number, or the value cannot be encoded; then the message
+            TypeError: The key is not a str, the ttl is not a number, or the value cannot be encoded; then the message
                 names the part of the value and its type.
-            ValueError: The key is empty, or the ttl is negative or not a number.
+            ValueError: The key is empty, or the ttl is negative or NaN.
         """
-        checked_key(key)
+        if type(key) is not str or not key:
+            checked_key(key)
         life = self._life(ttl, tags)
         core = self._open_core()
         if not life.seconds:
@@ -177,7 +199,7 @@ class SmartCache:
         """Remove a key from every tier.
 
         Returns:
-            Whether a tier is known to have had it (one that is down is not known to).
+            Whether a tier is known to have had it; of a tier that is unavailable, this is not known.
 
         Raises:
             TypeError: The key is not a str.
@@ -187,15 +209,15 @@ class SmartCache:
         return bool(self._open_core().remove([key]))
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
-        """Give a key a new time to live, from now on; whether it was there.
+        """Give a key a new time to live from now on; returns whether it was there.
 
         Args:
             key: A str that is not empty.
             ttl: As for ``set``; 0 removes the key.
 
         Raises:
-            TypeError: The key is not a str, or the ttl is no number.
-            ValueError: The key is empty, or the ttl is negative or not a number.
+            TypeError: The key is not a str, or the ttl is not a number.
+            ValueError: The key is empty, or the ttl is negative or NaN.
         """
         checked_key(key)
         life = self._life(ttl, ())
@@ -203,7 +225,7 @@ class SmartCache:
         return core.touch(key, life) if life.seconds else bool(core.remove([key]))
 
     def ttl(self, key: str) -> float | None:
-        """Give the seconds that a key has left; infinity: it never expires; None: it is not there.
+        """Return the seconds until a key expires; infinity: it never does; None: it is not there.
 
         Raises:
             TypeError: The key is not a str.
@@ -225,32 +247,33 @@ class SmartCache:
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
     ) -> Any:
-        """Give the value of a key, or call the factory for it and keep what it returns.
+        """Return the value of a key, or call the factory for it and store what it returns.
 
-        However many callers want the key at the same time, the factory runs once: in this process always, among
-        processes while Redis is in use. What it raises is raised and not kept.
+        However many callers want the key at the same time, the factory runs once: within this process always, among
+        processes while Redis is in use. What it raises is raised here and not stored.
 
         Args:
             key: A str that is not empty.
-            factory: Makes the value.
+            factory: Computes the value.
             ttl: As for ``set``.
             tags: As for ``set``.
-            stale_ttl: For so many seconds after its expiry the old value may be given while a new one is made in the
-                background, and in place of a factory's error.
-            refresh_ahead: A value may be made anew in the background before it expires, the sooner the longer it
-                takes to make (XFetch).
-            soft_seconds: How long a caller waits for a new value before it takes the stale one.
-            hard_seconds: How long a caller waits where there is no stale value; then it is a TimeoutError, and the
-                factory goes on in the background.
+            stale_ttl: Seconds after its expiry during which the old value may be served, while a new one is computed in
+                the background or when the factory fails.
+            refresh_ahead: The value may be computed again in the background before it expires; the longer that takes,
+                the earlier it starts (XFetch).
+            soft_seconds: How long a caller waits for a new value before it is served the stale one.
+            hard_seconds: How long a caller waits when there is no stale value; after that it gets a TimeoutError, and
+                the factory continues in the background.
 
         Raises:
+            RuntimeError: The factory requested its own key.
             TimeoutError: The factory takes longer than ``hard_seconds``.
-            TypeError: The key is not a str, the factory is no function, or the value cannot be encoded.
-            ValueError: The key is empty, or a number is out of its range.
+            TypeError: The key is not a str, the factory cannot be called, or the value cannot be encoded.
+            ValueError: The key is empty, or a number is out of range.
         """
         from jarvisperf.cache.engine.drivers import drive
 
-        check_factory(factory)
+        function("factory", factory, FACTORY)
         steps = self.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
             hard_seconds=hard_seconds,
@@ -269,12 +292,9 @@ class SmartCache:
         hard_seconds: float = math.inf,
         in_background: bool = False,
     ) -> Steps:
-        """Give the steps of ``get_or_set``, for a driver; see ``jarvisperf.cache.engine.loading``."""
-        from jarvisperf.cache.engine.loading import Order, load
-
-        order = Order.checked(self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
-        self._open_core()
-        return load(self, checked_key(key), order, in_background=in_background)
+        """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``."""
+        options = LoadOptions.checked(self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
+        return Load(self._open_core(), self._flights, checked_key(key), options).steps(in_background=in_background)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT
@@ -282,7 +302,7 @@ class SmartCache:
     # --- many keys
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Give the values of those keys that are there: one round trip to Redis for all that memory lacks.
+        """Return the values of the keys that are there, with one round trip to Redis for all that memory lacks.
 
         Raises:
             TypeError: A key is not a str.
@@ -291,14 +311,14 @@ class SmartCache:
         return self._open_core().look_many(checked_keys(keys))
 
     def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
-        """Keep several values in every tier: one round trip to Redis, one transaction on disk.
+        """Store several values in every tier, with one round trip to Redis and one transaction on disk.
 
         Returns:
-            Whether a tier holds them now.
+            Whether a tier holds all of them now.
 
         Raises:
-            TypeError: As for ``set``; then none was kept.
-            ValueError: As for ``set``; then none was kept.
+            TypeError: As for ``set``; then none is stored.
+            ValueError: As for ``set``; then none is stored.
         """
         if not hasattr(values, "items"):
             raise TypeError(f"values is {values!r}: give a dictionary of keys and values")
@@ -312,7 +332,7 @@ class SmartCache:
         return core.write_many(values, life)
 
     def delete_many(self, keys: Iterable[str]) -> int:
-        """Remove keys from every tier; gives how many are known to have been there.
+        """Remove keys from every tier; returns how many are known to have been there.
 
         Raises:
             TypeError: A key is not a str.
@@ -321,9 +341,9 @@ class SmartCache:
         return len(self._open_core().remove(checked_keys(keys)))
 
     def keys(self, pattern: str = "*") -> list[str]:
-        """Give the keys that match, of all tiers, in order; while Redis or the disk is down, those of the others.
+        """Return the keys of all available tiers that match, sorted.
 
-        A key whose value is only good for being served stale may be among them.
+        A key whose value can only be served stale may be among them.
 
         Args:
             pattern: As for ``invalidate``.
@@ -338,8 +358,8 @@ class SmartCache:
         """Remove the keys that match a pattern from every tier.
 
         Args:
-            pattern: ``*`` stands for any characters, ``?`` for one, ``[abc]``, ``[a-z]`` and ``[!a]`` for one of a
-                set; everything else for itself.
+            pattern: ``*`` matches any characters, ``?`` one character, ``[abc]``, ``[a-z]`` and ``[!a]`` one of a set;
+                everything else matches itself.
 
         Returns:
             How many keys were removed.
@@ -358,25 +378,28 @@ class SmartCache:
 
         Raises:
             TypeError: A tag is not a str.
-            ValueError: A tag is empty or too long, or none was given.
+            ValueError: A tag is empty or too long, or there is none.
         """
         wanted = checked_tags(tags)
         if not wanted:
-            raise ValueError("invalidate_tag got no tag: give one or more")
+            raise ValueError("invalidate_tag needs a tag: give one or more")
         return len(self._open_core().invalidate_tags(wanted))
 
     def clear(self) -> None:
-        """Remove every key of this cache's namespace from every tier; other keys are left alone."""
+        """Remove every key of this cache's namespace from every tier, and no other key."""
         self._open_core().clear()
 
     # --- the cache itself
 
     def get_stats(self) -> CacheStats:
-        """Count what happened since the cache was made or ``reset_stats``; see ``CacheStats``."""
+        """Return counts since the cache was created or since ``reset_stats``; see ``CacheStats``.
+
+        It adds up the hits of all entries in memory: about 0.5 ms for 10,000 entries.
+        """
         return stats_of(self._core, self._base)
 
     def reset_stats(self) -> None:
-        """Begin to count anew."""
+        """Reset all counts to 0."""
         self._base = counts_of(self._core)
         self._core.memory.latency.reset()
         for tier in self._core.lower:
@@ -384,22 +407,23 @@ class SmartCache:
 
     @property
     def may_block(self) -> bool:
-        """Whether a call may wait for Redis or a disk."""
+        """Whether a call may wait for Redis, a disk or a tier of your own."""
         return bool(self._core.lower)
 
     def beside(self, call: Callable[..., _T], *args: Any) -> Awaitable[_T]:
-        """Run a call of this cache in a thread if it may wait, else here; for coroutines."""
-        return beside_the_loop(call, *args) if self.may_block else at_once(call, *args)
+        """Run a call of this cache in a thread if it may block, otherwise here; for coroutines."""
+        return in_thread(call, *args) if self.may_block else inline(call, *args)
 
     def close(self) -> None:
-        """Give back connections, files and memory; what Redis and the disk hold stays. More calls change nothing.
+        """Release connections, files and memory; Redis and the disk keep their values.
 
-        Any later use but this and ``get_stats`` is a RuntimeError.
+        Any later use except ``close`` and ``get_stats`` raises RuntimeError.
         """
         with self._close_lock:
             if self._closed:
                 return
             self._closed = True
+            self._is_ready = False
         if self._coherence is not None:
             self._coherence.stop()
         self._core.close()
@@ -415,20 +439,23 @@ class SmartCache:
     def _find(self, key: str, default: object = None) -> object:
         if type(key) is not str or not key:
             checked_key(key)
-        return self._open_core().value(key, default)
+        found = self._open_core().find(key)
+        return default if found is None else found[0]
 
     def _find_in_memory(self, key: str, default: object) -> object:
-        found = self._open_core().in_memory(checked_key(key))
+        found = self._open_core().look_in_memory(checked_key(key))
         return default if found is None else found.value
 
     def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
-        return Life(checked_ttl(ttl, self._default_seconds), tags=checked_tags(tags) if tags else ())
+        lives = self._default_seconds if ttl is None else seconds("ttl", ttl)
+        return Life(lives, tags=checked_tags(tags) if tags else ())
 
     def _open_core(self) -> Core:
-        if self._closed:
-            raise RuntimeError("this cache is closed: make a new one")
-        if self._coherence is not None:
-            self._coherence.start()  # in a forked child, nobody listens yet
+        if not self._is_ready:
+            if self._closed:
+                raise RuntimeError("this cache is closed: create a new one")
+            if self._coherence is not None:
+                self._is_ready = self._coherence.start()  # in a forked child nothing listens yet
         return self._core
 
     def _after_fork(self) -> None:
@@ -437,3 +464,4 @@ class SmartCache:
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()
+            self._is_ready = False

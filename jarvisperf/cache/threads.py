@@ -1,6 +1,6 @@
-"""Calls that may wait, beside the event loop: in threads of their own, so that a busy application's do not delay them.
+"""Threads for calls of coroutines that may block.
 
-A hop to a thread and back takes about 0.1 ms; a hit in memory takes none, for it is looked up in the loop itself.
+They are the cache's own, so that an application's busy pool cannot delay them. A call in a thread costs about 0.1 ms.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _T = TypeVar("_T")
 
 
 class _Threads:
-    """The threads of this process, made when they are first needed."""
+    """The threads of this process, started when they are first needed."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
@@ -36,16 +36,16 @@ class _Threads:
 
 
 _threads: Final = _Threads()
-os.register_at_fork(after_in_child=_threads.forget)  # threads do not live on in a child
+os.register_at_fork(after_in_child=_threads.forget)  # a child does not inherit threads
 
 
-def beside_the_loop(call: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
-    """Run a call in a thread; who is cancelled stops waiting, the call itself is finished."""
-    import asyncio  # at the start nobody needs it
+def in_thread(call: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
+    """Run a call in a thread; cancelling only stops the wait, the call runs to completion."""
+    import asyncio  # only coroutines get here, so it is loaded
 
     return asyncio.get_running_loop().run_in_executor(_threads.pool(), call, *args)
 
 
-async def at_once(call: Callable[..., _T], *args: Any) -> _T:
-    """Run a call here, for one that never waits."""
+async def inline(call: Callable[..., _T], *args: Any) -> _T:
+    """Run a call that never blocks."""
     return call(*args)

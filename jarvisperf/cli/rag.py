@@ -1,4 +1,4 @@
-"""`jarvisperf rag`: documents in, passages and contexts out, from the command line."""
+"""`jarvisperf rag`: add documents, search them and build contexts, from the command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_commands(commands: Any) -> None:
         actions,
         "add",
         _add,
-        "add files, or what has changed in them; of a folder all that can be read",
+        "add files, or update changed ones; a folder stands for all supported files in it",
         "jarvisperf rag add docs",
     )
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
@@ -51,26 +51,26 @@ def add_commands(commands: Any) -> None:
     )
     _add_query(context, 3)
     limits = context.add_mutually_exclusive_group()
-    limits.add_argument("--max-chars", type=int, metavar="N", help="the most characters")
-    limits.add_argument("--max-tokens", type=int, metavar="N", help="the most tokens of the embedding model")
+    limits.add_argument("--max-chars", type=int, metavar="N", help="maximum number of characters")
+    limits.add_argument("--max-tokens", type=int, metavar="N", help="maximum number of tokens of the embedding model")
 
     warm = _action(
         actions,
         "warm",
         _warm,
-        "put the answers to queries into the cache",
+        "cache the answers to queries",
         "jarvisperf rag warm --ttl 86400 < queries.txt",
     )
-    warm.add_argument("queries", nargs="*", metavar="QUERY", help="without any: one in each line of standard input")
-    warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are kept (600)")
+    warm.add_argument("queries", nargs="*", metavar="QUERY", help="default: one per line of standard input")
+    warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are cached (600)")
 
-    stats = _action(actions, "stats", _stats, "print what the collection holds", "jarvisperf rag stats --json")
+    stats = _action(actions, "stats", _stats, "print what the collection contains", "jarvisperf rag stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")
 
     bench = add_parser(
         actions,
         "bench",
-        "measure what the cache and the batches change, in temporary folders",
+        "measure what caching and batching gain, in temporary folders",
         "jarvisperf rag bench --json",
     )
     bench.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
@@ -83,9 +83,9 @@ def _action(
 ) -> argparse.ArgumentParser:
     parser = add_parser(actions, name, what, *examples)
     place = parser.add_mutually_exclusive_group()
-    place.add_argument("--path", type=_path, metavar="FOLDER", help="where the documents are (the settings' folder)")
-    place.add_argument("--url", metavar="URL", help="a Chroma server, http://host:port")
-    parser.add_argument("--collection", default="documents", metavar="NAME", help="the collection (documents)")
+    place.add_argument("--path", type=_path, metavar="FOLDER", help="folder of the documents (the settings' folder)")
+    place.add_argument("--url", metavar="URL", help="Chroma server, http://host:port")
+    parser.add_argument("--collection", default="documents", metavar="NAME", help="collection (documents)")
     parser.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
     parser.set_defaults(run=lambda words: _with_rag(words, run))
     return parser
@@ -93,15 +93,15 @@ def _action(
 
 def _add_query(parser: argparse.ArgumentParser, results: int) -> None:
     parser.add_argument("query", metavar="QUERY")
-    parser.add_argument("-n", type=int, default=results, metavar="N", help=f"how many passages ({results})")
+    parser.add_argument("-n", type=int, default=results, metavar="N", help=f"maximum number of passages ({results})")
     parser.add_argument("--where", type=_filter, metavar="JSON", help="filter on metadata, such as '{\"year\": 2020}'")
-    parser.add_argument("--min-score", type=float, metavar="SCORE", help="the least cosine similarity")
-    parser.add_argument("--hybrid", action="store_true", help="search for the words too")
+    parser.add_argument("--min-score", type=float, metavar="SCORE", help="minimum cosine similarity")
+    parser.add_argument("--hybrid", action="store_true", help="search by keywords as well")
 
 
 def _path(text: str) -> Path:
-    if not text:  # an unset variable of a shell; pathlib makes the working folder of it
-        raise argparse.ArgumentTypeError("'' is no path: '.' is the working folder")
+    if not text:  # an unset shell variable, which pathlib would turn into the working folder
+        raise argparse.ArgumentTypeError("the path is empty: use '.' for the working folder")
     return Path(text)
 
 
@@ -109,7 +109,7 @@ def _filter(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no JSON: {error}") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
 
 
 def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, OptimizedRAG], int]) -> int:
@@ -174,7 +174,7 @@ def _context(words: argparse.Namespace, rag: OptimizedRAG) -> int:
 
 def _warm(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     queries = words.queries or [line for line in sys.stdin.read().splitlines() if line.strip()]
-    print(f"{rag.warm_up_cache(queries, words.ttl)} of {len(queries)} queries are answered by the cache")
+    print(f"{rag.warm_up_cache(queries, words.ttl)} of {len(queries)} queries are cached")
     return OK
 
 

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from jarvisperf.checks import check_whole_number
+from jarvisperf.checks import whole_number
 from jarvisperf.clocks import REAL
 from jarvisperf.measure.lazy_results import refuse_lazy
 from jarvisperf.measure.waiters import OwnLoop, is_inside_a_loop
@@ -259,7 +259,7 @@ class SetUpTarget(_Clocked):
         waiter: Waiter | None = None,
         awaits: bool = True,
     ) -> None:
-        check_whole_number("iterations", iterations, least=1)
+        whole_number("iterations", iterations, at_least=1)
         if setup is not None and iterations != 1:
             raise ValueError(f"iterations is {iterations}: with a setup function each sample is one call")
         self.fixed_iterations: int | None = iterations

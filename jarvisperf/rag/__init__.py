@@ -1,7 +1,4 @@
-"""Retrieval over documents whose cached answers are fast and never stale.
-
-The names below load what they need when they are first used: importing this package is cheap.
-"""
+"""Retrieval over documents, with cached answers that are fast and never stale. Importing this package is cheap."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ __all__ = [
     "OptimizedRAG",
     "PerformanceStats",
     "RagError",
+    "SearchOptions",
     "SearchResult",
     "SentenceTransformerEmbedder",
     "StoreError",
@@ -43,26 +41,20 @@ if TYPE_CHECKING:
     )
     from jarvisperf.rag.optimized import OptimizedRAG
     from jarvisperf.rag.results import AddReport, Failure, SearchResult
+    from jarvisperf.rag.search.request import SearchOptions
     from jarvisperf.rag.stats import PerformanceStats
 else:
+    _HOMES = {
+        "default": "get_optimized_rag",
+        "embedding.options": "ModelOptions",
+        "embedding.protocol": "Embedder embedder_for",
+        "embedding.sentence_transformer": "SentenceTransformerEmbedder",
+        "errors": "DocumentError MissingPackageError ModelNotFoundError RagError StoreError StoreInUseError",
+        "optimized": "OptimizedRAG",
+        "results": "AddReport Failure SearchResult",
+        "search.request": "SearchOptions",
+        "stats": "PerformanceStats",
+    }
     __getattr__, __dir__ = attach(
-        __name__,
-        {
-            "AddReport": "jarvisperf.rag.results",
-            "DocumentError": "jarvisperf.rag.errors",
-            "Embedder": "jarvisperf.rag.embedding.protocol",
-            "MissingPackageError": "jarvisperf.rag.errors",
-            "Failure": "jarvisperf.rag.results",
-            "ModelNotFoundError": "jarvisperf.rag.errors",
-            "ModelOptions": "jarvisperf.rag.embedding.options",
-            "OptimizedRAG": "jarvisperf.rag.optimized",
-            "PerformanceStats": "jarvisperf.rag.stats",
-            "RagError": "jarvisperf.rag.errors",
-            "SearchResult": "jarvisperf.rag.results",
-            "SentenceTransformerEmbedder": "jarvisperf.rag.embedding.sentence_transformer",
-            "StoreError": "jarvisperf.rag.errors",
-            "StoreInUseError": "jarvisperf.rag.errors",
-            "embedder_for": "jarvisperf.rag.embedding.protocol",
-            "get_optimized_rag": "jarvisperf.rag.default",
-        },
+        __name__, {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
     )

@@ -1,4 +1,4 @@
-"""Where an OptimizedRAG keeps its things: what its arguments say, checked."""
+"""Resolves the arguments of an OptimizedRAG: where its documents and their vectors are kept."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from typing import TYPE_CHECKING
 from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.answers.query_cache import KeyValueCache
     from jarvisperf.rag.store.generation import Home
 
 _VECTORS_FILE = "jarvisperf-embeddings.sqlite"
 
 
 def home_of(path: str | os.PathLike[str] | None, chroma_url: str | None, collection: str) -> Home:
-    """The home of a collection: a folder, or a server.
+    """Return the home of a collection: a folder, or a server.
 
     Raises:
-        TypeError: An argument is something else.
-        ValueError: Both are given, the path is empty, or the URL has a wrong form.
+        TypeError: An argument has the wrong type.
+        ValueError: Both are given, the path is empty, or the URL is malformed.
     """
     if chroma_url is not None:
         if path is not None:
@@ -28,18 +27,18 @@ def home_of(path: str | os.PathLike[str] | None, chroma_url: str | None, collect
         from jarvisperf.rag.store.server import ServerHome
 
         return ServerHome(chroma_url, collection)
-    from jarvisperf.rag.store.folder import EmbeddedHome
+    from jarvisperf.rag.store.folder import FolderHome
 
-    return EmbeddedHome(_folder(path), collection)
+    return FolderHome(_folder(path), collection)
 
 
 def vectors_file(
     embedding_cache: str | os.PathLike[str] | bool, path: str | os.PathLike[str] | None, chroma_url: str | None
 ) -> Path | None:
-    """The file of the embedding cache; None: no such cache.
+    """Return the file of the embedding cache; None: no such cache.
 
     Raises:
-        TypeError: ``embedding_cache`` is something else.
+        TypeError: ``embedding_cache`` has the wrong type.
         ValueError: It is empty.
     """
     if embedding_cache is False:
@@ -52,17 +51,6 @@ def vectors_file(
     if not os.fspath(embedding_cache):
         raise ValueError("embedding_cache is '': give a file, True or False")
     return Path(embedding_cache).expanduser().resolve()
-
-
-def checked_cache(cache: KeyValueCache | None) -> KeyValueCache | None:
-    """The cache, if it is one.
-
-    Raises:
-        TypeError: It is none.
-    """
-    if cache is not None and not all(callable(getattr(cache, method, None)) for method in ("get", "set")):
-        raise TypeError(f"cache is {cache!r}: give a SmartCache, or another object with get and set")
-    return cache
 
 
 def _folder(path: str | os.PathLike[str] | None) -> Path:

@@ -1,4 +1,4 @@
-"""The one OptimizedRAG of the process, configured by the settings."""
+"""The process's shared OptimizedRAG, configured by the settings."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _shared: OptimizedRAG | None = None
 
 
 def get_optimized_rag() -> OptimizedRAG:
-    """The process's own OptimizedRAG, made at the first call, and again after it has been closed.
+    """Return the process's shared OptimizedRAG, created at the first call and again after it has been closed.
 
-    Its documents are in ``chroma`` in the folder that ``JARVISPERF_DATA_DIR`` names, its model is that of
-    ``JARVISPERF_MODEL``, and its cache the process's own.
+    Its documents are in ``chroma`` in the folder named by ``JARVISPERF_DATA_DIR``, its model is that of
+    ``JARVISPERF_MODEL``, and its cache is the process's own.
 
     Raises:
-        ValueError: An environment variable has a value that it cannot have.
+        ValueError: An environment variable has an invalid value.
     """
     global _shared  # noqa: PLW0603 - a documented singleton
     with _lock:

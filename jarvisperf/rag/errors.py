@@ -1,22 +1,22 @@
-"""What can go wrong in retrieval, as errors for the person who reads them."""
+"""The errors that retrieval raises."""
 
 from __future__ import annotations
 
 
 class RagError(Exception):
-    """Base of the errors that this package raises itself."""
+    """Base of the errors that this package defines."""
 
 
 class MissingPackageError(RagError, ImportError):
-    """A package of an extra, such as ``jarvisperf[rag]``, is not installed."""
+    """A package from an extra, such as ``jarvisperf[rag]``, is not installed."""
 
 
 class ModelNotFoundError(RagError):
-    """No embedding model could be had; the message lists what was tried and what to do."""
+    """No embedding model is available; the message lists what was tried and what to do."""
 
 
 class StoreError(RagError):
-    """The document store cannot be opened or refuses what it was given."""
+    """The document store cannot be opened, or rejects what it was given."""
 
 
 class StoreInUseError(StoreError):
@@ -28,5 +28,5 @@ class DocumentError(RagError, ValueError):
 
 
 def missing_package(package: str, extra: str = "rag") -> MissingPackageError:
-    """The error to raise where ``package``, which an extra brings, is needed and not installed."""
+    """Return the error for a package that is not installed, with the extra that installs it."""
     return MissingPackageError(f"{package} is not installed: pip install 'jarvisperf[{extra}]'")

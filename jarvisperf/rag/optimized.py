@@ -1,77 +1,114 @@
-"""The face of this package: documents in, passages and contexts out, answers cached as long as they are true."""
+"""Retrieval over one collection of documents: add texts and files, search them, build contexts for language models."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
-from jarvisperf.rag.answers.answering import Answering
+from jarvisperf.checks import number, seconds, whole_number
 from jarvisperf.rag.answers.changes import ChangeLog
 from jarvisperf.rag.answers.paraphrases import SemanticTier
-from jarvisperf.rag.answers.query_cache import QueryCache
-from jarvisperf.rag.build import checked_cache, home_of, vectors_file
-from jarvisperf.rag.checks import number_between, whole_number
+from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, ServedAnswer, cache_getter
+from jarvisperf.rag.build import home_of, vectors_file
 from jarvisperf.rag.embedding.cache import EmbeddingCache
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
+from jarvisperf.rag.results import SearchResult, decode_results, encode_results
+from jarvisperf.rag.search.context import build_context, context_limits
+from jarvisperf.rag.search.footprint import Computed
 from jarvisperf.rag.search.keywords import KeywordIndex
+from jarvisperf.rag.search.request import checked_request, is_plain
 from jarvisperf.rag.search.retriever import Retriever
-from jarvisperf.rag.searching import Searching, several
 from jarvisperf.rag.stats import QueryStats
 from jarvisperf.rag.store.chroma import ChromaStore
 from jarvisperf.rag.texts import check_unicode
-from jarvisperf.rag.twins import async_twin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Unpack
 
-    from jarvisperf.rag.answers.query_cache import KeyValueCache
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jarvisperf.rag.answers.changes import KeyValueCache
+    from jarvisperf.rag.answers.query_cache import PlainCall
     from jarvisperf.rag.embedding.options import ModelOptions
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.ingestor import Ingestor
     from jarvisperf.rag.results import AddReport
+    from jarvisperf.rag.search.request import SearchOptions, SearchRequest
+    from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.stats import PerformanceStats
     from jarvisperf.rag.store.generation import Heads
 
-_WARM_UP_TEXT = "warm up"
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_WARM_UP_TEXT: Final = "warm up"
+_NUMBERS: Final = (int, float)
 _log = logging.getLogger(__name__)
 
 
-class OptimizedRAG(Searching):
+def _unpack_results(packed: bytes) -> Results:
+    return tuple(decode_results(packed))
+
+
+_SEARCH: Final[AnswerKind[Results]] = AnswerKind("search", tuple, encode_results, _unpack_results)
+_CONTEXT: Final[AnswerKind[str]] = AnswerKind("context", build_context, str.encode, bytes.decode)
+
+
+def _in_thread(method: Callable[P, T]) -> Callable[P, Coroutine[object, object, T]]:
+    """Return the coroutine version of a method, which runs the method in a thread."""
+
+    @functools.wraps(method)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # here, because it is a fifth of what a fresh process loads for a cached answer
+
+        return await asyncio.to_thread(method, *args, **kwargs)
+
+    run.__name__ = f"a{method.__name__}"
+    run.__qualname__ = f"{method.__qualname__.rpartition('.')[0]}.{run.__name__}"
+    run.__doc__ = f"Run :meth:`{method.__name__}` in a thread of the event loop's pool."
+    return run
+
+
+class OptimizedRAG:
     """Retrieval over one collection of documents.
 
-    Making one costs nothing: the model, Chroma and the cache are loaded when they are first needed, and an answer
-    that the cache has needs neither the model nor Chroma. Safe to call from several threads. Each method that may
-    take long has a twin for coroutines, which runs it in a thread: ``asearch`` for ``search``, and so on.
+    Creating one costs nothing: the model, Chroma and the cache are loaded on first use, and a cached answer needs
+    neither the model nor Chroma. Safe to call from several threads. Each method that may take long has a coroutine
+    version that runs it in a thread: ``asearch`` for ``search``, and so on.
 
-    A cached answer is never stale: after a write by this process or another one, through this class, an answer from
-    before is used only where the write provably leaves it as it is. That is exact with ``exact=True``; with Chroma's
-    index, which is approximate, an answer that is kept is as good as when it was computed. Writes that go past this
-    class, straight to Chroma, are not noticed.
+    A cached answer is never stale: after a write, by this process or another one that uses this class, an earlier
+    answer is used only if the write provably leaves it unchanged. That is exact with ``exact=True``; with Chroma's
+    approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class and go
+    straight to Chroma are not noticed.
 
-    Several processes may read one folder, but only one may have it open while it is written to; for more give them
-    one server, with ``chroma_url``.
+    Several processes may read one folder, but only one may have it open while it is written to. To share documents
+    between more, use a server and ``chroma_url``.
 
     Args:
         path: The folder of the documents; None: ``chroma`` in the data folder of the settings.
-        cache: What answers are cached in; None: the process's own, :func:`jarvisperf.cache.get_smart_cache`.
+        cache: Where answers are cached; None: the process's own, :func:`jarvisperf.cache.get_smart_cache`.
         model: A folder or hub name of a sentence-transformers model, or an :class:`Embedder`; None: the setting
             ``JARVISPERF_MODEL``, else an installed model, else all-MiniLM-L6-v2 from the hub.
         collection: The collection's name: 3 to 512 letters, digits, dots, hyphens and underscores.
         chroma_url: ``http://host:port`` of a Chroma server, instead of a folder.
-        model_options: How a sentence-transformers model is run: device, backend, dtype, dimension, prompts.
-        embedding_cache: The SQLite file in which vectors of documents are kept; True: beside the documents (for a
-            server: in the cache folder of the settings); False: none.
-        exact: Compare with every passage instead of asking Chroma's index: right always, slow on large collections.
-        semantic_threshold: The least cosine similarity at which a question that says the same in other words gets the
-            cached answer of the other one; see ``semantic.py``. None: never.
+        model_options: How to run a sentence-transformers model: device, backend, dtype, dimension, prompts.
+        embedding_cache: The SQLite file that keeps the vectors of documents; True: in the folder of the documents (with
+            a server: in the cache folder of the settings); False: none.
+        exact: Compare with every passage instead of using Chroma's index: always right, but slow on large collections.
+        semantic_threshold: Minimum cosine similarity at which a question that says the same in other words gets another
+            question's cached answer; see ``answers/paraphrases.py``. None: never.
 
     Raises:
-        TypeError: An argument is something else.
-        ValueError: Both path and chroma_url are given, one of them or the model is empty, or the URL has a wrong form.
+        TypeError: An argument has the wrong type.
+        ValueError: Both path and chroma_url are given, one of them or the model is empty, or the URL is malformed.
     """
 
     def __init__(
@@ -90,23 +127,153 @@ class OptimizedRAG(Searching):
         if not isinstance(collection, str):
             raise TypeError(f"collection is {collection!r}: give a string")
         check_unicode(collection, "collection")
-        self._given_cache = checked_cache(cache)
-        threshold = number_between("semantic_threshold", semantic_threshold, 0, 1)
+        cache_in_use = cache_getter(cache)
+        self._semantic: SemanticTier | None = None
+        if semantic_threshold is not None:
+            self._semantic = SemanticTier(number("semantic_threshold", semantic_threshold, at_least=0, at_most=1))
         self._home = home_of(path, chroma_url, collection)
         file = vectors_file(embedding_cache, path, chroma_url)
         self._vectors = None if file is None else EmbeddingCache(file)
-        self._changes = ChangeLog(self._cache)
-        self._store = ChromaStore(self._home, collection, self._changes, exact=exact)
-        embedder = embedder_for(model, model_options)
-        self._made_embedder = embedder is not model
+        changes = ChangeLog(cache_in_use)
+        self._store = ChromaStore(self._home, collection, changes.record, exact=exact)
+        self._embedder = embedder_for(model, model_options)
+        self._owns_embedder = self._embedder is not model
         self._stats = QueryStats()
+        self._clock = self._stats.clock
         self._counted: tuple[Heads, int] | None = None
-        keywords = KeywordIndex(self._store, self._store.state)
-        retriever = Retriever(self._store, embedder, keywords, self._stats)
-        answers = QueryCache(self._cache, self._changes, self._store.state)
-        semantic = None if threshold is None else SemanticTier(threshold)
-        answering = Answering(self._home, self._store, embedder, retriever, answers, semantic, self._stats)
-        super().__init__(answering, retriever, embedder)
+        keywords = KeywordIndex(self._store, self._store.settle_state)
+        self._retriever = Retriever(self._store, self._embedder, keywords, self._stats)
+        self._answers = QueryCache(cache_in_use, changes, self._home.read_state, self._store.settle_state)
+        self._closed = False
+
+    def search(self, query: str, n_results: int = 5, **options: Unpack[SearchOptions]) -> list[SearchResult]:
+        """Find the passages nearest in meaning to the query, nearest first.
+
+        Args:
+            query: The query.
+            n_results: Maximum number of passages, at least 1.
+            **options: All are optional:
+                ``where``: Chroma's filter on metadata, such as ``{"language": "pt"}``.
+                ``where_document``: Chroma's filter on text, such as ``{"$contains": "word"}``.
+                ``min_score``: Minimum cosine similarity, from -1 to 1.
+                ``diversity``: From 0 to 1: prefer passages that differ from each other (maximal marginal relevance).
+                ``hybrid``: Search by keywords as well (BM25), and fuse both lists by reciprocal rank.
+
+        Raises:
+            TypeError: An argument has the wrong type, or an option is unknown.
+            ValueError: The query is blank, a number is out of range, or Chroma rejects a filter.
+            ModelNotFoundError: No embedding model is available.
+            MissingPackageError: A required package is not installed.
+            StoreError: The store cannot be opened or does not fit the model.
+        """
+        found: Results = self._uncached(_SEARCH, checked_request(query, n_results, options))
+        return list(found)
+
+    def search_cached(
+        self, query: str, n_results: int = 5, *, cache_ttl: float = 600, **options: Unpack[SearchOptions]
+    ) -> list[SearchResult]:
+        """Return what :meth:`search` returns, from the cache if it has the answer.
+
+        Args:
+            query: The query; queries that differ only in white space or Unicode form count as the same.
+            n_results: See :meth:`search`.
+            cache_ttl: How many seconds the answer is cached; 0: not at all.
+            **options: See :meth:`search`.
+
+        Raises:
+            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
+        """
+        found: Results = self._cached(_SEARCH, query, n_results, cache_ttl, options)
+        return list(found)
+
+    def search_many(
+        self, queries: Iterable[str], n_results: int = 5, **options: Unpack[SearchOptions]
+    ) -> list[list[SearchResult]]:
+        """Search for many queries at once: one batch for the model, one for Chroma.
+
+        Args:
+            queries: The queries.
+            n_results: See :meth:`search`.
+            **options: See :meth:`search`.
+
+        Returns:
+            For each query, in order, what :meth:`search` returns.
+
+        Raises:
+            TypeError: One string is given instead of several.
+            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
+        """
+        self._check_open()
+        requests = [checked_request(query, n_results, options) for query in _several("queries", queries)]
+        return [list(results) for results in self._retriever.search_many(requests)]
+
+    def generate_context(
+        self,
+        query: str,
+        n_results: int = 3,
+        max_chars: int | None = None,
+        max_tokens: int | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> str:
+        """Build the context for a language model: the nearest passages, numbered, with their sources.
+
+        Args:
+            query: The query.
+            n_results: Maximum number of passages, at least 1; a repeated text is included once.
+            max_chars: Maximum number of characters of the context.
+            max_tokens: Maximum number of the embedding model's tokens; give at most one of the two limits.
+            **options: See :meth:`search`.
+
+        Raises:
+            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
+        """
+        request = checked_request(query, n_results, options)
+        return self._uncached(self._context_kind(max_chars, max_tokens), request)
+
+    def generate_context_cached(
+        self,
+        query: str,
+        n_results: int = 3,
+        max_chars: int | None = None,
+        max_tokens: int | None = None,
+        *,
+        cache_ttl: float = 300,
+        **options: Unpack[SearchOptions],
+    ) -> str:
+        """Return what :meth:`generate_context` returns, from the cache if it has the answer.
+
+        Args:
+            query: The query; queries that differ only in white space or Unicode form count as the same.
+            n_results: See :meth:`generate_context`.
+            max_chars: See :meth:`generate_context`.
+            max_tokens: See :meth:`generate_context`.
+            cache_ttl: How many seconds the answer is cached; 0: not at all.
+            **options: See :meth:`search`.
+
+        Raises:
+            TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
+        """
+        kind = self._context_kind(max_chars, max_tokens)
+        return self._cached(kind, query, n_results, cache_ttl, options)
+
+    def warm_up_cache(self, queries: Iterable[str], cache_ttl: float = 600) -> int:
+        """Cache the answers to these queries: searches and contexts with the default number of passages.
+
+        Returns:
+            The number of queries that the cache can now answer.
+
+        Raises:
+            TypeError: One string is given instead of several.
+            TypeError, ValueError, ModelNotFoundError, StoreError: See :meth:`search`.
+        """
+        self._check_open()
+        ttl_seconds = seconds("cache_ttl", cache_ttl)
+        cached = 0
+        for query in _several("queries", queries):
+            search = self._answer(_SEARCH, checked_request(query, 5, {}), ttl_seconds)
+            context = self._answer(_CONTEXT, checked_request(query, 3, {}), ttl_seconds)
+            cached += search.key is not None and context.key is not None
+        return cached
 
     def batch_add_texts(
         self,
@@ -117,90 +284,90 @@ class OptimizedRAG(Searching):
         *,
         show_progress: bool | None = None,
     ) -> AddReport:
-        """Add texts, batch by batch; what is already stored when something fails stays.
+        """Add texts in batches; batches that were stored before an error stay stored.
 
-        A text without an id gets one from its content, so adding it twice leaves one. What is there already just so
-        is neither embedded nor written. A known id with another text or metadata is replaced. Empty and blank texts
-        are skipped. A model reads about the first 1000 characters of a text: split long ones.
+        A text without an id gets one derived from its content, so adding it twice stores it once. Unchanged texts are
+        neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank
+        texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
         Args:
-            texts: The texts; may be a generator of more than memory holds.
-            batch_size: How many are embedded and stored at a time, at least 1.
-            metadatas: Beside each text a dictionary of strings, numbers, booleans or lists of them, or None.
+            texts: The texts; may be a generator of more than fits in memory.
+            batch_size: How many texts are embedded and stored at a time, at least 1.
+            metadatas: For each text a dictionary of strings, numbers, booleans or lists of them, or None.
             ids: An id for each text.
-            show_progress: Whether to show a bar on standard error; None: where that is a terminal.
+            show_progress: Whether to show a progress bar on standard error; None: if it is a terminal.
 
         Raises:
-            TypeError: One string is given instead of several, a text is no string, or a metadata no dictionary.
-            ValueError: Another number of metadatas or ids than of texts, an id twice, a batch size below 1, or
-                metadata that Chroma refuses.
-            ModelNotFoundError: No model can be had.
+            TypeError: One string is given instead of several, a text is not a string, or a metadata not a dictionary.
+            ValueError: The number of metadatas or ids differs from that of texts, an id repeats, the batch size is
+                below 1, or Chroma rejects a metadata.
+            ModelNotFoundError: No embedding model is available.
             StoreInUseError: Another process has the folder open.
             StoreError: The store cannot be opened or written, or does not fit the model.
         """
         self._check_open()
-        size = whole_number("batch_size", batch_size)
+        size = whole_number("batch_size", batch_size, at_least=1)
         return self._counted_in(self._ingestor().add_texts(texts, size, metadatas, ids, show_progress))
 
     def add_document_optimized(self, path: str | os.PathLike[str]) -> AddReport:
-        """Add a file, split along its structure; adding it again replaces what has changed in it.
+        """Add a file, split along its structure; adding it again replaces what has changed.
 
-        Each passage has as metadata its ``source`` (the file's full path), ``position`` (from 0) and, under a
-        heading, ``section``.
+        Each passage has the metadata ``source`` (the file's absolute path), ``position`` (from 0) and, under a heading,
+        ``section``.
 
         Args:
             path: A .md, .rst, .txt, .html, .pdf or .docx file.
 
         Raises:
             FileNotFoundError: There is no such file.
-            DocumentError: The type is not supported, or the file is damaged, or its text or name is not UTF-8.
-            MissingPackageError: What reads this type of file is not installed.
-            ModelNotFoundError, StoreInUseError, StoreError: As :meth:`batch_add_texts`.
+            DocumentError: The type is not supported, the file is damaged, or its text or name is not UTF-8.
+            MissingPackageError: The reader for this type of file is not installed.
+            ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`.
         """
         self._check_open()
         return self._counted_in(self._ingestor().add_file(path))
 
     def add_documents(self, paths: Iterable[str | os.PathLike[str]], *, show_progress: bool | None = None) -> AddReport:
-        """Add files; one that cannot be read is in the report's ``failures``, and the others are added.
+        """Add files; those that cannot be read are listed in the report's ``failures``.
 
         Args:
             paths: Files as for :meth:`add_document_optimized`.
-            show_progress: Whether to show a bar on standard error; None: where that is a terminal.
+            show_progress: Whether to show a progress bar on standard error; None: if it is a terminal.
 
         Raises:
             TypeError: One path is given instead of several.
-            ModelNotFoundError, StoreInUseError, StoreError: As :meth:`batch_add_texts`; they concern all files.
+            ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`; they concern all files.
         """
         self._check_open()
-        return self._counted_in(self._ingestor().add_files(several("paths", paths), show_progress))
+        return self._counted_in(self._ingestor().add_files(_several("paths", paths), show_progress))
 
     def delete(self, ids: Iterable[str] | None = None, source: str | os.PathLike[str] | None = None) -> int:
         """Remove passages.
 
         Args:
-            ids: The ids of passages; those that are not there are no error.
-            source: Remove all passages with this ``source``; a path stands for the file's full path.
+            ids: The ids of passages; unknown ids are ignored.
+            source: Remove all passages with this ``source``; a path stands for the file's absolute path.
 
         Returns:
-            How many passages were removed.
+            The number of passages removed.
 
         Raises:
             TypeError: One id is given instead of several.
-            ValueError: Neither is given.
+            ValueError: Neither argument is given.
             StoreInUseError: Another process has the folder open.
             StoreError: The store cannot be opened or written.
         """
         self._check_open()
         if ids is None and source is None:
             raise ValueError("neither ids nor source is given: say what to delete")
-        wanted = [] if ids is None else list(several("ids", ids))
+        wanted = [] if ids is None else list(_several("ids", ids))
         for key in wanted:
             if not isinstance(key, str):
-                raise TypeError(f"ids has {key!r}: give strings")
+                raise TypeError(f"ids contains {key!r}: give strings")
         return self._ingestor().delete(wanted, None if source is None else self._stored_source(source))
 
     def sources(self) -> dict[str, int]:
-        """How many passages there are of each source.
+        """Return the number of passages of each source.
 
         Raises:
             StoreError: The store cannot be opened.
@@ -209,10 +376,10 @@ class OptimizedRAG(Searching):
         return self._store.sources()
 
     def warm_up(self) -> None:
-        """Load everything that a search needs, and search once: Chroma loads its index at the first query.
+        """Load everything that a search needs, and search once, because Chroma loads its index at the first query.
 
         Raises:
-            ModelNotFoundError, MissingPackageError, StoreError: As :meth:`search`.
+            ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         self._check_open()
         vector = self._embedder.embed_query(_WARM_UP_TEXT)
@@ -220,10 +387,10 @@ class OptimizedRAG(Searching):
             self._store.query(vector.reshape(1, -1), 1)
 
     def preload(self) -> threading.Thread:
-        """Do :meth:`warm_up` in a background thread.
+        """Run :meth:`warm_up` in a background thread.
 
         Returns:
-            The thread; what goes wrong in it is raised by the next search.
+            The thread. If it fails, the next search raises the error.
         """
         self._check_open()
         thread = threading.Thread(target=self._warm_up_quietly, name="jarvisperf-rag-preload", daemon=True)
@@ -231,7 +398,7 @@ class OptimizedRAG(Searching):
         return thread
 
     def get_performance_stats(self) -> PerformanceStats:
-        """What happened so far; loads nothing. :class:`PerformanceStats` says what each figure is."""
+        """Return what happened so far; loads nothing. :class:`PerformanceStats` explains each figure."""
         is_open = self._store.is_open
         return self._stats.summary(
             chunks=self._store.count() if is_open else None,
@@ -245,12 +412,15 @@ class OptimizedRAG(Searching):
         return self._closed
 
     def close(self) -> None:
-        """Close the store, and let go of the model unless it was given as an object; the cache stays. Twice is once."""
+        """Close the store, and unload the model unless an embedder was passed in; the cache stays open.
+
+        Closing twice has no further effect.
+        """
         self._closed = True
         self._store.close()
         if self._vectors is not None:
             self._vectors.close()
-        if self._made_embedder and isinstance(self._embedder, SentenceTransformerEmbedder):
+        if self._owns_embedder and isinstance(self._embedder, SentenceTransformerEmbedder):
             self._embedder.unload()
 
     def __enter__(self) -> Self:
@@ -259,19 +429,87 @@ class OptimizedRAG(Searching):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    abatch_add_texts = async_twin(batch_add_texts)
-    aadd_document_optimized = async_twin(add_document_optimized)
-    aadd_documents = async_twin(add_documents)
-    adelete = async_twin(delete)
-    asources = async_twin(sources)
-    awarm_up = async_twin(warm_up)
+    asearch = _in_thread(search)
+    asearch_cached = _in_thread(search_cached)
+    asearch_many = _in_thread(search_many)
+    agenerate_context = _in_thread(generate_context)
+    agenerate_context_cached = _in_thread(generate_context_cached)
+    awarm_up_cache = _in_thread(warm_up_cache)
+    abatch_add_texts = _in_thread(batch_add_texts)
+    aadd_document_optimized = _in_thread(add_document_optimized)
+    aadd_documents = _in_thread(add_documents)
+    adelete = _in_thread(delete)
+    asources = _in_thread(sources)
+    awarm_up = _in_thread(warm_up)
 
-    def _cache(self) -> KeyValueCache:
-        if self._given_cache is not None:
-            return self._given_cache
-        from jarvisperf.cache import get_smart_cache
+    def _cached(
+        self, kind: AnswerKind[T], query: str, n_results: int, cache_ttl: float, options: Mapping[str, Any]
+    ) -> T:
+        """Answer one query from memory, the cache or the store, and count it."""
+        start = self._clock()
+        self._check_open()
+        call: PlainCall | None = None
+        is_usual = type(query) is str and type(n_results) is int and type(cache_ttl) in _NUMBERS and not kind.limits
+        if is_usual and (not options or is_plain(options)):
+            call = (kind.name, query, n_results, cache_ttl)
+            model = self._embedder.identity
+            if model is not None:
+                recalled: T | None = self._answers.recall(call, model, self._home.read_state())
+                if recalled is not None:
+                    self._stats.count_recalled(self._clock() - start)
+                    return recalled
+        request = checked_request(query, n_results, options)
+        ttl_seconds = seconds("cache_ttl", cache_ttl)
+        start = self._clock()
+        answer = self._answer(kind, request, ttl_seconds, call)
+        self._stats.count_query(answer.path, self._clock() - start, cached_call=True)
+        return answer.value
 
-        return get_smart_cache()
+    def _uncached(self, kind: AnswerKind[T], request: SearchRequest) -> T:
+        """Compute the answer to one request without the cache, and count it."""
+        self._check_open()
+        start = self._clock()
+        value = kind.build(self._retriever.search(request, self._retriever.embed(request.query)).value)
+        self._stats.count_query("computed", self._clock() - start, cached_call=False)
+        return value
+
+    def _answer(
+        self, kind: AnswerKind[T], request: SearchRequest, ttl_seconds: float, call: PlainCall | None = None
+    ) -> ServedAnswer[T]:
+        """Answer one request from the cache or the store, without counting it."""
+        vectors: list[NDArray[np.float32] | None] = []  # the query's, once it has been embedded
+
+        def compute() -> Computed[T]:
+            vector = vectors[0] if vectors else self._retriever.embed(request.query)
+            found = self._retriever.search(request, vector)
+            return Computed(kind.build(found.value), found.footprint)
+
+        model = self._embedder.identity
+        if model is None:
+            return ServedAnswer(compute().value, "computed", None)
+        question = request.question(kind.name, model, *kind.limits, exact=self._store.exact)
+        semantic = self._semantic
+        if semantic is None:
+            answer = self._answers.answer(question, kind, compute, ttl_seconds, call)
+        else:
+            asked = (kind.name, model, question.options)
+
+            def alike() -> str | None:
+                vectors.append(self._retriever.embed(request.query))
+                return None if vectors[0] is None else semantic.similar(request.query, vectors[0], asked)
+
+            answer = self._answers.answer(question, kind, compute, ttl_seconds, None, alike)
+            if answer.path == "computed" and answer.key is not None and vectors and vectors[0] is not None:
+                semantic.remember(request.query, vectors[0], asked)
+        if answer.key is not None:
+            self._stats.note_key(answer.key, ttl_seconds)
+        return answer
+
+    def _context_kind(self, max_chars: int | None, max_tokens: int | None) -> AnswerKind[str]:
+        if max_chars is None and max_tokens is None:
+            return _CONTEXT
+        build, limits = context_limits(max_chars, max_tokens, getattr(self._embedder, "count_tokens", None))
+        return AnswerKind("context", build, str.encode, bytes.decode, limits)
 
     def _ingestor(self) -> Ingestor:
         from jarvisperf.rag.ingest.ingestor import Ingestor
@@ -287,8 +525,8 @@ class OptimizedRAG(Searching):
             raise TypeError(f"source is {source!r}: give a string or a path")
         given = os.fsdecode(source)
         check_unicode(given, "source")
-        no_path = "\0" in given
-        return given if no_path or self._store.marks_of_source(given, "") else str(Path(given).expanduser().resolve())
+        is_stored_name = "\0" in given or self._store.marks_of_source(given, "")
+        return given if is_stored_name else str(Path(given).expanduser().resolve())
 
     def _count_documents(self) -> int:
         state = self._home.read_state()
@@ -303,5 +541,23 @@ class OptimizedRAG(Searching):
     def _warm_up_quietly(self) -> None:
         try:
             self.warm_up()
-        except Exception as error:  # noqa: BLE001 - the next search meets it again and raises it where it is seen
+        except Exception as error:  # noqa: BLE001 - the next search runs into it again and raises it
             _log.warning("preloading failed: %s", error)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("this OptimizedRAG is closed: create a new one")
+
+
+def _several(name: str, items: Iterable[T]) -> Iterable[T]:
+    """Return the items, unless they are a single string or path.
+
+    Raises:
+        TypeError: They are, or they are not iterable.
+    """
+    if isinstance(items, str | bytes | os.PathLike):
+        kind = "string" if isinstance(items, str) else type(items).__name__
+        raise TypeError(f"{name} is the {kind} {items!r}: give a list of strings")
+    if not isinstance(items, Iterable):
+        raise TypeError(f"{name} is {items!r}: give a list of strings")
+    return items

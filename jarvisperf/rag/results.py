@@ -1,6 +1,6 @@
-"""What a search and an ingestion return: objects that cannot be changed."""
+"""What searches and ingestions return: immutable objects."""
 
-# Annotations are evaluated here: msgspec reads them when it makes the decoder.
+# No postponed annotations here: msgspec evaluates them when it builds the decoder.
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -18,8 +18,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         id: The id of the passage in the collection.
         text: The passage itself.
-        score: Cosine similarity to the query, from -1 to 1; higher is nearer.
-        metadata: What was stored beside the text, read-only; lists have become tuples.
+        score: Cosine similarity to the query, from -1 to 1.
+        metadata: What was stored with the text, read-only; lists have become tuples.
         source: Where the passage came from: ``metadata["source"]``, or None.
     """
 
@@ -39,7 +39,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         return _from_dict, (self.to_dict(),)  # a mapping proxy can be neither pickled nor copied
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as a plain dictionary of the caller's own, for JSON and the like."""
+        """Return a plain dictionary, for example for JSON."""
         return {
             "id": self.id,
             "text": self.text,
@@ -53,8 +53,8 @@ class Failure(msgspec.Struct, frozen=True):
     """A file that could not be added.
 
     Attributes:
-        path: The file, as it was given.
-        reason: Why not.
+        path: The file, as given.
+        reason: Why it could not be added.
     """
 
     path: str
@@ -65,13 +65,13 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an ingestion did.
 
     Attributes:
-        added: Passages that are new in the collection.
-        replaced: Passages whose id was there already with another content, or earlier in the same call.
-        unchanged: Passages that were there already just as given: neither embedded nor written.
-        skipped: Texts that were empty or blank.
-        removed: Old passages that are gone.
+        added: New passages.
+        replaced: Passages whose id existed with different content, or occurred earlier in the same call.
+        unchanged: Passages that were stored already: neither embedded nor written again.
+        skipped: Empty or blank texts.
+        removed: Old passages that were removed.
         embedded: Vectors that the model computed.
-        reused: Vectors that were known from before, by content.
+        reused: Vectors that were known already, by content.
         failures: Files that could not be added.
     """
 

@@ -1,4 +1,4 @@
-"""Counts and times what an OptimizedRAG does."""
+"""Counts and times the queries of an OptimizedRAG."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ STAGES: Final = ("embed", "search", "cache")
 PATHS: Final = ("memory", "redis", "disk", "semantic", "computed")
 
 _PRUNE_AT_LEAST: Final = 1024
-_MOST_TIMES: Final = 10_000  # the latest of each kind
+_MAX_TIMES: Final = 10_000  # the latest of each stage and path
 _COUNTED_TOGETHER: Final = 1000
 
 
 class Latencies(TypedDict):
-    """Of one stage or path: how often, and percentiles of the latest 10,000 in milliseconds."""
+    """How often a stage or path was taken, and percentiles of its latest 10,000 durations in milliseconds."""
 
     count: int
     p50_ms: float
@@ -32,14 +32,15 @@ class Latencies(TypedDict):
 class PerformanceStats(TypedDict):
     """What :meth:`OptimizedRAG.get_performance_stats` returns.
 
-    ``cache_hit_rate`` is the part of the cached calls that the cache answered, 0.0 before the first one; warm-up does
-    not count. ``avg_query_time_ms`` is the mean over all calls of search and context, cached or not, in milliseconds.
-    ``cache_size`` is the number of answers that this object has put into the cache or found there and whose time has
-    not run out. ``first_query_ms`` is the first search that was computed, with all that it loaded; it is in no other
-    figure but the mean. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache`` (finding or missing an
-    answer); ``paths`` where answers came from: ``memory``, ``redis``, ``disk``, ``semantic``, ``computed``.
-    ``chunks`` is the number of passages, ``documents`` that of files and of texts without a source; both None while
-    the store has not been opened. ``embeddings_computed`` and ``embeddings_reused`` count the vectors of documents.
+    ``cache_hit_rate`` is the share of cached calls that the cache answered, 0.0 before the first one; warm-up does not
+    count. ``avg_query_time_ms`` is the mean over all searches and contexts, cached or not, in milliseconds.
+    ``cache_size`` is the number of answers that this object has put into the cache or found there and that have not
+    expired. ``first_query_ms`` is the first computed search, including everything that it loaded; no other figure but
+    the mean includes it. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache`` (finding an answer in
+    the cache); ``paths`` says where answers came from: a tier of the cache (``memory``, ``redis``, ``disk``),
+    ``semantic`` or ``computed``. ``chunks`` is the number of passages, ``documents`` that of files and of texts without
+    a source; both are None until the store is opened. ``embeddings_computed`` and ``embeddings_reused`` count vectors
+    of documents.
     """
 
     cache_hit_rate: float
@@ -63,7 +64,7 @@ class _Times:
 
     def __init__(self) -> None:
         self.count = 0
-        self.latest: deque[float] = deque(maxlen=_MOST_TIMES)
+        self.latest: deque[float] = deque(maxlen=_MAX_TIMES)
 
     def add(self, seconds: float) -> None:
         self.count += 1
@@ -76,10 +77,10 @@ class _Times:
 
 
 class QueryStats:
-    """Counters that several threads may write to.
+    """Counters that several threads may update.
 
     Args:
-        clock: Seconds that only grow.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -94,13 +95,13 @@ class QueryStats:
         self._paths = {name: _Times() for name in PATHS}
         self._embedded = 0
         self._reused = 0
-        self._recalled: deque[float] = deque()  # not counted yet
+        self._recalled: deque[float] = deque()  # seconds, not counted yet
         self._expiry_of_key: dict[str, float] = {}
         self._prune_at = _PRUNE_AT_LEAST
 
     @contextlib.contextmanager
     def timed_stage(self, stage: str) -> Iterator[None]:
-        """Time one stage; one that fails, or belongs to the first query, is not counted."""
+        """Time one stage; failures and the first query are not counted."""
         start = self.clock()
         yield
         seconds = self.clock() - start
@@ -108,18 +109,13 @@ class QueryStats:
             with self._lock:
                 self._stages[stage].add(seconds)
 
-    def count_stage(self, stage: str, seconds: float) -> None:
-        """Count one stage that was timed by the caller."""
-        with self._lock:
-            self._stages[stage].add(seconds)
-
     def count_query(self, path: str, seconds: float, *, cached_call: bool) -> None:
         """Count one query.
 
         Args:
-            path: Where the answer came from.
+            path: Where the answer came from: a tier of the cache, ``semantic`` or ``computed``.
             seconds: How long it took.
-            cached_call: It looked into the cache.
+            cached_call: Whether the cache was asked.
         """
         with self._lock:
             self._queries += 1
@@ -128,26 +124,28 @@ class QueryStats:
                 computed = path == "computed"
                 self._hits += not computed
                 self._misses += computed
+                if not computed:
+                    self._stages["cache"].add(seconds)
             if path == "computed" and self._first_seconds is None:
                 self._first_seconds = seconds
             else:
-                self._paths[path].add(seconds)
+                self._paths.setdefault(path, _Times()).add(seconds)
 
     def count_recalled(self, seconds: float) -> None:
-        """Count one query that memory answered; costs a tenth of the other two, so that the answer costs little."""
+        """Count one query answered from memory; a tenth of the cost of ``count_query``, on the fastest path."""
         self._recalled.append(seconds)
         if len(self._recalled) >= _COUNTED_TOGETHER:
             with self._lock:
                 self._count_recalled()
 
     def count_vectors(self, embedded: int, reused: int) -> None:
-        """Count vectors of documents that were computed, and that were known."""
+        """Count vectors of documents that were computed, and that were reused."""
         with self._lock:
             self._embedded += embedded
             self._reused += reused
 
     def note_key(self, key: str, ttl_seconds: float) -> None:
-        """The cache has an answer under ``key``, for at most ``ttl_seconds``."""
+        """Note that the cache has an answer under ``key`` for at most ``ttl_seconds``."""
         with self._lock:
             now = self.clock()
             self._expiry_of_key[key] = now + ttl_seconds
@@ -156,7 +154,7 @@ class QueryStats:
                 self._prune_at = max(_PRUNE_AT_LEAST, 2 * len(self._expiry_of_key))
 
     def summary(self, chunks: int | None, documents: int | None, *, model_loaded: bool) -> PerformanceStats:
-        """The figures now."""
+        """Return the current figures."""
         with self._lock:
             self._prune(self.clock())
             self._count_recalled()
@@ -179,7 +177,7 @@ class QueryStats:
             )
 
     def _count_recalled(self) -> None:
-        for _ in range(len(self._recalled)):  # others may append meanwhile, but only who holds the lock takes away
+        for _ in range(len(self._recalled)):  # others may append now, but only the holder of the lock removes
             seconds = self._recalled.popleft()
             self._queries += 1
             self._hits += 1
@@ -192,5 +190,5 @@ class QueryStats:
 
 
 def _percentile(ordered: list[float], part: float) -> float:
-    """The smallest of the values that at least this part of them does not exceed (nearest rank); 0.0 of none."""
+    """Return the percentile by nearest rank; 0.0 where there are no values."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0

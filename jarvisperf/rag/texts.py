@@ -1,4 +1,4 @@
-"""What a text must be, and the id that follows from its content."""
+"""Checks and normalises texts, and derives ids from their content."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _ID_BYTES = 16
 
 
 def content_id(text: str) -> str:
-    """The id of a text that was given none: 32 hexadecimal digits, the same for the same text.
+    """Return the id of a text that was given none: 32 hexadecimal digits, equal for equal texts.
 
     BLAKE2b (RFC 7693) of its UTF-8 form, 128 bits.
     """
@@ -17,14 +17,14 @@ def content_id(text: str) -> str:
 
 
 def framed(*parts: str) -> bytes:
-    """Join parts so that different parts never give the same bytes: each one after its length."""
+    """Join parts so that different parts never give the same bytes, by prefixing each with its length."""
     return b"".join([len(encoded).to_bytes(8, "little") + encoded for encoded in map(str.encode, parts)])
 
 
 def normalise_query(query: str) -> str:
-    """The form in which a query is embedded and looked up: Unicode NFC, runs of white space made one blank.
+    """Return a query as it is embedded and looked up: in Unicode NFC, with runs of white space collapsed to one space.
 
-    Nothing else changes: accents and case carry meaning.
+    Accents and case are kept because they carry meaning.
 
     Raises:
         TypeError: The query is not a string.
@@ -40,10 +40,10 @@ def normalise_query(query: str) -> str:
 
 
 def check_unicode(text: str, name: str) -> None:
-    """Refuse a lone surrogate, which no store or tokenizer can encode.
+    """Reject lone surrogates, which no store or tokenizer can encode.
 
     Raises:
-        ValueError: There is one; the message says where.
+        ValueError: The text has one; the message says where.
     """
     try:
         text.encode()

@@ -118,16 +118,17 @@ class BenchmarkCalls:
             iterations: Calls in each round; with a `setup` it must be 1.
 
         Raises:
-            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            TypeError: `rounds`, `warmup_rounds` or `iterations` is not a whole number.
+            ValueError: One of them is out of range.
             LazyResultError: As `time`.
         """
-        from jarvisperf.checks import check_whole_number
+        from jarvisperf.checks import whole_number
         from jarvisperf.clocks import REAL
         from jarvisperf.measure.lazy_results import describe
         from jarvisperf.measure.targets import SetUpTarget, any_is_awaited
 
-        check_whole_number("rounds", rounds, least=1)
-        check_whole_number("warmup_rounds", warmup_rounds, least=0)
+        whole_number("rounds", rounds, at_least=1)
+        whole_number("warmup_rounds", warmup_rounds, at_least=0)
         prepare = None if setup is None else _without_arguments(setup, args, kwargs or {})
         is_awaited = self._measures and any_is_awaited(target, prepare, teardown)
 

@@ -124,14 +124,15 @@ class JarvisBench:
 
         Raises:
             MetricAlreadyMeasuredError: This test has measured time already.
-            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            TypeError: `rounds`, `warmup_rounds` or `iterations` is not a whole number.
+            ValueError: One of them is out of range.
             Exception: What the function raises, as it is.
         """
-        from jarvisperf.checks import check_whole_number
+        from jarvisperf.checks import whole_number
 
         self._claim("time")
-        check_whole_number("rounds", rounds, least=1)
-        check_whole_number("warmup_rounds", warmup_rounds, least=0)
+        whole_number("rounds", rounds, at_least=1)
+        whole_number("warmup_rounds", warmup_rounds, at_least=0)
 
         def measure(made: Target) -> Any:
             return self._harness.rounds(self._record, made, rounds, warmup_rounds)[0]

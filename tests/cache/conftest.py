@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from jarvisperf.cache import SmartCache
+from jarvisperf.cache.testing import Clock
 from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
 
 if TYPE_CHECKING:
@@ -103,19 +104,6 @@ def refusing_url() -> str:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"redis://127.0.0.1:{port}"
-
-
-class Clock:
-    """Time that passes when a test says so."""
-
-    def __init__(self, start: float = 1_000_000.0) -> None:
-        self.seconds = start
-
-    def __call__(self) -> float:
-        return self.seconds
-
-    def advance(self, seconds: float) -> None:
-        self.seconds += seconds
 
 
 @pytest.fixture

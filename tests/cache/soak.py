@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+from jarvisperf.cache.testing import RedisFaults
 from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 KEYS = 3000

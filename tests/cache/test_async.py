@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from jarvisperf.cache import AsyncSmartCache, SmartCache
+from jarvisperf.cache import AsyncSmartCache, Found, SmartCache
+from jarvisperf.cache.testing import store_of
 
 PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
 
@@ -33,7 +34,9 @@ def test_it_has_every_method_of_the_other_face():
     assert all(inspect.iscoroutinefunction(getattr(AsyncSmartCache, name)) for name in methods(AsyncSmartCache))
 
 
-@pytest.mark.parametrize("name", ["get", "set", "touch", "ttl", "get_many", "set_many", "get_or_set", "invalidate_tag"])
+@pytest.mark.parametrize(
+    "name", ["get", "lookup", "set", "touch", "ttl", "get_many", "set_many", "get_or_set", "invalidate_tag"]
+)
 def test_its_methods_take_the_same_arguments(name):
     def names(kind: type) -> list[str]:
         return list(inspect.signature(getattr(kind, name)).parameters)
@@ -47,6 +50,8 @@ def test_it_does_what_the_other_does(make):
             assert await cache.get("k", "none") == "none"
             assert await cache.set("k", [1], ttl=50, tags=["t"])
             assert await cache.get("k") == [1]
+            assert await cache.lookup("k") == Found([1], "memory")
+            assert await cache.lookup("absent") is None
             assert await cache.contains("k")
             assert 49 < await cache.ttl("k") <= 50
             assert await cache.touch("k", 500)
@@ -84,7 +89,7 @@ def test_what_waits_for_the_disk_does_not_stop_the_loop(namespace, tmp_path, mon
     async def main() -> None:
         async with AsyncSmartCache(None, tmp_path / "d", namespace=namespace) as cache:
             released = threading.Event()
-            monkeypatch.setattr(cache.cache._core.disk._store, "get", lambda key: released.wait(30) and None)
+            monkeypatch.setattr(store_of(cache.cache, "disk"), "get", lambda key: released.wait(30) and None)
             waiting = asyncio.create_task(cache.get("k"))
             await asyncio.sleep(0.02)
             released.set()

@@ -25,8 +25,8 @@ from stateful_world import Disk, Server, Worker
 from waiting import wait_until
 
 from jarvisperf.cache.disk_tier.store import CHECK_PLACE_SECONDS
+from jarvisperf.cache.testing import RedisFaults
 from pytest_jarvisperf.redis_fixtures import server as redis_server
-from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.redis_tier.messages import Message, from_bytes, to_bytes
-from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, store_of
 
 SOON_SECONDS = 20.0
 
@@ -78,7 +78,7 @@ def test_what_did_not_change_stays_in_memory(pair):
 
 def test_of_two_that_write_at_once_both_end_with_what_redis_has(pair, monkeypatch):
     one, other = pair
-    store = one._core.remote._store
+    store = store_of(one, "redis")
     put = store.put
 
     def be_overtaken(*args) -> bool:
@@ -130,10 +130,11 @@ def test_a_forked_child_and_its_parent_hear_of_each_others_changes(pair):
     os.close(writing)
 
 
-def test_a_message_of_another_version_drops_all_of_memory(pair):
+def test_a_message_of_another_version_drops_all_of_memory(pair, client, namespace):
     _, other = pair
-    other._coherence.heard(b"\xc1 what is this")
-    assert not other._core.memory.entries
+    other.set("k", 1)
+    client.publish(f"{namespace}#changes", b"\xc1 what is this")
+    wait_until(lambda: other.get_stats()["memory_items"] == 0)
 
 
 @pytest.mark.parametrize("name", ["k", "", "\ud800", "é" * 100])
@@ -144,27 +145,27 @@ def test_any_key_can_be_in_a_message(name):
 
 def test_a_copy_upward_that_raced_with_another_process_does_not_win(pair, monkeypatch):
     one, other = pair
-    other._core.memory.clear()
-    read = other._core.remote._store.get
+    forget_memory(other)
+    read = store_of(other, "redis").get
 
     def be_overtaken(key: str) -> bytes | None:
         blob = read(key)
         monkeypatch.undo()
-        heard = other._core.stripes.of("k").heard
+        heard = core_of(other).stripes.of("k").remote_changes
         one.set("k", "new")
-        wait_until(lambda: other._core.stripes.of("k").heard > heard)
+        wait_until(lambda: core_of(other).stripes.of("k").remote_changes > heard)
         return blob
 
-    monkeypatch.setattr(other._core.remote._store, "get", be_overtaken)
+    monkeypatch.setattr(store_of(other, "redis"), "get", be_overtaken)
     assert other.get("k") == "old"
     assert other.get("k") == "new"
 
 
 def test_a_copy_from_the_disk_does_not_bring_back_what_another_process_deleted(pair, monkeypatch):
     one, other = pair
-    other._core.memory.clear()
-    other._core.remote._store.discard("k")  # as a server does that is short of memory
-    read = other._core.disk._store.get
+    forget_memory(other)
+    store_of(other, "redis").discard("k")  # as a server does that is short of memory
+    read = store_of(other, "disk").get
 
     def be_overtaken(key: str) -> bytes | None:
         blob = read(key)
@@ -172,10 +173,10 @@ def test_a_copy_from_the_disk_does_not_bring_back_what_another_process_deleted(p
         one.delete("k")
         return blob
 
-    monkeypatch.setattr(other._core.disk._store, "get", be_overtaken)
+    monkeypatch.setattr(store_of(other, "disk"), "get", be_overtaken)
     assert other.get("k") == "old"
     for cache in (one, other):
-        cache._core.memory.clear()
+        forget_memory(cache)
         assert cache.get("k") is None
 
 
@@ -200,7 +201,7 @@ def test_a_lost_subscription_drops_memory_and_is_made_anew(pair, real_redis):
     assert len(numbers) >= 2
     for number in numbers:
         client.client_kill_filter(_id=number)
-    wait_until(lambda: not other._core.memory.entries)
+    wait_until(lambda: not other.get_stats()["memory_items"])
     wait_until(lambda: other.get_stats()["redis_listening"] and one.get_stats()["redis_listening"])
     assert other.get("k") == "old"
     one.set("k", "new")

@@ -12,6 +12,7 @@ import pytest
 
 from jarvisperf.cache import SmartCache, cached
 from jarvisperf.cache import default as shared
+from jarvisperf.cache.testing import forget_memory, store_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,7 @@ def test_a_coroutine_function_runs_once_per_arguments(cache):
 def test_a_cache_that_waits_does_not_stop_the_event_loop(make_cache, tmp_path, monkeypatch):
     cache = make_cache(None, tmp_path / "disk")
     released = threading.Event()
-    monkeypatch.setattr(cache._core.disk._store, "get", lambda key: released.wait(30) and None)
+    monkeypatch.setattr(store_of(cache, "disk"), "get", lambda key: released.wait(30) and None)
 
     @cached(cache=cache)
     async def slow(x):
@@ -233,7 +234,10 @@ def test_a_result_that_cannot_be_encoded_is_an_error_that_names_the_function(cac
 
     with pytest.raises(TypeError, match=r"value\['rows'\]\[0\]: object of type object cannot be cached") as caught:
         f()
-    assert "f returned" in caught.value.__notes__[0]
+    assert (
+        "test_a_result_that_cannot_be_encoded_is_an_error_that_names_the_function.<locals>.f"
+        in caught.value.__notes__[0]
+    )
 
 
 def test_a_dead_redis_does_not_keep_a_function_from_working(refusing_url):
@@ -322,7 +326,7 @@ def test_a_kept_result_that_no_longer_fits_the_annotation_is_made_anew(make_cach
     cache, calls = make_cache(None, tmp_path / "d"), []
     typed(cache, Point(1), Point, calls)(is_async)()
     if where == "disk":
-        cache._core.memory.clear()
+        forget_memory(cache)
     newer = typed(cache, {"x": 1, "y": 2}, Wider, calls)(is_async)
     assert [newer(), newer()] == [{"x": 1, "y": 2}] * 2
     assert calls == [Point(1), {"x": 1, "y": 2}]
@@ -391,7 +395,7 @@ def test_a_named_tuple_comes_back_as_one(cache):
         return Pair(Shape("s"), 2)
 
     assert pair() == Pair(Shape("s"), 2)
-    cache._core.memory.clear()
+    forget_memory(cache)
     assert type(pair()) is Pair
 
 

@@ -12,8 +12,12 @@ from jarvisperf.cache.doctor import examine
     ("most_bytes", "policy", "advice"),
     [
         (0, "noeviction", "set maxmemory and maxmemory-policy volatile-ttl"),
-        (2**26, "noeviction", "give it room enough, or set maxmemory-policy volatile-ttl"),
-        (2**26, "allkeys-lfu", "it may forget what has a tag: set maxmemory-policy volatile-ttl or noeviction"),
+        (2**26, "noeviction", "give it enough memory, or set maxmemory-policy volatile-ttl"),
+        (
+            2**26,
+            "allkeys-lfu",
+            "it may evict the lists of tags too early: set maxmemory-policy volatile-ttl or noeviction",
+        ),
         (2**26, "volatile-ttl", ""),
     ],
 )

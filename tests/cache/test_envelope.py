@@ -13,9 +13,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
 from jarvisperf.cache.values.envelope import (
+    ARRAY,
+    MESSAGEPACK,
+    PICKLE,
     VERSION_OFFSET,
+    Encoded,
     Envelope,
     Flaw,
     mac_key,

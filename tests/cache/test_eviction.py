@@ -8,8 +8,7 @@ from collections import OrderedDict
 
 import pytest
 
-from jarvisperf.cache.memory.policy_trial import MOST_KEYS_PLAYED, Duel
-from jarvisperf.cache.memory.sketch import FrequencySketch
+from jarvisperf.cache.memory.policy_trial import MOST_KEYS_SIMULATED, FrequencySketch, PolicyTrial
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.isolation import Held
 
@@ -30,12 +29,11 @@ def hits_of_memory(requests: list[str], size: int) -> int:
     ticks = itertools.count(1)
     tier = MemoryTier(size, lambda: float(next(ticks)))
     for key in requests:
-        entry = tier.entries.get(key)
+        entry = tier.live(key)
         if entry is None:
             tier.hold(key, Held(key, None, 40), deadline=float("inf"))
         else:
-            entry.hits += 1
-            entry.used = tier.now()
+            tier.count_hit(entry)
     return tier.hits()
 
 
@@ -75,20 +73,20 @@ def test_while_nothing_is_known_it_is_lru_to_the_letter():
 
 
 def test_frequency_that_led_once_gives_way_to_recency():
-    duel = Duel(100)
+    trial = PolicyTrial(100)
     for number in range(20_000):
-        duel.ask(str(number % 150), 1, 100)
-    assert duel.frequency_leads
+        trial.request(str(number % 150), 1, 100)
+    assert trial.frequency_leads
     for key in recent(random.Random(4)):
-        duel.ask("r" + key, 1, 100)
-    assert not duel.frequency_leads
+        trial.request("r" + key, 1, 100)
+    assert not trial.frequency_leads
 
 
-def test_of_a_large_cache_a_sample_is_played():
-    duel = Duel(64 * MOST_KEYS_PLAYED)
-    share = sum(duel.plays(str(number)) for number in range(64_000)) / 64_000
+def test_of_a_large_cache_a_sample_is_simulated():
+    trial = PolicyTrial(64 * MOST_KEYS_SIMULATED)
+    share = sum(trial.samples(str(number)) for number in range(64_000)) / 64_000
     assert 1 / 128 < share < 1 / 32
-    assert all(Duel(MOST_KEYS_PLAYED).plays(str(number)) for number in range(100))
+    assert all(PolicyTrial(MOST_KEYS_SIMULATED).samples(str(number)) for number in range(100))
 
 
 def test_the_sketch_never_counts_too_little_before_it_forgets():

@@ -97,7 +97,7 @@ def make_tier(store: Switchable) -> GuardedTier:
 
 def fail(tier: GuardedTier, store: Switchable) -> None:
     store.is_broken = True
-    tier.get("any")
+    tier.read("any")
     assert not tier.available
 
 
@@ -109,7 +109,7 @@ def recover(tier: GuardedTier, store: Switchable) -> None:
 def test_a_failure_is_nothing_found_and_is_counted(tier, store):
     store.held["k"] = b"v"
     store.is_broken = True
-    assert tier.get("k") is None
+    assert tier.read("k") is None
     assert not tier.put("k", b"new", 1)
     assert not tier.delete("k")
     assert tier.invalidate(EVERY_KEY) == set()
@@ -121,7 +121,7 @@ def test_a_store_that_is_down_is_not_touched_by_calls(store, monkeypatch):
     fail(tier, store)
     before = store.calls
     for _ in range(100):
-        tier.get("k")
+        tier.read("k")
         tier.put("k", b"v", 1)
         tier.delete("k")
     assert store.calls - before <= 1  # the first probe
@@ -145,7 +145,7 @@ def test_what_changed_during_an_outage_does_not_come_back_with_its_old_value(tie
     fail(tier, store)
     change(tier)
     recover(tier, store)
-    assert tier.get("k") is None
+    assert tier.read("k") is None
 
 
 def test_what_did_not_change_during_an_outage_is_still_there(tier, store):
@@ -154,7 +154,7 @@ def test_what_did_not_change_during_an_outage_is_still_there(tier, store):
     fail(tier, store)
     tier.delete("changed")
     recover(tier, store)
-    assert tier.get("same") == b"v"
+    assert tier.read("same") == b"v"
 
 
 def test_the_write_that_failed_is_an_outage_change_itself(tier, store):
@@ -162,7 +162,7 @@ def test_the_write_that_failed_is_an_outage_change_itself(tier, store):
     store.is_broken = True
     tier.put("k", b"new", 1)
     recover(tier, store)
-    assert tier.get("k") is None
+    assert tier.read("k") is None
 
 
 def test_too_many_changes_to_remember_clear_the_namespace(tier, store, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_failure_while_settling_forgets_nothing(tier, store, monkeypatch):
     monkeypatch.setattr(store, "delete_many", fail_once)
     recover(tier, store)
     assert failed.is_set()
-    assert tier.get("k") is None
+    assert tier.read("k") is None
 
 
 def test_an_outage_is_logged_once_and_so_is_its_end(tier, store, caplog):
@@ -237,8 +237,11 @@ def test_an_outage_is_logged_once_and_so_is_its_end(tier, store, caplog):
     recover(tier, store)
     wait_until(lambda: len(caplog.messages) == 2)
     assert caplog.messages == [
-        "switchable cache tier is off, the others go on: switchable://here: BrokenError: switched off",
-        "switchable cache tier is back: switchable://here",
+        (
+            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: BrokenError: "
+            "switched off"
+        ),
+        "switchable cache tier is available again: switchable://here",
     ]
 
 
@@ -258,7 +261,7 @@ def test_a_store_that_comes_and_goes_does_not_fill_the_log(store, caplog, clock)
 
 def test_a_corrupt_entry_is_a_miss_is_counted_and_is_removed(tier, store):
     store.held["k"] = b"corrupt"
-    assert tier.get("k") is None
+    assert tier.read("k") is None
     assert (tier.corrupt, tier.errors) == (1, 0)
     assert store.held == {}
 
@@ -266,7 +269,7 @@ def test_a_corrupt_entry_is_a_miss_is_counted_and_is_removed(tier, store):
 def test_an_error_that_is_no_failure_of_the_store_is_not_hidden(tier, store, monkeypatch):
     monkeypatch.setattr(store, "get", lambda key: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        tier.get("k")
+        tier.read("k")
 
 
 def test_a_probe_that_fails_in_a_way_nobody_foresaw_is_counted_logged_and_tried_again(store, tier, monkeypatch, caplog):
@@ -286,7 +289,10 @@ def test_a_failure_nobody_foresaw_is_logged_with_its_type(store, monkeypatch, ca
     monkeypatch.setattr(store, "open", lambda: 1 / 0)
     make_tier(store).close()
     assert caplog.messages == [
-        "switchable cache tier is off, the others go on: switchable://here: ZeroDivisionError: division by zero"
+        (
+            "switchable cache tier unavailable; continuing with the remaining tiers: switchable://here: "
+            "ZeroDivisionError: division by zero"
+        )
     ]
 
 
@@ -303,7 +309,7 @@ def test_a_closed_tier_does_not_open_again(tier, store):
     fail(tier, store)
     tier.close()
     store.is_broken = False
-    assert tier.get("k") is None
+    assert tier.read("k") is None
     assert not tier.available
 
 
@@ -342,7 +348,7 @@ def test_whatever_happens_a_value_read_is_the_last_one_written(steps):
             store.is_broken = True
         else:
             recover(tier, store)
-        assert all(tier.get(name) in {None, last.get(name)} for name in "abc")
+        assert all(tier.read(name) in {None, last.get(name)} for name in "abc")
     recover(tier, store)
-    assert all(tier.get(name) in {None, last.get(name)} for name in "abc")
+    assert all(tier.read(name) in {None, last.get(name)} for name in "abc")
     tier.close()

@@ -8,8 +8,9 @@ import sqlite3
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache.disk_tier import tier as local
+from jarvisperf.cache.outage import below_redis
 from jarvisperf.cache.outage.replay import Pending
+from jarvisperf.cache.testing import tier_of
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ CHANGES = {
 def test_what_another_took_from_the_disk_meanwhile_goes_when_the_disk_is_told(
     pair, locked, client, namespace, monkeypatch, change
 ):
-    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", float("inf"))
+    monkeypatch.setattr(below_redis, "RENEW_AFTER_SECONDS", float("inf"))
     one, other = pair
     CHANGES[change](one)
     assert not one.get_stats()["local_cache_available"]
@@ -73,7 +74,7 @@ def test_an_older_value_on_disk_does_not_outlive_a_newer_one_that_the_disk_could
 
 def test_too_many_changes_to_remember_leave_nothing_in_redis_either(pair, locked, client, namespace, monkeypatch):
     one, other = pair
-    monkeypatch.setattr(one._core.disk, "_pending", Pending(most_keys=3))
+    monkeypatch.setattr(tier_of(one, "disk"), "_pending", Pending(most_keys=3))
     one.delete_many(["k", *map(str, range(10))])
     client.unlink(f"{namespace}:k")
     assert other.get("k") == "old"
@@ -83,7 +84,7 @@ def test_too_many_changes_to_remember_leave_nothing_in_redis_either(pair, locked
 
 
 def test_while_the_disk_fails_its_deletions_keep_their_tombstones(pair, locked, client, namespace, monkeypatch):
-    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(below_redis, "RENEW_AFTER_SECONDS", 0.0)
     one, other = pair
     one.delete("k")
     client.unlink(f"{namespace}:k")
@@ -92,7 +93,7 @@ def test_while_the_disk_fails_its_deletions_keep_their_tombstones(pair, locked, 
 
 
 def test_what_was_written_after_the_deletion_is_left_alone(pair, locked, monkeypatch):
-    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(below_redis, "RENEW_AFTER_SECONDS", 0.0)
     one, other = pair
     one.delete("k")
     assert other.get_or_set("k", lambda: "new") == "new"  # Redis has it, and the disk does not
@@ -103,12 +104,12 @@ def test_what_was_written_after_the_deletion_is_left_alone(pair, locked, monkeyp
 
 
 def test_a_computation_that_began_after_the_deletion_may_be_kept(pair, locked, monkeypatch):
-    monkeypatch.setattr(local, "RENEW_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(below_redis, "RENEW_AFTER_SECONDS", 0.0)
     one, other = pair
     one.delete("k")
 
     def make() -> str:
-        one._core.remote.bury(one._core.disk._pending.snapshot().versions())
+        tier_of(one, "redis").bury(tier_of(one, "disk")._pending.snapshot().versions())
         return "new"
 
     assert other.get_or_set("k", make) == "new"
@@ -120,8 +121,8 @@ def test_redis_being_away_too_it_is_told_when_it_is_back(make_cache, redis_fault
     redis_faults.reset()
     cache.get("nothing")
     assert not cache.get_stats()["redis_available"]
-    cache._core.remote.bury({"k": 5, "j": 2**60})
-    cache._core.remote.put("j", b"newer", 60)
-    cache._core.remote.bury({"j": 7})
-    pending = cache._core.remote._pending.snapshot()
+    tier_of(cache, "redis").bury({"k": 5, "j": 2**60})
+    tier_of(cache, "redis").put("j", b"newer", 60)
+    tier_of(cache, "redis").bury({"j": 7})
+    pending = tier_of(cache, "redis")._pending.snapshot()
     assert (pending.changes["k"].version, pending.changes["j"].write.blob) == (5, b"newer")

@@ -50,6 +50,20 @@ def test_the_metrics_are_the_statistics(reader, provider, tmp_path):
         assert found["jarvisperf.cache.latency.p99", "disk"] > 0
 
 
+def test_a_tier_of_ones_own_has_metrics_too(reader, provider):
+    class Nothing:
+        name = "nothing"
+        get_many = put_many = delete_many = delete_tagged = keys = staticmethod(lambda *_: {})
+
+        def close(self) -> None:
+            pass
+
+    with SmartCache(None, None, tiers=[Nothing()]) as cache:
+        observe_cache(cache, "mine", provider)
+        cache.get("absent")
+        assert collected(reader)["jarvisperf.cache.misses", "nothing"] == 1
+
+
 def test_a_cache_that_is_gone_has_no_metrics(reader, provider):
     cache = SmartCache(None, None)
     observe_cache(cache, "mine", provider)

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from jarvisperf.cache.testing import forget_memory, store_of
+
 SOON_SECONDS = 20.0
 
 CHANGES = {
@@ -23,7 +25,7 @@ def test_a_reader_that_comes_while_a_change_is_under_way_does_not_keep_what_was(
 ):
     cache = make_cache(None, tmp_path / "d")
     cache.set("k", "old", ttl=100)
-    store = cache._core.disk._store
+    store = store_of(cache, "disk")
     inside, has_read, go = threading.Event(), threading.Event(), threading.Event()
     changing = store._changing
 
@@ -36,7 +38,7 @@ def test_a_reader_that_comes_while_a_change_is_under_way_does_not_keep_what_was(
     writer = threading.Thread(target=CHANGES[change], args=(cache,))
     writer.start()
     assert inside.wait(SOON_SECONDS)
-    cache._core.memory.clear()
+    forget_memory(cache)
     read = store.get
 
     def say_so(key: str) -> bytes | None:

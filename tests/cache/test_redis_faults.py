@@ -11,7 +11,7 @@ import redis
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+from jarvisperf.cache.testing import RedisFaults, tier_of
 
 CALL_SECONDS = 0.35  # what a call may take altogether by default
 SLACK_SECONDS = 1.5  # a machine under load
@@ -183,7 +183,7 @@ def test_what_others_cleared_later_is_not_brought_back_by_a_replay(cache, faults
 def test_more_changes_than_are_remembered_begin_a_new_generation(cache, faults, reader, monkeypatch):
     from jarvisperf.cache.outage.replay import Pending
 
-    monkeypatch.setattr(cache._core.remote, "_pending", Pending(most_keys=10))
+    monkeypatch.setattr(tier_of(cache, "redis"), "_pending", Pending(most_keys=10))
     cache.set_many({f"k{number}": "old" for number in range(50)})
     assert reader.get("k49") == "old"
     faults.reset()
@@ -202,7 +202,7 @@ def test_after_more_changes_than_are_remembered_a_server_that_evicts_the_generat
 ):
     from jarvisperf.cache.outage.replay import Pending
 
-    monkeypatch.setattr(cache._core.remote, "_pending", Pending(most_keys=10))
+    monkeypatch.setattr(tier_of(cache, "redis"), "_pending", Pending(most_keys=10))
     cache.set_many({f"k{number}": "old" for number in range(50)})
     faults.reset()
     for number in range(50):

@@ -13,6 +13,7 @@ import pytest
 
 from jarvisperf.cache import get_smart_cache, reset_smart_cache
 from jarvisperf.cache.disk_tier.database import Database
+from jarvisperf.cache.testing import forget_memory
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,8 @@ def test_the_variables_configure_it(monkeypatch, tmp_path, real_redis):
     cache = get_smart_cache()
     assert cache.get_stats()["redis_available"]
     assert (tmp_path / "elsewhere" / "cache.db").exists()
-    assert cache._default_seconds == 12.5
+    cache.set("k", 1)
+    assert 0 < cache.ttl("k") <= 12.5
 
 
 def test_a_wrong_variable_is_an_error_that_names_it(monkeypatch):
@@ -79,7 +81,7 @@ def test_a_forked_child_gets_its_own_and_the_parents_goes_on():
         except BaseException:  # noqa: BLE001 - a forked copy of pytest must not go on
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    cache._core.memory.clear()
+    forget_memory(cache)
     assert cache.get("k") == "child"
 
 
@@ -103,7 +105,7 @@ def test_a_fork_waits_for_what_other_threads_write_to_the_disk(tmp_path, monkeyp
         os._exit(0 if works else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     writer.join()
-    cache._core.memory.clear()
+    forget_memory(cache)
     assert cache.get("k") == "child"
 
 
@@ -117,7 +119,7 @@ begun = threading.Event()
 
 class Slow(MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name == "jarvisperf.cache.engine.loading":
+        if name == "jarvisperf.cache.engine.drivers":
             begun.set()
             time.sleep(0.3)
 

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jarvisperf.cache import SmartCache
+from jarvisperf.cache import Found, SmartCache
 from jarvisperf.cache.keys.pattern import KeyPattern
+from jarvisperf.cache.testing import core_of, forget_memory, store_of, tier_of
 
 ABSENT = object()
 
@@ -38,15 +39,15 @@ def counts(cache: SmartCache) -> tuple[int, int, int, int]:
 
 def empty_redis(cache) -> None:
     """Take the values out of Redis behind the cache's back: a ``clear`` of it would hold for the disk, too."""
-    store = cache._core.remote._store
-    for key in cache._core.keys(KeyPattern("*")):
+    store = store_of(cache, "redis")
+    for key in core_of(cache).keys(KeyPattern("*")):
         name = store._names.name(key)
         store.link.call(name, "UNLINK", name)
 
 
 def empty(cache, tier: str) -> None:
     if tier == "memory":
-        cache._core.memory.clear()
+        forget_memory(cache)
     else:
         empty_redis(cache)
 
@@ -86,13 +87,13 @@ def test_invalidate_removes_what_matches_and_counts_it(cache):
 
 def test_clear_empties_this_namespace_only(cache, make_cache, real_redis, tmp_path):
     neighbour = make_cache(
-        real_redis.url, tmp_path / "disk", namespace="neighbour-of-" + cache._core.names.prefix[:-1].decode()
+        real_redis.url, tmp_path / "disk", namespace="neighbour-of-" + core_of(cache).names.prefix[:-1].decode()
     )
     neighbour.set("k", "mine")
     cache.set("k", 1)
     cache.clear()
     assert cache.get("k") is None
-    neighbour._core.memory.clear()
+    forget_memory(neighbour)
     assert neighbour.get("k") == "mine"
     neighbour.clear()
 
@@ -136,27 +137,58 @@ def test_an_immutable_value_is_given_from_memory_without_a_copy(make_cache):
     assert cache.get("k") is text
 
 
+def test_lookup_says_which_tier_had_the_value(three):
+    assert three.lookup("k") is None
+    three.set("k", [1])
+    assert three.lookup("k") == Found([1], "memory")
+    forget_memory(three)
+    assert three.lookup("k") == Found([1], "redis")
+    forget_memory(three)
+    empty_redis(three)
+    assert three.lookup("k") == Found([1], "disk")
+    assert counts(three) == (1, 1, 1, 1)
+
+
+@pytest.mark.parametrize("tier", ["redis", "disk"])
+def test_lookup_names_the_tier_of_a_cache_without_memory(make_cache, real_redis, tmp_path, tier):
+    cache = (
+        make_cache(real_redis.url, None, memory_items=0)
+        if tier == "redis"
+        else make_cache(None, tmp_path / "d", memory_items=0)
+    )
+    cache.set("plain", None)
+    cache.set("with tags", None, tags=["t"])
+    assert cache.lookup("plain") == cache.lookup("with tags") == Found(None, tier)
+    assert cache.lookup("absent") is None
+
+
+@pytest.mark.parametrize(("key", "error"), [(1, TypeError), ("", ValueError), ([], TypeError)])
+def test_lookup_takes_what_get_takes(cache, key, error):
+    with pytest.raises(error):
+        cache.lookup(key)
+
+
 def test_the_tiers_are_asked_in_order_and_a_hit_is_copied_upward(three):
     three.set("k", "v")
     assert three.get("k") == "v"
     assert counts(three) == (1, 0, 0, 0)
-    three._core.memory.clear()
+    forget_memory(three)
     assert three.get("k") == "v"
     assert counts(three) == (1, 1, 0, 0)
     assert three.get("k") == "v"
     assert counts(three) == (2, 1, 0, 0)
-    three._core.memory.clear()
+    forget_memory(three)
     empty_redis(three)
     assert three.get("k") == "v"
     assert counts(three) == (2, 1, 1, 0)
-    three._core.memory.clear()
+    forget_memory(three)
     assert three.get("k") == "v"
     assert counts(three) == (2, 2, 1, 0)
 
 
 def test_what_was_read_from_below_lives_no_longer_than_what_was_left(three, clock, wall_clock):
     three.set("k", [1], ttl=100)
-    three._core.memory.clear()
+    forget_memory(three)
     empty_redis(three)
     for passed in (60, 39.9):
         clock.advance(passed)
@@ -189,18 +221,18 @@ def test_a_wall_clock_that_jumps_neither_ends_nor_prolongs_an_entry_in_memory(th
     wall_clock.advance(-2e6)
     clock.advance(10)
     empty_redis(three)
-    three._core.disk.clear()
+    tier_of(three, "disk").clear()
     assert three.get("k") is None
 
 
 def test_a_wall_clock_that_was_set_back_does_not_prolong_what_comes_from_below(three, clock, wall_clock):
     three.set("k", "v", ttl=10)
-    three._core.memory.clear()
+    forget_memory(three)
     wall_clock.advance(-1e6)
     assert three.get("k") == "v"
     clock.advance(10)
     empty_redis(three)
-    three._core.disk.clear()
+    tier_of(three, "disk").clear()
     assert three.get("k") is None
 
 
@@ -218,16 +250,16 @@ def test_infinity_is_for_ever(three, clock, wall_clock):
     clock.advance(1e9)
     wall_clock.advance(1e9)
     assert three.get("k") == 1
-    three._core.memory.clear()
+    forget_memory(three)
     assert three.get("k") == 1
 
 
 def test_what_never_expires_is_copied_from_the_disk_to_redis_and_memory(three):
     three.set("k", 1, ttl=math.inf)
     empty_redis(three)
-    three._core.memory.clear()
+    forget_memory(three)
     assert (three.get("k"), three.ttl("k")) == (1, math.inf)
-    three._core.memory.clear()
+    forget_memory(three)
     assert (three.get("k"), counts(three)) == (1, (1, 1, 1, 0))
 
 
@@ -249,7 +281,7 @@ def test_an_entry_is_there_until_its_time_is_over(ttl, passed):
 
 def test_a_hit_in_memory_sends_nothing_to_redis(three, monkeypatch):
     three.set("k", [1])
-    monkeypatch.setattr(three._core.remote._store, "get", None)
+    monkeypatch.setattr(store_of(three, "redis"), "get", None)
     assert three.get("k") == [1]
 
 
@@ -327,9 +359,9 @@ def test_a_value_that_cannot_be_encoded_is_an_error_that_names_the_part_and_leav
         ({"folder": ""}, "local_cache_dir is '': give a folder"),
         ({"folder": 5}, "local_cache_dir is 5: give a folder, or None"),
         ({"namespace": "a:b"}, "namespace is 'a:b': give a word without ':'"),
-        ({"memory_items": -1}, "memory_items is -1: give 0 or more"),
-        ({"memory_items": 1.5}, "memory_items is 1.5: give an int"),
-        ({"disk_bytes": 0}, "disk_bytes is 0: give 1 or more"),
+        ({"memory_items": -1}, "memory_items is -1: give at least 0"),
+        ({"memory_items": 1.5}, "memory_items is 1.5: give a whole number"),
+        ({"disk_bytes": 0}, "disk_bytes is 0: give at least 1"),
         ({"redis_reply_seconds": 0}, "redis_reply_seconds is 0: give a number of seconds above 0"),
         ({"redis_connect_seconds": math.nan}, "redis_connect_seconds is nan"),
     ],
@@ -352,18 +384,18 @@ def test_a_malformed_redis_url_is_an_error_at_once(url):
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("redis://h/0?foo=bar", r"\?foo=bar' has an option that does not fit, 'foo'"),
-        ("redis://h?db=abc", r"\?db=abc' has an option that does not fit, 'db'"),
-        ("unix:///r.sock?socket_timeout=abc", r"\?socket_timeout=abc' has an option that does not fit"),
-        ("redis://h?protocol=9", r"\?protocol=9' does not suit the Redis client \(protocol must be"),
+        ("redis://h/0?foo=bar", r"\?foo=bar' has an unsuitable option, 'foo'"),
+        ("redis://h?db=abc", r"\?db=abc' has an unsuitable option, 'db'"),
+        ("unix:///r.sock?socket_timeout=abc", r"\?socket_timeout=abc' has an unsuitable option"),
+        ("redis://h?protocol=9", r"\?protocol=9' is rejected by the Redis client \(protocol must be"),
         ("redis://h?decode_responses=true", "has the option 'decode_responses', which the cache sets itself"),
         ("unix:///r.sock?encoding=utf-16", "has the option 'encoding', which"),
         ("redis://h?encoding_errors=strict", "has the option 'encoding_errors', which"),
         ("redis://h?retry=5", "has the option 'retry', which"),
-        ("REDIS://h", "'REDIS://h' has no scheme that is known"),
-        (" redis://h", "' redis://h' holds white space"),
-        ("redis://h\n", "holds white space"),
-        ("redis://my host", "'redis://my host' holds white space"),
+        ("REDIS://h", "'REDIS://h' has an unknown scheme"),
+        (" redis://h", "' redis://h' contains white space"),
+        ("redis://h\n", "contains white space"),
+        ("redis://my host", "'redis://my host' contains white space"),
     ],
 )
 def test_a_url_that_the_redis_client_would_stumble_over_is_an_error_at_once(url, message):
@@ -420,13 +452,16 @@ def test_a_read_that_memory_had_to_leave_to_a_lower_tier_is_a_miss_of_memory(mak
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["get", "get_many"])
-def test_a_read_that_only_memory_could_answer_is_none(make_cache, tmp_path, clock, many):
+def test_a_read_that_only_memory_could_answer_is_none(make_cache, tmp_path, clock, many, monkeypatch):
     cache = make_cache(None, tmp_path / "d", clock=clock, memory_seconds=10)
     cache.set("k", 1)
     clock.advance(10)
-    cache._core.disk.fail(OSError("as if"))
-    cache._core.disk._breaker.stop()
-    cache._core.disk._breaker.is_open = True
+
+    def fail(*_: object) -> None:
+        raise OSError("as if")
+
+    for method in ("open", "get", "get_many"):
+        monkeypatch.setattr(store_of(cache, "disk"), method, fail)
     assert cache.get_many(["k"]) == {"k": 1} if many else cache.get("k") == 1
     stats = cache.get_stats()
     assert (stats["memory_hits"], stats["memory_misses"], stats["disk_hits"], stats["misses"]) == (1, 0, 0, 0)
@@ -496,8 +531,8 @@ def test_leaving_the_context_closes_it():
 
 def test_a_copy_upward_that_raced_with_a_delete_does_not_win(three, monkeypatch):
     three.set("k", "old")
-    three._core.memory.clear()
-    read = three._core.remote._store.get
+    forget_memory(three)
+    read = store_of(three, "redis").get
 
     def delete_meanwhile(key: str) -> bytes | None:
         blob = read(key)
@@ -505,16 +540,16 @@ def test_a_copy_upward_that_raced_with_a_delete_does_not_win(three, monkeypatch)
         three.delete("k")
         return blob
 
-    monkeypatch.setattr(three._core.remote._store, "get", delete_meanwhile)
+    monkeypatch.setattr(store_of(three, "redis"), "get", delete_meanwhile)
     assert three.get("k") == "old"  # it was read before the delete
     assert three.get("k") is None
 
 
 def test_a_copy_upward_that_raced_with_clear_does_not_win(three, monkeypatch):
     three.set("k", "old")
-    three._core.memory.clear()
+    forget_memory(three)
     empty_redis(three)
-    read = three._core.disk._store.get
+    read = store_of(three, "disk").get
 
     def clear_meanwhile(key: str) -> bytes | None:
         blob = read(key)
@@ -522,10 +557,10 @@ def test_a_copy_upward_that_raced_with_clear_does_not_win(three, monkeypatch):
         three.clear()
         return blob
 
-    monkeypatch.setattr(three._core.disk._store, "get", clear_meanwhile)
+    monkeypatch.setattr(store_of(three, "disk"), "get", clear_meanwhile)
     assert three.get("k") in {"old", None}  # it was read before the clear
     assert three.get("k") is None
-    three._core.memory.clear()
+    forget_memory(three)
     assert three.get("k") is None
 
 
@@ -567,9 +602,9 @@ def test_after_threads_wrote_one_key_all_tiers_agree(make_cache, real_redis, tmp
     for thread in threads:
         thread.join()
     in_memory = cache.get("k")
-    cache._core.memory.clear()
+    forget_memory(cache)
     in_redis = cache.get("k")
-    cache._core.memory.clear()
+    forget_memory(cache)
     empty_redis(cache)
     assert in_memory == in_redis == cache.get("k")
 
@@ -604,7 +639,7 @@ def test_the_cache_is_a_dictionary_with_a_clock(tmp_path_factory, operations):
                 cache.invalidate("a*")
                 model = {name: kept for name, kept in model.items() if not name.startswith("a")}
             elif operation == "forget":
-                cache._core.memory.clear()
+                forget_memory(cache)
             for name in ["a", "b", "ab"]:
                 value, deadline = model.get(name, (None, math.inf))
                 assert cache.get(name) == (value if now < deadline else None)

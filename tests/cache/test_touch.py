@@ -9,7 +9,7 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from pytest_jarvisperf.redis_fixtures.faults import RedisFaults
+from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, stop_listening, store_of, tier_of
 
 SOON_SECONDS = 20.0
 
@@ -25,7 +25,7 @@ def cut_off(request, faults, namespace, tmp_path):
     """A cache that loses its Redis when the test says so, but not at once what memory has: it no longer listens."""
     with SmartCache(faults.url, request.param and tmp_path / request.param, namespace=namespace) as cache:
         wait_until(lambda: cache.get_stats()["redis_listening"])
-        cache._coherence.stop()
+        stop_listening(cache)
         yield cache
 
 
@@ -61,7 +61,7 @@ CHANGES = {
 def test_what_another_thread_removes_meanwhile_is_not_written_again(make_cache, tmp_path, monkeypatch, change):
     cache = make_cache(None, tmp_path / "d")
     cache.set("k", "v", tags=["t"])
-    store = cache._core.disk._store
+    store = store_of(cache, "disk")
     read = store.get
     remover = threading.Thread(target=CHANGES[change], args=(cache,))
 
@@ -76,7 +76,7 @@ def test_what_another_thread_removes_meanwhile_is_not_written_again(make_cache, 
     monkeypatch.undo()
     remover.join(SOON_SECONDS)
     assert cache.get("k") is None
-    cache._core.memory.clear()
+    forget_memory(cache)
     assert cache.get("k") is None
 
 
@@ -88,7 +88,7 @@ def test_what_another_process_removes_meanwhile_is_not_written_again(
     url = real_redis.url if with_redis else None
     cache, other = (make_cache(url, tmp_path / "d", memory_items=0) for _ in range(2))
     cache.set("k", "v", tags=["t"])
-    store = (cache._core.remote or cache._core.disk)._store
+    store = store_of(cache, "redis" if cache.get_stats()["redis_available"] else "disk")
     read = store.get
 
     def be_overtaken(key: str) -> bytes | None:
@@ -107,14 +107,14 @@ def test_what_another_process_writes_after_the_touch_is_not_kept_from_memory(mak
     cache, other = (make_cache(real_redis.url) for _ in range(2))
     wait_until(lambda: cache.get_stats()["redis_listening"])
     cache.set("k", "old")
-    store = cache._core.remote._store
+    store = store_of(cache, "redis")
     replace = store.replace
 
     def be_overtaken(*args) -> bool:
         done = replace(*args)
-        heard = cache._core.stripes.of("k").heard
+        heard = core_of(cache).stripes.of("k").remote_changes
         other.set("k", "new")
-        wait_until(lambda: cache._core.stripes.of("k").heard > heard)
+        wait_until(lambda: core_of(cache).stripes.of("k").remote_changes > heard)
         return done
 
     monkeypatch.setattr(store, "replace", be_overtaken)
@@ -127,7 +127,7 @@ def test_a_shorter_life_given_where_redis_lacks_the_value_is_heard_by_the_others
     wait_until(lambda: other.get_stats()["redis_listening"])
     cache.set("k", "v", ttl=1000)
     assert other.get("k") == "v"
-    cache._core.remote._store.discard("k")  # as a server does that is short of memory
+    store_of(cache, "redis").discard("k")  # as a server does that is short of memory
     assert cache.touch("k", 10)
     wait_until(lambda: other.ttl("k") <= 10)
 
@@ -135,8 +135,8 @@ def test_a_shorter_life_given_where_redis_lacks_the_value_is_heard_by_the_others
 def test_a_value_of_an_older_generation_is_not_there(make_cache, real_redis):
     cache = make_cache(real_redis.url)
     cache.set("k", "old")
-    cache._core.memory.clear()
-    cache._core.remote._store.begin_generation()
+    forget_memory(cache)
+    store_of(cache, "redis").begin_generation()
     assert cache.touch("k", 100) is False
     assert cache.get("k") is None
 
@@ -174,16 +174,16 @@ def test_a_touch_in_an_outage_does_not_undo_what_another_process_did(cut_off, fa
     get_back(cut_off, faults)
     expected = "new" if change == "set" else None
     assert reader.get("k") == expected
-    cut_off._core.memory.clear()  # which is what listening anew does
+    forget_memory(cut_off)  # which is what listening anew does
     assert cut_off.get("k") == expected
 
 
 def test_a_life_given_while_the_disk_fails_holds_when_it_is_back(make_cache, tmp_path, monkeypatch, wall_clock, clock):
     cache = make_cache(None, tmp_path / "d", clock=clock, wall_clock=wall_clock)
     cache.set("k", "v", ttl=3600)
-    disk = cache._core.disk
+    disk = tier_of(cache, "disk")
     with monkeypatch.context() as failing:
-        failing.setattr(disk._store, "open", lambda: 1 / 0)
+        failing.setattr(store_of(cache, "disk"), "open", lambda: 1 / 0)
         disk.fail(OSError("as if"))
         assert cache.touch("k", 10)
         assert cache.ttl("k") <= 10

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, seal, unseal
+from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
 
 # Python's own objects around a value: a list of n small ints is eight bytes a piece and more than one in the input.
 BYTES_PER_INPUT_BYTE = 400
@@ -76,7 +75,7 @@ def test_a_member_that_is_gone_is_a_miss():
     ("enums", "error"), [([int], TypeError), (["Colour"], TypeError), ([Colour, 7], TypeError), (5, TypeError)]
 )
 def test_only_classes_of_enum_can_be_registered(enums, error):
-    with pytest.raises(error, match="give classes of Enum"):
+    with pytest.raises(error, match="give Enum classes"):
         Codec(enums)
 
 

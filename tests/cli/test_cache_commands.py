@@ -101,7 +101,7 @@ def test_doctor_says_that_all_is_well(run):
     assert status == 0
     assert "✓ memory: works" in out
     assert "✓ Redis: writes and reads" in out
-    assert "will be made" in out
+    assert "will be created" in out
 
 
 def test_doctor_says_how_to_start_a_redis_that_does_not_run(run):
@@ -110,7 +110,7 @@ def test_doctor_says_how_to_start_a_redis_that_does_not_run(run):
     status, out, _ = run("doctor", redis=f"redis://127.0.0.1:{port}")
     assert status == 1
     assert f"✗ Redis at redis://127.0.0.1:{port}" in out
-    assert "start it: `redis-server`" in out
+    assert "start it with `redis-server`" in out
 
 
 def test_doctor_says_what_to_set_where_no_redis_is_configured(run):
@@ -122,7 +122,7 @@ def test_doctor_says_what_to_set_where_no_redis_is_configured(run):
 
 @pytest.mark.usefixtures("filled")
 def test_doctor_looks_into_the_database(run, folder):
-    assert "✓ disk: 3 values, the database is sound" in run("doctor")[1]
+    assert "✓ disk: 3 values, the database is intact" in run("doctor")[1]
     for file in folder.glob("cache.db*"):
         file.write_bytes(b"rubbish" * 1000)
     status, out, _ = run("doctor")
@@ -134,7 +134,7 @@ def test_doctor_finds_a_folder_that_cannot_be_used(run, folder):
     folder.write_text("in the way")
     status, out, _ = run("doctor")
     assert status == 1
-    assert "is no folder that can be written" in out
+    assert "is not a writable folder" in out
 
 
 def test_doctor_finds_a_folder_that_others_may_write_to(run, folder):

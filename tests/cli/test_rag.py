@@ -75,9 +75,9 @@ def test_a_context_keeps_to_its_limit(rag, folder):
 
 def test_queries_are_warmed_from_words_and_from_standard_input(rag, folder, monkeypatch):
     rag("add", folder)
-    assert rag("warm", "cats", "dogs")[1] == "2 of 2 queries are answered by the cache\n"
+    assert rag("warm", "cats", "dogs")[1] == "2 of 2 queries are cached\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("cats\n\nbirds\n"))
-    assert rag("warm")[1] == "2 of 2 queries are answered by the cache\n"
+    assert rag("warm")[1] == "2 of 2 queries are cached\n"
 
 
 def test_statistics_count_passages_by_source(rag, folder):
@@ -107,7 +107,7 @@ def test_an_empty_path_is_a_usage_error_and_not_the_working_folder(rag, tmp_path
     for words in (["add", ""], ["stats", "--path", ""]):
         with pytest.raises(SystemExit, match="2"):
             rag(*words)
-        assert "'' is no path: '.' is the working folder" in capsys.readouterr().err
+        assert "the path is empty: use '.' for the working folder" in capsys.readouterr().err
     assert not (tmp_path / "chroma.sqlite3").exists()
 
 

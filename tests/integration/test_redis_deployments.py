@@ -238,7 +238,7 @@ def test_a_url_says_how_redis_is_run(url, kind, hosts, master):
         ("redis+sentinel://h:1/m/x", "has a database that is no number"),
         ("redis+cluster://h:1/3", "a cluster has only one"),
         ("redis+cluster://h:x", "cannot be read"),
-        ("redis+magic://h", "no scheme that is known"),
+        ("redis+magic://h", "unknown scheme"),
     ],
 )
 def test_a_malformed_url_of_a_deployment_is_an_error(url, message):

@@ -54,7 +54,7 @@ def test_a_vector_takes_four_bytes_a_number(cache, embedder):
 
 
 def test_the_oldest_vectors_go_when_there_is_no_room(file):
-    cache = EmbeddingCache(file, most_bytes=10 * (16 + 4))
+    cache = EmbeddingCache(file, max_bytes=10 * (16 + 4))
     for number in range(200):
         cache.put({vector_key("m", "r", str(number)): b"abcd"})
     there = [number for number in range(200) if cache.get([vector_key("m", "r", str(number))])]
@@ -70,7 +70,7 @@ def test_a_broken_file_costs_speed_only_and_is_logged_once(file, embedder, caplo
         rows, computed = document_vectors(["cats"], embedder, cache)
         assert (len(rows), computed) == (1, 1)
     assert [record.message for record in caplog.records if "embedding cache" in record.message] == [
-        f"the embedding cache {file} cannot be used, so texts are embedded again: file is not a database"
+        f"embedding cache {file} unusable; texts will be embedded again: file is not a database"
     ]
 
 

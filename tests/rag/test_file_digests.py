@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from jarvisperf.rag.embedding.file_digests import FileDigests
+from jarvisperf.rag.embedding.choice import FileDigests
 
 LATER = 10**10  # nanoseconds, after which a file that is new now is no longer new
 
@@ -90,4 +90,4 @@ def test_what_is_kept_and_damaged_is_made_anew(digests, file, tmp_path, damage):
 def test_where_nothing_can_be_kept_it_costs_speed_only_and_is_said(file, tmp_path, caplog):
     (tmp_path / "digests").write_text("no folder")
     assert FileDigests(tmp_path / "digests", lambda: time.time_ns() + LATER).sha256(file) == sha256(file)
-    assert f"the digest of {file} cannot be kept, so each process reads it whole" in caplog.text
+    assert f"cannot keep the digest of {file}, so each process reads the whole file" in caplog.text

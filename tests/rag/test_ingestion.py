@@ -14,7 +14,7 @@ import pytest
 from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import AddReport, DocumentError
-from jarvisperf.rag.ingest.progress import progress
+from jarvisperf.rag.ingest.ingestor import progress_bar
 
 
 def texts(found):
@@ -127,7 +127,7 @@ def test_passages_are_deleted_by_source_and_a_path_may_be_relative(rag, tmp_path
     [
         ({}, ValueError, "neither ids nor source is given"),
         ({"ids": "1"}, TypeError, "ids is the string '1': give a list"),
-        ({"ids": [1]}, TypeError, "ids has 1: give strings"),
+        ({"ids": [1]}, TypeError, "ids contains 1: give strings"),
         ({"ids": 5}, TypeError, "ids is 5: give a list of strings"),
         ({"source": "\udc80"}, ValueError, "source has a lone surrogate"),
         ({"source": 5}, TypeError, "source is 5: give a string or a path"),
@@ -192,8 +192,8 @@ def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other
     [
         (5, "path is 5: give the path of a file"),
         (b"a.md", "path is b'a.md': give the path of a file"),
-        ("a\0b.md", r"'a\\x00b.md' is no path of a file"),
-        ("~nosuchuser/a.md", "'~nosuchuser/a.md' is no path of a file"),
+        ("a\0b.md", r"'a\\x00b.md' is not a file's path"),
+        ("~nosuchuser/a.md", "'~nosuchuser/a.md' is not a file's path"),
         ("\udcff.md", r"\\udcff.md' is not a name in UTF-8"),
     ],
 )
@@ -236,7 +236,7 @@ def test_after_ctrl_c_what_was_stored_stays_and_the_same_call_goes_on(make_rag, 
     documents = [f"text {number}" for number in range(40)]
     with pytest.raises(KeyboardInterrupt) as caught:
         rag.batch_add_texts(documents, batch_size=10)
-    assert "20 passages of this call were stored before this, and stay" in caught.value.__notes__[0]
+    assert "20 passages of this call were stored before the error and stay stored" in caught.value.__notes__[0]
     assert rag.batch_add_texts(documents, batch_size=10) == AddReport(added=20, unchanged=20, embedded=20)
     assert len(embedder.documents) == 40
 
@@ -306,7 +306,7 @@ os._exit(0)
     assert "failed" in message or "cannot write" in message, done.stdout + done.stderr
     stored = int(note.split()[0])
     assert stored > 0
-    assert note.endswith("the same call again goes on where it stopped")
+    assert note.endswith("repeat the call to continue")
     rag = make_rag()
     again = rag.batch_add_texts((f"text {number} " + "words " * 500 for number in range(stored)), batch_size=20)
     assert again.unchanged == stored
@@ -379,7 +379,7 @@ def test_a_bar_is_shown_on_a_terminal_only(rag, capsys):
 
 
 def test_a_bar_for_a_generator_has_no_end():
-    with progress("Adding", iter([]), True) as advance:
+    with progress_bar("Adding", iter([]), True) as advance:
         advance(1)
 
 

@@ -6,6 +6,8 @@ import pytest
 from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import OptimizedRAG
+from jarvisperf.rag.store.chroma import ChromaStore
+from jarvisperf.rag.store.folder import FolderHome
 
 COUNT = 33_000
 
@@ -13,25 +15,32 @@ pytestmark = pytest.mark.xdist_group("many passages")  # they share a collection
 
 
 @pytest.fixture(scope="module")
-def large(tmp_path_factory, require):
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("large") / "chroma"
+
+
+@pytest.fixture(scope="module")
+def cache():
     from jarvisperf.cache import SmartCache
 
+    with SmartCache(None, None) as cache:
+        yield cache
+
+
+@pytest.fixture(scope="module")
+def large(folder, cache, require):
     require("chromadb")
-    folder = tmp_path_factory.mktemp("large")
     texts = [f"passage {number}" for number in range(COUNT)]
     metadatas = [{"source": "all"}] * COUNT
-    with (
-        SmartCache(None, None) as cache,
-        OptimizedRAG(folder / "chroma", cache, HashEmbedder(), embedding_cache=False) as rag,
-    ):
+    with OptimizedRAG(folder, cache, HashEmbedder(), embedding_cache=False) as rag:
         rag.batch_add_texts(texts[:50], ids=texts[:50], metadatas=metadatas[:50])
         assert rag.batch_add_texts(texts, batch_size=40_000, ids=texts, metadatas=metadatas).added == COUNT - 50
         yield rag
 
 
 @pytest.fixture(scope="module")
-def exact(large):
-    with OptimizedRAG(large._home._folder, large._cache(), HashEmbedder(), embedding_cache=False, exact=True) as rag:
+def exact(large, folder, cache):
+    with OptimizedRAG(folder, cache, HashEmbedder(), embedding_cache=False, exact=True) as rag:
         yield rag
 
 
@@ -42,9 +51,11 @@ def test_an_exact_search_compares_with_all_of_them(exact):
     assert len(exact.search("passage 7", COUNT, diversity=None)) == COUNT
 
 
-def test_a_source_may_have_so_many(large):
+def test_a_source_may_have_so_many(large, folder):
     assert large.sources() == {"all": COUNT}
-    assert len(large._store.marks_of_source("all", "passage")) == COUNT
+    store = ChromaStore(FolderHome(folder, "documents"), "documents", print)
+    assert len(store.marks_of_source("all", "passage")) == COUNT
+    store.close()
 
 
 def test_so_many_can_be_asked_for(large):

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from jarvisperf.rag import ModelOptions, embedder_for
-from jarvisperf.rag.embedding.cpu import lists_bfloat16
+from jarvisperf.rag.embedding.options import lists_bfloat16
 
 WITH = "processor : 0\nflags : fpu avx512f avx512_bf16\n"
 ARM = "processor : 0\nFeatures : fp asimd bf16\n"
@@ -32,7 +32,7 @@ def test_auto_is_bfloat16_only_where_the_cpu_has_it_and_torch_runs_on_it(cpu):
 
 def test_bfloat16_on_a_cpu_without_it_is_refused(cpu):
     cpu(False)
-    with pytest.raises(ValueError, match=r"'bfloat16', which this CPU does not have.*give 'auto' or 'float32'"):
+    with pytest.raises(ValueError, match=r"'bfloat16', but this CPU lacks hardware support.*give 'auto' or 'float32'"):
         ModelOptions(dtype="bfloat16")
     assert ModelOptions(dtype="bfloat16", device="cuda").uses_bfloat16
 
@@ -40,13 +40,13 @@ def test_bfloat16_on_a_cpu_without_it_is_refused(cpu):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({"backend": "tensorflow"}, ValueError, "give one of 'torch', 'onnx', 'openvino'"),
-        ({"dtype": "int8"}, ValueError, "give one of 'auto', 'float32', 'bfloat16'"),
-        ({"dtype": "bfloat16", "backend": "onnx"}, ValueError, "only 'torch' has it"),
+        ({"backend": "tensorflow"}, ValueError, "choose one of: torch, onnx, openvino"),
+        ({"dtype": "int8"}, ValueError, "choose one of: auto, float32, bfloat16"),
+        ({"dtype": "bfloat16", "backend": "onnx"}, ValueError, "only 'torch' supports it"),
         ({"device": 0}, TypeError, "device is 0: give a name such as 'cpu'"),
         ({"truncate_dim": 0}, ValueError, "truncate_dim is 0: give at least 1"),
         ({"prompts": "query: "}, TypeError, "prompts is 'query: '"),
-        ({"prompts": {"passage": "x"}}, ValueError, "give texts for 'query', 'document' or both"),
+        ({"prompts": {"passage": "x"}}, ValueError, "give strings for 'query', 'document' or both"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_anything_is_loaded(given, error, message):
@@ -71,5 +71,5 @@ def test_whatever_changes_the_vectors_changes_the_identity(cpu):
 
 def test_options_beside_an_embedder_of_ones_own_are_refused(embedder):
     assert embedder_for(embedder, ModelOptions()) is embedder
-    with pytest.raises(ValueError, match="options of a model are given beside an embedder"):
+    with pytest.raises(ValueError, match="model options do not apply to a given embedder"):
         embedder_for(embedder, ModelOptions(truncate_dim=3))

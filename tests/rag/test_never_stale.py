@@ -15,7 +15,7 @@ import pytest
 from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import StoreError, StoreInUseError
-from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.folder import FolderHome
 from jarvisperf.rag.store.folder_lock import LOCK_NAME
 
 OLD, NEW = "cats purr at night", "cats purr"
@@ -55,7 +55,7 @@ def rag(make_rag, hooked):
 
 @pytest.fixture
 def home(tmp_path):
-    return EmbeddedHome(tmp_path / "chroma", "documents")
+    return FolderHome(tmp_path / "chroma", "documents")
 
 
 def best(rag):
@@ -247,17 +247,17 @@ def test_what_a_writer_left_that_died_is_resolved_by_the_next_one_that_opens(mak
 import os, sys
 import numpy as np
 from pathlib import Path
-from jarvisperf.rag.store.folder import EmbeddedHome
+from jarvisperf.rag.store.folder import FolderHome
 from jarvisperf.rag.store.chroma import ChromaStore
-store = ChromaStore(EmbeddedHome(Path({str(tmp_path / "chroma")!r}), "documents"), "documents", None)
-collection = store.open()
-with store._home.writing(str(collection.id)):
+home = FolderHome(Path({str(tmp_path / "chroma")!r}), "documents")
+collection = ChromaStore(home, "documents", print).open()
+with home.writing(str(collection.id)):
     vector = np.array({embedder.embed_documents([NEW]).tolist()}, dtype=np.float32)
     collection.upsert(ids=["new"], documents=[{NEW!r}], embeddings=vector)
     os._exit(9)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
-    home = EmbeddedHome(tmp_path / "chroma", "documents")
+    home = FolderHome(tmp_path / "chroma", "documents")
     assert home.read_state().writing
     second = make_rag(cache=hooked)
     assert second.search_cached("cats purr", n_results=1)[0].text == NEW
@@ -269,12 +269,12 @@ def test_a_lost_or_broken_state_file_is_no_stale_answer(make_rag, hooked, tmp_pa
     for damage in (lambda file: file.unlink(), lambda file: file.write_bytes(b"{broken")):
         with make_rag(cache=hooked) as rag:
             rag.batch_add_texts([OLD])
-            before = EmbeddedHome(tmp_path / "chroma", "documents").read_state()
+            before = FolderHome(tmp_path / "chroma", "documents").read_state()
         (state_file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
         damage(state_file)
         with make_rag(cache=hooked) as rag:
             assert best(rag) == OLD
-            after = EmbeddedHome(tmp_path / "chroma", "documents").read_state()
+            after = FolderHome(tmp_path / "chroma", "documents").read_state()
         assert after.heads != before.heads
 
 
@@ -306,7 +306,9 @@ def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_
     lose(tmp_path / "chroma")
     another = make_rag()
     for writer in (rag, another):
-        with pytest.raises(StoreError, match=r"the document store in .*chroma is gone: close every .* make a new one"):
+        with pytest.raises(
+            StoreError, match=r"the document store in .*chroma is gone: close every .* create a new one"
+        ):
             writer.batch_add_texts([NEW])
     rag.close()
     another.close()
@@ -315,8 +317,9 @@ def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_
     assert best(rag) == NEW
 
 
-def test_a_state_that_cannot_be_written_is_an_error_of_the_store_and_changes_nothing(rag, home, tmp_path):
-    (tmp_path / "chroma" / f"{home._file._path.name}.{os.getpid()}.new").mkdir()
+def test_a_state_that_cannot_be_written_is_an_error_of_the_store_and_changes_nothing(rag, tmp_path):
+    (state_file,) = (tmp_path / "chroma").glob("jarvisperf-state-*.json")
+    state_file.with_name(f"{state_file.name}.{os.getpid()}.new").mkdir()
     with pytest.raises(StoreError, match=r"cannot write to the document store in .*chroma"):
         rag.batch_add_texts([NEW])
     assert best(rag) == OLD
@@ -341,9 +344,9 @@ def test_copies_of_a_folder_that_went_different_ways_share_no_answers(make_rag, 
 def other_process(tmp_path, rag):
     """Another process that has the folder open until its input ends."""
     program = (
-        "import sys; from pathlib import Path; from jarvisperf.rag.store.folder import EmbeddedHome;"
+        "import sys; from pathlib import Path; from jarvisperf.rag.store.folder import FolderHome;"
         "from jarvisperf.rag.store.chroma import ChromaStore;"
-        f"ChromaStore(EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents', None).open();"
+        f"ChromaStore(FolderHome(Path({str(tmp_path / 'chroma')!r}), 'documents'), 'documents', None).open();"
         "print('open', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
@@ -379,8 +382,8 @@ def test_the_lock_outlives_a_copy_of_the_folder_by_this_process(rag, other_proce
 def other_process_writes(tmp_path):
     """What went wrong when another process wrote to the folder."""
     program = (
-        "from pathlib import Path; from jarvisperf.rag.store.folder import EmbeddedHome;"
-        f"home = EmbeddedHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
+        "from pathlib import Path; from jarvisperf.rag.store.folder import FolderHome;"
+        f"home = FolderHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
         "home.settle('c'); home.writing('c').__enter__()"
     )
     return lambda: subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False).stderr
@@ -470,7 +473,8 @@ in_a_child(works)
 rag.batch_add_texts(["dogs"])
 assert len(rag.search("cats")) == 2
 def works_elsewhere():
-    with make(path=rag._home._folder / "other") as other:
+    import tempfile
+    with tempfile.TemporaryDirectory() as folder, make(path=folder) as other:
         other.batch_add_texts(["cats purr"])
         assert len(other.search("cats")) == 1
 in_a_child(works_elsewhere)

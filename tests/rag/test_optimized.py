@@ -237,10 +237,14 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
         ({"texts": ["a", "b\udfff"]}, ValueError, "text 1 has a lone surrogate"),
         ({"texts": ["a"], "batch_size": 0}, ValueError, "batch_size is 0: give at least 1"),
         ({"texts": ["a"], "batch_size": True}, TypeError, "batch_size is True"),
-        ({"texts": ["a", "b"], "ids": ["1"]}, ValueError, "2 texts with 1 ids"),
-        ({"texts": iter(["a"]), "metadatas": []}, ValueError, "more than 0 texts with 0 metadatas"),
+        ({"texts": ["a", "b"], "ids": ["1"]}, ValueError, "2 texts, but 1 ids"),
+        ({"texts": iter(["a"]), "metadatas": []}, ValueError, "more than 0 texts, but 0 metadatas"),
         ({"texts": iter(["a"]), "ids": ["1", "2"]}, ValueError, "more ids than texts"),
-        ({"texts": ["a"], "metadatas": [{"_jarvisperf": 1}]}, ValueError, "'_jarvisperf', which is this package's own"),
+        (
+            {"texts": ["a"], "metadatas": [{"_jarvisperf": 1}]},
+            ValueError,
+            "'_jarvisperf', which is reserved for jarvisperf",
+        ),
         ({"texts": ["a", "b"], "ids": ["1", "1"]}, ValueError, "id '1' is given twice"),
         ({"texts": ["a"], "ids": [""]}, ValueError, "id 0 is ''"),
         ({"texts": ["a"], "metadatas": [{"x": {}}]}, ValueError, r"metadata 0\['x'\] is \{\}, a dict: give strings"),
@@ -268,7 +272,7 @@ def test_what_was_stored_before_a_text_that_fails_stays(rag):
 def test_a_model_of_another_dimension_is_refused_with_both_numbers(make_rag, filled, word_embedder):
     other = make_rag(model=word_embedder("small", 3))
     for use in (lambda: other.search("cats"), lambda: other.batch_add_texts(["more"])):
-        with pytest.raises(StoreError, match=r"vectors of 3 numbers.*256"):
+        with pytest.raises(StoreError, match=r"vectors have 3 dimensions.*256"):
             use()
 
 
@@ -349,7 +353,7 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason(rag, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"missing\.md is not a file"):
         rag.add_document_optimized(tmp_path / "missing.md")
     (tmp_path / "a.zip").write_bytes(b"PK")
-    with pytest.raises(DocumentError, match=r"a\.zip is of the type \.zip"):
+    with pytest.raises(DocumentError, match=r"a\.zip has the unsupported type \.zip"):
         rag.add_document_optimized(tmp_path / "a.zip")
 
 
@@ -427,21 +431,22 @@ def test_a_closed_rag_says_so(filled):
             use()
 
 
-def test_closing_waits_for_a_write_in_another_thread(filled, monkeypatch):
-    (doomed,) = (found.id for found in filled.search("cats purr", 1))
-    store, existing = filled._store, filled._store.existing
+def test_closing_waits_for_a_write_in_another_thread(make_rag):
     within, go_on = threading.Event(), threading.Event()
     removed = []
 
-    def slow(ids):
-        if store._home._lock.within_process._is_owned():
-            within.set()
+    class SlowCache(dict):
+        def set(self, key, value, *, ttl):
+            within.set()  # every write keeps a record of what it changed
             go_on.wait(60)
-        return existing(ids)
 
-    monkeypatch.setattr(store, "existing", slow)
+    filled = make_rag(cache=SlowCache())
+    go_on.set()
+    filled.batch_add_texts(["cats purr"], ids=["doomed"])
+    within.clear()
+    go_on.clear()
     threads = [
-        threading.Thread(target=lambda: removed.append(filled.delete(ids=[doomed])), daemon=True),
+        threading.Thread(target=lambda: removed.append(filled.delete(ids=["doomed"])), daemon=True),
         threading.Thread(target=filled.close, daemon=True),
     ]
     threads[0].start()
@@ -461,10 +466,10 @@ def test_what_still_adds_when_a_rag_is_closed_stops_and_opens_nothing(make_rag, 
         filled.close()
         yield "too late"
 
-    with pytest.raises(RuntimeError, match="this OptimizedRAG is closed: make a new one") as caught:
+    with pytest.raises(RuntimeError, match="this OptimizedRAG is closed: create a new one") as caught:
         filled.batch_add_texts(texts_until_closed(), batch_size=1)
-    assert "1 passages of this call were stored before this" in caught.value.__notes__[0]
-    assert not filled._store.is_open
+    assert "1 passages of this call were stored before the error" in caught.value.__notes__[0]
+    assert filled.get_performance_stats()["chunks"] is None
     assert make_rag().get_performance_stats()["documents"] is None
 
 
@@ -525,7 +530,7 @@ def test_a_collection_that_measures_another_distance_is_refused(make_rag, tmp_pa
     settings = chromadb.config.Settings(anonymized_telemetry=False)
     with chromadb.PersistentClient(str(tmp_path / "chroma"), settings=settings) as client:
         client.create_collection("documents", embedding_function=None)
-    with pytest.raises(StoreError, match="measures distance by 'l2'"):
+    with pytest.raises(StoreError, match="has the distance 'l2'"):
         make_rag().search("cats")
 
 

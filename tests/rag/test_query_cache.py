@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from jarvisperf.rag.answers.changes import Change, ChangeLog
-from jarvisperf.rag.answers.query_cache import AnswerForm, Computed, QueryCache, Question, answer_key
-from jarvisperf.rag.search.footprint import footprint_of, unit_rows
-from jarvisperf.rag.store.generation import State
+from jarvisperf.rag.answers.changes import ChangeLog
+from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, answer_key, cache_getter
+from jarvisperf.rag.search.footprint import Computed, Footprint
+from jarvisperf.rag.search.request import Question
+from jarvisperf.rag.store.change import StoreChange, unit_rows
+from jarvisperf.rag.store.generation import CollectionState
 
 QUESTIONS = st.builds(
     Question,
@@ -18,9 +19,9 @@ QUESTIONS = st.builds(
     options=st.tuples(st.text(), st.text()),
 )
 ASKED = st.tuples(QUESTIONS, st.text())
-FORM = AnswerForm(str.encode, bytes.decode)
+KIND = AnswerKind("search", str, str.encode, bytes.decode)
 QUESTION = Question("search", "q", "m", ("5",))
-FOOTPRINT = footprint_of(np.array([1.0, 0.0]), 0.5, ["a", "b"])
+FOOTPRINT = Footprint(unit_rows([1.0, 0.0]).tobytes(), 0.5, ("a", "b"))
 FAR, NEAR = [-1.0, 0.0], [1.0, 0.1]
 
 
@@ -30,7 +31,7 @@ class Shelf(dict):
 
 
 def state(generation="g", *, writing=False):
-    return State("c", (("", generation),), writing)
+    return CollectionState("c", (("", generation),), writing)
 
 
 class Bench:
@@ -40,16 +41,19 @@ class Bench:
         self.shelf = Shelf() if shelf is None else shelf
         self.now = state()
         self.log = ChangeLog(lambda: self.shelf)
-        self.answers = QueryCache(lambda: self.shelf, self.log, lambda: self.now, wall_clock=lambda: 100.0)
+        self.answers = QueryCache(cache_getter(self.shelf), self.log, self.state, self.state, wall_clock=lambda: 100.0)
+
+    def state(self):
+        return self.now
 
     def ask(self, value, footprint=FOOTPRINT):
-        return self.answers.answer(QUESTION, FORM, lambda: Computed(value, footprint), 60)
+        return self.answers.answer(QUESTION, KIND, lambda: Computed(value, footprint), 60)
 
     def write(self, generation, *ids, vector=None):
         previous = dict(self.now.heads)[""]
         rows = () if vector is None else (None,)
-        packed = b"" if vector is None else unit_rows(np.array([vector]))
-        self.log.record(previous, generation, Change(ids, packed, rows))
+        packed = b"" if vector is None else unit_rows(vector).tobytes()
+        self.log.record(previous, generation, StoreChange(ids, packed, rows))
         self.now = state(generation)
 
     def entries(self):
@@ -88,7 +92,7 @@ def test_an_answer_that_was_computed_while_the_state_changed_is_not_kept(bench, 
         bench.now = later
         return Computed("computed", FOOTPRINT)
 
-    assert bench.answers.answer(QUESTION, FORM, compute, 60).value == "computed"
+    assert bench.answers.answer(QUESTION, KIND, compute, 60).value == "computed"
     assert not bench.entries()
 
 
@@ -181,7 +185,7 @@ def test_a_cached_value_of_another_form_is_a_miss_and_is_replaced(bench, damage)
 
 
 def test_what_was_recalled_from_memory_is_gone_when_the_cache_has_lost_it(bench):
-    bench.answers.answer(QUESTION, FORM, lambda: Computed("one", FOOTPRINT), 60, call="call")
+    bench.answers.answer(QUESTION, KIND, lambda: Computed("one", FOOTPRINT), 60, call="call")
     assert bench.answers.recall("call", "m", bench.now) == "one"
     assert bench.answers.recall("call", "other model", bench.now) is None
     bench.shelf.clear()
@@ -189,6 +193,6 @@ def test_what_was_recalled_from_memory_is_gone_when_the_cache_has_lost_it(bench)
 
 
 def test_nothing_is_recalled_once_the_state_is_another(bench):
-    bench.answers.answer(QUESTION, FORM, lambda: Computed("one", FOOTPRINT), 60, call="call")
+    bench.answers.answer(QUESTION, KIND, lambda: Computed("one", FOOTPRINT), 60, call="call")
     for now in (None, state("h"), state(writing=True)):
         assert bench.answers.recall("call", "m", now) is None

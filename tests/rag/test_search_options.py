@@ -108,19 +108,29 @@ def test_many_queries_of_an_empty_collection_find_nothing(rag):
     [
         ({"where": "x"}, TypeError, "where is 'x': give a dictionary"),
         ({"where": {}}, ValueError, "where is {}"),
-        ({"where": {"a": 1, "b": 2}}, ValueError, r"Chroma refuses the filter where=\{'a': 1, 'b': 2\}: .*exactly one"),
-        ({"where": {"a": {"$near": 1}}}, ValueError, r"Chroma refuses the filter where=.*\$near"),
-        ({"where_document": {"$has": "x"}}, ValueError, r"Chroma refuses the filter where_document=.*\$has"),
+        ({"where": {"a": 1, "b": 2}}, ValueError, r"Chroma rejects the filter where=\{'a': 1, 'b': 2\}: .*exactly one"),
+        ({"where": {"a": {"$near": 1}}}, ValueError, r"Chroma rejects the filter where=.*\$near"),
+        ({"where_document": {"$has": "x"}}, ValueError, r"Chroma rejects the filter where_document=.*\$has"),
         ({"min_score": 2}, ValueError, "min_score is 2: give a number from -1 to 1"),
         ({"min_score": "high"}, TypeError, "min_score is 'high'"),
         ({"diversity": -0.1}, ValueError, "diversity is -0.1: give a number from 0 to 1"),
         ({"hybrid": 1}, TypeError, "hybrid is 1: give True or False"),
+        ({"hybird": False}, TypeError, "unknown search option 'hybird'; choose from: where, .*hybrid"),
     ],
 )
 @pytest.mark.parametrize("method", ["search", "search_cached", "generate_context", "generate_context_cached"])
 def test_options_that_make_no_sense_are_refused_with_the_reason(filled, method, given, error, message):
-    with pytest.raises(error, match=message):
-        getattr(filled, method)("cats", **given)
+    for _ in range(2):
+        with pytest.raises(error, match=message):
+            getattr(filled, method)("cats", **given)
+        getattr(filled, method)("cats")  # a cached answer does not hide the error
+
+
+def test_options_of_their_default_values_are_no_options(filled, embedder):
+    found = filled.search_cached("cats")
+    defaults = {"where": None, "where_document": None, "min_score": None, "diversity": None, "hybrid": False}
+    assert filled.search_cached("cats", **defaults) == found
+    assert embedder.queries == ["cats"]
 
 
 @pytest.mark.parametrize("method", ["search", "search_cached", "generate_context_cached"])
@@ -170,7 +180,7 @@ def test_a_context_keeps_to_its_number_of_tokens(make_rag, word_embedder):
         ({"max_chars": 0}, "max_chars is 0: give at least 1"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_chars": 5, "max_tokens": 5}, r"both max_chars \(5\) and max_tokens \(5\) are given"),
-        ({"max_tokens": 5}, "max_tokens needs an embedder with the method count_tokens: give max_chars instead"),
+        ({"max_tokens": 5}, "max_tokens requires an embedder with the method count_tokens: give max_chars instead"),
     ],
 )
 def test_a_budget_that_makes_no_sense_is_refused(filled, given, message):

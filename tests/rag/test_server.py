@@ -98,6 +98,7 @@ sys.path.insert(0, {str(Path(__file__).parent)!r})
 from conftest import WordEmbedder
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG
+from jarvisperf.rag.store.server import ServerHome
 cache = SmartCache(None, {str(tmp_path / "shared")!r})
 rag = OptimizedRAG(chroma_url={server!r}, collection={name!r}, cache=cache, model=WordEmbedder(), exact=True,
                    embedding_cache=False)
@@ -113,7 +114,8 @@ for text in ({NEW!r}, "dogs"):
         finally:
             os._exit(status)
     assert os.waitpid(process, 0)[1] == 0
-assert len(rag._home.read_state().heads) == 3, rag._home.read_state()
+state = ServerHome({server!r}, {name!r}).read_state()
+assert len(state.heads) == 3, state
 assert rag.search("cats purr", 1)[0].text == {NEW!r}
 assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
 """

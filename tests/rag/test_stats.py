@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -112,7 +113,15 @@ def test_the_cache_size_counts_each_answer_once_until_its_time_runs_out(stats, c
 
 
 def test_expired_keys_do_not_pile_up(stats, clock):
+    class Key(str):
+        """A string whose life can be watched."""
+
+        __slots__ = ("__weakref__",)
+
+    kept = weakref.WeakSet()
     for number in range(10_000):
         clock.seconds += 1
-        stats.note_key(str(number), 10)
-    assert len(stats._expiry_of_key) <= 1024
+        key = Key(number)
+        kept.add(key)
+        stats.note_key(key, 10)
+    assert len(kept) <= 1025

@@ -7,7 +7,7 @@ import sys
 from sentence_transformers import SentenceTransformer
 
 from benchmarks.peers.rag.work import report, seconds, texts
-from jarvisperf.rag.embedding.cpu import has_bfloat16
+from jarvisperf.rag.embedding.options import has_bfloat16
 
 
 def main(model_path: str, count: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.peers.rag.work import questions, report, seconds, texts
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG
-from jarvisperf.rag.embedding.cpu import has_bfloat16
+from jarvisperf.rag.embedding.options import has_bfloat16
 
 
 def main(folder: Path, model: str, count: int) -> None:

@@ -1,7 +1,7 @@
-"""diskcache's database, made to store and load bytes only, within a bound, and without long waits.
+"""diskcache's database, restricted to bytes, bounded in size, and without long waits.
 
-diskcache unpickles what its database tells it to, so that whoever can write to the folder can run code in every
-process that reads it (CVE-2025-69872; its JSONDisk does so too). ``BytesDisk`` refuses whatever it did not write.
+diskcache unpickles whatever its database says, so anyone who can write to the folder can run code in every process
+that reads it (CVE-2025-69872; its JSONDisk does so, too). ``BytesDisk`` rejects every row that it did not write.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from jarvisperf.forks import tell_when_forked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-# How long a call may wait while another process writes. A writer that needs longer is a failure: it costs a
-# recomputation, where waiting would cost every caller.
+# How long a call waits while another process writes. A longer wait is a failure: a failure costs a recomputation,
+# while waiting would delay every caller.
 BUSY_SECONDS: Final = 0.25
 BATCH: Final = 500
 
 _LEAST_FILE_BYTES: Final = 2**15
-# All that a database left by somebody else could otherwise choose.
+# Set explicitly: otherwise a database written by someone else could choose them.
 SETTINGS: Final = {
-    "statistics": 0,  # with them every read would be a write
+    "statistics": 0,  # otherwise every read would be a write
     "tag_index": 0,
     "eviction_policy": "least-recently-stored",  # the only one that does not write on reads
     "cull_limit": 10,
@@ -41,22 +41,22 @@ SETTINGS: Final = {
     "sqlite_synchronous": 1,
 }
 
-# What diskcache calls its files; any other name would lead to a file that it did not write.
+# The file names that diskcache uses; any other name could lead to a file that it did not write.
 _FILE_NAME: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
-# The bound is looked at when so much was written, or so often: then it is exceeded by a few percent at most.
+# The size is checked after this much was written, or this often; so the limit is exceeded by a few percent at most.
 _LOOK_AFTER_SHARE: Final = 1 / 64
 _LOOK_AFTER_WRITES: Final = 16
 _ROWS_PER_ROUND: Final = 64
 _MOST_ROUNDS: Final = 32
 
-# A value that is in the row comes as it is, that of a file as its name, all else as 0: each column takes a while.
+# One column to save time: the value if it is in the row, the file name if it is in a file, otherwise 0.
 _GET: Final = (
     "SELECT CASE"  # noqa: S608 - constants
     f" WHEN mode = {MODE_RAW} AND filename IS NULL AND typeof(value) = 'blob' THEN value"
     f" WHEN mode = {MODE_BINARY} AND typeof(filename) = 'text' THEN filename"
     " ELSE 0 END FROM Cache WHERE key = ? AND raw = 1 AND (expire_time IS NULL OR expire_time > ?)"
 )
-# A value that is in a file is replaced another way, for its file has to go.
+# Values in files are replaced differently, because the file must be removed.
 _REPLACE: Final = (
     "UPDATE Cache SET store_time = ?, expire_time = ?, access_time = ?, access_count = 0, tag = NULL, size = 0,"
     " mode = ?, value = ? WHERE key = ? AND raw = 1 AND filename IS NULL"
@@ -64,7 +64,7 @@ _REPLACE: Final = (
 
 
 class Row(NamedTuple):
-    """Bytes to be written."""
+    """A row to be written."""
 
     name: bytes
     blob: bytes
@@ -73,29 +73,29 @@ class Row(NamedTuple):
 
 
 class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
-    """Bytes in, bytes out; anything else is a corrupt entry."""
+    """Stores and loads bytes; anything else is a corrupt entry."""
 
     def put(self, key: object) -> tuple[memoryview, bool]:
-        """Turn a key, which is bytes, into the columns ``key`` and ``raw``."""
+        """Convert a key (bytes) to the columns ``key`` and ``raw``."""
         if type(key) is not bytes:
-            raise TypeError(f"a key on disk is bytes, not {type(key).__name__}")
+            raise TypeError(f"a key on disk must be bytes, not {type(key).__name__}")
         return sqlite3.Binary(key), True
 
     def get(self, key: object, raw: object) -> bytes:
-        """Turn the columns into a key; a row that diskcache would unpickle is corrupt."""
+        """Convert the columns to a key; a row that diskcache would unpickle is corrupt."""
         if not raw or type(key) is not bytes:
             raise CorruptEntryError("a key on disk that is not bytes")
         return key
 
     def store(self, value: object, read: bool, key: object = UNKNOWN) -> tuple[int, int, str | None, object]:
-        """Turn a value, which is bytes, into the columns ``size``, ``mode``, ``filename`` and ``value``."""
+        """Convert a value (bytes) to the columns ``size``, ``mode``, ``filename`` and ``value``."""
         if type(value) is not bytes or read:
-            raise TypeError(f"a value on disk is bytes, not {type(value).__name__}")
+            raise TypeError(f"a value on disk must be bytes, not {type(value).__name__}")
         columns: tuple[int, int, str | None, object] = super().store(value, read, key=key)
         return columns
 
     def fetch(self, mode: object, filename: object, value: object, read: bool) -> bytes:  # noqa: ARG002 - diskcache's signature
-        """Turn the columns into the value."""
+        """Convert the columns to the value."""
         if mode == MODE_RAW and filename is None:
             found = value
         elif mode == MODE_BINARY and _is_own_file(filename):
@@ -107,31 +107,31 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc] # diskcache has no types
         return found
 
     def remove(self, file_path: object) -> None:
-        """Remove a value's file; a path that leads out of the folder is left alone."""
+        """Remove a value's file; a path that leads out of the folder is ignored."""
         if _is_own_file(file_path):
             super().remove(file_path)
 
 
 class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
-    """diskcache's cache with a bound on waiting, tags, and access to ranges of keys.
+    """diskcache's cache with short waits, tags, and access to ranges of keys.
 
     Attributes:
-        evictions: Entries that this object removed to make room.
+        evictions: The number of entries that this object removed to make room.
     """
 
     def __init__(self, place: str, most_bytes: int) -> None:
         super().__init__(place, timeout=BUSY_SECONDS, disk=BytesDisk, size_limit=most_bytes, **SETTINGS)
         self.evictions = 0
-        self._cursors = threading.local()  # the way through ``_con`` asks for the process's number, which takes a while
+        self._cursors = threading.local()  # going through ``_con`` is slower: it checks the process id
         tell_when_forked(self, Database._forget_cursors)
         self._most_bytes = most_bytes
         self._written_bytes = 0
-        self._writes = _LOOK_AFTER_WRITES - 1  # the first looks, for some processes write no more than once
+        self._writes = _LOOK_AFTER_WRITES - 1  # the first write checks, because some processes write only once
         self._tagged = bool(self._sql("SELECT 1 FROM sqlite_master WHERE name = 'CacheTag'").fetchall())
 
     @property
     def _sql_retry(self) -> Callable[..., Any]:
-        """Retry a statement while the database is locked; diskcache's own does so for a minute."""
+        """Retry a statement while the database is locked, but not for a minute as diskcache does."""
         sql = self._sql
 
         def execute(statement: str, *args: object) -> object:
@@ -147,9 +147,9 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         return execute
 
     def reset(self, key: str, *args: object, **kwargs: object) -> object:
-        """Take one setting over; a database can hold settings that would replace a method of this class."""
+        """Apply a setting, but no unknown one: it could replace a method of this class."""
         if key not in diskcache.DEFAULT_SETTINGS and key not in METADATA:
-            raise OSError(f"not a cache database: it has a setting {key!r}")
+            raise OSError(f"not a cache database: unknown setting {key!r}")
         return super().reset(key, *args, **kwargs)
 
     def close(self) -> None:
@@ -158,16 +158,16 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         super().close()
 
     def read_one(self, name: bytes) -> bytes | None:
-        """Give the bytes of a name.
+        """Return the bytes of a name.
 
         Raises:
-            CorruptEntryError: The row is none that this class wrote.
+            CorruptEntryError: The row was not written by this class.
         """
         try:
             cursor = self._cursors.one
         except AttributeError:
             cursor = self._cursors.one = self._con.cursor()
-        row = cursor.execute(_GET, (name, time.time())).fetchone()  # the only one, so nothing stays locked
+        row = cursor.execute(_GET, (name, time.time())).fetchone()  # there is at most one row, so no lock remains
         if row is None:
             return None
         (content,) = row
@@ -175,12 +175,12 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
             return content
         try:
             found: bytes = self._disk.fetch(MODE_BINARY, content, None, False)
-        except OSError:  # its file went between the two looks
+        except OSError:  # the file was removed after the row was read
             return None
         return found
 
     def read_many(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
-        """Give the bytes of those names that are there; what is corrupt is left out."""
+        """Return the bytes of those names that exist; corrupt rows are left out."""
         found: dict[bytes, bytes] = {}
         for start in range(0, len(names), BATCH):
             batch = names[start : start + BATCH]
@@ -198,7 +198,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         return found
 
     def write(self, rows: Sequence[Row]) -> None:
-        """Write rows in one transaction, and make room for them."""
+        """Write rows in one transaction and make room for them."""
         if len(rows) == 1 and self._has_replaced(rows[0]):
             return
         stored = [self._disk.store(row.blob, False, key=row.name) for row in rows]
@@ -217,7 +217,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
             raise
 
     def delete_names(self, names: Sequence[bytes]) -> set[bytes]:
-        """Remove names; returns those that were there and had not expired."""
+        """Remove names; return those that existed and had not expired."""
         gone: set[bytes] = set()
         for start in range(0, len(names), BATCH):
             with self.transact():
@@ -225,7 +225,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         return gone
 
     def names_from(self, start: bytes, end: bytes) -> Iterator[list[bytes]]:
-        """Give the names of a range that have not expired, in batches; the bounds use the index."""
+        """Yield the unexpired names of a range, in batches, using the index."""
         while True:
             rows = self._sql(
                 "SELECT key FROM Cache WHERE raw = 1 AND key >= ? AND key < ? AND typeof(key) = 'blob'"
@@ -238,7 +238,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
             start = rows[-1][0] + b"\0"
 
     def tagged_names(self, tags: Sequence[bytes]) -> list[bytes]:
-        """Give the names that have one of the tags."""
+        """Return the names that have one of the tags."""
         if not self._has_tags():
             return []
         found: dict[bytes, None] = {}
@@ -249,7 +249,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         return list(found)
 
     def measure(self) -> tuple[int, int]:
-        """Count rows and bytes of the whole folder, as diskcache reckons them."""
+        """Return the number of rows and bytes of the whole folder, as counted by diskcache."""
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count), self._used_bytes(self._sql)
 
@@ -257,7 +257,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         self._cursors = threading.local()
 
     def _has_replaced(self, row: Row) -> bool:
-        """Replace a row in one statement, where that is all there is to do; whether it was."""
+        """Replace a row in one statement if nothing else is needed; return whether that was done."""
         if (
             self._tagged
             or row.tags
@@ -296,7 +296,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
                 sql("INSERT OR IGNORE INTO CacheTag VALUES (?, ?)", (tag, row.name))
 
     def _has_tags(self) -> bool:
-        # Another process may have made the table since.
+        # Another process may have created the table.
         if not self._tagged:
             self._tagged = bool(self._sql("SELECT 1 FROM sqlite_master WHERE name = 'CacheTag'").fetchall())
         return self._tagged
@@ -312,7 +312,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
             self._tagged = True
 
     def _make_room(self, sql: Any, cleanup: Callable[[object], None]) -> None:
-        """Remove what has expired, then the oldest, until the bound holds."""
+        """Remove expired rows, then the oldest, until the size is within the limit."""
         expired = sql(
             "SELECT rowid, filename FROM Cache WHERE expire_time IS NOT NULL AND expire_time < ? LIMIT ?",
             (time.time(), _ROWS_PER_ROUND),
@@ -336,7 +336,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
 
     def _used_bytes(self, sql: Any) -> int:
         ((pages,),) = sql("PRAGMA page_count").fetchall()
-        ((free,),) = sql("PRAGMA freelist_count").fetchall()  # given back when the transaction ends
+        ((free,),) = sql("PRAGMA freelist_count").fetchall()  # released when the transaction ends
         ((in_files,),) = sql("SELECT value FROM Settings WHERE key = 'size'").fetchall()
         return (int(pages) - int(free)) * int(self._page_size) + int(in_files)
 
@@ -353,9 +353,9 @@ def _is_own_file(path: object) -> bool:
 def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        size = os.lseek(descriptor, 0, os.SEEK_END)  # in a fifth of the time that it takes to learn all about a file
+        size = os.lseek(descriptor, 0, os.SEEK_END)  # five times as fast as fstat
         data = os.pread(descriptor, size, 0)
-        while len(data) < size:  # a read may be cut short
+        while len(data) < size:  # a read may be partial
             more = os.pread(descriptor, size - len(data), len(data))
             if not more:
                 break

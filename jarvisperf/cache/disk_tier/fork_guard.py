@@ -1,9 +1,9 @@
-"""Lets a process fork only while none of its threads is inside SQLite.
+"""Makes a process fork only while none of its threads is inside SQLite.
 
-SQLite's locks, and its notes of which thread has locked what in a file, are the process's. In a child they stay as they
-were: it would hang at its first statement, or find the database locked for ever (sqlite.org, "How To Corrupt An SQLite
-Database File", 2.6). So each thread has a lock of its own, which it holds while it is inside, and a fork takes all of
-them: it waits until the calls that are under way have ended, and calls wait for the fork.
+SQLite's locks, including its record of file locks, belong to the process. A child would inherit their state and hang at
+its first statement, or find the database locked forever (sqlite.org, "How To Corrupt An SQLite Database File", 2.6).
+Therefore each thread holds a lock of its own while inside SQLite, and a fork acquires all of them: it waits for running
+calls to end, and new calls wait for the fork.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from threading import RLock
 
 LONGEST_WAIT_SECONDS: Final = 2.0
-"""A fork waits no longer: a search through a large folder can take its time."""
+"""The longest wait of a fork; a search through a large folder can take longer."""
 
 
 class _Forks:
-    """The forks of this process."""
+    """The state behind the fork hooks of this process."""
 
     def __init__(self) -> None:
         self._begin()
@@ -33,12 +33,12 @@ class _Forks:
         self._guard = threading.RLock()
 
     def add(self, lock: RLock) -> None:
-        """Take note of a thread's lock; during a fork the thread waits here."""
+        """Register a thread's lock; during a fork, the thread waits here."""
         with self._guard:
             self._locks.add(lock)
 
     def before(self) -> None:
-        """Wait until no other thread is inside; then none comes in, and none forks."""
+        """Wait until no other thread is inside SQLite, and keep threads from entering or forking."""
         own = in_sqlite.lock
         self._guard.acquire()
         until = time.monotonic() + LONGEST_WAIT_SECONDS
@@ -47,19 +47,19 @@ class _Forks:
                 self._taken.append(lock)
 
     def after_in_parent(self) -> None:
-        """Let the threads go on."""
+        """Release the threads."""
         while self._taken:
             self._taken.pop().release()
         self._guard.release()
 
     def after_in_child(self) -> None:
-        """Begin anew: there is one thread."""
+        """Reset: the child has one thread."""
         self._begin()
         self._locks.add(in_sqlite.lock)
 
 
 class _InSQLite(threading.local):
-    """``with in_sqlite.lock``, a thread is inside SQLite; it may go in again while it is."""
+    """Holds a reentrant lock per thread: inside ``with in_sqlite.lock``, the thread may use SQLite."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

@@ -1,4 +1,4 @@
-"""The third tier: a folder, kept by diskcache, that stores and loads bytes only (see ``disk_database.py``)."""
+"""The disk store: a folder managed by diskcache that stores bytes only (see ``database.py``)."""
 
 from __future__ import annotations
 
@@ -23,24 +23,21 @@ if TYPE_CHECKING:
     from jarvisperf.cache.keys.pattern import KeyPattern
     from jarvisperf.cache.outage.store import Write
 
-# A folder that was removed or replaced is noticed this late: until then values go to a database that nobody finds.
+# How often to check whether the folder was removed or replaced; until then, values go to an orphaned database.
 CHECK_PLACE_SECONDS: Final = 1.0
-# One value larger than that would push out too much of the rest; it is not kept.
+# A larger value would evict too many others, so it is not stored.
 LARGEST_SHARE: Final = 1 / 4
 
 
 class DiskStore:
-    """Bytes under the names of one namespace in one folder, which several processes may share.
+    """Stores bytes under the names of one namespace in a folder, which several processes may share.
 
     Args:
-        folder: Created, for its owner only, if it does not exist.
-        names: Of the namespace.
-        most_bytes: How much may be stored, by a few percent more; the oldest goes first. A value of more than a
-            quarter of it is not kept.
-        clock: Monotonic seconds; paces the look at whether the folder is still the one that was opened.
-
-    Attributes:
-        refused: Values that were too large.
+        folder: The folder; created with access for its owner only if it does not exist.
+        names: The names of the namespace.
+        most_bytes: The size limit, exceeded by a few percent at most; the oldest entries are evicted first. A value
+            larger than a quarter of it is not stored.
+        clock: Monotonic clock in seconds, for the check that the folder is still the one that was opened.
     """
 
     name = "disk"
@@ -51,7 +48,6 @@ class DiskStore:
     ) -> None:
         self._folder = folder.expanduser().absolute()
         self.place = str(self._folder)
-        self.refused = 0
         self._names = names
         self._most_bytes = most_bytes
         self._clock = clock
@@ -62,14 +58,14 @@ class DiskStore:
 
     @property
     def evictions(self) -> int:
-        """Entries that this process removed to make room."""
+        """The number of entries that this process removed to make room."""
         return self._evicted_before + (0 if self._opened is None else self._opened.evictions)
 
     def open(self) -> None:
-        """Open the database, anew if it was open."""
+        """Open or reopen the database."""
         self.close()
         if os.path.expandvars(self.place) != self.place:
-            raise OSError("diskcache would put the value of a variable into the folder's name: give one without $")
+            raise OSError(f"diskcache would expand the variable in {self.place!r}: give a path without $")
         if not self._folder.is_dir():
             self._folder.parent.mkdir(parents=True, exist_ok=True)
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -77,13 +73,13 @@ class DiskStore:
             with in_sqlite.lock:
                 opened = Database(self.place, self._most_bytes)
         except (TypeError, ValueError, KeyError, AttributeError) as error:
-            # Settings inside the database that no diskcache wrote.
+            # The database has settings that diskcache never writes.
             raise OSError(f"not a cache database: {error}") from error
         self._evicted_before, self._opened = self.evictions, opened
         self._file, self._checked_at = self._file_now(), self._clock()
 
     def get(self, key: str) -> bytes | None:
-        """Give what is held for a key."""
+        """Return the bytes of a key; None: there are none."""
         database = self._opened
         if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
             database = self._database
@@ -91,22 +87,22 @@ class DiskStore:
             return database.read_one(self._names.name(key))
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are; what is corrupt is left out."""
+        """Return the bytes of those keys that have any; corrupt entries are left out."""
         keys_by_name = {self._names.name(key): key for key in keys}
         with in_sqlite.lock:
             found = self._database.read_many(list(keys_by_name))
         return {keys_by_name[name]: blob for name, blob in found.items()}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes; False: they are too many."""
+        """Store bytes; return False if they are too large."""
         return self._write([self._row(key, blob, seconds, tags)]) == 1
 
     def put_many(self, writes: Sequence[Write]) -> int:
-        """Hold several but for those that are too large; how many are held."""
+        """Store several values, except those that are too large; return how many were stored."""
         return self._write([self._row(*write) for write in writes])
 
     def swap(self, old: bytes, write: Write) -> bool:
-        """Hold bytes in place of those, if they still are there; whether they were."""
+        """Replace the old bytes if they are still stored; return whether they were."""
         row = self._row(*write)
         with self._changing() as database, database.transact():
             if database.read_many([row.name]).get(row.name) != old:
@@ -115,21 +111,21 @@ class DiskStore:
         return True
 
     def delete(self, key: str) -> bool:
-        """Remove a key; whether it was there."""
+        """Remove a key; return whether it existed."""
         with self._changing() as database:
             return bool(database.delete(self._names.name(key)))
 
     def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that were there."""
+        """Remove keys; return those that existed."""
         return self._delete([self._names.name(key) for key in keys])
 
     def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match and have not expired."""
+        """Return the keys that match and have not expired."""
         with in_sqlite.lock:
             return {key for keys in self._matching(pattern) for key in keys}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns those."""
+        """Remove the keys that match and return them."""
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
         gone: set[str] = set()
@@ -139,17 +135,17 @@ class DiskStore:
         return gone
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those."""
+        """Remove the keys that have one of the tags and return them."""
         with in_sqlite.lock:
             return self._delete(self._database.tagged_names([self._names.name(tag) for tag in tags]))
 
     def size(self) -> tuple[int, int]:
-        """Count entries and bytes of the folder, whatever their namespace."""
+        """Return the number of entries and bytes in the folder, in all namespaces."""
         with in_sqlite.lock:
             return self._database.measure()
 
     def close(self) -> None:
-        """Close this thread's connection; the others' close with their threads."""
+        """Close this thread's connection; those of other threads close when the threads end."""
         if self._opened is not None:
             with in_sqlite.lock:
                 self._opened.close()
@@ -180,7 +176,6 @@ class DiskStore:
         too_large = [row for row in rows if len(row.blob) > self._most_bytes * LARGEST_SHARE]
         with self._changing() as database:
             if too_large:
-                self.refused += len(too_large)
                 database.delete_names([row.name for row in too_large])
                 rows = [row for row in rows if row not in too_large]
             if rows:
@@ -205,6 +200,6 @@ class DiskStore:
             try:
                 yield database
             except self.failures:
-                # A commit that fails (a full disk) leaves the transaction and its lock; closing ends both.
+                # A failed commit (full disk) leaves the transaction and its lock open; closing ends both.
                 database.close()
                 raise

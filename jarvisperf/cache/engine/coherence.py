@@ -1,4 +1,4 @@
-"""Keeps the memory tier in step with what other processes do, through messages in Redis."""
+"""Keeps the memory tier in step with other processes, through messages in Redis."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class Coherence:
-    """Listens for one cache.
+    """Listens on behalf of one cache.
 
     Args:
-        core: Whose memory is kept in step.
+        core: The cache's engine.
         remote: The Redis tier.
-        store: What lies beneath it.
+        store: The store of that tier.
         jitter: Source of randomness.
     """
 
@@ -39,14 +39,15 @@ class Coherence:
         self._tuned_in = threading.Event()
         self._subscription: Subscription | None = None
 
-    def start(self) -> None:
-        """Start listening, unless that was done before; where no thread can be started, the next call tries again."""
+    def start(self) -> bool:
+        """Start listening unless that was done before; returns False when no thread could be started."""
         if self._subscription is None:
             with contextlib.suppress(RuntimeError):
                 self._subscription = Subscription(self, self._jitter)
+        return self._subscription is not None
 
     def wait(self, seconds: float) -> None:
-        """Wait until every message is heard, but no longer than that."""
+        """Wait until every message is received, up to a number of seconds."""
         if self._subscription is not None:
             self._tuned_in.wait(seconds)
 
@@ -56,11 +57,11 @@ class Coherence:
             self._subscription.stop()
 
     def after_fork(self) -> None:
-        """Begin anew in a child: the parent's thread does not run here, so nothing is heard until ``start``."""
+        """Start over in a child, where the parent's thread does not run: nothing is received until ``start``."""
         self.usable = self._remote.usable
         self._subscription = None
         self._tuned_in = threading.Event()
-        self._core.is_tuned_in = False
+        self._core.hears_changes = False
         self._core.forget_memory()
 
     def subscribe(self, silence_seconds: float) -> Subscribed:
@@ -68,13 +69,13 @@ class Coherence:
         return self._store.link.subscribe(self._store.channel, silence_seconds)
 
     def tuned_in(self) -> None:
-        """From now on every message is heard; before, some may have been missed."""
+        """Note that every message is received from now on; some may have been missed before."""
         self._core.forget_memory()
-        self._core.is_tuned_in = True
+        self._core.hears_changes = True
         self._tuned_in.set()
 
     def heard(self, blob: bytes) -> bool:
-        """Take a message; whether it was another's."""
+        """Handle a message; returns whether another process sent it."""
         if is_from(self._store.sender, blob):
             return False
         message = from_bytes(blob)
@@ -86,18 +87,18 @@ class Coherence:
         if self._remote.learn_generation(message.generation) or message.kind == "all":
             core.forget_memory()
         elif message.kind == "keys":
-            core.hear_of_keys(message.names)
+            core.apply_remote_changes(message.names)
         elif message.kind == "pattern":
             self._store.hear_invalidation()
-            core.hear_of_invalidation(KeyPattern(message.names[0]), ())
+            core.apply_remote_invalidation(KeyPattern(message.names[0]), ())
         else:
             self._store.hear_invalidation()
-            core.hear_of_invalidation(None, message.names)
+            core.apply_remote_invalidation(None, message.names)
         return True
 
     def lost(self, error: Exception) -> None:
-        """Messages may have been missed, and the server is perhaps gone: memory is dropped and a probe finds out."""
-        self._core.is_tuned_in = False
+        """Drop memory, since messages may have been missed, and have a probe find out whether the server is there."""
+        self._core.hears_changes = False
         self._tuned_in.clear()
         self._core.forget_memory()
         self._remote.fail(error)

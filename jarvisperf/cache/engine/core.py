@@ -1,14 +1,371 @@
-"""What all faces of the cache share: how values go down through the tiers and come up again."""
+"""The engine of a cache: how values are written to all tiers, prolonged, removed and computed."""
 
 from __future__ import annotations
 
-from jarvisperf.cache.engine.computing import Computing
-from jarvisperf.cache.engine.hearing import Hearing
-from jarvisperf.cache.engine.reading import Reading
-from jarvisperf.cache.engine.removing import Removing
-from jarvisperf.cache.engine.touching import Touching
-from jarvisperf.cache.engine.writing import Writing
+from typing import TYPE_CHECKING
+
+from jarvisperf.cache.engine.races import Computations
+from jarvisperf.cache.engine.reading import Reader
+from jarvisperf.cache.outage.store import Write
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
+from jarvisperf.cache.values.marks import is_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from jarvisperf.cache.engine.model import Life
+    from jarvisperf.cache.engine.races import Computation
+    from jarvisperf.cache.keys.pattern import KeyPattern
+    from jarvisperf.cache.outage.guarded import GuardedTier
+    from jarvisperf.cache.values.isolation import Held
+    from jarvisperf.cache.values.marks import Lease, Refusal
 
 
-class Core(Reading, Writing, Touching, Removing, Computing, Hearing):
-    """Memory, Redis and disk as one; see ``Tiers`` for its arguments."""
+class Core(Reader):
+    """All tiers of one cache; see ``Reader`` for its arguments.
+
+    Writes go from the slowest tier to memory, deletions from Redis to the slowest: what Redis holds is never older than
+    what lies below it.
+    """
+
+    # --- writing
+
+    def write(self, key: str, value: object, life: Life) -> bool:
+        """Write a value to every tier; returns whether one holds it."""
+        held, encoded = self._prepare(value)
+        stripe = self.stripes.of(key)
+        with stripe:
+            self._computations.void((key,))
+            remote_changes = stripe.remote_changes
+            version = self.versions.next()
+            is_held = False
+            if encoded is not None and self.lower:
+                write = self._seal(key, encoded, life, version)
+                for tier in reversed(self.lower):
+                    is_held |= tier.put(*write)
+            is_held |= self._hold(key, held, life, version)
+            self.sets += 1
+        self._drop_if_changed_remotely(stripe, remote_changes, key)
+        return is_held
+
+    def write_many(self, values: Mapping[str, object], life: Life) -> bool:
+        """Write several values, each tier at once; returns whether one tier holds all of them."""
+        prepared = self._prepare_all(values)
+        with self.stripes.changing(prepared):
+            self._computations.void(prepared)
+            remote_changes = {key: self.stripes.of(key).remote_changes for key in prepared}
+            version = self.versions.next()
+            are_held = False
+            writes = [
+                self._seal(key, encoded, life, version) for key, (_, encoded) in prepared.items() if encoded is not None
+            ]
+            if writes:
+                for tier in reversed(self.lower):
+                    are_held |= tier.put_many(writes)
+            in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
+            are_held |= in_memory == len(prepared)
+            self.sets += len(prepared)
+        for key, count in remote_changes.items():
+            self._drop_if_changed_remotely(self.stripes.of(key), count, key)
+        return are_held
+
+    def check_encodable(self, value: object) -> None:
+        """Check that a value could be written.
+
+        Raises:
+            TypeError: It cannot be encoded.
+        """
+        self._prepare(value)
+
+    def check_all_encodable(self, values: Mapping[str, object]) -> None:
+        """Check that several values could be written.
+
+        Raises:
+            TypeError: One cannot be encoded.
+        """
+        self._prepare_all(values)
+
+    def hold(self, value: object) -> Held:
+        """Return what other callers can copy a value from.
+
+        Raises:
+            TypeError: It cannot be encoded.
+        """
+        return self._prepare(value)[0]
+
+    def _prepare(self, value: object) -> tuple[Held, Encoded | None]:
+        """Return what memory holds of a value, and what the tiers below do if there are any."""
+        held = self._codec.hold(value)
+        if held is not None and not self.lower:
+            return held, None
+        encoded = self._codec.encode(value)
+        return held or self._held(value, encoded), encoded
+
+    def _prepare_all(self, values: Mapping[str, object]) -> dict[str, tuple[Held, Encoded | None]]:
+        prepared = {}
+        for key, value in values.items():
+            try:
+                prepared[key] = self._prepare(value)
+            except TypeError as error:
+                raise TypeError(f"values[{key!r}]{str(error).removeprefix('value')}") from None
+        return prepared
+
+    def _seal(self, key: str, encoded: Encoded, life: Life, version: int) -> Write:
+        created = self._wall_clock()
+        expiry = created + life.seconds
+        blob = seal(
+            self.names.name(key),
+            encoded,
+            created,
+            expiry,
+            stale_until=expiry + life.stale_seconds,
+            generation=self._generation(),
+            version=version,
+            tags=life.tags,
+            compute_seconds=life.compute_seconds,
+            secret=self._secret,
+        )
+        return Write(key, blob, life.seconds + life.stale_seconds, life.tags)
+
+    # --- a new time to live
+
+    def touch(self, key: str, life: Life) -> bool:
+        """Give the value of a key a new time to live; returns whether there is one."""
+        stripe = self.stripes.of(key)
+        with stripe:  # while it is read, too: a value deleted by another thread must not be written again
+            remote_changes = stripe.remote_changes
+            is_prolonged = self._touch_below(key, life)
+            if is_prolonged is None:
+                is_prolonged = self._touch_in_memory(key, life)
+        self._drop_if_changed_remotely(stripe, remote_changes, key)
+        return is_prolonged
+
+    def _touch_below(self, key: str, life: Life) -> bool | None:
+        """Prolong the value that a lower tier has; None: none has one."""
+        for tier in self.lower:
+            blob = tier.read(key)
+            if blob is None:
+                continue
+            envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
+            if not isinstance(envelope, Envelope):
+                return False
+            # A clock that was set back must not prolong a life.
+            is_alive = max(envelope.created, self._wall_clock()) < envelope.expiry
+            if is_alive and (self.remote is None or self._is_current_generation(self.remote, envelope.generation)):
+                return self._prolong_below(tier, key, blob, envelope, life)
+        return None
+
+    def _prolong_below(self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life) -> bool:
+        value = self._codec.decode(envelope.codec, envelope.payload)
+        if value is UNREADABLE:
+            return False
+        life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
+        encoded = Encoded(envelope.codec, (envelope.payload,))
+        held = self._held(value, encoded)
+        version = self._version_after(envelope.version)
+        self._computations.void((key,))
+        write = self._seal(key, encoded, life, version)
+        if self.remote is not None:
+            done = self.remote.replace(write, envelope.version) if tier is self.remote else self.remote.add(write)
+            if done is False:
+                return False
+        if self.disk is not None and not self.disk.swap(blob, write):
+            if tier is not self.disk:
+                self.disk.delete(key)  # it has another value, with another life
+            else:  # another process has changed it
+                if self.remote is not None:
+                    self.remote.delete(key)
+                return False
+        for own in self._own_tiers():
+            own.put(*write)
+        self._hold(key, held, life, version)
+        return True
+
+    def _touch_in_memory(self, key: str, life: Life) -> bool:
+        """Prolong a value that only memory has; a tier that is unavailable is told when it is back."""
+        entry, now = self.memory.live(key), self.memory.now()
+        if entry is None or entry.deadline <= now or (entry.check_at <= now and self._can_ask_below()):
+            return False
+        if self.remote is not None and not self.remote.available:
+            value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+            life = life._replace(tags=entry.tags, compute_seconds=entry.compute_seconds)
+            version = self._version_after(entry.version)
+            self.remote.add(self._seal(key, self._codec.encode(value), life, version))
+        self._delete_below_redis(key)
+        return self.memory.prolong(
+            key,
+            deadline=now + life.seconds,
+            stale_until=now + life.seconds + life.stale_seconds,
+            check_at=now + self._memory_seconds,
+        )
+
+    def _version_after(self, version: int) -> int:
+        # The next after the write that is prolonged, so that every change made since is newer.
+        self.versions.observe(version + 1)
+        return version + 1
+
+    def _own_tiers(self) -> list[GuardedTier]:
+        return [tier for tier in self.lower if tier is not self.remote and tier is not self.disk]
+
+    def _delete_below_redis(self, key: str) -> None:
+        for tier in self.lower:
+            if tier is not self.remote:
+                tier.delete(key)
+
+    # --- removing
+
+    def remove(self, keys: Collection[str]) -> set[str]:
+        """Remove keys from every tier; returns those that are known to have been there."""
+        found: set[str] = set()
+        with self.stripes.changing(keys):
+            self._computations.void(keys)
+            found.update(key for key in keys if self.memory.delete(key))
+            version = self.versions.next()
+            # Redis first: a writer that puts the value on disk now still has to write it to Redis.
+            for tier in self.lower:
+                found |= tier.delete_many(keys, version)
+        return found
+
+    def invalidate(self, pattern: KeyPattern) -> set[str]:
+        """Remove the keys that match from every tier; returns those that are known to have been there."""
+        return self._invalidate(
+            lambda tier: tier.invalidate(pattern),
+            lambda: self.memory.invalidate(pattern),
+            lambda computation: pattern.matches(computation.key),
+        )
+
+    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
+        """Remove the keys that have one of the tags; returns those that are known to have been there."""
+        return self._invalidate(
+            lambda tier: tier.invalidate_tags(tags),
+            lambda: self.memory.invalidate_tags(tags),
+            lambda computation: not set(tags).isdisjoint(computation.tags),
+        )
+
+    def _invalidate(
+        self,
+        in_tier: Callable[[GuardedTier], set[str]],
+        in_memory: Callable[[], set[str]],
+        concerns: Callable[[Computation], bool],
+    ) -> set[str]:
+        removed: set[str] = set()
+        self._computations.void_where(concerns)
+        self.stripes.note_change_of_all()
+        for tier in self.lower:
+            found = in_tier(tier)
+            if tier is not self.remote and self.remote is not None and found - removed:
+                # A reader may be copying one of them to Redis, which has to refuse it.
+                self.remote.delete_many(found - removed)
+            removed |= found
+        self.stripes.note_change_of_all()
+        return removed | in_memory()
+
+    def clear(self) -> None:
+        """Remove every key of the namespace from every tier."""
+        self._computations.void_where(lambda _: True)
+        self.stripes.note_change_of_all()
+        for tier in self.lower:
+            tier.clear()
+        self.stripes.note_change_of_all()
+        self.memory.clear()
+
+    # --- computing
+
+    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+        """Ask Redis for the right to compute a value; None: Redis is not in use, so there is nobody to ask.
+
+        Args:
+            key: The key.
+            held_version: Version of the value in Redis that is to be replaced; None: none was found.
+            seconds: How long the lease lasts.
+        """
+        return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
+
+    def begin_computation(self, key: str, tags: tuple[str, ...]) -> Computation:
+        """Note that a value is being computed, until ``fill`` or ``abandon``."""
+        return self._computations.begin(key, tags)
+
+    def abandon(self, computation: Computation, lease: Lease | None) -> None:
+        """End a computation without storing a value."""
+        self._computations.end(computation)
+        self._release(computation.key, lease)
+
+    def fill(self, computation: Computation, value: object, life: Life, lease: Lease | None) -> Held:
+        """Store a computed value unless its key was changed since; returns what other callers can copy it from."""
+        key = computation.key
+        held, encoded = self._prepare(value)
+        stripe = self.stripes.of(key)
+        try:
+            with stripe:
+                if computation.is_void:
+                    self._release(key, lease)
+                    return held
+                version = self.versions.next()
+                if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
+                    return held
+                self._hold(key, held, life, version)
+                self.sets += 1
+            if computation.changed_remotely:
+                self.memory.delete(key)
+            return held
+        finally:
+            self._computations.end(computation)
+
+    def _fill_below(self, key: str, encoded: Encoded, life: Life, version: int, lease: Lease | None) -> bool:
+        write = self._seal(key, encoded, life, version)
+        for tier in reversed(self.lower):
+            if tier is not self.remote:
+                tier.put(*write)
+        if self.remote is None:
+            return True
+        if lease is None:  # Redis was unavailable when the computation began
+            self.remote.delete(key)
+            return True
+        is_held = self.remote.fill(write, lease)
+        if not lease.token:
+            self.remote.release(key, lease)
+        if not is_held:
+            self._delete_below_redis(key)
+        return is_held
+
+    def _release(self, key: str, lease: Lease | None) -> None:
+        if lease is not None and self.remote is not None:
+            self.remote.release(key, lease)
+
+    # --- changes by other processes
+
+    def apply_remote_changes(self, keys: Collection[str]) -> None:
+        """Drop from memory what another process changed.
+
+        Whatever its version: when two processes write at once Redis keeps what arrives last, perhaps the older version.
+        """
+        for key in keys:
+            self.stripes.of(key).remote_changes += 1
+            self._computations.note_remote_change(key)
+            self.memory.delete(key)
+
+    def apply_remote_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
+        """Drop from memory what another process invalidated."""
+        self.stripes.note_remote_change_of_all()
+        self._computations.note_remote_change_of_all()
+        if pattern is not None:
+            self.memory.invalidate(pattern)
+        if tags:
+            self.memory.invalidate_tags(tags)
+
+    # --- its life
+
+    def close(self) -> None:
+        """Release connections, files and memory."""
+        self.memory.close()
+        for tier in self.lower:
+            tier.close()
+
+    def after_fork(self) -> None:
+        """Replace all locks: a thread of the parent may have held them."""
+        self.stripes.after_fork()
+        self._computations = Computations()
+        self.versions.after_fork()
+        self.memory.after_fork()
+        for tier in self.lower:
+            tier.after_fork()

@@ -1,4 +1,4 @@
-"""Do the steps of ``loading``: with threads that wait, or with coroutines that do not."""
+"""Takes the steps of a load, with threads that block or with coroutines that do not."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.flights import computing
-from jarvisperf.cache.engine.loading import Await, FactoryStopError, Make, Pause, Run, Spawn
+from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait, computing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -26,14 +25,14 @@ _background: Final[set[asyncio.Task[Any]]] = set()  # the loop itself holds task
 
 
 def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
-    """Do the steps in this thread; the background is a thread of its own for each.
+    """Take the steps in this thread; steps in the background get a thread of their own.
 
     Args:
-        steps: What is to be done.
-        factory: Makes the value.
+        steps: What to do.
+        factory: Computes the value.
 
     Returns:
-        What the steps lead to.
+        What the steps return.
     """
     answer: Any = None
     error: BaseException | None = None
@@ -46,11 +45,11 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
             raise stopped.stop from None
         answer = error = None
         try:
-            if isinstance(step, Run):
-                answer = step.call()
-            elif isinstance(step, Make):
+            if isinstance(step, Invoke):
+                answer = step.function()
+            elif isinstance(step, Compute):
                 answer = _made(step, factory)
-            elif isinstance(step, Await):
+            elif isinstance(step, Wait):
                 answer = _wait(step)
             elif isinstance(step, Pause):
                 time.sleep(step.seconds)
@@ -59,19 +58,19 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
         except GeneratorExit:
             steps.close()
             raise
-        except BaseException as raised:  # noqa: BLE001 - it is thrown into the steps, which decide
+        except BaseException as raised:  # noqa: BLE001 - the steps decide what becomes of it
             error = raised
 
 
-def _made(step: Make, factory: Callable[[], Any]) -> Any:
+def _made(step: Compute, factory: Callable[[], Any]) -> Any:
     with computing(step.flights):
         try:
             return factory()
-        except StopIteration as stop:  # no generator lets it through
+        except StopIteration as stop:  # a generator cannot raise it
             raise FactoryStopError(stop) from stop
 
 
-def _wait(step: Await) -> bool:
+def _wait(step: Wait) -> bool:
     try:
         step.future.exception(None if step.seconds == math.inf else step.seconds)
     except FutureTimeoutError:
@@ -89,18 +88,18 @@ def _in_thread(step: Spawn, factory: Callable[[], Any]) -> None:
 async def drive_async(
     steps: Steps, factory: Callable[[], Awaitable[Any]], beside: Callable[[Callable[[], Any]], Awaitable[Any]]
 ) -> Any:
-    """Do the steps in this coroutine; the background is a task of its own for each.
+    """Take the steps in this coroutine; steps in the background get a task of their own.
 
-    A cancellation never comes between a call and its answer, which may be a lease that has to be given back: the steps
-    are told of it where they wait for something else, or at their end.
+    A cancellation never comes between a call and its answer, which may be a lease that has to be released: the steps
+    receive it while they wait for something else, or at their end.
 
     Args:
-        steps: What is to be done.
-        factory: Makes the value.
-        beside: Runs a call that may wait where it does not stop the loop.
+        steps: What to do.
+        factory: Computes the value.
+        beside: Runs a call that may block outside the event loop.
 
     Returns:
-        What the steps lead to.
+        What the steps return.
     """
     answer: Any = None
     error: BaseException | None = None
@@ -113,14 +112,14 @@ async def drive_async(
                 raise cancellation from None
             return end.value
         except FactoryStopError as stopped:
-            raise stopped.stop from None  # which no coroutine lets through either: it becomes a RuntimeError
+            raise stopped.stop from None  # a coroutine cannot raise it either: it becomes a RuntimeError
         answer = error = None
-        if cancellation is not None and not isinstance(step, Run):
+        if cancellation is not None and not isinstance(step, Invoke):
             error, cancellation = cancellation, None
             continue
         try:
-            if isinstance(step, Run):
-                call = beside(step.call)
+            if isinstance(step, Invoke):
+                call = beside(step.function)
                 cancellation = await _end_of(call) or cancellation
                 answer = await call
             elif isinstance(step, Spawn):
@@ -129,24 +128,24 @@ async def drive_async(
                 task.add_done_callback(_background.discard)
             else:
                 answer = await _take(step, factory)
-        except GeneratorExit:  # nobody will go on with this coroutine, so it cannot wait for anything
+        except GeneratorExit:  # nobody will resume this coroutine, so it cannot wait for anything
             steps.close()
             raise
         except BaseException as raised:  # noqa: BLE001 - as above
             error = raised
 
 
-async def _take(step: Make | Await | Pause, factory: Callable[[], Awaitable[Any]]) -> Any:
-    if isinstance(step, Make):
+async def _take(step: Compute | Wait | Pause, factory: Callable[[], Awaitable[Any]]) -> Any:
+    if isinstance(step, Compute):
         with computing(step.flights):
             return await factory()
-    if isinstance(step, Await):
+    if isinstance(step, Wait):
         return await _wait_async(step)
     return await asyncio.sleep(step.seconds)
 
 
 async def _end_of(call: Awaitable[Any]) -> asyncio.CancelledError | None:
-    """Wait until a call in a thread has ended, also when this is cancelled meanwhile; gives that cancellation."""
+    """Wait until a call in a thread has ended, even if this coroutine is cancelled; returns that cancellation."""
     cancellation: asyncio.CancelledError | None = None
     while isinstance(call, asyncio.Future) and not call.done():
         try:
@@ -161,18 +160,18 @@ def _end(waiting: asyncio.Future[None]) -> None:
         waiting.set_result(None)
 
 
-async def _wait_async(step: Await) -> bool:
+async def _wait_async(step: Wait) -> bool:
     loop = asyncio.get_running_loop()
-    landed: asyncio.Future[None] = loop.create_future()
+    ended: asyncio.Future[None] = loop.create_future()
 
-    def tell(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits in it any more
-            loop.call_soon_threadsafe(_end, landed)
+    def end_soon(_: object) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+            loop.call_soon_threadsafe(_end, ended)
 
-    # Only its end counts here: its error, which may be somebody else's cancellation, stays in the flight.
-    step.future.add_done_callback(tell)
+    # Only its end matters here: its error, which may be another caller's cancellation, stays in the flight.
+    step.future.add_done_callback(end_soon)
     try:
-        await asyncio.wait_for(landed, None if step.seconds == math.inf else step.seconds)
+        await asyncio.wait_for(ended, None if step.seconds == math.inf else step.seconds)
     except TimeoutError:
         return step.future.done()
     return True

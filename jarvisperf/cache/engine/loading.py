@@ -1,40 +1,40 @@
-"""How a value is found or made, once for all who want it: the steps, without doing any of them.
+"""How ``get_or_set`` finds or computes a value, once for all callers that want it.
 
-``load`` is a generator that says what is to be done next (``Run``, ``Make``, ``Await``, ``Pause``, ``Spawn``); a driver
-(``drivers``) does it, with threads or with coroutines. So the order of things is written down once for both.
+``Load.steps`` is a generator that says what to do next (``Invoke``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``) and
+does none of it. A driver (``drivers``) takes the steps, with threads or with coroutines, so the logic exists once.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import random
+import threading
 import time
-from asyncio import CancelledError
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from concurrent.futures import Future
+from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.cache.engine.flights import Flight, Landed, is_computing
-from jarvisperf.cache.expiry import checked_ttl
-from jarvisperf.cache.options import checked_seconds
 from jarvisperf.cache.values.marks import Refusal
+from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Iterator
     from typing import Self
 
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.engine.fillings import Filling
-    from jarvisperf.cache.engine.model import Found, Life
-    from jarvisperf.cache.smart import SmartCache
+    from jarvisperf.cache.engine.model import CachedValue, Life
+    from jarvisperf.cache.engine.races import Computation
+    from jarvisperf.cache.values.isolation import Held
     from jarvisperf.cache.values.marks import Lease
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 30.0
-"""After that long without a value another process may compute it too."""
+"""After this time without a value another process may compute it too."""
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _LOAD, _MAKE = "load", "make"
@@ -42,15 +42,151 @@ _CANCELLED: Final = object()
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What is wanted of one load; see ``SmartCache.get_or_set`` for the meaning.
+# --- what a driver does
+
+
+class Invoke(NamedTuple):
+    """Call a function that may wait for Redis or a disk. The answer is what it returns."""
+
+    function: Callable[[], Any]
+
+
+class Compute(NamedTuple):
+    """Call the factory, for these flights. The answer is what it returns; what it raises is raised."""
+
+    flights: tuple[Flight, ...]
+
+
+class Wait(NamedTuple):
+    """Wait for a flight to end, up to a number of seconds. The answer is whether it has ended."""
+
+    future: Future[LoadedValue]
+    seconds: float
+
+
+class Pause(NamedTuple):
+    """Do nothing for a number of seconds."""
+
+    seconds: float
+
+
+class Spawn(NamedTuple):
+    """Take these steps in the background."""
+
+    steps: Steps
+
+
+Step = Invoke | Compute | Wait | Pause | Spawn
+Steps = Generator[Step, Any, Any]
+
+
+class FactoryStopError(Exception):
+    """A factory raised StopIteration, which has another meaning inside a generator.
+
+    Args:
+        stop: What it raised.
+    """
+
+    def __init__(self, stop: StopIteration) -> None:
+        super().__init__(repr(stop))
+        self.stop = stop
+
+
+# --- who waits for whom in this process
+
+
+class LoadedValue:
+    """What a flight brought.
+
+    Args:
+        value: What the factory returned, or a copy of what a tier had.
+        held: What other callers make their own copies from; None: all may share the value.
+    """
+
+    __slots__ = ("_held", "value")
+
+    def __init__(self, value: Any, held: Held | None) -> None:
+        self.value = value
+        self._held = held
+
+    def copy(self) -> Any:
+        """Return a copy for another caller."""
+        held = self._held
+        if held is None:
+            return self.value
+        return held.value if held.thaw is None else held.thaw(held.value)
+
+
+class Flight:
+    """A computation under way that other callers can wait for.
 
     Attributes:
-        life: Of the value that is made.
-        refresh_ahead: It may be made anew before it expires.
-        soft_seconds: How long a stale value is held back.
-        hard_seconds: How long a caller waits.
+        future: Receives the outcome, or the error.
+    """
+
+    __slots__ = ("future",)
+
+    def __init__(self) -> None:
+        self.future: Future[LoadedValue] = Future()
+
+
+class Flights:
+    """The single flights of one cache, by purpose and key: the first caller computes, the others wait for it."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[tuple[str, str], Flight] = {}
+        self._lock = threading.Lock()
+
+    def join(self, kind: str, key: str) -> tuple[Flight, bool]:
+        """Return the flight for a key, and whether this call began it: then the caller has to ``end`` it."""
+        with self._lock:
+            flight = self._by_name.get((kind, key))
+            if flight is not None:
+                return flight, False
+            flight = self._by_name[kind, key] = Flight()
+            return flight, True
+
+    def end(self, kind: str, key: str, flight: Flight, outcome: LoadedValue | BaseException) -> None:
+        """Hand the outcome to all who wait, unless the flight has ended before."""
+        with self._lock:
+            if self._by_name.get((kind, key)) is not flight:
+                return
+            del self._by_name[kind, key]
+        if isinstance(outcome, LoadedValue):
+            flight.future.set_result(outcome)
+        else:
+            flight.future.set_exception(outcome)
+
+
+_computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())
+
+
+@contextlib.contextmanager
+def computing(flights: tuple[Flight, ...]) -> Iterator[None]:
+    """Mark what is called now as computing these flights; threads and tasks that copy the context inherit it."""
+    token = _computing.set(_computing.get() + flights)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
+def _is_computing(flight: Flight) -> bool:
+    """Whether the caller is part of this flight, so that waiting for it would never end."""
+    return any(flight is one for one in _computing.get()) and not flight.future.done()
+
+
+# --- one load
+
+
+class LoadOptions(NamedTuple):
+    """How a value is loaded; see ``SmartCache.get_or_set``.
+
+    Attributes:
+        life: Of the computed value.
+        refresh_ahead: It may be computed again before it expires.
+        soft_seconds: How long a caller waits before it is served a stale value.
+        hard_seconds: How long a caller waits when there is no stale value.
     """
 
     life: Life
@@ -62,278 +198,228 @@ class Order:
     def checked(
         cls, life: Life, stale_ttl: float, refresh_ahead: bool, soft_seconds: float, hard_seconds: float
     ) -> Self:
-        """Make an order of what a caller gave.
+        """Make them from what a caller gave.
 
         Raises:
-            TypeError: One of them is no number.
-            ValueError: One of them is out of its range.
+            TypeError: One of them is not a number.
+            ValueError: One of them is out of range.
         """
-        stale_seconds = checked_ttl(stale_ttl, 0.0, "stale_ttl")
-        soft_seconds = checked_ttl(soft_seconds, 0.0, "soft_seconds")
-        hard_seconds = checked_seconds("hard_seconds", hard_seconds)
+        stale_seconds = seconds("stale_ttl", stale_ttl)
+        soft_seconds = seconds("soft_seconds", soft_seconds)
+        hard_seconds = seconds("hard_seconds", hard_seconds, zero=False)
         return cls(life._replace(stale_seconds=stale_seconds), bool(refresh_ahead), soft_seconds, hard_seconds)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Call this; it may wait for Redis or a disk. The answer is what it returns."""
-
-    call: Callable[[], Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Make:
-    """Run the factory here, for these flights. The answer is what it returns; what it raises is raised."""
-
-    flights: tuple[Flight, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Await:
-    """Wait for a flight, so long at most. The answer is whether it has landed."""
-
-    future: Future[Landed]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Pause:
-    """Do nothing for so many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Spawn:
-    """Take these steps in the background."""
-
-    steps: Steps
-
-
-class FactoryStopError(Exception):
-    """A factory raised StopIteration, which would mean something else to a generator.
+class Load:
+    """One call of ``get_or_set``.
 
     Args:
-        stop: What it raised.
-    """
-
-    def __init__(self, stop: StopIteration) -> None:
-        super().__init__(repr(stop))
-        self.stop = stop
-
-
-Step = Run | Make | Await | Pause | Spawn
-Steps = Generator[Step, Any, Any]
-
-
-def load(cache: SmartCache, key: str, order: Order, *, in_background: bool = False) -> Steps:
-    """Give the steps that lead to the value of a key.
-
-    Args:
-        cache: Where it is kept.
+        core: The tiers.
+        flights: The flights of the cache.
         key: The key.
-        order: How it is wanted.
-        in_background: The caller only waits: it may be cancelled, and others may want the value still.
-
-    Returns:
-        The value.
+        options: How to load it.
     """
-    core, flights = cache._core, cache._flights  # noqa: SLF001 - one concern in two files
-    known = core.in_memory(key)
-    if known is not None and not _is_due(known, order):
-        return known.value
-    while True:
-        flight, leads = flights.join(_LOAD, key)
-        if leads:
-            break
-        value = yield from _follow(core, key, order, flight)
-        if value is not _CANCELLED:
-            return value
-    leading = _lead(cache, key, order, known, flight)
-    if in_background or order.hard_seconds < math.inf:
-        try:
-            yield Spawn(_quietly(leading, key))
-        except BaseException as error:  # no thread can be started: then nobody will end the flight
-            flights.end(_LOAD, key, flight, error)
-            raise
-        landed = yield from _landing(flight, key, order.hard_seconds)
-    else:
-        landed = yield from leading
-    return landed.value
 
+    __slots__ = ("_core", "_flights", "_key", "_options")
 
-def _lead(
-    cache: SmartCache, key: str, order: Order, known: Found | None, flight: Flight
-) -> Generator[Step, Any, Landed]:
-    """Find or make the value, for all who wait for this flight."""
-    core, flights = cache._core, cache._flights  # noqa: SLF001 - as above
-    landed: Landed | None = None
-    error: BaseException = RuntimeError("the computation was cancelled")
-    try:
-        found: Found | None = known or (yield Run(lambda: core.look(key, stale=order.life.stale_seconds > 0)))
-        if found is not None and found.seconds > 0:
-            if _is_due(found, order):
-                yield from _refresh(cache, key, order, found)
-            landed = _landed(core, found)
-        elif found is not None and found.stale_seconds > 0:
-            landed = yield from _stale_or_new(cache, key, order, found)
-        else:
-            while landed is None:
-                making, is_first = flights.join(_MAKE, key)
-                if is_first:
-                    landed = yield from _make(cache, key, order, None, (making, flight))
-                else:
-                    landed = yield from _landing_of_others(making, key, math.inf)
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        flights.end(_LOAD, key, flight, error if landed is None else landed)
-    return landed
+    def __init__(self, core: Core, flights: Flights, key: str, options: LoadOptions) -> None:
+        self._core = core
+        self._flights = flights
+        self._key = key
+        self._options = options
 
+    def steps(self, *, in_background: bool = False) -> Steps:
+        """Yield the steps that lead to the value, which the generator returns.
 
-def _follow(core: Core, key: str, order: Order, flight: Flight) -> Steps:
-    if order.life.stale_seconds > 0 and not order.soft_seconds:
-        stale = core.in_memory(key, stale=True)
-        if stale is not None:
-            return stale.value
-    landed = yield from _landing_of_others(flight, key, order.hard_seconds)
-    return _CANCELLED if landed is None else landed.copy()
-
-
-def _landing_of_others(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, Landed | None]:
-    """Wait for what another caller brings; None: it was cancelled, which is no reason for this one to be."""
-    if is_computing(flight):
-        raise RuntimeError(f"the value of {key!r} is wanted by its own computation")
-    try:
-        return (yield from _landing(flight, key, seconds))
-    except CancelledError as error:
-        if flight.future.done() and flight.future.exception() is error:
-            return None
-        raise
-
-
-def _landing(flight: Flight, key: str, seconds: float) -> Generator[Step, Any, Landed]:
-    done = yield Await(flight.future, seconds)
-    if not done:
-        raise TimeoutError(f"the value of {key!r} was not there after {seconds} s; it is still being computed")
-    return flight.future.result()
-
-
-def _refresh(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Flight]:
-    """Have the value made anew in the background, unless that is under way."""
-    flights = cache._flights  # noqa: SLF001 - as above
-    flight, leads = flights.join(_MAKE, key)
-    if leads:
-        try:
-            yield Spawn(_quietly(_make(cache, key, order, found, (flight,)), key))
-        except BaseException as error:
-            flights.end(_MAKE, key, flight, error)
-            if not isinstance(error, Exception):
+        Args:
+            in_background: The caller only waits: it may be cancelled while others still want the value.
+        """
+        core, flights, key, options = self._core, self._flights, self._key, self._options
+        known = core.look_in_memory(key)
+        if known is not None and not self._is_due(known):
+            return known.value
+        while True:
+            flight, leads = flights.join(_LOAD, key)
+            if leads:
+                break
+            value = yield from self._follow(flight)
+            if value is not _CANCELLED:
+                return value
+        leading = self._lead(known, flight)
+        if in_background or options.hard_seconds < math.inf:
+            try:
+                yield Spawn(self._without_errors(leading))
+            except BaseException as error:  # no thread could be started, so nobody else will end the flight
+                flights.end(_LOAD, key, flight, error)
                 raise
-            logger.warning(_NOT_IN_BACKGROUND, key, error)  # the old value is still good
-    return flight
+            outcome = yield from self._outcome_of(flight, options.hard_seconds)
+        else:
+            outcome = yield from leading
+        return outcome.value
 
-
-def _quietly(steps: Steps, key: str) -> Steps:
-    """Take steps in the background: who waits for them gets their error from the flight."""
-    try:
-        yield from steps
-    except Exception as error:  # noqa: BLE001 - a factory may raise whatever it likes
-        logger.warning(_NOT_IN_BACKGROUND, key, error)
-
-
-def _stale_or_new(cache: SmartCache, key: str, order: Order, found: Found) -> Generator[Step, Any, Landed]:
-    flight = yield from _refresh(cache, key, order, found)
-    if order.soft_seconds and (yield Await(flight.future, order.soft_seconds)) and flight.future.exception() is None:
-        return flight.future.result()
-    return _landed(cache._core, found)  # noqa: SLF001 - as above
-
-
-def _landed(core: Core, found: Found) -> Landed:
-    return Landed(found.value, found.held or core.held_of(found.value))
-
-
-def _make(
-    cache: SmartCache, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
-) -> Generator[Step, Any, Landed]:
-    """Run the factory under a lease, and keep what it returns.
-
-    Args:
-        cache: Where it is kept.
-        key: The key.
-        order: How it is wanted.
-        old: The value that is to be replaced.
-        making: The flight that is to be ended with the outcome, and others that wait for it.
-    """
-    landed: Landed | None = None
-    error: BaseException = RuntimeError("the computation was cancelled")
-    try:
-        landed = yield from _make_or_find(cache._core, key, order, old, making)  # noqa: SLF001 - as above
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        cache._flights.end(_MAKE, key, making[0], error if landed is None else landed)  # noqa: SLF001 - as above
-    return landed
-
-
-def _make_or_find(
-    core: Core, key: str, order: Order, old: Found | None, making: tuple[Flight, ...]
-) -> Generator[Step, Any, Landed]:
-    pause = _FIRST_PAUSE_SECONDS
-    held_version = (old.version if old is not None else 0) or None
-    while True:
-        filling = core.begin_fill(key, order.life.tags)
+    def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, LoadedValue]:
+        """Find or compute the value for everybody who waits for this flight."""
+        core, key, options = self._core, self._key, self._options
+        outcome: LoadedValue | None = None
+        error: BaseException = RuntimeError("the computation was cancelled")
         try:
-            answer: Lease | Refusal | None = yield Run(partial(core.take_lease, key, held_version, LEASE_SECONDS))
-        except BaseException:
-            core.abandon(filling, None)
+            found: CachedValue | None = known or (
+                yield Invoke(lambda: core.look(key, stale=options.life.stale_seconds > 0))
+            )
+            if found is not None and found.seconds > 0:
+                if self._is_due(found):
+                    yield from self._refresh(found)
+                outcome = self._outcome(found)
+            elif found is not None and found.stale_seconds > 0:
+                outcome = yield from self._stale_or_new(found)
+            else:
+                while outcome is None:
+                    making, is_first = self._flights.join(_MAKE, key)
+                    if is_first:
+                        outcome = yield from self._make(None, (making, flight))
+                    else:
+                        outcome = yield from self._outcome_of_another(making, math.inf)
+        except BaseException as raised:
+            error = raised
             raise
-        if not isinstance(answer, Refusal):
-            return (yield from _make_under(core, order, filling, answer, making))
-        core.abandon(filling, None)
-        if old is not None:  # another process refreshes it
-            return _landed(core, old)
-        yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
-        pause *= 2
-        found: Found | None = yield Run(lambda: core.look(key))
-        if found is not None:
-            return _landed(core, found)
-        # A value that is there and was not found cannot be used (it has expired, say): it is to be replaced.
-        held_version = answer.held_version
+        finally:
+            self._flights.end(_LOAD, key, flight, error if outcome is None else outcome)
+        return outcome
+
+    def _follow(self, flight: Flight) -> Steps:
+        """Wait for what another caller computes, unless a stale value will do."""
+        options = self._options
+        if options.life.stale_seconds > 0 and not options.soft_seconds:
+            stale = self._core.look_in_memory(self._key, stale=True)
+            if stale is not None:
+                return stale.value
+        outcome = yield from self._outcome_of_another(flight, options.hard_seconds)
+        return _CANCELLED if outcome is None else outcome.copy()
+
+    def _outcome_of_another(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue | None]:
+        """Wait for another caller's flight; None: that caller was cancelled, which does not cancel this one."""
+        from asyncio import CancelledError  # the drivers have loaded it
+
+        if _is_computing(flight):
+            raise RuntimeError(f"computing {self._key!r} requested {self._key!r} again (recursive get_or_set)")
+        try:
+            return (yield from self._outcome_of(flight, longest_seconds))
+        except CancelledError as error:
+            if flight.future.done() and flight.future.exception() is error:
+                return None
+            raise
+
+    def _outcome_of(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue]:
+        has_ended = yield Wait(flight.future, longest_seconds)
+        if not has_ended:
+            raise TimeoutError(f"no value of {self._key!r} after {longest_seconds} s; it is still being computed")
+        return flight.future.result()
+
+    def _refresh(self, found: CachedValue) -> Generator[Step, Any, Flight]:
+        """Have the value computed again in the background, unless that is under way."""
+        flight, leads = self._flights.join(_MAKE, self._key)
+        if leads:
+            try:
+                yield Spawn(self._without_errors(self._make(found, (flight,))))
+            except BaseException as error:
+                self._flights.end(_MAKE, self._key, flight, error)
+                if not isinstance(error, Exception):
+                    raise
+                logger.warning(_NOT_IN_BACKGROUND, self._key, error)  # the old value can still be served
+        return flight
+
+    def _without_errors(self, steps: Steps) -> Steps:
+        """Take steps in the background: whoever waits receives their error from the flight."""
+        try:
+            yield from steps
+        except Exception as error:  # noqa: BLE001 - a factory may raise anything
+            logger.warning(_NOT_IN_BACKGROUND, self._key, error)
+
+    def _stale_or_new(self, found: CachedValue) -> Generator[Step, Any, LoadedValue]:
+        flight = yield from self._refresh(found)
+        soft_seconds = self._options.soft_seconds
+        if soft_seconds and (yield Wait(flight.future, soft_seconds)) and flight.future.exception() is None:
+            return flight.future.result()
+        return self._outcome(found)
+
+    def _outcome(self, found: CachedValue) -> LoadedValue:
+        return LoadedValue(found.value, found.held or self._core.hold(found.value))
+
+    def _make(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
+        """Compute the value under a lease and store it.
+
+        Args:
+            old: The value to be replaced.
+            making: The flight that the outcome ends, and others that wait for it.
+        """
+        outcome: LoadedValue | None = None
+        error: BaseException = RuntimeError("the computation was cancelled")
+        try:
+            outcome = yield from self._make_or_find(old, making)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._flights.end(_MAKE, self._key, making[0], error if outcome is None else outcome)
+        return outcome
+
+    def _make_or_find(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
+        core, key = self._core, self._key
+        pause = _FIRST_PAUSE_SECONDS
+        held_version = (old.version if old is not None else 0) or None
+        while True:
+            computation = core.begin_computation(key, self._options.life.tags)
+            try:
+                answer: Lease | Refusal | None = yield Invoke(
+                    partial(core.take_lease, key, held_version, LEASE_SECONDS)
+                )
+            except BaseException:
+                core.abandon(computation, None)
+                raise
+            if not isinstance(answer, Refusal):
+                return (yield from self._make_under(computation, answer, making))
+            core.abandon(computation, None)
+            if old is not None:  # another process is computing it
+                return self._outcome(old)
+            yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
+            pause *= 2
+            found: CachedValue | None = yield Invoke(lambda: core.look(key))
+            if found is not None:
+                return self._outcome(found)
+            # Redis has a value that cannot be used, perhaps because it has expired: it is to be replaced.
+            held_version = answer.held_version
+
+    def _make_under(
+        self, computation: Computation, lease: Lease | None, making: tuple[Flight, ...]
+    ) -> Generator[Step, Any, LoadedValue]:
+        core = self._core
+        started = time.perf_counter()
+        try:
+            value = yield Compute(making)
+            life = self._options.life._replace(compute_seconds=time.perf_counter() - started)
+            if life.seconds:
+                held = yield Invoke(lambda: core.fill(computation, value, life, lease))
+                return LoadedValue(value, held)
+        except GeneratorExit:  # no more steps will be taken; the lease expires
+            core.abandon(computation, None)
+            raise
+        except BaseException:
+            yield Invoke(lambda: core.abandon(computation, lease))
+            raise
+        yield Invoke(lambda: core.abandon(computation, lease))
+        return LoadedValue(value, core.hold(value))
+
+    def _is_due(self, found: CachedValue) -> bool:
+        """Whether a fresh value should be computed again already.
+
+        XFetch: the probability is exp(-t/d) with t seconds left and d seconds of computing (A. Vattani, F.
+        Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
+        """
+        if not self._options.refresh_ahead or found.compute_seconds <= 0:
+            return False
+        return found.compute_seconds * draw_exponential() >= found.seconds
 
 
-def _make_under(
-    core: Core, order: Order, filling: Filling, lease: Lease | None, making: tuple[Flight, ...]
-) -> Generator[Step, Any, Landed]:
-    started = time.perf_counter()
-    try:
-        value = yield Make(making)
-        life = order.life._replace(compute_seconds=time.perf_counter() - started)
-        if life.seconds:
-            held = yield Run(lambda: core.fill(filling, value, life, lease))
-            return Landed(value, held)
-    except GeneratorExit:  # no more steps will be taken; the lease expires
-        core.abandon(filling, None)
-        raise
-    except BaseException:
-        yield Run(lambda: core.abandon(filling, lease))
-        raise
-    yield Run(lambda: core.abandon(filling, lease))
-    return Landed(value, core.held_of(value))
-
-
-def _is_due(found: Found, order: Order) -> bool:
-    """Whether a fresh value should be made anew already.
-
-    XFetch: the chance is exp(-t/d) with t seconds left and d seconds to make it (A. Vattani, F. Chierichetti,
-    K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
-    """
-    if not order.refresh_ahead or found.compute_seconds <= 0:
-        return False
-    return found.compute_seconds * _exponential() >= found.seconds
-
-
-def _exponential() -> float:
+def draw_exponential() -> float:
+    """Draw from the exponential distribution of mean 1."""
     return -math.log(1.0 - random.random())  # noqa: S311 - spreads work in time and guards nothing

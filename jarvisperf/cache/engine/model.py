@@ -1,26 +1,40 @@
-"""What moves between the tiers: a value that was found, and how long one lives."""
+"""What moves between the tiers: values that were found, and the time to live of values that are written."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from jarvisperf.cache.values.isolation import Held
 
 
 class Found(NamedTuple):
-    """A value that a tier had.
+    """A value and the tier that had it, as ``SmartCache.lookup`` returns it.
 
     Attributes:
-        value: The caller's own.
-        seconds: Until it expires; 0 or less: it is stale.
-        stale_seconds: Until it may not even be served stale.
-        version: Of the write, if Redis had it; else 0.
-        compute_seconds: How long it took to compute, if that is known.
-        held: What others may have copies of; None: it has to be made of the value first.
+        value: The caller's own copy.
+        tier: ``memory``, ``redis``, ``disk``, or the name of a tier of your own.
+    """
+
+    value: Any
+    tier: str
+
+
+class CachedValue(NamedTuple):
+    """A value that was found, with what the engine knows about it.
+
+    Attributes:
+        value: The caller's own copy.
+        tier: The name of the tier that had it.
+        seconds: Time until it expires; 0 or less when it is stale.
+        stale_seconds: Time until it may no longer be served stale.
+        version: Version of the write if Redis had it, otherwise 0.
+        compute_seconds: How long it took to compute; 0 if unknown.
+        held: What other callers can copy it from; None if that has to be made from the value.
     """
 
     value: object
+    tier: str
     seconds: float
     stale_seconds: float
     version: int
@@ -29,12 +43,12 @@ class Found(NamedTuple):
 
 
 class Life(NamedTuple):
-    """How long a value lives, and what goes with it into the tiers.
+    """How long a value lives, and what is stored along with it.
 
     Attributes:
-        seconds: Until it expires.
-        stale_seconds: How long after that it may still be served stale.
-        tags: By which it can be invalidated.
+        seconds: Time until it expires.
+        stale_seconds: How long it may be served stale after that.
+        tags: What it can be invalidated by.
         compute_seconds: How long it took to compute.
     """
 

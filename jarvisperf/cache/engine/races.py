@@ -1,4 +1,4 @@
-"""Locks and change counters for keys, a fixed number of them: a key always has the same one."""
+"""Which keys are changing, and which are being computed: so that an old value never overwrites a newer one."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 _COUNT: Final = 256
 
 
 class Stripe:
-    """What the keys of one stripe share.
+    """The lock and the change counters that some keys share; a key always belongs to the same stripe.
 
-    A reader that found a value in a lower tier may copy it upward only if nothing was changed since it began, else it
-    could bring a value back that is gone.
+    A reader that found a value in a lower tier copies it upward only if the counters are what they were when it began
+    to read; otherwise it could bring back a value that was replaced or removed.
 
-    A ``with`` of it is one change: it holds the lock, and counts at its beginning and at its end. At its end, too, for
-    a reader asks for the state without the lock: one that comes while the change is under way may read the old value.
+    ``with stripe:`` makes one change. It holds the lock and counts twice, when it begins and when it ends: readers look
+    at the counters without the lock, and one that begins while a change is under way may read the old value.
 
     Attributes:
-        lock: Held while one of the keys is changed in all tiers, so that the tiers agree.
-        changes: How many changes by this process have begun or ended; counted under the lock.
-        heard: How often another process did; counted by whoever hears of it, without the lock, which may be held for
-            as long as Redis takes.
+        lock: Held while a key is changed in all tiers, so that the tiers agree.
+        changes: Changes by this process that have begun or ended; counted under the lock.
+        remote_changes: Changes by other processes; counted without the lock, which may be held for as long as a call to
+            Redis takes.
     """
 
-    __slots__ = ("changes", "heard", "lock")
+    __slots__ = ("changes", "lock", "remote_changes")
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.changes = 0
-        self.heard = 0
+        self.remote_changes = 0
 
     def __enter__(self) -> None:
         self.lock.acquire()
@@ -44,8 +44,8 @@ class Stripe:
         self.lock.release()
 
     def state(self) -> tuple[int, int]:
-        """Give what is the same as long as nothing was changed."""
-        return self.changes, self.heard
+        """Return both counters; they stay the same until something changes."""
+        return self.changes, self.remote_changes
 
 
 class Stripes:
@@ -55,12 +55,12 @@ class Stripes:
         self._stripes = [Stripe() for _ in range(_COUNT)]
 
     def of(self, key: str) -> Stripe:
-        """Give the stripe of a key."""
+        """Return the stripe of a key."""
         return self._stripes[hash(key) % _COUNT]
 
     @contextlib.contextmanager
     def changing(self, keys: Iterable[str]) -> Iterator[None]:
-        """Change several keys: their locks are taken in one order by everybody."""
+        """Change several keys; all callers take the locks in the same order."""
         numbers = sorted({hash(key) % _COUNT for key in keys})
         with contextlib.ExitStack() as stack:
             for number in numbers:
@@ -68,17 +68,86 @@ class Stripes:
             yield
 
     def note_change_of_all(self) -> None:
-        """Count a change of every key; copies that have begun are finished first."""
+        """Count a change of every key; waits for copies upward that have begun."""
         for stripe in self._stripes:
             with stripe:
                 pass
 
-    def hear_change_of_all(self) -> None:
+    def note_remote_change_of_all(self) -> None:
         """Count a change of every key by another process."""
         for stripe in self._stripes:
-            stripe.heard += 1
+            stripe.remote_changes += 1
 
     def after_fork(self) -> None:
-        """Make the locks anew: other threads of the parent may have held them."""
+        """Replace the locks: a thread of the parent may have held them."""
         for stripe in self._stripes:
             stripe.lock = threading.RLock()
+
+
+class Computation:
+    """A value that is being computed.
+
+    Attributes:
+        key: Its key.
+        tags: Its tags.
+        is_void: This process has changed the key since: the result may be out of date and is not stored.
+        changed_remotely: Another process may have changed the key: Redis knows whether the result is out of date, but
+            memory must not keep it.
+    """
+
+    __slots__ = ("changed_remotely", "is_void", "key", "tags")
+
+    def __init__(self, key: str, tags: tuple[str, ...]) -> None:
+        self.key = key
+        self.tags = tags
+        self.is_void = False
+        self.changed_remotely = False
+
+
+class Computations:
+    """All values of one cache that are being computed."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Computation] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, key: str, tags: tuple[str, ...]) -> Computation:
+        """Start to watch a key."""
+        computation = Computation(key, tags)
+        with self._lock:
+            self._by_key[key] = computation
+        return computation
+
+    def end(self, computation: Computation) -> None:
+        """Stop watching it."""
+        with self._lock:
+            if self._by_key.get(computation.key) is computation:
+                del self._by_key[computation.key]
+
+    def void(self, keys: Iterable[str]) -> None:
+        """Note that this process changed keys."""
+        if self._by_key:
+            for key in keys:
+                computation = self._by_key.get(key)
+                if computation is not None:
+                    computation.is_void = True
+
+    def void_where(self, concerns: Callable[[Computation], bool]) -> None:
+        """Note that this process changed every key that the change concerns."""
+        for computation in self._all():
+            computation.is_void |= concerns(computation)
+
+    def note_remote_change(self, key: str) -> None:
+        """Note that another process changed a key."""
+        computation = self._by_key.get(key)
+        if computation is not None:
+            computation.changed_remotely = True
+
+    def note_remote_change_of_all(self) -> None:
+        """Note that another process may have changed any key."""
+        for computation in self._all():
+            computation.changed_remotely = True
+
+    def _all(self) -> list[Computation]:
+        with self._lock:
+            return list(self._by_key.values())

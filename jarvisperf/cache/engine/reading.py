@@ -1,72 +1,121 @@
-"""How a read asks the tiers one after the other, and copies upward what it finds."""
+"""How a read asks the tiers one after the other, and copies what it finds to the faster ones."""
 
 from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from jarvisperf.cache.engine.model import Found, Life
-from jarvisperf.cache.engine.tiers import DEAF_SECONDS, Tiers
-from jarvisperf.cache.memory.entry import LOOK_AGAIN_SECONDS
+from jarvisperf.cache.engine.model import CachedValue, Life
+from jarvisperf.cache.engine.races import Computations, Stripes
+from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.encoded import UNREADABLE, Encoded
-from jarvisperf.cache.values.envelope import Envelope, Fields, Flaw, seal, unseal, unsealed_fields
+from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held
 from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from jarvisperf.cache.disk_tier.tier import DiskTier
+    from jarvisperf.cache.engine.races import Stripe
+    from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
-    from jarvisperf.cache.memory.entry import Entry
+    from jarvisperf.cache.memory.eviction import MemoryEntry
+    from jarvisperf.cache.memory.tier import MemoryTier
     from jarvisperf.cache.outage.guarded import GuardedTier
     from jarvisperf.cache.redis_tier.tier import RemoteTier
+    from jarvisperf.cache.values.codec import Codec
+    from jarvisperf.cache.values.versions import Versions
+
+UNCONFIRMED_SECONDS: Final = 1.0
+"""How long memory is trusted while messages of other processes cannot be received."""
+_NO_STATE: Final = (0, 0)
 
 
-Opened = tuple[object, int, float, float, Fields]
-"""A value, its version, the seconds until it expires and until it may not even be served stale, and its envelope."""
-Below = tuple[Opened, Held | None]
-"""What a lower tier had, and what memory holds of it since."""
-_NO_STATE = (0, 0)
+class LowerHit:
+    """A value that a tier below memory had.
+
+    Attributes:
+        value: The value, decoded.
+        envelope: What it was stored in.
+        seconds: Time until it expires; 0 or less when it is stale.
+        stale_seconds: Time until it may no longer be served stale.
+        tier: The name of the tier.
+        held: What memory took a copy of; None if it took none.
+    """
+
+    __slots__ = ("envelope", "held", "seconds", "stale_seconds", "tier", "value")
+
+    def __init__(self, value: object, envelope: Envelope, seconds: float, stale_seconds: float, tier: str) -> None:
+        self.value = value
+        self.envelope = envelope
+        self.seconds = seconds
+        self.stale_seconds = stale_seconds
+        self.tier = tier
+        self.held: Held | None = None
 
 
-class Reading(Tiers):
-    """The reads of a cache."""
+class Reader:
+    """The tiers of one cache, and the reads from them; ``Core`` adds the changes.
 
-    def look(self, key: str, *, stale: bool = False) -> Found | None:
-        """Look for a key in all tiers, and copy upward what is found.
+    Args:
+        names: Names of keys in the namespace.
+        codec: Encodes and decodes values.
+        secret: Key of the MAC; None: no MAC.
+        memory: The first tier.
+        remote: Redis, the second tier; None: there is none.
+        disk: The third tier; None: there is none.
+        own: The user's own tiers, asked last.
+        versions: Source of the versions of writes.
+        memory_seconds: How long memory is trusted without asking the tiers below.
+        wall_clock: Seconds since 1970.
 
-        Args:
-            key: The key.
-            stale: An expired value is wanted too, if it may be served stale and there is no fresh one.
-        """
-        entry = self.memory.live(key) if self.memory.entries else None
-        if entry is None:
-            below = self._below(key, stale=stale)
-        else:
-            now = self.memory.now()
-            found = self._in_memory(entry, now)
-            if found is not None:
-                return found
-            below = self._below(key, stale=stale)
-            if below is None:
-                found = self._unchecked(entry, now, stale=stale)
-                if found is not None:
-                    return found
-        self.memory_misses += 1
-        if below is None:
-            self.misses += 1
-            return None
-        (value, version, seconds, stale_seconds, fields), held = below
-        return Found(value, seconds, stale_seconds, version, fields[5], held)
+    Attributes:
+        lower: All tiers below memory, in the order in which they are asked.
+        misses: Reads that no tier could answer.
+        memory_misses: Reads that memory could not answer.
+        sets: Values written.
+        hears_changes: Every message of other processes is received.
+    """
 
-    def value(self, key: str, default: object) -> object:
-        """Give the value that ``look`` finds, or the default: without the rest, which takes a while to make."""
-        if self._secret is not None or self._copies_from_below():
-            found = self.look(key)
-            return default if found is None else found.value
+    def __init__(
+        self,
+        names: Names,
+        codec: Codec,
+        secret: bytes | None,
+        memory: MemoryTier,
+        remote: RemoteTier | None,
+        disk: DiskTier | None,
+        own: Sequence[GuardedTier] = (),
+        *,
+        versions: Versions,
+        memory_seconds: float,
+        wall_clock: Callable[[], float],
+    ) -> None:
+        self.names = names
+        self.memory = memory
+        self.remote = remote
+        self.disk = disk
+        self.lower: tuple[GuardedTier, ...] = tuple(tier for tier in (remote, disk, *own) if tier is not None)
+        self.versions = versions
+        self.misses = self.memory_misses = self.sets = 0
+        self.hears_changes = False
+        self.stripes = Stripes()
+        self._computations = Computations()
+        self._codec = codec
+        self._secret = secret
+        self._memory_seconds = memory_seconds
+        self._wall_clock = wall_clock
+
+    # --- one key
+
+    def find(self, key: str) -> tuple[object, str] | None:
+        """Return the value of a key and the tier that has it: as a bare tuple, since every ``get`` comes here."""
+        if self._secret is not None or self._copies_upward():
+            known = self.look(key)
+            return None if known is None else (known.value, known.tier)
         self.memory_misses += 1
         name = self.names.name(key)
         for number, tier in enumerate(self.lower):
@@ -79,32 +128,85 @@ class Reading(Tiers):
                 value, version = plain
                 self.versions.observe(version)
                 tier.hits += 1
-                return value
-            below = self._below(key, stale=False, first=number, blob=blob)
-            if below is not None:
-                return below[0][0]
+                return value, tier.name
+            hit = self._look_below(key, stale=False, first=number, blob=blob)
+            if hit is not None:
+                return hit.value, hit.tier
             break
         self.misses += 1
-        return default
+        return None
+
+    def look(self, key: str, *, stale: bool = False) -> CachedValue | None:
+        """Look for a key in all tiers, and copy what is found to the faster ones.
+
+        Args:
+            key: The key.
+            stale: Return an expired value that may be served stale if there is no fresh one.
+        """
+        entry = self.memory.live(key) if self.memory.entries else None
+        if entry is None:
+            hit = self._look_below(key, stale=stale)
+        else:
+            now = self.memory.now()
+            found = self._fresh(entry, now)
+            if found is not None:
+                return found
+            hit = self._look_below(key, stale=stale)
+            if hit is None:
+                found = self._unconfirmed(entry, now, stale=stale)
+                if found is not None:
+                    return found
+        self.memory_misses += 1
+        if hit is None:
+            self.misses += 1
+            return None
+        envelope = hit.envelope
+        return CachedValue(
+            hit.value, hit.tier, hit.seconds, hit.stale_seconds, envelope.version, envelope.compute_seconds, hit.held
+        )
+
+    def look_in_memory(self, key: str, *, stale: bool = False) -> CachedValue | None:
+        """Look for a key in memory only; a miss is not counted."""
+        entry = self.memory.live(key)
+        if entry is None:
+            return None
+        now = self.memory.now()
+        if stale and entry.deadline <= now:
+            return self._of_entry(entry, now)
+        return self._fresh(entry, now)
+
+    # --- many keys
 
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
-        """Look for several keys: one round trip for all that memory lacks."""
+        """Look for several keys, with one round trip for all that memory lacks."""
         found: dict[str, object] = {}
         wanted = list(dict.fromkeys(keys))
         in_memory = self.memory.entries
-        missing = [key for key in wanted if not self._find_in_memory(key, found)] if in_memory else wanted
+        missing = [key for key in wanted if not self._take_from_memory(key, found)] if in_memory else wanted
         self.memory_misses += len(missing)
         if missing:
             self._look_below_for_many(missing, found)
         if len(found) < len(wanted):
-            self._look_again(missing, found)
+            self._take_unconfirmed(missing, found)
         return found
 
+    def keys(self, pattern: KeyPattern) -> set[str]:
+        """Return the keys of all tiers that match."""
+        return self.memory.keys(pattern).union(*(tier.keys(pattern) for tier in self.lower))
+
+    def _take_from_memory(self, key: str, found: dict[str, object]) -> bool:
+        entry = self.memory.live(key)
+        known = entry and self._fresh(entry, self.memory.now())
+        if not known:
+            return False
+        found[key] = known.value
+        return True
+
     def _look_below_for_many(self, missing: list[str], found: dict[str, object]) -> None:
-        copies = self._copies_from_below()
+        copies = self._copies_upward()
         states = {key: self.stripes.of(key).state() for key in missing} if copies else {}
         old_versions: dict[str, int] = {}
-        buried: set[str] = set()
+        marked: set[str] = set()
         newest = 0
         for tier in self.lower:
             blobs = tier.read_many(missing)
@@ -118,71 +220,44 @@ class Reading(Tiers):
                 blobs, newest = others, max(newest, newest_plain)
             for key, blob in blobs.items():
                 old_version = old_versions.get(key, 0)
-                fields = unsealed_fields(blob, self.names.name(key), self._secret)
-                opened = self._open(tier, key, blob, fields, now, old_version, False)
-                if opened is not None:
+                hit = self._open(tier, key, blob, now, old_version, stale=False)
+                if hit is not None:
                     hits += 1
-                    found[key] = opened[0]
-                    newest = max(newest, opened[1])
+                    found[key] = hit.value
+                    newest = max(newest, hit.envelope.version)
                     if copies:
-                        self._copy_upward(tier, key, opened, states[key], old_version)
+                        self._copy_upward(tier, key, hit, states[key], old_version)
                 elif is_mark(blob):
-                    buried.add(key)  # deleted or being computed; what the disk has is not to be trusted
+                    marked.add(key)  # deleted or being computed: what the disk has must not be used
                 else:
                     old_versions[key] = self._version_in(key, blob)
             tier.hits += hits
             tier.misses += len(missing) - hits
             if hits == len(missing):
                 break
-            missing = [key for key in missing if key not in found and key not in buried]
+            missing = [key for key in missing if key not in found and key not in marked]
         self.versions.observe(newest)
 
-    def _copies_from_below(self) -> bool:
-        """Whether there is a tier above the one in which something is found, so that it could take a copy."""
-        return self.memory.holds_any or (len(self.lower) > 1 and self.remote is not None and self.remote.available)
-
-    def _look_again(self, missing: list[str], found: dict[str, object]) -> None:
-        """Serve from memory what nobody below has, as far as that is allowed."""
+    def _take_unconfirmed(self, missing: list[str], found: dict[str, object]) -> None:
         for key in missing:
             if key in found:
                 continue
             entry = self.memory.live(key)
-            unchecked = entry and self._unchecked(entry, self.memory.now(), stale=False)
-            if unchecked:
-                found[key] = unchecked.value
+            unconfirmed = entry and self._unconfirmed(entry, self.memory.now(), stale=False)
+            if unconfirmed:
+                found[key] = unconfirmed.value
                 self.memory_misses -= 1
             else:
                 self.misses += 1
 
-    def in_memory(self, key: str, *, stale: bool = False) -> Found | None:
-        """Look for a key in memory only, and count nothing but a hit."""
-        entry = self.memory.live(key)
-        if entry is None:
-            return None
-        now = self.memory.now()
-        if stale and entry.deadline <= now:
-            return self._of_entry(entry, now)
-        return self._in_memory(entry, now)
+    # --- memory
 
-    def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match, of all tiers."""
-        return self.memory.keys(pattern).union(*(tier.keys(pattern) for tier in self.lower))
-
-    def _unchecked(self, entry: Entry, now: float, *, stale: bool) -> Found | None:
-        """Serve what memory has though nobody below has it: if there was nobody to ask, or if stale will do."""
-        if entry.deadline <= now:
-            return self._of_entry(entry, now) if stale else None
-        if self._below_is_sure():
-            self.memory.delete(entry.key)
-            return None
-        entry.check_at = now + DEAF_SECONDS
-        return self._in_memory(entry, now)
-
-    def _in_memory(self, entry: Entry, now: float) -> Found | None:
+    def _fresh(self, entry: MemoryEntry, now: float) -> CachedValue | None:
+        """Serve an entry unless it has expired or has to be compared with the tiers below."""
         if entry.valid_until <= now:
             if entry.deadline <= now or entry.check_at <= now:
                 return None
-            # Once a second a hit on a key comes this way, and is timed.
+            # Once a second a hit of a key comes here, and is timed.
             started = time.perf_counter()
             entry.valid_until = min(entry.deadline, entry.check_at, now + LOOK_AGAIN_SECONDS)
             found = self._of_entry(entry, now)
@@ -190,118 +265,151 @@ class Reading(Tiers):
             return found
         return self._of_entry(entry, now)
 
-    def _of_entry(self, entry: Entry, now: float) -> Found:
-        entry.hits += 1
-        entry.used = now
+    def _unconfirmed(self, entry: MemoryEntry, now: float, *, stale: bool) -> CachedValue | None:
+        """Serve an entry that no lower tier has: when none could be asked, or when a stale value will do."""
+        if entry.deadline <= now:
+            return self._of_entry(entry, now) if stale else None
+        if self._can_ask_below():
+            self.memory.delete(entry.key)
+            return None
+        entry.check_at = now + UNCONFIRMED_SECONDS
+        return self._fresh(entry, now)
+
+    def _of_entry(self, entry: MemoryEntry, now: float) -> CachedValue:
+        self.memory.count_hit(entry)
         held = Held(entry.value, entry.thaw, entry.size_bytes)
         value = entry.value if entry.thaw is None else entry.thaw(entry.value)
-        return Found(value, entry.deadline - now, entry.stale_until - now, entry.version, entry.compute_seconds, held)
+        seconds, stale_seconds = entry.deadline - now, entry.stale_until - now
+        return CachedValue(value, "memory", seconds, stale_seconds, entry.version, entry.compute_seconds, held)
 
-    def _find_in_memory(self, key: str, found: dict[str, object]) -> bool:
-        entry = self.memory.live(key)
-        known = entry and self._in_memory(entry, self.memory.now())
-        if not known:
-            return False
-        found[key] = known.value
-        return True
+    def _hold(self, key: str, held: Held, life: Life, version: int) -> bool:
+        """Put a value into memory; returns whether there is room for it."""
+        now = self.memory.now()
+        is_deaf = self.remote is not None and self.remote.available and not self.hears_changes
+        return self.memory.hold(
+            key,
+            held,
+            deadline=now + life.seconds,
+            stale_until=now + life.seconds + life.stale_seconds,
+            check_at=now + (min(UNCONFIRMED_SECONDS, self._memory_seconds) if is_deaf else self._memory_seconds),
+            version=version,
+            tags=life.tags,
+            compute_seconds=life.compute_seconds,
+        )
 
-    def _below(self, key: str, *, stale: bool, first: int = 0, blob: bytes | None = None) -> Below | None:
-        """Look for a key in the lower tiers, from the one of that number on, of which the blob may be known."""
-        # What was read before the state is known may be older than it, so that it cannot be copied.
-        copies = blob is None and self._copies_from_below()
+    def _drop_if_changed_remotely(self, stripe: Stripe, remote_changes: int, key: str) -> None:
+        # Messages are handled without the lock, perhaps just before memory took the value.
+        if stripe.remote_changes != remote_changes:
+            self.memory.delete(key)
+
+    def forget_memory(self) -> None:
+        """Drop everything in memory: anything may have changed."""
+        self.stripes.note_remote_change_of_all()
+        self._computations.note_remote_change_of_all()
+        self.memory.clear()
+
+    # --- the tiers below
+
+    def _look_below(self, key: str, *, stale: bool, first: int = 0, blob: bytes | None = None) -> LowerHit | None:
+        """Look for a key in the tiers below memory.
+
+        Args:
+            key: The key.
+            stale: A stale value will do if there is no fresh one.
+            first: The number of the tier to begin with.
+            blob: What that tier has, if that is known.
+        """
+        # A blob read before the state of the stripe may be older than that state, so it cannot be copied.
+        copies = blob is None and self._copies_upward()
         state = self.stripes.of(key).state() if copies else _NO_STATE
-        name = self.names.name(key)
         old_version = 0
-        stale_one: Below | None = None
+        stale_hit: LowerHit | None = None
         for tier in self.lower[first:]:
-            found_there, blob = tier.read(key) if blob is None else blob, None
-            if found_there is None:
+            found, blob = tier.read(key) if blob is None else blob, None
+            if found is None:
                 tier.misses += 1
                 continue
-            fields = unsealed_fields(found_there, name, self._secret)
-            opened = self._open(tier, key, found_there, fields, self._wall_clock(), old_version, stale)
-            if opened is None:
+            hit = self._open(tier, key, found, self._wall_clock(), old_version, stale=stale)
+            if hit is None:
                 tier.misses += 1
-                if is_mark(found_there):
-                    break  # deleted or being computed: what the disk has is not to be trusted
+                if is_mark(found):
+                    break  # deleted or being computed: what the disk has must not be used
                 if tier is self.remote:
-                    old_version = self._version_in(key, found_there)
+                    old_version = self._version_in(key, found)
                 continue
-            self.versions.observe(opened[1])
-            found = opened, self._copy_upward(tier, key, opened, state, old_version) if copies else None
-            if opened[2] > 0:
+            self.versions.observe(hit.envelope.version)
+            if copies:
+                hit.held = self._copy_upward(tier, key, hit, state, old_version)
+            if hit.seconds > 0:
                 tier.hits += 1
-                return found
+                return hit
             tier.misses += 1
-            stale_one = stale_one or found
-        return stale_one
-
-    def _version_in(self, key: str, blob: bytes | None) -> int:
-        envelope = None if blob is None else unseal(blob, self.names.name(key), self._secret)
-        return envelope.version if isinstance(envelope, Envelope) else 0
+            stale_hit = stale_hit or hit
+        return stale_hit
 
     def _open(
-        self,
-        tier: GuardedTier,
-        key: str,
-        blob: bytes,
-        fields: Fields | Flaw,
-        now: float,
-        old_version: int,
-        stale: bool,
-    ) -> Opened | None:
-        """Give what a blob holds, if it may be served."""
-        if not isinstance(fields, tuple):
+        self, tier: GuardedTier, key: str, blob: bytes, now: float, old_version: int, *, stale: bool
+    ) -> LowerHit | None:
+        """Return what a blob holds, if it may be served."""
+        envelope = unseal(blob, self.names.name(key), self._secret)
+        if isinstance(envelope, Flaw):
             if not is_mark(blob):
                 tier.reject(key)
             return None
-        created, expiry, stale_until, generation, version, _, _, codec, payload = fields
+        created, expiry, stale_until, generation, version, _, _, codec, payload = envelope
         if version < old_version:
-            return None  # Redis has a later one, which has expired; the disk could not be told of it
+            return None  # Redis has a later one that has expired; the disk missed it
         # A clock that was set back must not prolong a life.
-        start = now if now > created else created  # noqa: FURB136 - as above
+        start = now if now > created else created  # noqa: FURB136 - max takes three times as long
         seconds, stale_seconds = expiry - start, stale_until - start
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
             return None
         remote = self.remote
-        if remote is not None and generation != remote.generation and not self._is_of_this_generation(generation):
+        if remote is not None and not self._is_current_generation(remote, generation):
             return None
         value = self._codec.decode(codec, payload)
         if value is UNREADABLE:
             tier.reject(key)
             return None
-        return value, version, seconds, stale_seconds, fields
+        return LowerHit(value, envelope, seconds, stale_seconds, tier.name)
+
+    def _version_in(self, key: str, blob: bytes) -> int:
+        envelope = unseal(blob, self.names.name(key), self._secret)
+        return envelope.version if isinstance(envelope, Envelope) else 0
+
+    def _copies_upward(self) -> bool:
+        """Whether a tier above the one with the value could take a copy."""
+        return self.memory.holds_any or (len(self.lower) > 1 and self.remote is not None and self.remote.available)
 
     def _copy_upward(
-        self, tier: GuardedTier, key: str, opened: Opened, state: tuple[int, int], old_version: int
+        self, tier: GuardedTier, key: str, hit: LowerHit, state: tuple[int, int], old_version: int
     ) -> Held | None:
-        """Copy what was found, unless the key was changed meanwhile; gives what memory holds of it."""
-        value, version, seconds, stale_seconds, fields = opened
+        """Copy a hit to Redis and memory unless its key was changed since; returns what memory can copy it from."""
         remote = None if tier is self.remote else self.remote
         if not self.memory.holds_any and (remote is None or not remote.available):
             return None
-        envelope = Envelope(*fields)
+        envelope = hit.envelope
         encoded = Encoded(envelope.codec, (envelope.payload,))
-        stale_for = 0.0 if seconds == math.inf else stale_seconds - seconds  # infinity less infinity is no number
-        life = Life(seconds, stale_for, envelope.tags, envelope.compute_seconds)
-        held = self._held(value, encoded) if self.memory.holds_any else None
+        stale_for = 0.0 if hit.seconds == math.inf else hit.stale_seconds - hit.seconds  # inf - inf would be NaN
+        life = Life(hit.seconds, stale_for, envelope.tags, envelope.compute_seconds)
+        held = self._held(hit.value, encoded) if self.memory.holds_any else None
         stripe = self.stripes.of(key)
         with stripe.lock:
             if stripe.state() != state:
                 return held
-            if remote is not None and not self._promote(remote, key, envelope, encoded, life, old_version):
+            if remote is not None and not self._copy_to_redis(remote, key, envelope, encoded, life, old_version):
                 return held
             if held is not None:
-                self._hold(key, held, life, version)
-        self._unhold_if_changed(stripe, state, key)
+                self._hold(key, held, life, envelope.version)
+        self._drop_if_changed_remotely(stripe, state[1], key)
         return held
 
-    def _promote(
+    def _copy_to_redis(
         self, remote: RemoteTier, key: str, envelope: Envelope, encoded: Encoded, life: Life, old_version: int
     ) -> bool:
-        """Copy from the disk to Redis, unless somebody has changed the key there meanwhile."""
+        """Copy a value to Redis; False: another process has changed the key there."""
         if not old_version and not remote.available:
-            return True  # as ``put_if_absent`` would say, without the work
+            return True  # what ``put_if_absent`` would return, without the work
         seconds = life.seconds + life.stale_seconds
         blob = seal(
             self.names.name(key),
@@ -318,3 +426,25 @@ class Reading(Tiers):
         if old_version:
             return remote.replace(Write(key, blob, seconds, life.tags), old_version) is not False
         return remote.put_if_absent(key, blob, seconds, life.tags)
+
+    def _can_ask_below(self) -> bool:
+        """Whether a miss below means that the key is gone, not that no tier could be asked."""
+        return any(tier.available for tier in self.lower)
+
+    def _generation(self) -> int:
+        return self.remote.generation if self.remote is not None else 0
+
+    def _is_current_generation(self, remote: RemoteTier, generation: int) -> bool:
+        """Whether a value belongs to the namespace's generation; a later one than was known is adopted."""
+        if generation == remote.generation:
+            return True
+        if not remote.learn_generation(generation):
+            return False
+        self.forget_memory()
+        return True
+
+    def _held(self, value: object, encoded: Encoded) -> Held:
+        held = self._codec.hold(value) or self._codec.hold(value, encoded)
+        if held is None:
+            raise AssertionError("an encoded value can always be held")
+        return held

@@ -1,4 +1,4 @@
-"""What a cache tells about itself."""
+"""The statistics of a cache."""
 
 from __future__ import annotations
 
@@ -10,59 +10,57 @@ if TYPE_CHECKING:
 
 
 class TierStats(TypedDict):
-    """Counts of one tier; zeros where it is not configured."""
+    """Counts of one tier; zeros if it is not configured."""
 
     hits: int
     misses: int
     sets: int
     evictions: int
-    """Entries that made room for others; Redis does not say."""
+    """Entries that made room for others; always 0 for Redis, which does not say."""
     errors: int
-    """Failures, probes of an outage included; none of them reached a caller."""
+    """Failures, including probes during an outage; none of them reached a caller."""
     corrupt: int
-    """Entries that were not what somebody wrote; each was a miss and was removed."""
+    """Damaged or foreign entries; each was a miss and was removed."""
     items: int
     bytes: int
-    """About what is held; 0 where only a search could tell (Redis)."""
+    """Approximate size of what is held; 0 for Redis, where only a search could tell."""
     latency_p50_seconds: float
     latency_p95_seconds: float
     latency_p99_seconds: float
 
 
 class CacheStats(TypedDict):
-    """Counts since the cache was made or ``reset_stats``.
-
-    A tier that is not configured has zeros, except ``redis_misses``.
+    """Counts since the cache was created or since ``reset_stats``.
 
     A read asks memory, then Redis, then the disk, and stops where it finds the value: every read is one hit of one
-    tier, or a miss.
+    tier, or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
     """
 
     hits: int
     """Reads that found a value in any tier."""
     misses: int
-    """Reads that found none."""
+    """Reads that found no value."""
     hit_rate: float
-    """Hits among all reads, from 0 to 1; 0 where nothing was read."""
+    """Share of hits among all reads, from 0 to 1; 0 before the first read."""
     memory_hits: int
     memory_misses: int
     memory_items: int
-    """Entries in memory now, expired ones that nobody asked for included."""
+    """Entries in memory now, including expired ones that have not been removed yet."""
     memory_evictions: int
     """Entries that made room for others."""
     redis_available: bool
     """Redis is configured and in use."""
     redis_breaker: Literal["closed", "open", "none"]
-    """Open: Redis is left alone until a probe finds it well; none: there is no Redis tier."""
+    """Open: Redis is not used until a probe succeeds; none: there is no Redis tier."""
     redis_listening: bool
-    """What other processes change is heard at once."""
+    """Changes by other processes are received at once."""
     redis_hits: int
     redis_misses: int
-    """Reads that asked for Redis and got nothing; while it is down or not configured, all that reached past memory."""
+    """Reads that Redis could not answer; while it is unavailable or not configured, all that memory could not."""
     redis_errors: int
-    """Failures of Redis, probes of an outage included."""
+    """Failures of Redis, including probes during an outage."""
     redis_unsettled: int
-    """Changes to be told to Redis before it is used again."""
+    """Changes to be replayed to Redis before it is used again."""
     local_cache_available: bool
     """The disk tier is configured and in use."""
     disk_breaker: Literal["closed", "open", "none"]
@@ -75,13 +73,13 @@ class CacheStats(TypedDict):
     errors: int
     """Failures of all tiers; none of them reached a caller."""
     corrupt: int
-    """Entries that were not what somebody wrote; each was a miss and was removed."""
+    """Damaged or foreign entries; each was a miss and was removed."""
     tiers: dict[str, TierStats]
-    """The same and more, by tier: ``memory``, ``redis``, ``disk``."""
+    """More, by tier: ``memory``, ``redis``, ``disk``, and tiers of your own by their names."""
 
 
 class Counts(TypedDict):
-    """The counts that can be set back, as they are now."""
+    """The counts that ``reset_stats`` resets, as they are now."""
 
     memory_hits: int
     memory_misses: int
@@ -91,7 +89,7 @@ class Counts(TypedDict):
 
 
 def counts_of(core: Core) -> Counts:
-    """Read the counts that only grow."""
+    """Return the counts that only grow."""
     return {
         "memory_hits": core.memory.hits(),
         "memory_misses": core.memory_misses,
@@ -102,7 +100,7 @@ def counts_of(core: Core) -> Counts:
 
 
 def stats_of(core: Core, base: Counts) -> CacheStats:
-    """Tell what has happened since the base was taken."""
+    """Return the statistics since the base was taken."""
     redis, disk = core.remote, core.disk
     counts = counts_of(core)
     memory_hits = counts["memory_hits"] - base["memory_hits"]
@@ -136,9 +134,9 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "memory_evictions": evictions,
         "redis_available": redis is not None and redis.available,
         "redis_breaker": _breaker(redis),
-        "redis_listening": core.is_tuned_in,
+        "redis_listening": core.hears_changes,
         "redis_hits": redis.hits if redis else 0,
-        # Without a Redis tier it found nothing of what reached past memory: the share of hits can be reckoned anyway.
+        # Without Redis too, hits / (hits + misses) is the share of reads past memory that it answered: none.
         "redis_misses": redis.misses if redis else memory_misses,
         "redis_errors": redis.errors if redis else 0,
         "redis_unsettled": redis.unsettled if redis else 0,
@@ -151,7 +149,12 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "sets": counts["sets"] - base["sets"],
         "errors": sum(tier.errors for tier in core.lower),
         "corrupt": sum(tier.corrupt for tier in core.lower),
-        "tiers": {"memory": memory, "redis": _of_tier(redis), "disk": _of_tier(disk)},
+        "tiers": {
+            "memory": memory,
+            "redis": _of_tier(redis),
+            "disk": _of_tier(disk),
+            **{tier.name: _of_tier(tier) for tier in core.lower if tier is not redis and tier is not disk},
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""The key of one call of a function: the same in every process and at every start of Python."""
+"""Keys of function calls: the same in every process and after every restart."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _quick_encode: Final = Encoder().encode
 class KeyMaker:
     """Makes the keys of one function: ``prefix:module.name:digest of the arguments``.
 
-    Calls that give the function the same arguments have the same key, however they spell them: by position, by name,
-    or by leaving a default out. 1, 1.0 and True are different arguments, and so are dictionaries of another order
-    (the function may well depend on it); sets have no order, and ``**kwargs`` are taken as having none.
+    Calls with the same arguments have the same key, whether these are passed by position, by name, or as defaults. 1,
+    1.0 and True are different arguments, and so are dictionaries in a different order (the function may depend on it).
+    The order of sets and of ``**kwargs`` does not matter.
 
     Args:
         function: The function.
-        prefix: Stands before the name; may be empty.
-        ignore: Names of arguments that have no part in the key.
+        prefix: Prepended to the name; may be empty.
+        ignore: Names of arguments that are left out of the key.
 
     Raises:
-        TypeError: ``ignore`` is not several names; one str would be a collection of letters.
-        ValueError: The function is a lambda, whose name tells nothing, and there is no prefix; or it has no argument
-            of a name in ``ignore``.
+        TypeError: ``ignore`` is not a collection of names; a single str is rejected, too.
+        ValueError: The function is a lambda, which has no name, and there is no prefix; or ``ignore`` contains a name
+            that is not an argument.
     """
 
     def __init__(self, function: Callable[..., object], prefix: str, ignore: Collection[str] = ()) -> None:
@@ -57,20 +57,20 @@ class KeyMaker:
         self._tokens = InstanceTokens()
 
     def group(self) -> str:
-        """Give what all keys of the function start with, and no other function's."""
+        """Return the prefix that all keys of this function, and of no other, start with."""
         return self._start
 
     def key(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
-        """Give the key of a call.
+        """Return the key of a call.
 
         Raises:
-            TypeError: An argument has no encoding that other processes would share; the message names it. Or the
-                function cannot be called like this.
+            TypeError: An argument has no encoding that is the same in every process (the message names it), or the
+                function does not accept these arguments.
         """
         if len(args) == 1 == self._plain_names and not kwargs and type(args[0]) is str:
             text = args[0]
             if len(text) <= _LONGEST_QUICK_CHARACTERS and text.isascii():
-                # The bytes that encode([text]) would give: a list of one short str.
+                # The same bytes as encode([text]): a list of one short str.
                 return self._start + blake2b(b"\x91" + _quick_encode(text), digest_size=_DIGEST_BYTES).hexdigest()
         values = self._values(args, kwargs)
         try:
@@ -83,7 +83,7 @@ class KeyMaker:
 
     def _values(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
         if not kwargs and self._all_plain and not self._ignored and len(args) == len(self._names):
-            return list(args)  # by far the most frequent call, and binding is slow
+            return list(args)  # the most frequent case, and binding is slow
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         values = bound.arguments
@@ -101,7 +101,9 @@ class KeyMaker:
             raise TypeError(f"ignore is {ignore!r}: give a list or tuple of names, such as ('trace',)")
         for name in ignore:
             if name not in self._names and self._extra is None:
-                raise ValueError(f"ignore has {name!r} in it: {self.name} takes {', '.join(self._names) or 'nothing'}")
+                raise ValueError(
+                    f"ignore contains {name!r}, but {self.name} takes {', '.join(self._names) or 'no arguments'}"
+                )
         return ignore
 
     def _explain(self, values: Sequence[object]) -> str:
@@ -115,7 +117,7 @@ class KeyMaker:
                     value,
                     f"argument {name!r} of {self.name}",
                     identity_of,
-                    f"has no encoding that is the same in every process; a class can have a {IDENTITY_METHOD} method",
+                    f"has no encoding that is the same in every process; its class can define {IDENTITY_METHOD}",
                 )
         return f"the arguments of {self.name} cannot be encoded together"
 

@@ -1,4 +1,4 @@
-"""The names that keys have outside the process: the namespace, a colon, the key."""
+"""Names of keys outside the process: the namespace, a colon, the key."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _MOST_TAGS: Final = 1000
 
 
 class Names:
-    """Turns keys into names and back.
+    """Converts keys to names and back.
 
     Args:
-        namespace: What keeps several caches in one Redis or folder apart. It holds no colon: with one, clearing
-            ``a`` would clear ``a:b`` too.
+        namespace: Separates several caches in one Redis or folder. It contains no colon: otherwise clearing ``a`` would
+            clear ``a:b``, too.
 
     Raises:
         TypeError: The namespace is not a str.
-        ValueError: It is empty or holds a colon.
+        ValueError: It is empty or contains a colon.
     """
 
     def __init__(self, namespace: str) -> None:
@@ -32,14 +32,14 @@ class Names:
         self.prefix = _encoded(namespace + SEPARATOR)
 
     def name(self, key: str) -> bytes:
-        """Give the name of a key (or of the start of one)."""
+        """Return the name of a key or of the start of one."""
         try:
             return self.prefix + key.encode()
         except UnicodeEncodeError:
             return self.prefix + _encoded(key)
 
     def names(self, keys: Sequence[str]) -> list[bytes]:
-        """Give the names of several keys."""
+        """Return the names of several keys."""
         prefix = self.prefix
         try:
             return [prefix + key for key in map(str.encode, keys)]
@@ -47,7 +47,7 @@ class Names:
             return [self.name(key) for key in keys]
 
     def key(self, name: bytes) -> str | None:
-        """Give the key of a name; None: no key of this namespace has it."""
+        """Return the key of a name; None: it is not a name of this namespace."""
         if not name.startswith(self.prefix):
             return None
         try:
@@ -61,7 +61,7 @@ def _encoded(text: str) -> bytes:
 
 
 def checked_key(key: object) -> str:
-    """Return the key, or say what is wrong with it.
+    """Return the key if it is valid.
 
     Raises:
         TypeError: It is not a str.
@@ -75,10 +75,10 @@ def checked_key(key: object) -> str:
 
 
 def checked_keys(keys: Iterable[str]) -> list[str]:
-    """Return the keys as a list, or say what is wrong with one of them.
+    """Return the keys as a list if all are valid.
 
     Raises:
-        TypeError: One is not a str, or a str was given in place of several.
+        TypeError: One is not a str, or a single str was given.
         ValueError: One is empty.
     """
     if isinstance(keys, str):
@@ -88,18 +88,18 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
     except TypeError:
         raise TypeError(f"keys is {keys!r}: give several keys, such as ['user:1', 'user:2']") from None
     found = list(given)
-    if not {str}.issuperset(map(type, found)) or "" in found:  # only then one after the other
+    if not {str}.issuperset(map(type, found)) or "" in found:  # find out which one
         for key in found:
             checked_key(key)
     return found
 
 
 def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return the tags, each once, or say what is wrong with one of them.
+    """Return the tags without duplicates if all are valid.
 
     Raises:
-        TypeError: One is not a str, or a str was given in place of several.
-        ValueError: One is empty, or they are too long or too many to be stored.
+        TypeError: One is not a str, or a single str was given.
+        ValueError: One is empty or too long, or there are too many.
     """
     if isinstance(tags, str):
         raise TypeError(f"tags is the str {tags!r}: give several tags, such as [{tags!r}]")

@@ -1,4 +1,4 @@
-"""Patterns of keys: ``*`` any characters, ``?`` one, ``[abc]``, ``[a-z]``, ``[!a]`` one of a set; all else literal."""
+"""Key patterns: ``*`` any characters, ``?`` one, ``[abc]``, ``[a-z]``, ``[!a]`` one of a set; the rest is literal."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _SPECIAL = re.compile(r"[*?\[]")
 
 
 class KeyPattern:
-    """A pattern, ready to be matched.
+    """A compiled pattern.
 
     Attributes:
-        text: The pattern itself.
+        text: The pattern as given.
         head: The literal text that every matching key starts with.
-        is_literal: Only one key can match, ``head`` itself.
-        matches: Whether a key matches.
+        is_literal: Whether only one key can match, ``head`` itself.
+        matches: Returns whether a key matches.
     """
 
     __slots__ = ("head", "is_literal", "matches", "text")
@@ -34,12 +34,12 @@ class KeyPattern:
 
 
 def literal(text: str) -> str:
-    """Give the pattern that matches this text and nothing else."""
+    """Return the pattern that matches this text and nothing else."""
     return _SPECIAL.sub(r"[\g<0>]", text)
 
 
 def checked_pattern(pattern: object) -> KeyPattern:
-    """Make a pattern ready, or say what is wrong with it.
+    """Compile a pattern if it is valid.
 
     Raises:
         TypeError: It is not a str.

@@ -1,8 +1,8 @@
-"""Which of two eviction policies would find more: both are played through on keys alone, beside the cache.
+"""Which of two eviction policies would have more hits: both are simulated on keys alone.
 
-Where a cache is large, only the keys with certain hashes are played, on tables that are smaller by as much (C. A.
-Waldspurger, T. Saemundsson, I. Ahmad and N. Park, "Cache Modeling and Optimization using Miniature Simulations",
-USENIX ATC 2017).
+For a large cache only a sample of the keys is simulated, chosen by their hashes, on tables that are smaller by the same
+factor (C. A. Waldspurger, T. Saemundsson, I. Ahmad and N. Park, "Cache Modeling and Optimization using Miniature
+Simulations", USENIX ATC 2017).
 """
 
 from __future__ import annotations
@@ -11,22 +11,20 @@ import math
 from collections import OrderedDict
 from typing import Final
 
-from jarvisperf.cache.memory.sketch import FrequencySketch
-
-MOST_KEYS_PLAYED: Final = 1024
-"""Per table; of a larger cache a sample is played."""
+MOST_KEYS_SIMULATED: Final = 1024
+"""Per table; larger caches are sampled."""
 
 WINDOW_SHARE: Final = 0.05
-"""Share of the entries that frequency has no say about: they are new (TinyLFU's window)."""
+"""Share of the entries that are kept because they are new (TinyLFU's window)."""
 
 PROTECTED_SHARE: Final = 0.8
-"""Of the main part: entries that were read again since they came there."""
+"""Largest share of protected entries in the main part: those read again since they arrived there."""
 
-# Frequency has to be ahead by this many standard deviations of a fair coin, and find three keys for each that LRU alone
-# would find, before it decides: the cache is on the safe side while nothing is known, and where both are about as good
-# (as on the trace sprite) it saves itself the changing over. LRU needs less to be believed again, and each time it
-# takes over, frequency needs twice as much as before: a workload that goes to and fro is left to LRU.
-_FOUND_FOR_EACH_OF_RECENCY: Final = 3.0
+# To take over, frequency has to be ahead by this many standard deviations of a fair coin, and have three hits for each
+# that only LRU has: the cache stays on the safe side while little is known, and when both perform alike (as on the
+# trace sprite) switching is not worth it. Switching back to LRU needs less evidence, and each time doubles what
+# frequency needs next time: a workload that goes back and forth is left to LRU.
+_HITS_PER_HIT_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
 _DEVIATIONS_TO_RECENCY: Final = 2.0
@@ -35,25 +33,69 @@ _LEAST_LEAD_TO_RECENCY: Final = 2.0
 _FORGET_AFTER_PER_KEY: Final = 2
 _FORGET_AFTER_AT_LEAST: Final = 50
 
+_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before more would say anything
+_COUNTERS_PER_KEY: Final = 8
+_ADDITIONS_PER_KEY: Final = 10
+_LEAST_BITS: Final = 6
+_SECOND_ROW_SHIFT: Final = 24  # other bits of the same 64-bit hash
+_HALVED: Final = bytes(count >> 1 for count in range(256))
+
 
 def window_size(items: int) -> int:
-    """Give how many of so many entries are the window."""
+    """Return how many of a number of entries form the window."""
     return max(1, int(items * WINDOW_SHARE))
 
 
 def protected_size(items: int) -> int:
-    """Give how many of so many entries may be protected: 80 % of the main part, as in W-TinyLFU."""
+    """Return how many of a number of entries may be protected: 80 % of the main part, as in W-TinyLFU."""
     return int((items - window_size(items)) * PROTECTED_SHARE)
 
 
+class FrequencySketch:
+    """Estimates how often keys were requested lately, in a few bytes per key, and never too low.
+
+    A count-min sketch (G. Cormode and S. Muthukrishnan, "An improved data stream summary", J. Algorithms 55, 2005) that
+    forgets: now and then all counts are halved, as in TinyLFU (G. Einziger, R. Friedman and B. Manes, "TinyLFU: a
+    highly efficient cache admission policy", ACM Trans. Storage 13, 2017). Keys are told apart by their hash.
+
+    Args:
+        keys: The number of keys it is meant for.
+    """
+
+    __slots__ = ("_additions", "_counts", "_mask", "_most_additions")
+
+    def __init__(self, keys: int) -> None:
+        size = 1 << max(_LEAST_BITS, (_COUNTERS_PER_KEY * keys - 1).bit_length())
+        self._counts = bytearray(size)
+        self._mask = size - 1
+        self._additions = 0
+        self._most_additions = _ADDITIONS_PER_KEY * keys
+
+    def add(self, key: str, times: int = 1) -> None:
+        """Count requests of a key."""
+        counts, number = self._counts, hash(key)
+        first, second = number & self._mask, (number >> _SECOND_ROW_SHIFT) & self._mask
+        counts[first] = min(_HIGHEST_COUNT, counts[first] + times)
+        counts[second] = min(_HIGHEST_COUNT, counts[second] + times)
+        self._additions += times
+        if self._additions >= self._most_additions:
+            self._counts = counts.translate(_HALVED)
+            self._additions >>= 1
+
+    def count(self, key: str) -> int:
+        """Estimate how often a key was requested lately."""
+        number = hash(key)
+        return min(self._counts[number & self._mask], self._counts[(number >> _SECOND_ROW_SHIFT) & self._mask])
+
+
 class _RecentTable:
-    """Keys as LRU would keep them."""
+    """The keys that LRU would hold."""
 
     def __init__(self) -> None:
         self._keys: OrderedDict[str, None] = OrderedDict()
 
-    def ask(self, key: str, capacity: int) -> bool:
-        """Ask for a key, which is there afterwards; whether it was there."""
+    def request(self, key: str, capacity: int) -> bool:
+        """Request a key, which is inserted on a miss; returns whether it was a hit."""
         found = key in self._keys
         self._keys[key] = None
         self._keys.move_to_end(key)
@@ -63,7 +105,7 @@ class _RecentTable:
 
 
 class _FrequentTable:
-    """Keys as W-TinyLFU would keep them: a window before a main part of two segments, probation and protected."""
+    """The keys that W-TinyLFU would hold: a window, then a main part of two segments, probation and protected."""
 
     def __init__(self, counts: FrequencySketch) -> None:
         self._counts = counts
@@ -71,8 +113,8 @@ class _FrequentTable:
         self._probation: OrderedDict[str, None] = OrderedDict()
         self._protected: OrderedDict[str, None] = OrderedDict()
 
-    def ask(self, key: str, capacity: int) -> bool:
-        """Ask for a key, which is there afterwards; whether it was there."""
+    def request(self, key: str, capacity: int) -> bool:
+        """Request a key, which is inserted on a miss; returns whether it was a hit."""
         for part in (self._window, self._protected):
             if key in part:
                 part.move_to_end(key)
@@ -102,19 +144,19 @@ class _FrequentTable:
         self._probation[candidate] = None
 
 
-class Duel:
-    """Tells whether frequency should decide, from what was asked for.
+class PolicyTrial:
+    """Finds out from the requests which policy has more hits.
 
     Args:
-        most_items: Of the cache.
+        most_items: Maximum number of entries in the cache.
 
     Attributes:
-        frequency_leads: What it has found so far; at the beginning LRU is believed to be the better one.
+        frequency_leads: Whether W-TinyLFU does; LRU is assumed to at the start.
     """
 
     def __init__(self, most_items: int) -> None:
         self.frequency_leads = False
-        self._mask = (1 << max(0, math.ceil(math.log2(max(1, most_items) / MOST_KEYS_PLAYED)))) - 1
+        self._mask = (1 << max(0, math.ceil(math.log2(max(1, most_items) / MOST_KEYS_SIMULATED)))) - 1
         self._counts = FrequencySketch(max(1, most_items // (self._mask + 1)))
         self._recent = _RecentTable()
         self._frequent = _FrequentTable(self._counts)
@@ -122,21 +164,21 @@ class Duel:
         self._only_frequent = 0.0
         self._deviations_to_frequency = _DEVIATIONS_TO_FREQUENCY
 
-    def plays(self, key: str) -> bool:
-        """Whether the key is one of the sample."""
+    def samples(self, key: str) -> bool:
+        """Whether the key belongs to the sample."""
         return not hash(key) & self._mask
 
-    def ask(self, key: str, times: int, items: int) -> None:
-        """Play requests for one key of the sample.
+    def request(self, key: str, times: int, items: int) -> None:
+        """Simulate requests of one key of the sample.
 
         Args:
             key: The key.
-            times: How often it was asked for.
+            times: How often it was requested.
             items: How many entries the cache has room for.
         """
         capacity = max(1, items // (self._mask + 1))
         self._counts.add(key, times)
-        recent, frequent = self._recent.ask(key, capacity), self._frequent.ask(key, capacity)
+        recent, frequent = self._recent.request(key, capacity), self._frequent.request(key, capacity)
         if recent != frequent:
             self._only_recent += recent
             self._only_frequent += frequent
@@ -147,7 +189,7 @@ class Duel:
         lead = self._only_frequent - self._only_recent
         if not self.frequency_leads:
             is_sure = lead > self._deviations_to_frequency * math.sqrt(both) + _LEAST_LEAD_TO_FREQUENCY
-            if is_sure and self._only_frequent > _FOUND_FOR_EACH_OF_RECENCY * self._only_recent:
+            if is_sure and self._only_frequent > _HITS_PER_HIT_OF_RECENCY * self._only_recent:
                 self.frequency_leads = True
         elif -lead > _DEVIATIONS_TO_RECENCY * math.sqrt(both) + _LEAST_LEAD_TO_RECENCY:
             self.frequency_leads = False

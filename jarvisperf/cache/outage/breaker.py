@@ -1,8 +1,8 @@
-"""A circuit breaker: after one failure a store is left alone until a probe in the background finds it well.
+"""A circuit breaker: after one failure, a store is left alone until a background probe succeeds.
 
-The pattern is M. Nygard's ("Release It!", 2007), with two differences: calls never probe, one daemon thread does, so
-no caller waits for a store that is down; and the pauses are jittered, so that many processes do not all probe a
-server that comes back at the same moment.
+The pattern is M. Nygard's ("Release It!", 2007), with two differences. One daemon thread probes, never a call, so no
+caller waits for a store that is down. Pauses are jittered, so that many processes do not probe a recovering server
+at the same moment.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _LONGEST_GOODBYE_SECONDS = 1.0
 
 
 class Breaker:
-    """Open until the first recovery, and again after every failure. Its owner serialises the calls of its methods.
+    """Open until the first recovery, and again after every failure. The owner serializes calls of its methods.
 
     Args:
-        recover: Makes the store ready and calls ``close_circuit``; returns whether it did. It is called in the
-            background, again and again until it succeeds, and does not raise.
-        name: Of the thread.
+        recover: Opens the store and calls ``close_circuit``; returns whether it succeeded. It is called in the
+            background until it succeeds, and must not raise.
+        name: The name of the thread.
         jitter: Source of randomness.
-        first_pause_seconds: Between the first two attempts of an outage; then it doubles up to 5 s.
+        first_pause_seconds: The pause after the first failed attempt; it doubles up to 5 s.
 
     Attributes:
-        is_open: The store is to be left alone.
+        is_open: Whether the store is to be left alone.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Breaker:
         tell_when_forked(self, Breaker.after_fork)
 
     def trip(self) -> None:
-        """Open the circuit and start probing; nothing changes if that is already so.
+        """Open the circuit and start probing, unless both are already the case.
 
-        Where no thread can be started, nobody probes until this is called again.
+        If no thread can be started, probing starts with the next call.
         """
         self.is_open = True
         if not self.is_probing() and not self._stop.is_set():
@@ -69,20 +69,20 @@ class Breaker:
                 self._thread = None
 
     def close_circuit(self) -> None:
-        """Let the store be used."""
+        """Close the circuit: the store may be used."""
         self.is_open = False
-        self._thread = None  # it ends now; the next failure starts another
+        self._thread = None  # it ends now; the next failure starts another one
 
     def is_probing(self) -> bool:
-        """Whether a thread probes; in a forked child none does until the circuit is tripped there."""
-        return self._thread is not None  # to ask the thread itself takes as long as the rest of a call of an open tier
+        """Return whether a thread is probing; in a forked child, none is until the circuit trips there."""
+        return self._thread is not None  # asking the thread would double the time of a call while the circuit is open
 
     def wait_for_first_attempt(self, seconds: float) -> None:
-        """Wait until the store was tried once, but no longer than that."""
+        """Wait for the first attempt to finish, at most this long."""
         self._attempted.wait(seconds)
 
     def after_fork(self) -> None:
-        """Forget the parent's thread, which does not run here."""
+        """Forget the parent's thread, which does not run in the child."""
         self._thread = None
         self._attempted = threading.Event()
         stopped = self._stop.is_set()
@@ -91,14 +91,14 @@ class Breaker:
             self._stop.set()
 
     def stop(self) -> None:
-        """End the probing for good."""
+        """Stop probing permanently."""
         self._stop.set()
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(_LONGEST_GOODBYE_SECONDS)
 
     def probed(self) -> None:
-        """Forget the thread that calls: it ends now, for whatever reason."""
+        """Forget the calling thread, which is about to end."""
         if self._thread is threading.current_thread():
             self._thread = None
 
@@ -110,13 +110,13 @@ class Breaker:
             self._attempted.set()
 
     def pause_seconds(self, attempts: int) -> float:
-        """Draw the pause after so many attempts: from half to one and a half of its nominal length."""
+        """Return the pause after this many attempts, drawn from 0.5 to 1.5 times its nominal length."""
         nominal = min(self._first_pause_seconds * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
         return nominal * self._jitter.uniform(0.5, 1.5)
 
 
 def _probe(breaker_of: weakref.ref[Breaker], stop: threading.Event) -> None:
-    # Between attempts only a weak reference is held, so that a forgotten cache is not kept alive by its outage.
+    # Only a weak reference is held between attempts, so that an outage does not keep an abandoned cache alive.
     attempts = 0
     try:
         while not stop.is_set():

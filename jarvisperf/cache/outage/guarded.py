@@ -1,7 +1,7 @@
-"""A tier over a store that may fail: every failure is caught, counted and reported here, and nowhere else.
+"""A tier over a store that may fail. Every failure is caught, counted and reported here and nowhere else.
 
-A failure opens the breaker; while it is open the store is not touched, reads find nothing and changes are noted. Before
-the store is used again it is told what has changed meanwhile, so that no old value comes back.
+A failure opens the breaker. While it is open, the store is not used, reads miss, and changes are recorded. Before the
+store is used again, the recorded changes are replayed, so that no old value comes back.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from jarvisperf.cache.outage.breaker import FIRST_PAUSE_SECONDS, Breaker
 from jarvisperf.cache.outage.latency import Latency
 from jarvisperf.cache.outage.replay import Change, Pending
 from jarvisperf.cache.outage.store import CorruptEntryError, Write
-from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:
     import random
@@ -31,35 +30,34 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A store that comes and goes (full for writes, say, but well when probed) must not fill the log.
+# A store that fails intermittently (full for writes, but fine when probed) must not flood the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
-_TIMED_READS: Final = 8  # of so many reads one is timed
-# Where changes come faster than they are told, the rest is told while they wait.
+_TIMED_READS: Final = 8  # one read in this many is timed
+# If changes arrive faster than they are replayed, the last round is replayed while they wait.
 _ROUNDS_WITHOUT_WAITING = 3
 
 _T = TypeVar("_T")
 
 
 class GuardedTier:
-    """A store behind a breaker; see ``Tier`` for the methods.
+    """A store behind a breaker.
 
     Args:
         store: The store.
         jitter: Source of randomness for the pauses between probes.
-        versions: Gives the versions of changes.
-        wait_seconds: How long the constructor waits for the store to be ready; None: it makes the store ready itself
-            and takes what time that takes.
-        first_pause_seconds: Between the first two probes of an outage.
-        clock: Monotonic seconds; paces the log.
+        versions: Issues the versions of changes.
+        wait_seconds: How long the constructor waits for a background thread to open the store; None: the constructor
+            opens it itself, however long that takes.
+        first_pause_seconds: The pause between the first two probes of an outage.
+        clock: Monotonic clock in seconds; limits the log.
 
     Attributes:
-        hits: Reads that this tier answered (counted by the cache, which alone can tell).
-        misses: Reads that it was asked for and did not answer.
-        sets: Writes that it took.
+        hits: Reads answered by this tier (counted by the cache, which alone can tell).
+        misses: Reads that reached this tier and were not answered by it.
+        sets: Successful writes.
         errors: Failures of the store.
-        corrupt: Entries that were not what somebody had written.
-        latency: Of writes and of every eighth read, where they did not fail: to time a read of the disk takes a
-            twentieth of it.
+        corrupt: Entries that turned out to be damaged.
+        latency: Latency of writes and of every eighth read; timing a read of the disk costs a twentieth of it.
         usable: Set while the store is in use.
     """
 
@@ -101,20 +99,11 @@ class GuardedTier:
 
     @property
     def unsettled(self) -> int:
-        """How many changes the store is to be told before it is used again."""
+        """The number of changes to replay before the store is used again."""
         return len(self._pending)
 
-    def get(self, key: str) -> bytes | None:
-        """Give what is held for a key; None: nothing, or the store is down."""
-        blob = self.read(key)
-        return None if blob is None or is_mark(blob) else blob
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are."""
-        return {key: blob for key, blob in self.read_many(keys).items() if not is_mark(blob)}
-
     def read(self, key: str) -> bytes | None:
-        """Give what is held for a key: a value, or a mark that says why there is none."""
+        """Return the value of a key, or the mark that says why there is none."""
         if self._breaker.is_open and self._is_out_of_use():
             return None
         started = time.perf_counter() if self._is_timed() else 0.0
@@ -131,12 +120,12 @@ class GuardedTier:
         return None
 
     def read_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give the values and marks of those of the keys that have one."""
+        """Return the values and marks of those keys that have one."""
         nothing: dict[str, bytes] = {}
         return self.ask(lambda: self._store.get_many(keys), nothing) if keys else nothing
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes; whether they are held."""
+        """Store bytes; return whether they were stored."""
         if self._breaker.is_open:
             return self.put_many([Write(key, blob, seconds, tags)])
         started = time.perf_counter()
@@ -150,7 +139,7 @@ class GuardedTier:
         return held
 
     def put_many(self, writes: Sequence[Write]) -> bool:
-        """Hold several; whether all are held."""
+        """Store several values; return whether all were stored."""
 
         def write() -> bool:
             started = time.perf_counter()
@@ -166,15 +155,15 @@ class GuardedTier:
         return self.change(write, note, otherwise=False)
 
     def delete(self, key: str) -> bool:
-        """Remove a key; whether it is known to have been there."""
+        """Remove a key; return whether it is known to have existed."""
         return self.change(lambda: self._store.delete(key), lambda: self._note_deleted([key]), otherwise=False)
 
     def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
-        """Remove keys; returns those that are known to have been there.
+        """Remove keys; return those that are known to have existed.
 
         Args:
             keys: The keys.
-            version: Of the deletion, where other tiers have a part in it; 0: it is one of its own.
+            version: The version of the deletion if other tiers share it; 0: a version of its own.
         """
         nothing: set[str] = set()
         of = version or self._versions.next()
@@ -183,12 +172,12 @@ class GuardedTier:
         )
 
     def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match; none while the store is down."""
+        """Return the keys that match; none while the store is down."""
         nothing: set[str] = set()
         return self.ask(lambda: self._store.keys(pattern), nothing)
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns those that are known to have been there."""
+        """Remove the keys that match; return those that are known to have existed."""
         nothing: set[str] = set()
 
         def note() -> None:
@@ -197,7 +186,7 @@ class GuardedTier:
         return self.change(lambda: self._store.invalidate(pattern), note, otherwise=nothing)
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those that are known to have been there."""
+        """Remove the keys that have one of the tags; return those that are known to have existed."""
         nothing: set[str] = set()
 
         def note() -> None:
@@ -211,20 +200,20 @@ class GuardedTier:
 
     @property
     def evictions(self) -> int:
-        """Entries that made room for others since the counts began."""
+        """The number of entries evicted since the counts were reset."""
         return self._store.evictions - self._evictions_before
 
     def size(self) -> tuple[int, int]:
-        """Count entries and bytes; zeros while the store is down."""
+        """Return the number of entries and bytes; zeros while the store is down."""
         return self.ask(self._store.size, (0, 0))
 
     def reject(self, key: str) -> None:
-        """Count and remove an entry that is not what somebody wrote."""
+        """Count and remove a damaged entry."""
         self.corrupt += 1
         self.delete(key)
 
     def reset_stats(self) -> None:
-        """Begin to count anew."""
+        """Reset all counts."""
         self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
         self._evictions_before = self._store.evictions
         self.latency.reset()
@@ -240,14 +229,14 @@ class GuardedTier:
             logger.debug("closing %s: %s", self._store.place, error)
 
     def after_fork(self) -> None:
-        """Make locks anew: another thread of the parent may have held them."""
+        """Replace the locks: a thread of the parent may have held them."""
         self._lock = threading.RLock()
         self.usable = threading.Event()
         if self.available:
             self.usable.set()
 
     def ask(self, question: Callable[[], _T], otherwise: _T) -> _T:
-        """Ask the store; a failure, or its being down, is ``otherwise``."""
+        """Query the store; return ``otherwise`` if it fails or is down."""
         if self._is_out_of_use():
             return otherwise
         try:
@@ -257,7 +246,7 @@ class GuardedTier:
             return otherwise
 
     def change(self, change: Callable[[], _T], note: Callable[[], None], *, otherwise: _T) -> _T:
-        """Change the store; where it is down or fails the change is noted, and the answer is ``otherwise``."""
+        """Change the store; if it fails or is down, record the change and return ``otherwise``."""
         if self._is_out_of_use():
             with self._lock:
                 if self._breaker.is_open:
@@ -270,7 +259,7 @@ class GuardedTier:
             return otherwise
 
     def fail(self, error: Exception, note: Callable[[], None] = lambda: None) -> None:
-        """Take a failure of the store to heart."""
+        """Record a store failure and open the breaker."""
         with self._lock:
             note()
             self._open_breaker()
@@ -284,16 +273,16 @@ class GuardedTier:
         for key in keys:
             self._pending.note(key, Change(version or self._versions.next(), time.monotonic()))
 
-    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:  # noqa: ARG002 - a plain store keeps none
+    def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:  # noqa: ARG002 - a plain store has no versions
         return self._store.delete_many(keys)
 
     def _clear_store(self) -> None:
         self._store.invalidate(EVERY_KEY)
 
     def _tell(self, pending: Snapshot) -> set[str]:
-        """Tell the store what has changed; gives the keys that were there of what was invalidated.
+        """Replay the pending changes; return the invalidated keys that existed.
 
-        For want of a way to compare, what was written is only deleted.
+        A plain store cannot compare versions, so written keys are only deleted.
         """
         if pending.everything:
             self._clear_store()
@@ -326,7 +315,7 @@ class GuardedTier:
             while not self._use_if_settled(is_urgent=rounds >= _ROUNDS_WITHOUT_WAITING):
                 self._settle()
                 rounds += 1
-        except Exception as error:  # noqa: BLE001 - whatever it is, the thread that probes must go on
+        except Exception as error:  # noqa: BLE001 - the probing thread must survive any error
             self._report(error)
             return False
         return True
@@ -340,7 +329,7 @@ class GuardedTier:
             self._breaker.close_circuit()
             self.usable.set()
             if self._reported:
-                logger.info("%s cache tier is back: %s", self.name, self._store.place)
+                logger.info("%s cache tier is available again: %s", self.name, self._store.place)
             self._reported = False
             return True
 
@@ -360,7 +349,7 @@ class GuardedTier:
                 self._reported, self._reported_at = True, now
         if is_news:
             logger.warning(
-                "%s cache tier is off, the others go on: %s: %s: %s",
+                "%s cache tier unavailable; continuing with the remaining tiers: %s: %s: %s",
                 self.name,
                 self._store.place,
                 type(error).__name__,

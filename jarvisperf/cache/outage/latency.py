@@ -1,7 +1,7 @@
-"""How long the calls of a tier take, in percentiles, for a fraction of a microsecond per call and a kilobyte per tier.
+"""Latency percentiles of a tier's calls, for a fraction of a microsecond per call and a kilobyte per tier.
 
-Calls are counted in classes whose bounds grow by an eighth of a power of two, so a percentile is right to about 6 %
-(the idea of G. Tene's HdrHistogram).
+Calls are counted in buckets, eight per power of two, so percentiles are accurate to about 6 % (as in G. Tene's
+HdrHistogram).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 _CLASSES_PER_DOUBLING: Final = 8
 _SHORTEST_SECONDS: Final = 2.0**-34
 _CLASSES: Final = 42 * _CLASSES_PER_DOUBLING
-# Where each class but the first begins; what is shorter or longer than all is in the first or the last.
+# The lower bound of every bucket except the first.
 _BOUNDS: Final = [
     _SHORTEST_SECONDS
     * 2.0 ** (place // _CLASSES_PER_DOUBLING)
@@ -22,7 +22,7 @@ _BOUNDS: Final = [
 
 
 class Percentiles(NamedTuple):
-    """Seconds that 50, 95 and 99 of 100 calls did not exceed; 0 where none was counted."""
+    """The 50th, 95th and 99th percentile in seconds; 0 if no call was counted."""
 
     p50_seconds: float
     p95_seconds: float
@@ -30,7 +30,7 @@ class Percentiles(NamedTuple):
 
 
 class Latency:
-    """Counts calls by how long they took; of two threads that count in the same moment, one may be lost."""
+    """Counts calls by duration; if two threads count at the same moment, one count may be lost."""
 
     __slots__ = ("_counts",)
 
@@ -39,10 +39,10 @@ class Latency:
 
     def note(self, seconds: float) -> None:
         """Count a call."""
-        self._counts[bisect_right(_BOUNDS, seconds)] += 1  # a logarithm would cost more
+        self._counts[bisect_right(_BOUNDS, seconds)] += 1  # faster than a logarithm
 
     def percentiles(self) -> Percentiles:
-        """Give the percentiles of all calls that were counted."""
+        """Return the percentiles of all calls counted so far."""
         counts = list(self._counts)
         total = sum(counts)
         if not total:
@@ -50,7 +50,7 @@ class Latency:
         return Percentiles(*(_quantile(counts, share * total) for share in (0.50, 0.95, 0.99)))
 
     def reset(self) -> None:
-        """Forget what was counted."""
+        """Reset all counts."""
         self._counts = [0] * _CLASSES
 
 
@@ -60,7 +60,7 @@ def _quantile(counts: list[int], rank: float) -> float:
         seen += count
         if seen >= rank and count:
             return _middle_seconds(place)
-    raise AssertionError("a rank beyond the last call")
+    raise AssertionError("rank beyond the last call")
 
 
 def _middle_seconds(place: int) -> float:

@@ -1,4 +1,4 @@
-"""What was changed while a store could not be reached, to be told to it before it is used again."""
+"""Changes made while a store was unreachable, which are replayed before it is used again."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Change:
     """The last change of one key.
 
     Attributes:
-        version: Of the change.
-        noted: When it was noted, monotonic seconds.
-        write: What was written; None: it was deleted.
+        version: The version of the change.
+        noted: When it was recorded, in monotonic seconds.
+        write: The value written; None: the key was deleted.
     """
 
     version: int
@@ -36,13 +36,14 @@ class Change:
 
 @dataclass(slots=True)
 class Snapshot:
-    """What is pending at one moment.
+    """The pending changes at one moment.
 
     Attributes:
-        everything: Above 0: too much to be listed, every key may have changed; which time that was.
-        changes: By key.
-        patterns: That were invalidated.
-        tags: That were invalidated.
+        everything: Above 0: too much changed to be listed, so every key counts as changed; the number tells one such
+            event from the next.
+        changes: Changes by key.
+        patterns: Invalidated patterns.
+        tags: Invalidated tags.
     """
 
     everything: int = 0
@@ -51,7 +52,7 @@ class Snapshot:
     tags: set[str] = field(default_factory=set)
 
     def versions(self) -> dict[str, int]:
-        """Give, for each key that has changed, the newest version that the change leaves nothing of."""
+        """Return, for each changed key, the newest version that the change supersedes."""
         return {
             key: change.version if change.write is None else max(0, version_of(change.write.blob) - 1)
             for key, change in self.changes.items()
@@ -62,11 +63,11 @@ class Snapshot:
 
 
 class Pending:
-    """Changes in memory, bounded; not thread-safe.
+    """A bounded list of changes in memory; not thread-safe.
 
     Args:
-        most_keys: Beyond that many, everything counts as changed.
-        most_bytes: Beyond that, written values are forgotten: their keys are only deleted.
+        most_keys: With more changed keys than this, every key counts as changed.
+        most_bytes: Beyond this, written values are dropped and their keys are only deleted.
     """
 
     def __init__(self, most_keys: int = MOST_KEYS, most_bytes: int = MOST_BYTES) -> None:
@@ -77,9 +78,9 @@ class Pending:
         self._times = 0
 
     def note(self, key: str, change: Change) -> None:
-        """Note the last change of a key.
+        """Record the latest change of a key.
 
-        A deletion, too, where everything has changed: what was written in between may be on its way already.
+        Deletions are recorded even if every key counts as changed: a value written in between may be in transit.
         """
         self._forget_key(key)
         size_bytes = 0 if change.write is None else len(change.write.blob)
@@ -92,40 +93,40 @@ class Pending:
             self.note_everything()
 
     def note_unless_known(self, key: str, change: Change) -> None:
-        """Note a change of a key unless one is noted, which then is the later one."""
+        """Record a change of a key unless one is recorded already, which is then the later one."""
         if key not in self._held.changes:
             self.note(key, change)
 
     def note_pattern(self, pattern: KeyPattern, version: int, now: float) -> None:
-        """Note an invalidation; what was written before it and matches is only deleted."""
+        """Record the invalidation of a pattern; earlier writes that match are only deleted."""
         self._void(lambda write: pattern.matches(write.key), version, now)
         self._held.patterns.append(pattern)
         self._bound_invalidations()
 
     def note_tags(self, tags: set[str], version: int, now: float) -> None:
-        """Note an invalidation of tags."""
+        """Record an invalidation of tags."""
         self._void(lambda write: not tags.isdisjoint(write.tags), version, now)
         self._held.tags |= tags
         self._bound_invalidations()
 
     def note_everything(self) -> None:
-        """Note that every key may have changed."""
+        """Record that every key may have changed."""
         self._times += 1
         self._held = Snapshot(everything=self._times)
         self._bytes = 0
 
     def snapshot(self) -> Snapshot:
-        """Copy what is pending."""
+        """Return a copy of the pending changes."""
         held = self._held
         return Snapshot(held.everything, dict(held.changes), list(held.patterns), set(held.tags))
 
     def is_soon_told(self) -> bool:
-        """Whether a store can be told in moments: a few keys, and nothing that has to be searched for."""
+        """Return whether the replay is quick: a few keys, and nothing that requires a search."""
         held = self._held
         return not (held.everything or held.patterns or held.tags) and len(held.changes) <= _FEW_KEYS
 
     def forget(self, done: Snapshot) -> None:
-        """Forget what has been told; what was noted since stays."""
+        """Drop what has been replayed; changes recorded since stay."""
         if done.everything == self._held.everything:
             self._held.everything = 0
         for key, change in done.changes.items():

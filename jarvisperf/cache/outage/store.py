@@ -1,4 +1,4 @@
-"""What every tier can do; the same tests hold for all of them."""
+"""The protocol of a store: what lies beneath a guarded tier."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 class Write(NamedTuple):
-    """Bytes to be held for a key.
+    """A value to be stored.
 
     Attributes:
         key: The key.
         blob: The bytes.
-        seconds: How long they are held, above 0; infinity: for ever.
-        tags: By which they can be invalidated.
+        seconds: How long to keep them, above 0; infinity: without expiry.
+        tags: Tags that they can be invalidated by.
     """
 
     key: str
@@ -26,52 +26,13 @@ class Write(NamedTuple):
     tags: tuple[str, ...] = ()
 
 
-class Tier(Protocol):
-    """Bytes by key, each with a time to live. No method raises for a failure of what lies beneath."""
-
-    name: str
-
-    def get(self, key: str) -> bytes | None:
-        """Give what is held for a key; None: nothing, or it has expired."""
-
-    def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are."""
-
-    def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes for a time above 0 (infinity: for ever); whether they are held."""
-
-    def put_many(self, writes: Sequence[Write]) -> bool:
-        """Hold several; whether all are held."""
-
-    def delete(self, key: str) -> bool:
-        """Remove a key; whether it was there."""
-
-    def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that were there."""
-
-    def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match and have not expired."""
-
-    def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns those."""
-
-    def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those."""
-
-    def clear(self) -> None:
-        """Remove every key of the namespace, and nothing else."""
-
-    def close(self) -> None:
-        """Give back what the tier holds of the system."""
-
-
 class Store(Protocol):
-    """What lies beneath a guarded tier: the same, but it raises.
+    """Bytes by key, each with a time to live. Its methods raise ``failures`` when the store cannot be used.
 
     Attributes:
-        name: For messages and statistics.
-        place: Where it is, for messages.
-        failures: What its methods raise when the store cannot be used.
+        name: Name for messages and statistics.
+        place: Location for messages.
+        failures: Exceptions that its methods raise when the store cannot be used.
     """
 
     name: str
@@ -80,47 +41,47 @@ class Store(Protocol):
 
     @property
     def evictions(self) -> int:
-        """Entries that it removed to make room, as far as it knows."""
+        """The number of entries removed to make room, as far as known."""
 
     def open(self) -> None:
-        """Make it ready; called before the first use and again after every failure."""
+        """Open the store; called before the first use and after every failure."""
 
     def get(self, key: str) -> bytes | None:
-        """Give what is held for a key.
+        """Return the bytes of a key; None: there are none.
 
         Raises:
-            CorruptEntryError: What is held is not what this store writes.
+            CorruptEntryError: The entry was not written by this store.
         """
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are; what is corrupt is left out."""
+        """Return the bytes of those keys that have any; corrupt entries are left out."""
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes; False: they are too many."""
+        """Store bytes; return False if they are too large."""
 
     def put_many(self, writes: Sequence[Write]) -> int:
-        """Hold several but for those that are too large; how many are held."""
+        """Store several values, except those that are too large; return how many were stored."""
 
     def delete(self, key: str) -> bool:
-        """Remove a key; whether it was there."""
+        """Remove a key; return whether it existed."""
 
     def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that were there."""
+        """Remove keys; return those that existed."""
 
     def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match."""
+        """Return the keys that match."""
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns those."""
+        """Remove the keys that match and return them."""
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those."""
+        """Remove the keys that have one of the tags and return them."""
 
     def size(self) -> tuple[int, int]:
-        """Count entries and bytes, as far as it is known without a long search."""
+        """Return the number of entries and bytes, as far as known without a long search."""
 
     def close(self) -> None:
-        """Give back what it holds of the system."""
+        """Release all resources."""
 
 
 class CorruptEntryError(Exception):

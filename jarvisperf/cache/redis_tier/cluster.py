@@ -1,4 +1,4 @@
-"""A Redis Cluster: the client finds out which server has which keys, and each server is spoken to like a single one."""
+"""A Redis Cluster: the client knows which server holds which keys; each server is used like a single one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _GET = b"local found = redis.pcall('GET', KEYS[1]); if type(found) == 'string' t
 
 
 class ClusterLink:
-    """Commands to the server that has the key.
+    """Commands to the server that holds the key.
 
     Args:
-        connect: Makes a client that knows the cluster; called at each opening.
-        pool_of: Makes the connections to one server, by host and port.
-        call_seconds: How long a call may take altogether, redirections included.
+        connect: Creates a client that knows the cluster; called at each opening.
+        pool_of: Creates the connection pool of one server, by host and port.
+        call_seconds: The deadline of a call, redirections included.
     """
 
     def __init__(
@@ -49,32 +49,32 @@ class ClusterLink:
             except MovedError:
                 self._known().nodes_manager.initialize()
                 return self._link_for(name).call(name, *args)
-            except AskError as error:  # this slot is on its way to another server
+            except AskError as error:  # this slot is being migrated
                 other = self._link_to(error.host, error.port)
                 return other.many([(name, ("ASKING",)), (name, args)])[1]
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
-        """Run commands together, those of one phase and one server in one round trip."""
+        """Run commands together, one round trip per phase and server."""
         with Deadline(self._call_seconds):
             return [reply for commands in phases for reply in self._together(commands)]
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
-        """Get several; names of different slots cannot be in one MGET."""
-        # Of a key that is no string the script gives nothing, where GET would fail the whole round trip.
+        """Return the values of several names; MGET cannot span slots."""
+        # For a key that is not a string, the script returns nothing, whereas GET would fail the whole round trip.
         return self.many([(name, ("EVAL", _GET, 1, name)) for name in names])
 
     def scan(self, glob: bytes) -> Iterator[list[bytes]]:
-        """Give the names that match, of one server after the other."""
+        """Yield the names that match, one server after the other."""
         for node in self._known().get_primaries():
             yield from self._link_to(node.host, node.port).scan(glob)
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
-        """Subscribe; what is published reaches every server of a cluster."""
+        """Subscribe; published messages reach every server of a cluster."""
         node = self._known().get_primaries()[0]
         return self._link_to(node.host, node.port).subscribe(channel, silence_seconds)
 
     def open(self) -> None:
-        """Find out how the cluster is made up now, and whether each of its servers answers."""
+        """Discover the cluster's current layout and check that each server answers."""
         self.close()
         self._client = self._connect()
         for node in self._client.get_primaries():
@@ -99,7 +99,7 @@ class ClusterLink:
             group = [commands[position] for position in positions]
             try:
                 answers = link.many(group)
-            except AskError:  # or MovedError, which is one; every command of the cache may be run twice
+            except AskError:  # or its subclass MovedError; every command of the cache may run twice
                 answers = [self.call(name, *args) for name, args in group]
             for position, answer in zip(positions, answers, strict=True):
                 replies[position] = answer

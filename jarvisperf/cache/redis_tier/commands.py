@@ -1,4 +1,4 @@
-"""Small parts of commands to Redis: scripts, times to live, patterns, batches."""
+"""Building blocks of Redis commands: scripts, times to live, patterns, batches."""
 
 from __future__ import annotations
 
@@ -13,42 +13,42 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.redis_tier.link import Command
 
-# Redis adds the time to live to its clock in 64-bit milliseconds; whoever asks for a century means never.
+# Redis adds the time to live to its clock in 64-bit milliseconds; a century or more means no expiry.
 _CENTURY_SECONDS: Final = 100 * 365.25 * 86400
 _GLOB_SPECIAL: Final = re.compile(rb"([*?\[\]\\^-])")
 
 
 def script(text: bytes, name: bytes, *arguments: object) -> Command:
-    """Give the command that runs a script on one key."""
+    """Return the command that runs a script on one key."""
     return name, ("EVAL", text, 1, name, *arguments)
 
 
 def flat(command: Command) -> tuple[Any, ...]:
-    """Give a command as ``Link.call`` takes it."""
+    """Return a command in the form that ``Link.call`` takes."""
     name, arguments = command
     return (name, *arguments)
 
 
 def milliseconds(seconds: float) -> int | str:
-    """Give a time to live as scripts take it; empty: for ever."""
+    """Return a time to live for scripts; empty: no expiry."""
     return "" if seconds >= _CENTURY_SECONDS else math.ceil(seconds * 1000)
 
 
 def expiry(seconds: float) -> tuple[object, ...]:
-    """Give a time to live as SET takes it."""
+    """Return a time to live as arguments of SET."""
     return () if seconds >= _CENTURY_SECONDS else ("PX", milliseconds(seconds))
 
 
 def glob(head: bytes) -> bytes:
-    """Give the pattern that matches what starts so."""
+    """Return the glob pattern for names that start with this."""
     return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
 
 
 def batches(items: list[Any], size: int) -> Iterable[list[Any]]:
-    """Cut a list in pieces of that size at most."""
+    """Split a list into batches of at most this size."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def is_full(error: Exception) -> bool:
-    """Whether Redis said that it is out of memory; from within a script it says so in the text only."""
+    """Return whether Redis is out of memory; within a script, only the text says so."""
     return isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in str(error)

@@ -1,4 +1,4 @@
-"""From a URL, or a client that was handed in, to connections with the cache's own timeouts and without retries."""
+"""Connects to Redis from a URL or an existing client, with the cache's own timeouts and without retries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long things may take, in seconds: a connection, a silence of the server, a call altogether."""
+    """Timeouts in seconds: for connecting, for one read, and for a whole call."""
 
     connect_seconds: float
     reply_seconds: float
@@ -32,16 +32,16 @@ class Limits:
 
 
 def link_to(where: str | redis.Redis | redis.RedisCluster, limits: Limits) -> tuple[Link, str]:
-    """Make a link and say where it leads, without a password.
+    """Return a link and a description of where it leads, without a password.
 
     Args:
-        where: A URL (see ``redis_url``), or a client of redis-py: its address, credentials and TLS settings are
-            taken over, its connections, timeouts and retries are not.
+        where: A URL (see ``url.py``) or a redis-py client, of which address, credentials and TLS settings are used, but
+            not connections, timeouts and retries.
         limits: The timeouts.
 
     Raises:
         TypeError: It is neither.
-        ValueError: The URL has none of the allowed forms, or an option that the client refuses.
+        ValueError: The URL has none of the allowed forms, or an option that the client rejects.
     """
     if isinstance(where, redis.RedisCluster):
         return _link_like_cluster(where, limits)
@@ -58,7 +58,7 @@ def _fixed(limits: Limits) -> dict[str, Any]:
     return {
         "socket_connect_timeout": limits.connect_seconds,
         "socket_timeout": limits.reply_seconds,
-        "retry": Retry(NoBackoff(), 0),  # the client's own retries nest, and then last for minutes
+        "retry": Retry(NoBackoff(), 0),  # the client's own retries nest and can take minutes
         "retry_on_error": [],
         "retry_on_timeout": False,
         "decode_responses": False,
@@ -66,7 +66,7 @@ def _fixed(limits: Limits) -> dict[str, Any]:
     }
 
 
-# What connections take and clients do not, or not without a warning.
+# Arguments that connections accept, but clients reject or warn about.
 _OF_CONNECTIONS = frozenset({"parser_class", "retry_on_error", "retry_on_timeout"})
 
 
@@ -76,14 +76,14 @@ def _for_client(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _link_to_url(url: str, limits: Limits) -> Link:
     deployment = parts_of_deployment(url)
-    # What the URL's query says wins; the older protocol, for nothing of the newer one is used.
+    # Options in the URL take precedence. RESP2, because nothing of RESP3 is used.
     settings = {"protocol": 2, **_fixed(limits), **parse_url(deployment.url)}
     if deployment.kind == "sentinel":
         return ServerLink(_sentinel_pool(deployment, settings, limits), limits.call_seconds)
     if deployment.kind == "cluster":
         return _cluster(deployment.hosts, settings, limits)
     pool = redis.ConnectionPool(**settings)
-    pool.connection_class(**pool.connection_kwargs)  # connects to nothing, but finds wrong options
+    pool.connection_class(**pool.connection_kwargs)  # does not connect, but detects invalid options
     return ServerLink(pool, limits.call_seconds)
 
 
@@ -120,7 +120,7 @@ def _cluster(hosts: tuple[tuple[str, int], ...], settings: dict[str, Any], limit
     return ClusterLink(connect, pool_of, limits.call_seconds)
 
 
-# What a pool of the client adds for itself; a new pool adds its own.
+# Arguments that a client's pool adds; a new pool adds its own.
 _OF_THE_POOL = frozenset({
     "connection_pool", "maint_notifications_config", "maint_notifications_pool_handler", "event_dispatcher",
     "maintenance_state", "maintenance_notification_hash", "orig_host_address", "orig_socket_timeout",
@@ -136,7 +136,7 @@ def _link_like_client(client: redis.Redis, limits: Limits) -> tuple[Link, str]:
         ours = SentinelConnectionPool(
             pool.service_name, pool.sentinel_manager, connection_class=pool.connection_class, **settings
         )
-        return ServerLink(ours, limits.call_seconds), f"the master {pool.service_name!r}"
+        return ServerLink(ours, limits.call_seconds), f"master {pool.service_name!r}"
     place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
     return ServerLink(
         redis.ConnectionPool(connection_class=pool.connection_class, **settings), limits.call_seconds

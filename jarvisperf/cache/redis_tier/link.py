@@ -1,7 +1,7 @@
-"""Connections to one Redis server: commands in one round trip each, and an end to every call.
+"""Connections to one Redis server: one round trip per call, and a deadline for every call.
 
-The client's own ``execute_command`` costs about as much again as the server; here a command is packed by hiredis, sent
-by the client's connection and read by ``redis_parser.py``, and nothing is around it.
+The client's own ``execute_command`` costs about as much as the server itself. Here a command is packed by hiredis, sent
+through the client's connection and read by ``reply_reader.py``, with nothing in between.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _LOST = (redis.ConnectionError, OSError)
 
 
 class Subscribed:
-    """A connection on which a channel is heard.
+    """A connection that is subscribed to a channel.
 
-    redis-py's object for subscriptions takes a tenth of a millisecond for a message, and every writer would pay for
-    that: it hears its own.
+    redis-py's PubSub takes a tenth of a millisecond per message, which every writer would pay, because it receives
+    its own messages.
 
     Args:
-        connection: It is used for nothing else.
+        connection: A connection of its own.
         channel: The channel.
-        silence_seconds: ``next`` waits no longer than that.
+        silence_seconds: How long ``next`` waits at most.
     """
 
     def __init__(self, connection: Any, channel: bytes, silence_seconds: float) -> None:
@@ -43,10 +43,10 @@ class Subscribed:
         connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
 
     def next(self) -> tuple[bytes, bytes] | None:
-        """Give the kind (``subscribe``, ``message`` or ``pong``) and what it says; None: nothing has come.
+        """Return the kind (``subscribe``, ``message`` or ``pong``) and the content; None: nothing arrived.
 
         Raises:
-            RedisError: The connection is lost, or the server refuses.
+            RedisError: The connection is lost, or the server returned an error.
         """
         try:
             reply = self._connection._parser.reply()  # noqa: SLF001 - as below
@@ -58,11 +58,11 @@ class Subscribed:
         return kind, said
 
     def has_more(self) -> bool:
-        """Whether something has come that ``next`` would give at once."""
+        """Return whether ``next`` would return at once."""
         return bool(self._connection._parser.has_data())  # noqa: SLF001 - as below
 
     def ping(self) -> None:
-        """Ask whether the connection is alive."""
+        """Check that the connection is alive."""
         self._send("PING")
 
     def close(self) -> None:
@@ -74,39 +74,39 @@ class Subscribed:
 
 
 class Link(Protocol):
-    """Commands to a Redis of whatever deployment; what is named first decides which server gets it."""
+    """Commands to any Redis deployment; the name decides which server receives a command."""
 
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
-        """Run commands together; the replies come in their order. The first error reply is raised.
+        """Run commands together and return the replies in order. The first error reply is raised.
 
-        The commands of a phase may run in any order, and none runs before all of the phase before it have run.
+        The commands of a phase may run in any order, after all commands of the previous phase.
         """
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
-        """Get several; what is no string is None."""
+        """Return the values of several names; None for those that are not strings."""
 
     def scan(self, glob: bytes) -> Iterator[list[bytes]]:
-        """Give the names that match, in batches; a name may come twice."""
+        """Yield the names that match, in batches; a name may occur twice."""
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
         """Subscribe, on a connection of its own."""
 
     def open(self) -> None:
-        """Find out whether the server answers, with a new connection."""
+        """Check that the server answers, with a new connection."""
 
     def close(self) -> None:
         """Close the connections."""
 
 
 class ServerLink:
-    """One server, or the master that Sentinel names.
+    """One server, or the master behind Sentinel.
 
     Args:
-        pool: Makes the connections; it is used for nothing else.
-        call_seconds: How long a call may take altogether.
+        pool: Creates the connections; not used otherwise.
+        call_seconds: The deadline of a call.
     """
 
     def __init__(self, pool: redis.ConnectionPool, call_seconds: float) -> None:
@@ -122,20 +122,20 @@ class ServerLink:
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together."""
-        commands = [args for phase in phases for _, args in phase]  # one server runs them in their order
-        if not commands:  # to which the server would say nothing
+        commands = [args for phase in phases for _, args in phase]  # one server runs them in order
+        if not commands:  # the server would not reply
             return []
         with Deadline(self._call_seconds):
             replies: list[Any] = self._exchange(None, commands)
         return replies
 
     def get_many(self, names: Sequence[bytes]) -> list[bytes | None]:
-        """Get several."""
+        """Return the values of several names."""
         found: list[bytes | None] = self.call(b"", "MGET", *names)
         return found
 
     def scan(self, glob: bytes) -> Iterator[list[bytes]]:
-        """Give the names that match, in batches."""
+        """Yield the names that match, in batches."""
         cursor: Any = 0
         while True:
             cursor, names = self.call(b"", "SCAN", cursor, "MATCH", glob, "COUNT", SCAN_BATCH)
@@ -148,7 +148,7 @@ class ServerLink:
         return Subscribed(self._new(), channel, silence_seconds)
 
     def open(self) -> None:
-        """Find out whether the server answers, with a new connection."""
+        """Check that the server answers, with a new connection."""
         self.close()
         self.call(b"", "PING")
 
@@ -157,9 +157,9 @@ class ServerLink:
         while self._idle:
             try:
                 connection = self._idle.pop()
-            except IndexError:  # another thread took the last
+            except IndexError:  # another thread took the last one
                 return
-            if self._pid == os.getpid():  # the parent's socket is not this process's to shut down
+            if self._pid == os.getpid():  # after a fork, the socket belongs to the parent
                 connection.disconnect()
 
     def _exchange(self, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
@@ -175,23 +175,23 @@ class ServerLink:
         except redis.TimeoutError:
             raise
         except _LOST:
-            # The server closed it while it was idle, or was restarted; only a new connection can tell.
+            # The server closed the idle connection or was restarted; only a new connection can tell.
             self.close()
             return self._use(self._new(), one, many)
 
     def _new(self) -> Any:
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
-        connection.connect()  # as a matter of its own, for one of Sentinel's asks there who the master is
+        connection.connect()  # explicitly: a Sentinel connection asks for the master here
         return connection
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
             packed = pack_command(one) if one is not None else b"".join(map(pack_command, many or ()))
             connection.send_packed_command((packed,), check_health=False)
-            read = connection._parser.reply  # noqa: SLF001 - around it the connection does what only others need
+            read = connection._parser.reply  # noqa: SLF001 - the connection's own method adds overhead
             replies = [read() for _ in many or (one,)]
         except BaseException:
-            # Unread replies would be taken for those of the next call.
+            # Unread replies would be mistaken for those of the next call.
             connection.disconnect()
             raise
         self._idle.append(connection)

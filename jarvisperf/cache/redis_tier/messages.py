@@ -1,4 +1,4 @@
-"""What caches of one namespace tell each other through Redis: what has changed, never the value."""
+"""Invalidation messages between the caches of a namespace: what has changed, never the value."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
     """One change.
 
     Attributes:
-        sender: Which cache it comes from; a cache leaves its own messages alone.
-        kind: What ``names`` are: keys, one pattern, tags; ``all``: everything has changed.
-        version: Of the change.
-        generation: Of the namespace, as the sender knows it.
-        names: Of what has changed.
+        sender: The cache that sent it; a cache ignores its own messages.
+        kind: What ``names`` contains: keys, one pattern, or tags; ``all``: everything has changed.
+        version: The version of the change.
+        generation: The generation of the namespace as known to the sender.
+        names: What has changed.
     """
 
     sender: bytes
@@ -32,7 +32,7 @@ class _Wire(msgspec.Struct, frozen=True, array_like=True):
     kind: Kind
     version: int
     generation: int
-    names: tuple[bytes, ...]  # as bytes, for a key may hold lone surrogates
+    names: tuple[bytes, ...]  # as bytes: a key may contain lone surrogates
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -40,13 +40,13 @@ _decoder = msgspec.msgpack.Decoder(_Wire)
 
 
 def to_bytes(message: Message) -> bytes:
-    """Make what is published."""
+    """Encode a message."""
     names = tuple(name.encode("utf-8", "surrogatepass") for name in message.names)
     return _encoder.encode(_Wire(message.sender, message.kind, message.version, message.generation, names))
 
 
 def from_bytes(blob: bytes) -> Message | None:
-    """Read what was published; None: it is no message of this version, so anything may have changed."""
+    """Decode a message; None: it is not a message of this version, so anything may have changed."""
     try:
         wire = _decoder.decode(blob)
         names = tuple(name.decode("utf-8", "surrogatepass") for name in wire.names)
@@ -56,9 +56,9 @@ def from_bytes(blob: bytes) -> Message | None:
 
 
 def is_from(sender: bytes, blob: bytes) -> bool:
-    """Whether a message comes from this sender, without a look at the rest; half of what is heard is one's own."""
+    """Return whether a message is from this sender, without decoding it; half of all messages are a cache's own."""
     return blob.startswith(_START + sender)
 
 
-# An array of five, of which the first is 16 bytes.
+# An array of five items, the first of which has 16 bytes.
 _START = b"\x95\xc4\x10"

@@ -1,7 +1,7 @@
-"""Hears what other caches of the namespace say, in a thread of its own.
+"""Listens for messages from other caches of the namespace, in a thread of its own.
 
-While it cannot hear, others' changes are unknown: so the owner is told when the connection is lost, and again when it
-is back. A connection that is silent is asked whether it is alive.
+Changes are missed while the connection is down, so the owner is notified when it is lost and when it is back. A silent
+connection is pinged.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ if TYPE_CHECKING:
     from jarvisperf.cache.redis_tier.link import Subscribed
 
 _LISTEN_SECONDS = 0.5
-_SILENT_ROUNDS = 4  # after half of them a ping is sent
+_SILENT_ROUNDS = 4  # a ping is sent after half of them
 _PAUSE_SECONDS = 0.2
 _REST_SECONDS = 0.001
 _LONGEST_GOODBYE_SECONDS = 1.0
 
 
 class Listener(Protocol):
-    """Whom a subscription reports to.
+    """The receiver of a subscription.
 
     Attributes:
-        usable: Set while Redis is in use; nothing is connected before.
+        usable: Set while Redis is in use; the subscription connects only then.
+        failures: Exceptions that mean that the connection is lost.
     """
 
     usable: threading.Event
 
     def subscribe(self, silence_seconds: float) -> Subscribed:
-        """Connect and subscribe; raises one of ``failures`` if that cannot be done."""
+        """Connect and subscribe; raise one of ``failures`` if that fails."""
 
     def heard(self, blob: bytes) -> bool:
-        """Take a message; whether it was another's."""
+        """Handle a message; return whether another cache sent it."""
 
     def tuned_in(self) -> None:
-        """From now on every message is heard."""
+        """The subscription is active: from now on, every message arrives."""
 
     def lost(self, error: Exception) -> None:
-        """Messages may have been missed."""
+        """The connection is lost: messages may have been missed."""
 
     failures: tuple[type[Exception], ...]
 
@@ -89,7 +90,7 @@ def _listen_once(listener_of: weakref.ref[Listener], stop: threading.Event) -> N
     channel: Subscribed | None = None
     try:
         channel = listener.subscribe(_LISTEN_SECONDS)
-        del listener  # it may be forgotten while nothing comes
+        del listener  # so that it can be collected while no message arrives
         _hear(channel, listener_of, stop)
     except failures as error:
         listener = listener_of()
@@ -112,13 +113,13 @@ def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: threadi
             if silent == _SILENT_ROUNDS // 2:
                 channel.ping()
             elif silent >= _SILENT_ROUNDS:
-                raise TimeoutError("Redis does not answer on the channel of messages")
+                raise TimeoutError("Redis does not answer on the subscription's connection")
             continue
         silent = 0
         kind, said = heard
         if kind == b"message":
             if not listener.heard(said) and not channel.has_more():
-                # Whoever writes much hears much of its own. It is not to wait for this thread after each write.
+                # A busy writer receives its own messages; pausing here keeps this thread from delaying each write.
                 time.sleep(_REST_SECONDS)
         elif kind == b"subscribe":
             listener.tuned_in()

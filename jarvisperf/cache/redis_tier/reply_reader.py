@@ -1,7 +1,7 @@
-"""Reads Redis's replies, never beyond the deadline of the call, and a large one without copying it.
+"""Reads replies from Redis within the deadline of the call, and large replies without copying them.
 
-Timeouts of sockets bound one read, not a call: a server that sends a byte now and then could keep a caller for ever,
-so a call has a deadline that its reads share.
+Socket timeouts limit one read, not a call: a server that sends a byte now and then could keep a caller waiting forever.
+Therefore a call has a deadline, shared by its reads.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import time
 from typing import Any, Final
 
 import redis
-from redis._parsers import _HiredisParser  # the only place where a deadline can be kept
+from redis._parsers import _HiredisParser  # the only place where a deadline can be enforced
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.utils import SENTINEL
 
-# A longer string is received where it stays; hiredis would copy it twice.
+# Longer strings are received in place; hiredis would copy them twice.
 _LARGE_BYTES: Final = 2**17
-# Memory for it is taken before it is there, so not for whatever length is claimed.
+# Memory is allocated before the data arrives, so the claimed length has a limit.
 _LARGEST_BYTES: Final = 2**26
 _LINE_END: Final = b"\r\n"
 _LONGEST_HEAD_BYTES: Final = 32
 
 
 class _Call(threading.local):
-    """The call that this thread is in."""
+    """The current call of this thread."""
 
     deadline = 0.0
 
@@ -33,10 +33,10 @@ _call = _Call()
 
 
 class Deadline:
-    """The time that a call may take, reads and retries included; the outermost counts.
+    """The deadline of a call, reads and retries included; nested deadlines have no effect.
 
     Args:
-        seconds: From now.
+        seconds: The time from now.
     """
 
     __slots__ = ("_is_outermost", "_seconds")
@@ -55,14 +55,14 @@ class Deadline:
 
 
 class DeadlineParser(_HiredisParser):
-    """hiredis, but with a deadline."""
+    """hiredis with a deadline."""
 
     def reply(self) -> Any:
-        """Read one reply; an error that the server gives is returned.
+        """Read one reply; an error reply is returned, not raised.
 
         Raises:
-            ConnectionError: The connection is lost, or the server says that it cannot serve.
-            TimeoutError: The reply does not come in time.
+            ConnectionError: The connection is lost, or the server cannot serve.
+            TimeoutError: The reply does not arrive in time.
         """
         reader = self._reader
         if reader is None:
@@ -81,16 +81,16 @@ class DeadlineParser(_HiredisParser):
         if isinstance(found, redis.ConnectionError):
             raise found
         if isinstance(found, redis.ReadOnlyError):
-            raise redis.ConnectionError(f"not the master any more: {found}")
+            raise redis.ConnectionError(f"no longer the master: {found}")
         return found
 
     def has_data(self) -> bool:
-        """Whether something was received that is not read yet."""
-        # None once the connection is closed, which its stub does not say.
+        """Return whether received data has not been read yet."""
+        # None once the connection is closed; the stub lacks that.
         return self._reader is not None and self._reader.has_data()  # type: ignore[redundant-expr]
 
     def read_from_socket(self, timeout: Any = SENTINEL, raise_on_timeout: bool = True) -> Any:
-        """Read what has come, waiting no longer than the socket's timeout or what is left of the call."""
+        """Read available data, waiting for the socket's timeout or the rest of the call, whichever is shorter."""
         if _call.deadline:
             left = _left_seconds()
             of_socket = self._socket_timeout
@@ -98,7 +98,7 @@ class DeadlineParser(_HiredisParser):
         return super().read_from_socket(timeout, raise_on_timeout)  # type: ignore[no-untyped-call] # private
 
     def _large_string(self, received: int) -> bytearray | None:
-        """Receive the rest of a large string of which the buffer has the start; None: it has something else."""
+        """Receive the rest of a large string whose start is in the buffer; None: the buffer holds something else."""
         start: bytearray = self._buffer
         if not start.startswith(b"$"):
             return None
@@ -118,12 +118,12 @@ class DeadlineParser(_HiredisParser):
                 with whole[have:] as rest:
                     have += self._receive(rest)
         if not found.endswith(_LINE_END):
-            raise redis.InvalidResponse("a string that is longer than the server said")
+            raise redis.InvalidResponse("a string longer than announced by the server")
         del found[length:]
         return found
 
     def _receive(self, buffer: Any) -> int:
-        """Receive what has come; how many bytes."""
+        """Receive available data and return the number of bytes."""
         sock = self._sock
         if sock is None:
             raise redis.ConnectionError("the connection is closed")
@@ -131,7 +131,7 @@ class DeadlineParser(_HiredisParser):
         left = _left_seconds() if _call.deadline else None
         is_short = left is not None and (of_socket is None or left < of_socket)
         try:
-            if is_short:  # each change of a socket's timeout is a call of the system
+            if is_short:  # changing a socket's timeout is a system call
                 sock.settimeout(left)
             try:
                 received: int = sock.recv_into(buffer)
@@ -148,5 +148,5 @@ class DeadlineParser(_HiredisParser):
 
 
 def _left_seconds() -> float:
-    # Where this thread had to wait for its turn, the reply may be there already: that is still worth a look.
+    # Not 0: if this thread had to wait for the processor, the reply may have arrived already.
     return max(_call.deadline - time.monotonic(), 0.001)

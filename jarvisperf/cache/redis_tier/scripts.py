@@ -1,7 +1,7 @@
-"""The changes of one Redis key that depend on what it holds, as Lua scripts, which Redis runs as a whole.
+"""Lua scripts for changes that depend on the current content of a key; Redis runs each atomically.
 
-Each has one key, so they work in a cluster. A version is compared as a number: microseconds fit into a double, and
-Lua compares strings by the server's locale.
+Each script has one key, so it works in a cluster. Versions are compared as numbers: microseconds fit into a double,
+while Lua compares strings by the server's locale.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final
 from jarvisperf.cache.values import marks
 from jarvisperf.cache.values.envelope import MAGIC, VERSION, VERSION_OFFSET
 
-# Layout 1 has no version: then a value counts as older than anything.
+# Layout 1 has no version; such a value counts as older than any other.
 _START: Final = f"{MAGIC.decode()}\\{VERSION}"
 
 _HEAD: Final = f"""
@@ -35,9 +35,8 @@ local function keep(blob, px)
 end
 """
 
-# ARGV: tombstone, milliseconds that it stays, '1' if only what is older may be replaced: a lease that was given after
-# this very deletion stays.
-# Gives whether a value was held.
+# ARGV: tombstone, its time to live in milliseconds, '1' to replace older content only (a lease that was granted after
+# this very deletion stays). Returns whether there was a value.
 BURY: Final = (
     _HEAD
     + """
@@ -50,8 +49,8 @@ return is_value and 1 or 0
 """
 ).encode()
 
-# ARGV: blob, milliseconds or '', version, channel, message or ''. For writes, on the shortest way there is: one may be
-# on its way for so long that somebody has changed the key since. Gives whether it was not older than what was held.
+# ARGV: blob, milliseconds or '', version, channel, message or ''. The fast path for writes. A write may be in transit
+# for so long that the key has changed since. Returns whether the write was not older than the current content.
 PUT: Final = f"""
 local head = redis.pcall('GETRANGE', KEYS[1], 0, {VERSION_OFFSET + 7})
 local taken = 1
@@ -73,7 +72,7 @@ if ARGV[5] ~= '' then redis.call('PUBLISH', ARGV[4], ARGV[5]) end
 return taken
 """.encode()
 
-# ARGV: blob, milliseconds or '', version. For replays: gives whether it was newer than what was held.
+# ARGV: blob, milliseconds or '', version. For replays: returns whether it was newer than the current content.
 PUT_NEWER: Final = (
     _HEAD
     + """
@@ -83,9 +82,9 @@ return 1
 """
 ).encode()
 
-# ARGV: token, milliseconds that a lease is good for, milliseconds that its mark stays.
-# Gives 1: granted, also where it is asked again for want of the first reply; 0: somebody else has it; or, where there
-# is a value, its version.
+# ARGV: token, time to live of the lease in milliseconds, time to live of its mark in milliseconds.
+# Returns 1: granted (a retry after a lost reply is granted again); 0: another holder has it; or the version of the
+# value, if there is one.
 LEASE: Final = (
     _HEAD
     + """
@@ -99,7 +98,7 @@ return 1
 """
 ).encode()
 
-# ARGV: token, milliseconds that it is good for. The right to replace a value; gives 1 and 0 as above.
+# ARGV: token, time to live in milliseconds. The lease for replacing a value; returns 1 and 0 as above.
 REFRESH: Final = b"""
 local held = redis.call('GET', KEYS[1])
 if held and held ~= ARGV[1] then return 0 end
@@ -107,8 +106,8 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
-# ARGV: token, expected version, blob, milliseconds or ''. Gives whether the key was as the holder of the lease left it,
-# or, without a token, held the value of the expected version.
+# ARGV: token, expected version, blob, milliseconds or ''. Returns whether the key still held the lease of this token
+# or, without a token, the value of the expected version.
 FILL: Final = (
     _HEAD
     + """
@@ -124,8 +123,8 @@ return 1
 
 IS_VALUE: Final = (_HEAD + "return is_value and 1 or 0").encode()
 
-# ARGV: token, milliseconds that a tombstone stays.
-# Lets go of a lease whose holder failed; the tombstone that it replaced stays.
+# ARGV: token, time to live of a tombstone in milliseconds.
+# Releases a lease whose holder failed and restores the tombstone that it replaced.
 RELEASE: Final = (
     _HEAD
     + f"""
@@ -137,7 +136,7 @@ return 1
 """
 ).encode()
 
-# The keys of a tag, each with the millisecond of its expiry as its score. ARGV: member, score, now, milliseconds or ''.
+# The keys of a tag, scored by their expiry in milliseconds. ARGV: member, score, now, milliseconds or ''.
 TAG: Final = b"""
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
@@ -152,7 +151,7 @@ end
 return 1
 """
 
-# ARGV: generation. The namespace's generation never goes back, even if the server was restarted empty.
+# ARGV: generation. The generation of the namespace never decreases, even if the server restarts empty.
 RAISE: Final = b"""
 local held = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 if held < tonumber(ARGV[1]) then

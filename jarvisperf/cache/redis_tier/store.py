@@ -1,12 +1,12 @@
-"""The second tier: Redis in any deployment, spoken to with short timeouts and without the client's own retries.
+"""The Redis store: any deployment, with short timeouts and without the client's own retries.
 
 Names in Redis:
 
-- ``namespace:key`` for values, and for marks that say why there is none (``marks``);
-- ``namespace#generation``, and ``namespace#count``: how often a pattern or a tag was invalidated;
-- ``namespace#tag#digest`` for the keys of a tag, ``namespace#refresh#digest`` for who refreshes a value.
+- ``namespace:key``: a value, or a mark that says why there is none;
+- ``namespace#generation``, and ``namespace#count``: the number of pattern and tag invalidations;
+- ``namespace#tag#digest``: the keys of a tag; ``namespace#refresh#digest``: the lease for replacing a value.
 
-Messages go through the channel ``namespace#changes``.
+Messages are published on the channel ``namespace#changes``.
 """
 
 from __future__ import annotations
@@ -38,32 +38,32 @@ if TYPE_CHECKING:
     from jarvisperf.cache.values.versions import Versions
 
 _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
-# A mark outlives its lease by far, so that a slow holder may still fill the key if nobody else took or voided it.
+# A mark outlives its lease by far, so that a slow holder can still fill the key if no one else took or voided it.
 _LEASE_MARK_SECONDS: Final = 3600.0
 
 
 class RedisStore:
-    """Bytes under the names of one namespace in one Redis.
+    """Stores bytes under the names of one namespace in one Redis.
 
     Args:
-        where: A URL or a client, see ``redis_connect.link_to``.
-        names: Of the namespace.
+        where: A URL or a client; see ``connect.link_to``.
+        names: The names of the namespace.
         limits: The timeouts.
-        versions: Gives the versions of deletions.
+        versions: Issues the versions of deletions.
 
     Attributes:
-        sender: Which cache this is, in messages; a forked child is another one.
-        generation: Of the namespace; values of an older one are not read.
-        invalidations: Of patterns and tags, as far as they were heard of.
-        missed_invalidations: There were some that were not heard of, since the store was last told what had changed.
+        sender: The id of this cache in messages; a forked child has another one.
+        generation: The generation of the namespace; values of older ones are not read.
+        invalidations: The number of pattern and tag invalidations known to this cache.
+        missed_invalidations: Whether any were missed since the last replay.
 
     Raises:
         TypeError: It is neither URL nor client.
-        ValueError: The URL has none of the allowed forms, or an option that the client refuses.
+        ValueError: The URL has none of the allowed forms, or an option that the client rejects.
     """
 
     name = "redis"
-    # OSError: what the client lets through of the sockets' own errors.
+    # OSError: socket errors that the client does not wrap.
     failures: tuple[type[Exception], ...] = (redis.RedisError, OSError)
 
     def __init__(
@@ -88,20 +88,20 @@ class RedisStore:
         self._refresh_prefix = space + b"#refresh#"
 
     def open(self) -> None:
-        """Find out whether the server answers, with a new connection, and learn the namespace's generation."""
+        """Check that the server answers, with a new connection, and read the namespace's generation."""
         self.link.open()
         self._raise_generation(self.generation)
         self.count_invalidations()
 
     def count_invalidations(self) -> None:
-        """Find out whether some were not heard of."""
+        """Find out whether any invalidations were missed."""
         count = int(self.link.call(self._count_name, "GET", self._count_name) or 0)
         if self.invalidations not in {None, count}:
             self.missed_invalidations = True
         self.invalidations = count
 
     def get(self, key: str) -> bytes | None:
-        """Give what is held for a key: a value or a mark."""
+        """Return the value or mark of a key."""
         name = self._names.name(key)
         try:
             found: bytes | None = self.link.call(name, "GET", name)
@@ -112,12 +112,12 @@ class RedisStore:
         return found
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Give what is held for those of the keys that are."""
+        """Return the values and marks of those keys that have one."""
         found = self.link.get_many(self._names.names(keys))
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes, and say so; True."""
+        """Store bytes and publish the change; always True."""
         write = Write(key, blob, seconds, tags)
         message = self._publishing("keys", [key], version_of(blob))[1][-1]
         if tags:
@@ -129,7 +129,7 @@ class RedisStore:
         return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
-        """Hold several, and say so; how many."""
+        """Store several values and publish the changes; return how many."""
         for batch in batches(list(writes), SCAN_BATCH):
             if not self._put(batch):
                 self._insist(batch)
@@ -138,7 +138,7 @@ class RedisStore:
     def put_if_absent(
         self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], *, is_news: bool = False
     ) -> bool:
-        """Hold bytes unless there is a value or a mark, and say so if they are news; whether they are held."""
+        """Store bytes unless there is a value or a mark, publish if they are news; return whether they were stored."""
         name = self._names.name(key)
         setting: Command = (name, ("SET", name, blob, "NX", *expiry(seconds)))
         replies = self.link.many(self._tagging(name, seconds, tags), [setting])
@@ -148,14 +148,14 @@ class RedisStore:
         return is_held
 
     def put_if_newer(self, writes: Sequence[Write]) -> None:
-        """Hold those that are newer than what is there; for what was written while Redis could not be reached."""
+        """Store those that are newer than the current content; for the replay of writes after an outage."""
         for batch in batches(list(writes), SCAN_BATCH):
             putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in batch]
             saying = self._publishing("keys", [write.key for write in batch], self._versions.next())
             self.link.many(self._tagging_all(batch), putting, [saying])
 
     def bury_if_older(self, keys: dict[str, int]) -> None:
-        """Delete those whose value is not newer than the deletion's version."""
+        """Delete keys whose value is not newer than the version of the deletion."""
         for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
             burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
@@ -163,15 +163,15 @@ class RedisStore:
             self._bury(names, burying, saying)
 
     def replace(self, write: Write, version: int) -> bool:
-        """Hold bytes if the value there has this version; whether it had."""
+        """Store bytes if the current value has this version; return whether it had."""
         return self._fill(*write, Lease(b"", version, 0)) != 0
 
     def delete(self, key: str) -> bool:
-        """Remove a key and say so; whether it was there."""
+        """Remove a key and publish the change; return whether it existed."""
         return bool(self.delete_many([key]))
 
     def delete_many(self, keys: Collection[str], version: int = 0) -> set[str]:
-        """Remove keys and say so; returns those that were there. A version of 0 stands for that of a change now."""
+        """Remove keys and publish the change; return those that existed. Version 0 means a new version."""
         found: set[str] = set()
         for batch in batches(list(keys), SCAN_BATCH):
             of = version or self._versions.next()
@@ -182,12 +182,12 @@ class RedisStore:
         return found
 
     def discard(self, key: str) -> None:
-        """Remove what was found for a key and is no entry; what the disk has of it is still good."""
+        """Remove a damaged entry without a tombstone; the disk may hold a good copy."""
         name = self._names.name(key)
         self.link.call(name, "UNLINK", name)
 
     def keys(self, pattern: KeyPattern) -> set[str]:
-        """Give the keys that match, found with SCAN."""
+        """Return the keys that match, found with SCAN."""
         keys: set[str] = set()
         for found in self._matching(pattern):
             names = [self._names.name(key) for key in found]
@@ -196,7 +196,7 @@ class RedisStore:
         return keys
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match, found with SCAN, and say so; returns those."""
+        """Remove the keys that match, found with SCAN, publish the change and return them."""
         if pattern.is_literal:
             return {pattern.head} if self.delete(pattern.head) else set()
         self._count_change()
@@ -207,7 +207,7 @@ class RedisStore:
         return keys
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags, and say so; returns those."""
+        """Remove the keys that have one of the tags, publish the change and return them."""
         self._count_change()
         keys: set[str] = set()
         for tag in tags:
@@ -215,14 +215,14 @@ class RedisStore:
             members = self.link.call(of_tag, "ZRANGE", of_tag, 0, -1)
             for batch in batches(members, SCAN_BATCH):
                 found = [key for name in batch if (key := self._names.key(name))]
-                # A key that is written again meanwhile is tagged again after the write, so this order loses none.
+                # A key that is written in the meantime is tagged again after its write, so this order loses none.
                 self.link.call(of_tag, "ZREM", of_tag, *batch)
                 keys |= self.delete_many(found)
         self._publish("tags", list(tags))
         return keys
 
     def begin_generation(self) -> None:
-        """Make all that was written so far unreadable, in one step, and say so."""
+        """Make everything written so far unreadable, in one step, and publish the change."""
         self.link.call(self._generation_name, "INCR", self._generation_name)
         self._raise_generation(self.generation + 1)
         self._publish("all", [])
@@ -234,12 +234,12 @@ class RedisStore:
             self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
     def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
-        """Ask for the right to fill a key.
+        """Request the lease of a key.
 
         Args:
             key: The key.
-            held_version: Of the value that is to be replaced; None: none was found.
-            lease_seconds: After that long somebody else may get it.
+            held_version: The version of the value to replace; None: none was found.
+            lease_seconds: After this time another process may get the lease.
         """
         name, token = self._names.name(key), marks.new_token()
         if held_version is None:
@@ -253,17 +253,17 @@ class RedisStore:
         return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
-        """Hold what the holder of a lease has computed, and say so; False: it came too late, something has changed."""
+        """Store a value computed under a lease and publish the change; False: the key has changed since."""
         if not self._fill(key, blob, seconds, tags, lease):
             return False
         if int(self.link.call(self._count_name, "GET", self._count_name) or 0) != lease.changes:
-            # A pattern or a tag was invalidated meanwhile, and what was computed may be from before.
+            # A pattern or tag was invalidated in the meantime, and the value may predate that.
             self.delete(key)
             return False
         return True
 
     def release(self, key: str, lease: Lease) -> None:
-        """Give a lease back."""
+        """Release a lease."""
         name = self._names.name(key)
         if lease.token:
             self.link.call(*flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)))
@@ -273,11 +273,11 @@ class RedisStore:
 
     @property
     def evictions(self) -> int:
-        """None that it knows of: Redis does not say whose entries it removed."""
+        """Always 0: Redis does not tell whose entries it evicted."""
         return 0
 
     def size(self) -> tuple[int, int]:
-        """Nothing: Redis does not know what one namespace holds without a search."""
+        """Always zeros: Redis does not know the size of one namespace without a search."""
         return 0, 0
 
     def hear_invalidation(self) -> None:
@@ -286,7 +286,7 @@ class RedisStore:
             self.invalidations += 1
 
     def after_fork(self) -> None:
-        """Take another name: parent and child hear each other's messages."""
+        """Change the sender id: parent and child receive each other's messages."""
         self.sender = uuid.uuid4().bytes
 
     def close(self) -> None:
@@ -302,14 +302,14 @@ class RedisStore:
         return int(self.link.many(tagging, [filling], [*tagging, saying])[len(tags)])
 
     def _put(self, writes: Sequence[Write], message: bytes = b"") -> bool:
-        """Hold those that are not older than what is there; whether all are held.
+        """Store those that are not older than the current content; return whether all were stored.
 
         Args:
-            writes: What to hold.
-            message: That is published with a single one; empty: one is made.
+            writes: What to store.
+            message: The message to publish with a single write; empty: a message is created.
         """
         putting = [self._putting(redis_scripts.PUT, write, self.channel, message) for write in writes]
-        # Tagged before, for it may be cut off half-way; and after, for an invalidation may come in between.
+        # Tag before, in case the connection breaks in between, and after, in case of an invalidation in between.
         tagging = self._tagging_all(writes)
         after = tagging if message else [*tagging, self._saying(writes)]
         replies = self.link.many(tagging, putting, after)
@@ -320,7 +320,7 @@ class RedisStore:
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
-        """Hold them though what is there is newer by its version: another's clock is ahead, for these come last."""
+        """Store them although the current content has a newer version: these come last, so another clock is ahead."""
         names = [self._names.name(write.key) for write in writes]
         setting: list[Command] = [
             (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)
@@ -357,7 +357,7 @@ class RedisStore:
         except redis.ResponseError as error:
             if not is_full(error):
                 raise
-            # A full server takes no tombstones, but it deletes.
+            # A full server accepts no tombstones, but it does delete.
             return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
     def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:

@@ -1,4 +1,4 @@
-"""The guarded Redis tier: what Redis can do beyond holding bytes, and what it is told after an outage."""
+"""The guarded Redis tier: leases, versions, tombstones, and the replay after an outage."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.values.marks import Lease, Refusal
     from jarvisperf.cache.values.versions import Versions
 
-# What was deleted by others meanwhile is only known while the tombstone stands.
+# Deletions by others are known only while their tombstones exist.
 _LONGEST_REPLAY_SECONDS = TOMBSTONE_SECONDS / 2
 
 
@@ -36,38 +36,38 @@ class RemoteTier(GuardedTier):
 
     @property
     def generation(self) -> int:
-        """Of the namespace, as far as it is known."""
+        """The generation of the namespace, as far as known."""
         return self._store.generation
 
     def learn_generation(self, generation: int) -> bool:
-        """Take note of another's generation; whether it is newer."""
+        """Record a generation heard from another process; return whether it is newer."""
         is_newer = generation > self._store.generation
         if is_newer:
             self._store.generation = generation
         return is_newer
 
     def reject(self, key: str) -> None:
-        """Count and remove an entry that is not what somebody wrote."""
+        """Count and remove a damaged entry."""
         self.corrupt += 1
         self.change(lambda: self._store.discard(key), lambda: self._note_deleted([key]), otherwise=None)
 
     def after_fork(self) -> None:
-        """Make locks anew, and take another name."""
+        """Replace the locks and the sender id."""
         super().after_fork()
         self._store.after_fork()
 
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
-        """Hold bytes unless there is a value or a mark; True also where Redis is down and so holds nothing."""
+        """Store bytes unless there is a value or a mark; also True while Redis is down."""
         return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)
 
     def add(self, write: Write) -> bool | None:
-        """Hold bytes unless there is a value or a mark; None: Redis is down, and the write is noted."""
+        """Store bytes unless there is a value or a mark; None: Redis is down and the write was recorded."""
         return self.change(
             lambda: self._store.put_if_absent(*write, is_news=True), lambda: self._note_written(write), otherwise=None
         )
 
     def bury(self, versions: dict[str, int]) -> None:
-        """Delete keys whose value is not newer than these versions, for a change that another tier learns of late."""
+        """Delete keys whose value is not newer than these versions, after a change that another tier missed."""
 
         def note() -> None:
             for key, version in versions.items():
@@ -77,7 +77,7 @@ class RemoteTier(GuardedTier):
             self.change(lambda: self._store.bury_if_older(versions), note, otherwise=None)
 
     def replace(self, write: Write, version: int) -> bool | None:
-        """Hold bytes if the value there has this version; None: Redis is down, and the write is noted."""
+        """Store bytes if the current value has this version; None: Redis is down and the write was recorded."""
         return self.change(
             lambda: self._store.replace(write, version),
             lambda: self._note_written(write),
@@ -85,21 +85,21 @@ class RemoteTier(GuardedTier):
         )
 
     def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
-        """Ask for the right to fill a key; None: Redis is down, so there is nobody to ask."""
+        """Request the lease of a key; None: Redis is down."""
         down: Lease | Refusal | None = None
         return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
 
     def fill(self, write: Write, lease: Lease) -> bool:
-        """Hold what was computed under a lease; False: something has changed since."""
+        """Store a value computed under a lease; False: the key has changed since."""
         return self.change(
             lambda: self._store.fill(*write, lease),
-            # It may be from before a change that another process made and that could not be heard.
+            # The value may predate a change by another process that this one could not hear of.
             lambda: self._note_deleted([write.key]),
             otherwise=True,
         )
 
     def release(self, key: str, lease: Lease) -> None:
-        """Give a lease back; where that fails, it expires."""
+        """Release a lease; if that fails, it expires."""
         self.ask(lambda: self._store.release(key, lease), None)
 
     def _delete_in_store(self, keys: Collection[str], version: int) -> set[str]:
@@ -110,7 +110,7 @@ class RemoteTier(GuardedTier):
 
     def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            # A new generation alone would do, but for a server that evicts the number of it.
+            # A new generation would suffice, were it not for servers that evict the generation's own key.
             self._store.clear()
         gone: set[str] = set()
         for pattern in pending.patterns:
@@ -124,7 +124,7 @@ class RemoteTier(GuardedTier):
         except redis.ResponseError as error:
             if not is_full(error):
                 raise
-            # At least the old values go.
+            # At least the old values are removed.
             self._store.missed_invalidations = True
         self._store.count_invalidations()
         if self._store.missed_invalidations:
@@ -133,10 +133,10 @@ class RemoteTier(GuardedTier):
         return gone
 
     def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
-        """Tell what can be written still from what can only be deleted.
+        """Split the changes into those that can still be written and those that can only be deleted.
 
-        A write may be from before a deletion or an invalidation that this process could not hear of. A deletion leaves
-        a tombstone for a while; invalidations are counted.
+        A write may predate a deletion or invalidation that this process could not hear of. Deletions leave a tombstone
+        for a while; invalidations are counted.
         """
         now = time.monotonic()
         writes, deleted = [], {}

@@ -1,4 +1,4 @@
-"""What a Redis URL may look like, checked before anything is connected."""
+"""Parses and checks Redis URLs before anything is connected."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ _SCHEMES = frozenset(
     {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
 )
 _DEFAULT_PORTS = {"sentinel": 26379, "cluster": 6379}
-# The cache stores bytes and does not let the client retry; these would change that.
+# The cache stores bytes and disables the client's retries; these options would change that.
 _FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
-# The parser drops tabs and ends of lines, and blanks at the ends: it would connect to another place than was written.
+# urlsplit drops tabs, line ends and outer blanks, so it would connect to another place than the one written.
 _WHITE_SPACE = re.compile(r"[^\S ]|^ | $|^(?!unix:).* ", re.DOTALL)
-# To the last @, for a password with a slash in it makes a URL that nothing can take apart.
+# Up to the last @: a URL whose password contains a slash cannot be parsed.
 _PASSWORD = re.compile(r"^((?:[\w+]+:)?/*[^:@/]*):.*@", re.DOTALL)
 _PASSWORD_OPTION = re.compile(r"(?<=[?&]password=)[^&#]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a URL says about how Redis is run.
+    """The Redis deployment that a URL describes.
 
     Attributes:
-        kind: One server, the master that Sentinels name, or a cluster.
-        url: The same in the client's own form: scheme, credentials, first host, database, options.
-        hosts: Of the Sentinels, or the servers that know the cluster.
-        master: What the Sentinels call it.
+        kind: One server, the master behind Sentinels, or a cluster.
+        url: The URL in the client's form: scheme, credentials, first host, database, options.
+        hosts: The Sentinels, or the cluster's start-up nodes.
+        master: The name of the master in Sentinel.
     """
 
     kind: Literal["server", "sentinel", "cluster"]
@@ -42,7 +42,7 @@ class Deployment:
 
 
 def parts_of_deployment(url: str) -> Deployment:
-    """Take a URL apart that ``check_redis_url`` has found well-formed."""
+    """Parse a URL that ``check_redis_url`` has accepted."""
     scheme, _, kind = url.partition("://")[0].partition("+")
     if not kind:
         return Deployment("server", url)
@@ -66,14 +66,14 @@ def _host(place: str, default_port: int) -> tuple[str, int]:
 
 
 def check_redis_url(url: str) -> str:
-    """Return the URL as it is, or say what is wrong with it.
+    """Return the URL if it is valid.
 
     Args:
         url: The address of a Redis server.
 
     Raises:
         TypeError: It is not a str.
-        ValueError: It has none of the allowed forms; the message names the value and the forms.
+        ValueError: It has none of the allowed forms; the message gives the value and the forms.
     """
     if not isinstance(url, str):
         raise TypeError(f"a Redis URL is a str, not {type(url).__name__}: give {ALLOWED_FORMS}")
@@ -84,14 +84,14 @@ def check_redis_url(url: str) -> str:
 
 
 def fault_in_client(url: str, error: Exception) -> str:
-    """Say what is wrong with a URL that has an allowed form and that the Redis client refuses."""
+    """Return the message for a URL of an allowed form that the Redis client rejects."""
     named = [name for name in _options(url) if repr(name) in str(error)]
-    fault = f"has an option that does not fit, {named[0]!r}" if named else "does not suit the Redis client"
+    fault = f"has an unsuitable option, {named[0]!r}" if named else "is rejected by the Redis client"
     return _message(url, f"{fault} ({error})")
 
 
 def without_password(url: str) -> str:
-    """Return the URL for a message: a password in it is replaced by stars."""
+    """Return the URL for messages, with stars in place of a password."""
     return _PASSWORD.sub(r"\1:***@", _PASSWORD_OPTION.sub("***", url))
 
 
@@ -101,8 +101,8 @@ def _message(url: str, fault: str) -> str:
 
 def _fault(url: str) -> str | None:
     if _WHITE_SPACE.search(url):
-        return "holds white space"
-    scheme = url.partition("://")[0]  # as it is written: the client takes small letters only
+        return "contains white space"
+    scheme = url.partition("://")[0]  # as written: the client accepts lower case only
     if "+" in scheme and scheme in _SCHEMES:
         return _fault_of_deployment(url)
     return _fault_of_server(url, scheme)
@@ -112,10 +112,10 @@ def _fault_of_server(url: str, scheme: str) -> str | None:
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:  # its text may hold a part of the password
+    except ValueError:  # the exception's text may contain part of the password
         return "has a host or port that cannot be read"
     if scheme not in _SCHEMES:
-        return "has no scheme that is known"
+        return "has an unknown scheme"
     if scheme == "unix":
         return None if len(parts.path) > 1 else "names no socket path"
     if not parts.hostname or port == 0:
@@ -133,7 +133,7 @@ def _fault_of_deployment(url: str) -> str | None:
             if fault := _fault_of_database("/".join(path[1:])):
                 return fault
         elif path and path != ["0"]:
-            return "names a database, and a cluster has only one"
+            return "names a database, but a cluster has only one"
         parts_of_deployment(url)
     except ValueError:
         return "has a host or port that cannot be read"
@@ -141,7 +141,7 @@ def _fault_of_deployment(url: str) -> str | None:
 
 
 def _fault_of_database(database: str) -> str | None:
-    return None if database.isdecimal() or not database else f"has a database that is no number ({database!r})"
+    return None if database.isdecimal() or not database else f"has a database that is not a number ({database!r})"
 
 
 def _fault_of_options(url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Results that come back as what their annotation says: dataclasses, msgspec Structs, typed tuples and dictionaries."""
+"""Restores results to their annotated type: dataclasses, msgspec Structs, NamedTuples and TypedDicts."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What the cache's own codec keeps as it is.
+# What the cache's codec stores natively.
 _KEPT: Final = (
     bytes, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID,
 )  # fmt: skip
 
 
 class MisfitError(Exception):
-    """What is stored is not of the type that the function is annotated with."""
+    """The stored value does not fit the annotated type."""
 
 
 class Form(NamedTuple):
-    """How results of one type are stored.
+    """How results of one type are stored and restored.
 
     Attributes:
-        flatten: Makes plain dictionaries and lists of a result; a TypeError says that it is not of the type.
-        restore: Makes the result again; raises a ``MisfitError`` for what is of another type.
+        flatten: Converts a result to plain dictionaries and lists; raises TypeError if it is not of the type.
+        restore: Rebuilds the result; raises ``MisfitError`` if the stored value does not fit.
     """
 
     flatten: Callable[[Any], Any]
@@ -35,10 +35,10 @@ class Form(NamedTuple):
 
 
 def form_of(function: Callable[..., Any]) -> Form | None:
-    """Give the form for what a function is annotated to return; None: its results are stored as they are."""
+    """Return the form of a function's annotated result type; None: its results are stored unchanged."""
     try:
         annotation = typing.get_type_hints(function).get("return")
-    except (NameError, TypeError, AttributeError):  # it names what only a type checker imports
+    except (NameError, TypeError, AttributeError):  # it names something that only type checkers import
         return None
     if annotation is None or not _has_fields_inside(annotation):
         return None

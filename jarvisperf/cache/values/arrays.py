@@ -1,19 +1,19 @@
-"""numpy arrays and scalars to bytes and back: a header (dtype, shape, order) and the raw memory.
+"""Encodes and decodes numpy arrays and scalars: a header (dtype, shape, order) and the raw memory.
 
-This module imports numpy, so it is itself imported only when a value is, or was, numpy's.
+This module imports numpy, so import it only when a value is, or was, a numpy object.
 
-An array inside another value is an extension of MessagePack. A value that is one array has a layout of its own, which
-neither writer nor reader has to copy more than once; numbers are big-endian::
+An array inside another value is a MessagePack extension. A value that is one array has its own layout, which writer and
+reader copy once at most; numbers are big-endian::
 
     offset  bytes  field
          0      4  length h of the header
-         4      4  CRC-32 of the header and the zeros, and of the sums of the memory's blocks
+         4      4  CRC-32 of the header, the zeros, and the sums of the memory's blocks
          8      h  the header: MessagePack of [dtype as in .npy, shape, order]
        8+h         zeros, up to a multiple of 64
                 m  the memory
 
-The memory is checked by the sum of the 64-bit words of each block of 4096 bytes: numpy adds them up ten times as fast
-as a CRC is computed, and a bit that changed or a block in a wrong place shows.
+The memory is protected by the sum of the 64-bit words of each block of 4096 bytes: numpy computes it ten times as fast
+as a CRC, and it detects a flipped bit or a misplaced block.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Header = tuple[Any, list[int], str]
 
 
 def plain_text(value: object) -> str | bytes | None:
-    """Give what numpy's own str or bytes scalar holds; None for any other value.
+    """Return the content of a numpy str or bytes scalar; None for any other value.
 
-    They go another way than other scalars because their memory does not keep trailing zeros.
+    They are encoded separately because their memory does not keep trailing zeros.
     """
     if type(value) is np.str_:
-        return value[:]  # where str() leaves trailing zeros out
+        return value[:]  # str() would drop trailing zeros
     return bytes(value) if type(value) is np.bytes_ else None
 
 
@@ -53,10 +53,10 @@ def numpy_text(value: Any) -> np.str_ | np.bytes_:
 
 
 def take_apart(value: object) -> tuple[Header, bytes]:
-    """Give the header and the memory of an array or scalar.
+    """Return the header and the memory of an array or scalar.
 
     Raises:
-        UnencodableError: It holds Python objects, or is of a subclass, or is something else of numpy's.
+        UnencodableError: It holds Python objects, is of a subclass, or is another kind of numpy object.
     """
     if type(value) is np.ndarray:
         order = "F" if value.flags.f_contiguous and not value.flags.c_contiguous else "C"
@@ -67,38 +67,38 @@ def take_apart(value: object) -> tuple[Header, bytes]:
 
 
 def put_together(header: Any, data: memoryview, *, in_place: bool = False) -> object:
-    """Make the array or scalar again, in memory of its own that may be written to.
+    """Rebuild the array or scalar, in writable memory of its own.
 
     Args:
-        header: What ``take_apart`` gave.
+        header: The header from ``take_apart``.
         data: The memory.
-        in_place: This memory is given to the array; it can be written to, and nobody else has it.
+        in_place: Let the array use this memory, which must be writable and not shared.
 
     Raises:
-        ValueError: The header does not fit the memory (checked before anything is allocated), or names a dtype with
-            Python objects in it.
+        ValueError: The header does not match the memory (checked before anything is allocated), or its dtype contains
+            Python objects.
     """
     description, shape, order = header
     dtype = npy.descr_to_dtype(description)
     if dtype.hasobject:
-        raise ValueError("a dtype with Python objects in it")
+        raise ValueError("dtype contains Python objects")
     count = 1
     for length in shape:
         if type(length) is not int or length < 0:
-            raise ValueError(f"a dimension of length {length!r}")
+            raise ValueError(f"dimension of length {length!r}")
         count *= length
     if count * dtype.itemsize != data.nbytes:
         raise ValueError(f"{data.nbytes} bytes of memory for {count} items of {dtype.itemsize} bytes")
-    # The memory is copied as it is: numpy's own copy would leave the padding of structured dtypes to chance.
+    # A copy of the raw memory: numpy's own copy leaves the padding of structured dtypes undefined.
     array = np.ndarray(shape, dtype, buffer=data if in_place else bytearray(data), order="F" if order == "F" else "C")
     return array[()] if order == _SCALAR else array
 
 
 def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
-    """Give the layout of an array in two parts, of which the second is the array's own memory if that can be.
+    """Return the layout of an array in two parts; the second is the array's own memory where possible.
 
     Returns:
-        The parts; None: the value is no array that has this layout.
+        The parts; None: the value is not an array that fits this layout.
     """
     if type(value) is not np.ndarray or not value.nbytes:
         return None
@@ -115,10 +115,10 @@ def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
 
 
 def from_layout(payload: memoryview) -> object:
-    """Make the array of a layout; what can be written to was received for this caller alone, and so need not be copied.
+    """Rebuild an array from its layout; writable memory was received for this caller alone and is not copied.
 
     Raises:
-        ValueError: The bytes are no layout, or have changed.
+        ValueError: The bytes are not such a layout, or have changed.
     """
     end = _START_BYTES + int.from_bytes(payload[:4], "big")
     memory_start = end + -end % _ALIGNMENT_BYTES
@@ -129,12 +129,12 @@ def from_layout(payload: memoryview) -> object:
 
 
 def private_copy(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Copy an array, with the order that it would come back in from Redis."""
+    """Copy an array in the memory order that it would have when read from Redis."""
     return array.copy("F" if array.flags.f_contiguous and not array.flags.c_contiguous else "C")
 
 
 def is_plain_array(value: object) -> bool:
-    """Whether a copy by numpy is as good as the one that decoding makes."""
+    """Return whether a numpy copy equals the result of decoding."""
     return type(value) is np.ndarray and value.dtype.names is None and not value.dtype.hasobject
 
 
@@ -149,7 +149,7 @@ def _description(dtype: np.dtype[Any]) -> Any:
         raise UnencodableError(f"numpy value of dtype {dtype}{'' if dtype.hasobject else ' with metadata'}")
     try:
         description = npy.dtype_to_descr(dtype)
-        # A reader gets lists for its tuples, which makes another dtype of one with titles.
+        # A reader gets lists instead of tuples, which changes a dtype with titles.
         written = msgspec.msgpack.decode(msgspec.msgpack.encode(description)) if dtype.names else description
         is_kept = npy.descr_to_dtype(written) == dtype
     except (ValueError, TypeError):  # fields that overlap, or in another order than in memory

@@ -1,7 +1,7 @@
-"""Values to bytes and back, without pickle unless it was asked for with a secret.
+"""Encodes values as bytes and decodes them, without pickle unless a secret enables it.
 
-``packing.py`` and ``unpacking.py`` are the way of nearly all values. One large array goes as it lies in memory
-(``arrays.py``), so that it is copied once on its way in and once on its way out.
+Nearly all values go through ``msgpack.py`` and ``unpacking.py``. A value that is one numpy array is stored as it lies
+in memory (``arrays.py``), so that it is copied once when stored and once when read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
+from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable, hold_plain
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
@@ -27,7 +27,7 @@ __all__ = ["CODEC_ID", "IMMUTABLE_SCALARS", "MAX_DEPTH", "UNREADABLE", "Codec", 
 
 CODEC_ID: Final = MESSAGEPACK
 IMMUTABLE_SCALARS: Final = PLAIN
-"""Types whose values nobody can change and that always have an encoding."""
+"""Immutable types that always have an encoding."""
 
 _NO_ENUMS: Final[Mapping[type, str]] = {}
 _PICKLE_PROTOCOL: Final = 5
@@ -39,7 +39,7 @@ def encode(value: object, fallback: Fallback | None = None) -> bytes:
 
 
 def decode(payload: bytes | memoryview) -> object:
-    """Decode what :func:`encode` made; ``UNREADABLE`` for all other bytes. Nothing in the bytes is executed."""
+    """Decode the result of :func:`encode`; ``UNREADABLE`` for any other bytes. Nothing in the bytes is executed."""
     try:
         return _unpacker.unpack(payload)
     except UNREADABLE_BECAUSE:
@@ -47,30 +47,30 @@ def decode(payload: bytes | memoryview) -> object:
 
 
 class Codec:
-    """What one cache can store.
+    """The encoder and decoder of one cache.
 
     Args:
-        enums: Classes of Enum whose members may be stored, by their names; a reader without the class has a miss.
-        may_pickle: A value without a safe encoding is pickled. Only for bytes whose keyed MAC was verified.
+        enums: Enum classes whose members may be stored by name; for a reader without the class, they are misses.
+        may_pickle: Pickle values that have no safe encoding. Only for bytes whose keyed MAC is verified.
 
     Attributes:
-        unpack: Gives the value of some bytes of MessagePack; raises one of ``UNREADABLE_BECAUSE``.
+        unpack: Decodes MessagePack to a value; raises one of ``UNREADABLE_BECAUSE``.
 
     Raises:
-        TypeError: ``enums`` is not several classes of Enum.
+        TypeError: ``enums`` is not an iterable of Enum classes.
         ValueError: Two of them have the same name.
     """
 
     def __init__(self, enums: Iterable[type[enum.Enum]] = (), *, may_pickle: bool = False) -> None:
         by_name: dict[str, type[enum.Enum]] = {}
         if not hasattr(enums, "__iter__"):
-            raise TypeError(f"enums is {enums!r}: give classes of Enum, such as [Colour]")
+            raise TypeError(f"enums is {enums!r}: give Enum classes, such as [Colour]")
         for kind in enums:
             given: object = kind
             if not (isinstance(given, type) and issubclass(given, enum.Enum)):
-                raise TypeError(f"enums has {kind!r} in it: give classes of Enum")
+                raise TypeError(f"enums contains {kind!r}: give Enum classes")
             if by_name.setdefault(lasting_name(kind), kind) is not kind:
-                raise ValueError(f"enums has two classes named {lasting_name(kind)}: they could not be told apart")
+                raise ValueError(f"enums contains two classes named {lasting_name(kind)}: give each name once")
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle
         self.unpack = Unpacker(by_name).unpack
@@ -92,13 +92,13 @@ class Codec:
         except UnencodableError:
             if self._may_pickle:
                 return Encoded(PICKLE, (_pickled(value),))
-            # Only a failure pays for finding out which part it was.
+            # Only a failure pays for the search.
             from jarvisperf.cache.values.explain import find_culprit
 
             raise TypeError(find_culprit(value, enums=self._enums)) from None
 
     def decode(self, codec: int, payload: bytes | memoryview) -> object:
-        """Decode a payload; ``UNREADABLE`` for what this codec never wrote."""
+        """Decode a payload; ``UNREADABLE`` for bytes that this codec never wrote."""
         try:
             if codec == MESSAGEPACK:
                 return self.unpack(payload)
@@ -113,11 +113,11 @@ class Codec:
         return UNREADABLE
 
     def hold(self, value: object, encoded: Encoded | None = None) -> Held | None:
-        """Give a value as memory holds it: out of the reach of everybody.
+        """Return a value as memory holds it, so that no caller can change it.
 
         Args:
-            value: The value; one that was just decoded, or a caller's own.
-            encoded: The same, encoded; None: not yet. Then the result may be None: encode it and ask again.
+            value: The value, either just decoded or the caller's own.
+            encoded: The encoded value; None: not encoded yet. Then the result may be None: encode it and ask again.
         """
         if encoded is None:
             return hold_plain(value)
@@ -128,7 +128,7 @@ class Codec:
         return Held(payload, self._thaw(encoded.codec), sys.getsizeof(payload))
 
     def _thaw(self, codec: int) -> Callable[[Any], object]:
-        # These bytes are the process's own, so that there is nothing to catch.
+        # These bytes were written by this process, so decoding cannot fail.
         if codec == MESSAGEPACK:
             return self.unpack
         return lambda payload: self.decode(codec, payload)
@@ -137,14 +137,14 @@ class Codec:
 def _pickled(value: object) -> bytes:
     try:
         return pickle.dumps(value, _PICKLE_PROTOCOL)
-    except Exception as error:  # whatever the value's own methods raise
+    except Exception as error:  # the value's own methods may raise anything
         raise TypeError(f"value: object of type {type(value).__qualname__} cannot be pickled: {error}") from error
 
 
 def _unpickled(payload: bytes | memoryview) -> object:
     try:
-        return pickle.loads(payload)  # noqa: S301 - asked for, and its keyed MAC was verified before
-    except Exception:  # noqa: BLE001 - a class that is gone or has changed may raise whatever it likes: a miss
+        return pickle.loads(payload)  # noqa: S301 - enabled by the user, and the keyed MAC was verified
+    except Exception:  # noqa: BLE001 - a class that is gone or has changed may raise anything: a miss
         return UNREADABLE
 
 

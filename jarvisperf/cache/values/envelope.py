@@ -1,11 +1,11 @@
-"""What Redis and the disk hold for one key: a header, the key, the tags, and the encoded value.
+"""The envelope: what Redis and the disk hold for one key (a header, the key, the tags, the encoded value).
 
 Layout, version 2; numbers are big-endian, times are seconds since 1970 by the writer's clock::
 
     offset  bytes  field
          0      3  magic, the letters JPC
          3      1  version of this layout
-         4      4  CRC-32 of all that is after it, but for a MAC and a payload that checks itself
+         4      4  CRC-32 of everything after it, except a MAC and a payload that checks itself
          8      8  version of the write; 0: none
         16      1  codec of the payload
         17      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
@@ -20,18 +20,18 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
         68      8  generation
         76      k  the key in UTF-8 (lone surrogates as three bytes)
       76+k      t  the tags, each a length of 2 bytes and then UTF-8 as in the key
-    76+k+t         zeros, up to a multiple of 16: so that the numbers of an array lie where a processor wants them
+    76+k+t         zeros, up to a multiple of 16, so that the numbers of an array are aligned
                 p  the payload
-               32  with flag 1: keyed BLAKE2b-256 (RFC 7693) of all that is before it
+               32  with flag 1: keyed BLAKE2b-256 (RFC 7693) of everything before it
                    nothing may follow
 
-Version 1, which is still read, lacks the version of the write, the time it may be stale, the computing time and the
+Version 1, which can still be read, lacks the version of the write, the stale time, the computing time and the
 tags: magic, version, codec, a zero, created, expiry, generation (8), length of the key (4) and of the payload (8),
 CRC-32 of the rest, key, payload.
 
-The key is in it because a reader must not trust that what it found is what it asked for. Where a secret is configured
-every entry has a MAC, its algorithm is the one named here whatever the entry says, and it is verified before anything
-is read: an entry without it, or with another, is none.
+The envelope holds the key because a reader must not trust that it found what it asked for. Where a secret is
+configured, every entry has a MAC. Its algorithm is the one named here, whatever the entry says, and it is verified
+before anything else is read: an entry without a valid MAC is a miss.
 """
 
 from __future__ import annotations
@@ -42,13 +42,50 @@ import struct
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from jarvisperf.cache.values.checksum import crc32
-from jarvisperf.cache.values.encoded import ARRAY, MESSAGEPACK, PICKLE, Encoded
+try:  # isal takes a third of zlib's time where it has wheels; the sums are the same
+    from isal.isal_zlib import crc32 as _crc32
+except ImportError:
+    from zlib import crc32 as _crc32
+
+MESSAGEPACK: Final = 1
+"""Codec: MessagePack with the extension types of ``msgpack.py``."""
+ARRAY: Final = 2
+"""Codec: one numpy array in the layout of ``arrays.py``, which carries its own checksum."""
+PICKLE: Final = 3
+"""Codec: a pickle; only with a secret, and always with its MAC."""
+
+
+class Encoded(NamedTuple):
+    """A value as bytes, in parts that are joined only once: where they are stored."""
+
+    codec: int
+    parts: tuple[bytes | memoryview, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The total length of the parts."""
+        return sum(map(len, self.parts))
+
+    def payload(self) -> bytes:
+        """Join the parts."""
+        return b"".join(self.parts)
+
+
+class Unreadable:
+    """The result of decoding bytes that no encoder of this version wrote."""
+
+    def __repr__(self) -> str:
+        return "UNREADABLE"
+
+
+UNREADABLE: Final = Unreadable()
+
+crc32: Final = _crc32
 
 MAGIC: Final = b"JPC"
 VERSION: Final = 2
 VERSION_OFFSET: Final = 8
-"""Where the version of the write is: 8 bytes, unsigned, big-endian."""
+"""Offset of the version of the write: 8 bytes, unsigned, big-endian."""
 LEAST_SECRET_BYTES: Final = 32
 
 _START: Final = MAGIC + bytes([VERSION])
@@ -57,18 +94,18 @@ CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
 KEY_START: Final = CHECKED_FROM + _HEADER.size
-# The same header in fewer fields, of which the fourth is that of codec, flags and number of tags.
+# The same header in fewer fields; the fourth combines codec, flags and number of tags.
 read_plain_header: Final = struct.Struct(">LLQLLLQddddQ").unpack_from
 PLAIN_START: Final = int.from_bytes(_START, "big")
 PLAIN_KIND: Final = MESSAGEPACK << 24
-"""MessagePack, no flags, no tags: as most entries are."""
+"""MessagePack, no flags, no tags, like most entries."""
 _TAG_LENGTH: Final = struct.Struct(">H")
 ALIGNMENT_BYTES: Final = 16
 SHORT_BYTES: Final = 2048
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
 _FLAGS_BY_CODEC: Final = {MESSAGEPACK: 0, ARRAY: _CHECKS_ITSELF, PICKLE: 0}
-"""Without that of the MAC."""
+"""Flags other than the MAC's."""
 
 _FIRST_START: Final = MAGIC + b"\x01"
 _FIRST_HEADER: Final = struct.Struct(">3sBBBddQLQ")
@@ -76,7 +113,7 @@ _FIRST_KEY_START: Final = _FIRST_HEADER.size + _CHECKSUM.size
 
 
 class Envelope(NamedTuple):
-    """What one envelope says."""
+    """The contents of an envelope."""
 
     created: float
     expiry: float
@@ -90,24 +127,24 @@ class Envelope(NamedTuple):
 
 
 Fields = tuple[float, float, float, int, int, float, tuple[str, ...], int, "bytes | memoryview"]
-"""Those of ``Envelope``."""
+"""The fields of ``Envelope`` as a plain tuple, which is faster to make."""
 
 
 class Flaw(enum.Enum):
-    """Why some bytes are no envelope for the key that was asked for."""
+    """Why some bytes are not an envelope for the requested key."""
 
     TRUNCATED = "shorter than a header"
     NOT_OURS = "another magic or version"
-    WRONG_LENGTH = "bytes are missing or left over"
+    WRONG_LENGTH = "bytes missing or left over"
     WRONG_CHECKSUM = "bytes have changed"
     WRONG_KEY = "written for another key"
-    WRONG_TIMES = "times that no writer gives"
-    WRONG_FIELDS = "tags, codec or flags that no writer gives"
+    WRONG_TIMES = "times that no writer produces"
+    WRONG_FIELDS = "tags, codec or flags that no writer produces"
     WRONG_MAC = "not written by a holder of the secret"
 
 
 def mac_key(secret: bytes) -> bytes:
-    """Make the key of the MAC from a configured secret.
+    """Derive the key of the MAC from a configured secret.
 
     Raises:
         TypeError: The secret is not bytes.
@@ -121,7 +158,7 @@ def mac_key(secret: bytes) -> bytes:
 
 
 def version_of(blob: bytes) -> int:
-    """Give the version of the write that sealed an envelope of the newest layout."""
+    """Return the version of the write, from an envelope of the current layout."""
     return int.from_bytes(blob[VERSION_OFFSET : VERSION_OFFSET + 8], "big")
 
 
@@ -138,19 +175,19 @@ def seal(
     compute_seconds: float = 0.0,
     secret: bytes | None = None,
 ) -> bytes:
-    """Make the envelope of a value; its payload is copied once.
+    """Build the envelope of a value; the payload is copied once.
 
     Args:
         key: The key as it is stored.
         encoded: The value.
-        created: Now, in seconds since 1970.
+        created: The current time, in seconds since 1970.
         expiry: When it expires, in seconds since 1970; infinity: never.
-        stale_until: How long it may be served in place of a failure; None: not beyond its expiry.
-        generation: Of the namespace.
-        version: Of the write; 0: none.
-        tags: What it can be invalidated by.
-        compute_seconds: How long it took to compute.
-        secret: What ``mac_key`` made; None: no MAC.
+        stale_until: Until when it may be served stale, in seconds since 1970; None: not beyond its expiry.
+        generation: The generation of the namespace.
+        version: The version of the write; 0: none.
+        tags: The tags that it can be invalidated by.
+        compute_seconds: How long the value took to compute.
+        secret: The result of ``mac_key``; None: no MAC.
     """
     checks_itself = encoded.codec == ARRAY
     tail = b"".join(map(_tag_bytes, tags)) if tags else b""
@@ -183,24 +220,20 @@ def seal(
 
 
 def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | Flaw:
-    """Read an envelope; whatever is not exactly one for this key is a flaw, never an exception.
+    """Read an envelope; anything that is not exactly one for this key is a flaw, never an exception.
 
     Args:
         blob: The bytes.
         key: The key as it is stored.
-        secret: What ``mac_key`` made; with it nothing is read before the MAC is right.
+        secret: The result of ``mac_key``; with it, nothing is read before the MAC is verified.
     """
-    fields = unsealed_fields(blob, key, secret)
-    return Envelope(*fields) if isinstance(fields, tuple) else fields
-
-
-def unsealed_fields(blob: bytes, key: bytes, secret: bytes | None) -> Fields | Flaw:
-    """Do what ``unseal`` does, for those who read many: without a name for each field, which takes a while to make."""
-    return (plain_fields(blob, key) if secret is None else None) or _unseal_any(blob, key, secret)
+    fields = (plain_fields(blob, key) if secret is None else None) or _unseal_any(blob, key, secret)
+    # Half of the time of Envelope(*fields), which every read of an unusual entry would pay.
+    return tuple.__new__(Envelope, fields) if isinstance(fields, tuple) else fields
 
 
 def plain_fields(blob: bytes, key: bytes) -> Fields | None:
-    """Give the fields of a plain envelope, one of MessagePack without a MAC and tags; None: it is none for this key."""
+    """Return the fields of a plain envelope (MessagePack, no MAC, no tags) for this key; None: it is not one."""
     end = len(blob)
     if end < KEY_START:
         return None
@@ -210,7 +243,7 @@ def plain_fields(blob: bytes, key: bytes) -> Fields | None:
     ) = read_plain_header(blob)  # fmt: skip
     key_end = KEY_START + key_bytes
     payload_start = key_end + -key_end % ALIGNMENT_BYTES
-    # Of a short blob a copy costs less than a view of it.
+    # For a short blob, a copy costs less than a view.
     view = blob if end < SHORT_BYTES else memoryview(blob)
     if (
         kind == PLAIN_KIND
@@ -219,14 +252,14 @@ def plain_fields(blob: bytes, key: bytes) -> Fields | None:
         and payload_start + payload_bytes == end
         and blob[KEY_START:key_end] == key
         and crc32(view[CHECKED_FROM:]) == checksum
-        and stale_until >= expiry >= created  # not where one of them is not a number
+        and stale_until >= expiry >= created  # false if one of them is NaN
         and compute_seconds >= 0.0
     ):
         return created, expiry, stale_until, generation, version, compute_seconds, (), MESSAGEPACK, view[payload_start:]
     return None
 
 
-def _unseal_any(  # noqa: C901, PLR0911 - one way out for each flaw
+def _unseal_any(  # noqa: C901, PLR0911 - one return per flaw
     blob: bytes, key: bytes, secret: bytes | None
 ) -> Fields | Flaw:
     end = len(blob)
@@ -257,7 +290,7 @@ def _unseal_any(  # noqa: C901, PLR0911 - one way out for each flaw
         return Flaw.WRONG_CHECKSUM
     if blob[KEY_START:tail_start] != key:
         return Flaw.WRONG_KEY
-    # Not where one of them is not a number.
+    # False if one of them is NaN.
     if not (stale_until >= expiry >= created and compute_seconds >= 0.0):
         return Flaw.WRONG_TIMES
     tags: tuple[str, ...] = ()
@@ -277,7 +310,7 @@ def _is_by_holder_of(secret: bytes, blob: bytes, end: int) -> bool:
 
 
 def _unseal_other(blob: bytes, key: bytes, secret: bytes | None) -> Fields | Flaw:
-    """Read what has no header of the newest layout."""
+    """Read bytes without a header of the current layout."""
     start = blob[: len(_START)]
     if start == _START:
         return Flaw.TRUNCATED
@@ -288,7 +321,7 @@ def _not_ours(start: bytes) -> Flaw:
     return Flaw.NOT_OURS if len(start) == len(_START) else Flaw.TRUNCATED
 
 
-def _unseal_first(blob: bytes, key: bytes) -> Fields | Flaw:  # noqa: PLR0911 - one way out for each flaw
+def _unseal_first(blob: bytes, key: bytes) -> Fields | Flaw:  # noqa: PLR0911 - one return per flaw
     if len(blob) < _FIRST_KEY_START:
         return Flaw.TRUNCATED
     _, _, codec, zero, created, expiry, generation, key_bytes, payload_bytes = _FIRST_HEADER.unpack_from(blob)

@@ -1,4 +1,4 @@
-"""Says which part of a value has no encoding: ``value['rows'][3]: object of type Foo cannot be cached``."""
+"""Explains which part of a value has no encoding: ``value['rows'][3]: object of type Foo cannot be cached``."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def find_culprit(
     """Name the innermost part of a value that cannot be encoded, and why.
 
     Args:
-        value: A value that the codec refused.
-        root: What the value is called in the message.
-        fallback: As it was given to the codec.
-        predicate: What is said of the part.
-        enums: As they were given to the codec.
+        value: A value that the codec rejected.
+        root: The name of the value in the message.
+        fallback: The codec's fallback.
+        predicate: What the message says about the part.
+        enums: The codec's Enum classes.
     """
     enums = enums or {}
     path = root

@@ -1,10 +1,9 @@
-"""Short ways to the values of entries that nothing is unusual about: one, and many at once with few calls for each."""
+"""Fast paths for plain entries (MessagePack, no MAC, no tags): one entry, or many with few calls for each."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cache.values.checksum import crc32
 from jarvisperf.cache.values.envelope import (
     ALIGNMENT_BYTES,
     CHECKED_FROM,
@@ -12,6 +11,7 @@ from jarvisperf.cache.values.envelope import (
     PLAIN_KIND,
     PLAIN_START,
     SHORT_BYTES,
+    crc32,
     plain_fields,
     read_plain_header,
 )
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 def open_one(
     blob: bytes, name: bytes, now: float, generation: int, unpack: Callable[[bytes | memoryview], Any]
 ) -> tuple[Any, int] | None:
-    """Give the value of a plain envelope and the version of its write; None: it has to be looked at closely.
+    """Return the value of a plain envelope and the version of its write; None: it needs a full check.
 
     Args:
         blob: The envelope.
-        name: Of the key, as it is stored.
-        now: Seconds since 1970.
-        generation: Of the namespace.
-        unpack: Makes a value of a payload; raises one of ``UNREADABLE_BECAUSE``.
+        name: The key as it is stored.
+        now: The current time, in seconds since 1970.
+        generation: The generation of the namespace.
+        unpack: Decodes a payload; raises one of ``UNREADABLE_BECAUSE``.
     """
     fields = plain_fields(blob, name)
     if fields is None:
@@ -53,19 +53,19 @@ def open_plain(
     unpack: Callable[[bytes], Any],
     found: dict[str, Any],
 ) -> tuple[dict[str, bytes], int]:
-    """Find the values of plain envelopes: short ones of MessagePack, without a MAC and tags.
+    """Find the values of short plain envelopes.
 
     Args:
         blobs: The envelopes by key.
-        names: Of the keys, as they are stored.
-        now: Seconds since 1970.
-        generation: Of the namespace.
-        unpack: Makes a value of a payload; raises one of ``UNREADABLE_BECAUSE``.
-        found: Gets the values.
+        names: The keys as they are stored.
+        now: The current time, in seconds since 1970.
+        generation: The generation of the namespace.
+        unpack: Decodes a payload; raises one of ``UNREADABLE_BECAUSE``.
+        found: Receives the values by key.
 
     Returns:
-        What has to be looked at alone, for it is not plain, has expired, was written in the future, is of another
-        generation or is damaged; and the newest version of what was found.
+        The envelopes that need a full check (not plain, expired, written in the future, of another generation, or
+        damaged), and the newest version among the values found.
     """
     if not blobs or min(map(len, blobs.values())) < KEY_START:
         return dict(blobs), 0

@@ -1,4 +1,4 @@
-"""What stands for an object inside a cache key, where the object is no value that could be stored."""
+"""Stand-ins, inside cache keys, for objects that cannot be stored as values."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MAIN: Final = frozenset({"__main__", "__mp_main__"})
 
 
 def identity_of(value: object) -> object:
-    """Give a value that stands for an object and is the same in every process.
+    """Return a value that identifies an object in every process.
 
-    An object may say so itself: its class has a method ``__cache_key__`` that returns what tells it from others of
-    its class. Members of an Enum, classes, and instances of frozen dataclasses need none.
+    A class can define ``__cache_key__``, which returns what distinguishes an instance from others of its class. Enum
+    members, classes, and instances of frozen dataclasses need no such method.
 
     Raises:
-        UnencodableError: Nothing lasting is known about the object.
+        UnencodableError: Nothing identifies the object across processes.
     """
     kind = type(value)
     if isinstance(value, type):
@@ -43,26 +43,26 @@ def identity_of(value: object) -> object:
 
 
 def has_identity(value: object) -> bool:
-    """Whether an object stays the same object in another process."""
+    """Return whether an object can be identified in another process."""
     kind = type(value)
     return isinstance(value, type | enum.Enum) or hasattr(kind, IDENTITY_METHOD) or _is_frozen_dataclass(kind)
 
 
 def _is_frozen_dataclass(kind: type) -> bool:
-    # What @dataclass leaves on a class; a subclass that is not one itself inherits it and is told by its __dict__.
+    # Set by @dataclass. A subclass that is not a dataclass inherits it, so look in the class's own __dict__.
     parameters = vars(kind).get("__dataclass_params__")
     return parameters is not None and parameters.frozen
 
 
 def lasting_name(kind: type) -> str:
-    """Give the name of a class: the same in every process that runs the same program."""
+    """Return the name of a class, the same in every process that runs the same program."""
     return f"{module_name(kind.__module__)}.{kind.__qualname__}"
 
 
 def module_name(module: str) -> str:
-    """Give the name of a module; of a script, which is always called ``__main__``, that of its file.
+    """Return the name of a module, or the path of the file for a script, whose module is always ``__main__``.
 
-    Otherwise two scripts, with functions or classes of one name, would read each other's values.
+    Otherwise two scripts that define functions or classes of the same name would read each other's values.
     """
     if module not in _MAIN or module not in sys.modules:
         return module
@@ -75,23 +75,23 @@ def module_name(module: str) -> str:
 
 
 class InstanceTokens:
-    """Tells objects apart that have no lasting identity: a random token for each, while it lives, in this process."""
+    """Identifies objects by a random token that is valid in this process while the object lives."""
 
     def __init__(self) -> None:
         self._tokens: dict[int, tuple[weakref.ref[object], str]] = {}
         self._lock = threading.Lock()
 
     def token(self, instance: object) -> list[object]:
-        """Give what stands for an object.
+        """Return the stand-in for an object.
 
         Raises:
-            UnencodableError: The object can have no weak references, so nobody could tell when it is gone.
+            UnencodableError: The object does not support weak references, so its end would go unnoticed.
         """
         number = id(instance)
         known = self._tokens.get(number)
         if known is None or known[0]() is not instance:
             known = self._make(number, instance)
-        # After a fork the child's copy of the object goes its own way.
+        # With the process id: after a fork, the child's copy of the object is another object.
         return ["instance", lasting_name(type(instance)), known[1], os.getpid()]
 
     def _make(self, number: int, instance: object) -> tuple[weakref.ref[object], str]:

@@ -1,12 +1,11 @@
-"""How memory holds a value so that nobody can change it, and how a reader gets it.
+"""Isolation: how memory holds a value so that no caller can change it, and how a reader gets its own.
 
-- Values that cannot change (str, bytes, numbers, None, dates, Decimal, UUID, paths, tuples and frozensets of such) are
-  shared as they are.
-- A flat dict, list or set of such values is held as a private copy; each reader gets a copy of that. A copy of a small
-  dict takes about a third of the time that decoding it would.
-- So is a dict or list of such values and of a few flat dicts, lists and sets.
-- Of a numpy array a private copy is held; each reader gets a copy of that.
-- Of every other value the encoded bytes are held, and each reader gets what they decode to.
+- Immutable values (str, bytes, numbers, None, dates, Decimal, UUID, paths, tuples and frozensets of these) are shared.
+- A flat dict, list or set of these is held as a private copy, and each reader gets a copy of that. Copying a small dict
+  takes about a third of the time of decoding it.
+- So is a dict or list of these that also contains a few flat dicts, lists and sets.
+- So is a numpy array.
+- Every other value is held as its encoded bytes, which are decoded for each reader.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 PLAIN: Final[frozenset[type]] = frozenset({str, bytes, int, float, bool, type(None)})
-"""Types that nobody can change and that always have an encoding (so it need not be made to find out)."""
+"""Immutable types that always have an encoding, so nothing needs to be encoded to find out."""
 
 _IMMUTABLE: Final[frozenset[type]] = PLAIN | {
     complex, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, Decimal, Fraction, UUID,
@@ -32,7 +31,7 @@ _IMMUTABLE: Final[frozenset[type]] = PLAIN | {
 
 _FIXED: Final[frozenset[type]] = frozenset({tuple, frozenset})
 _COPIERS: Final[dict[type, Callable[[Any], object]]] = {dict: dict.copy, list: list.copy, set: set.copy}
-# With more of them, bytes take up far less memory and are soon decoded as fast as all of them are copied.
+# Beyond that, the encoded bytes take far less memory and decode about as fast as the containers can be copied.
 _MOST_INNER: Final = 16
 
 
@@ -42,23 +41,23 @@ class Held(NamedTuple):
     value: object
     """The value itself, a private copy of it, or its bytes."""
     thaw: Callable[[Any], object] | None
-    """Makes the reader's own from it; None: it is shared."""
+    """Makes the reader's own value from it; None: it is shared."""
     size_bytes: int
 
 
 def hold_plain(value: Any) -> Held | None:
-    """Hold a value that certainly has an encoding; None: it has to be encoded to find out."""
+    """Hold a value that certainly has an encoding; None: encode it to find out."""
     if type(value) in PLAIN:
         return Held(value, None, sys.getsizeof(value))
     return _hold_flat(value, PLAIN) or _hold_nested(value, PLAIN)
 
 
 def hold_encodable(value: Any, enums: Collection[type]) -> Held | None:
-    """Hold a value that was encoded, without its bytes; None: there is no way but by its bytes.
+    """Hold a value that has been encoded, without its bytes; None: only its bytes can be held.
 
     Args:
         value: The value.
-        enums: Classes whose members were encoded by name; they exist once.
+        enums: Enum classes whose members are encoded by name; members are singletons.
     """
     kind = type(value)
     if kind in _IMMUTABLE or kind in enums:
@@ -74,7 +73,7 @@ def _hold_flat(value: Any, immutable: frozenset[type]) -> Held | None:
     copier = _COPIERS.get(type(value))
     if copier is None:
         return None
-    copy: Any = copier(value)  # first, for another thread may change the value
+    copy: Any = copier(value)  # copy first: another thread may change the value
     if not immutable.issuperset(map(type, copy)):
         return None
     if type(copy) is dict and not immutable.issuperset(map(type, copy.values())):
@@ -83,7 +82,7 @@ def _hold_flat(value: Any, immutable: frozenset[type]) -> Held | None:
 
 
 def _hold_nested(value: Any, immutable: frozenset[type]) -> Held | None:
-    """Hold a dict or list of which a few items are flat containers."""
+    """Hold a dict or list that contains a few flat containers."""
     if type(value) is dict:
         outer: Any = value.copy()
         if not immutable.issuperset(map(type, outer)):

@@ -1,4 +1,4 @@
-"""What Redis holds for a key instead of a value: that it was deleted, or that somebody is computing it.
+"""Marks: what Redis holds for a key without a value. A tombstone: it was deleted. A lease: it is being computed.
 
 Layout::
 
@@ -8,9 +8,9 @@ Layout::
          4      8  version of the deletion, big-endian (a lease keeps that of the tombstone it replaced)
         12     16  token of the lease; zeros in a tombstone
 
-A tombstone refuses what was computed or written before the deletion and arrives after it; it expires after
-``TOMBSTONE_SECONDS``. A lease is what Meta's memcache calls so (R. Nishtala et al., "Scaling Memcache at Facebook",
-NSDI 2013): the first reader that misses gets it, a deletion voids it, and only its holder may fill the key.
+A tombstone rejects values that were computed or written before the deletion and arrive after it; it expires after
+``TOMBSTONE_SECONDS``. Leases follow Meta's memcache (R. Nishtala et al., "Scaling Memcache at Facebook", NSDI 2013):
+the first reader that misses gets one, a deletion voids it, and only its holder may fill the key.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 MAGIC: Final = b"JPM"
 TOMBSTONE_SECONDS: Final = 120.0
-"""Longer than a change can be on its way; a replay that is older than half of it only deletes."""
+"""Longer than a change can be in transit; a replayed change older than half of this only deletes."""
 
 TOKEN_BYTES: Final = 16
 
@@ -29,9 +29,9 @@ class Lease(NamedTuple):
     """The right to fill one key.
 
     Attributes:
-        token: In the mark that the key holds; empty: the key holds a value, to be replaced.
-        version: Of that value.
-        changes: How often a pattern or tag had been invalidated.
+        token: The token in the mark that the key holds; empty: the key holds a value that is to be replaced.
+        version: The version of that value.
+        changes: The number of pattern and tag invalidations before the lease was granted.
     """
 
     token: bytes
@@ -40,25 +40,25 @@ class Lease(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why there is no lease.
+    """Why no lease was granted.
 
     Attributes:
-        held_version: Of the value that is there; None: there is none, but somebody else has the right to fill the key.
+        held_version: The version of the value that the key holds; None: another process holds the lease.
     """
 
     held_version: int | None
 
 
 def tombstone(version: int) -> bytes:
-    """Make what stands for a deleted key."""
+    """Return the mark of a deleted key."""
     return MAGIC + b"T" + version.to_bytes(8, "big") + bytes(TOKEN_BYTES)
 
 
 def new_token() -> bytes:
-    """Make the token of a new lease."""
+    """Return a token for a new lease."""
     return secrets.token_bytes(TOKEN_BYTES)
 
 
 def is_mark(blob: bytes) -> bool:
-    """Whether this is a mark and no value."""
+    """Return whether this is a mark rather than a value."""
     return blob.startswith(MAGIC)

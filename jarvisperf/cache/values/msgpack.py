@@ -1,7 +1,7 @@
-"""From a value to one that the MessagePack encoder writes as it is, with extension codes for what MessagePack lacks.
+"""Encodes values as MessagePack, with extension codes for the types that MessagePack lacks.
 
-A type is taken exactly: a subclass would come back as its base, so it is refused. Extension codes are part of the
-stored format: never change the meaning of one, only add.
+Types are matched exactly: a subclass would come back as its base class, so it is rejected. Extension codes are part of
+the stored format: add new ones, but never change the meaning of an existing one.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     Fallback = Callable[[object], object]
 
 MAX_DEPTH: Final = 100
-"""Containers nested deeper are refused; without a bound, a value that contains itself would never end."""
+"""Containers nested deeper are rejected; without a limit, a value that contains itself would never end."""
 
 TUPLE, SET, FROZENSET, PAIRS = range(3, 7)
 ENUM: Final = 25
 NUMPY, NUMPY_TEXT = range(32, 34)
 _IDENTITY: Final = 64  # stands for an object inside a cache key; never decoded
 
-# First only the types are looked at, which is quick. Where the encoder then finds an int of more than 64 bits or a
-# str with a lone surrogate, the value is packed again with a look at every int and every str.
+# The first attempt looks at types only, which is fast. If the encoder then meets an int of more than 64 bits or a str
+# with a lone surrogate, the value is packed again, and every int and str is checked.
 _NATIVE: Final[frozenset[type]] = PLAIN
 _NATIVE_WHATEVER_THE_VALUE: Final[frozenset[type]] = PLAIN - {int, str}
 
@@ -37,7 +37,7 @@ HEADER_LENGTH_BYTES: Final = 4
 
 
 class TooDeepError(UnencodableError):
-    """A value whose nesting goes on for too long, perhaps forever."""
+    """A value is nested too deeply, perhaps because it contains itself."""
 
 
 def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = None) -> bytes:
@@ -45,9 +45,9 @@ def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = N
 
     Args:
         value: The value.
-        enums: The classes of Enum that may be stored, each with its name.
-        fallback: Asked what stands for an object that has no encoding of its own; raises UnencodableError if
-            nothing can. Bytes made with its help can be compared but not decoded.
+        enums: The Enum classes whose members may be stored, each with its name.
+        fallback: Returns a stand-in for an object that has no encoding, or raises UnencodableError. Bytes that
+            contain stand-ins can be compared but not decoded.
 
     Raises:
         UnencodableError: (a TypeError) A part of the value cannot be encoded; the message is about that part only.
@@ -59,7 +59,7 @@ def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = N
 
 
 class _Packer:
-    """Turns a value into one that the MessagePack encoder writes as it is."""
+    """Converts a value to one that the MessagePack encoder can write."""
 
     __slots__ = ("_enums", "_fallback", "_native")
 
@@ -121,12 +121,12 @@ class _Packer:
         return _encoder.encode([self.pack(item, depth + 1) for item in items])
 
     def _sorted_members(self, items: Iterable[object], depth: int) -> bytes:
-        # A set has no order of its own: the bytes give it one, the same in every process.
+        # Sets have no order; sorting by the encoded bytes gives the same order in every process.
         encoded = sorted(_encoder.encode(self.pack(item, depth + 1)) for item in items)
         return _encoder.encode([msgspec.Raw(item) for item in encoded])
 
     def _pack_member(self, name: str, member: enum.Enum, depth: int) -> Ext:
-        # By its name, for that is what a program says; a set of flags need not have one.
+        # By name, as programs refer to it; a combination of flags may have none.
         what = self.pack(int(member.value), depth + 1) if isinstance(member, enum.Flag) else member.name
         return Ext(ENUM, _encoder.encode([name, what]))
 

@@ -1,6 +1,6 @@
-"""The leaf types that MessagePack lacks: how one value of each becomes bytes and comes back.
+"""Encodes and decodes the scalar types that MessagePack lacks: big integers, dates, decimals, UUIDs, paths.
 
-The codes are part of the stored format: never change the meaning of one, only add.
+The codes are part of the stored format: add new ones, but never change the meaning of an existing one.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _decoder = Decoder()
 
 
 class UnencodableError(TypeError):
-    """An object without an encoding; the text says which kind of object it is.
+    """An object has no encoding; the text says what kind of object it is.
 
     Args:
         what: The text.
-        hint: What to do about it, for the end of the message that a user sees.
+        hint: What to do about it; added to the end of the message.
     """
 
     def __init__(self, what: str, hint: str = "") -> None:
@@ -46,7 +46,7 @@ class UnencodableError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """One type: its extension code, and the way to bytes and back."""
+    """One scalar type: its extension code, encoder and decoder."""
 
     code: int
     pack: Callable[[Any], bytes]
@@ -90,7 +90,7 @@ def _unpack_time(data: memoryview) -> time:
 
 
 def _zone_parts(value: datetime | time) -> str | list[object] | None:
-    """None, the name of a zone, or an offset in microseconds and the name it was given, if any."""
+    """Return None, the name of a zone, or an offset in microseconds with its name, if it has one."""
     zone = value.tzinfo
     if zone is None:
         return None
@@ -166,4 +166,4 @@ LEAVES: Final[dict[type, Leaf]] = {
     UUID: Leaf(_UUID, lambda value: value.bytes, lambda data: UUID(bytes=bytes(data))),
     **dict.fromkeys(_PATH_TYPES, _PATH_LEAF),
 }
-"""By exact type: a subclass would come back as its base."""
+"""By exact type: a subclass would come back as its base class."""

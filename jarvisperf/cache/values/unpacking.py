@@ -1,4 +1,4 @@
-"""From the bytes of ``packing.py`` back to the value. Nothing in the bytes is executed."""
+"""Decodes the bytes that ``msgpack.py`` wrote. Nothing in the bytes is executed."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ UNREADABLE_BECAUSE: Final = (
     MemoryError,
     struct.error,
 )
-"""What the constructors behind an extension code raise for arguments that no encoder wrote."""
+"""What the constructors behind the extension codes raise for arguments that no encoder wrote."""
 
 
 class Unpacker:
     """Decodes values.
 
     Args:
-        enums: The classes of Enum that may come out, by name.
+        enums: The Enum classes whose members may be decoded, by name.
 
     Attributes:
-        unpack: Gives the value of some bytes; raises one of ``UNREADABLE_BECAUSE`` for bytes that no encoder wrote.
+        unpack: Decodes bytes to a value; raises one of ``UNREADABLE_BECAUSE`` for bytes that no encoder wrote.
     """
 
     def __init__(self, enums: Mapping[str, type[enum.Enum]]) -> None:
@@ -57,7 +57,7 @@ class Unpacker:
         self.unpack: Callable[[bytes | memoryview], Any] = decoder.decode
 
     def _extension(self, code: int, data: memoryview) -> object:
-        return self._ways[code](data)  # an unknown code is a KeyError, and so unreadable
+        return self._ways[code](data)  # an unknown code is a KeyError, which counts as unreadable
 
     def _pairs(self, data: memoryview) -> dict[object, object]:
         parts = iter(self.unpack(data))

@@ -1,4 +1,4 @@
-"""The order of changes: numbers that grow from one change to the next, in this process and, nearly, among all."""
+"""Versions: numbers that order changes, strictly within a process and closely among processes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 class Versions:
-    """A hybrid logical clock: microseconds since 1970, but never less than what was seen before.
+    """A hybrid logical clock: microseconds since 1970, and greater than every version seen so far.
 
-    Wall clocks differ between machines and jump. Whoever has seen a version gives later ones only, so that what
-    follows from a change is always later than the change (S. Kulkarni et al., "Logical Physical Clocks", 2014).
+    Wall clocks differ between machines and jump. A process that has seen a version issues only later ones, so a
+    consequence of a change always has a later version than the change (S. Kulkarni et al., "Logical Physical Clocks",
+    2014).
 
     Args:
         wall_clock: Seconds since 1970.
@@ -25,19 +26,19 @@ class Versions:
         self._last = 0
 
     def next(self) -> int:
-        """Give the version of a change that happens now."""
+        """Return the version of a change that happens now."""
         with self._lock:
             self._last = max(self._last + 1, int(self._wall_clock() * 1e6))
             return self._last
 
     def observe(self, version: int) -> None:
-        """Take note of a version that another process gave; one that is absurdly far ahead is not believed."""
+        """Record a version from another process; one more than an hour ahead is ignored."""
         if self._last < version < self._wall_clock() * 1e6 + _MOST_AHEAD_MICROSECONDS:
             with self._lock:
                 self._last = max(self._last, version)
 
     def after_fork(self) -> None:
-        """Make the lock anew: another thread of the parent may have held it."""
+        """Replace the lock: a thread of the parent may have held it."""
         self._lock = threading.Lock()
 
 

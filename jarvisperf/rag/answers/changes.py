@@ -1,51 +1,44 @@
-"""What each write changed, kept in the cache beside the answers: the way from an older generation to a newer one.
+"""A log of what each write changed, kept in the cache next to the answers: it leads from one generation to the next.
 
-Each token of a writer leads to the one before it and to what lay between. Whoever shares cached answers shares these
-records too. One that is missing, expired or never made only costs answers that could have been kept.
+Each token of a writer points to the one before it and to what changed in between. Everybody who shares cached answers
+shares the log. A record that is missing, expired or was never made only costs answers that could have been kept.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from jarvisperf.rag.store.change import StoreChange
 from jarvisperf.rag.store.generation import BEFORE_THE_FIRST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.rag.answers.query_cache import KeyValueCache
     from jarvisperf.rag.store.generation import Heads
 
-MOST_VECTORS_PER_CALL: Final = 2048
-"""A call that changes more passages leaves no record of the rest: bulk loads would fill the cache with vectors."""
-
 KEPT_SECONDS: Final = 86_400.0
-_MOST_STEPS: Final = 4096
-_MOST_VECTORS_IN_MEMORY: Final = 16_384
-
-Metadata: TypeAlias = dict[str, Any] | None
+_MAX_STEPS: Final = 4096
+_MAX_VECTORS_IN_MEMORY: Final = 16_384
 
 
-class Change(msgspec.Struct, frozen=True, array_like=True):
-    """What one write did.
+class KeyValueCache(Protocol):
+    """The part of :class:`jarvisperf.cache.SmartCache` that a RAG's cache must have."""
 
-    Attributes:
-        ids: Every passage that it added, replaced or removed.
-        vectors: The unit vectors of those that it added or replaced, float32, row after row.
-        metadatas: What is stored beside each of them.
-    """
+    def get(self, key: str) -> Any:
+        """Return the value, or None."""
+        ...
 
-    ids: tuple[str, ...]
-    vectors: bytes = b""
-    metadatas: tuple[Metadata, ...] = ()
+    def set(self, key: str, value: Any, *, ttl: float) -> Any:
+        """Keep the value for ``ttl`` seconds; return False if that failed."""
+        ...
 
 
 class _Step(msgspec.Struct, frozen=True, array_like=True):
     previous: str
-    change: Change
+    change: StoreChange
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -53,10 +46,10 @@ _decoder = msgspec.msgpack.Decoder(_Step)
 
 
 class ChangeLog:
-    """Records what writes did and finds it again; safe to call from several threads.
+    """Records what writes changed and finds it again; safe to call from several threads.
 
     Args:
-        cache: Gives the cache.
+        cache: Returns the cache.
     """
 
     def __init__(self, cache: Callable[[], KeyValueCache]) -> None:
@@ -65,26 +58,26 @@ class ChangeLog:
         self._vectors = 0
         self._lock = threading.Lock()
 
-    def record(self, previous: str, token: str, change: Change) -> None:
-        """Keep what led from the token ``previous`` to ``token``."""
+    def record(self, previous: str, token: str, change: StoreChange) -> None:
+        """Record what changed between the token ``previous`` and ``token``."""
         step = _Step(previous, change)
         try:
             packed = _encoder.encode(step)
-        except (TypeError, OverflowError, UnicodeEncodeError):  # a value in the metadata that has no encoding
+        except (TypeError, OverflowError, UnicodeEncodeError):  # metadata that cannot be encoded
             return
         self._cache().set(_key(token), packed, ttl=KEPT_SECONDS)
         self._hold(token, step)
 
-    def between(self, old: Heads, new: Heads) -> list[Change] | None:
-        """Everything that was changed from an older generation to a newer one; None where that is not known."""
+    def between(self, old: Heads, new: Heads) -> list[StoreChange] | None:
+        """Return everything that changed from an older generation to a newer one; None where that is unknown."""
         before = dict(old)
-        changes: list[Change] = []
+        changes: list[StoreChange] = []
         for writer, newest in new:
             oldest = before.pop(writer, BEFORE_THE_FIRST)
             token = newest
             while token != oldest:
                 step = self._step(token)
-                if step is None or len(changes) >= _MOST_STEPS:
+                if step is None or len(changes) >= _MAX_STEPS:
                     return None
                 changes.append(step.change)
                 token = step.previous
@@ -105,7 +98,7 @@ class ChangeLog:
         with self._lock:
             self._steps[token] = step
             self._vectors += 1 + len(step.change.metadatas)
-            while self._vectors > _MOST_VECTORS_IN_MEMORY and len(self._steps) > 1:
+            while self._vectors > _MAX_VECTORS_IN_MEMORY and len(self._steps) > 1:
                 oldest = self._steps.pop(next(iter(self._steps)))
                 self._vectors -= 1 + len(oldest.change.metadatas)
 

@@ -1,11 +1,11 @@
-"""The second tier of the query cache, off unless asked for: answers to questions that say the same in other words.
+"""Answers to questions that say the same in other words: a second tier of the query cache, off by default.
 
-Cosine similarity cannot tell "enable" from "disable": pairs of opposites lie nearer than many paraphrases. So a
-question counts as the same only where its vector is near enough *and* its content words are the same in the same
-order; what may differ are a few words that only hold a sentence together, case, and the punctuation after a word. This
-finds few paraphrases and is meant to: ``benchmarks/rag_lab/semantic_tier.py`` measures both.
+Cosine similarity cannot tell "enable" from "disable": opposites are closer than many paraphrases. So two questions
+count as the same only if their vectors are close enough *and* their content words are the same in the same order. They
+may differ in case, in punctuation after words, and in a few words that carry no meaning. This finds few paraphrases,
+by design; ``benchmarks/rag_lab/semantic_tier.py`` measures both.
 
-What it saves is the search only, for the query must be embedded to be compared.
+It saves only the search, because the query must be embedded to be compared.
 """
 
 from __future__ import annotations
@@ -17,31 +17,27 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-_MOST_QUESTIONS: Final = 1024
+_MAX_QUESTIONS: Final = 1024
 _BEFORE_A_WORD: Final = "¿¡"
 _AFTER_A_WORD: Final = "?.,;:"  # other signs are content: C++, C#, -5, .NET, 5!
 
-# English, and Portuguese. No word that negates, asks, compares, counts, or says when, whither or by whom; and none that
-# is something else in the other language (no, do), a letter (vitamin A, type O) or an abbreviation (OS, DoS).
+# English and Portuguese. Excluded: words that negate, ask, compare or count, or that say when, where to or by whom;
+# and words that mean something else in the other language (no, do), as a letter (vitamin A, type O) or as an
+# abbreviation (OS, DoS).
 _FUNCTION_WORDS: Final = frozenset({"the", "an", "of", "is", "are", "be", "please", "é", "uns", "umas"})
 
 
-def same_words(one: str, other: str) -> bool:
-    """The guard: whether two questions have the same content words in the same order."""
-    return content_words(one) == content_words(other)
-
-
 def content_words(text: str) -> tuple[str, ...]:
-    """The words that carry the meaning, in their order; all of them where there are no others."""
+    """Return the words that carry the meaning, in order; all words where none does."""
     words = tuple(word.lstrip(_BEFORE_A_WORD).rstrip(_AFTER_A_WORD) or word for word in text.casefold().split())
     return tuple(word for word in words if word not in _FUNCTION_WORDS) or words
 
 
 class SemanticTier:
-    """Questions that were answered, by what else they asked for; safe to call from several threads.
+    """Remembers the questions that were answered; safe to call from several threads.
 
     Args:
-        threshold: The least cosine similarity, above 0 and at most 1.
+        threshold: Minimum cosine similarity, from 0 to 1.
     """
 
     def __init__(self, threshold: float) -> None:
@@ -50,7 +46,7 @@ class SemanticTier:
         self._lock = threading.Lock()
 
     def similar(self, query: str, vector: Any, asked: Hashable) -> str | None:
-        """A question that was remembered with the same ``asked`` and says the same, or None.
+        """Return a remembered question that says the same, or None.
 
         Args:
             query: The normalised question.
@@ -72,12 +68,12 @@ class SemanticTier:
         return earlier if near else None
 
     def remember(self, query: str, vector: Any, asked: Hashable) -> None:
-        """Note a question whose answer the cache has."""
+        """Remember a question whose answer is cached."""
         import numpy as np
 
         key = (asked, content_words(query))
         with self._lock:
             self._questions[key] = (query, np.asarray(vector, dtype=np.float32).tobytes())
             self._questions.move_to_end(key)
-            if len(self._questions) > _MOST_QUESTIONS:
+            if len(self._questions) > _MAX_QUESTIONS:
                 self._questions.popitem(last=False)

@@ -1,12 +1,12 @@
-"""Answers to queries, kept in a cache for as long as they are true.
+"""Cached answers to queries, used for as long as they are provably valid.
 
-The key of an answer is all that it depends on except the state of the collection; that is in the entry: the
-generation before it was computed, and its footprint. An entry of the present generation is used as it is. One of an
-older generation is used where every write since is known and leaves it alone, else it is computed anew. So an answer
-that was computed before a write and stored after it is weighed against that write like any other.
+The key of an answer holds everything that it depends on except the state of the collection. That is in the entry: the
+generation before the answer was computed, and the answer's footprint. An entry of the current generation is used as it
+is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise the answer
+is computed again. An answer that was computed before a write and stored after it is checked against that write as well.
 
-An entry that is used is remembered in decoded form beside the bytes that the cache holds. The cache is still asked
-each time: what was removed from it, or has expired, is not used.
+Decoded entries are kept in memory, each with the bytes that it was decoded from. The cache is still asked every time,
+so an entry that was removed from it or has expired is not used.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeAlias, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
+from jarvisperf.rag.answers.changes import KeyValueCache
 from jarvisperf.rag.search.footprint import Footprint, survives
 from jarvisperf.rag.store.generation import Heads
 from jarvisperf.rag.texts import framed
@@ -27,77 +28,87 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jarvisperf.rag.answers.changes import ChangeLog
-    from jarvisperf.rag.store.generation import State
+    from jarvisperf.rag.search.footprint import Computed
+    from jarvisperf.rag.search.request import Question
+    from jarvisperf.rag.search.retriever import Results
+    from jarvisperf.rag.store.generation import CollectionState
 
 T = TypeVar("T")
 
-PlainCall: TypeAlias = tuple[str, str, int]
-"""What a call without options is remembered by: its kind, the query as it was given, and the number of results."""
+PlainCall: TypeAlias = tuple[str, str, int, float]
+"""A call without options: the kind of answer, the query as given, the number of results, and the time to live."""
 
-KEY_SCHEMA = "3"  # to be raised when the form of keys or of cached answers changes
-_KEY_BYTES = 20
-_MOST_REMEMBERED: Final = 4096
-_RENEW_AFTER_CHANGES: Final = 32  # from here on the way from the entry's generation is long: store it with the present
+KEY_SCHEMA: Final = "3"  # raise it when the form of keys or of cached answers changes
+_KEY_BYTES: Final = 20
+_MAX_REMEMBERED: Final = 4096
+_RENEW_AFTER_CHANGES: Final = 32  # with this many changes since, store the entry again under the current generation
 
 
-class KeyValueCache(Protocol):
-    """The part of :class:`jarvisperf.cache.SmartCache` that is used here."""
+class FoundValue(Protocol):
+    """A value and the name of the tier that had it."""
 
-    def get(self, key: str) -> Any:
-        """The value, or None."""
+    @property
+    def value(self) -> Any:
+        """The value."""
         ...
 
-    def set(self, key: str, value: Any, *, ttl: float) -> Any:
-        """Keep the value for ``ttl`` seconds; returns False where it could not."""
+    @property
+    def tier(self) -> str:
+        """The tier, such as ``memory``."""
         ...
+
+
+class LookupCache(KeyValueCache, Protocol):
+    """A cache that tells which tier a value came from, as :class:`jarvisperf.cache.SmartCache` does."""
+
+    def lookup(self, key: str) -> FoundValue | None:
+        """Return the value and its tier; None for a miss."""
+        ...
+
+
+class _FoundInCache(NamedTuple):
+    value: Any
+    tier: str
+
+
+class _SingleTier:
+    """A cache with ``get`` and ``set`` only, whose hits count as hits in memory."""
+
+    def __init__(self, cache: KeyValueCache) -> None:
+        self.get = cache.get
+        self.set = cache.set
+
+    def lookup(self, key: str) -> _FoundInCache | None:
+        value = self.get(key)
+        return None if value is None else _FoundInCache(value, "memory")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked, apart from the state of the collection.
+class AnswerKind(Generic[T]):
+    """One kind of answer: how it is built from search results, and how the cache keeps it.
 
     Attributes:
-        kind: ``search`` or ``context``.
-        query: The normalised query.
-        model: The identity of the embedder.
-        options: Everything else that changes the answer, each in a form of its own.
+        name: ``search`` or ``context``.
+        build: Builds the answer from the results.
+        pack: Converts the answer to bytes.
+        unpack: Converts the bytes back; the answer must be immutable, because it is shared.
+        limits: What else the answer depends on, as part of the cache key.
     """
 
-    kind: str
-    query: str
-    model: str
-    options: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerForm(Generic[T]):
-    """How an answer is kept in the cache.
-
-    Attributes:
-        pack: Makes bytes of it.
-        unpack: Makes the answer again, of values that nobody can change.
-    """
-
+    name: str
+    build: Callable[[Results], T]
     pack: Callable[[T], bytes]
     unpack: Callable[[bytes], T]
+    limits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Computed(Generic[T]):
-    """An answer that was computed, and what it depends on; without a footprint it ends with any write."""
-
-    value: T
-    footprint: Footprint | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[T]):
+class ServedAnswer(NamedTuple, Generic[T]):
     """An answer and where it came from.
 
     Attributes:
         value: The answer.
-        path: Where it was found: ``memory``, ``redis``, ``disk``; or ``computed``.
-        key: The key under which the cache has it now; None where it could not be cached.
+        path: The cache tier that had it, ``semantic``, or ``computed``.
+        key: The key under which it is cached now; None where it could not be cached.
     """
 
     value: T
@@ -105,7 +116,7 @@ class Answer(Generic[T]):
     key: str | None
 
 
-class _Entry(msgspec.Struct, frozen=True, array_like=True):
+class _CachedAnswer(msgspec.Struct, frozen=True, array_like=True):
     schema: str
     heads: Heads
     expires: float
@@ -114,55 +125,58 @@ class _Entry(msgspec.Struct, frozen=True, array_like=True):
 
 
 class _Remembered(Generic[T]):
-    """A decoded entry, true in ``state``."""
+    """A decoded entry, valid in ``state``."""
 
     __slots__ = ("blob", "entry", "state", "value")
 
-    def __init__(self, blob: bytes, entry: _Entry, value: T) -> None:
+    def __init__(self, blob: bytes, entry: _CachedAnswer, value: T, state: CollectionState | None = None) -> None:
         self.blob = blob
         self.entry = entry
         self.value = value
-        self.state: State | None = None
+        self.state = state
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(_Entry)
+_decoder = msgspec.msgpack.Decoder(_CachedAnswer)
 
 
 class QueryCache:
-    """Finds answers, proves that they are still true, and keeps new ones; safe to call from several threads.
+    """Finds answers, proves that they are still valid, and keeps new ones; safe to call from several threads.
 
     Args:
-        cache: Gives the cache.
-        changes: What writes did.
-        read_state: The state of the collection now; None: unknown.
+        cache: Returns the cache.
+        changes: What writes changed.
+        read_state: Returns the current state of the collection; None: unknown.
+        settle_state: Resolves what a dead writer left, and returns the state.
         wall_clock: Seconds since 1970.
     """
 
     def __init__(
         self,
-        cache: Callable[[], KeyValueCache],
+        cache: Callable[[], LookupCache],
         changes: ChangeLog,
-        read_state: Callable[[], State | None],
+        read_state: Callable[[], CollectionState | None],
+        settle_state: Callable[[], CollectionState | None],
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._cache = cache
         self._changes = changes
         self._read_state = read_state
+        self._settle_state = settle_state
         self._wall_clock = wall_clock
         self._remembered: dict[str, _Remembered[Any]] = {}
         self._keys: dict[PlainCall, tuple[str, str, str]] = {}
         self._lock = threading.Lock()
 
-    def recall(self, call: PlainCall, model: str, state: State | None) -> Any:
-        """The answer to a call that was answered before, where nothing has changed since; else None.
+    def recall(self, call: PlainCall, model: str, state: CollectionState | None) -> Any:
+        """Return the answer to an earlier call if it is in memory and nothing has changed since; else None.
 
-        The short way for what is in memory.
+        This is the fast path of most calls.
 
         Args:
-            call: What :meth:`answer` was told as ``call``.
-            model: The identity of the embedder now.
-            state: The state of the collection now.
+            call: The ``call`` that :meth:`answer` was given.
+            model: The current identity of the embedder.
+            state: The current state of the collection.
         """
         known = self._keys.get(call)
         if known is None or state is None or state.writing or known[1] != model or known[2] != state.collection:
@@ -175,69 +189,71 @@ class QueryCache:
     def answer(
         self,
         question: Question,
-        form: AnswerForm[T],
+        kind: AnswerKind[T],
         compute: Callable[[], Computed[T]],
         ttl_seconds: float,
         call: PlainCall | None = None,
         alike: Callable[[], str | None] | None = None,
-    ) -> Answer[T]:
-        """Find the answer, or compute it and keep it.
+    ) -> ServedAnswer[T]:
+        """Find the answer, or compute and keep it.
 
         Args:
             question: What is asked.
-            form: How the answer is kept.
+            kind: How the answer is packed.
             compute: Computes the answer.
-            ttl_seconds: How long the cache keeps it.
-            call: A name under which :meth:`recall` may find it; None: none.
-            alike: Gives, where there is no answer, another query whose answer will do; None: none does.
+            ttl_seconds: How long the cache keeps the answer.
+            call: Identifies the call for :meth:`recall`; None: it has options.
+            alike: Called on a miss; returns another query whose answer may be used, or None.
         """
         state = self._read_state()
         if state is None or state.writing:
-            return Answer(compute().value, "computed", None)
+            state = self._settle_state()
+        if state is None or state.writing:
+            return ServedAnswer(compute().value, "computed", None)
         key = answer_key(question, state.collection)
-        with self._lock:
-            if call is not None:
+        if call is not None:
+            with self._lock:
                 self._keys[call] = (key, question.model, state.collection)
-                _shorten(self._keys)
-        found = self._find(key, form, state)
+                _drop_oldest(self._keys)
+        found = self._find(key, kind, state)
         if found is not None:
             return found
         other = alike() if alike is not None else None
         if other is not None:
-            found = self._find(answer_key(replace(question, query=other), state.collection), form, state)
+            found = self._find(answer_key(question._replace(query=other), state.collection), kind, state)
             if found is not None:
-                return replace(found, path="semantic")
+                return found._replace(path="semantic")
         computed = compute()
         if self._read_state() != state:
-            return Answer(computed.value, "computed", None)
-        entry = _Entry(
-            KEY_SCHEMA, state.heads, self._wall_clock() + ttl_seconds, computed.footprint, form.pack(computed.value)
-        )
+            return ServedAnswer(computed.value, "computed", None)
+        expires = self._wall_clock() + ttl_seconds
+        entry = _CachedAnswer(KEY_SCHEMA, state.heads, expires, computed.footprint, kind.pack(computed.value))
         blob = _packed(entry)
-        kept = self._cache().set(key, blob, ttl=ttl_seconds)
-        if kept is False:
-            return Answer(computed.value, "computed", None)
-        self._remember(key, blob, entry, computed.value).state = state
-        return Answer(computed.value, "computed", key)
+        if self._cache().set(key, blob, ttl=ttl_seconds) is False:
+            return ServedAnswer(computed.value, "computed", None)
+        self._remember(key, _Remembered(blob, entry, computed.value, state))
+        return ServedAnswer(computed.value, "computed", key)
 
-    def _find(self, key: str, form: AnswerForm[T], state: State) -> Answer[T] | None:
-        blob, path = _get_with_path(self._cache(), key)
-        if blob is None:
+    def _find(self, key: str, kind: AnswerKind[T], state: CollectionState) -> ServedAnswer[T] | None:
+        found = self._cache().lookup(key)
+        if found is None:
             return None
+        blob = found.value
         remembered = self._remembered.get(key)
         if remembered is None or remembered.blob is not blob:
             try:
                 entry = _decoder.decode(blob)
                 if entry.schema != KEY_SCHEMA:
                     return None
-                remembered = self._remember(key, blob, entry, form.unpack(entry.body))
+                remembered = _Remembered(blob, entry, kind.unpack(entry.body))
             except (msgspec.DecodeError, TypeError, UnicodeDecodeError):
-                return None  # of another version or another writer; it is replaced
-        if remembered.state is not state and not self._still_true(key, remembered, state):
+                return None  # written by another version or another program; it will be replaced
+            self._remember(key, remembered)
+        if remembered.state is not state and not self._is_still_valid(key, remembered, state):
             return None
-        return Answer(remembered.value, path, key)
+        return ServedAnswer(remembered.value, found.tier, key)
 
-    def _still_true(self, key: str, remembered: _Remembered[T], state: State) -> bool:
+    def _is_still_valid(self, key: str, remembered: _Remembered[T], state: CollectionState) -> bool:
         entry = remembered.entry
         known_heads = entry.heads if remembered.state is None else remembered.state.heads
         if known_heads != state.heads:
@@ -251,67 +267,57 @@ class QueryCache:
         remembered.state = state
         return True
 
-    def _renew(self, key: str, entry: _Entry, state: State) -> None:
+    def _renew(self, key: str, entry: _CachedAnswer, state: CollectionState) -> None:
         seconds = entry.expires - self._wall_clock()
         if seconds > 0:
-            renewed = msgspec.structs.replace(entry, heads=state.heads)
-            self._cache().set(key, _packed(renewed), ttl=seconds)
+            self._cache().set(key, _packed(msgspec.structs.replace(entry, heads=state.heads)), ttl=seconds)
 
-    def _remember(self, key: str, blob: bytes, entry: _Entry, value: T) -> _Remembered[T]:
-        remembered = _Remembered(blob, entry, value)
+    def _remember(self, key: str, remembered: _Remembered[T]) -> None:
         with self._lock:
             self._remembered[key] = remembered
-            _shorten(self._remembered)
-        return remembered
+            _drop_oldest(self._remembered)
 
 
-def plain_call(kind: str, query: object, n_results: object) -> PlainCall | None:
-    """What a call is remembered by; None where its arguments are not of the usual types."""
-    return (kind, query, n_results) if type(query) is str and type(n_results) is int else None
+def cache_getter(cache: KeyValueCache | None) -> Callable[[], LookupCache]:
+    """Return a function that returns the cache; for None, the process's own at the time of the call.
+
+    Raises:
+        TypeError: It has no ``get`` and ``set``.
+    """
+    if cache is None:
+        return _process_cache
+    if not all(callable(getattr(cache, method, None)) for method in ("get", "set")):
+        raise TypeError(f"cache is {cache!r}: give a SmartCache, or another object with get and set")
+    found = cast("LookupCache", cache) if callable(getattr(cache, "lookup", None)) else _SingleTier(cache)
+    return lambda: found
+
+
+def _process_cache() -> LookupCache:
+    from jarvisperf.cache import get_smart_cache
+
+    return get_smart_cache()
 
 
 def answer_key(question: Question, collection: str) -> str:
-    """The cache key: ``rag:<kind>:`` and 40 hexadecimal digits.
+    """Return the cache key: ``rag:<kind>:`` and 40 hexadecimal digits.
 
-    BLAKE2b (RFC 7693) of all parts, each after its length, so different parts cannot give the same input.
+    BLAKE2b (RFC 7693) of all parts, each preceded by its length, so different parts cannot give the same input.
 
     Args:
         question: What is asked.
-        collection: The id that Chroma gave to the collection.
+        collection: The id that Chroma assigned to the collection.
     """
     parts = framed(KEY_SCHEMA, question.query, question.model, collection, *question.options)
     return f"rag:{question.kind}:{hashlib.blake2b(parts, digest_size=_KEY_BYTES).hexdigest()}"
 
 
-def _packed(entry: _Entry) -> bytes:
+def _packed(entry: _CachedAnswer) -> bytes:
     try:
         return _encoder.encode(entry)
-    except OverflowError:  # a whole number of more than 64 bits in its filter, which Chroma takes for a float
+    except OverflowError:  # an integer of more than 64 bits in its filter, which Chroma treats as a float
         return _encoder.encode(msgspec.structs.replace(entry, footprint=None))
 
 
-def _get_with_path(cache: KeyValueCache, key: str) -> tuple[Any, str]:
-    """The value and the tier that had it; the tiers are those of a SmartCache."""
-    from_memory = getattr(cache, "get_from_memory", None)
-    if from_memory is None:
-        return cache.get(key), "memory"
-    blob = from_memory(key)
-    if blob is not None:
-        return blob, "memory"
-    hits_before = _tier_hits(cache)
-    blob = cache.get(key)
-    redis_hits, disk_hits = (now - before for now, before in zip(_tier_hits(cache), hits_before, strict=True))
-    return blob, "disk" if disk_hits > redis_hits else "redis" if redis_hits else "memory"
-
-
-def _tier_hits(cache: Any) -> tuple[int, int]:
-    # Another thread's hit may be counted here: the figure is for statistics only.
-    if not cache.may_block:
-        return 0, 0
-    stats = cache.get_stats()
-    return stats["redis_hits"], stats["disk_hits"]
-
-
-def _shorten(oldest_first: dict[Any, Any]) -> None:
-    while len(oldest_first) > _MOST_REMEMBERED:
+def _drop_oldest(oldest_first: dict[Any, Any]) -> None:
+    while len(oldest_first) > _MAX_REMEMBERED:
         del oldest_first[next(iter(oldest_first))]

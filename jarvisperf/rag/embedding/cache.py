@@ -1,8 +1,8 @@
-"""Vectors by content, in one SQLite file: what was embedded once is not embedded again.
+"""Vectors by content, in one SQLite file, so that no text is embedded twice.
 
-The key is a digest of the model's identity (which has the weights' fingerprint, backend, dtype, prompts and
-dimension), the role and the text; the value is the vector as packed float32. Each batch is one transaction, so what
-was embedded before an interruption is there after it. A file that cannot be used costs speed only: it is logged once.
+The key is a digest of the model's identity (which includes the weights' fingerprint, backend, dtype, prompts and
+dimension), the role and the text; the value is the vector as packed float32. Each batch is one transaction, so its
+vectors survive a later interruption. An unusable file only costs speed; it is logged once.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-MOST_BYTES: Final = 2**30
+MAX_BYTES: Final = 2**30
 _KEY_BYTES: Final = 16
-_KEYS_PER_QUERY: Final = 500  # SQLite takes 999 parameters at least
+_KEYS_PER_QUERY: Final = 500  # every SQLite accepts 999 parameters
 _WAIT_SECONDS: Final = 10.0
 _CHECK_SIZE_EVERY: Final = 64
-_PAGES_PER_CHECKPOINT: Final = 4000  # 16 MB; a checkpoint waits for the disk, by default after each 4 MB
+_PAGES_PER_CHECKPOINT: Final = 4000  # 16 MB; the default of 4 MB waits for the disk more often
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS vectors (key BLOB NOT NULL UNIQUE, vector BLOB NOT NULL)"
 
 _log = logging.getLogger(__name__)
 
 
 def vector_key(model: str, role: str, text: str) -> bytes:
-    """The key of a vector: BLAKE2b (RFC 7693) of all that it depends on, each part after its length."""
+    """Return the key of a vector: BLAKE2b (RFC 7693) of everything that it depends on."""
     return hashlib.blake2b(framed(model, role, text), digest_size=_KEY_BYTES).digest()
 
 
 class EmbeddingCache:
-    """Keeps packed vectors; threads and processes may share it.
+    """Keeps packed vectors; threads and processes may share the file.
 
     Args:
-        file: The SQLite file; made, with its folder, when the first vectors are kept.
-        most_bytes: About how much it may hold; the oldest go first.
+        file: The SQLite file; created, with its folder, when the first vectors are stored.
+        max_bytes: Approximate maximum size; the oldest vectors are removed first.
     """
 
-    def __init__(self, file: Path, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, file: Path, max_bytes: int = MAX_BYTES) -> None:
         self._file = file
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._process = 0
@@ -54,10 +54,10 @@ class EmbeddingCache:
         self._writes = 0
 
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The vectors that are there, by key."""
+        """Return the known vectors by key."""
         found: dict[bytes, bytes] = {}
         with self._lock:
-            connection = self._opened(make=False)
+            connection = self._opened(create=False)
             if connection is None:
                 return found
             try:
@@ -71,36 +71,36 @@ class EmbeddingCache:
         return found
 
     def put(self, vectors: Mapping[bytes, bytes]) -> None:
-        """Keep vectors, in one transaction."""
+        """Store vectors in one transaction."""
         with self._lock:
-            connection = self._opened(make=True)
+            connection = self._opened(create=True)
             if connection is None or not vectors:
                 return
             try:
                 with connection:
                     connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?)", vectors.items())
                     if self._writes % _CHECK_SIZE_EVERY == 0:
-                        self._shorten(connection, vectors.values())
+                        self._trim(connection, vectors.values())
                     self._writes += 1
             except sqlite3.Error as error:
                 self._give_up(error)
 
     def close(self) -> None:
-        """Close the file; it opens again when it is used again."""
+        """Close the file; it is opened again on next use."""
         with self._lock:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
             self._connection = None
 
-    def _opened(self, *, make: bool) -> sqlite3.Connection | None:
-        if self._process != os.getpid():  # SQLite's connections must not cross a fork
+    def _opened(self, *, create: bool) -> sqlite3.Connection | None:
+        if self._process != os.getpid():  # SQLite connections must not cross a fork
             self._connection, self._process = None, os.getpid()
-        if self._connection is None and not self._broken and (make or self._file.exists()):
+        if self._connection is None and not self._broken and (create or self._file.exists()):
             try:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 connection = sqlite3.connect(self._file, timeout=_WAIT_SECONDS, check_same_thread=False)
                 connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=NORMAL")  # a loss of power may cost the last batches
+                connection.execute("PRAGMA synchronous=NORMAL")  # a power failure may lose the last batches
                 connection.execute(f"PRAGMA wal_autocheckpoint={_PAGES_PER_CHECKPOINT}")
                 connection.execute(_SCHEMA)
                 self._connection = connection
@@ -108,12 +108,12 @@ class EmbeddingCache:
                 self._give_up(error)
         return self._connection
 
-    def _shorten(self, connection: sqlite3.Connection, sample: Iterable[bytes]) -> None:
+    def _trim(self, connection: sqlite3.Connection, sample: Iterable[bytes]) -> None:
         each = _KEY_BYTES + len(next(iter(sample)))
         connection.execute(
-            "DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?", (self._most_bytes // each,)
+            "DELETE FROM vectors WHERE rowid <= (SELECT max(rowid) FROM vectors) - ?", (self._max_bytes // each,)
         )
 
     def _give_up(self, error: Exception) -> None:
         self._broken = True
-        _log.warning("the embedding cache %s cannot be used, so texts are embedded again: %s", self._file, error)
+        _log.warning("embedding cache %s unusable; texts will be embedded again: %s", self._file, error)

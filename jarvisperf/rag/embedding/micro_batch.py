@@ -1,7 +1,7 @@
-"""Serves the queries of many threads with one model: those that wait are embedded together.
+"""Serves the queries of many threads with one model: queries that wait are embedded as one batch.
 
-A tokenizer must not be used by two threads at once. Whoever gets the model works for all who wait, so there is no
-thread of its own to start, to stop or to lose in a fork.
+A tokenizer must not be used by two threads at once. The thread that acquires the model serves all waiting threads, so
+there is no extra thread to start, to stop or to lose in a fork.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class _Waiting:
 
 
 class MicroBatcher:
-    """Embeds texts one by one for its callers, and together where several wait.
+    """Embeds texts one by one, and as a batch when several threads wait.
 
     Args:
-        embed: Gives one vector per text.
-        model_lock: Held while ``embed`` works.
-        most: How many texts are embedded together.
+        embed: Returns one vector per text.
+        model_lock: Held while ``embed`` runs.
+        max_batch: Maximum number of texts per batch.
     """
 
-    def __init__(self, embed: Callable[[Sequence[str]], Any], model_lock: threading.Lock, most: int) -> None:
+    def __init__(self, embed: Callable[[Sequence[str]], Any], model_lock: threading.Lock, max_batch: int) -> None:
         self._embed = embed
         self._model_lock = model_lock
-        self._most = most
+        self._max_batch = max_batch
         self._waiting: deque[_Waiting] = deque()
 
     def vector(self, text: str) -> Any:
-        """The vector of a text; an error of ``embed`` reaches everyone whose text was in the batch."""
+        """Return the vector of a text; if ``embed`` fails, every thread with a text in the batch gets the error."""
         mine = _Waiting(text)
         self._waiting.append(mine)
         while not mine.served:
@@ -57,14 +57,14 @@ class MicroBatcher:
     def _serve(self, mine: _Waiting) -> None:
         batch: list[_Waiting] = []
         try:
-            while self._waiting and len(batch) < self._most:
-                batch.append(self._waiting.popleft())  # one by one: others may come at any moment
+            while self._waiting and len(batch) < self._max_batch:
+                batch.append(self._waiting.popleft())  # one by one: others may arrive at any moment
             vectors = self._embed([one.text for one in batch])
             for one, vector in zip(batch, vectors, strict=True):
                 one.vector = vector
-        except Exception as error:  # noqa: BLE001 - it is raised in every thread that waits for it
+        except Exception as error:  # noqa: BLE001 - raised again in every waiting thread
             for one in batch:
                 one.error = error
-        except BaseException:  # an interrupt is for this thread alone
+        except BaseException:  # an interrupt concerns this thread only
             self._waiting.extendleft(one for one in reversed(batch) if one is not mine)
             raise

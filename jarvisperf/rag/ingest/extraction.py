@@ -1,4 +1,4 @@
-"""Text from files that are not plain text: HTML, PDF and Word."""
+"""Extracts text from files that are not plain text: HTML, PDF and Word."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from jarvisperf.rag.errors import DocumentError, missing_package
 if TYPE_CHECKING:
     from pathlib import Path
 
-_pdfium_lock = threading.Lock()  # PDFium must not be used by two threads at once (its documentation)
+_pdfium_lock = threading.Lock()  # PDFium is not thread-safe (its documentation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,8 @@ class Extracted:
     """The text of a file.
 
     Attributes:
-        text: Markdown for HTML and Word; for PDF the text of one page after the other.
-        pages: Where each page begins in the text; empty where there are no pages.
+        text: Markdown for HTML and Word; plain text, page by page, for PDF.
+        pages: The offset of each page in the text; empty where there are no pages.
     """
 
     text: str
@@ -28,10 +28,10 @@ class Extracted:
 
 
 def extract_html(path: Path) -> Extracted:
-    """An HTML file as Markdown, without scripts and styles.
+    """Convert an HTML file to Markdown, without scripts and styles.
 
-    Its encoding is that of its byte order mark, else the one that it declares, else UTF-8, else Windows-1252 (as
-    browsers do; WHATWG HTML, "Determining the character encoding").
+    The encoding is that of the byte order mark, else the declared one, else UTF-8, else Windows-1252 (as in browsers;
+    WHATWG HTML, "Determining the character encoding").
 
     Raises:
         MissingPackageError: markdownify is not installed.
@@ -41,11 +41,11 @@ def extract_html(path: Path) -> Extracted:
 
 
 def extract_docx(path: Path) -> Extracted:
-    """A Word file as Markdown.
+    """Convert a Word file to Markdown.
 
     Raises:
         MissingPackageError: mammoth or markdownify is not installed.
-        DocumentError: The file is damaged, or no Word file.
+        DocumentError: The file is damaged, or not a Word file.
     """
     try:
         import mammoth
@@ -54,17 +54,17 @@ def extract_docx(path: Path) -> Extracted:
     with path.open("rb") as file:
         try:
             html = mammoth.convert_to_html(file).value
-        except Exception as error:  # zipfile's, XML's and mammoth's own
-            raise DocumentError(f"{path} is no readable Word file: {' '.join(str(error).split())}") from error
+        except Exception as error:  # errors of zipfile, the XML parser and mammoth
+            raise DocumentError(f"{path} is not a readable Word file: {' '.join(str(error).split())}") from error
     return Extracted(_markdown_of(html, path))
 
 
 def extract_pdf(path: Path) -> Extracted:
-    """The text of a PDF, page after page.
+    """Extract the text of a PDF, page by page.
 
     Raises:
         MissingPackageError: pypdfium2 is not installed.
-        DocumentError: The file is damaged, protected, or holds no text.
+        DocumentError: The file is damaged, protected, or contains no text.
     """
     try:
         import pypdfium2
@@ -77,9 +77,9 @@ def extract_pdf(path: Path) -> Extracted:
                 for page in document:
                     pages.append(page.get_textpage().get_text_bounded().replace("\r\n", "\n"))  # noqa: PERF401
         except pypdfium2.PdfiumError as error:
-            raise DocumentError(f"{path} is no readable PDF: {error}") from error
+            raise DocumentError(f"{path} is not a readable PDF: {error}") from error
     if not any(page.strip() for page in pages):
-        raise DocumentError(f"{path} holds no text: recognise its scanned pages first (OCR)")
+        raise DocumentError(f"{path} contains no text: if its pages are scanned, run OCR on it first")
     starts: list[int] = []
     text = ""
     for page in pages:
@@ -94,7 +94,7 @@ def _decoded(html: bytes) -> str:
     except ImportError as error:
         raise missing_package("markdownify") from error
     content, marked = EncodingDetector.strip_byte_order_mark(html)
-    # Left to itself, Beautiful Soup guesses before it tries UTF-8, and is wrong about short texts.
+    # By default Beautiful Soup guesses before it tries UTF-8, and guesses wrong for short texts.
     for encoding in (marked, EncodingDetector.find_declared_encoding(content, is_html=True), "utf-8"):
         try:
             if encoding:
@@ -114,11 +114,11 @@ def _markdown_of(html: str, path: Path) -> str:
     try:
         soup = BeautifulSoup(html, "html.parser")
     except ParserRejectedMarkup as error:
-        raise DocumentError(f"{path} is no readable HTML: {' '.join(str(error).split())}") from error
+        raise DocumentError(f"{path} is not readable HTML: {' '.join(str(error).split())}") from error
     for tag in soup(["script", "style", "template", "noscript"]):
         tag.decompose()
     body = soup.body or soup
     try:
         return str(MarkdownConverter(heading_style="ATX").convert_soup(body))
-    except RecursionError:  # nested some hundred levels deep: better its text than nothing
+    except RecursionError:  # nested hundreds of levels deep: fall back to the bare text
         return str(body.get_text("\n"))

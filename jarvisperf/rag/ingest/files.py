@@ -1,4 +1,4 @@
-"""Splits files into passages along their structure."""
+"""Reads files and splits them into passages along their structure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-PASSAGE_CHARACTERS = (400, 1000)  # least and most; 1000 characters of English are about MiniLM's 256 tokens
+PASSAGE_CHARACTERS = (400, 1000)  # minimum and maximum; 1000 characters of English are about MiniLM's 256 tokens
 
 _MARKDOWN = {".md", ".markdown"}
 _PLAIN = {".txt", ".text"}
@@ -26,7 +26,7 @@ _EXTRACTED: dict[str, Callable[[Path], Extracted]] = {
 }
 SUFFIXES = frozenset({*_MARKDOWN, *_PLAIN, *_RST, *_EXTRACTED})
 
-_LONGEST_LINE = 20_000  # the splitter's time grows with the square of a line's length: 20 s for 800,000 characters
+_LONGEST_LINE = 20_000  # the splitter's time is quadratic in a line's length: 20 s for 800,000 characters
 _LONG_LINE = re.compile(rf"[^\r\n]{{{_LONGEST_LINE + 1},}}")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _MARKDOWN_HEADING = re.compile(r" {0,3}#{1,6}[ \t]+(?P<title>.*?)(?:[ \t]+#+)?[ \t]*$")
@@ -38,9 +38,10 @@ class Passage:
     """A part of a file.
 
     Attributes:
-        text: The part itself.
-        section: The heading that it stands under, or ``page 3`` in a PDF; None before the first one and in plain text.
-        position: Its place among the passages of the file, from 0.
+        text: Its text.
+        section: The heading above it, or for example ``page 3`` in a PDF; None before the first heading and in plain
+            text.
+        position: Its index among the passages of the file, from 0.
     """
 
     text: str
@@ -52,12 +53,12 @@ def read_passages(path: Path) -> list[Passage]:
     """Read a file and split it.
 
     Args:
-        path: A file whose name ends in one of ``SUFFIXES``; plain text, Markdown and reStructuredText in UTF-8.
+        path: A file with one of ``SUFFIXES``; plain text, Markdown and reStructuredText must be UTF-8.
 
     Raises:
         FileNotFoundError: There is no such file.
         DocumentError: The type is not supported, the file is damaged, or it or its name is not UTF-8.
-        MissingPackageError: semantic-text-splitter, or what reads this type, is not installed.
+        MissingPackageError: semantic-text-splitter, or the reader for this type, is not installed.
     """
     try:
         str(path).encode()  # passages are stored with their source
@@ -67,7 +68,9 @@ def read_passages(path: Path) -> list[Passage]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} is not a file")
     if suffix not in SUFFIXES:
-        raise DocumentError(f"{path} is of the type {suffix or '(none)'}: give one of {', '.join(sorted(SUFFIXES))}")
+        raise DocumentError(
+            f"{path} has the unsupported type {suffix or '(none)'}; choose from: {', '.join(sorted(SUFFIXES))}"
+        )
     if suffix in _EXTRACTED:
         extracted = _EXTRACTED[suffix](path)
         titles = [(start, f"page {number}") for number, start in enumerate(extracted.pages, 1)]
@@ -93,7 +96,7 @@ def _split(text: str, headings: list[tuple[int, str]], *, markdown: bool) -> Ite
         (start + offset, passage) for start, part in _parts(text) for offset, passage in splitter.chunk_indices(part)
     )
     for position, (start, passage) in enumerate(found):
-        # A passage that opens with a heading belongs to it; later ones in the same passage belong to its text.
+        # A passage that starts with a heading belongs to it; later headings in the passage are part of its text.
         while following < len(headings) and headings[following][0] <= start:
             section = headings[following][1]
             following += 1
@@ -101,7 +104,7 @@ def _split(text: str, headings: list[tuple[int, str]], *, markdown: bool) -> Ite
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """The whole text at its place 0; cut, at a blank where there is one, within lines that are too long."""
+    """Yield the text and its offset, whole unless lines are too long; those are cut, at spaces if possible."""
     start = 0
     for line in _LONG_LINE.finditer(text):
         place = line.start()
@@ -120,7 +123,7 @@ def _headings(text: str, suffix: str) -> Iterator[tuple[int, str]]:
 
 
 def _markdown_headings(text: str) -> Iterator[tuple[int, str]]:
-    """The places and titles of ATX headings outside fenced code (CommonMark 0.31, 4.2 and 4.5)."""
+    """Yield the offsets and titles of ATX headings outside fenced code (CommonMark 0.31, 4.2 and 4.5)."""
     fence = ""
     offset = 0
     for line in text.splitlines(keepends=True):
@@ -136,7 +139,7 @@ def _markdown_headings(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _rst_headings(text: str) -> Iterator[tuple[int, str]]:
-    """The places and titles of lines with an underline at least as long (reStructuredText, Sections)."""
+    """Yield the offsets and titles of lines with an underline at least as long (reStructuredText, Sections)."""
     offset = 0
     before, before_offset = "", 0
     for line in text.splitlines(keepends=True):

@@ -1,37 +1,39 @@
-"""Brings texts and files into the store: only what is new or changed is embedded and written."""
+"""Adds texts and files to the store; only what is new or changed is embedded and written."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.rag.answers.changes import MOST_VECTORS_PER_CALL
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_passages
-from jarvisperf.rag.ingest.progress import progress
 from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
 from jarvisperf.rag.ingest.vectors import document_vectors
 from jarvisperf.rag.results import AddReport, Failure
+from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL
 from jarvisperf.rag.store.records import last_of_each_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from jarvisperf.rag.embedding.cache import EmbeddingCache
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.metadata import Metadata
     from jarvisperf.rag.store.chroma import ChromaStore
-    from jarvisperf.rag.store.records import Record
+    from jarvisperf.rag.store.records import PassageRecord
 
 
 class Ingestor:
-    """Adds, replaces and removes; safe to call from several threads.
+    """Adds, replaces and removes passages; safe to call from several threads.
 
     Args:
-        store: Where passages go.
-        embedder: Makes their vectors.
-        vectors: Vectors that are known; None: none are kept.
+        store: Where passages are stored.
+        embedder: Computes their vectors.
+        vectors: Keeps vectors; None: none are kept.
     """
 
     def __init__(self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None) -> None:
@@ -47,12 +49,12 @@ class Ingestor:
         ids: Iterable[str] | None,
         show_progress: bool | None,
     ) -> AddReport:
-        """Add texts, batch by batch; see ``OptimizedRAG.batch_add_texts``."""
+        """Add texts in batches; see ``OptimizedRAG.batch_add_texts``."""
         records = records_of_texts(texts, metadatas, ids, self._embedder.identity)
         report = AddReport()
         recordable = MOST_VECTORS_PER_CALL
         try:
-            with progress("Adding texts", texts, show_progress) as advance:
+            with progress_bar("Adding texts", texts, show_progress) as advance:
                 for batch in batches(records, batch_size):
                     done, written = self._add_batch(batch, recordable)
                     recordable -= written
@@ -60,8 +62,8 @@ class Ingestor:
                     advance(len(batch))
         except BaseException as error:
             error.add_note(
-                f"{report.added + report.replaced} passages of this call were stored before this, and stay"
-                f" ({report.unchanged} were there already): the same call again goes on where it stopped"
+                f"{report.added + report.replaced} passages of this call were stored before the error and stay stored"
+                f" ({report.unchanged} existed already); repeat the call to continue"
             )
             raise
         return report
@@ -79,10 +81,10 @@ class Ingestor:
         if not changed and current >= stored.keys():
             return report
 
-        def gone() -> Sequence[str]:
+        def ids_to_remove() -> Sequence[str]:
             return [key for key in self._store.marks_of_source(source, prefix) if key not in current]
 
-        return report + self._write(changed, gone)
+        return report + self._write(changed, ids_to_remove)
 
     def add_files(
         self,
@@ -91,7 +93,7 @@ class Ingestor:
     ) -> AddReport:
         """Add files, reporting those that cannot be read; see ``OptimizedRAG.add_documents``."""
         report = AddReport()
-        with progress("Adding files", paths, show_progress) as advance:
+        with progress_bar("Adding files", paths, show_progress) as advance:
             for path in paths:
                 try:
                     report += self.add_file(path)
@@ -103,15 +105,15 @@ class Ingestor:
     def delete(self, ids: Sequence[str], source: str | None) -> int:
         """Remove passages by id and by source; see ``OptimizedRAG.delete``."""
 
-        def gone() -> Sequence[str]:
-            doomed = dict.fromkeys(self._store.existing(ids))
+        def ids_to_remove() -> Sequence[str]:
+            found = dict.fromkeys(self._store.existing(ids))
             if source is not None:
-                doomed |= dict.fromkeys(self._store.marks_of_source(source, ""))
-            return list(doomed)
+                found |= dict.fromkeys(self._store.marks_of_source(source, ""))
+            return list(found)
 
-        return self._store.write([], (), gone).removed if gone() else 0
+        return self._store.write([], (), ids_to_remove).removed if ids_to_remove() else 0
 
-    def _add_batch(self, batch: Sequence[Record | None], recordable: int) -> tuple[AddReport, int]:
+    def _add_batch(self, batch: Sequence[PassageRecord | None], recordable: int) -> tuple[AddReport, int]:
         records = [record for record in batch if record is not None]
         distinct = last_of_each_id(records)
         repeated = len(records) - len(distinct)
@@ -128,13 +130,43 @@ class Ingestor:
         return report, len(changed)
 
     def _write(
-        self, records: Sequence[Record], gone: Callable[[], Sequence[str]] = tuple, *, recorded: bool = True
+        self,
+        records: Sequence[PassageRecord],
+        ids_to_remove: Callable[[], Sequence[str]] = tuple,
+        *,
+        recorded: bool = True,
     ) -> AddReport:
         if not records:
-            return self._store.write([], (), gone)
+            return self._store.write([], (), ids_to_remove)
         rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
         report = AddReport(embedded=embedded, reused=len(records) - embedded)
-        return report + self._store.write(records, rows, gone, recorded=recorded)
+        return report + self._store.write(records, rows, ids_to_remove, recorded=recorded)
+
+
+@contextlib.contextmanager
+def progress_bar(what: str, items: object, show: bool | None) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on standard error; yield a function to call with the number of items just finished.
+
+    Args:
+        what: A label, such as "Adding texts".
+        items: What is processed; the bar has an end if its size is known.
+        show: Whether to show a bar; None: if standard error is a terminal.
+
+    Raises:
+        TypeError: ``show`` has another type.
+    """
+    if show is not None and not isinstance(show, bool):
+        raise TypeError(f"show_progress is {show!r}: give True, False, or None for a bar on a terminal only")
+    if show is False or (show is None and not sys.stderr.isatty()):
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(what, total=len(items) if isinstance(items, Sized) else None)
+        yield lambda count: bar.advance(task, count)
 
 
 def _resolved(path: object) -> Path:
@@ -142,9 +174,9 @@ def _resolved(path: object) -> Path:
         raise TypeError(f"path is {path!r}: give the path of a file")
     try:
         return Path(path).expanduser().resolve()
-    except (RuntimeError, ValueError) as error:  # a link to itself, no such user, a NUL
-        raise DocumentError(f"{str(path)!r} is no path of a file: {error}") from error
+    except (RuntimeError, ValueError) as error:  # a link to itself, an unknown user, a NUL
+        raise DocumentError(f"{str(path)!r} is not a file's path: {error}") from error
 
 
-def _content(record: Record) -> tuple[str, str, str]:
+def _content(record: PassageRecord) -> tuple[str, str, str]:
     return record.id, record.text, record.mark

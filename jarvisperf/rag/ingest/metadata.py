@@ -1,7 +1,7 @@
-"""What may stand beside a passage, checked and named before anything is embedded.
+"""Checks the metadata of passages before anything is embedded.
 
-The rules are those of Chroma 1.5.9. It takes two more things that would be lost: keys that begin with ``chroma:``,
-which it never gives back, and infinity or NaN in a list, after which it can never read the collection again.
+The rules are those of Chroma 1.5.9, and two more for values that Chroma accepts but loses: keys that begin with
+``chroma:``, which it never returns, and infinity or NaN in a list, after which it cannot read the collection any more.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ Metadata: TypeAlias = Mapping[str, Any] | None
 
 _RESERVED: Final = ("#", "$", "chroma:")
 _SCALARS: Final = (bool, int, float, str)  # bool is an int, so it comes first
-_ALLOWED: Final = "give strings, numbers, booleans, None, or a list of one kind of them"
+_ALLOWED: Final = "give strings, numbers, booleans, None, or a list of one of these types"
 
 
 def checked_metadata(index: int, metadata: Metadata) -> dict[str, Any] | None:
-    """A copy of the metadata of the text at ``index``, as Chroma takes it: tuples, which results have, become lists.
+    """Return a copy of the metadata of the text at ``index`` in Chroma's types; tuples, as in results, become lists.
 
     Raises:
-        TypeError: It is no dictionary.
+        TypeError: It is not a dictionary.
         ValueError: It has a key or a value that cannot be stored.
     """
     if metadata is None:
@@ -40,9 +40,9 @@ def _key(index: int, name: Any) -> str:
         raise ValueError(f"{key}: give strings of at least one character")
     check_unicode(name, f"a key of metadata {index}")
     if name == MARK:
-        raise ValueError(f"{key}, which is this package's own: name it otherwise")
+        raise ValueError(f"{key}, which is reserved for jarvisperf: use another name")
     if name.startswith(_RESERVED):
-        raise ValueError(f"{key}: those that begin with {', '.join(_RESERVED)} are Chroma's own, name it otherwise")
+        raise ValueError(f"{key}: names that begin with {', '.join(_RESERVED)} are reserved by Chroma, use another one")
     return name
 
 
@@ -53,14 +53,14 @@ def _value(place: str, value: Any) -> Any:
         return _scalar(place, value)
     parts = [_scalar(place, part) for part in value]
     if len({type(part) for part in parts}) != 1:
-        raise ValueError(f"{place} is {value!r}: give a list of one kind of values, and at least one")
+        raise ValueError(f"{place} is {value!r}: give a list of at least one value, all of one type")
     if any(isinstance(part, float) and not math.isfinite(part) for part in parts):
         raise ValueError(f"{place} is {value!r}: give finite numbers in a list")
     return parts
 
 
 def _scalar(place: str, value: Any) -> bool | int | float | str:
-    """The value in Python's own type: NumPy has floats and strings that are subclasses of it."""
+    """Return the value in a built-in type; NumPy has subclasses of float and str."""
     for kind in _SCALARS:
         if isinstance(value, kind):
             break

@@ -1,4 +1,4 @@
-"""Turns texts and passages into records, and checks what callers give."""
+"""Turns texts and passages into records, checking the arguments of callers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.rag.ingest.metadata import checked_metadata
-from jarvisperf.rag.store.records import Record, mark_of
+from jarvisperf.rag.store.records import PassageRecord, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ def records_of_texts(
     metadatas: Iterable[Metadata] | None,
     ids: Iterable[str] | None,
     model: str | None,
-) -> Iterator[Record | None]:
-    """One record per text, None for one that is empty or blank; lazily, so texts may be more than memory holds.
+) -> Iterator[PassageRecord | None]:
+    """Yield one record per text, None for an empty or blank one; lazily, so the texts need not fit in memory.
 
-    Lists are checked before anything is stored, generators as they come.
+    Lists are checked before anything is stored, generators item by item.
 
     Raises:
-        TypeError: The texts are one string, one of them is no string, or a metadata is no dictionary.
-        ValueError: There are not as many metadatas or ids as texts, an id repeats or is empty, a text is not valid
-            Unicode, or a metadata has a key or a value that cannot be stored.
+        TypeError: The texts are one string, one of them is not a string, or a metadata is not a dictionary.
+        ValueError: The number of metadatas or ids differs from that of texts, an id repeats or is empty, a text is not
+            valid Unicode, or a metadata has a key or a value that cannot be stored.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of strings")
@@ -54,11 +54,11 @@ def records_of_texts(
     return _records(iter(texts), metadatas, ids, model)
 
 
-def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[Record]:
-    """Records for the passages of a file.
+def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[PassageRecord]:
+    """Return the records of a file's passages.
 
-    Their ids follow from the source and the text, not from the position: a passage that moved keeps its id. The same
-    text in two files gives two records, so replacing one file leaves the other alone.
+    Their ids derive from the source and the text, not from the position, so a passage that moves keeps its id. The
+    same text in two files gives two records, so replacing one file does not affect the other.
     """
     prefix = source_prefix(source)
     seen: Counter[str] = Counter()
@@ -70,17 +70,19 @@ def records_of_passages(passages: Iterable[Passage], source: str, model: str | N
         metadata: dict[str, Any] = {"source": source, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
-        records.append(Record(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata)))
+        records.append(
+            PassageRecord(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata))
+        )
     return records
 
 
 def source_prefix(source: str) -> str:
-    """What the ids of a file's passages begin with."""
+    """Return the prefix of the ids of a file's passages."""
     return f"file-{hashlib.blake2b(source.encode(), digest_size=8).hexdigest()}-"
 
 
 def batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of at most ``size`` items."""
+    """Yield lists of at most ``size`` items."""
     iterator = iter(items)
     while batch := list(itertools.islice(iterator, size)):
         yield batch
@@ -91,27 +93,27 @@ def _records(
     metadatas: Iterable[Metadata] | None,
     ids: Iterable[str] | None,
     model: str | None,
-) -> Iterator[Record | None]:
+) -> Iterator[PassageRecord | None]:
     seen: set[str] = set()
-    beside = None if metadatas is None else iter(metadatas)
-    keys = None if ids is None else iter(ids)
+    remaining_metadatas = None if metadatas is None else iter(metadatas)
+    remaining_ids = None if ids is None else iter(ids)
     for index, text in enumerate(texts):
         name = f"text {index}"
         if not isinstance(text, str):
             raise TypeError(f"{name} is a {type(text).__name__}: give strings")
         check_unicode(text, name)
-        metadata = None if beside is None else _next("metadatas", beside, index)
-        key = content_id(text) if keys is None else _check_id(index, _next("ids", keys, index), seen)
-        yield Record(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
-    for name, companions in (("metadatas", beside), ("ids", keys)):
+        metadata = None if remaining_metadatas is None else _next("metadatas", remaining_metadatas, index)
+        key = content_id(text) if remaining_ids is None else _check_id(index, _next("ids", remaining_ids, index), seen)
+        yield PassageRecord(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
+    for name, companions in (("metadatas", remaining_metadatas), ("ids", remaining_ids)):
         if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:
-            raise ValueError(f"there are more {name} than texts: give as many of both")
+            raise ValueError(f"there are more {name} than texts: give one for each text")
 
 
 def _next(name: str, companions: Iterator[T], index: int) -> T:
     for one in companions:
         return one
-    raise ValueError(f"more than {index} texts with {index} {name}: give as many of both")
+    raise ValueError(f"more than {index} texts, but {index} {name}: give one for each text")
 
 
 def _check_companions(name: str, companions: object, texts: Iterable[str]) -> None:
@@ -120,7 +122,7 @@ def _check_companions(name: str, companions: object, texts: Iterable[str]) -> No
     if isinstance(companions, str | Mapping) or not isinstance(companions, Iterable):
         raise TypeError(f"{name} is {companions!r}: give a list, one for each text")
     if isinstance(companions, Sized) and isinstance(texts, Sized) and len(companions) != len(texts):
-        raise ValueError(f"{len(texts)} texts with {len(companions)} {name}: give as many of both")
+        raise ValueError(f"{len(texts)} texts, but {len(companions)} {name}: give one for each text")
 
 
 def _check_id(index: int, key: Any, seen: set[str]) -> str:
@@ -128,6 +130,6 @@ def _check_id(index: int, key: Any, seen: set[str]) -> str:
         raise ValueError(f"id {index} is {key!r}: give a string of at least one character")
     check_unicode(key, f"id {index}")
     if key in seen:
-        raise ValueError(f"id {key!r} is given twice: each text needs an id of its own")
+        raise ValueError(f"id {key!r} is given twice: each text needs its own id")
     seen.add(key)
     return key

@@ -1,4 +1,4 @@
-"""The vectors of documents: those that are known from the embedding cache, the others from the embedder."""
+"""Computes the vectors of documents, taking known ones from the embedding cache."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding.protocol import Embedder
 
 _ROLE = "document"
-_SAVED_TOGETHER = 512  # what an interruption may cost: seconds
+_SAVED_TOGETHER = 512  # an interruption loses at most this many, a few seconds' work
 
 
 def document_vectors(
     texts: Sequence[str], embedder: Embedder, cache: EmbeddingCache | None
 ) -> tuple[NDArray[np.float32], int]:
-    """One row per text, and how many texts the embedder was given: equal texts are embedded once.
+    """Return one row per text, and the number of texts that were embedded; equal texts are embedded once.
 
     Args:
-        texts: At least one.
-        embedder: Embeds what is not known.
-        cache: Where vectors are kept; None: nowhere.
+        texts: At least one text.
+        embedder: Embeds texts with unknown vectors.
+        cache: Keeps vectors; None: none are kept.
 
     Raises:
-        ValueError: The embedder gave an array of a wrong shape.
+        ValueError: The embedder returned an array of the wrong shape.
     """
     import numpy as np
 
@@ -47,7 +47,7 @@ def document_vectors(
         packed = dict(zip(part, (row.tobytes() for row in _embed(part, embedder)), strict=True))
         known |= packed
         if cache is not None:
-            model = model or embedder.identity  # a model from the hub is known once it has been used
+            model = model or embedder.identity  # the identity of a hub model is known once it has been downloaded
             if model is not None:
                 cache.put({keys.get(text) or vector_key(model, _ROLE, text): row for text, row in packed.items()})
     rows = np.frombuffer(b"".join(known[text] for text in texts), dtype=np.float32).reshape(len(texts), -1)
@@ -59,5 +59,7 @@ def _embed(texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
 
     vectors = np.asarray(embedder.embed_documents(list(texts)), dtype=np.float32)
     if vectors.ndim != 2 or len(vectors) != len(texts):
-        raise ValueError(f"the embedder gave an array of shape {vectors.shape} for {len(texts)} texts: one row each")
+        raise ValueError(
+            f"the embedder returned an array of shape {vectors.shape} for {len(texts)} texts: return one row per text"
+        )
     return np.ascontiguousarray(vectors)

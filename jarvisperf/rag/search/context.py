@@ -1,10 +1,10 @@
-"""Builds the text that a language model gets: numbered passages with their sources, within a budget."""
+"""Builds the context for a language model: numbered passages with their sources, within a limit."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.rag.checks import whole_number
+from jarvisperf.checks import whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,25 +14,27 @@ if TYPE_CHECKING:
 _BETWEEN = "\n\n"
 
 
-def build_context(results: Sequence[SearchResult], most: int | None = None, measure: Callable[[str], int] = len) -> str:
-    """Number the passages from 1, name their sources, and leave out repetitions of the same text.
+def build_context(
+    results: Sequence[SearchResult], limit: int | None = None, measure: Callable[[str], int] = len
+) -> str:
+    """Number the passages from 1, name their sources, and leave out repeated texts.
 
     Args:
         results: The passages, best first.
-        most: The size that the context may have; the first passage that does not fit ends it, cut at a word where
-            it is the first of all. None: no limit.
-        measure: The size of a text: its characters, or its tokens.
+        limit: Maximum size of the context. The first passage that does not fit ends it; if that is the very first
+            passage, it is cut after a word. None: no limit.
+        measure: Returns the size of a text, in characters or tokens.
 
     Returns:
-        For each passage a line ``[1] source, section`` and the text below it, with an empty line between two
-        passages; an empty string where there are none.
+        For each passage a line ``[1] source, section`` followed by its text, with an empty line between passages; an
+        empty string where there are none.
     """
     context = ""
     for number, result in enumerate(_distinct(results), 1):
         passage = f"[{number}]{_origin(result)}\n{result.text}"
         longer = f"{context}{_BETWEEN}{passage}" if context else passage
-        if most is not None and measure(longer) > most:
-            return context or _cut(passage, most, measure)
+        if limit is not None and measure(longer) > limit:
+            return context or _cut(passage, limit, measure)
         context = longer
     return context
 
@@ -40,26 +42,26 @@ def build_context(results: Sequence[SearchResult], most: int | None = None, meas
 def context_limits(
     max_chars: int | None, max_tokens: int | None, count_tokens: Callable[[str], int] | None
 ) -> tuple[Callable[[Sequence[SearchResult]], str], tuple[str, ...]]:
-    """What makes a context of results within the limits, and the limits as part of a cache key.
+    """Return a function that builds a context within the limits, and the limits as part of a cache key.
 
     Args:
-        max_chars: How many characters; None: any number.
-        max_tokens: How many tokens; None: any number.
-        count_tokens: Counts them; None: cannot be counted.
+        max_chars: Maximum number of characters; None: no limit.
+        max_tokens: Maximum number of tokens; None: no limit.
+        count_tokens: Counts tokens; None: the embedder cannot.
 
     Raises:
-        TypeError: A limit is no whole number.
+        TypeError: A limit is not a whole number.
         ValueError: Both limits are given, one is below 1, or tokens cannot be counted.
     """
     if max_chars is not None and max_tokens is not None:
         raise ValueError(f"both max_chars ({max_chars}) and max_tokens ({max_tokens}) are given: give one of them")
     if max_chars is not None:
-        most = whole_number("max_chars", max_chars)
-        return (lambda results: build_context(results, most)), ("characters", hex(most))
+        limit = whole_number("max_chars", max_chars, at_least=1)
+        return (lambda results: build_context(results, limit)), ("characters", hex(limit))
     if max_tokens is not None:
-        limit = whole_number("max_tokens", max_tokens)
+        limit = whole_number("max_tokens", max_tokens, at_least=1)
         if count_tokens is None:
-            raise ValueError("max_tokens needs an embedder with the method count_tokens: give max_chars instead")
+            raise ValueError("max_tokens requires an embedder with the method count_tokens: give max_chars instead")
         return (lambda results: build_context(results, limit, count_tokens)), ("tokens", hex(limit))
     return build_context, ()
 
@@ -69,12 +71,12 @@ def _distinct(results: Sequence[SearchResult]) -> list[SearchResult]:
     return [result for result in results if best[" ".join(result.text.split())] is result]
 
 
-def _cut(passage: str, most: int, measure: Callable[[str], int]) -> str:
-    """The longest beginning that fits, without a torn word; empty where not even a word of the text does."""
+def _cut(passage: str, limit: int, measure: Callable[[str], int]) -> str:
+    """Return the longest prefix of whole words that fits; empty if not even one word of the text does."""
     fits, too_long = 0, len(passage)
     while too_long - fits > 1:
         middle = (fits + too_long) // 2
-        if measure(passage[:middle].rstrip()) <= most:
+        if measure(passage[:middle].rstrip()) <= limit:
             fits = middle
         else:
             too_long = middle

@@ -1,6 +1,6 @@
-"""Search for words: BM25 over all passages, by bm25s.
+"""Keyword search: BM25 over all passages, using bm25s.
 
-The index is in memory, made when it is first needed and again when the collection has changed.
+The index is kept in memory, built on first use and rebuilt when the collection has changed.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.errors import missing_package
-from jarvisperf.rag.store.selection import EVERYTHING
+from jarvisperf.rag.store.filters import EVERYTHING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from jarvisperf.rag.store.chroma import ChromaStore
-    from jarvisperf.rag.store.generation import State
-    from jarvisperf.rag.store.selection import Selection
+    from jarvisperf.rag.store.filters import Selection
+    from jarvisperf.rag.store.generation import CollectionState
 
 _WORD = re.compile(r"\w+")
 
@@ -27,23 +27,23 @@ class KeywordIndex:
 
     Args:
         store: The passages.
-        read_state: The state of the collection now.
+        read_state: Returns the current state of the collection.
     """
 
-    def __init__(self, store: ChromaStore, read_state: Callable[[], State | None]) -> None:
+    def __init__(self, store: ChromaStore, read_state: Callable[[], CollectionState | None]) -> None:
         self._store = store
         self._read_state = read_state
         self._lock = threading.Lock()
-        self._state: State | None = None
+        self._state: CollectionState | None = None
         self._ids: list[str] = []
         self._ranker: Any = None
 
     def best(self, query: str, count: int, selection: Selection) -> list[str]:
-        """The ids of the passages that have words of the query, best first.
+        """Return the ids of up to ``count`` passages that contain words of the query, best first.
 
         Raises:
             MissingPackageError: bm25s is not installed.
-            ValueError: Chroma refuses a filter.
+            ValueError: Chroma rejects a filter.
         """
         import numpy as np
 
@@ -75,13 +75,9 @@ class KeywordIndex:
         self._ranker = None
         if any(texts):
             self._ranker = bm25s.BM25()
-            self._ranker.index(_with_something(texts), show_progress=False)
+            self._ranker.index([words or [""] for words in texts], show_progress=False)  # wordless texts keep their row
         self._state = state
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
-
-
-def _with_something(texts: Sequence[list[str]]) -> list[list[str]]:
-    return [words or [""] for words in texts]  # a text without words still has its place

@@ -1,12 +1,13 @@
-"""Computes the answer to a search: embed, ask the store, and rank as the request says."""
+"""Computes the answer to a search: asks the store, and ranks what it finds as the request says."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.rag.answers.query_cache import Computed
-from jarvisperf.rag.search.footprint import EVERYWHERE, Footprint, footprint_of
+from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.ranking import fused, marginal_relevance
+from jarvisperf.rag.store.change import EVERYWHERE, unit_rows
+from jarvisperf.rag.store.records import results_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
     from jarvisperf.rag.search.request import SearchRequest
     from jarvisperf.rag.stats import QueryStats
     from jarvisperf.rag.store.chroma import ChromaStore
-    from jarvisperf.rag.store.hits import Found, Hit
+    from jarvisperf.rag.store.records import Hit, Neighbours
 
 Results = tuple["SearchResult", ...]
 
 _CANDIDATES_PER_RESULT = 4
-_LEAST_CANDIDATES = 20
+_MIN_CANDIDATES = 20
 
 
 class Retriever:
@@ -35,7 +36,7 @@ class Retriever:
         store: The passages.
         embedder: Embeds queries.
         keywords: Finds words, for hybrid searches.
-        stats: Where the times of the stages go.
+        stats: Receives the times of the stages.
     """
 
     def __init__(self, store: ChromaStore, embedder: Embedder, keywords: KeywordIndex, stats: QueryStats) -> None:
@@ -45,35 +46,29 @@ class Retriever:
         self._stats = stats
 
     def embed(self, text: str) -> NDArray[np.float32] | None:
-        """The vector of a query; None where there is nothing to find, and so no model to load."""
+        """Return the vector of a query; None in an empty store, so that no model needs to be loaded."""
         if self._store.is_empty():
             return None
         with self._stats.timed_stage("embed"):
             return self._embedder.embed_query(text)
 
     def search(self, request: SearchRequest, vector: NDArray[np.float32] | None) -> Computed[Results]:
-        """The answer to one request, whose query has this vector."""
+        """Answer one request, given the vector of its query."""
         if vector is None:
             where = request.selection.where
             return Computed((), Footprint(b"", EVERYWHERE, (), None if where is None else dict(where)))
         with self._stats.timed_stage("search"):
-            rows = vector.reshape(1, -1)
-            (found,) = self._store.query(
-                rows, _candidates(request), request.selection, with_vectors=request.diversity is not None
-            )
+            (found,) = self._neighbours(request, vector.reshape(1, -1))
             return self._answer(request, vector, found)
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[Results]:
-        """The answers to requests that differ in their queries only, embedded and looked up together."""
+        """Answer requests that differ only in their queries: one batch for the model, one for Chroma."""
         if not requests or self._store.is_empty():
             return [() for _ in requests]
         with self._stats.timed_stage("embed"):
             rows = self._rows([request.query for request in requests])
-        first = requests[0]
         with self._stats.timed_stage("search"):
-            found = self._store.query(
-                rows, _candidates(first), first.selection, with_vectors=first.diversity is not None
-            )
+            found = self._neighbours(requests[0], rows)
             return [
                 self._answer(request, row, one).value for request, row, one in zip(requests, rows, found, strict=True)
             ]
@@ -81,12 +76,16 @@ class Retriever:
     def _rows(self, queries: Sequence[str]) -> NDArray[np.float32]:
         import numpy as np
 
-        together = getattr(self._embedder, "embed_queries", None)
-        if together is not None:
-            return np.asarray(together(queries), dtype=np.float32)
+        embed_queries = getattr(self._embedder, "embed_queries", None)
+        if embed_queries is not None:
+            return np.asarray(embed_queries(queries), dtype=np.float32)
         return np.stack([self._embedder.embed_query(query) for query in queries])
 
-    def _answer(self, request: SearchRequest, vector: NDArray[np.float32], found: Found) -> Computed[Results]:
+    def _neighbours(self, request: SearchRequest, rows: NDArray[np.float32]) -> list[Neighbours]:
+        with_vectors = request.diversity is not None
+        return self._store.query(rows, _candidates(request), request.selection, with_vectors=with_vectors)
+
+    def _answer(self, request: SearchRequest, vector: NDArray[np.float32], found: Neighbours) -> Computed[Results]:
         hits = found.hits
         if request.hybrid:
             hits = self._with_keywords(request, vector, hits)
@@ -94,12 +93,11 @@ class Retriever:
             hits = [hit for hit in hits if 1.0 - hit.distance >= request.min_score]
         if request.diversity is not None:
             hits = marginal_relevance(vector, hits, request.n_results, request.diversity)
-        results = tuple(hit.result() for hit in hits[: request.n_results])
+        results = results_of(hits[: request.n_results])
         return Computed(results, None if request.hybrid else _footprint(request, vector, found))
 
     def _with_keywords(self, request: SearchRequest, vector: Any, hits: list[Hit]) -> list[Hit]:
-        count = _candidates(request)
-        words = self._keywords.best(request.query, count, request.selection)
+        words = self._keywords.best(request.query, _candidates(request), request.selection)
         by_id = {hit.id: hit for hit in hits}
         missing = [key for key in words if key not in by_id]
         if missing:
@@ -111,11 +109,13 @@ class Retriever:
 def _candidates(request: SearchRequest) -> int:
     if request.diversity is None and not request.hybrid:
         return request.n_results
-    return max(_LEAST_CANDIDATES, _CANDIDATES_PER_RESULT * request.n_results)
+    return max(_MIN_CANDIDATES, _CANDIDATES_PER_RESULT * request.n_results)
 
 
-def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Found) -> Footprint:
+def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Neighbours) -> Footprint:
     radius = found.radius
-    if request.min_score is not None:  # what lies beyond is not shown
+    if request.min_score is not None:  # nothing beyond it is returned
         radius = min(radius, 1.0 - request.min_score)
-    return footprint_of(vector, radius, [hit.id for hit in found.hits], request.selection.where)
+    where = request.selection.where
+    ids = tuple([hit.id for hit in found.hits])
+    return Footprint(unit_rows(vector).tobytes(), radius, ids, None if where is None else dict(where))

@@ -1,18 +1,15 @@
-"""The documents and their vectors in one Chroma collection."""
+"""Reads and writes the passages of one Chroma collection."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.rag.answers.changes import MOST_VECTORS_PER_CALL, Change
 from jarvisperf.rag.results import AddReport
-from jarvisperf.rag.search.footprint import unit_rows
+from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection
-from jarvisperf.rag.store.exact import nearest_rows
-from jarvisperf.rag.store.hits import Found, Hit, found_in
-from jarvisperf.rag.store.records import MARK, marked, without_mark
-from jarvisperf.rag.store.selection import EVERYTHING, Selection
+from jarvisperf.rag.store.filters import EVERYTHING, Selection
+from jarvisperf.rag.store.records import MARK, Hit, marked, neighbours, neighbours_in, without_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,16 +17,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jarvisperf.rag.answers.changes import ChangeLog
-    from jarvisperf.rag.store.generation import Home
-    from jarvisperf.rag.store.records import Record
+    from jarvisperf.rag.store.generation import CollectionState, Home
+    from jarvisperf.rag.store.records import Neighbours, PassageRecord
 
 _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
-_NOT_WORTH_COUNTING = 1000  # to ask for more results than there are passages is slower than to count them, from here
+_COUNT_ABOVE = 1000  # above this, counting the passages is faster than requesting more results than there are
 _PAGE = 10_000
-# Chroma asks SQLite for the texts of all that it found in one statement, which takes 32,766 variables.
-_MOST_TEXTS_AT_ONCE = 30_000
+# Chroma fetches the texts of all hits in one SQLite statement, which takes at most 32,766 variables.
+_MAX_TEXTS_AT_ONCE = 30_000
 
 
 class ChromaStore(Collection):
@@ -38,21 +34,32 @@ class ChromaStore(Collection):
     Args:
         home: Where the collection lives.
         name: The collection's name.
-        changes: Where writes are recorded.
-        exact: Compare every query with every passage, instead of asking Chroma's index.
+        record_change: Called within each write that is recorded, with the writer's previous token, its new token and
+            what changed.
+        exact: Compare each query with every passage instead of using Chroma's approximate index.
     """
 
-    def __init__(self, home: Home, name: str, changes: ChangeLog, *, exact: bool = False) -> None:
+    def __init__(
+        self, home: Home, name: str, record_change: Callable[[str, str, StoreChange], None], *, exact: bool = False
+    ) -> None:
         super().__init__(home, name)
-        self._changes = changes
+        self._record_change = record_change
         self.exact = exact
         self._known_to_hold_documents = False
 
     def is_empty(self) -> bool:
-        """Whether there is no passage; cheap once there was one."""
+        """Return whether there is no passage; cheap once one has been seen."""
         if not self._known_to_hold_documents:
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
+
+    def settle_state(self) -> CollectionState | None:
+        """Resolve what a dead writer left, and return the collection's state; None where it is unknown."""
+        state = self._home.read_state()
+        if state is None or state.writing:
+            self.open()
+            state = self._home.read_state()
+        return state
 
     def query(
         self,
@@ -61,43 +68,50 @@ class ChromaStore(Collection):
         selection: Selection = EVERYTHING,
         *,
         with_vectors: bool = False,
-    ) -> list[Found]:
-        """For each vector the ``n_results`` passages nearest to it, or all if there are fewer; nearest first.
+    ) -> list[Neighbours]:
+        """Return the ``n_results`` passages nearest to each vector, or all passages if there are fewer.
 
         Args:
             vectors: One row per query.
-            n_results: How many passages.
-            selection: Which ones may be found.
-            with_vectors: Give the passages' vectors too.
+            n_results: Maximum number of passages per query.
+            selection: Which passages may be returned.
+            with_vectors: Include the passages' vectors.
 
         Raises:
-            StoreError: The vectors do not fit the collection.
-            ValueError: Chroma refuses a filter.
+            StoreError: The vectors do not have the collection's dimension.
+            ValueError: Chroma rejects a filter.
         """
-        collection = self.open()
+        collection = self._collection
+        if collection is None:
+            collection = self.open()
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
-        # Chroma refuses numbers beyond 32 bits. What was found is still what this many were wanted of.
-        most = n_results if n_results <= _NOT_WORTH_COUNTING else min(n_results, max(1, self.count()))
-        if most > _MOST_TEXTS_AT_ONCE:
+        # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
+        requested = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, self.count()))
+        if requested > _MAX_TEXTS_AT_ONCE:
             return self._query_exactly(collection, vectors, n_results, selection)
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
-        at_once = _MOST_TEXTS_AT_ONCE // most
-        found: list[Found] = []
+        at_once = _MAX_TEXTS_AT_ONCE // requested
+        found: list[Neighbours] = []
+        fewest = requested
         for start in range(0, len(vectors), at_once):
             part = list(vectors[start : start + at_once])
             try:
-                answer = collection.query(query_embeddings=part, n_results=most, include=include, **selection.filters)
+                answer = collection.query(
+                    query_embeddings=part, n_results=requested, include=include, **selection.filters
+                )
             except Exception as error:
                 raise self._explained(error, vectors.shape[1], selection) from error
-            found += [found_in(answer, row, n_results) for row in range(len(part))]
-        fewest = min(len(one.hits) for one in found)
-        if fewest < most and fewest < self._count_of(collection, selection):
+            for row in range(len(part)):
+                one = neighbours_in(answer, row, n_results)
+                fewest = min(fewest, len(one.hits))
+                found.append(one)
+        if fewest < requested and fewest < self._count_of(collection, selection):
             return self._query_exactly(collection, vectors, n_results, selection)
         return found
 
     def pages(self, include: Sequence[str]) -> Iterator[Any]:
-        """All passages, some thousands at a time, as Chroma's ``get`` gives them."""
+        """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them."""
         collection = self.open()
         offset = 0
         while True:
@@ -109,20 +123,20 @@ class ChromaStore(Collection):
             offset += _PAGE
 
     def nearness(self, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, Hit]:
-        """The passages with these ids, those that are there, with their distance to a query's vector."""
+        """Return the existing passages among these ids, with their distance to a query's vector."""
         import numpy as np
 
         hits = {}
-        for key, text, metadata, row in self._get(ids, "documents", "metadatas", "embeddings"):
+        for key, text, metadata, row in self._get(ids, *_PASSAGE, "embeddings"):
             length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
             hits[key] = Hit(key, text or "", without_mark(metadata), 1.0 - float(row @ vector) / length, row)
         return hits
 
     def ids(self, selection: Selection) -> list[str]:
-        """The ids of the passages that a selection has.
+        """Return the ids of the passages in a selection.
 
         Raises:
-            ValueError: Chroma refuses a filter.
+            ValueError: Chroma rejects a filter.
         """
         try:
             found: list[str] = self.open().get(**selection.filters, include=[])["ids"]
@@ -131,26 +145,26 @@ class ChromaStore(Collection):
         return found
 
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
-        """For each of these ids that is there, the mark of its content (``records.mark_of``).
+        """Return the content mark (``records.mark_of``) of each of these ids that exists.
 
         Raises:
             StoreError: The folder was removed or replaced while it was open.
         """
         self.open()
-        self._home.check_in_place()  # Chroma, where it has to open a file of it, only says that it could not
+        self._home.check_in_place()  # Chroma would only report that it cannot open a file
         return {key: str((metadata or {}).get(MARK, "")) for key, metadata in self._get(ids, "metadatas")}
 
     def existing(self, ids: Sequence[str]) -> list[str]:
-        """Those of these ids that are there."""
+        """Return the ids that exist."""
         return [key for (key,) in self._get(ids)]
 
     def marks_of_source(self, source: str, prefix: str) -> dict[str, str]:
-        """Like :meth:`marks`, for the passages of a source whose ids begin with ``prefix``."""
+        """Return the content marks of a source's passages whose ids begin with ``prefix``, by id."""
         found = self.ids(Selection(where={"source": source}))
         return self.marks([key for key in found if key.startswith(prefix)])
 
     def sources(self) -> dict[str, int]:
-        """How many passages there are of each source, in the order of the sources' names."""
+        """Return the number of passages of each source, sorted by source."""
         counts: Counter[str] = Counter()
         for page in self.pages(["metadatas"]):
             counts.update(
@@ -162,36 +176,36 @@ class ChromaStore(Collection):
 
     def write(
         self,
-        records: Sequence[Record],
+        records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
-        gone: Callable[[], Sequence[str]] = tuple,
+        ids_to_remove: Callable[[], Sequence[str]] = tuple,
         *,
         recorded: bool = True,
     ) -> AddReport:
-        """Store records with distinct ids, then remove others; both are one write.
+        """Store records with distinct ids, then remove other passages, as one write.
 
-        New ones are written before old ones are removed: an interruption leaves too much rather than too little.
+        New passages are written before old ones are removed, so an interruption leaves too much rather than too little.
 
         Args:
-            records: What to store; those with known ids are replaced.
-            vectors: One row each.
-            gone: Called within the write, gives the ids to remove.
-            recorded: Cached answers may be weighed against this write; else they all end with it.
+            records: What to store; passages with the same ids are replaced.
+            vectors: One row per record.
+            ids_to_remove: Called within the write; returns the ids to remove.
+            recorded: Record the change so that unaffected cached answers survive; otherwise the write invalidates all.
 
         Raises:
             StoreInUseError: Another process has the folder open.
-            StoreError: Chroma refuses the vectors.
-            ValueError: Chroma refuses the metadata.
+            StoreError: Chroma rejects the vectors.
+            ValueError: Chroma rejects the metadata.
             RuntimeError: The store has been closed.
         """
         with self._write_lock:
-            return self._write(records, vectors, gone, recorded=recorded)
+            return self._write(records, vectors, ids_to_remove, recorded=recorded)
 
     def _write(
         self,
-        records: Sequence[Record],
+        records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
-        gone: Callable[[], Sequence[str]],
+        ids_to_remove: Callable[[], Sequence[str]],
         *,
         recorded: bool,
     ) -> AddReport:
@@ -202,22 +216,22 @@ class ChromaStore(Collection):
 
         def publish(previous: str, token: str) -> None:
             if fits:
-                self._changes.record(previous, token, _change(records, vectors, removed))
+                self._record_change(previous, token, _change(records, vectors, removed))
 
         with self._home.writing(str(collection.id), publish):
             for start in range(0, len(vectors), self._max_batch):
                 part = slice(start, start + self._max_batch)
                 report += self._upsert(collection, records[part], vectors[part])
-            removed += gone()
+            removed += ids_to_remove()
             for start in range(0, len(removed), self._max_batch):
                 collection.delete(ids=removed[start : start + self._max_batch])
         if removed:
-            self._known_to_hold_documents = False  # the last passage may have gone
+            self._known_to_hold_documents = False  # the last passage may be gone
         return report + AddReport(removed=len(removed))
 
     def _query_exactly(
         self, collection: Any, vectors: NDArray[np.float32], n_results: int, selection: Selection
-    ) -> list[Found]:
+    ) -> list[Neighbours]:
         """Compare with every passage: Chroma's index (HNSW) does not always reach all of them."""
         import numpy as np
 
@@ -228,18 +242,18 @@ class ChromaStore(Collection):
         keys = np.asarray(stored["ids"], dtype=object)
         rows = np.asarray(stored["embeddings"], dtype=np.float64)
         if not len(keys):
-            return [Found([], n_results) for _ in vectors]
+            return [neighbours([], n_results) for _ in vectors]
         if rows.shape[1] != vectors.shape[1]:
-            raise self._misfit(vectors.shape[1], f"it holds vectors of {rows.shape[1]}")
-        orders = nearest_rows(rows, keys, vectors, n_results)
+            raise self._misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
+        orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        passages = {key: (text or "", without_mark(told)) for key, text, told in self._get(wanted, *_PASSAGE)}
+        passages = {key: (text or "", without_mark(metadata)) for key, text, metadata in self._get(wanted, *_PASSAGE)}
         return [
-            Found(
+            neighbours(
                 [
                     Hit(keys[row], *passages[keys[row]], distance, stored["embeddings"][row])
                     for row, distance in order
-                    if keys[row] in passages  # or else it was removed just now
+                    if keys[row] in passages  # it may have been removed in the meantime
                 ],
                 n_results,
             )
@@ -247,7 +261,7 @@ class ChromaStore(Collection):
         ]
 
     def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
-        """The id and these parts of each passage that is there; in portions, for Chroma takes so many ids at once."""
+        """Yield the id and these parts of each passage that exists, in batches of the size that Chroma accepts."""
         collection = self.open()
         distinct = list(dict.fromkeys(ids))
         for start in range(0, len(distinct), self._max_batch):
@@ -257,7 +271,7 @@ class ChromaStore(Collection):
     def _count_of(self, collection: Any, selection: Selection) -> int:
         return len(self.ids(selection)) if selection.filters else int(collection.count())
 
-    def _upsert(self, collection: Any, records: Sequence[Record], vectors: Any) -> AddReport:
+    def _upsert(self, collection: Any, records: Sequence[PassageRecord], vectors: Any) -> AddReport:
         ids = [record.id for record in records]
         known = collection.get(ids=ids, include=["metadatas"])
         old_metadata = dict(zip(known["ids"], known["metadatas"], strict=True))
@@ -273,14 +287,35 @@ class ChromaStore(Collection):
         return AddReport(added=len(ids) - len(old_metadata), replaced=len(old_metadata))
 
 
-def _change(records: Sequence[Record], vectors: Any, removed: Sequence[str]) -> Change:
-    return Change(
+def _nearest_rows(
+    rows: NDArray[np.float64], ids: NDArray[Any], vectors: NDArray[np.float32], n_results: int
+) -> list[list[tuple[int, float]]]:
+    """Return the index and cosine distance of the rows nearest to each vector; ties are ordered by id."""
+    import numpy as np
+
+    tiny = np.finfo(np.float32).tiny
+    norms = np.maximum(np.linalg.norm(rows, axis=1), tiny)
+    orders: list[list[tuple[int, float]]] = []
+    for vector in np.asarray(vectors, dtype=np.float64):
+        length = max(float(np.linalg.norm(vector)), float(tiny))
+        # Rounded so that equal vectors have equal distances whatever the order of summation; then the id decides.
+        distances = np.round(1.0 - (rows @ vector) / (norms * length), 9)
+        # Keep all rows as far away as the last one so that ties at the end are ordered by id as well.
+        last = np.partition(distances, n_results - 1)[n_results - 1] if n_results < len(ids) else np.inf
+        chosen = np.flatnonzero(distances <= last).tolist()
+        order = sorted(chosen, key=lambda row: (distances[row], ids[row]))[:n_results]
+        orders.append([(row, float(distances[row])) for row in order])
+    return orders
+
+
+def _change(records: Sequence[PassageRecord], vectors: Any, removed: Sequence[str]) -> StoreChange:
+    return StoreChange(
         ids=(*(record.id for record in records), *removed),
-        vectors=unit_rows(vectors) if records else b"",
+        vectors=unit_rows(vectors).tobytes() if records else b"",
         metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in records),
     )
 
 
 def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    # Chroma's upsert keeps the old keys that the new metadata does not name; None takes them away.
+    # Chroma's upsert keeps old keys that the new metadata lacks; None removes them.
     return {**dict.fromkeys(old or {}), **(new or {})} or None

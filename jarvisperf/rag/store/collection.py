@@ -1,4 +1,4 @@
-"""One Chroma collection: opened at the first use, closed for good, anew after a fork; and what its errors say."""
+"""The life of one Chroma collection: opened on first use, reopened after a fork, closed for good; and its errors."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import RagError, StoreError
-from jarvisperf.rag.store.selection import EVERYTHING, Selection
+from jarvisperf.rag.store.filters import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.store.generation import Home, State
+    from jarvisperf.rag.store.generation import Home
 
 SPACE = "cosine"
 
 
 class Collection:
-    """Opens its collection at the first use; safe to call from several threads.
+    """Opens its collection on first use; safe to call from several threads.
 
     Args:
         home: Where the collection lives.
@@ -26,21 +26,21 @@ class Collection:
     def __init__(self, home: Home, name: str) -> None:
         self._home = home
         self._name = name
-        # Taken in this order, and both before those of the home.
+        # Acquired in this order, and both before the locks of the home.
         self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         self._collection: Any = None
         self._of_the_parent: Any = None
         self._closed = False
         self._max_batch = 0
-        tell_when_forked(self, Collection.begin_anew)
+        tell_when_forked(self, Collection.reset_after_fork)
 
-    def begin_anew(self) -> None:
-        """Open anew when it is used; that fails where the home does not allow it."""
+    def reset_after_fork(self) -> None:
+        """Reopen on next use in a forked child; that fails in a folder that the parent had opened."""
         self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         if self._collection is not None:
-            # Kept: at its end Chroma would wait for threads that only the parent has.
+            # Kept alive: Chroma's destructor would wait for threads that exist only in the parent.
             self._of_the_parent, self._collection = self._collection, None
 
     @property
@@ -49,7 +49,7 @@ class Collection:
         return self._collection is not None
 
     def open(self) -> Any:
-        """The collection, opened if it is not yet.
+        """Return the Chroma collection, opening it if necessary.
 
         Raises:
             MissingPackageError: chromadb is not installed.
@@ -57,11 +57,11 @@ class Collection:
             RuntimeError: The store has been closed.
         """
         collection = self._collection
-        if collection is not None:  # without the lock: a write comes by while others may wait to open or to close
+        if collection is not None:  # without the lock: a writer gets here while others wait to open or close
             return collection
         with self._lock:
             if self._closed:
-                raise RuntimeError("this OptimizedRAG is closed: make a new one")
+                raise RuntimeError("this OptimizedRAG is closed: create a new one")
             if self._collection is None:
                 client = self._home.connect()
                 try:
@@ -75,23 +75,15 @@ class Collection:
             return self._collection
 
     def close(self) -> None:
-        """Close the collection for good, once the write that goes on has ended."""
+        """Close the collection for good, after any write in progress."""
         with self._write_lock, self._lock:
             self._closed = True
             if self._collection is not None:
                 self._home.disconnect()
                 self._collection = None
 
-    def state(self) -> State | None:
-        """The state of the collection, made sure where a writer died; None: unknown."""
-        state = self._home.read_state()
-        if state is None or state.writing:
-            self.open()  # resolves what a dead writer left
-            state = self._home.read_state()
-        return state
-
     def count(self) -> int:
-        """The number of passages."""
+        """Return the number of passages."""
         return int(self.open().count())
 
     def _get_collection(self, client: Any) -> Any:
@@ -104,7 +96,7 @@ class Collection:
         space = ((collection.configuration_json or {}).get("hnsw") or {}).get("space", SPACE)
         if space != SPACE:
             raise StoreError(
-                f"the collection {self._name!r} measures distance by {space!r}, and scores here need {SPACE!r}:"
+                f"the collection {self._name!r} has the distance {space!r}, but scores need {SPACE!r}:"
                 " use another collection"
             )
         return collection
@@ -112,7 +104,7 @@ class Collection:
     def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
         if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
             given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
-            return ValueError(f"Chroma refuses the filter {given}: {' '.join(str(error).split())}")
+            return ValueError(f"Chroma rejects the filter {given}: {' '.join(str(error).split())}")
         if isinstance(error, RagError | ValueError | TypeError):
             return error
         if "dimension" in str(error):
@@ -121,6 +113,6 @@ class Collection:
 
     def _misfit(self, dimension: int, reason: str) -> StoreError:
         return StoreError(
-            f"the model gives vectors of {dimension} numbers, which the collection {self._name!r} does not"
-            f" hold ({reason}): use the model it was built with, or another collection"
+            f"the model's vectors have {dimension} dimensions, which does not fit the collection {self._name!r}"
+            f" ({reason}): use the model it was built with, or another collection"
         )

@@ -1,7 +1,7 @@
-"""Filters on metadata and text: their canonical form, and what they surely exclude.
+"""Filters on metadata and text: their canonical form, and which passages they certainly exclude.
 
-The forms are those of Chroma's documentation (Metadata Filtering, Full Text Search). Chroma checks them when it runs
-them; what is decided here is only whether a passage certainly fails one. "Not sure" is always a right answer.
+The syntax is that of Chroma's documentation (Metadata Filtering, Full Text Search). Chroma validates a filter when it
+runs it. Here we decide only whether a passage certainly fails one; "not sure" is always a correct answer.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import copy
 import math
 import operator
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.rag.store.canonical import canonical_text
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Filter = Mapping[str, Any]
 
-_MOST_LEVELS: Final = 100  # each $and or $or is two; a Chroma server reads no more than 127
+_MAX_LEVELS: Final = 100  # each $and or $or is two levels; a Chroma server reads at most 127
 
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "$gt": operator.gt,
@@ -29,11 +30,35 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which passages a search may return.
+
+    Attributes:
+        where: Chroma's filter on metadata.
+        where_document: Chroma's filter on text.
+        filters: The filters that are set, as keyword arguments for Chroma.
+    """
+
+    where: Filter | None = None
+    where_document: Filter | None = None
+    filters: dict[str, Any] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        filters = {} if self.where is None else {"where": dict(self.where)}
+        if self.where_document is not None:
+            filters["where_document"] = dict(self.where_document)
+        object.__setattr__(self, "filters", filters)
+
+
+EVERYTHING = Selection()
+
+
 def checked_filter(name: str, given: Filter | None) -> Filter | None:
-    """A copy of the filter, if it has the look of one: the caller may change his own while an answer is cached.
+    """Return a copy of a filter after checking its form; callers may change theirs while an answer is cached.
 
     Raises:
-        TypeError: It is no dictionary, or holds values that no filter can have.
+        TypeError: It is not a dictionary, or holds values that no filter can have.
         ValueError: It is empty, or nested too deeply.
     """
     if given is None:
@@ -48,7 +73,7 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
 
 
 def canonical(name: str, given: Filter | None) -> str:
-    """One text for one filter, whatever the order in which its keys were given.
+    """Return one text per filter, whatever the order of its keys; empty for no filter.
 
     Raises:
         TypeError: It holds a value that no filter can have.
@@ -61,21 +86,43 @@ def canonical(name: str, given: Filter | None) -> str:
         raise TypeError(f"{name} is {given!r}: give strings, numbers, booleans and lists of them ({error})") from error
 
 
-def _check_depth(name: str, part: Any, left: int = _MOST_LEVELS) -> None:
+def canonical_text(value: Any) -> str:
+    """Return JSON with sorted keys, followed by MessagePack where JSON is ambiguous.
+
+    Raises:
+        TypeError: The value holds something other than dictionaries, lists and scalars.
+        OverflowError: It holds an integer of more than 64 bits.
+        UnicodeEncodeError: It holds a lone surrogate.
+    """
+    text = msgspec.json.encode(value, order="sorted").decode()
+    if "null" not in text or _is_finite(value):
+        return text
+    return text + msgspec.msgpack.encode(value, order="sorted").hex()  # in JSON None and both infinities are null
+
+
+def surely_excludes(where: Filter | None, metadata: Mapping[str, Any] | None) -> bool:
+    """Return whether a passage with this metadata certainly fails the filter."""
+    return where is not None and _match(where, metadata or {}) is False
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
+
+
+def _check_depth(name: str, part: Any, left: int = _MAX_LEVELS) -> None:
     if not left:
-        raise ValueError(f"{name} is nested more than {_MOST_LEVELS} levels deep: make it flatter")
+        raise ValueError(f"{name} is nested more than {_MAX_LEVELS} levels deep: make it flatter")
     for inner in part.values() if isinstance(part, Mapping) else part:
         if isinstance(inner, Mapping | list | tuple):
             _check_depth(name, inner, left - 1)
 
 
-def surely_excludes(where: Filter | None, metadata: Mapping[str, Any] | None) -> bool:
-    """Whether a passage with this metadata certainly fails the filter."""
-    return where is not None and _match(where, metadata or {}) is False
-
-
 def _match(where: Filter, metadata: Mapping[str, Any]) -> bool | None:
-    """True, False, or None where it is not sure."""
+    """Return whether the metadata passes the filter; None where that is not sure."""
     return _all([_match_one(key, condition, metadata) for key, condition in where.items()])
 
 
@@ -85,7 +132,7 @@ def _match_one(key: str, condition: Any, metadata: Mapping[str, Any]) -> bool | 
             return None
         parts = [_match(part, metadata) for part in condition]
         return _all(parts) if key == "$and" else _any(parts)
-    if key.startswith(("$", "#")):  # of Chroma's own
+    if key.startswith(("$", "#")):  # reserved by Chroma
         return None
     if not isinstance(condition, Mapping):
         condition = {"$eq": condition}
@@ -96,7 +143,7 @@ def _match_one(key: str, condition: Any, metadata: Mapping[str, Any]) -> bool | 
 
 
 def _compare(operation: str, wanted: Any, value: Any) -> bool | None:
-    if isinstance(value, list | tuple) or not _is_stored_as_it_is(value):  # lists in metadata have rules of their own
+    if isinstance(value, list | tuple) or not _is_stored_unchanged(value):  # lists in metadata have their own rules
         return None
     if operation in {"$eq", "$ne"}:
         found = _equal(value, wanted)
@@ -115,12 +162,12 @@ def _compare(operation: str, wanted: Any, value: Any) -> bool | None:
 def _equal(value: Any, wanted: Any) -> bool | None:
     if value is None:
         return False
-    # Between types (1 and 1.0, 1 and True) Chroma has its own mind.
+    # How Chroma compares values of different types (1 and 1.0, 1 and True) is not documented.
     return value == wanted if type(value) is type(wanted) else None
 
 
-def _is_stored_as_it_is(value: Any) -> bool:
-    # Chroma keeps no infinity or NaN, and makes a float of what has more than 64 bits.
+def _is_stored_unchanged(value: Any) -> bool:
+    # Chroma drops infinity and NaN, and turns integers of more than 64 bits into floats.
     return math.isfinite(value) if isinstance(value, float) else not isinstance(value, int) or abs(value) < 2**63
 
 

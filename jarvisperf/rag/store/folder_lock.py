@@ -1,34 +1,42 @@
 """Keeps processes from writing to an embedded Chroma folder that others have open.
 
-Chroma's embedded store does not notice what another process writes: its index in memory stays as it was, and its
-answers are stale. So a process that has the folder open holds a shared lock on a file in it, and a writer needs that
-lock exclusively for the time of the write. Several processes may read, or one may write.
+Chroma's embedded store does not notice writes of other processes: its index in memory stays as it was, and its answers
+become stale. So each process that opens the folder holds a shared lock on a file in it, and a writer upgrades to an
+exclusive lock while it writes. Several processes may read, or one may write. There is one :class:`FolderLock` per
+folder and process, which :func:`folder_lock` returns.
 
-A failed upgrade leaves the shared lock in place, and the lock ends with the process: ``file_lock.py``. There is one
-:class:`FolderLock` per folder and process, which :func:`folder_lock` hands out.
+The lock must not end when the process closes another descriptor of the same file, as a backup of the folder does.
+POSIX locks (``fcntl``'s F_SETLK) do; Linux's open file description locks (``fcntl_locking(2)``) do not. Either kind
+keeps the shared lock when an upgrade fails. Systems without the latter use the former.
 
-A forked child does not have the threads of its parent's Chroma, and its first search would wait for them for ever;
-in Chroma 1.5.9 sometimes even where the parent had closed the folder. So it is refused what its parent ever opened.
+A forked child lacks the threads of its parent's Chroma, and its first search would wait for them forever; with Chroma
+1.5.9 sometimes even if the parent had closed the folder. So a child may not open what its parent ever opened.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
+import struct
+import sys
 import threading
 import weakref
 from typing import TYPE_CHECKING, Final
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError, StoreInUseError
-from jarvisperf.rag.store.file_lock import lock_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 LOCK_NAME = "jarvisperf.lock"
+
+_LOCK_TYPES: Final = {fcntl.LOCK_SH: fcntl.F_RDLCK, fcntl.LOCK_EX: fcntl.F_WRLCK}
+# struct flock of Linux: type, whence, start, length (0: to the end), process (must be 0), and padding.
+_FLOCK: Final = "hhqqi0q"
 
 
 class FolderLock:
@@ -44,10 +52,10 @@ class FolderLock:
         self._descriptor = -1
         self._openers_lock = threading.Lock()
         self.within_process = threading.RLock()
-        tell_when_forked(self, FolderLock.begin_anew)
+        tell_when_forked(self, FolderLock.reset_after_fork)
 
-    def begin_anew(self) -> None:
-        """Leave the lock to the parent."""
+    def reset_after_fork(self) -> None:
+        """Leave the lock to the parent process after a fork."""
         self._openers_lock = threading.Lock()
         self.within_process = threading.RLock()
         if self._openers:
@@ -55,22 +63,22 @@ class FolderLock:
             self._openers = 0
 
     def acquire_shared(self) -> None:
-        """Count one more opener of this process; waits while another process writes.
+        """Register one more opener in this process; waits while another process writes.
 
         Raises:
-            StoreError: The parent of this process had opened the folder when it forked.
+            StoreError: The parent process had opened the folder before it forked.
             OSError: The folder cannot be locked.
         """
         if not _folders.note_opening(self._folder):
             raise StoreError(
-                f"the document store in {self._folder} was opened before this process was forked, and Chroma's embedded"
-                f" store does not survive that. Open it after the fork only, or {_share(self._folder)}"
+                f"the document store in {self._folder} was opened before this process was forked, which Chroma's"
+                f" embedded store does not support. Open it only after the fork, or {_share(self._folder)}"
             )
         with self._openers_lock:
             if self._openers == 0:
                 descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
                 try:
-                    lock_file(descriptor, fcntl.LOCK_SH, wait=True)
+                    _lock_file(descriptor, fcntl.LOCK_SH, wait=True)
                 except BaseException:
                     os.close(descriptor)
                     raise
@@ -78,7 +86,7 @@ class FolderLock:
             self._openers += 1
 
     def release_shared(self) -> None:
-        """Count one opener less."""
+        """Unregister one opener."""
         with self._openers_lock:
             self._openers -= 1
             if self._openers == 0:
@@ -86,7 +94,7 @@ class FolderLock:
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Nobody else writes within, neither a thread of this process nor another process.
+        """Keep all other threads and processes from writing while the body runs.
 
         Raises:
             StoreInUseError: Another process has the folder open.
@@ -95,16 +103,16 @@ class FolderLock:
         with self.within_process:
             self.check_in_place()
             try:
-                lock_file(self._descriptor, fcntl.LOCK_EX, wait=False)
+                _lock_file(self._descriptor, fcntl.LOCK_EX, wait=False)
             except (BlockingIOError, PermissionError) as error:  # POSIX allows EAGAIN and EACCES
                 raise StoreInUseError(
-                    f"cannot write to {self._folder}: another process has it open, and Chroma's embedded store is"
-                    f" not safe for that. Close it there, or {_share(self._folder)}"
+                    f"cannot write to {self._folder}: another process has it open, and Chroma's embedded store does"
+                    f" not support that. Close it there, or {_share(self._folder)}"
                 ) from error
             try:
                 yield
             finally:
-                lock_file(self._descriptor, fcntl.LOCK_SH, wait=True)
+                _lock_file(self._descriptor, fcntl.LOCK_SH, wait=True)
 
     def check_in_place(self) -> None:
         """Check that the folder is still the one that was opened.
@@ -114,8 +122,8 @@ class FolderLock:
         """
         if not self._is_in_place():
             raise StoreError(
-                f"the document store in {self._folder} is gone: close every OptimizedRAG that has it open and make a"
-                " new one"
+                f"the document store in {self._folder} is gone: close every OptimizedRAG that has it open and create"
+                " a new one"
             )
 
     def _is_in_place(self) -> bool:
@@ -126,27 +134,23 @@ class FolderLock:
         return os.path.samestat(in_place, os.fstat(self._descriptor))
 
 
-def _share(folder: Path) -> str:
-    return f"share one server: run `chroma run --path {folder}` and give chroma_url='http://localhost:8000'"
-
-
 class _Folders:
-    """The folders of this process."""
+    """The folder locks of this process."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._locks: weakref.WeakValueDictionary[Path, FolderLock] = weakref.WeakValueDictionary()
         self._opened: set[Path] = set()
         self._opened_by_the_parent: set[Path] = set()
-        tell_when_forked(self, _Folders.begin_anew)
+        tell_when_forked(self, _Folders.reset_after_fork)
 
-    def begin_anew(self) -> None:
+    def reset_after_fork(self) -> None:
         self._lock = threading.Lock()
         self._opened_by_the_parent |= self._opened
         self._opened.clear()
 
     def note_opening(self, folder: Path) -> bool:
-        """Whether this process may open a folder; what it has opened its children may not."""
+        """Return whether this process may open a folder, and keep its children from opening it."""
         self._opened.add(folder)
         return folder not in self._opened_by_the_parent
 
@@ -162,5 +166,33 @@ _folders: Final = _Folders()
 
 
 def folder_lock(folder: Path) -> FolderLock:
-    """The one lock that this process has for ``folder``, a resolved path."""
+    """Return this process's lock for ``folder``, a resolved path."""
     return _folders.lock_of(folder)
+
+
+def _share(folder: Path) -> str:
+    return f"share one server: run `chroma run --path {folder}` and give chroma_url='http://localhost:8000'"
+
+
+def _lock_file(descriptor: int, kind: int, *, wait: bool) -> None:
+    """Lock a whole file, or change the existing lock.
+
+    Args:
+        descriptor: The file, open for reading and writing.
+        kind: ``fcntl.LOCK_SH`` or ``fcntl.LOCK_EX``.
+        wait: Wait for others to release conflicting locks.
+
+    Raises:
+        BlockingIOError, PermissionError: Somebody holds a conflicting lock.
+        OSError: The file cannot be locked.
+    """
+    if sys.platform == "linux":
+        command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
+        try:
+            fcntl.fcntl(descriptor, command, struct.pack(_FLOCK, _LOCK_TYPES[kind], os.SEEK_SET, 0, 0, 0))
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # raised by systems that only look like Linux
+                raise
+        else:
+            return
+    fcntl.lockf(descriptor, kind if wait else kind | fcntl.LOCK_NB)

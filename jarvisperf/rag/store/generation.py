@@ -1,16 +1,16 @@
-"""The state of a collection: which answers about it are still true.
+"""The state of a collection, which tells which cached answers about it are still valid.
 
-The content of a collection has a *generation*, and every write begins a new one. A cached answer is labelled with the
-generation that was current before it was computed; later it is used where the generation is still the same, or where
-every write since is known and provably does not change it (``survival.py``).
+The content of a collection has a *generation*, and every write starts a new one. A cached answer carries the
+generation that was current before it was computed. It is used later if that generation is still current, or if every
+write since is known and provably leaves the answer unchanged (``search/footprint.py``).
 
-Generations are random tokens, not counters: a folder that is copied or restored from a backup would count to the same
-number again, with other documents. Each writer has a token of its own (in a folder, where only one can write, there is
-one; on a server each client has one), so writers never overwrite each other's.
+Generations are random tokens, not counters: a folder that is copied, or restored from a backup, would count to the
+same number again with different documents. Each writer has its own token (a folder has one writer at a time; on a
+server each client is one), so writers never overwrite each other's.
 
-A writer marks the collection as being written before it begins, and takes the mark away together with the change of
-its token. While there is a mark, nobody reads or writes cached answers. A writer that dies leaves its mark, which is
-later resolved by a new token of which nothing is known: whether the write took effect does not matter then.
+A writer marks the collection as being written before it starts, and clears the mark together with changing its token.
+While the mark is set, nobody reads or writes cached answers. A writer that dies leaves its mark, which is later
+replaced by a new token with an unknown history, so it does not matter whether the write took effect.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 Heads: TypeAlias = tuple[tuple[str, str], ...]
-"""The newest token of each writer, in the order of the writers' names."""
+"""The latest token of each writer, sorted by the writers' names."""
 
 BEFORE_THE_FIRST = ""
-"""What comes before the first token of a writer."""
+"""What precedes a writer's first token."""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CollectionState:
     """The state of a collection.
 
     Attributes:
-        collection: The id that Chroma gave to the collection.
-        heads: Its generation.
-        writing: Somebody is changing the collection, or died doing so.
+        collection: The id that Chroma assigned to the collection.
+        heads: The generation.
+        writing: Somebody is changing the collection, or died while doing so.
     """
 
     collection: str
@@ -46,7 +46,7 @@ class State:
 
 
 class Home(Protocol):
-    """Where a collection lives: a folder of this machine or a Chroma server."""
+    """Where a collection lives: a local folder or a Chroma server."""
 
     def connect(self) -> Any:
         """Open Chroma and return its client; loads chromadb."""
@@ -56,12 +56,12 @@ class Home(Protocol):
         """Close the client."""
         ...
 
-    def read_state(self) -> State | None:
-        """The state now; the same object while it is the same; None where it is not known."""
+    def read_state(self) -> CollectionState | None:
+        """Return the current state, the same object while it is unchanged; None where it is unknown."""
         ...
 
     def check_in_place(self) -> None:
-        """Check that the place is still the one that was opened.
+        """Check that the home is still the one that was opened.
 
         Raises:
             StoreError: It is gone.
@@ -69,22 +69,22 @@ class Home(Protocol):
         ...
 
     def settle(self, collection_id: str) -> None:
-        """Called when the collection has been opened: begin a new generation where the state is not sure."""
+        """Start a new generation if the state is uncertain; called after the collection has been opened."""
         ...
 
     def writing(
         self, collection_id: str, publish: Callable[[str, str], None] | None = None
     ) -> AbstractContextManager[None]:
-        """The state is marked as being written within, and has a new generation after it.
+        """Mark the collection as being written while the body runs, and start a new generation after it.
 
         Args:
-            collection_id: The id that Chroma gave to the collection.
-            publish: Called with the token before and the new token of this writer, where the body succeeded and the
-                token before is sure; before anybody can see the new one.
+            collection_id: The id that Chroma assigned to the collection.
+            publish: Called with this writer's previous and new token if the body succeeded and the previous token is
+                certain, before anybody can see the new one.
         """
         ...
 
 
 def new_generation() -> str:
-    """A token that was never there before."""
+    """Return a token that has never been used."""
     return uuid.uuid4().hex

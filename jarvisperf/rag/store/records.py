@@ -1,28 +1,30 @@
-"""One passage to store, and the mark by which it is known again.
+"""A passage as it is stored (a record), and as it is found (a hit).
 
-The mark is one more key of the passage's metadata in Chroma. It follows from the text, the metadata and the model, so
-a passage that is there with the same mark need not be read, embedded or written again.
+A record's *mark* identifies its content. It is stored as one more key of the passage's metadata in Chroma and follows
+from the text, the metadata and the model, so a passage with the same mark need not be read, embedded or written again.
 """
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.rag.store.canonical import canonical_text
+from jarvisperf.rag.results import SearchResult
+from jarvisperf.rag.store.change import EVERYWHERE
+from jarvisperf.rag.store.filters import canonical_text
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 MARK: Final = "_jarvisperf"
 _MARK_BYTES: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A passage: its id, its text, what to keep beside it, and its mark (empty: it is never known again)."""
+class PassageRecord:
+    """A passage to store: its id, text, metadata and mark (empty: its content cannot be recognised later)."""
 
     id: str
     text: str
@@ -30,27 +32,91 @@ class Record:
     mark: str = ""
 
 
+class Hit(NamedTuple):
+    """A passage that was found: its cosine distance to the query, and its vector if that was requested."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any]
+    distance: float
+    vector: Any = None
+
+
+class Neighbours(NamedTuple):
+    """The passages nearest to one query.
+
+    Attributes:
+        hits: Nearest first; hits at the same distance are ordered by id.
+        radius: A new passage within this cosine distance would be among them.
+    """
+
+    hits: list[Hit]
+    radius: float
+
+
 def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) -> str:
-    """What tells this passage from any other content under the same id; empty where that cannot be told."""
+    """Return the mark of a passage's content; empty where it has none."""
     if model is None:
         return ""
     try:
-        beside = canonical_text(metadata) if metadata else ""
-        return hashlib.blake2b(framed(model, text, beside), digest_size=_MARK_BYTES).hexdigest()
-    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will say what is wrong with it
+        stored = canonical_text(metadata) if metadata else ""
+        return hashlib.blake2b(framed(model, text, stored), digest_size=_MARK_BYTES).hexdigest()
+    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will report what is wrong with it
         return ""
 
 
-def marked(record: Record) -> dict[str, Any]:
-    """The metadata to store: what the user gave, and the mark."""
+def marked(record: PassageRecord) -> dict[str, Any]:
+    """Return the metadata to store: the user's, and the mark."""
     return {**(record.metadata or {}), **({MARK: record.mark} if record.mark else {})}
 
 
 def without_mark(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The metadata that the user gave."""
+    """Return the user's metadata."""
     return {name: value for name, value in (metadata or {}).items() if name != MARK}
 
 
-def last_of_each_id(records: Iterable[Record]) -> list[Record]:
-    """The records without repetitions of an id, of which the last one counts, in the order of the first."""
+def last_of_each_id(records: Iterable[PassageRecord]) -> list[PassageRecord]:
+    """Return the last record of each id, in the order in which the ids first appear."""
     return list({record.id: record for record in records}.values())
+
+
+def neighbours(hits: Iterable[Hit], wanted: int) -> Neighbours:
+    """Sort the hits of one query for which ``wanted`` passages were requested."""
+    ordered = sorted(hits, key=lambda hit: (hit.distance, hit.id))
+    return Neighbours(ordered, ordered[-1].distance if len(ordered) >= wanted else EVERYWHERE)
+
+
+def neighbours_in(answer: Mapping[str, Any], row: int, wanted: int) -> Neighbours:
+    """Return the passages of one query in the answer of Chroma's ``query``."""
+    vectors = answer.get("embeddings")
+    columns = zip(*(answer[part][row] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
+    return neighbours(
+        [
+            Hit(
+                key,
+                text or "",
+                without_mark(metadata),
+                float(distance),
+                None if vectors is None else vectors[row][place],
+            )
+            for place, (key, text, metadata, distance) in enumerate(columns)
+        ],
+        wanted,
+    )
+
+
+def results_of(hits: Sequence[Hit]) -> tuple[SearchResult, ...]:
+    """Return hits as the caller of a search gets them."""
+    sources = [hit.metadata.get("source") for hit in hits]
+    return tuple(
+        [
+            SearchResult(
+                id=hit.id,
+                text=hit.text,
+                score=1.0 - hit.distance,
+                metadata=hit.metadata,
+                source=source if isinstance(source, str) else None,
+            )
+            for hit, source in zip(hits, sources, strict=True)
+        ]
+    )

@@ -1,13 +1,12 @@
-"""A collection on a Chroma server, whose state is kept on the server too, for all its clients.
+"""A collection on a Chroma server, which also keeps its state for all clients.
 
-The state is a second collection, ``<name>.jarvisperf-state``: one record for each client that has written, with its
-newest token and whether it is writing. Each client writes its own record only, so none overwrites another's; together
-the tokens are the generation. The price: each cached query asks the server for these records, about half a millisecond
-on the same machine.
+The state is a second collection, ``<name>.jarvisperf-state``, with one record per client that has written: its latest
+token and whether it is writing. Each client writes only its own record, so none overwrites another's; together the
+tokens are the generation. The price is one request per cached query, about half a millisecond on the same machine.
 
-A client that dies while it writes leaves its mark. Whoever has watched the same mark for ``lease_seconds`` on its own
-clock replaces it by a token of which nothing is known. One mark covers one batch, so a living client is far below that.
-Records of clients that are long gone are removed when there are many; that too only costs answers.
+A client that dies while writing leaves its mark. Whoever has seen the same mark for ``lease_seconds`` on its own clock
+replaces it by a token with an unknown history. One mark covers one batch, so a live client stays far below that. When
+there are many records, those of idle clients are removed; that costs only cached answers.
 """
 
 from __future__ import annotations
@@ -19,29 +18,29 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError, missing_package
-from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, State, new_generation
+from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation
 from jarvisperf.rag.store.server_http import GoneError, RecordsClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 LEASE_SECONDS = 300.0
-_MOST_CLIENTS = 64
+_MAX_CLIENTS = 64
 
 
 class ServerHome:
-    """One collection of one server.
+    """One collection on a server.
 
     Args:
         url: ``http://host:port`` or ``https://host:port``.
         collection: The collection's name.
-        new_token: Makes the name of a new generation.
-        clock: Seconds that only grow.
-        lease_seconds: How long the mark of a writer is believed.
+        new_token: Returns a new generation token.
+        clock: A monotonic clock, in seconds.
+        lease_seconds: How long a writer's mark is honoured.
 
     Raises:
-        TypeError: The URL is no string.
-        ValueError: It has another form.
+        TypeError: The URL is not a string.
+        ValueError: It is malformed.
     """
 
     def __init__(
@@ -58,13 +57,13 @@ class ServerHome:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._first_seen: dict[tuple[str, str], float] = {}
-        self._last: State | None = None
+        self._last: CollectionState | None = None
         self._client: Any = None
-        self.begin_anew()
-        tell_when_forked(self, ServerHome.begin_anew)
+        self.reset_after_fork()
+        tell_when_forked(self, ServerHome.reset_after_fork)
 
-    def begin_anew(self) -> None:
-        """Be a writer of its own: two with one name would overwrite each other's record, and hide a write."""
+    def reset_after_fork(self) -> None:
+        """Become a separate writer after a fork: two with one name would overwrite each other's record."""
         self._writer = self._new_token()
         self._token = BEFORE_THE_FIRST
         self._write_lock = threading.Lock()
@@ -76,7 +75,7 @@ class ServerHome:
 
         Raises:
             MissingPackageError: chromadb is not installed.
-            StoreError: The server does not answer.
+            StoreError: The server does not respond.
         """
         try:
             import chromadb
@@ -101,55 +100,55 @@ class ServerHome:
         client.close()
         self._records.close()
 
-    def read_state(self) -> State | None:
-        """The state as the server has it; None where nobody has opened this collection through this package yet."""
+    def read_state(self) -> CollectionState | None:
+        """Return the state on the server; None if nobody has opened the collection through this package yet."""
         try:
             records = self._records.read()
         except GoneError:
             return None
         collections = {str(record["collection"]) for record in records.values()}
         if len(collections) != 1:
-            return None  # none, or one was deleted and made anew
+            return None  # no record, or the collection was deleted and created again
         writing = {name: str(record["token"]) for name, record in records.items() if record["writing"]}
         for name in self._expired(writing):
-            self._records.put(name, _record(str(records[name]["collection"]), self._new_token(), writing=False))
+            self._records.put(name, _client_record(str(records[name]["collection"]), self._new_token(), writing=False))
             return self.read_state()
         heads = tuple(sorted((name, str(record["token"])) for name, record in records.items()))
-        state = State(collections.pop(), heads, writing=bool(writing))
+        state = CollectionState(collections.pop(), heads, writing=bool(writing))
         if state == self._last:
             return self._last
         self._last = state
         return state
 
     def check_in_place(self) -> None:
-        """Check nothing: a server answers for its own place."""
+        """Check nothing: a server looks after its own storage."""
 
     def settle(self, collection_id: str) -> None:
-        """Announce the collection, and forget what was known of one that had its name before."""
+        """Announce the collection, and drop the records of an earlier one with the same name."""
         records = self._records.read()
         outdated = [name for name, record in records.items() if record["collection"] != collection_id]
         idle = [name for name, record in records.items() if not record["writing"]]
-        doomed = {*outdated, *(idle if len(records) > _MOST_CLIENTS else ())}
-        if doomed >= set(records):
+        removable = {*outdated, *(idle if len(records) > _MAX_CLIENTS else ())}
+        if removable >= set(records):
             self._token = self._new_token()
-            self._records.put(self._writer, _record(collection_id, self._token, writing=False))
-            doomed.discard(self._writer)
-        if doomed:
-            self._records.remove(sorted(doomed))
+            self._records.put(self._writer, _client_record(collection_id, self._token, writing=False))
+            removable.discard(self._writer)
+        if removable:
+            self._records.remove(sorted(removable))
 
     @contextlib.contextmanager
     def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
-        """Mark the collection as being written within, and begin a new generation after it."""
+        """Mark the collection as being written while the body runs, and start a new generation after it."""
         with self._write_lock:
             previous, token = self._token, self._new_token()
-            self._records.put(self._writer, _record(collection_id, previous, writing=True))
+            self._records.put(self._writer, _client_record(collection_id, previous, writing=True))
             try:
                 yield
                 if publish is not None:
                     publish(previous, token)
             finally:
                 self._token = token
-                self._records.put(self._writer, _record(collection_id, token, writing=False))
+                self._records.put(self._writer, _client_record(collection_id, token, writing=False))
 
     def _expired(self, marks: Mapping[str, str]) -> list[str]:
         now = self._clock()
@@ -158,5 +157,5 @@ class ServerHome:
             return [name for (name, _), since in self._first_seen.items() if now - since >= self._lease_seconds]
 
 
-def _record(collection_id: str, token: str, *, writing: bool) -> Mapping[str, Any]:
+def _client_record(collection_id: str, token: str, *, writing: bool) -> Mapping[str, Any]:
     return {"collection": collection_id, "token": token, "writing": writing}

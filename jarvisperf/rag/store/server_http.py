@@ -1,6 +1,6 @@
-"""A few requests to a Chroma server over HTTP, without chromadb: what a cached answer needs must not load it.
+"""A minimal HTTP client for a Chroma server, because a cached answer must not have to load chromadb.
 
-The paths are those of the server's own description, ``/openapi.json`` (API version 2).
+The paths come from the server's own description, ``/openapi.json`` (API version 2).
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS: Final = 30.0
 _BASE: Final = "/api/v2/tenants/default_tenant/databases/default_database/collections"
-_VECTOR: Final = [1.0]  # Chroma wants one; it is never searched
+_VECTOR: Final = [1.0]  # Chroma requires one; it is never searched
 
 
 class GoneError(Exception):
-    """The collection is not on the server."""
+    """The collection does not exist on the server."""
 
 
 class RecordsClient:
-    """Small records in one collection of a server: ids with metadata. Safe to call from several threads.
+    """Small records (ids with metadata) in one collection of a server; safe to call from several threads.
 
     Args:
         url: ``http://host:port`` or ``https://host:port``.
         name: The collection's name.
 
     Raises:
-        TypeError: The URL is no string.
-        ValueError: It has another form.
+        TypeError: The URL is not a string.
+        ValueError: It is malformed.
     """
 
     def __init__(self, url: str, name: str) -> None:
@@ -46,29 +46,29 @@ class RecordsClient:
         self._id: str | None = None
         self._lock = threading.Lock()
         self._connection: http.client.HTTPConnection | None = None
-        tell_when_forked(self, RecordsClient.begin_anew)
+        tell_when_forked(self, RecordsClient.reset_after_fork)
 
-    def begin_anew(self) -> None:
-        """Leave the connection to the parent."""
+    def reset_after_fork(self) -> None:
+        """Leave the connection to the parent process after a fork."""
         self._lock = threading.Lock()
         self._connection = None
 
     def create(self) -> None:
-        """Make the collection unless it is there."""
+        """Create the collection unless it exists."""
         self._id = str(self._call("POST", _BASE, {"name": self._name, "get_or_create": True})["id"])
 
     def read(self) -> dict[str, Mapping[str, Any]]:
-        """All records.
+        """Return all records by id.
 
         Raises:
             GoneError: There is no such collection.
-            StoreError: The server does not answer.
+            StoreError: The server does not respond.
         """
         found = self._on_collection("get", {"include": ["metadatas"]})
         return dict(zip(found["ids"], found["metadatas"], strict=True))
 
     def put(self, key: str, metadata: Mapping[str, Any]) -> None:
-        """Write one record, which replaces the one of this id."""
+        """Write one record, replacing any with the same id."""
         self._on_collection("upsert", {"ids": [key], "embeddings": [_VECTOR], "metadatas": [metadata]})
 
     def remove(self, keys: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class RecordsClient:
         self._on_collection("delete", {"ids": list(keys)})
 
     def close(self) -> None:
-        """Close the connection; it opens again when it is used again."""
+        """Close the connection; the next request opens it again."""
         with self._lock:
             self._drop()
 
@@ -88,7 +88,9 @@ class RecordsClient:
             self._id = None
             if not was_known:
                 raise
-        return self._call("POST", f"{_BASE}/{self._found_id()}/{action}", body)  # made anew under the same name?
+        return self._call(
+            "POST", f"{_BASE}/{self._found_id()}/{action}", body
+        )  # it may have been created again under the same name
 
     def _found_id(self) -> str:
         if self._id is None:
@@ -102,11 +104,11 @@ class RecordsClient:
         if status == http.HTTPStatus.NOT_FOUND:
             raise GoneError
         if status >= http.HTTPStatus.BAD_REQUEST:
-            raise StoreError(f"the Chroma server at {self._url} answers {status}: {answer[:200]!r}")
+            raise StoreError(f"the Chroma server at {self._url} responded {status}: {answer[:200]!r}")
         return msgspec.json.decode(answer) if answer else None
 
     def _exchange(self, method: str, path: str, payload: bytes | None) -> tuple[int, bytes]:
-        for last_try in (False, True):  # the server may have closed a connection that was idle
+        for last_try in (False, True):  # the server may have closed an idle connection
             try:
                 connection = self._opened()
                 connection.request(method, path, payload, {"Content-Type": "application/json"})
@@ -131,11 +133,11 @@ class RecordsClient:
 
 
 def parse_url(url: str) -> tuple[str, int, bool]:
-    """Host, port and whether the connection is encrypted.
+    """Return host, port and whether the connection is encrypted.
 
     Raises:
-        TypeError: The URL is no string.
-        ValueError: It has another form.
+        TypeError: The URL is not a string.
+        ValueError: It is malformed.
     """
     problem = f"chroma_url is {url!r}: give http://host:port or https://host:port"
     if not isinstance(url, str):

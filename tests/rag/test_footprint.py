@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from jarvisperf.rag.answers.changes import Change
-from jarvisperf.rag.search.footprint import EVERYWHERE, footprint_of, survives, unit_rows
+from jarvisperf.rag.search.footprint import Footprint, survives
+from jarvisperf.rag.store.change import EVERYWHERE, StoreChange, unit_rows
 
 QUERY = np.array([1.0, 0.0], dtype=np.float32)
 VECTORS = arrays(np.float32, (8, 3), elements=st.floats(-1, 1, width=32)).filter(
@@ -21,8 +21,12 @@ def at(distance):
     return [cosine, (1 - cosine**2) ** 0.5]
 
 
+def footprint_of(vector, radius, ids, where=None):
+    return Footprint(unit_rows(vector).tobytes(), radius, tuple(ids), where)
+
+
 def added(vector, metadata=None):
-    return [Change(("new",), unit_rows(np.array([vector])), (metadata,))]
+    return [StoreChange(("new",), unit_rows(np.array([vector])).tobytes(), (metadata,))]
 
 
 @pytest.mark.parametrize(("distance", "kept"), [(0.2, False), (0.4999, False), (0.5, False), (0.51, True), (2, True)])
@@ -41,15 +45,15 @@ def test_an_addition_that_fails_the_filter_does_not_matter_however_near():
 
 
 def test_a_deletion_matters_only_to_answers_that_have_the_passage():
-    gone = [Change(("a",))]
+    gone = [StoreChange(("a",))]
     assert not survives(footprint_of(QUERY, 0.5, ["a"]), gone)
     assert survives(footprint_of(QUERY, 0.5, ["b"]), gone)
 
 
 def test_vectors_of_another_model_and_vectors_that_are_no_numbers_count_as_near():
     footprint = footprint_of(QUERY, 0.1, ["a"])
-    assert not survives(footprint, [Change(("new",), unit_rows(np.ones((1, 3))), (None,))])
-    assert not survives(footprint, [Change(("new",), np.full(2, np.nan, np.float32).tobytes(), (None,))])
+    assert not survives(footprint, [StoreChange(("new",), unit_rows(np.ones((1, 3))).tobytes(), (None,))])
+    assert not survives(footprint, [StoreChange(("new",), np.full(2, np.nan, np.float32).tobytes(), (None,))])
 
 
 def nearest(rows, alive, query, count):
@@ -68,6 +72,8 @@ def test_whatever_survives_is_what_a_new_search_finds(rows, before, after, count
     )
     footprint = footprint_of(query, radius, [str(place) for place in found])
     came, gone = sorted(after - before), sorted(before - after)
-    change = Change(tuple(str(place) for place in [*came, *gone]), unit_rows(rows[came]), (None,) * len(came))
+    change = StoreChange(
+        tuple(str(place) for place in [*came, *gone]), unit_rows(rows[came]).tobytes(), (None,) * len(came)
+    )
     if survives(footprint, [change]):
         assert nearest(rows, after, query, count)[0] == found

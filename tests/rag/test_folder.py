@@ -5,9 +5,8 @@ import shutil
 
 import pytest
 
-from jarvisperf.rag.store.folder import EmbeddedHome
-from jarvisperf.rag.store.generation import State
-from jarvisperf.rag.store.state_file import StateFile
+from jarvisperf.rag.store.folder import FolderHome, StateFile
+from jarvisperf.rag.store.generation import CollectionState
 
 
 @pytest.fixture
@@ -18,7 +17,7 @@ def path(tmp_path):
 @pytest.fixture
 def home(tmp_path, require):
     require("chromadb")
-    home = EmbeddedHome(tmp_path / "chroma", "documents")
+    home = FolderHome(tmp_path / "chroma", "documents")
     home.connect()
     yield home
     home.disconnect()
@@ -26,7 +25,7 @@ def home(tmp_path, require):
 
 @pytest.mark.parametrize("writing", [True, False])
 def test_a_state_is_read_as_it_was_written(path, writing):
-    state = State("collection", (("", "generation"),), writing)
+    state = CollectionState("collection", (("", "generation"),), writing)
     StateFile(path).write(state)
     assert StateFile(path).read() == state
 
@@ -34,7 +33,7 @@ def test_a_state_is_read_as_it_was_written(path, writing):
 def test_each_change_is_seen_by_a_reader_that_has_read_before(path):
     reader, writer = StateFile(path), StateFile(path)
     for number in range(20):
-        state = State("c", (("", f"g{number}"),), writing=number % 2 == 0)
+        state = CollectionState("c", (("", f"g{number}"),), writing=number % 2 == 0)
         writer.write(state)
         assert reader.read() == state
 
@@ -50,13 +49,13 @@ def test_a_file_of_another_form_is_an_unknown_state(path, content):
 
 
 def test_a_state_of_another_schema_is_unknown(path):
-    StateFile(path).write(State("c", (("", "g"),), writing=False))
+    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False))
     path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2'))
     assert StateFile(path).read() is None
 
 
 def test_a_write_leaves_no_other_files(path):
-    StateFile(path).write(State("c", (("", "g"),), writing=False))
+    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False))
     assert list(path.parent.iterdir()) == [path]
 
 
@@ -102,7 +101,7 @@ def test_a_write_that_fails_ends_with_a_new_generation_too(home):
 
 def test_collections_of_one_folder_have_their_own_states(home, tmp_path):
     home.settle("c")
-    other = EmbeddedHome(tmp_path / "chroma", "Documents")
+    other = FolderHome(tmp_path / "chroma", "Documents")
     assert other.read_state() is None
 
 

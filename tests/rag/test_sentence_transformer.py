@@ -21,11 +21,21 @@ def saved_in_bfloat16(tmp_path_factory, require):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "auto"])
-def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(saved_in_bfloat16, dtype, monkeypatch):
+def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(
+    saved_in_bfloat16, dtype, monkeypatch, require
+):
+    sentence_transformers = require("sentence_transformers")
     monkeypatch.setattr("jarvisperf.rag.embedding.options.has_bfloat16", lambda: False)
+    loaded = []
+    load = sentence_transformers.SentenceTransformer
+    monkeypatch.setattr(
+        sentence_transformers,
+        "SentenceTransformer",
+        lambda *how, **more: loaded.append(load(*how, **more)) or loaded[0],
+    )
     embedder = SentenceTransformerEmbedder(saved_in_bfloat16, None, ModelOptions(dtype=dtype))
     embedder.load()
-    assert {str(one.dtype) for one in embedder._model.parameters()} == {"torch.float32"}
+    assert {str(one.dtype) for one in loaded[0].parameters()} == {"torch.float32"}
     assert embedder.embed_query("cats").shape == (384,)
 
 
@@ -40,7 +50,7 @@ def test_a_model_computes_in_the_dtype_of_its_options_whatever_its_files_have(sa
     ],
 )
 def test_documents_are_embedded_in_batches_that_stay_in_the_caches_of_the_cores(
-    device, cores, dtype, batch, monkeypatch, require
+    device, cores, dtype, batch, monkeypatch, require, tmp_path
 ):
     monkeypatch.setattr(require("torch"), "get_num_threads", lambda: cores)
     monkeypatch.setattr("jarvisperf.rag.embedding.options.has_bfloat16", lambda: True)
@@ -50,7 +60,9 @@ def test_documents_are_embedded_in_batches_that_stay_in_the_caches_of_the_cores(
         batches.append(batch_size)
         return np.ones((len(texts), 3))
 
-    embedder = SentenceTransformerEmbedder("a/model", None, ModelOptions(dtype=dtype))
-    embedder._model = SimpleNamespace(device=SimpleNamespace(type=device), encode_document=encode_document)
+    model = SimpleNamespace(device=SimpleNamespace(type=device), encode_document=encode_document)
+    model.float = model.bfloat16 = lambda: model
+    monkeypatch.setattr(require("sentence_transformers"), "SentenceTransformer", lambda *_, **__: model)
+    embedder = SentenceTransformerEmbedder(tmp_path, None, ModelOptions(dtype=dtype))
     assert embedder.embed_documents(["cats"] * 100).shape == (100, 3)
     assert batches == [batch]

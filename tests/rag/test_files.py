@@ -71,7 +71,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text(write):
 def test_another_type_is_refused_with_those_that_are_allowed(write):
     with pytest.raises(
         DocumentError,
-        match=r"a\.xyz is of the type \.xyz: give one of \.docx, \.htm, \.html, \.markdown, \.md, \.pdf, \.rst",
+        match=r"a\.xyz has the unsupported type \.xyz; choose from: \.docx, \.htm, \.html, \.markdown, \.md, \.pdf",
     ):
         read_passages(write("a.xyz", "text"))
 
@@ -168,7 +168,7 @@ def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, requi
         raise rejected("unknown keyword\nin marked section")
 
     monkeypatch.setattr("bs4.BeautifulSoup", reject)  # which markup it rejects differs between versions of Python
-    with pytest.raises(DocumentError, match=r"a\.html is no readable HTML: unknown keyword in marked section$"):
+    with pytest.raises(DocumentError, match=r"a\.html is not readable HTML: unknown keyword in marked section$"):
         read_passages(write("a.html", "<p>Cats purr.</p>"))
 
 
@@ -207,7 +207,10 @@ def test_a_pdf_is_read_page_by_page(write, require):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"no pdf", "is no readable PDF"), (pdf(" "), r"holds no text: recognise its scanned pages first \(OCR\)")],
+    [
+        (b"no pdf", "is not a readable PDF"),
+        (pdf(" "), r"contains no text: if its pages are scanned, run OCR on it first"),
+    ],
 )
 def test_a_pdf_that_cannot_be_read_or_holds_no_text_is_named(write, require, content, message):
     require("pypdfium2")
@@ -251,7 +254,7 @@ def test_a_word_file_is_split_along_its_headings(tmp_path, require):
 
 def test_a_damaged_word_file_is_named(write, require):
     require("mammoth")
-    with pytest.raises(DocumentError, match=r"a\.docx is no readable Word file"):
+    with pytest.raises(DocumentError, match=r"a\.docx is not a readable Word file"):
         read_passages(write("a.docx", b"no zip"))
 
 

@@ -8,8 +8,7 @@ import time
 
 import pytest
 
-from jarvisperf.rag.embedding.choice import HUB_MODEL, choose_model, fingerprint, hub_snapshot
-from jarvisperf.rag.embedding.file_digests import FileDigests
+from jarvisperf.rag.embedding.choice import HUB_MODEL, FileDigests, choose_model, fingerprint, hub_snapshot
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
 from jarvisperf.rag.errors import ModelNotFoundError

@@ -1,0 +1,36 @@
+"""What one write changed, which cached answers are checked against later."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final
+
+import msgspec
+
+MOST_VECTORS_PER_CALL: Final = 2048
+"""The maximum number of passages per call that are recorded: bulk loads would fill the cache with vectors."""
+
+EVERYWHERE: Final = math.inf
+"""The radius of an answer that any new passage could join."""
+
+
+class StoreChange(msgspec.Struct, frozen=True, array_like=True):
+    """What one write did.
+
+    Attributes:
+        ids: The passages that it added, replaced or removed.
+        vectors: The unit vectors of the added and replaced passages, float32, row after row.
+        metadatas: The metadata of each of those passages.
+    """
+
+    ids: tuple[str, ...]
+    vectors: bytes = b""
+    metadatas: tuple[dict[str, Any] | None, ...] = ()
+
+
+def unit_rows(vectors: Any) -> Any:
+    """Scale each row to length 1, as a float32 array of two dimensions; a row of zeros stays as it is."""
+    import numpy as np
+
+    rows = np.atleast_2d(np.asarray(vectors, dtype=np.float32))
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
