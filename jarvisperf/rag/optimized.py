@@ -22,7 +22,7 @@ from jarvisperf.rag.results import SearchResult, decode_results, encode_results
 from jarvisperf.rag.search.context import build_context, context_limits
 from jarvisperf.rag.search.footprint import Computed
 from jarvisperf.rag.search.keywords import KeywordIndex
-from jarvisperf.rag.search.request import checked_request, is_plain
+from jarvisperf.rag.search.request import checked_request, is_plain, with_where
 from jarvisperf.rag.search.retriever import Retriever
 from jarvisperf.rag.stats import QueryStats
 from jarvisperf.rag.store.chroma import ChromaStore
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.search.request import SearchOptions, SearchRequest
     from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.stats import PerformanceStats
+    from jarvisperf.rag.store.filters import Filter
     from jarvisperf.rag.store.generation import Heads
 
 P = ParamSpec("P")
@@ -146,14 +147,16 @@ class OptimizedRAG:
         self._answers = QueryCache(cache_in_use, changes, self._home.read_state, self._store.settle_state)
         self._closed = False
 
-    def search(self, query: str, n_results: int = 5, **options: Unpack[SearchOptions]) -> list[SearchResult]:
+    def search(
+        self, query: str, n_results: int = 5, where: Filter | None = None, **options: Unpack[SearchOptions]
+    ) -> list[SearchResult]:
         """Find the passages nearest in meaning to the query, nearest first.
 
         Args:
             query: The query.
             n_results: Maximum number of passages, at least 1.
+            where: Chroma's filter on metadata, such as ``{"language": "pt"}``.
             **options: All are optional:
-                ``where``: Chroma's filter on metadata, such as ``{"language": "pt"}``.
                 ``where_document``: Chroma's filter on text, such as ``{"$contains": "word"}``.
                 ``min_score``: Minimum cosine similarity, from -1 to 1.
                 ``diversity``: From 0 to 1: prefer passages that differ from each other (maximal marginal relevance).
@@ -166,34 +169,42 @@ class OptimizedRAG:
             MissingPackageError: A required package is not installed.
             StoreError: The store cannot be opened or does not fit the model.
         """
-        found: Results = self._uncached(_SEARCH, checked_request(query, n_results, options))
+        found: Results = self._uncached(_SEARCH, checked_request(query, n_results, with_where(where, options)))
         return list(found)
 
     def search_cached(
-        self, query: str, n_results: int = 5, *, cache_ttl: float = 600, **options: Unpack[SearchOptions]
+        self,
+        query: str,
+        n_results: int = 5,
+        where: Filter | None = None,
+        *,
+        cache_ttl: float = 600,
+        **options: Unpack[SearchOptions],
     ) -> list[SearchResult]:
         """Return what :meth:`search` returns, from the cache if it has the answer.
 
         Args:
             query: The query; queries that differ only in white space or Unicode form count as the same.
             n_results: See :meth:`search`.
+            where: See :meth:`search`.
             cache_ttl: How many seconds the answer is cached; 0: not at all.
             **options: See :meth:`search`.
 
         Raises:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
-        found: Results = self._cached(_SEARCH, query, n_results, cache_ttl, options)
+        found: Results = self._cached(_SEARCH, query, n_results, cache_ttl, with_where(where, options))
         return list(found)
 
     def search_many(
-        self, queries: Iterable[str], n_results: int = 5, **options: Unpack[SearchOptions]
+        self, queries: Iterable[str], n_results: int = 5, where: Filter | None = None, **options: Unpack[SearchOptions]
     ) -> list[list[SearchResult]]:
         """Search for many queries at once: one batch for the model, one for Chroma.
 
         Args:
             queries: The queries.
             n_results: See :meth:`search`.
+            where: See :meth:`search`.
             **options: See :meth:`search`.
 
         Returns:
@@ -204,7 +215,9 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         self._check_open()
-        requests = [checked_request(query, n_results, options) for query in _several("queries", queries)]
+        requests = [
+            checked_request(query, n_results, with_where(where, options)) for query in _several("queries", queries)
+        ]
         return [list(results) for results in self._retriever.search_many(requests)]
 
     def generate_context(
@@ -213,6 +226,7 @@ class OptimizedRAG:
         n_results: int = 3,
         max_chars: int | None = None,
         max_tokens: int | None = None,
+        where: Filter | None = None,
         **options: Unpack[SearchOptions],
     ) -> str:
         """Build the context for a language model: the nearest passages, numbered, with their sources.
@@ -222,12 +236,13 @@ class OptimizedRAG:
             n_results: Maximum number of passages, at least 1; a repeated text is included once.
             max_chars: Maximum number of characters of the context.
             max_tokens: Maximum number of the embedding model's tokens; give at most one of the two limits.
+            where: See :meth:`search`.
             **options: See :meth:`search`.
 
         Raises:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
-        request = checked_request(query, n_results, options)
+        request = checked_request(query, n_results, with_where(where, options))
         return self._uncached(self._context_kind(max_chars, max_tokens), request)
 
     def generate_context_cached(
@@ -236,6 +251,7 @@ class OptimizedRAG:
         n_results: int = 3,
         max_chars: int | None = None,
         max_tokens: int | None = None,
+        where: Filter | None = None,
         *,
         cache_ttl: float = 300,
         **options: Unpack[SearchOptions],
@@ -247,6 +263,7 @@ class OptimizedRAG:
             n_results: See :meth:`generate_context`.
             max_chars: See :meth:`generate_context`.
             max_tokens: See :meth:`generate_context`.
+            where: See :meth:`search`.
             cache_ttl: How many seconds the answer is cached; 0: not at all.
             **options: See :meth:`search`.
 
@@ -254,7 +271,7 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         kind = self._context_kind(max_chars, max_tokens)
-        return self._cached(kind, query, n_results, cache_ttl, options)
+        return self._cached(kind, query, n_results, cache_ttl, with_where(where, options))
 
     def warm_up_cache(self, queries: Iterable[str], cache_ttl: float = 600) -> int:
         """Cache the answers to these queries: searches and contexts with the default number of passages.

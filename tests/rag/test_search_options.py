@@ -237,3 +237,9 @@ def test_with_the_semantic_tier_the_same_question_in_other_words_is_one(make_rag
 def test_a_threshold_outside_its_range_is_refused(make_rag, threshold):
     with pytest.raises(ValueError, match="semantic_threshold is"):
         make_rag(semantic_threshold=threshold)
+
+
+def test_a_filter_can_be_given_by_position(rag):
+    rag.batch_add_texts(["red apples", "green apples"], metadatas=[{"colour": "red"}, {"colour": "green"}])
+    assert [hit.text for hit in rag.search("apples", 5, {"colour": "green"})] == ["green apples"]
+    assert [hit.text for hit in rag.search_cached("apples", 5, {"colour": "green"})] == ["green apples"]

@@ -19,7 +19,6 @@ _MAX_RESULTS: Final = 2**31 - 1  # Chroma's limit; no collection has more passag
 class SearchOptions(TypedDict, total=False):
     """The keyword arguments that all searches share; :meth:`jarvisperf.rag.OptimizedRAG.search` explains them."""
 
-    where: Filter | None
     where_document: Filter | None
     min_score: float | None
     diversity: float | None
@@ -118,6 +117,11 @@ def checked_request(query: str, n_results: int, options: Mapping[str, Any]) -> S
         number("diversity", diversity, at_least=0, at_most=1) if diversity is not None else None,
         hybrid,
     )
+
+
+def with_where(where: Filter | None, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of a search together with its filter on metadata."""
+    return options if where is None else {**options, "where": where}
 
 
 def is_plain(options: Mapping[str, Any]) -> bool:
