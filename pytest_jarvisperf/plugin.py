@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
+from pytest_jarvisperf import hooks
 from pytest_jarvisperf.bridges.choice import make_bridge
 from pytest_jarvisperf.bridges.marker import check_keywords
 from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.collection.recognition import recognize
 from pytest_jarvisperf.collection.whole_test import WholeTests
+from pytest_jarvisperf.extensions import read_facts, this_machine
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness
 from pytest_jarvisperf.measuring.record import record_key, restart_record
@@ -33,6 +35,11 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
 pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warnings")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that other plugins may implement."""
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,6 +89,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     """Register what measures, compares and reports."""
     from pytest_jarvisperf.sessions.record import BenchSession
 
+    read_facts(config)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
@@ -124,7 +132,11 @@ def _baseline(
     from pytest_jarvisperf.sessions.record import is_listing
     from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
 
-    stored = StoredRuns(()) if is_listing(config) else find_stored_runs(options, store, options.compare)
+    stored = (
+        StoredRuns(())
+        if is_listing(config)
+        else find_stored_runs(options, store, options.compare, this_machine(config))
+    )
     session = BaselineSession(config, options, stored, found)
     config.pluginmanager.register(session, "jarvisperf-baseline")
     return session

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEY_PACKAGES = (
     "jarvisperf",
@@ -25,7 +30,7 @@ KEY_PACKAGES = (
 )
 
 
-class Machine(msgspec.Struct, frozen=True):
+class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hardware, system and interpreter.
 
     Attributes:
@@ -39,6 +44,7 @@ class Machine(msgspec.Struct, frozen=True):
         governor: The frequency governor of the first processor; None where there is none to see.
         load: The load average of the last minute when the run began; None where unknown.
         virtualized: The hypervisor's or container's name, an empty string for bare metal; None where unknown.
+        facts: What plugins added, as JSON can hold it; left out of files where there is nothing.
     """
 
     cpu: str
@@ -51,16 +57,23 @@ class Machine(msgspec.Struct, frozen=True):
     governor: str | None
     load: float | None
     virtualized: str | None
+    facts: dict[str, Any] = {}
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of what makes times comparable: processor, cores, architecture and interpreter."""
-        facts = (self.cpu, str(self.cores), self.architecture, self.python)
+        """A short hash of what makes times comparable: CPU, cores, architecture, interpreter, facts from plugins."""
+        facts = [self.cpu, str(self.cores), self.architecture, self.python]
+        if self.facts:
+            facts.append(json.dumps(self.facts, sort_keys=True))
         return hashlib.blake2b("\0".join(facts).encode(), digest_size=6).hexdigest()
 
 
-def read_machine() -> Machine:
-    """Read the facts of this machine. What the system does not tell is None, never an error."""
+def read_machine(facts: Mapping[str, Any] | None = None) -> Machine:
+    """Read the facts of this machine. What the system does not tell is None, never an error.
+
+    Args:
+        facts: Further facts that JSON can hold; None: there are none.
+    """
     return Machine(
         cpu=_cpu_model(),
         cores=_usable_cores(),
@@ -72,6 +85,7 @@ def read_machine() -> Machine:
         governor=_read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         load=_load(),
         virtualized=_virtualized(),
+        facts=dict(facts or {}),
     )
 
 

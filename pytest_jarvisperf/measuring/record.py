@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.extensions import benchmark_group
 from pytest_jarvisperf.markers import read_bench_marker
 from pytest_jarvisperf.measuring.profiling import read_wish
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jarvisperf.profiles.pairing import Sliced
     from jarvisperf.runs.model import Benchmark, Metric
+    from pytest_jarvisperf.markers import BenchMarker
     from pytest_jarvisperf.measuring.profiling import Wish
 
 SHOWN_PARAMETER_CHARACTERS = 200
@@ -108,10 +111,22 @@ def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
     """
     marker = read_bench_marker(item)
     record = Record(
-        item.nodeid, marker.group, parameters_of(item), marker.before, wish=read_wish(item), whole_test=whole_test
+        item.nodeid,
+        _group(item, marker),
+        parameters_of(item),
+        marker.before,
+        wish=read_wish(item),
+        whole_test=whole_test,
     )
     item.stash[record_key] = record
     return record
+
+
+def _group(item: pytest.Item, marker: BenchMarker) -> str | None:
+    """Find the group: the markers' first; other plugins are asked in the process that reports, not in an arm."""
+    if marker.group is not None or not item.config.stash[state_key].options.bench:
+        return marker.group
+    return benchmark_group(item)
 
 
 def restart_record(item: pytest.Item) -> None:

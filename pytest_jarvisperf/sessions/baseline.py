@@ -13,6 +13,7 @@ from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports
 from pytest_jarvisperf.collection.recognition import is_benchmark
+from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
 
@@ -109,7 +110,7 @@ class BaselineSession:
             return
         from pytest_jarvisperf.sessions.screening_outlook import outlook
 
-        seen = outlook(self._stored.runs, names, self._threshold(session))
+        seen = outlook(self._stored.runs, names, self._threshold(session), this_machine(self._config))
         if seen.is_hopeless:
             self._outlook = self._choose(self._stored.runs[0])
         elif seen.decidable < seen.known:

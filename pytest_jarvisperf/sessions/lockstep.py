@@ -11,6 +11,7 @@ from _pytest.runner import runtestprotocol
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports, run_items
 from pytest_jarvisperf.collection.recognition import is_benchmark
+from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.comparison import Comparison
 from pytest_jarvisperf.state import elsewhere_key
@@ -124,7 +125,6 @@ class LockstepSession:
         """Give the report's data; None where nothing was measured."""
         from jarvisperf.report.findings.model import Arm, Findings, paired
         from jarvisperf.runs.commit import read_commit
-        from jarvisperf.runs.machine import read_machine
 
         if not self.comparison.findings:
             return None
@@ -134,7 +134,7 @@ class LockstepSession:
             created=created,
             seconds=seconds,
             trusted=self.comparison.trusted,
-            machine=read_machine(),
+            machine=this_machine(self._config),
             base=Arm(commit=self._repository.base, name=self._options.against, dirty=False),
             head=Arm(commit=self._repository.head, name=head.branch if head else None, dirty=bool(head and head.dirty)),
             benchmarks=tuple(self.comparison.findings.values()),

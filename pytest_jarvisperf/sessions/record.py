@@ -11,6 +11,7 @@ import pytest
 
 from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
+from pytest_jarvisperf.extensions import announce_finished_run, this_machine
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.measuring.long_calls import LongCalls
 from pytest_jarvisperf.measuring.record import record_key
@@ -225,6 +226,16 @@ class BenchSession:
         if self._findings is not None:
             self._findings = self._completed(self._findings, session)
             self._write(self._findings)
+            self._announce(self._findings, session)
+
+    def _announce(self, findings: Findings, session: pytest.Session) -> None:
+        """Tell other plugins that the run has finished; one that fails does not let the run pass."""
+        run = self._run or self._lockstep_run()
+        assert run is not None  # noqa: S101  # where there are findings, there is a run
+        problems = announce_finished_run(self._config, run, findings)
+        self._problems += problems
+        if problems and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _is_compared(self) -> bool:
         """Tell whether the comparison that was asked for was made, to its end."""
@@ -323,7 +334,6 @@ class BenchSession:
 
     def _recorded_run(self) -> Run | None:
         from jarvisperf.runs.commit import read_commit
-        from jarvisperf.runs.machine import read_machine
         from jarvisperf.runs.model import Run
 
         benchmarks = tuple(record.finished() for record in self._records.values() if record.metrics or record.error)
@@ -333,7 +343,7 @@ class BenchSession:
         return Run(
             created=self._created.isoformat(timespec="microseconds"),
             seconds=self._seconds(),
-            machine=read_machine(),
+            machine=this_machine(self._config),
             commit=read_commit(self._config.rootpath),
             benchmarks=benchmarks,
             yardstick=yardstick.summary() if yardstick else {},

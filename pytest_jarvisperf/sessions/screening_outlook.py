@@ -13,6 +13,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
+    from jarvisperf.runs.machine import Machine
     from jarvisperf.runs.model import Run
 
 
@@ -33,19 +34,24 @@ class Outlook(NamedTuple):
         return self.known > 0 and self.decidable == 0
 
 
-def outlook(stored: Sequence[Run], names: Collection[str], threshold: Callable[[str, str], float | None]) -> Outlook:
+def outlook(
+    stored: Sequence[Run],
+    names: Collection[str],
+    threshold: Callable[[str, str], float | None],
+    machine: Machine,
+) -> Outlook:
     """Screen the newest stored run itself, as one of this machine, against all of them.
 
     Args:
         stored: The runs, newest first.
         names: The ids of the benchmarks that are to be measured.
         threshold: How much worse a metric may get, by benchmark and metric; None: it is not judged.
+        machine: This one.
     """
     from jarvisperf.gate.screening.screen import screen
     from jarvisperf.runs.bounds import bounded_id
-    from jarvisperf.runs.machine import read_machine
 
-    twin = msgspec.structs.replace(stored[0], machine=read_machine())
+    twin = msgspec.structs.replace(stored[0], machine=machine)
     wanted = {bounded_id(name) for name in names}
     screened = [one for name, one in screen(twin, stored, threshold).items() if bounded_id(name) in wanted]
     return Outlook(len(screened), sum(not one.to_confirm for one in screened))

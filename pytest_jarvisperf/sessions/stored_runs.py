@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from jarvisperf.runs.machine import Machine
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -28,7 +29,7 @@ class StoredRuns(NamedTuple):
     absence: str = ""
 
 
-def find_stored_runs(options: Options, store: RunStore, selector: str) -> StoredRuns:
+def find_stored_runs(options: Options, store: RunStore, selector: str, machine: Machine) -> StoredRuns:
     """Find and read the runs that are meant; those that were interrupted or cannot be read are left out.
 
     Where there are none, a run that is itself stored under the name it is to be compared with goes on: it is the first.
@@ -37,16 +38,16 @@ def find_stored_runs(options: Options, store: RunStore, selector: str) -> Stored
         options: This plugin's.
         store: Where runs are kept.
         selector: A name, a commit, a run's token or ``latest``.
+        machine: This one.
 
     Raises:
         pytest.UsageError: The store cannot be read, or has nothing to compare with; the message names what is there.
     """
-    from jarvisperf.runs.machine import read_machine
     from jarvisperf.runs.names import LATEST, is_name
     from jarvisperf.runs.store import StoreError
 
     try:
-        found = store.find(selector, read_machine().fingerprint)
+        found = store.find(selector, machine.fingerprint)
         loaded = store.load_readable(found.entries, at_most=MOST_RUNS)
     except StoreError as error:
         raise pytest.UsageError(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None

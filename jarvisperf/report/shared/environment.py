@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -14,8 +14,9 @@ NOTHING = "-"
 
 def machine_facts(machine: Machine) -> dict[str, str]:
     """Give a machine's facts and packages as text by name."""
-    facts: dict[str, object] = msgspec.to_builtins(machine)
+    facts: dict[str, Any] = msgspec.to_builtins(machine)
     facts.pop("packages")
+    facts |= {f"{name} (plugin)" if name in facts else name: value for name, value in facts.pop("facts", {}).items()}
     return {name: "unknown" if value is None else str(value) for name, value in facts.items()} | machine.packages
 
 

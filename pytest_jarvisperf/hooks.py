@@ -1,0 +1,85 @@
+"""The hooks that JarvisPerf offers to other plugins and to `conftest.py`.
+
+Where JarvisPerf may be absent or disabled, mark an implementation ``@pytest.hookimpl(optionalhook=True)``; pytest
+refuses hooks that it does not know otherwise. Wrappers of these hooks are not supported. A hook that raises, or returns
+something else than described here, ends the run with one line that names the plugin and the hook.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.runs.model import Run
+
+
+@pytest.hookspec(firstresult=True)
+def pytest_jarvis_benchmark_group(item: pytest.Item) -> str | None:
+    """Name the group that reports show a benchmark in, for benchmarks that name none themselves.
+
+    Called with ``--jarvis-bench`` for every benchmark whose markers name no group. The first answer that is not None
+    counts; a test that sets ``jarvis_bench.group`` overrules it.
+
+    Args:
+        item: The benchmark test.
+
+    Returns:
+        The group's name; None leaves the choice to the next plugin.
+
+    Example::
+
+        def pytest_jarvis_benchmark_group(item):
+            return item.path.stem.removeprefix("test_")
+    """
+
+
+@pytest.hookspec
+def pytest_jarvis_machine_facts(config: pytest.Config) -> Mapping[str, Any]:  # type: ignore[empty-body]
+    """Add facts about the machine to the run, for example the model of a GPU.
+
+    Called once with ``--jarvis-bench``, before anything is measured. Reports show the facts next to JarvisPerf's own.
+    **A difference counts as another machine**: `--jarvis-compare` then looks for runs with equal facts first. Return
+    what decides how fast code runs and stays the same from run to run, not a temperature or the id of a CI job.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The facts by name: texts, numbers, booleans, None, and lists and dictionaries of those. No two plugins may use
+        the same name.
+
+    Example::
+
+        import os
+
+        def pytest_jarvis_machine_facts(config):
+            return {"runner": os.environ.get("RUNNER_NAME", "local"), "numa_nodes": 1}
+    """
+
+
+@pytest.hookspec
+def pytest_jarvis_run_finished(config: pytest.Config, run: Run, findings: Findings) -> None:
+    """Act on a finished run, for example send its figures somewhere.
+
+    Called with ``--jarvis-bench`` after the reports have been written and the run has been stored, whether the run was
+    only recorded or compared with stored runs or with a revision; not called if no benchmark produced a result. If an
+    implementation raises, the others are still called and pytest's exit status is 1.
+
+    Args:
+        config: pytest's configuration.
+        run: The measurements; in lockstep, those of head.
+        findings: What the reports say: verdicts, ratios and figures of both sides.
+
+    Example::
+
+        def pytest_jarvis_run_finished(config, run, findings):
+            slower = [one.id for one in findings.benchmarks if "regressed" in
+                      {metric.verdict for metric in one.metrics.values()}]
+            text = f"{len(run.benchmarks)} benchmarks, slower: {slower or 'none'}"
+            (config.rootpath / "summary.txt").write_text(text)
+    """
