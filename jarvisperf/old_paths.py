@@ -32,9 +32,9 @@ cache cache.values: plain=fast_path leaves=scalars marks identity versions encod
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
 gate gate.processes: interpreter child_imports descendants launch=workers nursery protocol
-gate gate.lockstep: campaign=model pair=launch slices tally control pace absence
+gate gate.lockstep: campaign=model pair=launch slices tally control pace absence distrust
 gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
-gate gate.verdict: moderation estimate thresholds bounded distrust
+gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
 bench .: checks

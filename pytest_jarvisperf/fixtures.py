@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
 from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
 from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
-from pytest_jarvisperf.measuring.record import record_of
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.bridges.marker import asked_of, budget_of, group_of
+from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
 from pytest_jarvisperf.marker_keys import Key, check_marker
 
 if TYPE_CHECKING:

@@ -10,20 +10,21 @@ import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
 from pytest_jarvisperf import hooks
+from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.bridges.choice import make_bridge
-from pytest_jarvisperf.bridges.marker import check_keywords
 from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.collection.recognition import recognize
+from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
+from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.extensions import read_facts, this_machine
 from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness
-from pytest_jarvisperf.measuring.record import record_key, restart_record
+from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.measuring.seeded_tests import SeededTests
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.sessions.termination import Termination
-from pytest_jarvisperf.sessions.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
+from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -70,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 
         harness = ProfilingHarness(harness, [config.rootpath])
-    config.stash[state_key] = State(options, harness)
+    config.stash[state_key] = PluginState(options, harness)
     if measures_here or in_worker:
         config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
     if options.bench or in_worker:

@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
 
-class State(NamedTuple):
+class PluginState(NamedTuple):
     """Options and harness of one pytest session."""
 
     options: Options
     harness: Harness
 
 
-state_key = pytest.StashKey[State]()
+state_key = pytest.StashKey[PluginState]()
 # Set before this plugin configures itself by whoever takes the targets in its place: the worker of a lockstep run.
 harness_key = pytest.StashKey["Harness"]()
 # Ids of the benchmarks that other machines run, where this one runs a shard.

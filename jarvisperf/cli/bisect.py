@@ -90,8 +90,8 @@ class _Judge:
     """Measures commits in a clone of the repository, which shares its objects; the working tree stays as it is."""
 
     def __init__(self, words: argparse.Namespace, folder: Path) -> None:
-        from jarvisperf.gate.arms.arms import shared_files
         from jarvisperf.gate.arms.git import git
+        from jarvisperf.gate.arms.prepare import shared_files
 
         self._git = git
         self._words = words

@@ -1,4 +1,4 @@
-"""Which modules of the project an arm imported from elsewhere than its own checkout: it would measure other code.
+"""Makes an arm import the project from its own checkout, and finds modules that come from elsewhere nevertheless.
 
 A module is judged by its file. A namespace package has none, and no code: wherever else it may have portions
 (`google`, `opentelemetry`, an empty folder that an uninstallation left), only what was imported from them counts.
@@ -16,8 +16,39 @@ from jarvisperf.gate.project.packages import is_or_is_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+FINDERS = "__editable___"  # how the names of setuptools' mapping modules begin
 # Folders of the working tree that hold what an installer put there.
 INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+
+
+def move_editable_installations(repository: Path, root: Path) -> None:
+    """Have this process find editable installations in the arm's checkout where they name the working tree.
+
+    An editable installation puts a folder on the module search path; a namespace package would get its parts from there
+    and from the arm. Where a folder is not enough, setuptools installs a module that maps packages to folders and is
+    consulted at every import (https://setuptools.pypa.io/en/latest/userguide/development_mode.html). Folders that the
+    arm does not have stay as they are.
+
+    Args:
+        repository: The top folder of the working tree.
+        root: The top folder of the arm's checkout.
+    """
+
+    def moved(place: str) -> str:
+        path = Path(place).resolve()
+        if not Path(place).is_absolute() or not path.is_relative_to(repository):
+            return place
+        own = root / path.relative_to(repository)
+        return str(own) if own.is_dir() else place
+
+    sys.path[:] = map(moved, sys.path)
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(FINDERS):
+            continue
+        packages: dict[str, str] = getattr(module, "MAPPING", {})
+        packages.update({package: moved(place) for package, place in packages.items()})
+        namespaces: dict[str, list[str]] = getattr(module, "NAMESPACES", {})
+        namespaces.update({package: [moved(place) for place in places] for package, places in namespaces.items()})
 
 
 class ForeignModules:

@@ -1,7 +1,8 @@
-"""Takes samples of a test's target as the coordinator of a lockstep run asks for them."""
+"""An arm's end of a lockstep run: talks to the coordinator, and takes samples when it asks for them."""
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 from contextlib import contextmanager, nullcontext
@@ -16,18 +17,56 @@ from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Iterator, Sequence
 
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command, Launcher
     from jarvisperf.measure.targets import Target
-    from pytest_jarvisperf.arms.conversation import Conversation
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
     from pytest_jarvisperf.measuring.record import Record
 
 RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
 
 __tracebackhide__ = True  # what raised is the user's function
+
+
+class Conversation:
+    """The worker's end of both connections: to the coordinator, and to the other worker."""
+
+    def __init__(self, connection: socket.socket, turns: socket.socket) -> None:
+        self._channel = protocol.Channel(connection, protocol.FromCoordinator)
+        self._turns = turns
+
+    def send(self, message: protocol.FromWorker) -> None:
+        """Send a message to the coordinator."""
+        self._channel.send(message)
+
+    def receive(self) -> Any:
+        """Wait for the coordinator; when it is gone, end this process at once."""
+        try:
+            return self._channel.receive()
+        except protocol.ChannelClosedError:
+            os._exit(0)
+
+    def give_turn(self, number: int) -> None:
+        """Let the other worker take its slices."""
+        self._turns.send(bytes([2 * number]))
+
+    def leave_turns(self, number: int) -> None:
+        """Tell the other worker that there are no more slices here: the target raised."""
+        self._turns.send(bytes([2 * number + 1]))
+
+    def wait_turn(self, number: int) -> bool:
+        """Wait until the other worker has taken its slices; when it is gone, end this process at once.
+
+        Returns:
+            False where there are no more slices on the other side.
+        """
+        while got := self._turns.recv(1):
+            if got[0] // 2 == number:
+                return got[0] % 2 == 0
+        os._exit(0)
 
 
 class LockstepHarness:
@@ -127,10 +166,10 @@ class LockstepHarness:
                 message = self._conversation.receive()
                 waiting = 0.0
                 if isinstance(message, protocol.Sample):
-                    watch = _Watch()
+                    watch = _WaitWatch()
                     values = target.samples(message.iterations, 1, watch)
                     waiting = watch.usual_wait()
-                elif isinstance(message, protocol.Turns):
+                elif isinstance(message, protocol.TakeTurns):
                     if not ready.own_clock:
                         target.use_clock(REAL.cpu if message.clock == "cpu" else REAL.wall)
                     try:
@@ -159,13 +198,13 @@ class LockstepHarness:
         finally:
             self.is_serving = False
 
-    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], float]:
+    def _take_turns(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], float]:
         """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
 
         Returns:
             The median sample of each slice, and how much of the time the process waited voluntarily.
         """
-        blocks, number, watch = turns.blocks, turns.number, _Watch()
+        blocks, number, watch = turns.blocks, turns.number, _WaitWatch()
         wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
@@ -183,7 +222,7 @@ class LockstepHarness:
             goes_on = goes_on and wait_turn(number)
         return values, watch.usual_wait()
 
-    def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
+    def _take_together(self, target: Target, turns: protocol.TakeTurns) -> list[float]:
         """Take one slice per block, beginning each at the same time as the other arm."""
         values: list[float] = []
         for _ in range(turns.blocks):
@@ -193,7 +232,7 @@ class LockstepHarness:
             values.append(statistics.median(target.samples(turns.iterations, turns.samples, nullcontext())))
         return values
 
-    def _single_turn(self, target: Target, turns: protocol.Turns) -> tuple[list[float], Any]:
+    def _single_turn(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], Any]:
         if not turns.leads and not self._conversation.wait_turn(turns.number):
             return [], _NOTHING
         seconds, result = target.timed_call()
@@ -205,7 +244,7 @@ class LockstepHarness:
 _NOTHING = object()
 
 
-class _Watch:
+class _WaitWatch:
     """Notes what share of the wall time the process spends off the processor, if it gives that up voluntarily.
 
     That it does is read from its voluntary context switches, see getrusage(2). It may be entered repeatedly.

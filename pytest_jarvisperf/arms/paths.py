@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.arms.arms import relative_inside
 from jarvisperf.gate.arms.git import GitError
+from jarvisperf.gate.arms.prepare import relative_inside
 from jarvisperf.gate.lockstep.model import LockstepError
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
 from pytest_jarvisperf.arms.exit_handlers import end_now, run_exit_handlers
+from pytest_jarvisperf.collection.records import profile_request
 from pytest_jarvisperf.measuring.harness import QuickHarness
-from pytest_jarvisperf.measuring.profiling import ProfilingHarness, read_wish
+from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.measuring.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
@@ -40,7 +41,7 @@ STOP_SECONDS = 6.0  # for ending what the arm has started
 HASH_SEED = "0"  # the same order of sets and the same collisions in both arms
 
 
-class Order(msgspec.Struct, frozen=True):
+class ProfileOrder(msgspec.Struct, frozen=True):
     """What an arm is to profile.
 
     Attributes:
@@ -64,7 +65,7 @@ class Order(msgspec.Struct, frozen=True):
     arm: str
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ProfileAnswer(msgspec.Struct, frozen=True):
     """What an arm says: profiles by id, and a line for each that could not be taken."""
 
     profiles: dict[str, Sliced] = {}
@@ -103,7 +104,7 @@ def profile_arms(
     return {name: pair for name, pair in found.items() if pair[1] is not None}, problems
 
 
-def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_Running]:
+def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_ProfilingArm]:
     """Start to profile in a fresh pair of processes, which take turns."""
     folder.mkdir()
     ends = socket.socketpair()
@@ -122,7 +123,7 @@ def _joined(
     return None, joined(alone) if alone else None
 
 
-class _Running(NamedTuple):
+class _ProfilingArm(NamedTuple):
     """An arm's process, what it was ordered, and the file for what it says."""
 
     name: str
@@ -131,9 +132,9 @@ class _Running(NamedTuple):
     log: Path
 
 
-def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
+def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _ProfilingArm:
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
-    order = Order(
+    order = ProfileOrder(
         pytest=list(words),
         ids=ids,
         root=str(place.cwd),
@@ -158,22 +159,22 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
     if process.stdin is not None:
         with process.stdin as orders:
             orders.write(msgspec.json.encode(order))
-    return _Running(place.name, process, answer, log)
+    return _ProfilingArm(place.name, process, answer, log)
 
 
-def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
+def _answer(running: _ProfilingArm, benchmarks: int, problems: list[str]) -> ProfileAnswer:
     try:
         running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
         _stop(running.process)
         problems.append(f"profiling in {running.name} took too long and was ended")
-        return Answer()
+        return ProfileAnswer()
     try:
-        found = msgspec.json.decode(running.answer.read_bytes(), type=Answer)
+        found = msgspec.json.decode(running.answer.read_bytes(), type=ProfileAnswer)
     except (OSError, msgspec.DecodeError):
         last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         problems.append(f"profiling in {running.name} failed: {last[0]}")
-        return Answer()
+        return ProfileAnswer()
     problems += [f"{running.name}: {problem}" for problem in found.problems]
     return found
 
@@ -192,7 +193,7 @@ def main() -> None:
     descendants.adopt_orphans()
     descendants.end_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _end_at_once)
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=ProfileOrder)
     sys.path[:0] = order.paths  # with -I or -E the environment does not say so
     status = int(
         pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), SeededArm(HASH_SEED)])
@@ -210,7 +211,7 @@ def _end_at_once(*_: object) -> None:
 class ProfilePlugin:
     """Runs the wanted benchmarks only, and profiles each."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: ProfileOrder) -> None:
         self._order = order
         self._items: list[pytest.Item] = []
 
@@ -231,7 +232,7 @@ class ProfilePlugin:
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Ask for a profile, whatever the markers say."""
         if record_key in item.stash:
-            item.stash[record_key].wish = read_wish(item, always=True)
+            item.stash[record_key].profile_request = profile_request(item, always=True)
 
     def pytest_sessionfinish(self) -> None:
         """Write what was found."""

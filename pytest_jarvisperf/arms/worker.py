@@ -20,11 +20,9 @@ import pytest
 
 from jarvisperf.gate.processes import descendants, protocol
 from pytest_jarvisperf.arms.child_processes import ChildProcesses
-from pytest_jarvisperf.arms.conversation import Conversation
-from pytest_jarvisperf.arms.editable import move_editable_installations
 from pytest_jarvisperf.arms.exit_handlers import end_process, forget_inherited_handlers
-from pytest_jarvisperf.arms.foreign_modules import ForeignModules
-from pytest_jarvisperf.arms.harness import LockstepHarness
+from pytest_jarvisperf.arms.foreign_modules import ForeignModules, move_editable_installations
+from pytest_jarvisperf.arms.harness import Conversation, LockstepHarness
 from pytest_jarvisperf.arms.selection import OwnSelection
 from pytest_jarvisperf.arms.time_limits import TimeLimits
 from pytest_jarvisperf.measuring.record import as_text, record_key

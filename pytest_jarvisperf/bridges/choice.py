@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import DESCRIPTIONS
+from pytest_jarvisperf.benchmark_marker import DESCRIPTIONS
 
 if TYPE_CHECKING:
     from pytest_jarvisperf.bridges.codspeed import CodspeedBridge

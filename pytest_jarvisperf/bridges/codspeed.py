@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
-from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.measuring.jarvis_bench import MetricAlreadyMeasuredError
-from pytest_jarvisperf.measuring.record import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
-from pytest_jarvisperf.bridges.marker import asked_of, hide_keywords, plan_of
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
-from pytest_jarvisperf.measuring.record import record_of
+from pytest_jarvisperf.collection.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import asked_of
+from pytest_jarvisperf.benchmark_marker import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,8 +6,8 @@ import unittest
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import is_marked
-from pytest_jarvisperf.measuring.record import start_record
+from pytest_jarvisperf.benchmark_marker import is_marked
+from pytest_jarvisperf.collection.records import start_record
 
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.state import state_key
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_jarvisperf.bridges.marker import WARMUP_SHARE
+from pytest_jarvisperf.benchmark_marker import WARMUP_SHARE
 from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
 from pytest_jarvisperf.measuring.harness import note_instruments
 

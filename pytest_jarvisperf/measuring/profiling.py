@@ -1,22 +1,17 @@
-"""Profiles in tests: which test is to be profiled how, and a harness that does so after the measurement."""
+"""A harness that profiles targets after they have been measured."""
 
 from __future__ import annotations
 
 import importlib.util
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.bridges.marker import asked_of, wants_cprofile
-from pytest_jarvisperf.markers import merged
 from pytest_jarvisperf.measuring.capture import capture_aside
-from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
-
-    import pytest
 
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
@@ -26,38 +21,6 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.record import Record
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
-
-MARKER = "jarvis_profile"
-
-
-class Wish(NamedTuple):
-    """How a test is to be profiled.
-
-    Attributes:
-        engine: By what.
-        top: How many functions the report shows.
-    """
-
-    engine: Engine
-    top: int
-
-
-def read_wish(item: pytest.Item, *, always: bool = False) -> Wish | None:
-    """Read how a test is to be profiled; None: it is not.
-
-    Args:
-        item: The test.
-        always: Whether it is profiled even where neither marker nor option says so.
-    """
-    options = item.config.stash[state_key].options
-    by_cprofile = wants_cprofile(asked_of(item))
-    if not (always or options.profile or by_cprofile or item.get_closest_marker(MARKER)):
-        return None
-    from jarvisperf.profiles.engines import DEFAULT_TOP
-
-    values = merged(item, MARKER)
-    usual: Engine = "cprofile" if by_cprofile else options.profile_engine
-    return Wish(values.get("engine", usual), values.get("top", DEFAULT_TOP))
 
 
 class ProfilingHarness:
@@ -106,12 +69,13 @@ class ProfilingHarness:
         from jarvisperf.measure.instrumentation import uninstrumented
         from jarvisperf.profiles.engines import ProfileError, take_sliced
 
-        if record.wish is None:
+        request = record.profile_request
+        if request is None:
             return
         try:
             with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
-                    target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
+                    target, self._roots, engine=engine or request.engine, top=request.top, turn=self._turn
                 )
         except ProfileError as error:
             record.profile_problem = str(error)

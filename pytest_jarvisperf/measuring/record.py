@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-
-from pytest_jarvisperf.extensions import benchmark_group
-from pytest_jarvisperf.markers import read_bench_marker
-from pytest_jarvisperf.measuring.profiling import read_wish
-from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jarvisperf.profiles.model import Engine
     from jarvisperf.profiles.pairing import Sliced
     from jarvisperf.runs.model import Benchmark, Metric
-    from pytest_jarvisperf.markers import BenchMarker
-    from pytest_jarvisperf.measuring.profiling import Wish
 
-SHOWN_PARAMETER_CHARACTERS = 200
+
+class ProfileRequest(NamedTuple):
+    """How a test is to be profiled.
+
+    Attributes:
+        engine: By what.
+        top: How many functions the report shows.
+    """
+
+    engine: Engine
+    top: int
 
 
 @dataclass(slots=True)
@@ -37,7 +41,7 @@ class Record:
         error: Why it has no figures.
         yardstick: Seconds of each reference workload beside it.
         first_reading: The place of the yardstick's reading just before it; None: it has not measured yet.
-        wish: How it is to be profiled; None: not at all.
+        profile_request: How it is to be profiled; None: not at all.
         profile: Where its time or memory goes.
         profile_problem: Why it could not be profiled.
         found_at_run_time: The test asked for its fixture while it ran, so collection did not know it for a benchmark.
@@ -55,7 +59,7 @@ class Record:
     error: str | None = None
     yardstick: dict[str, float] = field(default_factory=dict)
     first_reading: int | None = None
-    wish: Wish | None = None
+    profile_request: ProfileRequest | None = None
     profile: Sliced | None = None
     profile_problem: str | None = None
     found_at_run_time: bool = False
@@ -92,64 +96,6 @@ class Record:
 record_key = pytest.StashKey[Record]()
 
 
-def record_of(item: pytest.Item) -> Record:
-    """Give a fixture its test's record; a test that asked for the fixture in the middle of its run gets one now."""
-    found = item.stash.get(record_key, None)
-    if found is None:
-        found = start_record(item)
-        found.found_at_run_time = True
-    found.claimed = True
-    return found
-
-
-def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
-    """Give a test an empty record.
-
-    Args:
-        item: The test.
-        whole_test: Whether all of the test is the target.
-    """
-    marker = read_bench_marker(item)
-    record = Record(
-        item.nodeid,
-        _group(item, marker),
-        parameters_of(item),
-        marker.before,
-        wish=read_wish(item),
-        whole_test=whole_test,
-    )
-    item.stash[record_key] = record
-    return record
-
-
-def _group(item: pytest.Item, marker: BenchMarker) -> str | None:
-    """Find the group: the markers' first; other plugins are asked in the process that reports, not in an arm."""
-    if marker.group is not None or not item.config.stash[state_key].options.bench:
-        return marker.group
-    return benchmark_group(item)
-
-
-def restart_record(item: pytest.Item) -> None:
-    """Empty a test's record for another attempt."""
-    earlier = item.stash[record_key]
-    record = start_record(item, whole_test=earlier.whole_test)
-    record.found_at_run_time = earlier.found_at_run_time
-
-
 def as_text(value: object) -> str:
     """Give a value as text that every file and terminal takes: what UTF-8 cannot hold is written out as escapes."""
     return str(value).encode("utf-8", "backslashreplace").decode()
-
-
-def parameters_of(item: pytest.Item) -> dict[str, str]:
-    """Give the parameters of a test as text of bounded length."""
-    callspec = getattr(item, "callspec", None)
-    return (
-        {as_text(name): _shortened(as_text(repr(value))) for name, value in callspec.params.items()} if callspec else {}
-    )
-
-
-def _shortened(text: str) -> str:
-    if len(text) <= SHOWN_PARAMETER_CHARACTERS:
-        return text
-    return f"{text[: SHOWN_PARAMETER_CHARACTERS - 1]}…"

@@ -108,7 +108,7 @@ class BaselineSession:
         names = [item.nodeid for item in session.items if record_key in item.stash]
         if not self._stored.runs or not names:
             return
-        from pytest_jarvisperf.sessions.screening_outlook import outlook
+        from pytest_jarvisperf.sessions.stored_runs import outlook
 
         seen = outlook(self._stored.runs, names, self._threshold(session), this_machine(self._config))
         if seen.is_hopeless:

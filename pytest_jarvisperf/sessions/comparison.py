@@ -15,15 +15,14 @@ from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.arms.time_limits import stretched
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
-from pytest_jarvisperf.measuring.long_calls import LongCalls
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.notes import joined_notes
-from pytest_jarvisperf.sessions.progress import LONGEST_NAME, ProgressLine, duration
+from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from jarvisperf.gate.arms.arms import Arms
+    from jarvisperf.gate.arms.prepare import Arms
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.lockstep.campaign import Lockstep
     from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
@@ -99,8 +98,8 @@ class Comparison:
             KeyboardInterrupt: Ctrl-C.
             pytest.exit.Exception: A signal, or a call of `pytest.exit`.
         """
-        from jarvisperf.gate.arms.arms import InstallError
         from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.arms.prepare import InstallError
         from jarvisperf.gate.lockstep.model import LockstepError
         from jarvisperf.gate.processes.workers import WorkerError
 
@@ -139,7 +138,7 @@ class Comparison:
         return read_thresholds(item, self._options.thresholds or DEFAULT_THRESHOLDS)
 
     def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
-        from jarvisperf.gate.arms.arms import Arms
+        from jarvisperf.gate.arms.prepare import Arms
         from jarvisperf.gate.lockstep.campaign import Lockstep
 
         arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
@@ -167,7 +166,7 @@ class Comparison:
 
     def _prepare(self, arms: Arms, present: Collection[str] | None) -> None:
         """Look what the base itself has, then give it head's benchmark files."""
-        from jarvisperf.gate.arms.arms import shared_files
+        from jarvisperf.gate.arms.prepare import shared_files
         from pytest_jarvisperf.sessions.missing_benchmarks import find_absent
 
         root = self._repository.root

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from jarvisperf.gate.arms.arms import Arms
+    from jarvisperf.gate.arms.prepare import Arms
     from jarvisperf.gate.processes.protocol import Collected
 
 

@@ -13,10 +13,9 @@ from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
 from pytest_jarvisperf.extensions import announce_finished_run, this_machine
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
-from pytest_jarvisperf.measuring.long_calls import LongCalls
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.notes import joined_notes
-from pytest_jarvisperf.sessions.progress import Countdown, ProgressLine
+from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:

@@ -1,12 +1,15 @@
-"""The stored runs that `--jarvis-compare` means, found and read before anything is measured."""
+"""The stored runs that `--jarvis-compare` selects, and what they can decide at best, before anything is measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from jarvisperf.runs.machine import Machine
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
@@ -66,3 +69,47 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
         f"--jarvis-compare {selector}: nothing to compare with: {why}; "
         f"store a run first: pytest --jarvis-bench --jarvis-save {name}"
     )
+
+
+class Outlook(NamedTuple):
+    """How many benchmarks stored runs can decide at best.
+
+    Attributes:
+        known: How many of the benchmarks the newest stored run has.
+        decidable: How many of those would pass if head were as fast as that run, with no error of its own.
+    """
+
+    known: int
+    decidable: int
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether every benchmark that can be compared has to be measured in lockstep anyway."""
+        return self.known > 0 and self.decidable == 0
+
+
+def outlook(
+    stored: Sequence[Run],
+    names: Collection[str],
+    threshold: Callable[[str, str], float | None],
+    machine: Machine,
+) -> Outlook:
+    """Screen the newest stored run against all of them, as if this machine had made it now.
+
+    A single stored run shows no deviation from run to run: a wide one is assumed, and no small threshold can be
+    decided.
+    Measuring every benchmark once for that, and then again in lockstep, is a waste.
+
+    Args:
+        stored: The runs, newest first.
+        names: The ids of the benchmarks that are to be measured.
+        threshold: How much worse a metric may get, by benchmark and metric; None: it is not judged.
+        machine: This one.
+    """
+    from jarvisperf.gate.screening.screen import screen
+    from jarvisperf.runs.bounds import bounded_id
+
+    twin = msgspec.structs.replace(stored[0], machine=machine)
+    wanted = {bounded_id(name) for name in names}
+    screened = [one for name, one in screen(twin, stored, threshold).items() if bounded_id(name) in wanted]
+    return Outlook(len(screened), sum(not one.to_confirm for one in screened))

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from jarvisperf.gate.arms.arms import Arms, InstallError, shared_files
 from jarvisperf.gate.arms.checkout import Checkouts
 from jarvisperf.gate.arms.git import GitError
 from jarvisperf.gate.arms.git import git as ask_git
+from jarvisperf.gate.arms.prepare import Arms, InstallError, shared_files
 from jarvisperf.gate.arms.revision import Repository, resolve
 from jarvisperf.gate.project.packages import find_layout, shared_test_folder
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.gate.verdict.decide import LOOKS, judge
 from jarvisperf.gate.verdict.estimate import log_ratio
-from jarvisperf.gate.verdict.verdict import LOOKS, judge
 
 log_ratios = st.lists(st.floats(-1_500, 1_500), min_size=1, max_size=LOOKS[-1])  # of any two floats above 0
 suites = st.dictionaries(st.text(max_size=3), log_ratios, min_size=1, max_size=8)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvisperf.gate.lockstep.control import Control
+from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.tally import MetricTally, Tally
-from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.verdict.verdict import FourVerdicts, Judgement
+from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
 from jarvisperf.report.findings.lockstep import benchmark_finding, figures
 
 

@@ -16,7 +16,7 @@ from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.slices import PairedSamples
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import ArmPlace
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

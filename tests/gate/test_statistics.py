@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jarvisperf.gate.lockstep.control import LAUNCH_COST_IN_BENCHMARKS, Control
+from jarvisperf.gate.verdict.decide import INTERVAL_ERROR, LOOK_ERRORS, LOOKS, SUITE_ERROR, is_look, judge, spent_at
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.verdict.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict.verdict import INTERVAL_ERROR, LOOK_ERRORS, LOOKS, SUITE_ERROR, is_look, judge, spent_at
 
 positive = st.floats(min_value=1e-9, max_value=1e3)
 values = st.lists(st.floats(-10, 10), min_size=1, max_size=60)

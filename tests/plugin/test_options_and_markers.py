@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
 from pytest_jarvisperf.options import MOST_LAUNCHES
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR

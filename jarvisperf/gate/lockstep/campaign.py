@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.arms.advice import Advisor
 from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
+from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
 from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import Launch
-from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.verdict.verdict import LOOKS, is_look, judge
+from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -24,10 +24,10 @@ from jarvisperf.gate.lockstep.slices import (
     measure_values,
 )
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
+from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, RunTest, Sample, Stop
 from jarvisperf.gate.processes.workers import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project.packages import is_or_is_in
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -203,7 +203,7 @@ class PairedRun:
 
     def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
         base, head = launch.workers
-        order = Run(name, following)
+        order = RunTest(name, following)
         if name in self._unforked:  # it may have failed because both set it up at the same moment
             answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
         else:
@@ -266,7 +266,7 @@ class PairedRun:
     @staticmethod
     def _measure_new(head: Worker, name: str, following: str | None, tally: Tally) -> None:
         """Take the head's figures of a benchmark that the base does not have."""
-        end = _take_alone(head, head.ask(Run(name, following), ANSWER_SECONDS), tally)
+        end = _take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
         tally.xfail = end.xfail

@@ -17,7 +17,7 @@ NEWEST = (
 
 
 @dataclass(slots=True)
-class _Running:
+class _LaunchUnderWay:
     """A launch that runs: when it began, what it measures since when, and what each benchmark has cost in it."""
 
     begin: float
@@ -35,13 +35,13 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _LaunchUnderWay] = {}
         self._starts: list[float] = []
         self._walls: dict[str, list[float]] = {}
 
     def begin(self, launch: int) -> None:
         """Note that a launch begins."""
-        self._running[launch] = _Running(self._clock())
+        self._running[launch] = _LaunchUnderWay(self._clock())
 
     def measures(self, launch: int, name: str) -> None:
         """Note that a launch turns to a benchmark, in whichever of its forks."""
@@ -56,7 +56,7 @@ class Pace:
         for name, seconds in running.seconds.items():
             self._walls.setdefault(name, []).append(seconds)
 
-    def _turn(self, running: _Running, name: str | None) -> None:
+    def _turn(self, running: _LaunchUnderWay, name: str | None) -> None:
         now = self._clock()
         if running.now is not None:
             running.seconds[running.now] = running.seconds.get(running.now, 0.0) + now - running.since

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.clocks import REAL
-from jarvisperf.gate.processes.protocol import Done, Ready, Sample, Turns, Values
+from jarvisperf.gate.processes.protocol import Done, Ready, Sample, TakeTurns, Values
 from jarvisperf.gate.processes.workers import TestEndedError
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
         blocks += 1  # whole A B B A rounds
     if ready.most_samples is not None:
         blocks = min(blocks, ready.most_samples - found.samples)
-    turns = Turns(found.iterations, blocks, base_leads, number=plan.number % DIFFERENT_TURNS, samples=samples)
+    turns = TakeTurns(found.iterations, blocks, base_leads, number=plan.number % DIFFERENT_TURNS, samples=samples)
     waits = [found.waiting[worker.name] for worker in workers]
     if not (ready.most_samples == 1 or ready.own_clock or max(waits) > MOST_WAITING):
         by_cpu = msgspec.structs.replace(turns, clock="cpu", together=together)
@@ -131,7 +131,7 @@ def _blocks(block_seconds: float, plan: SlicePlan) -> int:
     return max(fewest, round(min(MOST_BLOCKS, plan.seconds / block_seconds)))
 
 
-def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -> list[Values]:
+def _take_turns(workers: tuple[Worker, Worker], turns: TakeTurns, plan: SlicePlan) -> list[Values]:
     """Have both take their slices."""
     base, head = workers
     base.tell(turns)
@@ -144,7 +144,7 @@ def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -
     return list(answers.values())
 
 
-def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
+def _per_call(turns: TakeTurns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
     """Give seconds per call, by the share of its time that an arm spent on the clock that was used.
 
     Raises:

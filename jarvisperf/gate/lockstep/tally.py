@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.lockstep.slices import PairedSamples
-    from jarvisperf.gate.verdict.verdict import Judgement
+    from jarvisperf.gate.verdict.decide import Judgement
 
 State = Literal["open", "decided", "new", "skipped", "error"]
 

@@ -36,7 +36,7 @@ VERSION = 7
 Clock = Literal["wall", "cpu"]
 
 
-class Run(msgspec.Struct, tag="run", frozen=True):
+class RunTest(msgspec.Struct, tag="run", frozen=True):
     """Run a test; `next` is the one after it, so that its fixtures may stay."""
 
     id: str
@@ -49,7 +49,7 @@ class Sample(msgspec.Struct, tag="sample", frozen=True):
     iterations: int = 1
 
 
-class Turns(msgspec.Struct, tag="turns", frozen=True):
+class TakeTurns(msgspec.Struct, tag="turns", frozen=True):
     """Take one value per block, the median of some samples, in turns with the other worker or together with it."""
 
     iterations: int
@@ -163,7 +163,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     notes: list[str] = []
 
 
-FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit
+FromCoordinator = RunTest | Sample | TakeTurns | Stop | Fork | Quit
 FromWorker = Collected | Forked | Ended | Ready | Values | Done
 
 

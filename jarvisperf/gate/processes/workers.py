@@ -25,7 +25,7 @@ from jarvisperf.gate.processes.protocol import (
     Fork,
     FromWorker,
     Quit,
-    Run,
+    RunTest,
     Values,
 )
 
@@ -95,7 +95,7 @@ class Worker:
             WorkerError: The worker is gone.
         """
         self._may_end = isinstance(message, Quit)
-        if isinstance(message, Run):
+        if isinstance(message, RunTest):
             self._log_start = self._log.stat().st_size  # what is said before is of other benchmarks
         try:
             self._channel.send(message)
