@@ -1,7 +1,7 @@
-"""The markers `benchmark` and `codspeed_benchmark`, of pytest-benchmark and pytest-codspeed: what they ask for.
+"""Reads the markers `benchmark` and `codspeed_benchmark` of pytest-benchmark and pytest-codspeed.
 
-Every keyword of either plugin is taken on either marker. Most are honoured; a few only tune how those plugins
-calibrate or when they stop early, and there is nothing here that they could change. An unknown keyword is an error.
+Every keyword of either plugin is accepted on either marker. Most are honoured; a few only tune how those plugins
+calibrate or when they stop early, which does not apply here. An unknown keyword is an error.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from jarvisperf.measure.sampling import Plan
     from pytest_jarvisperf.options import Options
 
-NAMES = ("codspeed_benchmark", "benchmark")  # where a test has both, the first one's keywords count
+NAMES = ("codspeed_benchmark", "benchmark")  # if a test has both, the first one's keywords win
 WARMUP_SHARE = 0.1  # of the budget
 MIN_ROUNDS = 5  # pytest-benchmark's own default
 DESCRIPTIONS = {
     "benchmark": "benchmark(group=, max_time=, min_time=, min_rounds=, max_rounds=, timer=, disable_gc=, warmup=): "
-    "measure the test, as pytest-benchmark's and pytest-codspeed's marker does.",
+    "measure the test, like the marker of pytest-benchmark and pytest-codspeed.",
     "codspeed_benchmark": "codspeed_benchmark(group=, max_time=, min_time=, max_rounds=): "
-    "measure the test, as pytest-codspeed's marker does.",
+    "measure the test, like the marker of pytest-codspeed.",
 }
 
 asked_key = pytest.StashKey["Mapping[str, Any]"]()
 
 
 def _is_seconds(value: object, least: float) -> bool:
-    """Tell whether a value is a number of seconds, as text or a decimal number too: pytest-benchmark takes those."""
+    """Return whether a value is a number of seconds; like pytest-benchmark, accept text and decimals."""
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
@@ -64,8 +64,8 @@ HONOURED: Mapping[str, Key] = {
     "warmup_iterations": Key(lambda value: _is_count(value, 0), "a whole number from 0"),
     "cprofile": _FLAG,
 }
-# How closely pytest-benchmark calibrates, and when it stops before max_time. A sample here lasts at least 1,000
-# ticks of the clock, and the whole budget is spent: more than these ask for.
+# How precisely pytest-benchmark calibrates, and when it stops before max_time. Here a sample lasts at least 1,000
+# ticks of the clock, and the whole budget is spent, which is more than these ask for.
 WITHOUT_EFFECT: Mapping[str, Key] = {
     "calibration_precision": Key(lambda value: _is_count(value, 1), "a whole number from 1"),
     "precision": _SHARE,
@@ -75,12 +75,12 @@ KEYS: Mapping[str, Key] = {**HONOURED, **WITHOUT_EFFECT}
 
 
 def is_marked(item: pytest.Item) -> bool:
-    """Tell whether a test carries one of the markers, itself or through its class or module."""
+    """Return whether a test has one of the markers, directly or through its class or module."""
     return any(item.get_closest_marker(name) for name in NAMES)
 
 
 def asked_of(item: pytest.Item) -> Mapping[str, Any]:
-    """Give the keywords that count for a test: of each marker the closest one's; empty where there are none."""
+    """Return the keywords that apply to a test, those of the closest marker of each kind; empty without markers."""
     if asked_key in item.stash:
         return item.stash[asked_key]
     asked: dict[str, Any] = {}
@@ -92,7 +92,7 @@ def asked_of(item: pytest.Item) -> Mapping[str, Any]:
 
 
 def hide_keywords(item: pytest.Item, *unknown: str) -> None:
-    """Hide keywords of `benchmark` from pytest-benchmark, which fails for unknown ones; `asked_of` still has them."""
+    """Hide keywords of `benchmark` from pytest-benchmark, which rejects unknown ones; `asked_of` still sees them."""
     item.stash[asked_key] = asked_of(item)
     marker = item.get_closest_marker("benchmark")
     if marker is not None and not marker.kwargs.keys().isdisjoint(unknown):
@@ -101,7 +101,7 @@ def hide_keywords(item: pytest.Item, *unknown: str) -> None:
 
 
 def check_keywords(item: pytest.Item) -> None:
-    """Check what the markers of a test say.
+    """Check the keywords of a test's markers.
 
     Raises:
         pytest.UsageError: A marker has an unknown keyword, a value that is not allowed or an argument without a name;
@@ -114,29 +114,29 @@ def check_keywords(item: pytest.Item) -> None:
 
 
 def group_of(asked: Mapping[str, Any]) -> str | None:
-    """Give the group that the markers ask for as text; None: they do not say."""
+    """Return the group that the markers name, as text; None if they name none."""
     group = asked.get("group")
     return None if group is None else str(group)
 
 
 def budget_of(asked: Mapping[str, Any]) -> float | None:
-    """Give the seconds of measuring that the markers allow; None: they do not say, or say it wrongly."""
+    """Return the measuring time in seconds that the markers ask for; None if there is none or it is invalid."""
     seconds: Any = asked.get("max_time")
     return float(seconds) if HONOURED["max_time"].allows(seconds) else None
 
 
 def wants_cprofile(asked: Mapping[str, Any]) -> bool:
-    """Tell whether the markers ask for a profile by cProfile."""
+    """Return whether the markers ask for a profile by cProfile."""
     return asked.get("cprofile") is True
 
 
 def plan_of(asked: Mapping[str, Any], options: Options, *, min_rounds: int = MIN_ROUNDS) -> Plan:
-    """Make the plan of a benchmark: this plugin's, but for what its markers ask for.
+    """Build a benchmark's plan from this plugin's options and what its markers ask for.
 
     Args:
         asked: The markers' keywords, see `asked_of`.
-        options: This plugin's.
-        min_rounds: Samples that are taken even beyond the budget, where the markers do not say.
+        options: This plugin's options.
+        min_rounds: Samples to take even beyond the budget, unless the markers say otherwise.
     """
     from jarvisperf.measure.sampling import Plan
 
@@ -153,6 +153,6 @@ def plan_of(asked: Mapping[str, Any], options: Options, *, min_rounds: int = MIN
 
 
 def clock_of(asked: Mapping[str, Any]) -> Callable[[], float] | None:
-    """Give the clock that the markers ask for; None: they ask for none."""
+    """Return the clock that the markers ask for; None if they ask for none."""
     timer: Callable[[], float] | None = asked.get("timer")
     return timer

@@ -1,4 +1,4 @@
-"""What the reader of the figures should know, gathered by benchmark, as lines for the terminal."""
+"""Turns notes about benchmarks into lines for the terminal."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-MOST_NAMED = 3  # benchmarks that share a note; more of them are counted
+MOST_NAMED = 3  # benchmarks that share a note are listed up to this number, then counted
 
 
 def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
-    """Give a line for each note, with the benchmarks that it is about.
+    """Return one line per note, with the benchmarks that it applies to.
 
     Args:
-        notes: By the benchmark's id.
+        notes: The notes, by the benchmark's id.
     """
     names: dict[str, list[str]] = {}
     for name, texts in notes.items():

@@ -74,7 +74,7 @@ def test_the_base_is_where_the_branches_part(repository: Path):
 
 
 def test_a_folder_without_a_repository_is_named(tmp_path: Path):
-    with pytest.raises(GitError, match="is in no git repository"):
+    with pytest.raises(GitError, match="is not in a git repository"):
         resolve(tmp_path, "main", exact=False)
 
 

@@ -340,7 +340,7 @@ def test_a_folder_without_a_repository_is_a_usage_error(pytester: pytest.Pyteste
     pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(len, [])")
     result = pytester.runpytest_subprocess(*AGAINST)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "is in no git repository" in result.stderr.str()
+    assert "is not in a git repository" in result.stderr.str()
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_removes_its_files(
@@ -684,7 +684,7 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
 @pytest.mark.parametrize(
     ("ends", "words"),
     [
-        ("os._exit(0)", "ended without a word: killed, out of memory, or by os._exit"),
+        ("os._exit(0)", "ended without any output: it was killed, ran out of memory, or called os._exit"),
         ("raise KeyboardInterrupt", "pkg/__init__.py:2: KeyboardInterrupt"),
         ("pytest.exit('ENOUGH')", "ENOUGH"),
     ],

@@ -248,7 +248,7 @@ def test_ids_that_no_other_process_has_are_named_with_the_reason(tmp_path: Path)
     errors = {name.partition("[")[0]: entry["error"] for name, entry in project.entries.items()}
     assert "memory address (0x" in errors["test_address"]
     assert "git" not in errors["test_address"]
-    assert "collected here with other parameters: [" in errors["test_process"]
+    assert "collected it with other parameters: [" in errors["test_process"]
     assert errors["test_fine"] is None
 
 
