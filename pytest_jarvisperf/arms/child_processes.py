@@ -107,7 +107,7 @@ class ChildProcesses:
             if self._foreign.is_the_arms(Path(word).resolve()):
                 return None
         return (
-            f"{word!r} is not a Python program, so it is unknown which code its processes run: it may be the same "
+            f"{word!r} is not a Python program, so which code its processes run cannot be verified: it may be the same "
             "in both arms"
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,8 +57,3 @@ class OwnSelection:
         self.benchmarks = {item.nodeid: item for item in sorted(chosen, key=lambda item: id(item) in kept)}
         items[:] = chosen
         return result
-
-
-def shared_ids(ids: Sequence[str]) -> list[str]:
-    """Return the ids that more than one test has."""
-    return [name for name, count in Counter(ids).items() if count > 1]
