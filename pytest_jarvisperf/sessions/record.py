@@ -16,7 +16,7 @@ from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.notes import joined_notes
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine
-from pytest_jarvisperf.state import elsewhere_key
+from pytest_jarvisperf.state import elsewhere_key, state_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -175,7 +175,7 @@ class BenchSession:
         if report.failed and record.error is None and call.excinfo is not None:
             record.error = _one_line(call.excinfo)
         if report.when == "call" and report.passed:
-            self._limits[record.id] = read_thresholds(item, {})[1]
+            self._limits[record.id] = read_thresholds(item, self._config.stash[state_key].metrics, {})[1]
             over = _over_limit(record, self._limits[record.id])
             if over:
                 report.outcome, report.longrepr = "failed", "\n".join(over)
