@@ -39,7 +39,8 @@ bench measure: targets sampling collector memory startup yardstick noise profili
 bench measure: lazy_results waiters
 bench .: checks
 runs runs: places=backends
-profiles profiles: places=source_files collected=decorated
+profiles profiles: places=source_files collected=by_profile_function sampling=by_pyinstrument
+profiles profiles: deterministic=by_cprofile memory=by_memray decorated=by_profile_function
 cli cli: starting=init
 rag rag: places=build shared=default
 rag rag.answers: answering query_cache changes semantic=paraphrases

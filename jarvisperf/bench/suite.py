@@ -1,4 +1,4 @@
-"""The built-in suite of the `BenchmarkSystem`: the tiers of the cache, and the RAG where it is installed."""
+"""The built-in suite of the `BenchmarkSystem`: the tiers of the cache, and the RAG if it is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RAG_PACKAGES = ("chromadb", "sentence_transformers", "semantic_text_splitter")
 
 
 def run_suite(system: BenchmarkSystem) -> dict[str, BenchmarkResult]:
-    """Run the suite on a benchmark system and give its results by name."""
+    """Run the suite on a benchmark system and return its results by name."""
     with tempfile.TemporaryDirectory(prefix="jarvisperf-suite-") as folder:
         results = _cache_suite(system, Path(folder))
         if all(importlib.util.find_spec(package) for package in RAG_PACKAGES):

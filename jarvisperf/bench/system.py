@@ -1,4 +1,4 @@
-"""Benchmarks without pytest: time functions by name, compare them, write the figures down."""
+"""Benchmarks without pytest: time functions by name, compare them, and write a report."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ SAMPLE_SECONDS = 1e-4
 class BenchmarkSystem:
     """Times functions and keeps the results by name.
 
-    Methods may be called from several threads; one measures at a time. Each benchmark is warmed up first; the garbage
-    collector is off while it is timed, tracers and profilers too.
+    Thread-safe; one benchmark runs at a time. Each is warmed up first. The garbage collector, tracers and profilers are
+    disabled during timing.
     """
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class BenchmarkSystem:
 
         Args:
             func: Called without arguments; a coroutine function is awaited.
-            iterations: How many samples to take. A sample is one call, or as many as the clock needs where a call
-                is shorter than 0.1 ms; the figures are per call either way.
-            name: The name of the result; None: the function's own. A second result of a name replaces the first.
+            iterations: Number of samples. A sample is one call, or several if a call is shorter than 0.1 ms; the
+                figures are per call in both cases.
+            name: The name of the result; None: the function's own. A result replaces an earlier one of the same name.
 
         Raises:
-            TypeError: `func` cannot be called or returns a generator that nobody consumes, or the name is no text.
-            ValueError: `iterations` is not a whole number from 1, or the name is empty or not valid Unicode.
-            Exception: What `func` raises, as it is.
+            TypeError: `func` is not callable or returns a generator that nobody consumes, or `name` is not a string.
+            ValueError: `iterations` is less than 1, or `name` is empty or not valid Unicode.
+            Exception: Whatever `func` raises.
         """
         if not callable(func):
             raise TypeError(f"benchmark needs a function, got {func!r}")
@@ -86,13 +86,13 @@ class BenchmarkSystem:
 
         Args:
             tests: Functions by name.
-            iterations: Samples of each, see `benchmark`.
+            iterations: Samples of each; see `benchmark`.
 
         Returns:
             The results by name.
 
         Raises:
-            TypeError: `tests` is no dictionary; or as `benchmark`.
+            TypeError: `tests` is not a mapping; or as `benchmark`.
         """
         if not isinstance(tests, Mapping):
             raise TypeError(f"tests is {tests!r}: give a dictionary of functions by name")
@@ -102,16 +102,16 @@ class BenchmarkSystem:
         """Compare results by their medians.
 
         Args:
-            names: Names of results that are there already.
+            names: Names of existing results.
 
         Returns:
-            ``fastest`` and ``slowest``: names; ``ratios``: for each name its median over the fastest one's;
-            ``medians``: seconds per call for each name.
+            ``fastest`` and ``slowest``: names; ``ratios``: each median divided by the fastest one, by name;
+            ``medians``: seconds per call, by name.
 
         Raises:
-            TypeError: One name is given instead of several.
-            KeyError: There is no result of a name.
-            ValueError: No name was given.
+            TypeError: `names` is a single string.
+            KeyError: There is no result with one of the names.
+            ValueError: `names` is empty.
         """
         if isinstance(names, str):
             raise TypeError(f"names is {names!r}: give a list of names")
@@ -132,10 +132,10 @@ class BenchmarkSystem:
         }
 
     def generate_report(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Write all results as a text table.
+        """Return all results as a text table.
 
         Args:
-            path: A file to write as well; None: none.
+            path: A file to write the table to, too; None: no file.
 
         Returns:
             The table.
@@ -149,7 +149,7 @@ class BenchmarkSystem:
         return text
 
     def export_json(self, path: str | os.PathLike[str]) -> None:
-        """Write all results to a JSON file: an object by name, times in seconds per call.
+        """Write all results to a JSON file: one object per name, times in seconds per call.
 
         Raises:
             OSError: The file cannot be written.
@@ -161,9 +161,9 @@ class BenchmarkSystem:
         write_whole(Path(path), msgspec.json.format(msgspec.json.encode(rows), indent=2))
 
     def run_full_suite(self) -> dict[str, BenchmarkResult]:
-        """Time the cache of this process tier by tier and, where its packages are installed, the RAG.
+        """Time the cache tier by tier and, if its packages are installed, the RAG.
 
-        Nothing of the user's is read or changed: the suite works in a temporary folder and a namespace of its own.
+        The suite uses a temporary folder and its own namespace; it neither reads nor changes the user's data.
 
         Returns:
             The results by name; they are kept like any others.
@@ -175,7 +175,7 @@ class BenchmarkSystem:
 
 @lru_cache(maxsize=1)
 def get_benchmark_system() -> BenchmarkSystem:
-    """Give the benchmark system of this process, so that results from several places can be compared."""
+    """Return the benchmark system of this process, so that results from several places can be compared."""
     return BenchmarkSystem()
 
 
