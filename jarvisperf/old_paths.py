@@ -37,6 +37,7 @@ gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=sp
 gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
+bench bench: suite=system
 bench .: checks
 runs runs: places=backends
 profiles profiles: places=source_files collected=by_profile_function sampling=by_pyinstrument

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jarvisperf.bench.corpus import QUERIES, reference_chunks
 from jarvisperf.bench.rag_replay import replay
 from jarvisperf.bench.rag_startup import cached_processes, eager_process
-from jarvisperf.bench.system import BenchmarkSystem
+from jarvisperf.bench.timings import Timings
 from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class RAGBenchmarks:
     """Benchmarks of an :class:`jarvisperf.rag.OptimizedRAG` in temporary folders; the user's data is not touched.
 
     Args:
-        system: Keeps the results; None: a new system.
+        system: Times and keeps the results, such as a `BenchmarkSystem`; None: a new one.
         model: The embedding model, as `OptimizedRAG` takes it.
         texts: The documents; None: chunks of Python's language reference.
         queries: The questions; None: sixty about that reference, in English and Portuguese.
@@ -47,12 +47,12 @@ class RAGBenchmarks:
 
     def __init__(
         self,
-        system: BenchmarkSystem | None = None,
+        system: Timings | None = None,
         model: Any = None,
         texts: Sequence[str] | None = None,
         queries: Sequence[str] | None = None,
     ) -> None:
-        self.system = BenchmarkSystem() if system is None else system
+        self.system = Timings() if system is None else system
         self._model = model
         self._texts = list(reference_chunks()[:CORPUS_TEXTS] if texts is None else texts)
         self._queries = list(QUERIES if queries is None else queries)
@@ -139,9 +139,11 @@ class RAGBenchmarks:
         )
 
     def compare_searches(self) -> dict[str, dict[str, Any]]:
-        """Compare uncached search and context with each tier of the cache: ``search``, ``context``, ``search from disk``.
+        """Compare uncached search and context with each tier of the cache.
 
-        If ``JARVISPERF_REDIS_URL`` names a Redis, also ``search from redis``.
+        Returns:
+            ``search``, ``context``, ``search from disk``, and if ``JARVISPERF_REDIS_URL`` names a Redis, ``search from
+            redis``.
         """
         with self._filled_rag() as rag:
             results = self._time_searches(rag, SEARCHES)

@@ -79,7 +79,7 @@ class _Clocked:
         self._clock = clock
 
 
-class _Call(_Clocked):
+class _CallTarget(_Clocked):
     """A callable with its arguments.
 
     Args:
@@ -108,7 +108,7 @@ class _Call(_Clocked):
         self._first = first
 
 
-class FunctionTarget(_Call):
+class FunctionTarget(_CallTarget):
     """A function with its arguments."""
 
     def sample(self, iterations: int) -> float:
@@ -152,7 +152,7 @@ class FunctionTarget(_Call):
         """Do nothing: there is nothing to release."""
 
 
-class CoroutineTarget(_Call):
+class CoroutineTarget(_CallTarget):
     """A coroutine function, or another function with an awaitable result, with its arguments.
 
     Calls are awaited one after the other. A sample is one coroutine that contains the loop, so that the timing does not

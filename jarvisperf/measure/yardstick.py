@@ -70,7 +70,7 @@ def allocate() -> int:
     return len([bytes(17 + step % 600) for step in range(_OBJECTS)])
 
 
-class Reading(msgspec.Struct, frozen=True):
+class YardstickReading(msgspec.Struct, frozen=True):
     """How fast the machine was at one moment.
 
     Attributes:
@@ -99,7 +99,7 @@ class Yardstick:
     def __len__(self) -> int:
         return len(self._when)
 
-    def tick(self) -> Reading:
+    def tick(self) -> YardstickReading:
         """Measure each workload, which takes a few milliseconds.
 
         The median of 3 calls counts, so that neither cold caches in the first call nor one interruption matter.
@@ -139,7 +139,7 @@ class Yardstick:
         """Summarize the seconds of each workload over all readings; empty if there are none."""
         return {name: summarize(values) for name, values in self._seconds.items() if values}
 
-    def readings(self, at_most: int = MOST_READINGS) -> list[Reading]:
+    def readings(self, at_most: int = MOST_READINGS) -> list[YardstickReading]:
         """Return the readings, oldest first.
 
         Args:
@@ -150,5 +150,5 @@ class Yardstick:
             return [self._reading(place) for place in range(count)]
         return [self._reading(step * (count - 1) // max(1, at_most - 1)) for step in range(at_most)]
 
-    def _reading(self, place: int) -> Reading:
-        return Reading(self._when[place], {name: values[place] for name, values in self._seconds.items()})
+    def _reading(self, place: int) -> YardstickReading:
+        return YardstickReading(self._when[place], {name: values[place] for name, values in self._seconds.items()})

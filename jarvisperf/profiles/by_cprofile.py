@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Frame, Profile, Slices
 
     Key = tuple[str, int, str]
 

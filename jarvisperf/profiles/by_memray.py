@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Frame, Profile, Slices
 
 
 def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # one call is enough

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.profiling import Call
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Profile
+    from jarvisperf.profiles.model import Profile, Slices
 
 MOST_ITERATIONS = 1_000
 

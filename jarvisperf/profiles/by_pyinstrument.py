@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame
+    from jarvisperf.profiles.model import Frame, Slices
 
 INTERVAL_SECONDS = 0.0005
 KEPT_SHARE = 0.75

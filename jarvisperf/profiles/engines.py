@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+from jarvisperf.profiles.model import Slices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,20 +28,6 @@ SLICES = 60
 FEWEST_SLICES = 16
 MOST_SLICES = 1_000
 LONGEST_FACTOR = 4  # how far long calls may exceed the requested time, so that there are enough slices
-
-
-class Slices(NamedTuple):
-    """How often a target is called.
-
-    Attributes:
-        number: Number of slices.
-        iterations: Calls of the target per slice.
-        turn: Returns the context in which a slice is taken, so that two processes can take turns.
-    """
-
-    number: int
-    iterations: int
-    turn: Callable[[], AbstractContextManager[None]]
 
 
 class ProfileError(RuntimeError):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 Engine = Literal["pyinstrument", "cprofile", "memray", "profile_function"]
 
@@ -68,6 +69,20 @@ class Profile(msgspec.Struct, frozen=True):
         """Yield the frames of each stack, from the outermost to the innermost, and its own cost."""
         for places, weight in self.stacks:
             yield tuple(self.frames[place] for place in places), weight
+
+
+class Slices(NamedTuple):
+    """How often a target is called.
+
+    Attributes:
+        number: Number of slices.
+        iterations: Calls of the target per slice.
+        turn: Returns the context in which a slice is taken, so that two processes can take turns.
+    """
+
+    number: int
+    iterations: int
+    turn: Callable[[], AbstractContextManager[None]]
 
 
 def profile_of(

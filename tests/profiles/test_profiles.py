@@ -112,7 +112,7 @@ def tuple_of(one: Frame) -> tuple[object, ...]:
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are():
-    with pytest.raises(ProfileError, match="allowed are pyinstrument, cprofile"):
+    with pytest.raises(ProfileError, match="choose one of: pyinstrument, cprofile"):
         take_sliced(FunctionTarget(len, ("",)), ROOTS, engine="perf")  # type: ignore[arg-type]
 
 
