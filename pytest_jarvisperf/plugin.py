@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.sessions.record import BenchSession
+    from pytest_jarvisperf.sessions.session import BenchSession
 
     read_facts(config)
     found = BenchmarksFoundAtRunTime()
@@ -130,7 +130,7 @@ def _baseline(
     if options.compare is None or store is None:
         return None
     from pytest_jarvisperf.sessions.baseline import BaselineSession
-    from pytest_jarvisperf.sessions.record import is_listing
+    from pytest_jarvisperf.sessions.session import is_listing
     from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
 
     stored = (
