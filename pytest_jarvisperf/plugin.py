@@ -88,6 +88,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
+    from pytest_jarvisperf.sessions.announcement import Announcement
+    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
+    from pytest_jarvisperf.sessions.recording import Recording
     from pytest_jarvisperf.sessions.session import BenchSession
 
     read_facts(config)
@@ -95,16 +98,14 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
     baseline = _baseline(config, options, store, found)
-    session = BenchSession(
-        config,
-        options,
-        measuring,
-        store if options.save else None,
-        lockstep=lockstep,
-        baseline=baseline,
-        history=store,
-    )
+    recording = Recording(config, measuring)
+    messages = Messages()
+    outputs = Outputs(config, options, store, messages)
+    session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
     config.pluginmanager.register(session, "jarvisperf-session")
+    config.pluginmanager.register(recording, "jarvisperf-recording")
+    announcement = Announcement(config, options, measuring, session.measures_here)
+    config.pluginmanager.register(announcement, "jarvisperf-announcement")
     config.pluginmanager.register(Termination(), "jarvisperf-termination")
     distributes = is_controller(config)
     if distributes:
