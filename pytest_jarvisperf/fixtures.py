@@ -27,7 +27,7 @@ PATIENT_SECONDS = 10.0
 
 @pytest.fixture
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
-    """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, ``.memory``, ``.startup``."""
+    """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
     state = request.config.stash[state_key]
     bench = JarvisBench(
         record_of(request.node),
@@ -35,6 +35,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         state.options.budget_seconds,
         state.harness,
         functools.partial(loop_of_fixtures, request),
+        state.metrics,
     )
     yield bench
     bench.finish()

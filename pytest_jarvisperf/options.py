@@ -7,16 +7,19 @@ import itertools
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.ini_values import as_command, as_flag, as_list_text, as_text, as_words, ini_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jarvisperf.measure.metrics import Metrics
     from jarvisperf.profiles.model import Engine
     from jarvisperf.runs.shard import Shard
 
@@ -52,6 +55,7 @@ class Options:
         profile: Whether every benchmark is profiled after its measurement.
         profile_engine: By what benchmarks are profiled whose marker does not say.
         shard: Which part of the benchmarks is run; None: all.
+        metrics: What is measured of a function whose test does not name a metric.
     """
 
     bench: bool
@@ -73,6 +77,7 @@ class Options:
     profile: bool
     profile_engine: Engine
     shard: Shard | None
+    metrics: tuple[str, ...]
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -88,6 +93,7 @@ def add_options(parser: pytest.Parser) -> None:
     for name, metavar, default, text in (
         ("against", "REV", "", "Lockstep against a git revision: the merge base of REV and HEAD."),
         ("threshold", "5%", "", "How much worse a metric may get: 5%, time=5%,memory=10%, or off."),
+        ("metrics", "NAMES", "time", "What jarvis_bench(func) measures: time, memory, allocations, or several."),
         ("launches", "N", str(MOST_LAUNCHES), "Most launches in lockstep."),
         ("inconclusive", "pass|fail", "pass", "What an inconclusive verdict does."),
         ("arm-install", "CMD", "", "Command that installs the project into each arm, in an environment of its own."),
@@ -124,8 +130,12 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("jarvis_shared", "files and folders of head that serve on both arms", type="args", default=[])
 
 
-def read_options(config: pytest.Config) -> Options:
+def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
     """Read the options, the command line before the ini file.
+
+    Args:
+        config: pytest's.
+        metrics: The metrics of this session.
 
     Raises:
         pytest.UsageError: A value is not allowed; the message names the option, the value and the allowed forms.
@@ -137,7 +147,7 @@ def read_options(config: pytest.Config) -> Options:
         redis=_value(config, "jarvis_redis", _redis),
         against=_value(config, "jarvis_against", _stripped),
         exact=_value(config, "jarvis_against_exact", as_flag),
-        thresholds=_value(config, "jarvis_threshold", _thresholds),
+        thresholds=_value(config, "jarvis_threshold", partial(_thresholds, metrics)),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
         allows_missing=_value(config, "jarvis_allow_missing", as_flag),
@@ -150,6 +160,7 @@ def read_options(config: pytest.Config) -> Options:
         profile=_value(config, "jarvis_profile", as_flag),
         profile_engine=_value(config, "jarvis_profile_engine", _engine),
         shard=_value(config, "jarvis_shard", _shard),
+        metrics=_value(config, "jarvis_metrics", partial(_metrics, metrics)),
     )
 
 
@@ -235,13 +246,21 @@ def _command(value: object) -> str | None:
     return as_command(value).strip() or None
 
 
-def _thresholds(value: object) -> dict[str, float]:
+def _metrics(metrics: Metrics, value: object) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in as_list_text(value).split(",")))
+    for name in names:
+        if name not in metrics.of_calls:
+            raise ValueError(f"{name!r} is not allowed, give one or more of: {', '.join(metrics.of_calls)}")
+    return names
+
+
+def _thresholds(metrics: Metrics, value: object) -> dict[str, float]:
     text = as_list_text(value)
     if not text:
         return {}
     from jarvisperf.gate.verdict.thresholds import parse_thresholds
 
-    return parse_thresholds(text)
+    return parse_thresholds(text, metrics)
 
 
 def _launches(value: object) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
+from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf import hooks
 from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.bridges.choice import make_bridge
@@ -18,8 +19,9 @@ from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
 from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.extensions import read_facts, this_machine
-from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
-from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness
+from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
+from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
+from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.measuring.seeded_tests import SeededTests
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
@@ -51,9 +53,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options and register what this session needs."""
-    for description in DESCRIPTIONS:
+    metrics = BUILT_IN
+    for description in descriptions(metrics):
         config.addinivalue_line("markers", description)
-    options = read_options(config)
+    options = read_options(config, metrics)
     in_worker = harness_key in config.stash
     if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
@@ -67,13 +70,12 @@ def pytest_configure(config: pytest.Config) -> None:
     measuring = MeasuringHarness()
     measures_here = options.bench and options.against is None  # in lockstep the arms measure
     harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
-    if measures_here:
-        from pytest_jarvisperf.measuring.profiling import ProfilingHarness
-
-        harness = ProfilingHarness(harness, [config.rootpath])
-    config.stash[state_key] = PluginState(options, harness)
     if measures_here or in_worker:
+        harness = further_metrics(harness, metrics, options.metrics)
         config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
+    if measures_here:
+        harness = ProfilingHarness(harness, [config.rootpath])
+    config.stash[state_key] = PluginState(options, harness, metrics)
     if options.bench or in_worker:
         # Now, before a test can put a mocked clock in the place of the real one.
         for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
@@ -163,8 +165,9 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check the markers, those that a conftest added too, and give every benchmark test its record."""
+    keys = marker_keys(config.stash[state_key].metrics)
     for item in items:
-        check_markers(item)
+        check_markers(item, keys)
         if config.stash[state_key].options.bench:
             check_keywords(item)
         recognize(item)

@@ -1,4 +1,4 @@
-"""What the plugin keeps on pytest's config: the options, and the harness that takes the targets."""
+"""What the plugin keeps on pytest's config: the options, the metrics, and the harness that takes the targets."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from jarvisperf.measure.metrics import Metrics
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
 
 class PluginState(NamedTuple):
-    """Options and harness of one pytest session."""
+    """Options, harness and metrics of one pytest session."""
 
     options: Options
     harness: Harness
+    metrics: Metrics
 
 
 state_key = pytest.StashKey[PluginState]()

@@ -119,9 +119,10 @@ def _thresholds(text: str) -> dict[str, float]:
 
 
 def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
-    from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS, OFF
+    from jarvisperf.gate.verdict.thresholds import OFF
+    from jarvisperf.measure.metrics import BUILT_IN
 
-    shares = words.threshold or DEFAULT_THRESHOLDS
+    shares = words.threshold or BUILT_IN.thresholds
 
     def limit(_: str, metric: str) -> float | None:
         share = shares.get(metric, OFF)

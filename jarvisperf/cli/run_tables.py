@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics import BUILT_IN, SECONDS
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.environment import NOTHING, differing, machine_facts
 
@@ -32,7 +33,7 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
         before, after = ours.get(benchmark), theirs.get(benchmark)
         speed = _yardstick_ratio(_yardstick(first, before), _yardstick(second, after))
         rows += [
-            (benchmark, name, *_cells(_metric(before, name), _metric(after, name), speed))
+            (benchmark, name, *_cells(name, _metric(before, name), _metric(after, name), speed))
             for name in dict.fromkeys([*(before.metrics if before else ()), *(after.metrics if after else ())])
         ]
     return rows
@@ -64,7 +65,7 @@ def _environment(run: Run) -> dict[str, str]:
         "branch": NOTHING if commit is None else commit.branch or NOTHING,
         **machine_facts(run.machine),
     }
-    shown |= {f"yardstick {name}": units.seconds(summary.median) for name, summary in run.yardstick.items()}
+    shown |= {f"yardstick {name}": SECONDS.text(summary.median) for name, summary in run.yardstick.items()}
     return shown
 
 
@@ -83,12 +84,12 @@ def _yardstick_ratio(before: Mapping[str, float], after: Mapping[str, float]) ->
     return statistics.median(ratios) if ratios else None
 
 
-def _cells(before: Metric | None, after: Metric | None, speed: float | None) -> tuple[str, str, str, str]:
+def _cells(name: str, before: Metric | None, after: Metric | None, speed: float | None) -> tuple[str, str, str, str]:
     medians = [units.quantity(metric.summary.median, metric.unit) if metric else NOTHING for metric in (before, after)]
     ratio = by_yardstick = NOTHING
     if before and after and before.summary.median > 0:
         plain = after.summary.median / before.summary.median
         ratio = units.times(plain)
-        if speed and after.unit == "s":
+        if speed and BUILT_IN.of(name, after.unit).follows_machine:
             by_yardstick = units.times(plain / speed)
     return medians[0], medians[1], ratio, by_yardstick

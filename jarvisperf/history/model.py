@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -89,7 +89,7 @@ class Series(msgspec.Struct, frozen=True):
     Attributes:
         benchmark: The benchmark's id, as it is stored.
         metric: The metric's name.
-        unit: ``s`` or ``B``.
+        unit: The symbol of its unit, like ``s`` or ``B``.
         points: The runs that have it.
         changes: Where it changed.
         yardstick: Whether what the yardstick explains was taken out before changes were looked for.
@@ -97,7 +97,7 @@ class Series(msgspec.Struct, frozen=True):
 
     benchmark: str
     metric: str
-    unit: Literal["s", "B"]
+    unit: str
     points: tuple[Point, ...]
     changes: tuple[Change, ...] = ()
     yardstick: bool = False

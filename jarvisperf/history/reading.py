@@ -6,12 +6,13 @@ import itertools
 import math
 import statistics
 import zlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from jarvisperf.history.change_points import change_points, levels
 from jarvisperf.history.model import Change, History, Occasion, Point, Series
+from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.runs.backends import StoreError
 from jarvisperf.runs.model import SCHEMA
 from jarvisperf.runs.pack import decompressed
@@ -31,7 +32,7 @@ class _Summary(msgspec.Struct, gc=False):
 
 
 class _Metric(msgspec.Struct, gc=False):
-    unit: Literal["s", "B"]
+    unit: str
     summary: _Summary
 
 
@@ -111,6 +112,7 @@ def _decoded(data: bytes, origin: str) -> _Run:
 
 def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, float]]) -> Series:
     unit = readings[-1][1].unit
+    follows_machine = BUILT_IN.of(name, unit).follows_machine
     middle = statistics.median([yardstick for _, _, yardstick in readings if yardstick > 0] or [1.0])
     points = tuple(
         Point(
@@ -118,7 +120,7 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
             measured.summary.median,
             measured.summary.p25,
             measured.summary.p75,
-            _speed(yardstick, middle) if unit == "s" else 1.0,
+            _speed(yardstick, middle) if follows_machine else 1.0,
         )
         for place, measured, yardstick in readings
         if measured.unit == unit

@@ -14,19 +14,20 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
 from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jarvisperf.measure.targets import Clock
 
-RSS_METHOD = "peak RSS"
-TIME_METHOD = "whole process"
+T = TypeVar("T")
+
 SHOWN_OUTPUT_CHARACTERS = 2_000
 SHOWN_COMMAND_CHARACTERS = 100
 FEWEST_PROCESSES, MOST_PROCESSES = 3, 20
@@ -89,34 +90,37 @@ class ProcessSample(msgspec.Struct, frozen=True):
     peak_rss_bytes: int
 
 
-def measure_startup(
-    argv: Sequence[str],
+def measure_processes(
+    command: Command,
     budget_seconds: float,
+    values: Callable[[ProcessSample, Command, Callable[[], str]], T],
     clock: Clock = REAL.wall,
-    env: Mapping[str, str] | None = None,
-    cwd: str | Path | None = None,
-) -> list[ProcessSample]:
-    """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
+) -> list[T]:
+    """Measure fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
 
     Args:
-        argv: The program and its arguments.
+        command: What to start.
         budget_seconds: Time for all samples together.
+        values: Returns what counts of a process; given the process that ended, the command, and what it wrote.
         clock: Seconds as a float; the budget is counted with it.
-        env: The environment of the processes; None: this process's own.
-        cwd: Their working folder; None: this process's own.
 
     Raises:
-        TypeError: `argv` is no list of words.
+        TypeError: The command is not a list of words.
         ValueError: It is empty.
         ProcessFailedError: A process could not be started or did not end with status 0.
     """
-    samples: list[ProcessSample] = []
-    with Launcher(env, cwd) as launcher:
-        launcher.run(argv)
+    taken: list[T] = []
+    with Launcher(command.env, command.cwd) as launcher:
+        launcher.run(command.words)
         end = clock() + budget_seconds
-        while len(samples) < FEWEST_PROCESSES or (clock() < end and len(samples) < MOST_PROCESSES):
-            samples.append(launcher.run(argv))
-    return samples
+        while len(taken) < FEWEST_PROCESSES or (clock() < end and len(taken) < MOST_PROCESSES):
+            taken.append(values(launcher.run(command.words), command, launcher.output))
+    return taken
+
+
+def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
+    """Time fresh processes with this process's environment and folder, see `measure_processes`."""
+    return measure_processes(Command(tuple(check_words(argv))), budget_seconds, lambda sample, *_: sample, clock)
 
 
 class Launcher:
@@ -164,9 +168,8 @@ class Launcher:
         if "problem" in answer:
             raise ProcessFailedError(f"cannot start {words[0]!r}: {answer['problem']}")
         if answer["code"] != 0:
-            raise ProcessFailedError(
-                f"{' '.join(words)[:200]} ended with status {answer['code']}: {self._last_output()}"
-            )
+            last = self.output().strip()[-SHOWN_OUTPUT_CHARACTERS:] or "it printed nothing"
+            raise ProcessFailedError(f"{' '.join(words)[:200]} ended with status {answer['code']}: {last}")
         unit_bytes = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kilobytes elsewhere
         return ProcessSample(seconds=answer["seconds"], peak_rss_bytes=answer["rss"] * unit_bytes)
 
@@ -176,9 +179,10 @@ class Launcher:
         self._launcher.communicate()
         os.unlink(self._output)  # noqa: PTH108
 
-    def _last_output(self) -> str:
+    def output(self) -> str:
+        """Return what the latest process wrote to its standard output and error, in the order of writing."""
         with open(self._output, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read().strip()[-SHOWN_OUTPUT_CHARACTERS:] or "it printed nothing"
+            return file.read()
 
     @staticmethod
     def _pipe(pipe: IO[str] | None) -> IO[str]:

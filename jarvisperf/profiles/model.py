@@ -55,6 +55,11 @@ class Profile(msgspec.Struct, frozen=True):
     top: int = 20
 
     @property
+    def explains(self) -> str:
+        """The name of the metric that it explains: ``memory`` or ``time``."""
+        return "memory" if self.unit == "B" else "time"
+
+    @property
     def total(self) -> float:
         """What all stacks took together, in `unit` per call of the target."""
         return sum(weight for _, weight in self.stacks)

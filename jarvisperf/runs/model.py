@@ -19,13 +19,13 @@ class Metric(msgspec.Struct, frozen=True):
     """One thing that a benchmark measured.
 
     Attributes:
-        unit: ``s`` (seconds per iteration) or ``B`` (bytes).
+        unit: The symbol of its unit: ``s`` (seconds per iteration), ``B`` (bytes), or what is counted, like ``blocks``.
         better: Which direction is the good one.
         method: How it was measured, in a word or two (``perf_counter``, ``peak RSS``, ``tracemalloc``).
         summary: The figures.
     """
 
-    unit: Literal["s", "B"]
+    unit: str
     better: Better
     method: str
     summary: Summary

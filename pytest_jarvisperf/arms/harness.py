@@ -12,16 +12,18 @@ import msgspec
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes import protocol
+from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
+    from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
-    from jarvisperf.measure.startup import Command, Launcher
+    from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
     from pytest_jarvisperf.measuring.record import Record
@@ -92,7 +94,7 @@ class LockstepHarness:
         """Time a target in lockstep; the result is that of its first call."""
         note_instruments(record)
         result = target.call()
-        ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
+        ready = protocol.Ready(TIME.name, target.fixed_iterations, own_clock=target.has_own_clock)
         samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
         return result, samples or _one_call(target)
 
@@ -104,38 +106,40 @@ class LockstepHarness:
                 target.sample(target.fixed_iterations or 1)
         # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
         most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
-        ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
+        ready = protocol.Ready(TIME.name, target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
         samples, result = self._serve(ready, target)
         if samples is None:
             samples = _one_call(target)
         return (result if result is not _NOTHING else target.call()), samples
 
-    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
-        """Measure peak memory as often as the coordinator asks."""
-        from jarvisperf.measure.memory import memory_method, peak_bytes
-
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
+        """Call the target as often as the coordinator asks for a value."""
+        assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         result = target.call()
-        method = memory_method()
-        self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
+        methods = kind.measurement.methods()
+        self._conversation.send(self._with_draws(protocol.Ready(kind.name, 1, methods=methods)))
         with self._serving():
             while isinstance(self._conversation.receive(), protocol.Sample):
                 with capture_aside():
-                    peak = peak_bytes(target, method)
-                self._conversation.send(protocol.Values([float(peak)]))
+                    values = kind.measurement.values(target, methods)
+                self._conversation.send(protocol.Values(list(values)))
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
-        """Start a fresh process as often as the coordinator asks."""
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+        """Start a fresh process as often as the coordinator asks for a value."""
         from jarvisperf.measure.startup import Launcher
 
+        measurement = kind.measurement
+        assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
         self._children.check_started()
         command = with_arms_path(command)
         with Launcher(command.env, command.cwd) as launcher:
             launcher.run(command.words)
             record.note(self._children.check(command))
-            self._conversation.send(protocol.Ready("startup", 1))
+            self._conversation.send(protocol.Ready(kind.name, 1, methods=measurement.methods))
             while isinstance(self._conversation.receive(), protocol.Sample):
-                self._conversation.send(_started(launcher, command.words))
+                values = measurement.values(launcher.run(command.words), command, launcher.output)
+                self._conversation.send(protocol.Values(list(values)))
 
     def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
         """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
@@ -277,8 +281,3 @@ def _one_call(target: Target) -> Samples:
 
     iterations = target.fixed_iterations or 1
     return Samples(iterations, (target.sample(iterations) / iterations,))
-
-
-def _started(launcher: Launcher, argv: Sequence[str]) -> protocol.Values:
-    sample = launcher.run(argv)
-    return protocol.Values([sample.seconds], [float(sample.peak_rss_bytes)])

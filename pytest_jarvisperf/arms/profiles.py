@@ -16,6 +16,7 @@ import pytest
 from jarvisperf.gate.arms.checkout import BASE
 from jarvisperf.gate.processes import descendants
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
+from jarvisperf.measure.metrics import TIME
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
@@ -221,6 +222,7 @@ class ProfilePlugin:
         turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
         roots = [Path(root) for root in self._order.roots]
         config.stash[harness_key] = ProfilingHarness(QuickHarness(), roots, turns.turn)
+        config.option.jarvis_metrics = TIME.name  # what the project's ini file adds is not profiled
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

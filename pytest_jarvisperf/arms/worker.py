@@ -44,7 +44,8 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
             ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``:
-            the command line of this pytest, for a project that looks at it.
+            the command line of this pytest, for a project that looks at it; ``metrics``: what is measured of a function
+            whose test does not name a metric.
     """
     sys.argv = list(args.get("argv", sys.argv))
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
@@ -58,6 +59,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
         seeded,
+        args.get("metrics"),
         writes_bytecode=arm["writes_bytecode"],
     )
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
@@ -93,11 +95,13 @@ class WorkerPlugin:
         wanted: Sequence[str] | None,
         limits: TimeLimits,
         seeded: SeededArm,
+        metrics: str | None,
         *,
         writes_bytecode: bool,
     ) -> None:
         self._limits = limits
         self._seeded = seeded
+        self._metrics = metrics
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._foreign = foreign
@@ -114,6 +118,7 @@ class WorkerPlugin:
         """Have the plugin hand all targets to the coordinator, and collect what it wants."""
         config.stash[harness_key] = self._harness
         config.option.jarvis_bench = True  # for a project that looks: this process does measure
+        config.option.jarvis_metrics = self._metrics
         config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
         config.pluginmanager.register(self._limits, "jarvisperf-time-limits")

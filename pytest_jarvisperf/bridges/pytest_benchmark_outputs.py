@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jarvisperf.measure.metrics import TIME
 from pytest_jarvisperf.benchmark_marker import asked_of
 
 if TYPE_CHECKING:
@@ -69,7 +70,9 @@ def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: O
 
 
 def _has_times(tally: Tally) -> bool:
-    return tally.state not in {"skipped", "error"} and "time" in tally.metrics and bool(tally.metrics["time"].head)
+    return (
+        tally.state not in {"skipped", "error"} and TIME.name in tally.metrics and bool(tally.metrics[TIME.name].head)
+    )
 
 
 def _add(theirs: Any, item: pytest.Item, tally: Tally) -> None:
@@ -90,7 +93,7 @@ def _add(theirs: Any, item: pytest.Item, tally: Tally) -> None:
         **(theirs.options | known),
     )
     fixture.extra_info.update(tally.extra_info)
-    times = tally.metrics["time"]
+    times = tally.metrics[TIME.name]
     stats = fixture._make_stats(times.iterations)  # noqa: SLF001
     for seconds in times.head:
         stats.update(seconds * times.iterations)

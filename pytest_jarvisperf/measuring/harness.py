@@ -6,11 +6,14 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
+from jarvisperf.measure.metrics.time import CLOCK
 from pytest_jarvisperf.measuring.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+SINGLE_CALLS = 3  # of a metric that is measured call by call
 READINGS_ASIDE = 3  # of the yardstick, before and after: a median of 6, which one interruption does not move
 RECENT_SECONDS = 0.5  # a reading this old still stands for now: a shared machine's speed changes within seconds
 
@@ -35,11 +39,11 @@ class Harness(Protocol):
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds that the test's author decided."""
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure the peak memory of a call."""
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on single calls."""
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time whole fresh processes."""
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes."""
 
 
 class QuickHarness:
@@ -56,16 +60,66 @@ class QuickHarness:
         seconds, result = target.timed_call()
         return result, Samples(1, (seconds,))
 
-    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
         """Call the target once."""
         return target.call()
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Run the process once."""
         from jarvisperf.measure.startup import Launcher
 
         with Launcher(command.env, command.cwd) as launcher:
             launcher.run(command.words)
+
+
+def further_metrics(harness: Harness, metrics: Metrics, names: Sequence[str]) -> Harness:
+    """Have a harness measure these metrics of every function whose time is asked for."""
+    return harness if tuple(names) == (TIME.name,) else _FurtherMetrics(harness, [metrics[name] for name in names])
+
+
+class _FurtherMetrics:
+    """Has another harness measure further metrics of every function whose time is asked for: ``--jarvis-metrics``.
+
+    Args:
+        inner: Measures.
+        kinds: What is measured, one or more; without `time` a function's time is not.
+    """
+
+    def __init__(self, inner: Harness, kinds: Sequence[MetricKind]) -> None:
+        self._inner = inner
+        self._kinds = [kind for kind in kinds if isinstance(kind.measurement, OfSingleCalls)]
+        self._times = TIME in kinds
+
+    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+        """Time a target by a plan if that is asked for, then measure the rest."""
+        taken = self._inner.time(record, target, plan) if self._times else None
+        return self._measured(record, target, taken)
+
+    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+        """Time a target for a number of rounds, then measure the rest.
+
+        Where the author wants a single call, and every call has the same arguments, it is only timed.
+        """
+        if rounds == 1 and not target.sets_up:
+            record.note("only its time was measured: pedantic(rounds=1) allows one call")
+            return self._inner.rounds(record, target, rounds, warmup_rounds)
+        taken = self._inner.rounds(record, target, rounds, warmup_rounds) if self._times else None
+        return self._measured(record, target, taken)
+
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric that a test asks for by its name."""
+        return self._inner.calls(record, kind, target)
+
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric that a test asks for by its name."""
+        self._inner.processes(record, kind, command, budget_seconds)
+
+    def _measured(self, record: Record, target: Target, taken: tuple[Any, Samples] | None) -> tuple[Any, Samples]:
+        if taken is None:
+            taken = QuickHarness().rounds(record, target, 1, 0)
+        for kind in self._kinds:
+            self._inner.calls(record, kind, target)
+        return taken
 
 
 class MeasuringHarness:
@@ -103,32 +157,25 @@ class MeasuringHarness:
         self._note_time(record, samples)
         return result, samples
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure the peak memory of a few calls."""
-        from jarvisperf.measure.memory import memory_method, peak_bytes
-        from jarvisperf.runs.model import Metric
-        from jarvisperf.runs.summary import summarize
-
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on a few single calls; the result is that of a call before them."""
+        assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         result = target.call()
-        method = memory_method()
+        methods = kind.measurement.methods()
         with capture_aside():
-            peaks = [float(peak_bytes(target, method)) for _ in range(3)]
-        record.metrics["memory"] = Metric(unit="B", better="lower", method=method, summary=summarize(peaks))
+            values = [kind.measurement.values(target, methods) for _ in range(SINGLE_CALLS)]
+        _note(record, kind, methods, values)
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20."""
-        from jarvisperf.measure.startup import RSS_METHOD, TIME_METHOD, measure_startup
-        from jarvisperf.runs.model import Metric
-        from jarvisperf.runs.summary import summarize
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes: one that does not count, then as many as the budget holds, 3 to 20."""
+        from jarvisperf.measure.startup import measure_processes
 
+        measurement = kind.measurement
+        assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
         with self._beside_yardstick(record):
-            samples = measure_startup(command.words, budget_seconds, env=command.env, cwd=command.cwd)
-        for name, unit, method, values in (
-            ("startup", "s", TIME_METHOD, [sample.seconds for sample in samples]),
-            ("memory", "B", RSS_METHOD, [float(sample.peak_rss_bytes) for sample in samples]),
-        ):
-            record.metrics[name] = Metric(unit=unit, better="lower", method=method, summary=summarize(values))  # type: ignore[arg-type]
+            values = measure_processes(command, budget_seconds, measurement.values)
+        _note(record, kind, measurement.methods, values)
 
     @contextmanager
     def _beside_yardstick(self, record: Record) -> Iterator[None]:
@@ -153,9 +200,13 @@ class MeasuringHarness:
 
     @staticmethod
     def _note_time(record: Record, samples: Samples) -> None:
-        from jarvisperf.runs.model import Metric
+        record.metrics[TIME.name] = TIME.metric(samples.seconds, CLOCK, samples.iterations)
 
-        record.metrics["time"] = Metric(unit="s", better="lower", method="perf_counter", summary=samples.summarize())
+
+def _note(record: Record, kind: MetricKind, methods: Sequence[str], values: Iterable[Sequence[float]]) -> None:
+    """Note the values of a metric and of those that are measured with it."""
+    for each, method, samples in zip(kind.together, methods, zip(*values, strict=True), strict=True):
+        record.metrics[each.name] = each.metric(samples, method)
 
 
 def note_instruments(record: Record) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from jarvisperf.measure.metrics import BUILT_IN, TIME, OfProcesses
 from pytest_jarvisperf.benchmark_marker import WARMUP_SHARE
 from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
 from pytest_jarvisperf.measuring.harness import note_instruments
@@ -12,6 +13,7 @@ from pytest_jarvisperf.measuring.harness import note_instruments
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.markers import BenchMarker
@@ -39,6 +41,7 @@ class JarvisBench:
         budget_seconds: Measuring time, where the marker names none.
         harness: Takes the targets.
         find_loop: Finds the loop of the test's async fixtures; gives None where it has none.
+        metrics: The metrics of this session.
 
     Attributes:
         extra_info: Notes that appear in the report; values become text.
@@ -52,12 +55,14 @@ class JarvisBench:
         budget_seconds: float,
         harness: Harness,
         find_loop: Callable[[], Waiter | None],
+        metrics: Metrics = BUILT_IN,
     ) -> None:
         self._record = record
         self._marker = marker
         self._budget_seconds = marker.budget_seconds or budget_seconds
         self._harness = harness
         self._find_loop = find_loop
+        self._metrics = metrics
         self._measured: set[str] = set()
         self._awaited = AwaitedMeasurements()
         self.extra_info: dict[str, Any] = {}
@@ -80,7 +85,7 @@ class JarvisBench:
         """
         from jarvisperf.measure.sampling import Plan
 
-        self._claim("time")
+        self._claim(TIME)
         warmup = self._marker.warmup_seconds
         plan = Plan(
             budget_seconds=self._budget_seconds,
@@ -129,7 +134,7 @@ class JarvisBench:
         """
         from jarvisperf.checks import check_whole_number
 
-        self._claim("time")
+        self._claim(TIME)
         check_whole_number("rounds", rounds, least=1)
         check_whole_number("warmup_rounds", warmup_rounds, least=0)
 
@@ -141,51 +146,42 @@ class JarvisBench:
             "jarvis_bench.pedantic", target, args, kwargs, measure, more
         )
 
-    def memory(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """Measure the peak memory of a call, after one that warms up.
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return the method that measures the metric of this name: ``jarvis_bench.memory(func, *args, **kwargs)``.
 
-        Args:
-            func: What to measure; a coroutine function is awaited.
-            *args: Its positional arguments.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            What the function returned the first time.
+        Metrics of calls take a function with its arguments, and return what it returned the first time; a coroutine
+        function is awaited. Metrics of processes take what their file in `jarvisperf.measure.metrics` says, and return
+        nothing. Each raises MetricAlreadyMeasuredError where this test has measured the metric already.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured memory already.
-            Exception: What the function raises, as it is.
+            AttributeError: No metric of this name can be measured like this.
         """
-        self._claim("memory")
+        metrics: Metrics = self.__dict__.get("_metrics", BUILT_IN)
+        if name not in metrics.measurable:
+            raise AttributeError(
+                f"jarvis_bench cannot measure {name!r}; choose one of: {', '.join(metrics.measurable)}"
+            )
+        kind = metrics[name]
+        return functools.partial(
+            self._measure_processes if isinstance(kind.measurement, OfProcesses) else self._measure_single_calls, kind
+        )
+
+    def __dir__(self) -> list[str]:
+        """List the methods of metrics, too."""
+        return [*super().__dir__(), *self._metrics.measurable]
+
+    def _measure_single_calls(self, kind: MetricKind, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        self._claim(kind)
 
         def measure(target: Target) -> Any:
-            return self._harness.memory(self._record, target)
+            return self._harness.calls(self._record, kind, target)
 
-        return self._measure_calls("jarvis_bench.memory", func, args, kwargs, measure)  # type: ignore[no-any-return]
+        return self._measure_calls(f"jarvis_bench.{kind.name}", func, args, kwargs, measure)  # type: ignore[no-any-return]
 
-    def startup(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
-    ) -> None:
-        """Time whole fresh processes, from start to end, and measure their peak resident size.
-
-        Args:
-            argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
-            env: The environment of the processes; None: this process's own. In lockstep the arm's folders come first
-                in its ``PYTHONPATH``.
-            cwd: Their working folder; None: this process's own.
-
-        Raises:
-            MetricAlreadyMeasuredError: This test has measured startup or memory already.
-            TypeError: `argv` is not a list of words.
-            ValueError: It is empty.
-            jarvisperf.measure.startup.ProcessFailedError: A process could not be started or failed.
-        """
-        from jarvisperf.measure.startup import Command, check_words
-
-        self._claim("startup")
-        self._claim("memory")
-        command = Command(tuple(check_words(argv)), env, None if cwd is None else os.fspath(cwd))
-        self._harness.startup(self._record, command, self._budget_seconds)
+    def _measure_processes(self, kind: MetricKind, /, *args: Any, **kwargs: Any) -> None:
+        assert isinstance(kind.measurement, OfProcesses)  # noqa: S101  # the caller looked
+        self._claim(kind)
+        self._harness.processes(self._record, kind, kind.measurement.command(*args, **kwargs), self._budget_seconds)
 
     def finish(self) -> None:
         """Note what the test said about itself; fail where it forgot to await a measurement."""
@@ -249,9 +245,10 @@ class JarvisBench:
         finally:
             target.close()
 
-    def _claim(self, metric: str) -> None:
-        if metric in self._measured:
-            raise MetricAlreadyMeasuredError(
-                f"{self._record.id} measures {metric} twice: a test measures each metric once, make it two tests"
-            )
-        self._measured.add(metric)
+    def _claim(self, kind: MetricKind) -> None:
+        for each in kind.together:
+            if each.name in self._measured:
+                raise MetricAlreadyMeasuredError(
+                    f"{self._record.id} measures {each.name} twice: a test measures each metric once, make it two tests"
+                )
+            self._measured.add(each.name)

@@ -6,6 +6,7 @@ import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.measure.metrics import OfSingleCalls
 from pytest_jarvisperf.measuring.capture import capture_aside
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
@@ -55,15 +57,16 @@ class ProfilingHarness:
             self._profile(record, target)
         return taken
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure peak memory, then profile it: by memray where that is installed."""
-        result = self._inner.memory(record, target)
-        self._profile(record, target, engine="memray" if importlib.util.find_spec("memray") else None)
+    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on single calls, then profile it: memory by memray where that is installed."""
+        result = self._inner.calls(record, kind, target)
+        of_memory = isinstance(kind.measurement, OfSingleCalls) and kind.measurement.profile == "memory"
+        self._profile(record, target, engine="memray" if of_memory and importlib.util.find_spec("memray") else None)
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time whole processes; there is nothing to profile in them from here."""
-        self._inner.startup(record, command, budget_seconds)
+    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes; there is nothing to profile in them from here."""
+        self._inner.processes(record, kind, command, budget_seconds)
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.measure.instrumentation import uninstrumented

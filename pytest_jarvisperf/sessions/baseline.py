@@ -16,6 +16,7 @@ from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -232,7 +233,7 @@ class BaselineSession:
             return {}
         stored = self._under_new_names(stored, run)
         baseline = stored[0]
-        screened = screen(run, stored, self._threshold(session))
+        screened = screen(run, stored, self._threshold(session), self._config.stash[state_key].metrics)
         for name in self._not_missing(session, run, screened, stopped=stopped):
             del screened[name]
         undecided = [name for name, one in screened.items() if one.to_confirm]
@@ -276,10 +277,11 @@ class BaselineSession:
         )
 
     def _threshold(self, session: pytest.Session) -> Callable[[str, str], float | None]:
-        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS, OFF
+        from jarvisperf.gate.verdict.thresholds import OFF
 
-        defaults = self._options.thresholds or DEFAULT_THRESHOLDS
-        shares = {item.nodeid: read_thresholds(item, defaults)[0] for item in session.items}
+        metrics = self._config.stash[state_key].metrics
+        defaults = self._options.thresholds or metrics.thresholds
+        shares = {item.nodeid: read_thresholds(item, metrics, defaults)[0] for item in session.items}
 
         def threshold(benchmark: str, metric: str) -> float | None:
             share = shares.get(benchmark, defaults).get(metric, OFF)

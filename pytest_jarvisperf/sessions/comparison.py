@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from jarvisperf.measure.metrics import TIME
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.arms.time_limits import stretched
@@ -18,6 +19,7 @@ from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.notes import joined_notes
 from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -62,6 +64,7 @@ class Comparison:
     def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
         self._config = config
         self._options = options
+        self._metrics = config.stash[state_key].metrics
         self._repository = repository
         self._items: list[pytest.Item] = []
         self._lockstep: Lockstep | None = None
@@ -133,9 +136,7 @@ class Comparison:
 
     def limits(self, item: pytest.Item) -> tuple[dict[str, float], dict[str, float]]:
         """Give how much worse each metric of a test may get, as a share, and the absolute limits by metric."""
-        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS
-
-        return read_thresholds(item, self._options.thresholds or DEFAULT_THRESHOLDS)
+        return read_thresholds(item, self._metrics, self._options.thresholds or self._metrics.thresholds)
 
     def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
         from jarvisperf.gate.arms.prepare import Arms
@@ -223,6 +224,7 @@ class Comparison:
                 "argv": sys.argv,
                 "budget": self._options.budget_seconds,
                 "budgets": budgets,
+                "metrics": ",".join(self._options.metrics),
             },
             thresholds={item.nodeid: self.limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,
@@ -233,6 +235,7 @@ class Comparison:
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,
+            metrics=self._metrics,
         )
 
     def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
@@ -307,7 +310,7 @@ class Comparison:
         found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
         found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
         for name, tally in tallies.items():
-            growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
+            growth = tally.metrics[TIME.name].growth if TIME.name in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
                 found.append(
                     f"{name}: its last calls took {growth:.2g} times as long as its first ones, so each call does "

@@ -10,6 +10,7 @@ from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -54,7 +55,7 @@ class Recording:
         if report.failed and record.error is None and call.excinfo is not None:
             record.error = _one_line(call.excinfo)
         if report.when == "call" and report.passed:
-            self.limits[record.id] = read_thresholds(item, {})[1]
+            self.limits[record.id] = read_thresholds(item, self._config.stash[state_key].metrics, {})[1]
             over = _over_limit(record, self.limits[record.id])
             if over:
                 report.outcome, report.longrepr = "failed", "\n".join(over)

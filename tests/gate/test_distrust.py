@@ -13,6 +13,7 @@ from jarvisperf.gate.lockstep.control import Control
 from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.tally import MetricTally, Tally
 from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
+from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.report.findings.lockstep import benchmark_finding, figures
 
 
@@ -21,8 +22,8 @@ def found(**verdicts: FourVerdicts) -> Tally:
     tally = Tally(state="decided")
     for name, verdict in verdicts.items():
         judgement = Judgement(1.0, (0.99, 1.01), (0.98, 1.02), verdict, launches=4)
-        unit = "B" if name == "memory" else "s"
-        tally.metrics[name] = MetricTally(unit, log_ratios=[0.0] * 4, base=[1.0], head=[1.0], judgement=judgement)
+        kind = BUILT_IN[name]
+        tally.metrics[name] = MetricTally(kind, log_ratios=[0.0] * 4, base=[1.0], head=[1.0], judgement=judgement)
     return tally
 
 
@@ -52,7 +53,7 @@ def test_a_regression_stays_where_a_second_set_of_launches_says_so_too():
 
 
 def test_a_benchmark_without_a_verdict_gets_none():
-    tally = Tally(state="error", metrics={"time": MetricTally("s")})
+    tally = Tally(state="error", metrics={"time": MetricTally(BUILT_IN["time"])})
     take_back({"a": tally})
     assert verdicts(tally) == {"time": None}
 

@@ -17,6 +17,7 @@ from jarvisperf.gate.lockstep.slices import PairedSamples
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import ArmPlace
 from jarvisperf.gate.verdict.decide import LOOKS
+from jarvisperf.measure.metrics import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ class FakeRun:
             calls = max(4, round(self.budget(name) / LOOKS[-1] / 2 / call))
             factor = math.exp(machine.generator.gauss(0, machine.noise[name]))
             tally = Tally(forks=1)
-            tally.add("time", PairedSamples(calls // 4, (call,) * 4, (call * factor,) * 4))
+            tally.add(TIME, PairedSamples(calls // 4, (call,) * 4, (call * factor,) * 4))
             machine.now += 0.3 + 4 * call + 2 * call * calls  # a set-up, warm calls, and the slices
             tally.end_launch()
             tallies[name] = tally

@@ -21,6 +21,7 @@ from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import Launch
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
+from jarvisperf.measure.metrics import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -192,6 +193,7 @@ class Lockstep:
             tell,
             advise,
             self._note_long_call,
+            campaign.metrics,
         )
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
@@ -225,6 +227,7 @@ class Lockstep:
                 {name: found.log_ratios for name, found in ready.items()},
                 {name: self._campaign.thresholds[name].get(metric, math.inf) for name in ready},
                 tests=len(self._campaign.ids) * len(metrics),
+                better=next(iter(ready.values())).kind.better,
             )
             for name, found in ready.items():
                 due = is_look(len(found.log_ratios)) or last or tallies[name].seconds >= self._campaign.budget(name)
@@ -274,9 +277,9 @@ class Lockstep:
         ]
         for lane, found in enumerate(self._in_lanes([run.run for run in runs])):
             for name, tally in found.items():
-                metric = tally.metrics.get("time")
+                metric = tally.metrics.get(TIME.name)
                 if metric is not None and tally.state == "open":
-                    own = self._tallies[name].metrics["time"].log_ratios
+                    own = self._tallies[name].metrics[TIME.name].log_ratios
                     self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
         self._control.ran()
         self._control_until = 0.0

@@ -28,12 +28,15 @@ from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, 
 from jarvisperf.gate.processes.workers import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project.packages import is_or_is_in
 from jarvisperf.gate.verdict.decide import LOOKS
+from jarvisperf.measure.metrics import BUILT_IN, Metrics
+from jarvisperf.measure.metrics.time import CLOCK, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from jarvisperf.gate.processes.workers import Launch, Worker
+    from jarvisperf.measure.metrics import MetricKind
 
     Advise = Callable[[str, str, str], str]
 
@@ -61,6 +64,7 @@ class PairedRun:
         tell: Called with each benchmark's name before it is measured.
         advise: Gives the message of an error, with what to do; given the arm's name, the message and the traceback.
         tell_long: Called with a benchmark's name and the seconds of a call, where that is longer than the whole budget.
+        metrics: The metrics that tests may measure.
     """
 
     def __init__(
@@ -74,9 +78,12 @@ class PairedRun:
         tell: Callable[[str], None],
         advise: Advise,
         tell_long: Callable[[str, float], None] = lambda name, seconds: None,  # noqa: ARG005
+        metrics: Metrics = BUILT_IN,
     ) -> None:
         self._advise = advise
         self._tell_long = tell_long
+        self._metrics = metrics
+        self._value_seconds = 0.0  # spent on values of other metrics than time
         self._start = start
         self._left = dict(forks)
         self._budget = budget
@@ -134,7 +141,7 @@ class PairedRun:
         for name in names:
             tally = self._tallies[name]
             tally.forks = min(tally.forks, affordable)
-            if name in self._left and "time" in tally.metrics and len(tally.metrics["time"].parts) >= tally.forks:
+            if name in self._left and _timed_forks(tally) >= tally.forks:
                 del self._left[name]
 
     def _forked(self) -> list[str]:
@@ -160,6 +167,7 @@ class PairedRun:
             self._tell(name)
             begin = REAL.wall()
             spent = tally.seconds
+            self._value_seconds = 0.0
             try:
                 if name in self._base_ids:
                     self._measure(launch, name, following, tally)
@@ -178,14 +186,16 @@ class PairedRun:
                 self._tallies[name] = Tally(forks=1)
                 self._left[name] = 1
             else:
-                self._count(name, tally, REAL.wall() - begin, tally.seconds - spent, forked=forked)
+                self._count(
+                    name, tally, REAL.wall() - begin - self._value_seconds, tally.seconds - spent, forked=forked
+                )
             if launch.killed:
                 return
 
     def _count(self, name: str, tally: Tally, wall_seconds: float, slice_seconds: float, *, forked: bool) -> None:
         """Take one from a benchmark's forks, or more where a fork costs too much or holds more than its share."""
         self._left[name] -= 1
-        if not forked or set(tally.metrics) != {"time"}:
+        if not forked or TIME.name not in tally.metrics:
             tally.forks = 1
         else:
             allowed = self._launch_seconds(name)
@@ -193,7 +203,7 @@ class PairedRun:
             beside_allows = int(WALL_TO_SLICES * allowed / max(beside, 1e-9))
             slices_allow = math.ceil(allowed / max(slice_seconds, 1e-9))
             tally.forks = max(1, min(tally.forks, beside_allows, slices_allow))
-        done = len(tally.metrics["time"].parts) if "time" in tally.metrics else 1
+        done = _timed_forks(tally) or 1
         if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
             del self._left[name]
 
@@ -214,8 +224,8 @@ class PairedRun:
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
             tally.unequal = tally.unequal or _unequal_inputs(ready, theirs)
-            if (theirs.metric, theirs.method) != (ready.metric, ready.method):
-                ways = [f"{each.metric} by {each.method}" if each.method else each.metric for each in (ready, theirs)]
+            if (theirs.metric, theirs.methods) != (ready.metric, ready.methods):
+                ways = [" by ".join((each.metric, *each.methods[:1])) for each in (ready, theirs)]
                 problem = f"base measures {ways[0]} where head measures {ways[1]}"
             if not problem:
                 try:
@@ -232,7 +242,7 @@ class PairedRun:
             head.tell(Stop())
             answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
         if isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready):
-            answers[head.name] = _take_alone(head, answers[head.name], tally)
+            answers[head.name] = self._take_alone(head, answers[head.name], tally)
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
@@ -252,25 +262,56 @@ class PairedRun:
         )
         # In turns from fork to fork, and from launch to launch: the number of forks may be odd.
         base_leads = (launch.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
-        if ready.metric == "time":
+        kind = self._kind(ready)
+        if kind is TIME:
             samples = measure_time(base, head, ready, plan, base_leads=base_leads)
-            tally.add("time", samples)
+            tally.add(kind, samples)
             if samples.head and samples.head[0] > self._budget(name):
                 self._tell_long(name, samples.head[0])
             return
-        values, peaks = measure_values(base, head, plan, rounds=1, base_leads=base_leads)
-        tally.add(ready.metric, msgspec.structs.replace(values, method=ready.method))
-        if peaks is not None:
-            tally.add("memory", peaks)
+        if kind.name in tally.metrics and tally.metrics[kind.name].parts:
+            return  # once per launch: forks are for the layout of memory, which time depends on
+        begin = REAL.wall()
+        for each, values in zip(
+            kind.together, measure_values(base, head, plan, ready, base_leads=base_leads), strict=True
+        ):
+            tally.add(each, values)
+        self._value_seconds += REAL.wall() - begin
 
-    @staticmethod
-    def _measure_new(head: Worker, name: str, following: str | None, tally: Tally) -> None:
+    def _kind(self, ready: Ready) -> MetricKind:
+        if ready.metric not in self._metrics:
+            raise ValueError(f"an arm measures {ready.metric!r}, a metric of a plugin that is not loaded here")
+        return self._metrics[ready.metric]
+
+    def _measure_new(self, head: Worker, name: str, following: str | None, tally: Tally) -> None:
         """Take the head's figures of a benchmark that the base does not have."""
-        end = _take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
+        end = self._take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
         tally.xfail = end.xfail
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
+
+    def _take_alone(self, head: Worker, answer: Ready | Done, tally: Tally) -> Done:
+        """Take a few samples of the head where the base has none, and let the test end.
+
+        A test that passed with times that are none has failed.
+        """
+        problem = ""
+        while isinstance(answer, Ready):
+            try:
+                kind = self._kind(answer)
+                if kind is TIME:
+                    ended = _take_times_alone(head, answer, tally)
+                else:
+                    ended = _take_values_alone(head, kind, answer, tally)
+            except ValueError as error:
+                problem, ended = str(error), None
+            if ended is not None:
+                return ended
+            answer = head.ask(Stop(), ANSWER_SECONDS)
+        if problem and answer.outcome == "passed":
+            return msgspec.structs.replace(answer, outcome="failed", message=problem)
+        return answer
 
 
 def _unequal_inputs(base: Ready, head: Ready) -> str:
@@ -312,39 +353,40 @@ def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise
         tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
 
 
-def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
-    """Take a few samples of the head where the base has none, and let the test end.
+def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
+    """Take a few samples of the head; return how the test ended if it did."""
+    taken: list[float] = []
+    really = 0.0
+    iterations = ready.fixed_iterations or 1
+    while len(taken) < min(NEW_SAMPLES, ready.most_samples or NEW_SAMPLES):
+        begin = REAL.wall()
+        values = head.ask(Sample(iterations), ANSWER_SECONDS)
+        really = max(really, REAL.wall() - begin)
+        if isinstance(values, Done):
+            return values
+        is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
+        if ready.fixed_iterations is None and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
+            iterations *= 2
+            continue
+        taken += [value / iterations for value in values.values]
+    for value in taken:
+        checked_seconds(value, iterations, really)
+    tally.add(TIME, PairedSamples(iterations, tuple(taken), tuple(taken), CLOCK))
+    return None
 
-    A test that passed with times that are none has failed.
-    """
-    problem = ""
-    while isinstance(answer, Ready):
-        taken: list[float] = []
-        really = 0.0
-        iterations = answer.fixed_iterations or 1
-        is_free = answer.metric == "time" and answer.fixed_iterations is None
-        rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
-        while len(taken) < rounds:
-            begin = REAL.wall()
-            values = head.ask(Sample(iterations), ANSWER_SECONDS)
-            really = max(really, REAL.wall() - begin)
-            if isinstance(values, Done):
-                return values
-            is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
-            if is_free and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
-                iterations *= 2
-                continue
-            taken += [value / iterations for value in values.values]
-        try:
-            for value in taken if answer.metric == "time" else ():
-                checked_seconds(value, iterations, really)
-            tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
-        except ValueError as error:
-            problem = str(error)
-        answer = head.ask(Stop(), ANSWER_SECONDS)
-    if problem and answer.outcome == "passed":
-        return msgspec.structs.replace(answer, outcome="failed", message=problem)
-    return answer
+
+def _take_values_alone(head: Worker, kind: MetricKind, ready: Ready, tally: Tally) -> Done | None:
+    """Take one value of the head; return how the test ended if it did."""
+    values = head.ask(Sample(1), ANSWER_SECONDS)
+    if isinstance(values, Done):
+        return values
+    for each, value, method in zip(kind.together, values.values, ready.methods, strict=True):
+        tally.add(each, PairedSamples(1, (value,), (value,), method))
+    return None
+
+
+def _timed_forks(tally: Tally) -> int:
+    return len(tally.metrics[TIME.name].parts) if TIME.name in tally.metrics else 0
 
 
 def _let_end(worker: Worker, answer: Ready | Done) -> Done:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.gate.processes.workers import ArmPlace  # msgspec reads the annotations
+from jarvisperf.measure.metrics import BUILT_IN, Metrics
 
 if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.tally import Tally
@@ -38,6 +39,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         folder: Where logs go.
         separate_written: Gives each arm its own of the files that they share and that were written to, and names them;
             what was measured meanwhile does not count.
+        metrics: The metrics that tests may measure.
     """
 
     ids: tuple[str, ...]
@@ -55,6 +57,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     folder: Any
     separate_written: Callable[[], list[str]] = list
+    metrics: Metrics = BUILT_IN
 
     def budget(self, name: str) -> float:
         """Give the seconds that measuring a benchmark may take."""

@@ -10,6 +10,7 @@ import msgspec
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.protocol import Done, Ready, Sample, TakeTurns, Values
 from jarvisperf.gate.processes.workers import TestEndedError
+from jarvisperf.measure.metrics.time import CLOCK
 
 if TYPE_CHECKING:
     from jarvisperf.gate.processes.workers import Worker
@@ -120,7 +121,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
             return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
         # It waits now and then, which only the wall clock sees.
     turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
-    return _per_call(turns, "perf_counter", [1.0, 1.0], _take_turns(workers, turns, plan))
+    return _per_call(turns, CLOCK, [1.0, 1.0], _take_turns(workers, turns, plan))
 
 
 def _blocks(block_seconds: float, plan: SlicePlan) -> int:
@@ -234,26 +235,26 @@ def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
 
 
 def measure_values(
-    base: Worker, head: Worker, plan: SlicePlan, rounds: int, *, base_leads: bool
-) -> tuple[PairedSamples, PairedSamples | None]:
-    """Take single values of both arms (memory, start-up), A B B A.
+    base: Worker, head: Worker, plan: SlicePlan, ready: Ready, *, base_leads: bool
+) -> list[PairedSamples]:
+    """Take one value of both arms, of a metric that is measured by single calls or processes.
+
+    Args:
+        base: The base's worker, which has a target ready.
+        head: The head's worker, likewise.
+        plan: How long to wait for an answer.
+        ready: What the workers said of their targets.
+        base_leads: Whether the base is measured first.
 
     Returns:
-        The values, and beside start-up's seconds the peaks of memory.
+        The values of the metric, then those of each metric that comes with it.
 
     Raises:
         TestEndedError: A target raised.
         WorkerError: A worker is gone or does not answer.
     """
-    values: dict[str, list[float]] = {base.name: [], head.name: []}
-    peaks: dict[str, list[float]] = {base.name: [], head.name: []}
-    for turn in range(rounds):
-        order = (base, head) if base_leads == (turn % 2 == 0) else (head, base)
-        for worker in order:
-            answer = worker.ask_values(Sample(1), plan.answer_seconds)
-            values[worker.name] += answer.values
-            peaks[worker.name] += answer.peaks
-    taken = PairedSamples(1, tuple(values[base.name]), tuple(values[head.name]))
-    if not peaks[base.name]:
-        return taken, None
-    return taken, PairedSamples(1, tuple(peaks[base.name]), tuple(peaks[head.name]))
+    values: dict[str, list[float]] = {}
+    for worker in (base, head) if base_leads else (head, base):
+        values[worker.name] = worker.ask_values(Sample(1), plan.answer_seconds).values
+    pairs = zip(values[base.name], values[head.name], ready.methods, strict=True)
+    return [PairedSamples(1, (before,), (after,), method) for before, after, method in pairs]

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Literal
 
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
+from jarvisperf.measure.metrics import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.lockstep.slices import PairedSamples
     from jarvisperf.gate.verdict.decide import Judgement
+    from jarvisperf.measure.metrics import MetricKind
 
 State = Literal["open", "decided", "new", "skipped", "error"]
 
-SMALLEST_BYTES = 4096.0  # a page: less is bookkeeping of the allocator, and 0 has no ratio
 KEPT_SAMPLES = 4_000
 FEWEST_FOR_DRIFT = 8
 FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side: now and then one is several per cent off
@@ -29,7 +30,7 @@ class MetricTally:
     """One metric of one benchmark.
 
     Attributes:
-        unit: ``s`` or ``B``.
+        kind: What it is.
         log_ratios: One number per launch.
         parts: One number per fork of the launch that runs.
         drifts: For each fork how much longer its last calls took than its first ones, as a logarithm.
@@ -40,7 +41,7 @@ class MetricTally:
         judgement: The verdict so far; None before the first look.
     """
 
-    unit: Literal["s", "B"]
+    kind: MetricKind
     log_ratios: list[float] = field(default_factory=list)
     parts: list[float] = field(default_factory=list)
     drifts: list[float] = field(default_factory=list)
@@ -56,10 +57,7 @@ class MetricTally:
         Raises:
             ValueError: A time was 0.
         """
-        base, head = samples.base, samples.head
-        if self.unit == "B":
-            base = tuple(max(value, SMALLEST_BYTES) for value in base)
-            head = tuple(max(value, SMALLEST_BYTES) for value in head)
+        base, head = self.kind.counted(samples.base), self.kind.counted(samples.head)
         self.parts.append(log_ratio(base, head))
         if len(head) >= FEWEST_FOR_DRIFT:
             third = len(head) // 3
@@ -125,17 +123,16 @@ class Tally:
     unequal: str = ""
     notes: dict[str, None] = field(default_factory=dict)
 
-    def add(self, metric: str, samples: PairedSamples) -> None:
+    def add(self, kind: MetricKind, samples: PairedSamples) -> None:
         """Add what one fork of a launch brought for a metric.
 
         Raises:
             ValueError: A time was 0.
         """
-        unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
-        if unit == "s":
+        if kind.unit is SECONDS:
             calls = samples.iterations * samples.slice_samples
             self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum raises where this is infinite
-        self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
+        self.metrics.setdefault(kind.name, MetricTally(kind)).add(samples)
 
     def end_launch(self) -> None:
         """Make one number of each metric's forks."""
@@ -145,7 +142,7 @@ class Tally:
     def absorb(self, launch: Tally) -> None:
         """Add what one launch brought, which has ended."""
         for name, metric in launch.metrics.items():
-            self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
+            self.metrics.setdefault(name, MetricTally(metric.kind)).absorb(metric)
         self.seconds += launch.seconds
         self.forks = min(self.forks, launch.forks)
         self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info

@@ -6,7 +6,7 @@ The coordinator speaks first, the worker answers each message with one of its ow
 | --- | --- |
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
 | `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
-| `sample`: iterations | `values`: one value |
+| `sample`: iterations | `values`: one value, and those of the metrics that come with it |
 | `turns`: iterations, blocks, leads, number, clock, samples, together | `values`: one value per block |
 | (any of these two) | `done`, where the target raised |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
@@ -30,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 7
+VERSION = 8
 
 
 Clock = Literal["wall", "cpu"]
@@ -107,16 +107,16 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
         fixed_iterations: How many calls its author wants in a sample.
         most_samples: How many samples its author wants at most.
         own_clock: Its author chose the clock, which then stays.
-        method: How it measures, where that may differ.
+        methods: What measures it here, and each metric that comes with it.
         drawn: How far its random generators are: equal where both arms drew the same numbers.
         system_draws: How often it asked the system for random bytes, which nobody can make equal.
     """
 
-    metric: Literal["time", "memory", "startup"]
+    metric: str
     fixed_iterations: int | None = None
     most_samples: int | None = None
     own_clock: bool = False
-    method: str = ""
+    methods: tuple[str, ...] = ()
     drawn: str = ""
     system_draws: int = 0
 
@@ -125,15 +125,14 @@ class Values(msgspec.Struct, tag="values", frozen=True):
     """What was measured.
 
     Attributes:
-        values: Seconds per sample (all its iterations together), or bytes.
-        peaks: Peak memory beside `startup`'s seconds.
+        values: Of `time` seconds per sample (all its iterations together); of another metric its value, and that of
+            each metric that comes with it.
         waiting: The share of the wall time that the process spent off the processor, where it gave that up of its own
             accord: for input or output, a lock, a timer, another thread. In `turns` the lower quartile of the slices
             in which it did, and 0 where those are few or were taken together.
     """
 
     values: list[float]
-    peaks: list[float] = []
     waiting: float = 0.0
 
 

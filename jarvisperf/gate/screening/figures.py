@@ -15,6 +15,7 @@ from jarvisperf.runs.model import Metric, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jarvisperf.measure.metrics import Metrics
     from jarvisperf.runs.model import Benchmark
 
 RUNS_FOR_A_SPREAD = 3  # fewer runs with a yardstick are not worth leaving out those without
@@ -39,11 +40,15 @@ class Figure(msgspec.Struct, frozen=True):
         return self.metric.summary.median
 
 
-def figures_of(run: Run) -> dict[str, dict[str, Figure]]:
-    """Give the figures of a run, by the benchmark's id as it is stored, and the metric's name."""
+def figures_of(run: Run, kinds: Metrics) -> dict[str, dict[str, Figure]]:
+    """Return the figures of a run, by the benchmark's id as it is stored, and the metric's name."""
     return {
         bounded_id(benchmark.id): {
-            name: Figure(metric, _yardstick_beside(benchmark, run) if metric.unit == "s" else {}, run)
+            name: Figure(
+                metric,
+                _yardstick_beside(benchmark, run) if kinds.of(name, metric.unit).follows_machine else {},
+                run,
+            )
             for name, metric in benchmark.metrics.items()
         }
         for benchmark in run.benchmarks

@@ -24,6 +24,7 @@ import msgspec
 from jarvisperf.gate.screening.figures import Figure, comparable, figures_of, log_difference, with_yardstick
 from jarvisperf.gate.screening.spread import Spread, successive_spread, t_quantile
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.measure.metrics import BUILT_IN, MetricKind, Metrics
 from jarvisperf.runs.bounds import bounded_id
 from jarvisperf.runs.names import utc_time
 from jarvisperf.runs.summary import Summary
@@ -39,12 +40,8 @@ Threshold = float | Callable[[str, str], float | None]
 CONFIDENCE = 0.95
 MOST_EARLIER_RUNS = 20
 
-PRIOR_DEVIATION = {"s": 0.10, "B": 0.03}
-"""Run-to-run standard deviation where one earlier run shows none, by unit: 10 % for seconds, 3 % for bytes."""
 PRIOR_FREEDOM = 4.0
-"""Degrees of freedom of that prior: it is a guess, so the interval is wider than a known deviation would make it."""
-FLOOR_DEVIATION = {"s": 0.003, "B": 0.001}
-"""The least deviation that is believed: a few runs that agree by chance, or were made in one hour, prove no more."""
+"""Degrees of freedom of a metric's prior deviation: a guess, so the interval is wider than a known one makes it."""
 OTHER_MACHINE_DEVIATION = {True: 0.15, False: 0.30}
 """What two machines (or methods) differ by, beside the run-to-run deviation: with the yardstick, and without."""
 SUITE_SHARE = 0.5
@@ -115,6 +112,7 @@ class Screened(msgspec.Struct, frozen=True):
 class _Compared(msgspec.Struct, frozen=True):
     """A head's metric with the earlier figures that it is compared with, newest first."""
 
+    kind: MetricKind
     head: Figure
     earlier: list[Figure]
     workloads: list[str]
@@ -123,7 +121,7 @@ class _Compared(msgspec.Struct, frozen=True):
     spread: Spread | None
 
 
-def screen(head: Run, baselines: Sequence[Run], threshold: Threshold) -> dict[str, Screened]:
+def screen(head: Run, baselines: Sequence[Run], threshold: Threshold, kinds: Metrics = BUILT_IN) -> dict[str, Screened]:
     """Compare a run with stored ones.
 
     Benchmarks of the head that failed are left out: their tests tell.
@@ -133,6 +131,7 @@ def screen(head: Run, baselines: Sequence[Run], threshold: Threshold) -> dict[st
         baselines: Earlier runs under one name, in any order; the newest 20 are used.
         threshold: How much worse a metric may get, as a share: 0.05 is 5 %; or a function of the benchmark's id and
             the metric's name, which may give None: that metric is compared, but not judged.
+        kinds: The metrics that are known; what a run has besides gets the usual assumptions.
 
     Returns:
         By benchmark id: those of the head in their order, then those that are missing.
@@ -141,11 +140,13 @@ def screen(head: Run, baselines: Sequence[Run], threshold: Threshold) -> dict[st
         ValueError: A threshold is not above 0 and finite, or a run's time is no time.
     """
     recent = sorted(baselines, key=lambda run: utc_time(run.created), reverse=True)[:MOST_EARLIER_RUNS]
-    tables = [figures_of(run) for run in recent]
-    here = figures_of(head)
+    tables = [figures_of(run, kinds) for run in recent]
+    here = figures_of(head, kinds)
     compared = {
         (benchmark, name): _compare(
-            figure, [table[benchmark][name] for table in tables if _has(table, benchmark, name)]
+            kinds.of(name, figure.metric.unit, figure.metric.better),
+            figure,
+            [table[benchmark][name] for table in tables if _has(table, benchmark, name)],
         )
         for benchmark, metrics in here.items()
         for name, figure in metrics.items()
@@ -182,19 +183,19 @@ def _limit(threshold: Threshold, benchmark: str, name: str) -> float | None:
     return limit
 
 
-def _compare(head: Figure, earlier: list[Figure]) -> _Compared:
+def _compare(kind: MetricKind, head: Figure, earlier: list[Figure]) -> _Compared:
     chosen, same_machine = comparable(head, [figure for figure in earlier if figure.metric.unit == head.metric.unit])
     chosen, workloads = with_yardstick(head, chosen)
     figures = (head, *chosen)
     if any(figure.median <= 0 or not math.isfinite(figure.median) for figure in figures):
-        return _Compared(head, chosen, workloads, same_machine, [], None)
+        return _Compared(kind, head, chosen, workloads, same_machine, [], None)
     with_it, without = (_differences(head, chosen, names) for names in (workloads, []))
     if len(chosen) >= RUNS_TO_JUDGE_THE_YARDSTICK:
         deviation = successive_spread(without).deviation
         if deviation < HARMFUL_YARDSTICK * successive_spread(with_it).deviation:
             workloads, with_it = [], without
     spread = successive_spread(with_it) if len(chosen) > 1 else None
-    return _Compared(head, chosen, workloads, same_machine, with_it, spread)
+    return _Compared(kind, head, chosen, workloads, same_machine, with_it, spread)
 
 
 def _differences(head: Figure, earlier: list[Figure], workloads: list[str]) -> list[float]:
@@ -202,14 +203,15 @@ def _differences(head: Figure, earlier: list[Figure], workloads: list[str]) -> l
 
 
 def _floors(compared: Iterable[_Compared]) -> dict[str, float]:
-    """Give the least deviation that is believed, by unit: what other benchmarks of the suite show counts too."""
-    deviations: dict[str, list[float]] = {unit: [] for unit in FLOOR_DEVIATION}
+    """Return the smallest deviation that is believed, by metric: what other benchmarks of the suite show counts too."""
+    kinds: dict[str, MetricKind] = {}
+    deviations: dict[str, list[float]] = {}
     for one in compared:
-        if one.spread is not None:
-            deviations[one.head.metric.unit].append(one.spread.deviation)
+        kinds[one.kind.name] = one.kind
+        deviations.setdefault(one.kind.name, []).extend([one.spread.deviation] if one.spread else [])
     return {
-        unit: max(FLOOR_DEVIATION[unit], SUITE_SHARE * statistics.median(found)) if found else FLOOR_DEVIATION[unit]
-        for unit, found in deviations.items()
+        name: max(kinds[name].floor_deviation, SUITE_SHARE * statistics.median(found or [0.0]))
+        for name, found in deviations.items()
     }
 
 
@@ -219,7 +221,7 @@ def _screened(one: _Compared, floors: dict[str, float], limit: float | None) -> 
     ratio: float | None
     interval: tuple[float, float] | None
     if one.differences:
-        centre, error = _centre_and_error(one, floors[one.head.metric.unit])
+        centre, error = _centre_and_error(one, floors[one.kind.name])
         ratio, interval = ratio_of(centre), interval_of(centre, error)
     elif one.head.median == 0 and all(figure.median == 0 for figure in one.earlier):
         ratio, interval = 1.0, (1.0, 1.0)  # no byte then, no byte now
@@ -240,7 +242,6 @@ def _screened(one: _Compared, floors: dict[str, float], limit: float | None) -> 
 
 def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
     """Give the logarithm of the ratio, and half the width of its interval."""
-    unit = one.head.metric.unit
     commits = [figure.run.commit for figure in one.earlier]
     newest = commits[0]
     same_code = [
@@ -248,7 +249,7 @@ def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
         for difference, commit in zip(one.differences, commits, strict=True)
         if newest is not None and commit is not None and commit.id == newest.id and not (commit.dirty or newest.dirty)
     ] or one.differences[:1]
-    spread = one.spread or Spread(PRIOR_DEVIATION[unit], PRIOR_FREEDOM)
+    spread = one.spread or Spread(one.kind.prior_deviation, PRIOR_FREEDOM)
     deviation = max(spread.deviation, floor, _own_error(one.head.metric.summary))
     variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` raises where the square is beyond all floats
     if not one.same_machine:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from jarvisperf.gate.verdict.bounded import interval_of, ratio_of
+from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
 from jarvisperf.gate.verdict.moderation import Prior, fit_prior, moderate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from jarvisperf.runs.model import Better
 
 SUITE_ERROR = 0.01  # the chance of any false alarm in a suite of identical code, however large
 INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio, at any look
@@ -51,7 +53,10 @@ def is_look(launches: int) -> bool:
 
 
 def judge(
-    log_ratios: Mapping[str, Sequence[float]], thresholds: Mapping[str, float], tests: int
+    log_ratios: Mapping[str, Sequence[float]],
+    thresholds: Mapping[str, float],
+    tests: int,
+    better: Better = "lower",
 ) -> dict[str, Judgement]:
     """Judge a suite.
 
@@ -78,13 +83,15 @@ def judge(
             because launches are what is independent.
         thresholds: For each benchmark how much worse it may get, as a share.
         tests: How many benchmarks the whole suite compares, also those that are decided already.
+        better: Which direction is the good one.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}
     prior = fit_prior(
         [centre.variance for centre in centres.values()], [centre.counted - 1 for centre in centres.values()]
     )
     return {
-        name: _judge(centres[name], len(values), prior, thresholds[name], tests) for name, values in log_ratios.items()
+        name: _judge(centres[name], len(values), prior, thresholds[name], tests, better)
+        for name, values in log_ratios.items()
     }
 
 
@@ -106,13 +113,13 @@ def _centre(values: Sequence[float]) -> _Centre:
     return _Centre(statistics.fmean(kept), variance, len(kept))
 
 
-def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests: int) -> Judgement:
+def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests: int, better: Better) -> Judgement:
     from scipy.special import stdtrit
 
     centre = found.mean
     if found.counted < 2:
         unknown = interval_of(centre, math.inf)
-        return Judgement(ratio_of(centre), unknown, unknown, word_of(unknown, unknown, threshold), launches)
+        return Judgement(ratio_of(centre), unknown, unknown, word_of(unknown, unknown, threshold, better), launches)
     variance, df = moderate(found.variance, found.counted - 1, prior)
     error = math.sqrt(variance / found.counted)
 
@@ -123,7 +130,7 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
     look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # a look before its time errs no more than the next
     usual = interval(LOOK_ERRORS[look])
     sure = interval(SUITE_ERROR * spent_at(look) / max(1, tests))
-    return Judgement(ratio_of(centre), usual, sure, word_of(usual, sure, threshold), launches)
+    return Judgement(ratio_of(centre), usual, sure, word_of(usual, sure, threshold, better), launches)
 
 
 def spent_at(look: int) -> float:
@@ -132,14 +139,19 @@ def spent_at(look: int) -> float:
     return (LOOKS[look] - before) / LOOKS[-1]
 
 
-def word_of(usual: tuple[float, float], sure: tuple[float, float], threshold: float) -> FourVerdicts:
+def word_of(
+    usual: tuple[float, float], sure: tuple[float, float], threshold: float, better: Better = "lower"
+) -> FourVerdicts:
     """Say what two intervals of a ratio mean.
 
     Args:
         usual: The benchmark's own interval.
         sure: The wider one that holds for the whole suite.
         threshold: How much worse it may get, as a share.
+        better: Which direction is the good one.
     """
+    if better == "higher":
+        usual, sure = inverted(usual), inverted(sure)
     if usual[0] > 1 + threshold and sure[0] > 1:
         return "regressed"
     if usual[1] < 1 - threshold and sure[1] < 1:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics.time import CLOCK, TIME
 from jarvisperf.report.findings.model import BeforeAfter, BenchmarkFinding, MetricFinding
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.json_numbers import in_json, interval_in_json
-from jarvisperf.runs.summary import summarize
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import Verdict
 
 DOUBT = "identical code differed in this run, so its figures decide nothing"
-METHODS = {"time": "perf_counter", "startup": "whole process", "memory": "peak"}
 
 
 def benchmark_finding(
@@ -45,7 +44,7 @@ def benchmark_finding(
         {}
         if failed
         else {
-            metric: _metric(metric, found, tally, thresholds.get(metric, math.inf), limits.get(metric, math.inf))
+            metric: _metric(found, tally, thresholds.get(metric, math.inf), limits.get(metric, math.inf))
             for metric, found in tally.metrics.items()
         }
     )
@@ -63,9 +62,9 @@ def benchmark_finding(
 def missing_finding(name: str) -> BenchmarkFinding:
     """Describe a benchmark that exists in base but not in head."""
     nothing = MetricFinding(
-        unit="s",
-        better="lower",
-        method=METHODS["time"],
+        unit=TIME.unit.symbol,
+        better=TIME.better,
+        method=CLOCK,
         base=None,
         head=None,
         ratio=None,
@@ -73,20 +72,20 @@ def missing_finding(name: str) -> BenchmarkFinding:
         threshold=None,
         verdict="missing",
     )
-    return BenchmarkFinding(id=name, group=None, params={}, metrics={"time": nothing})
+    return BenchmarkFinding(id=name, group=None, params={}, metrics={TIME.name: nothing})
 
 
-def _metric(name: str, found: MetricTally, tally: Tally, threshold: float, limit: float) -> MetricFinding:
+def _metric(found: MetricTally, tally: Tally, threshold: float, limit: float) -> MetricFinding:
     judgement = found.judgement if tally.state == "decided" else None
-    head = summarize(found.head, found.iterations)
+    head = found.kind.summary(found.head, found.iterations)
     verdict: Verdict = "new" if judgement is None else judgement.verdict
     if head.median > limit:
         verdict = "regressed"
     return MetricFinding(
-        unit=found.unit,
-        better="lower",
-        method=f"{found.method or METHODS[name]}, lockstep",
-        base=summarize(found.base, found.iterations) if judgement else None,
+        unit=found.kind.unit.symbol,
+        better=found.kind.better,
+        method=f"{found.method}, lockstep",
+        base=found.kind.summary(found.base, found.iterations) if judgement else None,
         head=head,
         ratio=in_json(judgement.ratio) if judgement else None,
         interval=interval_in_json(judgement.interval) if judgement else None,

@@ -46,7 +46,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     """What is said of one metric of one benchmark.
 
     Attributes:
-        unit: ``s`` or ``B``.
+        unit: The symbol of its unit: ``s``, ``B``, or what is counted, like ``blocks``.
         better: Which direction is the good one.
         method: How it was measured.
         base: The figures of the base; null where nothing was compared.
@@ -61,7 +61,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
         doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
     """
 
-    unit: Literal["s", "B"]
+    unit: str
     better: Better
     method: str
     base: Summary | None

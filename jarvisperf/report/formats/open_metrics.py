@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics import BUILT_IN, SECONDS
+from jarvisperf.measure.metrics.units import unit_of
 from jarvisperf.report.formats.base import Report
 from jarvisperf.runs.files import write_whole
 
@@ -16,12 +18,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.report.findings.model import Findings
-
-FAMILIES = (
-    ("jarvisperf_median_seconds", "Median seconds per call.", "s"),
-    ("jarvisperf_median_bytes", "Median bytes.", "B"),
-    ("jarvisperf_ratio", "Head over base.", None),
-)
 
 
 class OpenMetricsReport(Report):
@@ -37,7 +33,14 @@ class OpenMetricsReport(Report):
 def render(findings: Findings) -> str:
     """Write the findings as OpenMetrics text."""
     lines: list[str] = []
-    for family, text, unit in FAMILIES:
+    used = {metric.unit for finding in findings.benchmarks for metric in finding.metrics.values()}
+    first = [kind.unit.symbol for kind in BUILT_IN]
+    families: list[tuple[str, str, str | None]] = []
+    for symbol in [unit for unit in dict.fromkeys([*first, *sorted(used)]) if unit in used]:
+        plural = unit_of(symbol).plural
+        text = "Median seconds per call." if symbol == SECONDS.symbol else f"Median {plural}."
+        families.append((f"jarvisperf_median_{plural}", text, symbol))
+    for family, text, unit in [*families, ("jarvisperf_ratio", "Head over base.", None)]:
         samples = list(_samples(findings, unit))
         if samples:
             lines += [f"# TYPE {family} gauge", f"# HELP {family} {text}"]

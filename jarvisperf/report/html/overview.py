@@ -8,7 +8,7 @@ from jarvisperf.report.html.svg import Drawing
 from jarvisperf.report.plots.before_after import pairs_of
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.ratio_scale import clipped, reach_of
-from jarvisperf.report.shared.table import short_names
+from jarvisperf.report.shared.table import short_names, with_metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ def overview_of(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Over
 def _changes(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
     names = short_names(findings)
     found = [
-        (number, names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
+        (number, with_metric(names[finding.id], name), metric)
         for number, finding in enumerate(ordered)
         for name, metric in finding.metrics.items()
         if metric.interval is not None and metric.ratio is not None and metric.verdict not in {"unchanged", "new"}
@@ -116,9 +116,16 @@ def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
         left, right = sorted((place(0), place(value)))
         _bar(drawing, left, right, "good" if value >= 0 else "bad", opacity=0.7)
         drawing.line([place(0)] * 2, [0, HEIGHT], "ink", width=1)
-        name = pair.name if pair.metric == "time" else f"{pair.name} ({pair.metric})"
         kind = "improved" if value >= 0 else "regressed"
-        lines.append(Line(numbers[pair.name], name, drawing.svg(pair.comparison), pair.comparison, kind))
+        lines.append(
+            Line(
+                numbers[pair.name],
+                with_metric(pair.name, pair.metric),
+                drawing.svg(pair.comparison),
+                pair.comparison,
+                kind,
+            )
+        )
     return Overview("Before and after", lines, "Each against its uncached or naive twin, on a log scale.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.measure.metrics import SECONDS
 from jarvisperf.report.html import pictures
 from jarvisperf.report.html.overview import Overview, overview_of
 from jarvisperf.report.shared import units
@@ -218,7 +219,7 @@ def _values(finding: BenchmarkFinding, name: str, metric: MetricFinding) -> dict
     values: dict[str, float | None] = {
         "median": head.median if head else None,
         "spread": head.iqr / head.median if head and head.median else None,
-        "ops/s": head.per_second if head and metric.unit == "s" else None,
+        "ops/s": head.per_second if head and metric.unit == SECONDS.symbol else None,
         "samples": head.samples if head else None,
         "before/after": finding.before.ratios.get(name) if finding.before else None,
         "base": base.median if base else None,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jarvisperf.measure.metrics import BUILT_IN
+from jarvisperf.measure.metrics.units import unit_of
 from jarvisperf.report.formats.base import Report
 from jarvisperf.report.plots.figure import BASE_COLOUR, HEAD_COLOUR, drawing_style, new_figure, shortened, write_figure
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.table import short_names
+from jarvisperf.report.shared.table import short_names, with_metric
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,10 +40,10 @@ class Pair(NamedTuple):
     @property
     def comparison(self) -> str:
         """The ratio in words."""
-        better, worse = ("faster", "slower") if self.unit == "s" else ("less", "more")
+        unit = unit_of(self.unit)
         if self.before >= self.after:
-            return f"{units.times(self.before / self.after)} {better}"
-        return f"{units.times(self.after / self.before)} {worse}"
+            return f"{units.times(self.before / self.after)} {unit.better}"
+        return f"{units.times(self.after / self.before)} {unit.worse}"
 
 
 class PlotsReport(Report):
@@ -68,9 +70,16 @@ def pairs_of(findings: Findings) -> list[Pair]:
     return pairs
 
 
+def _units_of(pairs: list[Pair]) -> list[str]:
+    """Return the units of pairs in the order of the metrics that are built in, others behind them."""
+    order = [kind.unit.symbol for kind in BUILT_IN]
+    return sorted(
+        {pair.unit for pair in pairs}, key=lambda unit: (order.index(unit) if unit in order else len(order), unit)
+    )
+
+
 def _drawn(pairs: list[Pair]) -> Any:
-    panels = [(unit, [pair for pair in pairs if pair.unit == unit]) for unit in ("s", "B")]
-    panels = [(unit, rows) for unit, rows in panels if rows]
+    panels = [(unit, [pair for pair in pairs if pair.unit == unit]) for unit in _units_of(pairs)]
     figure = new_figure(10, 1.3 * len(panels) + INCHES_PER_PAIR * len(pairs))
     heights = [len(rows) + 1 for _, rows in panels]
     axes = figure.subplots(len(panels), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
@@ -104,7 +113,7 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
         )
     lowest = _drawable(min(min(pair.before, pair.after) for pair in pairs))
     highest = _drawable(max(max(pair.before, pair.after) for pair in pairs))
-    axis.set_xscale("log", base=10 if unit == "s" else 2)
+    axis.set_xscale("log", base=unit_of(unit).log_base)
     # Room on the left so that the shortest bar is seen, on the right for what is written behind the longest.
     span = max(highest / lowest, 10)
     axis.set_xlim(lowest / span**0.08, highest * span**0.30)
@@ -112,7 +121,8 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
     axis.invert_yaxis()
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, unit)))
     axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("median time per call, log scale" if unit == "s" else "median peak memory, log scale")
+    labels = dict.fromkeys(BUILT_IN.of(pair.metric, unit).axis_label for pair in pairs)
+    axis.set_xlabel(f"median {', '.join(labels)}, log scale")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", which="major", alpha=0.3)
     axis.set_axisbelow(True)
@@ -125,5 +135,4 @@ def _drawable(value: float) -> float:
 
 
 def _label(pair: Pair) -> str:
-    name = shortened(pair.name)
-    return name if pair.metric == "time" else f"{name} ({pair.metric})"
+    return with_metric(shortened(pair.name), pair.metric)

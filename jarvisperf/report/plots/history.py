@@ -17,6 +17,7 @@ from jarvisperf.report.plots.figure import (
     write_figure,
 )
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.table import with_metric
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -100,7 +101,7 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
             color=colour,
         )
     name = series.benchmark.partition("::")[2] or series.benchmark
-    axis.set_title(shortened(name if series.metric == "time" else f"{name} ({series.metric})"), fontsize=8)
+    axis.set_title(shortened(with_metric(name, series.metric)), fontsize=8)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, series.unit)))
     axis.set_ylim(bottom=0, top=max(values) * 1.3 or 1.0)
     axis.set_xlabel("run", fontsize=7)

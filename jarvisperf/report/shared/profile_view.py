@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.measure.metrics import TIME
 from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.flame import boxes
 from jarvisperf.profiles.model import scaled
@@ -57,8 +58,8 @@ def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | Non
     head, base = finding.profile, finding.base_profile
     if head is None:
         return None
-    time = finding.metrics.get("time")
-    if head.unit == "s" and time and time.head:
+    time = finding.metrics.get(TIME.name)
+    if head.explains == TIME.name and time and time.head:
         head = _scaled(head, time.head.median)
         if base is not None and time.ratio:
             base = _scaled(base, time.head.median / time.ratio)
@@ -77,7 +78,7 @@ def profile_view(finding: BenchmarkFinding) -> ProfileView | None:
         return None
     head, base = profiles
     ranked = costs(head, base)[: head.top]
-    what = "memory" if head.unit == "B" else "time"
+    what = head.explains
     compared = base is not None
     return ProfileView(
         title=f"Why: the functions that explain the change of {what}" if compared else f"Where the {what} goes",
@@ -102,7 +103,7 @@ def reasons(findings: Findings) -> list[str]:
     """Say in a line for each benchmark that got worse, in what its profile measures, which function explains most."""
     lines = []
     for finding in findings.benchmarks:
-        metric = finding.metrics.get("memory" if finding.profile and finding.profile.unit == "B" else "time")
+        metric = finding.metrics.get(finding.profile.explains) if finding.profile else None
         cost = guilty(finding) if metric is not None and metric.verdict == "regressed" else None
         if cost is not None and cost.share > 0:
             lines.append(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics import SECONDS, TIME
+from jarvisperf.measure.metrics.units import digits
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.visible import visible
 
@@ -80,11 +82,16 @@ def short_names(findings: Findings) -> dict[str, str]:
     return {whole: visible(name if taken[name] == 1 else whole) for whole, name in short.items()}
 
 
+def with_metric(shown: str, metric: str) -> str:
+    """Name a benchmark and a metric: ``time`` goes without saying."""
+    return shown if metric == TIME.name else f"{shown} ({metric})"
+
+
 def ratio_rows(findings: Findings) -> list[tuple[str, MetricFinding]]:
     """Give names and metrics that have a ratio and an interval, the gravest first."""
     names = short_names(findings)
     return [
-        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
+        (with_metric(names[finding.id], name), metric)
         for finding in by_gravity(findings)
         for name, metric in finding.metrics.items()
         if metric.ratio is not None and metric.interval is not None
@@ -108,7 +115,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "metric": visible(name),
         "median": units.quantity(head.median, metric.unit) if head else NOTHING,
         "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
-        "ops/s": units.digits(head.per_second) if head and metric.unit == "s" else NOTHING,
+        "ops/s": digits(head.per_second) if head and metric.unit == SECONDS.symbol else NOTHING,
         "samples": f"{head.samples:,}" if head else NOTHING,
         "before/after": units.times(speed_up) if speed_up is not None else NOTHING,
         "base": units.quantity(base.median, metric.unit) if base else NOTHING,

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
+from jarvisperf.measure.metrics.units import MOST_READABLE, digits, unit_of
 from jarvisperf.report.shared.json_numbers import UNBOUNDED
-
-LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
-
-_SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
-_BYTES = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B"))
-
-
-def digits(value: float) -> str:
-    """Write a number with four significant digits and thousands apart; an exponent only where it is beyond reading."""
-    if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
-        return f"{value:.4g}"
-    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
-    return f"{value:,.{decimals}f}"
-
-
-def seconds(value: float) -> str:
-    """Write seconds: ``12.34 µs``."""
-    scale, unit = next(((scale, unit) for scale, unit in _SECONDS if abs(value) >= scale), _SECONDS[-1])
-    return f"{digits(value / scale)} {unit}"
-
-
-def size(value: float) -> str:
-    """Write bytes: ``12.34 MiB``."""
-    scale, unit = next(((scale, unit) for scale, unit in _BYTES if abs(value) >= scale), _BYTES[-1])
-    return f"{value:,.0f} B" if unit == "B" else f"{digits(value / scale)} {unit}"
 
 
 def quantity(value: float, unit: str) -> str:
-    """Write a metric's value in its unit, ``s`` or ``B``."""
-    return seconds(value) if unit == "s" else size(value)
+    """Format a metric's value, given its unit's symbol."""
+    return unit_of(unit).text(value)
 
 
 def rounded(value: float, unit: str) -> str:
