@@ -18,7 +18,7 @@ from pytest_jarvisperf.collection.recognition import recognize
 from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
 from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.extensions import read_facts, this_machine
+from pytest_jarvisperf.extensions import further_formats, read_facts, this_machine
 from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
 from pytest_jarvisperf.measuring.profiling import ProfilingHarness
@@ -29,8 +29,9 @@ from pytest_jarvisperf.sessions.termination import Termination
 from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -93,8 +94,11 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     from pytest_jarvisperf.sessions.announcement import Announcement
     from pytest_jarvisperf.sessions.outputs import Messages, Outputs
     from pytest_jarvisperf.sessions.recording import Recording
-    from pytest_jarvisperf.sessions.session import BenchSession
+    from pytest_jarvisperf.sessions.session import BenchSession, is_listing
 
+    formats = _report_formats(config, options)
+    if not is_listing(config):
+        _check_report_folder(options, formats)
     read_facts(config)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
@@ -102,7 +106,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     baseline = _baseline(config, options, store, found)
     recording = Recording(config, measuring)
     messages = Messages()
-    outputs = Outputs(config, options, store, messages)
+    outputs = Outputs(config, options, store, formats, messages)
     session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
     config.pluginmanager.register(session, "jarvisperf-session")
     config.pluginmanager.register(recording, "jarvisperf-recording")
@@ -114,6 +118,24 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
     if distributes or lockstep is not None or baseline is not None:
         config.pluginmanager.register(found, "jarvisperf-found")
+
+
+def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:
+    from jarvisperf.report import choose_formats
+
+    try:
+        return choose_formats(options.report_formats, further_formats(config))
+    except ValueError as error:
+        raise pytest.UsageError(f"--jarvis-report-formats: {error}") from None
+
+
+def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
+    from jarvisperf.report import ForeignFileError, check_report_folder
+
+    try:
+        check_report_folder(options.report_folder, formats)
+    except ForeignFileError as error:
+        raise pytest.UsageError(f"--jarvis-report: {error}") from None
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from pytest_jarvisperf.extensions import announce_finished_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
     from jarvisperf.history.model import History
+    from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
@@ -40,13 +43,22 @@ class Outputs:
         config: pytest's config.
         options: This plugin's options.
         store: Where runs are kept; None: nowhere.
+        formats: The formats of the report.
         messages: What the terminal will say.
     """
 
-    def __init__(self, config: pytest.Config, options: Options, store: RunStore | None, messages: Messages) -> None:
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        store: RunStore | None,
+        formats: Sequence[ReportFormat],
+        messages: Messages,
+    ) -> None:
         self._config = config
         self._options = options
         self._store = store
+        self._formats = formats
         self._messages = messages
         self._written: list[Path] = []
         self._saved: str | None = None
@@ -70,11 +82,13 @@ class Outputs:
             self._saved = f"kept as {stored.entry.name} ({stored.entry.token}) until the store can be written"
 
     def write(self, findings: Findings) -> None:
-        """Write the report in all its formats."""
+        """Write the report."""
         from jarvisperf.report import UnwrittenError, write_reports
 
         try:
-            self._written = write_reports(findings, self._options.report_folder, self._history(findings))
+            self._written = write_reports(
+                findings, self._options.report_folder, self._history(findings), formats=self._formats
+            )
         except UnwrittenError as error:
             self._written = error.written
             self._messages.problems.append(f"the report could not be written: {error}")
@@ -130,7 +144,7 @@ class Outputs:
         unicode = shows_unicode(getattr(sys.stdout, "encoding", None))
         reporter.write(render(findings, colour=reporter.hasmarkup, columns=columns, unicode=unicode))
         if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the tests on a pull request
-            from jarvisperf.report.formats.github import workflow_commands
+            from jarvisperf.report.terminal.github import workflow_commands
 
             for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
                 reporter.write_line(line)

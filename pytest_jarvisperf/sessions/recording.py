@@ -105,13 +105,14 @@ def _figures(record: Record) -> list[tuple[str, object]]:
 
 
 def _over_limit(record: Record, limits: dict[str, float]) -> list[str]:
+    from jarvisperf.report.findings.model import over_limit
     from jarvisperf.report.shared import units
 
     return [
         f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
         f"{units.quantity(limits[name], metric.unit)}"
         for name, metric in record.metrics.items()
-        if name in limits and metric.summary.median > limits[name]
+        if over_limit(metric.summary, limits.get(name))
     ]
 
 

@@ -148,7 +148,7 @@ class BenchSession:
         """Return what the tests recorded, and what stored runs say about it."""
         import msgspec
 
-        from jarvisperf.report.findings.model import findings_of, held_to_limits
+        from jarvisperf.report.findings.model import findings_of
 
         self._run = self._run or self._recording.run(interrupted=self._interrupted)
         if self._baseline is not None:
@@ -158,12 +158,11 @@ class BenchSession:
             return None
         self._messages.problems += _missing_twins(self._run.benchmarks)
         findings = self._baseline.findings if self._baseline is not None else None
-        findings = msgspec.structs.replace(
+        return msgspec.structs.replace(
             findings or findings_of(self._run),
             created=self._recording.created.isoformat(timespec="seconds"),
             seconds=self._recording.seconds,
         )
-        return held_to_limits(findings, self._recording.limits)
 
     def _is_compared(self) -> bool:
         """Return whether the requested comparison, if any, was completed."""
@@ -182,10 +181,10 @@ class BenchSession:
         return False
 
     def _completed(self, findings: Findings, session: pytest.Session) -> Findings:
-        """Add the lines of the tests, their profiles, and which part of the suite this is."""
+        """Add the tests' lines and profiles, apply absolute limits, and name the part of the suite."""
         import msgspec
 
-        from jarvisperf.report.findings.model import located, profiled
+        from jarvisperf.report.findings.model import completed
 
         records = self._recording.records
         lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
@@ -199,7 +198,7 @@ class BenchSession:
         if self._lockstep is not None:
             self._messages.warnings += self._lockstep.comparison.warnings
         return msgspec.structs.replace(
-            profiled(located(findings, lines), profiles),
+            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits),
             shard=str(self._options.shard) if self._options.shard else None,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,

@@ -14,7 +14,8 @@ from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confir
 from jarvisperf.gate.lockstep.tally import MetricTally, Tally
 from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
 from jarvisperf.measure.metrics import BUILT_IN
-from jarvisperf.report.findings.lockstep import benchmark_finding, figures
+from jarvisperf.report.findings.lockstep import benchmark_finding
+from jarvisperf.report.shared.table import figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from jarvisperf.measure.metrics import MetricKind, OfSingleCalls, count_of
@@ -19,7 +18,7 @@ def _count(event: str, _args: tuple[Any, ...]) -> None:
 sys.addaudithook(_count)  # it cannot be removed again, but does nothing while no counter is there
 
 
-def _measure(target: Any, _methods: tuple[str, ...]) -> Sequence[float]:
+def _measure(target: Any, _methods: tuple[str, ...]) -> list[float]:
     _counts.append(0)
     try:
         target.call()
