@@ -93,6 +93,22 @@ def test_facts_of_a_plugin_are_in_the_report_and_belong_to_the_machine(pytester,
     assert "facts" not in report(pytester)["machine"]
 
 
+def test_a_plugin_adds_a_format_that_can_be_selected(pytester, run):
+    assert run(example("pytest_jarvis_report_formats"), "--jarvis-report-formats=json,verdicts").ret == 0
+    folder = pytester.path / "reports"
+    assert (folder / "verdicts.txt").read_text().splitlines() == [
+        f"test_sums.py::test_{name} time new" for name in ("one", "two")
+    ]
+    assert {path.name for path in folder.iterdir()} == {".gitignore", "report.json", "verdicts.txt"}
+
+
+def test_a_format_that_fails_costs_no_other_format(pytester, run):
+    broken = example("pytest_jarvis_report_formats").replace("lines = [", "lines = [1 / 0, ")
+    result = run(broken, "--jarvis-report-formats=json,verdicts")
+    result.stdout.fnmatch_lines(["*the report could not be written: ZeroDivisionError: division by zero (verdicts)*"])
+    assert len(report(pytester)["benchmarks"]) == 2
+
+
 def test_a_plugin_learns_of_a_finished_run(pytester, run):
     assert run(example("pytest_jarvis_run_finished")).ret == 0
     assert (pytester.path / "summary.txt").read_text() == "2 benchmarks, slower: none"
@@ -131,11 +147,13 @@ def test_it_is_told_in_lockstep(pytester, run):
         ("facts(config): return {'a': object}", "returned facts that JSON cannot hold: Object of type type is not"),
         ("facts(config): return {'a': float('nan')}", "returned facts that JSON cannot hold: Out of range float"),
         ("facts(config): raise OSError('no such device')", "raised OSError: no such device"),
+        ("formats(config): return 'html'", "returned 'html'; return a list of ReportFormat"),
+        ("formats(config): return [print]", "returned [<built-in function print>]; return a list of ReportFormat"),
     ],
 )
 def test_a_mistake_ends_the_run_with_a_line_that_names_plugin_and_hook(pytester, run, body, message):
-    name = {"group": "benchmark_group", "facts": "machine_facts"}[body.partition("(")[0]]
-    hook = f"pytest_jarvis_{name}"
+    names = {"group": "benchmark_group", "facts": "machine_facts", "formats": "report_formats"}
+    hook = f"pytest_jarvis_{names[body.partition('(')[0]]}"
     result = run(f"def {hook}({body.partition('(')[2]}", here=True)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines + result.outlines if message in line]
