@@ -29,7 +29,7 @@ from pytest_jarvisperf.sessions.termination import Termination
 from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
 
     from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
@@ -184,9 +184,10 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
     return session
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the markers, those that a conftest added too, and give every benchmark test its record."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Check the markers, including those that other plugins add in this hook, and start every benchmark's record."""
+    result = yield
     keys = marker_keys(config.stash[state_key].metrics)
     for item in items:
         check_markers(item, keys)
@@ -196,6 +197,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     shard = config.stash[state_key].options.shard
     if shard is not None:
         _keep_shard(config, items, shard)
+    return result
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:

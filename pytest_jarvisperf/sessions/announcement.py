@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.markers import read_bench_marker
 from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine
+from pytest_jarvisperf.sessions.last_seconds import LastSeconds
+from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -35,6 +35,7 @@ class Announcement:
         self._harness = harness
         self._measures_here = measures_here
         self._progress = ProgressLine(config)
+        self._last_seconds = LastSeconds(config, options.budget_seconds)
         self._countdown: Countdown | None = None
         self._long_calls: LongCalls | None = None
 
@@ -44,21 +45,18 @@ class Announcement:
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
         """Say how long measuring takes; in lockstep at most, with the start of its processes."""
-        budgets = self._budgets(items)
-        if not budgets:
+        benchmarks = _benchmarks(items)
+        if not benchmarks:
             return None
-        count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
-        seconds = f"{sum(budgets.values()):.3g} s of measuring"
+        count = f"{len(benchmarks)} benchmark{'' if len(benchmarks) == 1 else 's'}"
         if self._measures_here():
-            return f"jarvisperf: {count}, about {seconds}"
-        return f"jarvisperf: {count}, at most {seconds} and the start of {self._options.launches} pairs of processes"
-
-    def _budgets(self, items: list[pytest.Item]) -> dict[str, float]:
-        return {
-            item.nodeid: read_bench_marker(item).budget_seconds or self._options.budget_seconds
-            for item in items
-            if record_key in item.stash
-        }
+            seconds = sum(map(self._last_seconds.expected, benchmarks))
+            return f"jarvisperf: {count}, about {precise_duration(seconds)} of measuring"
+        seconds = sum(map(self._last_seconds.budget, benchmarks))
+        return (
+            f"jarvisperf: {count}, at most {precise_duration(seconds)} of measuring and the start of "
+            f"{self._options.launches} pairs of processes"
+        )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -66,12 +64,14 @@ class Announcement:
         if record_key not in item.stash:
             return (yield)
         if self._countdown is None:
-            budgets = self._budgets(item.session.items)
-            self._countdown = Countdown(budgets)
+            benchmarks = _benchmarks(item.session.items)
+            self._countdown = Countdown({one.nodeid: self._last_seconds.expected(one) for one in benchmarks})
+            budgets = {one.nodeid: self._last_seconds.budget(one) for one in benchmarks}
             self._long_calls = LongCalls(
                 self._config, lambda name: budgets.get(name, self._options.budget_seconds), self._progress
             )
             self._harness.tell_long = self._tell_long_call
+            self._harness.tell_rounds = self._tell_rounds
         self._progress.show(self._countdown.begin(item.nodeid))
         return (yield from self._to_progress(item, ends=False))
 
@@ -80,6 +80,11 @@ class Announcement:
         if self._long_calls is not None and self._countdown is not None:
             self._long_calls.tell(name, call_seconds, least_seconds)
             self._progress.show(self._countdown.replan(name, least_seconds))
+
+    def _tell_rounds(self, name: str, seconds: float) -> None:
+        """Allow for the rounds that a test declares, whatever its budget."""
+        if self._countdown is not None:
+            self._progress.show(self._countdown.replan(name, seconds))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -97,3 +102,13 @@ class Announcement:
                 self._progress.clear()
                 self._countdown.end(item.nodeid, measured=passed)
         return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Remember how long the benchmarks took."""
+        if self._countdown is not None and self._measures_here():
+            self._last_seconds.keep(self._countdown.taken)
+
+
+def _benchmarks(items: list[pytest.Item]) -> list[pytest.Item]:
+    return [item for item in items if record_key in item.stash]

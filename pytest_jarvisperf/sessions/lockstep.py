@@ -90,10 +90,11 @@ class LockstepSession:
         except (KeyboardInterrupt, pytest.exit.Exception):
             self._report(session, [item for item in self._items if self.comparison.is_decided(item.nodeid)])
             raise
+        missing = () if self._options.allows_missing else self.comparison.missing
+        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
         self._report(session, self._items)
-        if not self._options.allows_missing:
-            for name in self.comparison.missing:
-                self._report_missing(session, name)
+        for name in missing:
+            self._report_missing(session, name)
         return result
 
     def _present(self) -> set[str]:

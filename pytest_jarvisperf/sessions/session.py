@@ -128,9 +128,8 @@ class BenchSession:
         from jarvisperf.runs.commit import read_commit
 
         comparison = lockstep.comparison
-        if comparison.problem:
-            what = "nothing was compared" if comparison.outcome is None else "the comparison was not finished"
-            self._messages.problems.append(f"{what}: {comparison.problem}")
+        if comparison.shortfall is not None:
+            self._messages.problems.append(comparison.shortfall)
         created = self._recording.created
         findings = lockstep.findings(created.isoformat(timespec="seconds"), self._recording.seconds)
         if findings is None:

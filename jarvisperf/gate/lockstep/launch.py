@@ -350,7 +350,18 @@ def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise
     elif problem:
         tally.end("error", problem)
     elif not tally.metrics:
-        tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
+        tally.end("error", _why_no_figures(base, head))
+
+
+def _why_no_figures(base: Done, head: Done) -> str:
+    """Say why tests that passed in both arms measured nothing."""
+    for name, end in ((HEAD, head), (BASE, base)):
+        if end.raised is not None:
+            return (
+                f"{name}: nothing was measured: the target raised {end.raised}, and the test caught that; "
+                "catch it inside the target, so that each call returns"
+            )
+    return "nothing was measured: the test passed without calling jarvis_bench or benchmark"
 
 
 def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
