@@ -246,7 +246,12 @@ class BenchSession:
         from jarvisperf.report import UnwrittenError, write_reports
 
         try:
-            self._written = write_reports(findings, self._options.report_folder, self._history(findings))
+            self._written = write_reports(
+                findings,
+                self._options.report_folder,
+                self._history(findings),
+                formats=self._options.report_formats,
+            )
         except UnwrittenError as error:
             self._written = error.written
             self._problems.append(f"the report could not be written: {error}")

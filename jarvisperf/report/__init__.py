@@ -7,11 +7,23 @@ import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from jarvisperf.history.model import History
+    from jarvisperf.report.base import Report
     from jarvisperf.report.findings import Findings
+
+# The formats by name, and the files of each in the report's folder.
+FORMAT_FILES: Mapping[str, tuple[str, ...]] = {
+    "json": ("report.json",),
+    "text": ("report.txt",),
+    "markdown": ("report.md",),
+    "csv": ("report.csv",),
+    "metrics": ("metrics.txt",),
+    "html": ("report.html",),
+    "plots": tuple(f"plots/{name}.{kind}" for name in ("before_after", "ratios", "history") for kind in ("png", "svg")),
+}
 
 
 class UnwrittenError(OSError):
@@ -29,15 +41,20 @@ class UnwrittenError(OSError):
 
 
 def write_reports(
-    findings: Findings, folder: Path, history: History | None = None, environ: Mapping[str, str] | None = None
+    findings: Findings,
+    folder: Path,
+    history: History | None = None,
+    environ: Mapping[str, str] | None = None,
+    formats: Collection[str] = tuple(FORMAT_FILES),
 ) -> list[Path]:
-    """Write the report in every format.
+    """Write the report; files of an earlier report in formats that are not wanted now are removed.
 
     Args:
         findings: What to report.
         folder: Where to; it is made if it is not there, with a ``.gitignore``.
         history: The stored runs behind it; None: there are none.
         environ: Environment variables, which say whether GitHub wants a summary; None: those of this process.
+        formats: The formats to write, of `FORMAT_FILES`.
 
     Returns:
         The files that were written.
@@ -59,24 +76,30 @@ def write_reports(
     from jarvisperf.runs.files import make_ignored_folder
 
     history = history or History()
-    formats = (
-        # First what does not need the folder, then what programs read, then what takes longest.
-        StepSummaryReport(os.environ if environ is None else environ),
-        JsonReport(),
-        TextReport(),
-        MarkdownReport(),
-        CsvReport(),
-        OpenMetricsReport(),
-        HtmlReport(history),
-        PlotsReport(),
-        RatioPlotReport(),
-        HistoryPlotReport(history),
-    )
+    # First what programs read, last what takes longest.
+    reports: Mapping[str, tuple[Report, ...]] = {
+        "json": (JsonReport(),),
+        "text": (TextReport(),),
+        "markdown": (MarkdownReport(),),
+        "csv": (CsvReport(),),
+        "metrics": (OpenMetricsReport(),),
+        "html": (HtmlReport(history),),
+        "plots": (PlotsReport(), RatioPlotReport(), HistoryPlotReport(history)),
+    }
+    wanted: list[Report] = [StepSummaryReport(os.environ if environ is None else environ)]  # it needs no folder
+    for name, of_this_format in reports.items():
+        wanted += of_this_format if name in formats else ()
     with contextlib.suppress(OSError):  # each format will say so itself
         make_ignored_folder(folder)
     written: list[Path] = []
     failures: dict[str, Exception] = {}
-    for report in formats:
+    for name in FORMAT_FILES.keys() - set(formats):
+        try:
+            for file in FORMAT_FILES[name]:
+                (folder / file).unlink(missing_ok=True)
+        except OSError as error:
+            failures[f"an earlier report as {name}"] = error
+    for report in wanted:
         try:
             written += report.write(findings, folder)
         except Exception as error:  # noqa: BLE001  # of ten formats nine are worth having

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from jarvisperf.gate.verdict import LOOKS
-from pytest_jarvisperf.options import MOST_LAUNCHES
+from pytest_jarvisperf.options import MOST_LAUNCHES, read_options
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 
@@ -33,6 +33,19 @@ def test_no_more_launches_may_be_asked_for_than_a_verdict_looks_at():
 
 def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
+
+
+@pytest.mark.parametrize(("value", "named"), [("json,pdf", "pdf"), ("", ""), ("json,", ""), ("all,json", "all")])
+def test_an_unknown_report_format_is_a_usage_error(pytester: pytest.Pytester, value: str, named: str):
+    complaint = f"--jarvis-report-formats: '{named}' is not allowed, give all, or some of json, text, "
+    with pytest.raises(pytest.UsageError, match=complaint):
+        read_options(pytester.parseconfig(f"--jarvis-report-formats={value}"))
+
+
+def test_only_the_wanted_formats_of_a_report_are_written(pytester: pytest.Pytester):
+    pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(lambda: None)")
+    result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.05", "--jarvis-report-formats=json,csv")
+    result.stdout.fnmatch_lines(["Report in *: report.json, report.csv"])
 
 
 @pytest.mark.parametrize("option", ["--jarvis-store", "--jarvis-report"])
@@ -119,7 +132,7 @@ def test_the_marker_closest_to_the_test_counts_key_by_key(pytester: pytest.Pytes
         def test_b(jarvis_bench): jarvis_bench(lambda: None)
         """
     )
-    pytester.runpytest_subprocess("--jarvis-bench", "-p", "no:asyncio")
+    pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report-formats=text", "-p", "no:asyncio")
     text = (pytester.path / "reports" / "report.txt").read_text()
     assert [line.split()[0] for line in text.splitlines() if "test_" in line] == ["test", "module"]
 

@@ -11,7 +11,7 @@ import pytest
 from builders import metric, run_of
 from matplotlib import image
 
-from jarvisperf.report import markdown, terminal, text, write_reports
+from jarvisperf.report import FORMAT_FILES, markdown, terminal, text, write_reports
 from jarvisperf.report.findings import Findings, findings_of
 from jarvisperf.report.findings import run_of as model_run_of
 from jarvisperf.report.json_file import decode_findings, encode_findings, json_schema
@@ -38,6 +38,20 @@ def test_all_files_are_written(findings: Findings, tmp_path: Path):
         "plots/before_after.svg",
     }
     assert all(path.stat().st_size for path in written)
+
+
+def test_formats_that_are_not_wanted_leave_no_file_of_an_earlier_report(findings: Findings, tmp_path: Path):
+    folder = tmp_path / "reports"
+    write_reports(findings, folder)
+    written = write_reports(findings, folder, formats=("csv", "json"))
+    assert [path.name for path in written] == ["report.json", "report.csv"]
+    left = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert left == {"report.json", "report.csv", ".gitignore"}
+
+
+def test_every_file_belongs_to_a_format(findings: Findings, tmp_path: Path):
+    written = {path.relative_to(tmp_path).as_posix() for path in write_reports(findings, tmp_path)}
+    assert written <= {file for files in FORMAT_FILES.values() for file in files}
 
 
 def test_a_folder_that_was_made_is_kept_out_of_git_one_that_was_there_is_left_alone(findings: Findings, tmp_path: Path):
