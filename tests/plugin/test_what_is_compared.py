@@ -85,6 +85,7 @@ def in_lockstep(every_way: Stranger) -> Stranger:
     return every_way
 
 
+@pytest.mark.xdist_group("every way to be a benchmark")  # one process makes the run for all of these tests
 class TestInLockstep:
     def test_every_test_that_measures_is_compared(self, in_lockstep: Stranger):
         assert in_lockstep.status == 1, in_lockstep.output  # type: ignore[attr-defined]
@@ -109,7 +110,7 @@ def test_a_plain_run_measures_all_of_them_too(tmp_path: Path):
 
 def test_under_xdist_a_test_that_asks_while_it_runs_is_measured_afterwards(tmp_path: Path):
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": TESTS})
-    assert project.bench("--jarvis-budget=0.05", "-n1") == 0, project.output
+    assert project.bench("--jarvis-budget=0.05", "-p", "xdist", "-n1") == 0, project.output
     assert set(project.verdicts) == MEASURED
     assert "8 passed" in project.output
 
