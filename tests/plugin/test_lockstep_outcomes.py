@@ -14,7 +14,6 @@ from stranger import WORK, Stranger
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytestmark = pytest.mark.xdist_group("outcomes in lockstep")  # one process makes the runs for all of these tests
 BASE = f"""
 {WORK}
 def raise_in_base(): raise ValueError('only in base')

@@ -85,7 +85,6 @@ def in_lockstep(every_way: Stranger) -> Stranger:
     return every_way
 
 
-@pytest.mark.xdist_group("every way to be a benchmark")  # one process makes the run for all of these tests
 class TestInLockstep:
     def test_every_test_that_measures_is_compared(self, in_lockstep: Stranger):
         assert in_lockstep.status == 1, in_lockstep.output  # type: ignore[attr-defined]
