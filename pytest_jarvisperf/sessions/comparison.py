@@ -38,7 +38,14 @@ ENTRY = "pytest_jarvisperf.arms.worker:main"
 INTERRUPTED = "the run was interrupted"
 
 # What a worker begins with, and the packages that this brings: a project that is one of them starts without.
-PRELOADED = ("pytest", "_pytest.python", "_pytest.fixtures", "_pytest.terminal", "jarvisperf.gate.processes.protocol")
+PRELOADED = (
+    "asyncio",
+    "pytest",
+    "_pytest.python",
+    "_pytest.fixtures",
+    "_pytest.terminal",
+    "jarvisperf.gate.processes.protocol",
+)
 PRELOADED_PACKAGES = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
 )

@@ -470,11 +470,12 @@ def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(t
 
 
 def test_an_installation_is_made_in_each_arm(repository: Path):
-    command = "python -c \"import sys, pathlib; pathlib.Path('installed').write_text(sys.prefix)\""
+    command = "python -c \"import sys; open('installed', 'w').write(sys.prefix)\" && pip --version > pip"
     arms = Arms(resolve(repository, "HEAD", exact=False), repository, command)
     try:
         prefixes = {name: (place.cwd / "installed").read_text() for name, place in arms.places.items()}
         assert len(set(prefixes.values())) == 3
+        assert all(prefixes[name] in (place.cwd / "pip").read_text() for name, place in arms.places.items())
         assert all(str(arms.folder) in prefix for prefix in prefixes.values())
         assert len({len(prefix) for prefix in prefixes.values()}) == 1
     finally:

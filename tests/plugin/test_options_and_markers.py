@@ -120,7 +120,7 @@ def test_the_marker_closest_to_the_test_counts_key_by_key(pytester: pytest.Pytes
         def test_b(jarvis_bench): jarvis_bench(lambda: None)
         """
     )
-    pytester.runpytest_subprocess("--jarvis-bench", "-p", "no:asyncio")
+    pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report-formats=text", "-p", "no:asyncio")
     text = (pytester.path / "reports" / "report.txt").read_text()
     assert [line.split()[0] for line in text.splitlines() if "test_" in line] == ["test", "module"]
 

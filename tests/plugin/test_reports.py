@@ -44,6 +44,7 @@ def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]
     return json.loads((pytester.path / folder / "report.json").read_text())
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_every_format_is_there_and_knows_the_tests_line(pytester: pytest.Pytester, run: Callable[..., Any]):
     result = run("--jarvis-save=main", "--junitxml=junit.xml")
     assert result.ret == 0
@@ -158,6 +159,7 @@ def test_any_terminal_shows_the_result(
     assert "\x1b" not in result.stdout.str()
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: Callable[..., Any]):
     pytester.makepyfile(
         test_bench="""
