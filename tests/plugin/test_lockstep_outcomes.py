@@ -86,6 +86,7 @@ def test_passes_unexpectedly(jarvis_bench):
 GONE = "\ndef test_gone(jarvis_bench):\n    jarvis_bench(len, [])\n"
 ADDED = "\ndef test_added(jarvis_bench):\n    jarvis_bench(pkg.added, 10)\n"
 NEW_FILE = "from pkg import added\ndef test_in_a_new_file(jarvis_bench): jarvis_bench(added, 10)\n"
+NO_OUTPUT = "ended without any output: it was killed, ran out of memory, or called os._exit"
 
 
 class Compared(NamedTuple):
@@ -227,7 +228,7 @@ def with_ended_workers(tmp_path_factory: pytest.TempPathFactory) -> Compared:
 @pytest.mark.parametrize(
     ("name", "arm", "words"),
     [
-        ("test_exits", "base", "ended without any output: it was killed, ran out of memory, or called os._exit"),
+        ("test_exits", "base", NO_OUTPUT),
         ("test_interrupts", "base", "pkg/__init__.py:4: KeyboardInterrupt"),
         ("test_ends_pytest", "base", "ENOUGH"),
         (
