@@ -6,13 +6,17 @@ Each implementation is called on its own, so that an error can name the plugin i
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jarvisperf.measure.metrics import BUILT_IN, MetricKind
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from jarvisperf.measure.metrics import Metrics
     from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.machine import Machine
@@ -81,6 +85,26 @@ def further_formats(config: pytest.Config) -> list[ReportFormat]:
             raise pytest.UsageError(f"{hook} returned {answer!r}; return a list of ReportFormat")
         formats += answer
     return formats
+
+
+def session_metrics(config: pytest.Config) -> Metrics:
+    """Return the metrics of this session: the built-in ones and those of other plugins.
+
+    Raises:
+        pytest.UsageError: An implementation raised, or returned something other than kinds of metrics; or two metrics
+            have the same name.
+    """
+    metrics = BUILT_IN
+    for hook, answer in _answers(config.hook.pytest_jarvis_metrics, config=config):
+        kinds = list(answer) if isinstance(answer, Iterable) else [answer]
+        for kind in kinds:
+            if not isinstance(kind, MetricKind):
+                raise pytest.UsageError(f"{hook} returned {kind!r}; return a list of MetricKind")
+        try:
+            metrics = metrics.with_kinds(kinds)
+        except ValueError as error:
+            raise pytest.UsageError(f"{hook}: {error}") from None
+    return metrics
 
 
 def announce_finished_run(config: pytest.Config, run: Run, findings: Findings) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
@@ -87,6 +88,41 @@ def pytest_jarvis_report_formats(config: pytest.Config) -> Iterable[ReportFormat
 
         def pytest_jarvis_report_formats(config):
             return [ReportFormat(name="verdicts", files=("verdicts.txt",), render=render)]
+    """
+
+
+@pytest.hookspec
+def pytest_jarvis_metrics(config: pytest.Config) -> Iterable[MetricKind]:  # type: ignore[empty-body]
+    """Add metrics that tests can measure, compare and limit like the built-in ones.
+
+    Called once for every pytest session, also without ``--jarvis-bench``: a metric is a method of the fixture
+    `jarvis_bench`, two keys of the marker `jarvis_threshold` and, if it is measured on calls, a name that
+    ``--jarvis-metrics`` takes. In lockstep each arm calls the hook too.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The kinds of metrics, see `jarvisperf.measure.metrics`. No two metrics may have the same name.
+
+    Example::
+
+        import sys
+        from jarvisperf.measure.metrics import MetricKind, OfSingleCalls, count_of
+
+        def count_calls(target, methods):
+            events = []
+            sys.setprofile(lambda frame, event, arg: events.append(event))
+            try:
+                target.call()
+            finally:
+                sys.setprofile(None)
+            return [events.count("call")]
+
+        def pytest_jarvis_metrics(config):
+            counting = OfSingleCalls(methods=lambda: ("sys.setprofile",), values=count_calls)
+            return [MetricKind(name="python_calls", unit=count_of("calls"), axis_label="Python calls",
+                               threshold=0.02, smallest=1, measurement=counting)]
     """
 
 

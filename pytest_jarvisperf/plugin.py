@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
-from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf import hooks
 from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.bridges.choice import make_bridge
@@ -18,7 +17,7 @@ from pytest_jarvisperf.collection.recognition import recognize
 from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
 from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.extensions import further_formats, read_facts, this_machine
+from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
 from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
 from pytest_jarvisperf.measuring.profiling import ProfilingHarness
@@ -54,7 +53,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options and register what this session needs."""
-    metrics = BUILT_IN
+    metrics = session_metrics(config)
     for description in descriptions(metrics):
         config.addinivalue_line("markers", description)
     options = read_options(config, metrics)

@@ -56,7 +56,14 @@ def test_an_option_that_cannot_be_read_is_refused(text: str):
 
 
 def test_the_defaults_are_documented_figures():
-    assert BUILT_IN.thresholds == {"time": 0.05, "memory": 0.10, "startup": 0.10}
+    assert BUILT_IN.thresholds == {
+        "time": 0.05,
+        "memory": 0.10,
+        "startup": 0.10,
+        "allocations": 0.05,
+        "allocated_bytes": 0.05,
+        "import_time": 0.10,
+    }
 
 
 @pytest.mark.parametrize(
@@ -94,7 +101,7 @@ def test_what_is_no_size_is_refused(text: Any):
 
 @pytest.mark.parametrize("text", ["off", " off "])
 def test_off_is_for_all_metrics_and_may_have_blanks(text: str):
-    assert parse_thresholds(text) == dict.fromkeys(["time", "memory", "startup"], math.inf)
+    assert parse_thresholds(text) == dict.fromkeys(BUILT_IN.thresholds, math.inf)
 
 
 @pytest.mark.parametrize("text", ["1000000%", "1e6%", "1e400%"])
@@ -105,7 +112,7 @@ def test_a_share_of_a_million_per_cent_is_a_slip_of_the_pen(text: str):
 
 
 def test_a_metric_may_have_blanks_around_it_and_a_threshold_without_a_name_is_for_time():
-    assert parse_thresholds(" startup = 7% , 2%") == {"time": 0.02, "memory": 0.10, "startup": 0.07}
+    assert parse_thresholds(" startup = 7% , 2%") == BUILT_IN.thresholds | {"time": 0.02, "startup": 0.07}
 
 
 def test_an_unknown_metric_is_named_with_those_that_there_are():

@@ -191,8 +191,9 @@ def test_one_that_fails_after_the_run_keeps_no_report_back_and_no_other_plugin_f
     assert (pytester.path / "told.txt").exists()
 
 
-def test_without_measuring_no_hook_is_called(pytester, run):
-    text = "\n".join(f"def {name}(): raise RuntimeError" for name in vars(hooks) if name.startswith("pytest_jarvis"))
+def test_without_measuring_only_metrics_are_asked_for(pytester):
+    names = {name for name in vars(hooks) if name.startswith("pytest_jarvis_")} - {"pytest_jarvis_metrics"}
+    text = "\n".join(f"def {name}(): raise RuntimeError" for name in names)
     pytester.makepyfile(test_sums=TESTS)
     pytester.makeconftest(text)
     pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=2)

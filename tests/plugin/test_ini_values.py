@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.options import read_options
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ AS_TEXT = {
     "jarvis_profile": "1",
     "jarvis_profile_engine": "cprofile",
     "jarvis_shard": "1/4",
+    "jarvis_metrics": "time,memory",
 }
 AS_TOML = {
     **{name: f'"{value}"' for name, value in AS_TEXT.items()},
@@ -49,6 +51,7 @@ AS_TOML = {
     "jarvis_shared": '["data", "more data"]',
     "jarvis_profile": "true",
     "jarvis_report_formats": '["json", "html"]',
+    "jarvis_metrics": '["time", "memory"]',
 }
 
 
@@ -60,7 +63,8 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert (options.bench, options.exact, options.allows_missing, options.profile) == (True, True, True, True)
     assert (options.budget_seconds, options.launches) == (0.25, 4)
     assert (options.against, options.save, options.compare) == ("1234567", "main", "v1")
-    assert options.thresholds == {"time": 0.03, "memory": 0.07, "startup": 0.1}
+    assert options.thresholds == BUILT_IN.thresholds | {"time": 0.03, "memory": 0.07}
+    assert options.metrics == ("time", "memory")
     assert options.fails_inconclusive
     assert options.arm_install == "pip install '.[fast x]'"
     assert options.shared == ("data", "more data")

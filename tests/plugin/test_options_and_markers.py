@@ -79,7 +79,7 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
         ("jarvis_threshold(time='fast')", "time='fast' is not allowed, give a percentage like '5%' or 'off'"),
         ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed, give a time like '2ms'"),
         ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed, give a size like '50MB'"),
-        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, max_time"),
+        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, allocations"),
     ],
 )
 def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
