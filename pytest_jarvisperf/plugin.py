@@ -80,8 +80,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.sessions.record import BenchSession
+    from pytest_jarvisperf.sessions.record import BenchSession, is_listing
 
+    if not is_listing(config):
+        _check_report_folder(options)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
@@ -102,6 +104,16 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
     if distributes or lockstep is not None or baseline is not None:
         config.pluginmanager.register(found, "jarvisperf-found")
+
+
+def _check_report_folder(options: Options) -> None:
+    from jarvisperf.report import check_report_folder
+    from jarvisperf.report.folder import ForeignFileError
+
+    try:
+        check_report_folder(options.report_folder)
+    except ForeignFileError as error:
+        raise pytest.UsageError(f"--jarvis-report: {error}") from None
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
