@@ -18,7 +18,7 @@ CI_FILES = {"github": ".github/workflows/benchmarks.yml", "gitlab": ".gitlab-ci-
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-command."""
+    """Add the sub-command to the parser."""
     init = add_command(
         commands,
         "init",
@@ -34,7 +34,7 @@ def add_commands(commands: Subparsers) -> None:
 def _init(words: argparse.Namespace) -> int:
     folder: Path = words.folder
     if not folder.is_dir():
-        raise CommandError(f"{folder} is no folder")
+        raise CommandError(f"{folder} is not a folder")
     ci = words.ci or ("gitlab" if (folder / ".gitlab-ci.yml").exists() else "github")
     wanted = {"benchmarks/test_example.py": "test_example.py.txt"}
     if CI_FILES[ci]:
@@ -55,7 +55,7 @@ def _init(words: argparse.Namespace) -> int:
 
 
 def _install(folder: Path) -> str:
-    """Give the shell command that installs the plugin and what the project needs."""
+    """Return the shell command that installs the plugin and the project's requirements."""
     words = "python -m pip install jarvisperf"
     if any(_is_installable(folder / name) for name in INSTALLABLE):
         return f"{words} && python -m pip install -e ."
@@ -63,7 +63,7 @@ def _install(folder: Path) -> str:
 
 
 def _is_installable(path: Path) -> bool:
-    """Tell whether pip installs the project by this file: it may be there for tools alone."""
+    """Tell whether pip can install the project with this file, which may exist for tools only."""
     if path.suffix == ".py" or not path.is_file():
         return path.is_file()
     sections = ("[build-system]", "[project]", "[metadata]")
@@ -72,7 +72,7 @@ def _is_installable(path: Path) -> bool:
 
 
 def _write(path: Path, template: str, install: str) -> bool:
-    """Write a file that is not there; tell whether it was written."""
+    """Write a file unless it exists; tell whether it was written."""
     text = (resources.files("jarvisperf.cli") / "templates" / template).read_text(encoding="utf-8")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
