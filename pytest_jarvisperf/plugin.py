@@ -140,11 +140,11 @@ def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> N
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
     if not (options.save or options.compare):
         return None
-    from jarvisperf.runs.store import StoreError, open_store
+    from jarvisperf.runs.store import RunStoreError, open_store
 
     try:
         return open_store(options.store, config.rootpath)
-    except StoreError as error:
+    except RunStoreError as error:
         raise pytest.UsageError(f"--jarvis-store: {error}") from None
 
 

@@ -105,7 +105,7 @@ class Outputs:
         """Read the stored runs under the name that this run is compared with or stored under."""
         from jarvisperf.history.reading import read_history
         from jarvisperf.runs.bounds import bounded_id
-        from jarvisperf.runs.store import StoreError
+        from jarvisperf.runs.store import RunStoreError
 
         name = self._options.compare or self._options.save
         if self._store is None or name is None:
@@ -113,7 +113,7 @@ class Outputs:
         try:
             entries = self._store.find(name, findings.machine.fingerprint).entries
             return read_history(self._store, entries, frozenset(bounded_id(one.id) for one in findings.benchmarks))
-        except (StoreError, ImportError, ValueError) as error:
+        except (RunStoreError, ImportError, ValueError) as error:
             self._messages.warnings.append(f"the report has no history: {error}")
             return None
 
