@@ -101,7 +101,7 @@ class Arms:
             self.notes = [
                 note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
             ]
-            installed = _install(roots, install) if install else {}
+            installed = self._install(roots, install) if install else {}
             self.layout = self._layout(repository.root, roots)
             self.generated = () if install else self._share_generated(repository.root, roots)
             self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
@@ -173,6 +173,24 @@ class Arms:
     def close(self) -> None:
         """Remove the folder."""
         self._checkouts.close()
+
+    def _install(self, roots: Mapping[str, Path], command: str) -> dict[str, Path]:
+        """Install the project in every arm; what that writes to files shared by the arms stays that arm's own.
+
+        Returns:
+            Each arm's virtual environment, which sees this one's packages behind its own.
+        """
+        venvs = {name: root.parent / f"venv-{root.name}" for name, root in roots.items()}
+        _make_environments(list(venvs.values()))
+        for name, venv in venvs.items():
+            env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
+            env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
+            done = subprocess.run(  # noqa: S602  # the user's own command, as it stands on their command line
+                command, shell=True, cwd=roots[name], env=env, capture_output=True, text=True, check=False
+            )
+            _check_installed(done, command, roots[name].name)
+            self._checkouts.separate_written(keeper=name)
+        return venvs
 
     def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
         search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}
@@ -299,20 +317,6 @@ def _moved(entry: str, repository: Path, root: Path) -> str:
     place = Path(entry).resolve()
     inside = Path(entry).is_absolute() and place.is_relative_to(repository)
     return str(root / place.relative_to(repository)) if inside else entry
-
-
-def _install(roots: Mapping[str, Path], command: str) -> dict[str, Path]:
-    """Install the project in every arm, each in a virtual environment that sees this one's packages behind its own."""
-    venvs = {name: root.parent / f"venv-{root.name}" for name, root in roots.items()}
-    _make_environments(list(venvs.values()))
-    for name, venv in venvs.items():
-        env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
-        env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
-        done = subprocess.run(  # noqa: S602  # the user's own command, as it stands on their command line
-            command, shell=True, cwd=roots[name], env=env, capture_output=True, text=True, check=False
-        )
-        _check_installed(done, command, roots[name].name)
-    return venvs
 
 
 def _make_environments(venvs: Sequence[Path]) -> None:
