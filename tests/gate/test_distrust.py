@@ -103,7 +103,7 @@ def test_a_control_of_which_some_measurements_fail_counts_the_others():
     control.ran()
     control.add(0.0, [0.0, 0.01, -0.01])
     assert control.trusted
-    assert control.describe() == "identical code differed by +0.0% in the middle case (1 controls, 1 more failed)"
+    assert control.describe() == "identical code differed by +0.0% in the median case (1 controls, 1 more failed)"
 
 
 def test_two_launches_of_its_own_are_enough_for_a_control_and_one_is_not():

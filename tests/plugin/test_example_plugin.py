@@ -36,6 +36,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLE), prepend=":")
     entry_points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
     words = ["-p", *entry_points["pytest11"].values(), "-p", "no:asyncio", "--jarvis-budget=0.05"]
+    words.append("--jarvis-report-formats=json,badge")
     return lambda *more: pytester.runpytest_subprocess(*words, *more, timeout=120)
 
 

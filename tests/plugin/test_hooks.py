@@ -81,7 +81,8 @@ def test_a_plugin_names_the_group_of_benchmarks_that_name_none(pytester, run):
 
 def test_facts_of_a_plugin_are_in_the_report_and_belong_to_the_machine(pytester, run, monkeypatch):
     monkeypatch.setenv("RUNNER_NAME", "tower")
-    assert run(example("pytest_jarvis_machine_facts"), "--jarvis-save=main").ret == 0
+    words = ("--jarvis-save=main", "--jarvis-report-formats=json,html")
+    assert run(example("pytest_jarvis_machine_facts"), *words).ret == 0
     assert report(pytester)["machine"]["facts"] == {"runner": "tower", "numa_nodes": 1}
     page = (pytester.path / "reports" / "report.html").read_text()
     assert re.search(r"runner\W.*tower", page, re.DOTALL)
@@ -103,7 +104,7 @@ def test_a_plugin_adds_a_format_that_can_be_selected(pytester, run):
 
 
 def test_a_format_that_fails_costs_no_other_format(pytester, run):
-    broken = example("pytest_jarvis_report_formats").replace("lines = [", "lines = [1 / 0, ")
+    broken = example("pytest_jarvis_report_formats").replace("    lines = [", "    1 / 0\n    lines = [")
     result = run(broken, "--jarvis-report-formats=json,verdicts")
     result.stdout.fnmatch_lines(["*the report could not be written: ZeroDivisionError: division by zero (verdicts)*"])
     assert len(report(pytester)["benchmarks"]) == 2
