@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jarvisperf.measure.metrics import Metrics
+    from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.machine import Machine
     from jarvisperf.runs.model import Run
@@ -68,6 +69,22 @@ def this_machine(config: pytest.Config) -> Machine:
     from jarvisperf.runs.machine import read_machine
 
     return read_machine(config.stash.get(_facts_key, {}))
+
+
+def further_formats(config: pytest.Config) -> list[ReportFormat]:
+    """Ask the plugins for formats of the report.
+
+    Raises:
+        pytest.UsageError: An implementation raised, or returned something other than a list of formats.
+    """
+    from jarvisperf.report import ReportFormat
+
+    formats: list[ReportFormat] = []
+    for hook, answer in _answers(config.hook.pytest_jarvis_report_formats, config=config):
+        if not isinstance(answer, list | tuple) or not all(isinstance(one, ReportFormat) for one in answer):
+            raise pytest.UsageError(f"{hook} returned {answer!r}; return a list of ReportFormat")
+        formats += answer
+    return formats
 
 
 def session_metrics(config: pytest.Config) -> Metrics:

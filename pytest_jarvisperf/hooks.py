@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from jarvisperf.measure.metrics import MetricKind
+    from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
 
@@ -60,6 +61,33 @@ def pytest_jarvis_machine_facts(config: pytest.Config) -> Mapping[str, Any]:  # 
 
         def pytest_jarvis_machine_facts(config):
             return {"runner": os.environ.get("RUNNER_NAME", "local"), "numa_nodes": 1}
+    """
+
+
+@pytest.hookspec
+def pytest_jarvis_report_formats(config: pytest.Config) -> Iterable[ReportFormat]:  # type: ignore[empty-body]
+    r"""Add formats of the report.
+
+    Called once with ``--jarvis-bench``, before anything is measured. A format renders the findings to the bytes of its
+    files; JarvisPerf writes them. ``--jarvis-report-formats`` selects formats by name, and all are written by default.
+
+    Args:
+        config: pytest's configuration.
+
+    Returns:
+        The formats, see `jarvisperf.report.ReportFormat`. No two formats may have the same name or file.
+
+    Example::
+
+        from jarvisperf.report import ReportFormat
+
+        def render(report):
+            lines = [f"{one.id} {name} {metric.verdict}" for one in report.findings.benchmarks
+                     for name, metric in one.metrics.items()]
+            return {"verdicts.txt": "\n".join(lines).encode()}
+
+        def pytest_jarvis_report_formats(config):
+            return [ReportFormat(name="verdicts", files=("verdicts.txt",), render=render)]
     """
 
 

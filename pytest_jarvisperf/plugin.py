@@ -17,7 +17,7 @@ from pytest_jarvisperf.collection.recognition import recognize
 from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
 from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.extensions import read_facts, session_metrics, this_machine
+from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
 from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
 from pytest_jarvisperf.measuring.profiling import ProfilingHarness
@@ -28,8 +28,9 @@ from pytest_jarvisperf.sessions.termination import Termination
 from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
+    from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -89,23 +90,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.sessions.record import BenchSession
+    from pytest_jarvisperf.sessions.announcement import Announcement
+    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
+    from pytest_jarvisperf.sessions.recording import Recording
+    from pytest_jarvisperf.sessions.session import BenchSession, is_listing
 
+    formats = _report_formats(config, options)
+    if not is_listing(config):
+        _check_report_folder(options, formats)
     read_facts(config)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
     baseline = _baseline(config, options, store, found)
-    session = BenchSession(
-        config,
-        options,
-        measuring,
-        store if options.save else None,
-        lockstep=lockstep,
-        baseline=baseline,
-        history=store,
-    )
+    recording = Recording(config, measuring)
+    messages = Messages()
+    outputs = Outputs(config, options, store, formats, messages)
+    session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
     config.pluginmanager.register(session, "jarvisperf-session")
+    config.pluginmanager.register(recording, "jarvisperf-recording")
+    announcement = Announcement(config, options, measuring, session.measures_here)
+    config.pluginmanager.register(announcement, "jarvisperf-announcement")
     config.pluginmanager.register(Termination(), "jarvisperf-termination")
     distributes = is_controller(config)
     if distributes:
@@ -114,14 +119,32 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(found, "jarvisperf-found")
 
 
+def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:
+    from jarvisperf.report import choose_formats
+
+    try:
+        return choose_formats(options.report_formats, further_formats(config))
+    except ValueError as error:
+        raise pytest.UsageError(f"--jarvis-report-formats: {error}") from None
+
+
+def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
+    from jarvisperf.report import ForeignFileError, check_report_folder
+
+    try:
+        check_report_folder(options.report_folder, formats)
+    except ForeignFileError as error:
+        raise pytest.UsageError(f"--jarvis-report: {error}") from None
+
+
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
     if not (options.save or options.compare):
         return None
-    from jarvisperf.runs.store import StoreError, open_store
+    from jarvisperf.runs.store import RunStoreError, open_store
 
     try:
         return open_store(options.store, config.rootpath)
-    except StoreError as error:
+    except RunStoreError as error:
         raise pytest.UsageError(f"--jarvis-store: {error}") from None
 
 
@@ -131,7 +154,7 @@ def _baseline(
     if options.compare is None or store is None:
         return None
     from pytest_jarvisperf.sessions.baseline import BaselineSession
-    from pytest_jarvisperf.sessions.record import is_listing
+    from pytest_jarvisperf.sessions.session import is_listing
     from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
 
     stored = (
@@ -160,9 +183,10 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
     return session
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the markers, those that a conftest added too, and give every benchmark test its record."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Check the markers, including those that other plugins add in this hook, and start every benchmark's record."""
+    result = yield
     keys = marker_keys(config.stash[state_key].metrics)
     for item in items:
         check_markers(item, keys)
@@ -172,6 +196,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     shard = config.stash[state_key].options.shard
     if shard is not None:
         _keep_shard(config, items, shard)
+    return result
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:

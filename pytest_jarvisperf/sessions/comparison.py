@@ -38,7 +38,14 @@ ENTRY = "pytest_jarvisperf.arms.worker:main"
 INTERRUPTED = "the run was interrupted"
 
 # What a worker begins with, and the packages that this brings: a project that is one of them starts without.
-PRELOADED = ("pytest", "_pytest.python", "_pytest.fixtures", "_pytest.terminal", "jarvisperf.gate.processes.protocol")
+PRELOADED = (
+    "asyncio",
+    "pytest",
+    "_pytest.python",
+    "_pytest.fixtures",
+    "_pytest.terminal",
+    "jarvisperf.gate.processes.protocol",
+)
 PRELOADED_PACKAGES = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
 )
@@ -89,6 +96,14 @@ class Comparison:
     def control(self) -> str:
         """What the control says, in one line."""
         return self.outcome.control if self.outcome else ""
+
+    @property
+    def shortfall(self) -> str | None:
+        """Why the comparison was not made, or not finished, as a sentence for the reader; None: it was."""
+        if self.problem is None:
+            return None
+        what = "nothing was compared" if self.outcome is None else "the comparison was not finished"
+        return f"{what}: {self.problem}"
 
     def measure(self, items: Sequence[pytest.Item], present: Collection[str] | None = None) -> None:
         """Measure benchmarks; whatever ends that early, what was decided until then is kept.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +16,7 @@ from pytest_jarvisperf.sessions.comparison import Comparison
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
 
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.lockstep.tally import Tally
@@ -91,10 +90,11 @@ class LockstepSession:
         except (KeyboardInterrupt, pytest.exit.Exception):
             self._report(session, [item for item in self._items if self.comparison.is_decided(item.nodeid)])
             raise
+        missing = () if self._options.allows_missing else self.comparison.missing
+        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
         self._report(session, self._items)
-        if not self._options.allows_missing:
-            for name in self.comparison.missing:
-                self._report_missing(session, name)
+        for name in missing:
+            self._report_missing(session, name, _elsewhere(name, self._present()))
         return result
 
     def _present(self) -> set[str]:
@@ -116,9 +116,9 @@ class LockstepSession:
         return True
 
     @staticmethod
-    def _report_missing(session: pytest.Session, name: str) -> None:
+    def _report_missing(session: pytest.Session, name: str, elsewhere: str | None) -> None:
         location = (name.partition("::")[0], None, name.partition("::")[2])
-        report = pytest.TestReport(name, location, {}, "failed", MISSING, "call")
+        report = pytest.TestReport(name, location, {}, "failed", _missing(elsewhere), "call")
         log_reports(session.config.hook, name, location, [report])
 
     def findings(self, created: str, seconds: float) -> Findings | None:
@@ -167,7 +167,7 @@ class LockstepSession:
         return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
-        from jarvisperf.report.findings.lockstep import figures, over_limit
+        from jarvisperf.report.shared.table import figures
 
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
@@ -182,9 +182,21 @@ class LockstepSession:
         for name, metric in self.comparison.findings[item.nodeid].metrics.items():
             bad = metric.verdict == "regressed"
             bad |= metric.verdict == "inconclusive" and self._options.fails_inconclusive
-            if bad or over_limit(metric, self.comparison.limits(item)[1].get(name, math.inf)):
+            if bad:
                 failing.append(figures(name, metric, self.comparison.limits(item)[1].get(name)))
         return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
+
+
+def _elsewhere(name: str, present: Collection[str]) -> str | None:
+    """Find the file of head that has a benchmark of the same name, to which one that is missing may have been moved."""
+    _, colons, test = name.partition("::")
+    return next((other.partition("::")[0] for other in sorted(present) if other.endswith(f"{colons}{test}")), None)
+
+
+def _missing(elsewhere: str | None) -> str:
+    if elsewhere is None:
+        return MISSING
+    return f"{MISSING}, so if it was moved to {elsewhere}, where head has one of its name, add that option this once"
 
 
 def _is_skipped_here(item: pytest.Item) -> bool:

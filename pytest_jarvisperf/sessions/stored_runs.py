@@ -47,12 +47,12 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
         pytest.UsageError: The store cannot be read, or has nothing to compare with; the message names what is there.
     """
     from jarvisperf.runs.names import LATEST, is_name
-    from jarvisperf.runs.store import StoreError
+    from jarvisperf.runs.store import RunStoreError
 
     try:
         found = store.find(selector, machine.fingerprint)
         loaded = store.load_readable(found.entries, at_most=MOST_RUNS)
-    except StoreError as error:
+    except RunStoreError as error:
         raise pytest.UsageError(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None
     finished = tuple(run for _, run in loaded.runs if not run.interrupted)
     if finished:

@@ -225,6 +225,6 @@ def test_coverage_sees_the_first_call_and_does_not_slow_the_samples(pytester: py
     pytester.makepyfile("import work\ndef test_work(jarvis_bench):\n    jarvis_bench(work.work)\n")
     pytester.runpytest_subprocess(*QUICKLY)
     plain = medians_of(pytester)["test_work"]
-    result = pytester.runpytest_subprocess(*QUICKLY, "--cov=work", "--cov-report=term")
+    result = pytester.runpytest_subprocess(*QUICKLY, "-p", "pytest_cov", "--cov=work", "--cov-report=term")
     result.stdout.fnmatch_lines(["work.py * 100%"])
     assert medians_of(pytester)["test_work"] < 5 * plain  # traced line by line it would be 20 times and more

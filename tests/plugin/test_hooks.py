@@ -81,7 +81,8 @@ def test_a_plugin_names_the_group_of_benchmarks_that_name_none(pytester, run):
 
 def test_facts_of_a_plugin_are_in_the_report_and_belong_to_the_machine(pytester, run, monkeypatch):
     monkeypatch.setenv("RUNNER_NAME", "tower")
-    assert run(example("pytest_jarvis_machine_facts"), "--jarvis-save=main").ret == 0
+    words = ("--jarvis-save=main", "--jarvis-report-formats=json,html")
+    assert run(example("pytest_jarvis_machine_facts"), *words).ret == 0
     assert report(pytester)["machine"]["facts"] == {"runner": "tower", "numa_nodes": 1}
     page = (pytester.path / "reports" / "report.html").read_text()
     assert re.search(r"runner\W.*tower", page, re.DOTALL)
@@ -91,6 +92,22 @@ def test_facts_of_a_plugin_are_in_the_report_and_belong_to_the_machine(pytester,
     assert len(fingerprints) == 2
     run("", "--jarvis-save=main")
     assert "facts" not in report(pytester)["machine"]
+
+
+def test_a_plugin_adds_a_format_that_can_be_selected(pytester, run):
+    assert run(example("pytest_jarvis_report_formats"), "--jarvis-report-formats=json,verdicts").ret == 0
+    folder = pytester.path / "reports"
+    assert (folder / "verdicts.txt").read_text().splitlines() == [
+        f"test_sums.py::test_{name} time new" for name in ("one", "two")
+    ]
+    assert {path.name for path in folder.iterdir()} == {".gitignore", "report.json", "verdicts.txt"}
+
+
+def test_a_format_that_fails_costs_no_other_format(pytester, run):
+    broken = example("pytest_jarvis_report_formats").replace("    lines = [", "    1 / 0\n    lines = [")
+    result = run(broken, "--jarvis-report-formats=json,verdicts")
+    result.stdout.fnmatch_lines(["*the report could not be written: ZeroDivisionError: division by zero (verdicts)*"])
+    assert len(report(pytester)["benchmarks"]) == 2
 
 
 def test_a_plugin_learns_of_a_finished_run(pytester, run):
@@ -131,11 +148,13 @@ def test_it_is_told_in_lockstep(pytester, run):
         ("facts(config): return {'a': object}", "returned facts that JSON cannot hold: Object of type type is not"),
         ("facts(config): return {'a': float('nan')}", "returned facts that JSON cannot hold: Out of range float"),
         ("facts(config): raise OSError('no such device')", "raised OSError: no such device"),
+        ("formats(config): return 'html'", "returned 'html'; return a list of ReportFormat"),
+        ("formats(config): return [print]", "returned [<built-in function print>]; return a list of ReportFormat"),
     ],
 )
 def test_a_mistake_ends_the_run_with_a_line_that_names_plugin_and_hook(pytester, run, body, message):
-    name = {"group": "benchmark_group", "facts": "machine_facts"}[body.partition("(")[0]]
-    hook = f"pytest_jarvis_{name}"
+    names = {"group": "benchmark_group", "facts": "machine_facts", "formats": "report_formats"}
+    hook = f"pytest_jarvis_{names[body.partition('(')[0]]}"
     result = run(f"def {hook}({body.partition('(')[2]}", here=True)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     lines = [line for line in result.errlines + result.outlines if message in line]
@@ -173,8 +192,9 @@ def test_one_that_fails_after_the_run_keeps_no_report_back_and_no_other_plugin_f
     assert (pytester.path / "told.txt").exists()
 
 
-def test_without_measuring_no_hook_is_called(pytester, run):
-    text = "\n".join(f"def {name}(): raise RuntimeError" for name in vars(hooks) if name.startswith("pytest_jarvis"))
+def test_without_measuring_only_metrics_are_asked_for(pytester):
+    names = {name for name in vars(hooks) if name.startswith("pytest_jarvis_")} - {"pytest_jarvis_metrics"}
+    text = "\n".join(f"def {name}(): raise RuntimeError" for name in names)
     pytester.makepyfile(test_sums=TESTS)
     pytester.makeconftest(text)
     pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=2)

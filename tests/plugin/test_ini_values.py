@@ -12,6 +12,7 @@ from pytest_jarvisperf.options import read_options
 if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
+pytestmark = pytest.mark.usefixtures("as_installed")
 native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has native TOML tables from version 9 on")
 
 AS_TEXT = {
@@ -30,6 +31,7 @@ AS_TEXT = {
     "jarvis_store": "runs",
     "jarvis_confirm": "never",
     "jarvis_report": "out",
+    "jarvis_report_formats": "json, html",
     "jarvis_redis": "fake",
     "jarvis_profile": "1",
     "jarvis_profile_engine": "cprofile",
@@ -48,6 +50,7 @@ AS_TOML = {
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
     "jarvis_profile": "true",
+    "jarvis_report_formats": '["json", "html"]',
     "jarvis_metrics": '["time", "memory"]',
 }
 
@@ -68,6 +71,7 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms
     assert options.report_folder == pytester.path / "out"
+    assert options.report_formats == ("json", "html")
     assert str(options.shard) == "1/4"
 
 

@@ -44,6 +44,7 @@ def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]
     return json.loads((pytester.path / folder / "report.json").read_text())
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_every_format_is_there_and_knows_the_tests_line(pytester: pytest.Pytester, run: Callable[..., Any]):
     result = run("--jarvis-save=main", "--junitxml=junit.xml")
     assert result.ret == 0
@@ -158,6 +159,7 @@ def test_any_terminal_shows_the_result(
     assert "\x1b" not in result.stdout.str()
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: Callable[..., Any]):
     pytester.makepyfile(
         test_bench="""
@@ -175,3 +177,26 @@ def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: C
     assert any("x" * 300 in one for one in ids)
     page = (pytester.path / "reports" / "report.html").read_text()
     assert page.count("<script>") == 1
+
+
+def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measured(
+    pytester: pytest.Pytester, run: Callable[..., Any]
+):
+    docs = pytester.mkdir("docs")
+    (docs / "report.md").write_text("theirs")
+    result = run("--jarvis-report=docs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--jarvis-report: {docs / 'report.md'} would be overwritten" in result.stderr.str()
+    assert (docs / "report.md").read_text() == "theirs"
+    assert run("--jarvis-report=docs", "--collect-only").ret == 0
+
+
+def test_the_formats_of_the_report_can_be_chosen(pytester: pytest.Pytester, run: Callable[..., Any]):
+    assert run("--jarvis-report-formats=json, csv").ret == 0
+    assert {path.name for path in (pytester.path / "reports").iterdir()} == {".gitignore", "report.json", "report.csv"}
+
+
+def test_an_unknown_format_of_the_report_is_a_usage_error(run: Callable[..., Any]):
+    result = run("--jarvis-report-formats=json,pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--jarvis-report-formats: unknown report format 'pdf'; choose from: json, text, " in result.stderr.str()

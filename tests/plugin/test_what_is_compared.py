@@ -109,7 +109,7 @@ def test_a_plain_run_measures_all_of_them_too(tmp_path: Path):
 
 def test_under_xdist_a_test_that_asks_while_it_runs_is_measured_afterwards(tmp_path: Path):
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": TESTS})
-    assert project.bench("--jarvis-budget=0.05", "-n1") == 0, project.output
+    assert project.bench("--jarvis-budget=0.05", "-p", "xdist", "-n1") == 0, project.output
     assert set(project.verdicts) == MEASURED
     assert "8 passed" in project.output
 

@@ -148,7 +148,9 @@ def test_an_equally_near_text_that_comes_first_by_its_id_is_found(make_rag):
         assert rag.search_cached("cats purr", n_results=1)[0].id == key
 
 
-@pytest.mark.parametrize(("where", "batch_size"), [("store", 100), ("ingestor", 1)], ids=["one batch", "several"])
+@pytest.mark.parametrize(
+    ("where", "batch_size"), [("store.chroma", 100), ("ingest.ingestor", 1)], ids=["one batch", "several"]
+)
 def test_a_call_that_changes_more_than_is_recorded_ends_all_answers(rag, monkeypatch, where, batch_size):
     monkeypatch.setattr(f"jarvisperf.rag.{where}.MOST_VECTORS_PER_CALL", 1)
     best(rag)

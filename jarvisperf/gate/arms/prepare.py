@@ -101,7 +101,7 @@ class Arms:
             self.notes = [
                 note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
             ]
-            installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
+            installed = self._install(roots, install) if install else {}
             self.layout = self._layout(repository.root, roots)
             self.generated = () if install else self._share_generated(repository.root, roots)
             self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
@@ -173,6 +173,24 @@ class Arms:
     def close(self) -> None:
         """Remove the folder."""
         self._checkouts.close()
+
+    def _install(self, roots: Mapping[str, Path], command: str) -> dict[str, Path]:
+        """Install the project in every arm; what that writes to files shared by the arms stays that arm's own.
+
+        Returns:
+            Each arm's virtual environment, which sees this one's packages behind its own.
+        """
+        venvs = {name: root.parent / f"venv-{root.name}" for name, root in roots.items()}
+        _make_environments(list(venvs.values()))
+        for name, venv in venvs.items():
+            env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
+            env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
+            done = subprocess.run(  # noqa: S602  # the user's own command, as it stands on their command line
+                command, shell=True, cwd=roots[name], env=env, capture_output=True, text=True, check=False
+            )
+            _check_installed(done, command, roots[name].name)
+            self._checkouts.separate_written(keeper=name)
+        return venvs
 
     def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
         search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}
@@ -301,19 +319,23 @@ def _moved(entry: str, repository: Path, root: Path) -> str:
     return str(root / place.relative_to(repository)) if inside else entry
 
 
-def _install(root: Path, command: str) -> Path:
-    """Install the project in an arm, in a virtual environment that sees this one's packages behind its own."""
-    venv = root.parent / f"venv-{root.name}"
+def _make_environments(venvs: Sequence[Path]) -> None:
+    """Make virtual environments: the first one, and copies of it because installing pip takes seconds."""
+    first, *others = venvs
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
-    env = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", *PLACES}}
-    env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
-    for words, shell in (([*make, str(venv)], False), (command, True)):
-        done = subprocess.run(  # noqa: S603  # the user's own command, as it stands on their command line
-            words, shell=shell, cwd=root, env=env, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            shown = command if shell else " ".join(map(str, words))
-            last = (done.stderr or done.stdout).strip()[-2_000:]
-            raise InstallError(f"--jarvis-arm-install: {shown!r} failed in {root.name} ({done.returncode}): {last}")
-    return venv
+    env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
+    words = [*make, str(first)]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    _check_installed(done, " ".join(words), first.name)
+    for venv in others:
+        shutil.copytree(first, venv, symlinks=True)
+        for file in (venv / "pyvenv.cfg", *(venv / "bin").iterdir()):  # what holds the environment's own path
+            if not file.is_symlink():
+                file.write_bytes(file.read_bytes().replace(os.fsencode(first), os.fsencode(venv)))
+
+
+def _check_installed(done: subprocess.CompletedProcess[str], shown: str, where: str) -> None:
+    if done.returncode != 0:
+        last = (done.stderr or done.stdout).strip()[-2_000:]
+        raise InstallError(f"--jarvis-arm-install: {shown!r} failed in {where} ({done.returncode}): {last}")

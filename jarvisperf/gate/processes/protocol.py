@@ -149,6 +149,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         group: The group that the test named while it ran.
         extra_info: The author's notes.
         notes: What the reader of the figures should know.
+        raised: What the target raised, in one line, whatever the test made of that; None: nothing.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -160,6 +161,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     group: str | None = None
     extra_info: dict[str, str] = {}
     notes: list[str] = []
+    raised: str | None = None
 
 
 FromCoordinator = RunTest | Sample | TakeTurns | Stop | Fork | Quit
