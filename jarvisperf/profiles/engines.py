@@ -6,15 +6,13 @@ import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from jarvisperf.profiles.model import Slices
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import Engine
+    from jarvisperf.profiles.model import Engine, Slices
     from jarvisperf.profiles.pairing import Sliced
 
     Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
@@ -86,6 +84,8 @@ def _taker(engine: Engine) -> Take:
 
 def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
     """Find how many calls fill the given time, by doubling, which is precise enough here."""
+    from jarvisperf.profiles.model import Slices
+
     fixed = target.fixed_iterations
     iterations = fixed or 1
     while (taken := target.sample(iterations)) < LONGEST_CALIBRATION_SECONDS and not fixed and iterations < 1 << 30:

@@ -8,8 +8,6 @@ that are still in use when the call returns, but not those that were freed befor
 from __future__ import annotations
 
 import gc
-import tempfile
-import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +55,8 @@ def _nothing() -> None:
 
 
 def _by_memray(target: Target) -> tuple[int, int]:
+    import tempfile
+
     import memray
 
     freed = {memray.AllocatorType.FREE, memray.AllocatorType.MUNMAP, memray.AllocatorType.PYMALLOC_FREE}
@@ -78,6 +78,8 @@ def _tracked(file: Path) -> Iterator[None]:
 
 
 def _by_tracemalloc(target: Target) -> tuple[int, int]:
+    import tracemalloc
+
     ours = not tracemalloc.is_tracing()
     if ours:
         tracemalloc.start()
@@ -93,6 +95,8 @@ def _by_tracemalloc(target: Target) -> tuple[int, int]:
 
 
 def _in_use() -> tuple[int, int]:
+    import tracemalloc
+
     size, _ = tracemalloc.get_traced_memory()
     return len(tracemalloc.take_snapshot().traces), size
 

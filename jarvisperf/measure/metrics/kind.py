@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jarvisperf.measure.metrics.units import Unit, unit_of
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_THRESHOLD = 0.10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfTimedCalls:
+class OfTimedCalls(NamedTuple):
     """Measured by timing samples of many calls; see `measure.sampling`. Only `time` is.
 
     In lockstep, the arms take their samples in turns, in several forks of each launch.
@@ -31,8 +29,7 @@ class OfTimedCalls:
     method: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfSingleCalls:
+class OfSingleCalls(NamedTuple):
     """Measured by calling the target once per value.
 
     Attributes:
@@ -48,8 +45,7 @@ class OfSingleCalls:
     profile: Literal["time", "memory"] = "time"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfProcesses:
+class OfProcesses(NamedTuple):
     """Measured by starting a fresh process per value.
 
     Attributes:
@@ -65,8 +61,7 @@ class OfProcesses:
     values: Callable[[ProcessSample, Command, Callable[[], str]], Sequence[float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricKind:
+class MetricKind(NamedTuple):
     """Defines a metric. Whatever measures, compares or shows a metric asks its kind.
 
     Attributes:
@@ -95,10 +90,6 @@ class MetricKind:
     follows_machine: bool = False
     measurement: OfTimedCalls | OfSingleCalls | OfProcesses | None = None
     also: tuple[MetricKind, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.threshold > 0:
-            raise ValueError(f"threshold of {self.name} is {self.threshold!r}; expected a share above 0, like 0.05")
 
     @property
     def together(self) -> tuple[MetricKind, ...]:

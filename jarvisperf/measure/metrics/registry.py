@@ -24,7 +24,7 @@ class Metrics:
         kinds: The kinds, in the order in which users see them; metrics measured along with a kind follow it.
 
     Raises:
-        ValueError: Two kinds have the same name, or a name is not allowed.
+        ValueError: Two kinds have the same name, or a name or threshold is not allowed.
     """
 
     def __init__(self, kinds: Iterable[MetricKind]) -> None:
@@ -33,7 +33,9 @@ class Metrics:
             for kind in listed.together:
                 if not kind.name.isidentifier() or kind.name.startswith("max_"):
                     raise ValueError(f"a metric's name is an identifier without the prefix max_, got {kind.name!r}")
-                if self._kinds.setdefault(kind.name, kind) != kind:
+                if not kind.threshold > 0:
+                    raise ValueError(f"threshold of {kind.name} is {kind.threshold!r}; give a share above 0, like 0.05")
+                if self._kinds.setdefault(kind.name, kind) is not kind:
                     raise ValueError(f"two metrics have the name {kind.name!r}; rename one of them")
 
     def __iter__(self) -> Iterator[MetricKind]:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
 
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
+class Unit(NamedTuple):
     """The unit of a metric's values.
 
     Attributes:
         symbol: The symbol in ``report.json`` and stored runs, like ``s`` or ``B``.
         plural: The unit as a word, like ``seconds``; letters, digits and underscores only.
-        better: The word for a smaller value, like ``faster``.
-        worse: The word for a larger value.
         forms: The allowed forms of a limit, for messages.
         shown: The multiples to format values in, with their sizes; the largest first.
         read: The multiples to parse limits in, with their sizes; ``""``: a plain number.
+        better: The word for a smaller value, like ``faster``.
+        worse: The word for a larger value.
         reads_zero: Whether a limit may be 0.
         has_fractions: Whether values in the smallest multiple have decimals.
         log_base: The base of a logarithmic axis.
@@ -30,11 +29,11 @@ class Unit:
 
     symbol: str
     plural: str
-    better: str = "less"
-    worse: str = "more"
     forms: str
     shown: tuple[tuple[float, str], ...]
     read: dict[str, float]
+    better: str = "less"
+    worse: str = "more"
     reads_zero: bool = False
     has_fractions: bool = True
     log_base: int = 10
