@@ -1,4 +1,4 @@
-"""The plugin's markers: which keys they take, and what they say about a test."""
+"""The plugin's markers: their keys, and how to read them from a test."""
 
 from __future__ import annotations
 
@@ -95,33 +95,33 @@ _MARKERS: Mapping[str, Mapping[str, Key]] = {
 
 
 def marker_keys(metrics: Metrics) -> dict[str, Mapping[str, Key]]:
-    """Return the keywords that each marker takes, by the marker's name."""
+    """Return the keywords that each marker accepts, by the marker's name."""
     shares = {kind.name: Key(_parses(_share), _SHARE) for kind in metrics}
     limits = {f"max_{kind.name}": Key(_parses(kind.unit.parse), kind.unit.forms) for kind in metrics}
     return {**_MARKERS, "jarvis_threshold": shares | limits}
 
 
 def descriptions(metrics: Metrics) -> tuple[str, ...]:
-    """Return what ``pytest --markers`` shows of each marker."""
+    """Return the descriptions of the markers for ``pytest --markers``."""
     names = ", ".join(f"{kind.name}=" for kind in metrics)
     return (
         "jarvis_bench(group=, budget=, warmup=, setup=, before=): how to measure a benchmark; budget, warmup: seconds.",
         f"jarvis_threshold({names} max_time='2ms', max_memory='50MB', …): limits, relative as '5%' and absolute.",
-        "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after its measurement.",
-        "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): which tiers the tiered_cache fixture has.",
+        "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after measuring it.",
+        "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): tiers of the tiered_cache fixture.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class BenchMarker:
-    """What the `jarvis_bench` markers of a test say, the closest one first.
+    """The keys of a test's `jarvis_bench` markers; the closest marker wins.
 
     Attributes:
-        group: The group it is shown in.
+        group: The group that reports show it in.
         budget_seconds: Measuring time.
-        warmup_seconds: Time that the target runs before anything counts.
+        warmup_seconds: Time that the target runs before the first sample.
         setup: Called before each sample; may return ``(args, kwargs)``.
-        before: The id of the benchmark that shows the state before.
+        before: The id of the benchmark of the state before.
     """
 
     group: str | None = None
@@ -149,7 +149,7 @@ def check_markers(item: pytest.Item, keys_of: Mapping[str, Mapping[str, Key]]) -
 
 
 def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
-    """Merge all markers of a name: for each key the value that stands closest to the test."""
+    """Merge all markers of a name; for each key, the value closest to the test wins."""
     values: dict[str, Any] = {}
     for mark in item.iter_markers(marker):
         for key, value in mark.kwargs.items():
@@ -158,7 +158,7 @@ def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
 
 
 def read_bench_marker(item: pytest.Item) -> BenchMarker:
-    """Read what the `jarvis_bench` markers of a test say; group and budget also from `benchmark` and its like."""
+    """Read a test's `jarvis_bench` markers; group and budget may also come from `benchmark` and similar markers."""
     values = merged(item, "jarvis_bench")
     before = values.get("before")
     asked = asked_of(item)
@@ -172,7 +172,7 @@ def read_bench_marker(item: pytest.Item) -> BenchMarker:
 
 
 def _sibling(item: pytest.Item, name: str) -> str:
-    """Give the id of a test beside this one, with the same parameters where its name has none of its own."""
+    """Return the id of a sibling test, with the same parameters unless its name includes some."""
     if "::" in name:
         return name
     folder = item.parent.nodeid if item.parent else ""

@@ -1,4 +1,4 @@
-"""The entry point that pytest loads: options, markers, fixtures, and the session that measures."""
+"""The entry point that pytest loads: registers options, markers, fixtures, hooks, and the measuring session."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", description)
     options = read_options(config, metrics)
     in_worker = harness_key in config.stash
-    if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
+    if in_worker:  # an arm: it measures what it is told to, and reports nothing itself
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
     elif options.bench and is_worker(config):
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
@@ -77,7 +77,7 @@ def pytest_configure(config: pytest.Config) -> None:
         harness = ProfilingHarness(harness, [config.rootpath])
     config.stash[state_key] = PluginState(options, harness, metrics)
     if options.bench or in_worker:
-        # Now, before a test can put a mocked clock in the place of the real one.
+        # Now, before a test can replace the real clock with a mock.
         for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
             importlib.import_module(module)
     if options.bench:
@@ -200,10 +200,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
-    """Deselect the benchmarks that other machines run; other tests run on all of them.
+    """Deselect the benchmarks that other machines run; functional tests run on all machines.
 
     Raises:
-        pytest.UsageError: This part would measure nothing, because the suite is too small for so many.
+        pytest.UsageError: This part would measure nothing, because the suite is too small for that many parts.
     """
     twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
     mine = shard.picks(twins)
@@ -221,12 +221,12 @@ def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
     most = most_parts(twins)
     there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
     pairs = ", and a benchmark stays with its twin (before=)" if most < len(twins) else ""
-    advice = f"cut it into {most} at most, like --jarvis-shard {min(shard.number, most)}/{most}"
+    advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
     return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin each attempt of a benchmark test with an empty record."""
+    """Start each attempt of a benchmark test with an empty record."""
     if record_key in item.stash:
         restart_record(item)

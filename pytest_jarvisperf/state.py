@@ -1,4 +1,4 @@
-"""What the plugin keeps on pytest's config: the options, the metrics, and the harness that takes the targets."""
+"""What the plugin stores on pytest's config: the options, the metrics, and the harness that measures targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PluginState(NamedTuple):
 
 
 state_key = pytest.StashKey[PluginState]()
-# Set before this plugin configures itself by whoever takes the targets in its place: the worker of a lockstep run.
+# Set by a lockstep worker before this plugin configures itself: the worker's harness then measures the targets.
 harness_key = pytest.StashKey["Harness"]()
-# Ids of the benchmarks that other machines run, where this one runs a shard.
+# In a sharded run, the ids of the benchmarks that other machines run.
 elsewhere_key = pytest.StashKey[frozenset[str]]()

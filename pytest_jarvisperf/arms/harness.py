@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
     from pytest_jarvisperf.measuring.record import Record
 
-RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
+RARE_WAITS = 0.1  # of the slices: too few to say anything about the target
 
-__tracebackhide__ = True  # what raised is the user's function
+__tracebackhide__ = True  # the error comes from the user's function
 
 
 class Conversation:
@@ -45,7 +45,7 @@ class Conversation:
         self._channel.send(message)
 
     def receive(self) -> Any:
-        """Wait for the coordinator; when it is gone, end this process at once."""
+        """Wait for a message from the coordinator; exit immediately if it is gone."""
         try:
             return self._channel.receive()
         except protocol.ChannelClosedError:
@@ -56,14 +56,14 @@ class Conversation:
         self._turns.send(bytes([2 * number]))
 
     def leave_turns(self, number: int) -> None:
-        """Tell the other worker that there are no more slices here: the target raised."""
+        """Tell the other worker that there are no more slices here, because the target raised."""
         self._turns.send(bytes([2 * number + 1]))
 
     def wait_turn(self, number: int) -> bool:
-        """Wait until the other worker has taken its slices; when it is gone, end this process at once.
+        """Wait until the other worker has taken its slices; exit immediately if it is gone.
 
         Returns:
-            False where there are no more slices on the other side.
+            False if there are no more slices on the other side.
         """
         while got := self._turns.recv(1):
             if got[0] // 2 == number:
@@ -72,16 +72,16 @@ class Conversation:
 
 
 class LockstepHarness:
-    """Takes samples of a test's target as the coordinator asks for them.
+    """Takes samples of a test's target when the coordinator asks for them.
 
     Args:
-        conversation: With the coordinator and the other arm.
-        randomness: What stands behind this arm's generators.
-        children: The processes that this arm's tests start.
+        conversation: The connections to the coordinator and the other arm.
+        randomness: Seeds this arm's generators.
+        children: Checks the processes that this arm's tests start.
 
     Attributes:
-        is_serving: Whether samples are being taken. After the end of a test it means that a thread still takes them,
-            which nobody can end: the test was ended from outside, and its event loop too.
+        is_serving: Whether samples are being taken. After the end of a test this means that a thread is still taking
+            them and cannot be stopped, because the test and its event loop were ended from outside.
     """
 
     def __init__(self, conversation: Conversation, randomness: SeededRandomness, children: ChildProcesses) -> None:
@@ -100,13 +100,13 @@ class LockstepHarness:
             return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target whose rounds its author decided: there are no more of them than that in any process."""
+        """Time a target with a given number of rounds, which no process exceeds."""
         note_instruments(record)
         with record.watching_target():
             with capture_aside(replay=True):
                 for _ in range(warmup_rounds):
                     target.sample(target.fixed_iterations or 1)
-            # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
+            # If each round has a fresh state, any number is allowed; otherwise one is reserved for the result.
             most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
             ready = protocol.Ready(
                 TIME.name, target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock
@@ -148,7 +148,7 @@ class LockstepHarness:
                 self._conversation.send(protocol.Values(list(values)))
 
     def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
-        """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
+        """Add which random numbers were drawn so far, so the coordinator can see whether the arms' inputs are equal."""
         randomness = self._randomness
         randomness.unwatch()
         self._children.check_started()
@@ -157,7 +157,7 @@ class LockstepHarness:
     def _serve(
         self, ready: protocol.Ready, target: Target, *, pauses_collector: bool = True
     ) -> tuple[Samples | None, Any]:
-        """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
+        """Take samples until the coordinator has enough; return those taken in turns, and the last result seen."""
         from jarvisperf.measure.collector import collect_between_samples, collector_paused
         from jarvisperf.measure.instrumentation import uninstrumented
         from jarvisperf.measure.sampling import Samples
@@ -209,10 +209,10 @@ class LockstepHarness:
             self.is_serving = False
 
     def _take_turns(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], float]:
-        """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
+        """Take one slice per block: A B, B A, A B, …, so each arm takes two in a row except at the start and the end.
 
         Returns:
-            The median sample of each slice, and how much of the time the process waited voluntarily.
+            The median sample of each slice, and the share of time that the process waited voluntarily.
         """
         blocks, number, watch = turns.blocks, turns.number, _WaitWatch()
         wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
@@ -233,7 +233,7 @@ class LockstepHarness:
         return values, watch.usual_wait()
 
     def _take_together(self, target: Target, turns: protocol.TakeTurns) -> list[float]:
-        """Take one slice per block, beginning each at the same time as the other arm."""
+        """Take one slice per block, starting each at the same time as the other arm."""
         values: list[float] = []
         for _ in range(turns.blocks):
             self._conversation.give_turn(turns.number)
@@ -255,9 +255,9 @@ _NOTHING = object()
 
 
 class _WaitWatch:
-    """Notes what share of the wall time the process spends off the processor, if it gives that up voluntarily.
+    """Measures the share of wall time that the process spends off the CPU, if it yields the CPU voluntarily.
 
-    That it does is read from its voluntary context switches, see getrusage(2). It may be entered repeatedly.
+    Yielding is detected by voluntary context switches, see getrusage(2). It may be entered repeatedly.
     """
 
     __slots__ = ("_cpu", "_entered", "_switches", "_waits", "_wall")
@@ -277,7 +277,7 @@ class _WaitWatch:
             self._waits.append(max(0.0, 1 - cpu / max(wall, 1e-9)))
 
     def usual_wait(self) -> float:
-        """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
+        """Return the lower quartile of the waits, because in some slices other processes had the CPU."""
         often = len(self._waits) > RARE_WAITS * self._entered
         return sorted(self._waits)[len(self._waits) // 4] if often else 0.0
 

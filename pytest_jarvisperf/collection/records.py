@@ -1,4 +1,4 @@
-"""Gives each benchmark test its record: when it is collected, when it runs again, or when it asks for its fixture."""
+"""Starts the record of each benchmark test: when it is collected, rerun, or requests its fixture at run time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN_PARAMETER_CHARACTERS = 200
 
 
 def record_of(item: pytest.Item) -> Record:
-    """Give a fixture its test's record; a test that asked for the fixture in the middle of its run gets one now."""
+    """Return the record of a fixture's test; start one if the test requested the fixture at run time."""
     found = item.stash.get(record_key, None)
     if found is None:
         found = start_record(item)
@@ -36,7 +36,7 @@ def record_of(item: pytest.Item) -> Record:
 
 
 def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
-    """Give a test an empty record.
+    """Start an empty record for a test.
 
     Args:
         item: The test.
@@ -56,25 +56,25 @@ def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
 
 
 def _group(item: pytest.Item, marker: BenchMarker) -> str | None:
-    """Find the group: the markers' first; other plugins are asked in the process that reports, not in an arm."""
+    """Find the group: from the markers, otherwise from other plugins, but only in the process that reports."""
     if marker.group is not None or not item.config.stash[state_key].options.bench:
         return marker.group
     return benchmark_group(item)
 
 
 def restart_record(item: pytest.Item) -> None:
-    """Empty a test's record for another attempt."""
+    """Start a test's record again for another attempt."""
     earlier = item.stash[record_key]
     record = start_record(item, whole_test=earlier.whole_test)
     record.found_at_run_time = earlier.found_at_run_time
 
 
 def profile_request(item: pytest.Item, *, always: bool = False) -> ProfileRequest | None:
-    """Read how a test is to be profiled; None: it is not.
+    """Read from markers and options how to profile a test; None: not at all.
 
     Args:
         item: The test.
-        always: Whether it is profiled even where neither marker nor option says so.
+        always: Whether to profile it even if neither marker nor option asks for it.
     """
     options = item.config.stash[state_key].options
     by_cprofile = wants_cprofile(asked_of(item))
@@ -88,7 +88,7 @@ def profile_request(item: pytest.Item, *, always: bool = False) -> ProfileReques
 
 
 def parameters_of(item: pytest.Item) -> dict[str, str]:
-    """Give the parameters of a test as text of bounded length."""
+    """Return the parameters of a test as text of limited length."""
     callspec = getattr(item, "callspec", None)
     return (
         {as_text(name): _shortened(as_text(repr(value))) for name, value in callspec.params.items()} if callspec else {}

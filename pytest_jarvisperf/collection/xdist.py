@@ -1,4 +1,4 @@
-"""Under xdist: the functional tests run in its workers, the benchmarks after them, one at a time, in the controller."""
+"""Under xdist, runs the functional tests in its workers, and then the benchmarks one at a time in the controller."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def is_worker(config: pytest.Config) -> bool:
-    """Tell whether this process is one of xdist's workers."""
+    """Return whether this process is one of xdist's workers."""
     return hasattr(config, "workerinput")
 
 
 def is_controller(config: pytest.Config) -> bool:
-    """Tell whether this process hands its tests out to xdist's workers."""
+    """Return whether this process distributes its tests to xdist's workers."""
     distributes = config.getoption("numprocesses", None) or config.getoption("tx", None)
     return bool(distributes) and not is_worker(config)
 
@@ -34,7 +34,7 @@ class WithoutBenchmarks:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Deselect the benchmarks, once the plugin knows them."""
+        """Deselect the benchmarks, once they are recognized."""
         result = yield
         benchmarks = [item for item in items if record_key in item.stash]
         if benchmarks:
@@ -44,11 +44,11 @@ class WithoutBenchmarks:
 
 
 class BenchmarksAfterwards:
-    """The plugin object of a controller: collects the benchmarks once the workers are done, and runs them.
+    """The plugin object of a controller: collects and runs the benchmarks after the workers have finished.
 
     Args:
-        found: What turned out to be a benchmark while it ran in a worker.
-        runs: Whether the benchmarks are to be run; False: collecting them is enough.
+        found: Tests that turned out to be benchmarks in a worker.
+        runs: Whether to run the benchmarks; False: only collect them.
     """
 
     def __init__(self, found: BenchmarksFoundAtRunTime, *, runs: bool) -> None:
@@ -60,8 +60,8 @@ class BenchmarksAfterwards:
         """Run the benchmarks, unless the functional tests have ended the session.
 
         Raises:
-            pytest.Session.Failed: A benchmark failed and that was to be the last.
-            pytest.Session.Interrupted: Something asked to stop.
+            pytest.Session.Failed: The limit of failures set by `-x` or `--maxfail` was reached.
+            pytest.Session.Interrupted: A plugin asked to stop.
         """
         result = yield
         if session.shouldfail or session.shouldstop:

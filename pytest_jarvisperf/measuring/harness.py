@@ -1,4 +1,4 @@
-"""What happens when a test hands over its target: it is called once, or it is measured."""
+"""Harnesses, which take a test's target and either call it once or measure it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.record import Record
 
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 SINGLE_CALLS = 3  # of a metric that is measured call by call
-READINGS_ASIDE = 3  # of the yardstick, before and after: a median of 6, which one interruption does not move
-RECENT_SECONDS = 0.5  # a reading this old still stands for now: a shared machine's speed changes within seconds
+READINGS_ASIDE = 3  # of the yardstick, before and after: one interruption does not move a median of 6
+RECENT_SECONDS = 0.5  # a reading this old is still valid; a shared machine's speed changes within seconds
 
 
 class Harness(Protocol):
-    """Takes the targets of the tests.
+    """Measures the targets of tests.
 
-    Every method gives what the target returned, and the samples where there are any.
+    Every method returns what the target returned, and the samples if there are any.
     """
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan."""
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target for a number of rounds that the test's author decided."""
+        """Time a target for a number of rounds that the test specifies."""
 
     def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on single calls."""
@@ -50,11 +50,11 @@ class QuickHarness:
     """Calls each target once: benchmark tests as ordinary tests."""
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Call the target once and give that call as the only sample."""
+        """Call the target once, and return that call as the only sample."""
         return self.rounds(record, target, 1, 0)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Call the target once and give that call as the only sample."""
+        """Call the target once, and return that call as the only sample."""
         from jarvisperf.measure.sampling import Samples
 
         seconds, result = target.timed_call()
@@ -73,16 +73,16 @@ class QuickHarness:
 
 
 def further_metrics(harness: Harness, metrics: Metrics, names: Sequence[str]) -> Harness:
-    """Have a harness measure these metrics of every function whose time is asked for."""
+    """Make a harness measure these metrics of every function that a test asks to time."""
     return harness if tuple(names) == (TIME.name,) else _FurtherMetrics(harness, [metrics[name] for name in names])
 
 
 class _FurtherMetrics:
-    """Has another harness measure further metrics of every function whose time is asked for: ``--jarvis-metrics``.
+    """Makes another harness measure further metrics of every function that a test asks to time: ``--jarvis-metrics``.
 
     Args:
-        inner: Measures.
-        kinds: What is measured, one or more; without `time` a function's time is not.
+        inner: The harness that measures.
+        kinds: The metrics to measure, one or more; without `time`, time is not measured.
     """
 
     def __init__(self, inner: Harness, kinds: Sequence[MetricKind]) -> None:
@@ -91,14 +91,14 @@ class _FurtherMetrics:
         self._times = TIME in kinds
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
-        """Time a target by a plan if that is asked for, then measure the rest."""
+        """Time a target by a plan if time is among the metrics, then measure the others."""
         taken = self._inner.time(record, target, plan) if self._times else None
         return self._measured(record, target, taken)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target for a number of rounds, then measure the rest.
+        """Time a target for a number of rounds, then measure the other metrics.
 
-        Where the author wants a single call, and every call has the same arguments, it is only timed.
+        If the test specifies a single call, and every call has the same arguments, it is only timed.
         """
         if rounds == 1 and not target.sets_up:
             record.note("only its time was measured: pedantic(rounds=1) allows one call")
@@ -107,11 +107,11 @@ class _FurtherMetrics:
         return self._measured(record, target, taken)
 
     def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
-        """Measure a metric that a test asks for by its name."""
+        """Measure a metric that a test requests by name."""
         return self._inner.calls(record, kind, target)
 
     def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
-        """Measure a metric that a test asks for by its name."""
+        """Measure a metric that a test requests by name."""
         self._inner.processes(record, kind, command, budget_seconds)
 
     def _measured(self, record: Record, target: Target, taken: tuple[Any, Samples] | None) -> tuple[Any, Samples]:
@@ -123,12 +123,12 @@ class _FurtherMetrics:
 
 
 class MeasuringHarness:
-    """Measures each target in this process and notes the figures in the test's record.
+    """Measures each target in this process and adds the figures to the test's record.
 
     Attributes:
-        yardstick: The readings beside all targets; None before the first one.
-        tell_long: Called where one call takes longer than the budget, before it is measured: with the test's id, the
-            seconds of a call, and those that measuring takes at least.
+        yardstick: The readings taken around the targets; None before the first one.
+        tell_long: Called if one call takes longer than the budget, before it is measured, with the test's id, the
+            seconds of a call, and the minimum seconds that measuring takes.
         tell_rounds: Called after the first of a declared number of rounds, with the test's id and the seconds that the
             remaining ones take at that pace.
     """
@@ -144,7 +144,7 @@ class MeasuringHarness:
 
         seconds, result = target.timed_call()
         if seconds > plan.budget_seconds and not target.has_own_clock and self.tell_long is not None:
-            # One call warms up, one calibrates; then come the samples.
+            # One call to warm up, one to calibrate, then the samples.
             self.tell_long(record.id, seconds, seconds * (2 + min(plan.min_samples, plan.max_samples or math.inf)))
         with self._beside_yardstick(record), capture_aside():
             samples = measure(target, plan)
@@ -175,7 +175,7 @@ class MeasuringHarness:
         return result
 
     def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
-        """Measure a metric on fresh processes: one that does not count, then as many as the budget holds, 3 to 20."""
+        """Measure a metric on fresh processes: one to warm up, then as many as fit in the budget, 3 to 20."""
         from jarvisperf.measure.startup import measure_processes
 
         measurement = kind.measurement
@@ -186,9 +186,9 @@ class MeasuringHarness:
 
     @contextmanager
     def _beside_yardstick(self, record: Record) -> Iterator[None]:
-        """Read the yardstick before and after; what a test measures one after the other has one reading together.
+        """Read the yardstick before and after; successive measurements of a test share one reading.
 
-        A reading takes some milliseconds: short benchmarks that follow each other share the readings between them.
+        A reading takes a few milliseconds, so short benchmarks that follow each other share the readings between them.
         """
         from jarvisperf.measure.instrumentation import uninstrumented
 
@@ -217,11 +217,11 @@ def _note(record: Record, kind: MetricKind, methods: Sequence[str], values: Iter
 
 
 def note_instruments(record: Record) -> None:
-    """Note what slows the target and could not be taken off; call it where the calls are made."""
+    """Note tools that slow the target and could not be turned off; call this on the thread that makes the calls."""
     from jarvisperf.measure.instrumentation import remaining_instruments
 
     for name in remaining_instruments():
-        record.note(f"{name} watches this process, so its cost is in the figures: measure without it")
+        record.note(f"{name} watches this process, so the figures include its cost: measure without it")
 
 
 def _warm_yardstick() -> Yardstick:
@@ -229,5 +229,5 @@ def _warm_yardstick() -> Yardstick:
 
     workloads = reference_workloads()
     for work in workloads.values():
-        work()  # the first call of each pays for its memory
+        work()  # the first call of each allocates its memory
     return Yardstick(workloads=workloads)

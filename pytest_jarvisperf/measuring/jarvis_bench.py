@@ -1,4 +1,4 @@
-"""The `jarvis_bench` fixture: what a test calls to hand over its target."""
+"""The `jarvis_bench` fixture, which a test calls to have a target measured."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import Record
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 R = TypeVar("R")
 
 
 class MetricAlreadyMeasuredError(RuntimeError):
-    """A test measured the same metric twice; its second figures would have replaced the first."""
+    """A test measured the same metric twice; the second figures would have replaced the first."""
 
 
 class JarvisBench:
     """Measures targets for one test; called like pytest-benchmark's `benchmark`.
 
-    Without ``--jarvis-bench`` every target is called once. In an async test, what measures coroutines is awaited:
-    ``await jarvis_bench(func)``; the calls then run in the test's own event loop. A plain test with async fixtures has
-    them run in the loop of those fixtures.
+    Without ``--jarvis-bench`` every target is called once. In an async test, measurements of coroutine functions are
+    awaited: ``await jarvis_bench(func)``; the calls then run in the test's own event loop. In a plain test with async
+    fixtures they run in the loop of those fixtures.
 
     Args:
-        record: Of the test.
-        marker: What the test's marker says.
-        budget_seconds: Measuring time, where the marker names none.
-        harness: Takes the targets.
-        find_loop: Finds the loop of the test's async fixtures; gives None where it has none.
+        record: The test's record.
+        marker: The test's marker.
+        budget_seconds: Measuring time, unless the marker sets one.
+        harness: Measures the targets.
+        find_loop: Returns the loop of the test's async fixtures, None if there are none.
         metrics: The metrics of this session.
 
     Attributes:
         extra_info: Notes that appear in the report; values become text.
-        group: The group that the benchmark is shown in; may be set.
+        group: The group that reports show the benchmark in; may be set.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class JarvisBench:
             **kwargs: Its keyword arguments.
 
         Returns:
-            What the function returned the first time (a coroutine function: what it returned when awaited).
+            The result of the first call (of a coroutine function, the awaited result).
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured time already.
-            Exception: What the function raises, as it is.
+            MetricAlreadyMeasuredError: This test has already measured time.
+            Exception: Whatever the function raises.
         """
         from jarvisperf.measure.sampling import Plan
 
@@ -116,21 +116,21 @@ class JarvisBench:
 
         Args:
             target: What to time; a coroutine function is awaited.
-            args: Its positional arguments, where `setup` gives none.
-            kwargs: Its keyword arguments, where `setup` gives none.
+            args: Its positional arguments, unless `setup` returns them.
+            kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``.
             teardown: Called after each round with the arguments, outside the timing.
             rounds: Samples to take.
-            warmup_rounds: Rounds before, which do not count.
+            warmup_rounds: Rounds to run first, which do not count.
             iterations: Calls in each round; with a `setup` it must be 1.
 
         Returns:
-            What the last call returned.
+            The result of the last call.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured time already.
+            MetricAlreadyMeasuredError: This test has already measured time.
             ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
-            Exception: What the function raises, as it is.
+            Exception: Whatever the function raises.
         """
         from jarvisperf.checks import check_whole_number
 
@@ -149,9 +149,10 @@ class JarvisBench:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Return the method that measures the metric of this name: ``jarvis_bench.memory(func, *args, **kwargs)``.
 
-        Metrics of calls take a function with its arguments, and return what it returned the first time; a coroutine
-        function is awaited. Metrics of processes take what their file in `jarvisperf.measure.metrics` says, and return
-        nothing. Each raises MetricAlreadyMeasuredError where this test has measured the metric already.
+        Metrics of calls accept a function with its arguments, and return the result of its first call; coroutine
+        functions are awaited. Metrics of processes accept the arguments documented in their file in
+        `jarvisperf.measure.metrics`, and return nothing. Each raises MetricAlreadyMeasuredError if this test has
+        already measured the metric.
 
         Raises:
             AttributeError: No metric of this name can be measured like this.
@@ -167,7 +168,7 @@ class JarvisBench:
         )
 
     def __dir__(self) -> list[str]:
-        """List the methods of metrics, too."""
+        """Include the methods that measure metrics."""
         return [*super().__dir__(), *self._metrics.measurable]
 
     def _measure_single_calls(self, kind: MetricKind, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
@@ -184,7 +185,7 @@ class JarvisBench:
         self._harness.processes(self._record, kind, kind.measurement.command(*args, **kwargs), self._budget_seconds)
 
     def finish(self) -> None:
-        """Note what the test said about itself; fail where it forgot to await a measurement."""
+        """Record the test's group and notes; fail if it forgot to await a measurement."""
         self._record.describe(self.group, self.extra_info)
         self._awaited.finish()
 
@@ -196,7 +197,7 @@ class JarvisBench:
         kwargs: Mapping[str, Any],
         measure: Callable[[Target], Any],
     ) -> Any:
-        """Measure a function; inside an event loop give a coroutine that does, where its calls are awaited."""
+        """Measure a function; inside an event loop, return a coroutine that does if its calls are awaited."""
         from jarvisperf.measure.lazy_results import describe, lazy_note
         from jarvisperf.measure.targets import look_at
 
@@ -238,7 +239,7 @@ class JarvisBench:
         from jarvisperf.measure.waiters import is_inside_a_loop
 
         if is_awaited and is_inside_a_loop():
-            note_instruments(self._record)  # here, on the thread of the loop
+            note_instruments(self._record)  # on the loop's thread
             return self._awaited.begin(call, make, measure, discard)
         target = make(self._find_loop() if is_awaited else None)
         try:
@@ -250,6 +251,6 @@ class JarvisBench:
         for each in kind.together:
             if each.name in self._measured:
                 raise MetricAlreadyMeasuredError(
-                    f"{self._record.id} measures {each.name} twice: a test measures each metric once, make it two tests"
+                    f"{self._record.id} measures {each.name} twice: each metric once per test, so make it two tests"
                 )
             self._measured.add(each.name)

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import Record
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
 
 class ProfilingHarness:
-    """Profiles a target once another harness is done with it: never while it is measured.
+    """Profiles a target after another harness has measured it, never at the same time.
 
     Args:
-        inner: The harness that comes first.
+        inner: The harness that measures.
         roots: The project's folders.
-        turn: Gives the block in which a slice is taken, so that two processes can take turns.
+        turn: Returns a context manager for each slice, so that two processes can take turns.
     """
 
     def __init__(
@@ -51,21 +51,21 @@ class ProfilingHarness:
         return taken
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target for a number of rounds, then profile it; a single call stays a single one."""
+        """Time a target for a number of rounds, then profile it, unless only a single call is allowed."""
         taken = self._inner.rounds(record, target, rounds, warmup_rounds)
         if rounds > 1 or target.fixed_iterations is None:
             self._profile(record, target)
         return taken
 
     def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
-        """Measure a metric on single calls, then profile it: memory by memray where that is installed."""
+        """Measure a metric on single calls, then profile it; memory with memray if that is installed."""
         result = self._inner.calls(record, kind, target)
         of_memory = isinstance(kind.measurement, OfSingleCalls) and kind.measurement.profile == "memory"
         self._profile(record, target, engine="memray" if of_memory and importlib.util.find_spec("memray") else None)
         return result
 
     def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
-        """Measure a metric on fresh processes; there is nothing to profile in them from here."""
+        """Measure a metric on fresh processes, which cannot be profiled from here."""
         self._inner.processes(record, kind, command, budget_seconds)
 
     def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What one benchmark test leaves behind while it runs."""
+"""The record of one benchmark test: its measurements, and what else is known about it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class ProfileRequest(NamedTuple):
-    """How a test is to be profiled.
+    """How to profile a test.
 
     Attributes:
-        engine: By what.
-        top: How many functions the report shows.
+        engine: The profiler.
+        top: The number of functions in the report.
     """
 
     engine: Engine
@@ -30,26 +30,26 @@ class ProfileRequest(NamedTuple):
 
 @dataclass(slots=True)
 class Record:
-    """The measurements of one test, gathered until it has ended.
+    """The measurements of one test, collected until it ends.
 
     Attributes:
         id: The pytest node id.
-        group: The group it is shown in.
+        group: The group that reports show it in.
         params: Its parameters as text, by name.
         before: The id of its uncached or naive twin.
-        metrics: What was measured so far.
-        extra_info: What the test's author noted.
+        metrics: The metrics measured so far.
+        extra_info: The author's notes.
         error: Why it has no figures.
-        yardstick: Seconds of each reference workload beside it.
-        first_reading: The place of the yardstick's reading just before it; None: it has not measured yet.
-        profile_request: How it is to be profiled; None: not at all.
+        yardstick: Seconds of each reference workload around it.
+        first_reading: The index of the yardstick's reading just before it; None: it has not measured yet.
+        profile_request: How to profile it; None: not at all.
         profile: Where its time or memory goes.
         profile_problem: Why it could not be profiled.
-        found_at_run_time: The test asked for its fixture while it ran, so collection did not know it for a benchmark.
-        whole_test: The test has a marker and no fixture: all of it is the target.
-        claimed: A fixture has been set up to take a target.
-        notes: What the reader of its figures should know.
-        raised: What its target raised, in one line, whatever the test made of that; None: nothing.
+        found_at_run_time: Whether the test requested its fixture at run time, so that collection did not recognize it.
+        whole_test: Whether the test has a marker but no fixture, so that all of it is the target.
+        claimed: Whether a fixture has been set up to measure a target.
+        notes: What readers of its figures should know.
+        raised: What its target raised, in one line, even if the test caught it; None: nothing.
     """
 
     id: str
@@ -72,7 +72,7 @@ class Record:
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:
-        """Note what calls of the target raise: the test may catch it."""
+        """Record what calls of the target raise, because the test may catch it."""
         try:
             yield
         except Exception as error:
@@ -81,17 +81,17 @@ class Record:
             raise
 
     def note(self, text: str | None) -> None:
-        """Note what the reader of the figures should know, each thing once; None is nothing."""
+        """Add a note for readers of the figures, once; None adds nothing."""
         if text is not None and text not in self.notes:
             self.notes.append(text)
 
     def describe(self, group: object, extra_info: Mapping[Any, Any]) -> None:
-        """Note what the test said about itself; values become text."""
+        """Record the test's group and notes; values become text."""
         self.group = None if group is None else as_text(group)
         self.extra_info = {as_text(name): as_text(value) for name, value in extra_info.items()}
 
     def finished(self) -> Benchmark:
-        """Give the benchmark as the run keeps it; one with an error has no figures."""
+        """Return the benchmark for the run; one with an error has no figures."""
         from jarvisperf.runs.model import Benchmark
 
         return Benchmark(
@@ -110,5 +110,5 @@ record_key = pytest.StashKey[Record]()
 
 
 def as_text(value: object) -> str:
-    """Give a value as text that every file and terminal takes: what UTF-8 cannot hold is written out as escapes."""
+    """Convert a value to text that every file and terminal accepts; what UTF-8 cannot encode is escaped."""
     return str(value).encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""How far a measuring run is: one line under what pytest writes, and the time that is left."""
+"""Shows how far a measuring run is: a line below pytest's output, with the remaining time."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MINUTES_FROM_SECONDS = 120
 
 
 class ProgressLine:
-    """A line below the one that pytest writes to, which stays as it is; nothing in a pipe or on a dumb terminal.
+    """A line below the one that pytest writes to; not shown in a pipe or on a dumb terminal.
 
     Args:
-        config: pytest's.
+        config: pytest's config.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -33,7 +33,7 @@ class ProgressLine:
         self._is_shown = False
 
     def show(self, text: str) -> None:
-        """Write a text in place of the one before; what is too long for the terminal is cut."""
+        """Replace the line's text, cut to the width of the terminal."""
         if self._wanted and not self._is_shown:
             self._wanted = _takes_cursor_moves()
         if self._wanted:
@@ -41,7 +41,7 @@ class ProgressLine:
             self._is_shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._is_shown:
             self._write("")
             self._is_shown = False
@@ -49,21 +49,21 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         columns = shutil.get_terminal_size().columns
         column = self._config.get_terminal_writer().width_of_current_line % columns + 1
-        # A line down, which scrolls where there is none; then up again, to where pytest goes on writing.
+        # One line down, scrolling if necessary; then back up to where pytest continues to write.
         line = f"\n\r\x1b[2K{text[: columns - 1]}\x1b[1A\x1b[{column}G"
-        assert self._capture is not None  # noqa: S101  # wanted only where there is one
+        assert self._capture is not None  # noqa: S101  # wanted only if there is one
         with self._capture.global_and_fixture_disabled():
             sys.stdout.write(line)
             sys.stdout.flush()
 
 
 class LongCalls:
-    """Says, once for each benchmark, that one call takes longer than the whole budget, as soon as that is known.
+    """Reports, once per benchmark, that one call takes longer than the whole budget, as soon as that is known.
 
     Args:
-        config: pytest's.
-        budget: Gives a benchmark's budget in seconds.
-        progress: What is shown below; it is taken away first.
+        config: pytest's config.
+        budget: Returns a benchmark's budget in seconds.
+        progress: The progress line, which is removed first.
     """
 
     def __init__(self, config: pytest.Config, budget: Callable[[str], float], progress: ProgressLine) -> None:
@@ -77,8 +77,8 @@ class LongCalls:
 
         Args:
             name: The benchmark's id.
-            call_seconds: What one call takes.
-            least_seconds: What measuring it takes at least; None: that is part of what the progress shows.
+            call_seconds: The seconds of one call.
+            least_seconds: The minimum seconds that measuring takes; None: the progress line includes them.
         """
         if name in self._told:
             return
@@ -86,7 +86,7 @@ class LongCalls:
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is None:
             return
-        takes = "" if least_seconds is None else f", {least_seconds:.3g} s at least"
+        takes = "" if least_seconds is None else f", at least {least_seconds:.3g} s"
         capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
         self._progress.clear()
         with capture.global_and_fixture_disabled() if capture else nullcontext():
@@ -99,14 +99,14 @@ class LongCalls:
 
 
 class Countdown:
-    """Which benchmark runs, and how long the rest takes at the pace so far.
+    """Tracks which benchmark runs, and estimates how long the rest takes at the current pace.
 
     Args:
-        expected: Seconds that each benchmark probably takes, by id.
-        clock: Seconds that pass.
+        expected: Seconds that each benchmark will probably take, by id.
+        clock: Returns the time in seconds.
 
     Attributes:
-        taken: Seconds that benchmarks took from beginning to end, by id; nothing of those that failed.
+        taken: Seconds that benchmarks took from start to end, by id; not of those that failed.
     """
 
     def __init__(self, expected: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
@@ -117,16 +117,16 @@ class Countdown:
         self.taken: dict[str, float] = {}
 
     def begin(self, name: str) -> str:
-        """Begin a benchmark, and say how far the run is."""
+        """Begin a benchmark, and return the progress as text."""
         self._begin = self._clock()
         return self._text(name)
 
     def replan(self, name: str, seconds: float) -> str:
-        """Correct the expectation for the benchmark that runs, and say how far the run is.
+        """Correct the expectation for the running benchmark, and return the progress as text.
 
         Args:
             name: Its id.
-            seconds: What it still takes, from now on.
+            seconds: The seconds that it will still take.
         """
         if name in self._to_come:
             self._to_come[name] = self._clock() - self._begin + seconds
@@ -140,11 +140,11 @@ class Countdown:
         return f"benchmark {min(place, self._total)} of {self._total}, {left}  {name[-LONGEST_NAME:]}"
 
     def end(self, name: str, *, measured: bool = True) -> None:
-        """End a benchmark; one that runs again, as plugins for flaky tests have it, is counted once.
+        """End a benchmark; one that is rerun, as by plugins for flaky tests, is counted once.
 
         Args:
             name: Its id.
-            measured: Whether it ran to its end; one that failed or was skipped says nothing of the pace.
+            measured: Whether it ran to its end; one that failed or was skipped does not affect the pace.
         """
         planned = self._to_come.pop(name, None)
         if planned is not None and measured:
@@ -154,12 +154,12 @@ class Countdown:
 
 
 def duration(seconds: float) -> str:
-    """Write a time that is only roughly known."""
+    """Format a rough estimate of a time."""
     return f"{seconds:.0f} s" if seconds < MINUTES_FROM_SECONDS else f"{seconds / 60:.0f} min"
 
 
 def precise_duration(seconds: float) -> str:
-    """Write a time that is well known: three digits below two minutes."""
+    """Format a well-known time: three digits below two minutes."""
     return f"{seconds:.3g} s" if seconds < MINUTES_FROM_SECONDS else duration(seconds)
 
 
@@ -168,7 +168,7 @@ def _takes_cursor_moves() -> bool:
 
 
 def _others_write(config: pytest.Config) -> bool:
-    """Tell whether tests write to the terminal while they run, by `-s` or live logs: the line would be in their way."""
+    """Return whether tests write to the terminal while they run (`-s`, live logs): the line would be in the way."""
     if config.getoption("capture", "fd") == "no":
         return True
     logs = config.pluginmanager.hasplugin("logging-plugin")

@@ -22,9 +22,9 @@ class StoredRuns(NamedTuple):
     """The stored runs to compare with.
 
     Attributes:
-        runs: Newest first; empty only where this run is stored as the first of its name.
-        warnings: What the user should know, a line each.
-        absence: Why there are none; empty where there are some.
+        runs: Newest first; empty only if this run is stored as the first of its name.
+        warnings: What the user should know, one line each.
+        absence: Why there are none; empty if there are some.
     """
 
     runs: tuple[Run, ...]
@@ -33,18 +33,18 @@ class StoredRuns(NamedTuple):
 
 
 def find_stored_runs(options: Options, store: RunStore, selector: str, machine: Machine) -> StoredRuns:
-    """Find and read the runs that are meant; those that were interrupted or cannot be read are left out.
+    """Find and read the selected runs, except those that were interrupted or cannot be read.
 
-    Where there are none, a run that is itself stored under the name it is to be compared with goes on: it is the first.
+    It is not an error to find none if this run is itself stored under that name, as the first one.
 
     Args:
-        options: This plugin's.
+        options: This plugin's options.
         store: Where runs are kept.
         selector: A name, a commit, a run's token or ``latest``.
-        machine: This one.
+        machine: This machine.
 
     Raises:
-        pytest.UsageError: The store cannot be read, or has nothing to compare with; the message names what is there.
+        pytest.UsageError: The store cannot be read, or has nothing to compare with; the message lists what it has.
     """
     from jarvisperf.runs.names import LATEST, is_name
     from jarvisperf.runs.store import RunStoreError
@@ -75,8 +75,8 @@ class Outlook(NamedTuple):
     """How many benchmarks stored runs can decide at best.
 
     Attributes:
-        known: How many of the benchmarks the newest stored run has.
-        decidable: How many of those would pass if head were as fast as that run, with no error of its own.
+        known: How many of the benchmarks exist in the newest stored run.
+        decidable: How many of those would pass if head were exactly as fast as that run.
     """
 
     known: int
@@ -96,15 +96,14 @@ def outlook(
 ) -> Outlook:
     """Screen the newest stored run against all of them, as if this machine had made it now.
 
-    A single stored run shows no deviation from run to run: a wide one is assumed, and no small threshold can be
-    decided.
-    Measuring every benchmark once for that, and then again in lockstep, is a waste.
+    A single stored run does not show how much runs deviate. A wide deviation is assumed, so small thresholds cannot be
+    decided. Measuring every benchmark once for that, and then again in lockstep, would be a waste.
 
     Args:
         stored: The runs, newest first.
-        names: The ids of the benchmarks that are to be measured.
-        threshold: How much worse a metric may get, by benchmark and metric; None: it is not judged.
-        machine: This one.
+        names: The ids of the benchmarks to measure.
+        threshold: Returns how much worse a metric may get, given benchmark and metric; None: it is not judged.
+        machine: This machine.
     """
     from jarvisperf.gate.screening.screen import screen
     from jarvisperf.runs.bounds import bounded_id

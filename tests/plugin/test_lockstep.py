@@ -424,7 +424,7 @@ def test_a_generated_module_that_git_ignores_serves_on_both_arms_and_is_named(pr
     project.write("pkg/_version.py", "version = '1.0'")
     result = project.run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*git ignores pkg/_version.py, so the working tree's serves on both arms*"])
+    result.stdout.fnmatch_lines(["*git ignores pkg/_version.py, so both arms use the working tree's*"])
 
 
 def test_a_project_that_makes_warnings_errors_is_compared(project: Project):

@@ -57,7 +57,7 @@ def test_what_only_the_arms_skip_fails_and_so_does_what_is_no_benchmark_any_more
     )
     project.write({"benchmarks/data.txt": "", "benchmarks/test_b.py": head.replace("@pytest.mark.benchmark\n    ", "")})
     assert project.against() == 1
-    assert "not compared: both arms skip it, and an ordinary run does not: download the data first" in project.output
+    assert "not compared: both arms skip it, but an ordinary run does not: download the data first" in project.output
     assert "jarvis_shared names it" in project.output
     assert "test_with_data" not in project.verdicts
     assert project.verdicts["test_where_it_measures"] in {"unchanged", "inconclusive"}

@@ -46,7 +46,7 @@ def test_a_folder_that_pytest_takes_for_one_of_tests_is_a_usage_error(
     result = pytester.runpytest_subprocess(option, elsewhere)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"*{option} {elsewhere}: pytest takes that folder for one of tests, *{option}={elsewhere}"]
+        [f"*{option} {elsewhere}: pytest takes that folder for a folder of tests, *{option}={elsewhere}"]
     )
     for words in ([f"{option}={elsewhere}"], ["-c", "tox.ini", option, elsewhere], [option, "."], [option, "../new"]):
         assert pytester.runpytest_subprocess(*words).ret == 0

@@ -74,7 +74,7 @@ def test_a_profile_is_taken_after_the_measurement(pytester: pytest.Pytester, run
         (("--jarvis-profile-engine=perf",), "--jarvis-profile-engine: 'perf' is not allowed, give one of pyinstrument"),
         (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed, give a part like 1/4"),
         (("--jarvis-shard=half",), "--jarvis-shard: 'half' is not allowed"),
-        (("--jarvis-against=",), "--jarvis-against: it is empty, as from a variable that is not set"),
+        (("--jarvis-against=",), "--jarvis-against: the value is empty, perhaps because a variable is not set"),
         (("--jarvis-compare=",), "--jarvis-compare: it is empty"),
     ],
 )
@@ -104,7 +104,7 @@ def test_a_part_without_benchmarks_is_an_error_that_says_into_how_many_to_cut(
     result = run("--jarvis-shard=4/4")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert (
-        "--jarvis-shard 4/4: this part is empty: the suite has 3 benchmarks; cut it into 3 at most, like "
+        "--jarvis-shard 4/4: this part is empty: the suite has 3 benchmarks; use at most 3, like "
         "--jarvis-shard 3/3" in result.stderr.str()
     )
     assert not (pytester.path / "reports").exists()

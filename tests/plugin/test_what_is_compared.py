@@ -203,7 +203,7 @@ def test_a_renamed_file_is_followed_and_the_old_id_reported(tmp_path: Path):
     assert set(project.verdicts.values()).isdisjoint({"missing", "new", "error"})
     assert entries["test_gone"]["id"] == "benchmarks/test_new.py::test_gone"
     assert entries["test_gone"]["base_id"] == "benchmarks/test_old.py::test_gone"
-    assert "benchmarks/test_new.py was benchmarks/test_old.py in the base: 3 benchmarks compared" in project.output
+    assert "benchmarks/test_new.py was benchmarks/test_old.py in base: 3 benchmarks compared" in project.output
     project.bench("--jarvis-budget=0.05", "--jarvis-compare=main", "--jarvis-confirm=never")
     assert set(project.verdicts.values()).isdisjoint({"missing", "new", "error"})
 
