@@ -37,9 +37,11 @@ gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=sp
 gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
+bench bench: suite=system
 bench .: checks
 runs runs: places=backends pack=files
-profiles profiles: places=source_files collected=decorated
+profiles profiles: places=source_files collected=by_profile_function sampling=by_pyinstrument
+profiles profiles: deterministic=by_cprofile memory=by_memray decorated=by_profile_function
 cli cli: starting=init
 rag rag: places=build shared=default
 rag rag.answers: answering query_cache changes semantic=paraphrases

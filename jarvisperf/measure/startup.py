@@ -1,8 +1,8 @@
-"""Whole fresh processes: how long they take and how much memory they reach.
+"""Fresh processes: how long they run and how much memory they use at their peak.
 
-A process that is started from a large one inherits its peak resident size (the kernel keeps the larger value over
-`execve`, see getrusage(2)), and the fork itself grows with the parent. A small launcher therefore starts the processes,
-one at a time, and reports the seconds and the resource usage of each.
+A process started from a large one inherits its peak resident size (the kernel keeps the larger value across `execve`,
+see getrusage(2)), and forking takes longer the larger the parent is. A small launcher therefore starts the processes,
+one at a time, and reports the duration and resource usage of each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SHOWN_OUTPUT_CHARACTERS = 2_000
 SHOWN_COMMAND_CHARACTERS = 100
 FEWEST_PROCESSES, MOST_PROCESSES = 3, 20
 
-# Kept free of imports beyond these: its size is the floor of every peak that it reports.
+# Imports nothing else, because its own size is the lower bound of every peak it reports.
 _LAUNCHER = """
 import json, os, sys, time
 for line in sys.stdin:
@@ -55,11 +55,11 @@ for line in sys.stdin:
 
 
 class ProcessFailedError(RuntimeError):
-    """A measured process could not be started or did not end with status 0; the message shows its last output."""
+    """A measured process could not be started or failed; the message shows its last output."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A program and what it is started with.
+    """A program and how to start it.
 
     Attributes:
         words: The program and its arguments.
@@ -73,17 +73,17 @@ class Command(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The command in a message."""
+        """The command as messages show it."""
         text = shlex.join(self.words)
         return text if len(text) <= SHOWN_COMMAND_CHARACTERS else f"{text[: SHOWN_COMMAND_CHARACTERS - 1]}…"
 
 
 class ProcessSample(msgspec.Struct, frozen=True):
-    """One fresh process.
+    """The figures of one process.
 
     Attributes:
-        seconds: From the start of the process until its end.
-        peak_rss_bytes: The largest resident size that it reached.
+        seconds: From its start to its end.
+        peak_rss_bytes: Its peak resident size.
     """
 
     seconds: float
@@ -96,18 +96,17 @@ def measure_processes(
     values: Callable[[ProcessSample, Command, Callable[[], str]], T],
     clock: Clock = REAL.wall,
 ) -> list[T]:
-    """Measure fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
+    """Measure fresh processes: one to warm up, then as many as fit into the budget, between 3 and 20.
 
     Args:
         command: What to start.
         budget_seconds: Time for all samples together.
-        values: Returns what counts of a process; given the process that ended, the command, and what it wrote.
-        clock: Seconds as a float; the budget is counted with it.
+        values: Returns what to keep of a process, given its figures, the command, and a function that returns its
+            output.
+        clock: Returns seconds; the budget is counted with it.
 
     Raises:
-        TypeError: The command is not a list of words.
-        ValueError: It is empty.
-        ProcessFailedError: A process could not be started or did not end with status 0.
+        ProcessFailedError: A process could not be started or failed.
     """
     taken: list[T] = []
     with Launcher(command.env, command.cwd) as launcher:
@@ -119,7 +118,7 @@ def measure_processes(
 
 
 def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
-    """Time fresh processes with this process's environment and folder, see `measure_processes`."""
+    """Measure fresh processes that have this process's environment and working folder; see `measure_processes`."""
     return measure_processes(Command(tuple(check_words(argv))), budget_seconds, lambda sample, *_: sample, clock)
 
 
@@ -133,7 +132,7 @@ class Launcher:
 
     def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
         self._env = None if env is None else dict(env)
-        self._launcher = subprocess.Popen(  # noqa: S603  # the interpreter that runs us, with the text above
+        self._launcher = subprocess.Popen(  # noqa: S603  # this interpreter, running the source above
             [sys.executable, "-I", "-S", "-c", _LAUNCHER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -150,15 +149,15 @@ class Launcher:
         self.close()
 
     def run(self, argv: Sequence[str]) -> ProcessSample:
-        """Start a process, wait for its end and give its figures.
+        """Start a process, wait for it to end and return its figures.
 
         Args:
             argv: The program and its arguments.
 
         Raises:
-            TypeError: `argv` is no list of words.
-            ValueError: It is empty.
-            ProcessFailedError: It could not be started, or ended with another status than 0.
+            TypeError: `argv` is not a list of words.
+            ValueError: `argv` is empty.
+            ProcessFailedError: The process could not be started, or its exit status was not 0.
         """
         words = check_words(argv)
         job = {"argv": words, "env": self._env, "output": self._output}
@@ -180,22 +179,22 @@ class Launcher:
         os.unlink(self._output)  # noqa: PTH108
 
     def output(self) -> str:
-        """Return what the latest process wrote to its standard output and error, in the order of writing."""
+        """Return what the latest process wrote to standard output and standard error."""
         with open(self._output, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             return file.read()
 
     @staticmethod
     def _pipe(pipe: IO[str] | None) -> IO[str]:
-        assert pipe is not None  # noqa: S101  # all pipes are asked for above
+        assert pipe is not None  # noqa: S101  # all pipes are requested above
         return pipe
 
 
 def check_words(argv: Sequence[str]) -> list[str]:
-    """Give a command's words as text.
+    """Return the words of a command as text.
 
     Raises:
-        TypeError: It is no list of words.
-        ValueError: It is empty.
+        TypeError: `argv` is not a list of words.
+        ValueError: `argv` is empty.
     """
     problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
     if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):

@@ -118,6 +118,14 @@ def test_slower_code_is_regressed_and_faster_code_improved():
     assert words(suite(0.95, 0.005, LOOKS[0])) == {"improved"}
 
 
+def test_where_more_is_better_less_is_regressed():
+    verdicts = {
+        name: judge({"a": [value] * 4}, {"a": 0.05}, tests=1, better="higher")["a"].verdict
+        for name, value in {"less": math.log(0.8), "more": math.log(1.2), "equal": 0.0}.items()
+    }
+    assert verdicts == {"less": "regressed", "more": "improved", "equal": "unchanged"}
+
+
 def test_what_lies_at_the_threshold_cannot_be_told():
     assert words(suite(1.02, 0.01, LOOKS[0])) == {"inconclusive"}
 

@@ -63,7 +63,7 @@ def project(pytester: pytest.Pytester) -> GitProject:
 def test_blocks_bytes_and_the_time_of_an_import_are_recorded(pytester: pytest.Pytester):
     pytester.makeini("[pytest]\naddopts = -p no:hypothesispytest\nanyio_mode = auto")
     pytester.makepyfile(test_bench=BENCHMARKS, pkg=PACKAGE)
-    formats = "--jarvis-report-formats=json,open_metrics,csv"
+    formats = "--jarvis-report-formats=json,csv,open_metrics"
     result = pytester.runpytest_subprocess(*RECORD[:-2], formats, "-p", "anyio", timeout=120)
     assert result.ret == 0, result.stdout.str()
     found = metrics_of(pytester.path)

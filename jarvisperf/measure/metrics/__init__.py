@@ -1,4 +1,4 @@
-"""What a benchmark can measure: one file for each metric, `kind.py` says what they have in common."""
+"""The metrics, one file each. `kind.py` says what defines a metric, `registry.py` lists them."""
 
 from jarvisperf.measure.metrics.kind import MetricKind, OfProcesses, OfSingleCalls, OfTimedCalls
 from jarvisperf.measure.metrics.registry import BUILT_IN, Metrics

@@ -1,15 +1,13 @@
-"""`allocations` and `allocated_bytes`: the blocks of memory that a call allocates, and their bytes.
+"""`allocations` and `allocated_bytes`: how many blocks of memory a call allocates, and their size.
 
-Both are the same in every run of deterministic code, however busy the machine is. memray sees every allocation, native
-ones too (https://bloomberg.github.io/memray/). Without it tracemalloc sees the blocks of Python's allocators that are
-still in use when the call returns, but none that it has freed by then.
+For deterministic code, both are the same in every run, however busy the machine is. memray sees every allocation, even
+native ones (https://bloomberg.github.io/memray/). Without memray, tracemalloc sees the blocks of Python's allocators
+that are still in use when the call returns, but not those that were freed before.
 """
 
 from __future__ import annotations
 
 import gc
-import tempfile
-import tracemalloc
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,7 +30,7 @@ def _methods() -> tuple[str, ...]:
 
 
 def _values(target: Target, methods: tuple[str, ...]) -> tuple[float, float]:
-    """Call the target twice, and count in the second call: what it keeps for good does not count, nor what we add."""
+    """Call the target twice and count in the second call, so that what it keeps (imports, caches) does not count."""
     from jarvisperf.measure.instrumentation import uninstrumented
     from jarvisperf.measure.targets import FunctionTarget
 
@@ -43,7 +41,7 @@ def _values(target: Target, methods: tuple[str, ...]) -> tuple[float, float]:
     gc.disable()
     try:
         with uninstrumented():
-            count(FunctionTarget(_nothing))  # the first time counting itself allocates more
+            count(FunctionTarget(_nothing))  # counting itself allocates more the first time
             own_blocks, own_bytes = count(FunctionTarget(_nothing))
             blocks, size = count(target)
     finally:
@@ -57,6 +55,8 @@ def _nothing() -> None:
 
 
 def _by_memray(target: Target) -> tuple[int, int]:
+    import tempfile
+
     import memray
 
     freed = {memray.AllocatorType.FREE, memray.AllocatorType.MUNMAP, memray.AllocatorType.PYMALLOC_FREE}
@@ -70,7 +70,7 @@ def _by_memray(target: Target) -> tuple[int, int]:
 
 @contextmanager
 def _tracked(file: Path) -> Iterator[None]:
-    """Have memray follow what is allocated: in the block, so that a target's set-up is not counted."""
+    """Have memray track the allocations in the block, which excludes the setup of the target."""
     import memray
 
     with memray.Tracker(destination=memray.FileDestination(file), trace_python_allocators=True):
@@ -78,6 +78,8 @@ def _tracked(file: Path) -> Iterator[None]:
 
 
 def _by_tracemalloc(target: Target) -> tuple[int, int]:
+    import tracemalloc
+
     ours = not tracemalloc.is_tracing()
     if ours:
         tracemalloc.start()
@@ -93,6 +95,8 @@ def _by_tracemalloc(target: Target) -> tuple[int, int]:
 
 
 def _in_use() -> tuple[int, int]:
+    import tracemalloc
+
     size, _ = tracemalloc.get_traced_memory()
     return len(tracemalloc.take_snapshot().traces), size
 

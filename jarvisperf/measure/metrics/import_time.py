@@ -1,4 +1,4 @@
-"""`import_time`: the seconds that a fresh process takes to import a module, with all that this imports."""
+"""`import_time`: the seconds a fresh process takes to import a module, including everything the module imports."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ MICROSECOND = 1e-6
 
 
 def _command(module: str) -> Command:
-    """Return the command that imports a module; it finds modules where this process does.
+    """Return the command that imports a module; its module search path is that of this process.
 
     Args:
         module: The module's dotted name, like ``"json"`` or ``"package.module"``.
 
     Raises:
-        TypeError: `module` is not text.
+        TypeError: `module` is not a string.
         ValueError: It is not a dotted name.
     """
     from jarvisperf.measure.startup import Command
@@ -39,7 +39,7 @@ def _command(module: str) -> Command:
 
 
 def _values(_process: ProcessSample, command: Command, output: Callable[[], str]) -> tuple[float]:
-    """Read the cumulative time of the module from the lines that ``-X importtime`` has Python write."""
+    """Read the cumulative time of the module from the output of ``-X importtime``."""
     module = command.words[-1].removeprefix("import ")
     for line in output().splitlines():
         if line.startswith("import time:"):

@@ -1,9 +1,8 @@
-"""What a metric is: its name and unit, how it is measured, and how its values are judged and shown."""
+"""What defines a metric: its name and unit, how it is measured, and how its values are judged and shown."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jarvisperf.measure.metrics.units import Unit, unit_of
 
@@ -15,14 +14,13 @@ if TYPE_CHECKING:
     from jarvisperf.runs.model import Better, Metric
     from jarvisperf.runs.summary import Summary
 
-WORST_THRESHOLD = 0.10
+DEFAULT_THRESHOLD = 0.10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfTimedCalls:
-    """The target is called many times, and samples of equal length are timed: see `measure.sampling`.
+class OfTimedCalls(NamedTuple):
+    """Measured by timing samples of many calls; see `measure.sampling`. Only `time` is.
 
-    In lockstep the arms take their samples in turns, in several forks of each launch.
+    In lockstep, the arms take their samples in turns, in several forks of each launch.
 
     Attributes:
         method: The clock.
@@ -31,16 +29,15 @@ class OfTimedCalls:
     method: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfSingleCalls:
-    """The target is called once for each value.
+class OfSingleCalls(NamedTuple):
+    """Measured by calling the target once per value.
 
     Attributes:
-        methods: Returns what the values are measured by on this machine: a word or two for the metric, and for each
-            of those measured with it. In lockstep both arms must have the same.
-        values: Calls the target and returns the metric's value, and that of each metric measured with it; given the
-            target and the methods.
-        profile: What a profile of the target must show to explain the values.
+        methods: Returns what measures the metric on this machine, in a word or two, and likewise for each metric in
+            `MetricKind.also`. In lockstep, both arms must return the same.
+        values: Calls the target and returns the value of the metric, then those of the metrics in `MetricKind.also`;
+            takes the target and the methods.
+        profile: What a profile must show to explain the values.
     """
 
     methods: Callable[[], tuple[str, ...]]
@@ -48,15 +45,15 @@ class OfSingleCalls:
     profile: Literal["time", "memory"] = "time"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OfProcesses:
-    """A fresh process is started for each value.
+class OfProcesses(NamedTuple):
+    """Measured by starting a fresh process per value.
 
     Attributes:
-        methods: What the values are measured by: a word or two for the metric, and for each of those measured with it.
-        command: Returns the command to run, given what the test gave; raises TypeError or ValueError.
-        values: Returns the metric's value, and that of each metric measured with it; given the process that ended, the
-            command, and what it wrote.
+        methods: What measures the metric, in a word or two, and likewise for each metric in `MetricKind.also`.
+        command: Returns the command to start; takes the arguments that the test passed, and raises TypeError or
+            ValueError if they are wrong.
+        values: Returns the value of the metric, then those of the metrics in `MetricKind.also`; takes the figures of
+            the finished process, the command, and a function that returns its output.
     """
 
     methods: tuple[str, ...]
@@ -64,31 +61,29 @@ class OfProcesses:
     values: Callable[[ProcessSample, Command, Callable[[], str]], Sequence[float]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricKind:
-    """Defines a metric; everything that measures, compares or shows one asks its kind.
+class MetricKind(NamedTuple):
+    """Defines a metric. Whatever measures, compares or shows a metric asks its kind.
 
     Attributes:
         name: The name in options, markers, reports and stored runs; an identifier.
-        unit: What its values are counted in.
-        axis_label: What its medians are called on an axis, like ``time per call``.
-        better: Which direction is the good one.
-        threshold: How much worse it may get where nobody says, as a share: 0.05 is 5 %.
-        prior_deviation: The standard deviation from run to run that is assumed where one stored run shows none, as a
-            share.
-        floor_deviation: The smallest such deviation that is believed, however well a few stored runs agree.
-        smallest: Smaller values count as this in ratios: 0 has none, and below a page bytes are bookkeeping.
-        follows_machine: Whether a slower machine makes its values larger. The yardstick is then divided out, and a run
-            whose control showed a difference does not decide about it.
-        measurement: How an arm measures it; None: with another metric only.
-        also: The metrics that are measured with it, value by value.
+        unit: The unit of its values.
+        axis_label: How an axis names its values, like ``time per call``.
+        better: Which direction is better.
+        threshold: Default threshold, as a share: 0.05 is 5 %.
+        prior_deviation: Standard deviation from run to run, as a share, to assume if there is only one stored run.
+        floor_deviation: Smallest standard deviation from run to run to believe, however closely stored runs agree.
+        smallest: Smaller values count as this one in ratios, because 0 has no ratio.
+        follows_machine: Whether a slower machine increases the values. If so, values of stored runs are divided by the
+            yardstick, and a run whose control showed a difference decides nothing about the metric.
+        measurement: How an arm measures it; None: only along with another metric.
+        also: Metrics that are measured along with it.
     """
 
     name: str
     unit: Unit
     axis_label: str
     better: Better = "lower"
-    threshold: float = WORST_THRESHOLD
+    threshold: float = DEFAULT_THRESHOLD
     prior_deviation: float = 0.10
     floor_deviation: float = 0.003
     smallest: float = 0.0
@@ -96,44 +91,38 @@ class MetricKind:
     measurement: OfTimedCalls | OfSingleCalls | OfProcesses | None = None
     also: tuple[MetricKind, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.name.isidentifier() or self.name.startswith("max_"):
-            raise ValueError(f"a metric's name is an identifier that does not begin with max_, got {self.name!r}")
-        if not self.threshold > 0:
-            raise ValueError(f"threshold of {self.name} is {self.threshold!r}; expected a share above 0, like 0.05")
-
     @property
     def together(self) -> tuple[MetricKind, ...]:
-        """This metric, then those that are measured with it."""
+        """This metric, then those that are measured along with it."""
         return (self, *self.also)
 
     def counted(self, values: Sequence[float]) -> tuple[float, ...]:
-        """Return values as they count in a ratio."""
+        """Return values as they count in a ratio: at least `smallest`."""
         return tuple(max(value, self.smallest) for value in values)
 
     def summary(self, samples: Sequence[float], iterations: int = 1) -> Summary:
-        """Summarize samples; the one number that is shown and compared is their median.
+        """Summarize samples. Their median is the number that is shown, and compared between stored runs.
 
-        Lockstep compares the samples pair by pair instead, see `gate.verdict.estimate`.
+        Lockstep compares samples pair by pair instead; see `gate.verdict.estimate`.
 
         Args:
             samples: Values of the metric, in its unit per iteration.
-            iterations: Calls in each sample.
+            iterations: Calls per sample.
 
         Raises:
-            ValueError: There are none, or one is negative or not finite.
+            ValueError: There are no samples, or one is negative or not finite.
         """
         from jarvisperf.runs.summary import summarize
 
         return summarize(samples, iterations)
 
     def metric(self, samples: Sequence[float], method: str, iterations: int = 1) -> Metric:
-        """Return what a run keeps of samples.
+        """Return what a run stores about samples.
 
         Args:
             samples: Values of the metric, in its unit per iteration.
-            method: What they were measured by.
-            iterations: Calls in each sample.
+            method: What measured them.
+            iterations: Calls per sample.
         """
         from jarvisperf.runs.model import Metric
 
@@ -143,12 +132,11 @@ class MetricKind:
 
 
 def stored_kind(name: str, unit: str, better: Better = "lower") -> MetricKind:
-    """Describe a metric that a stored run or a report has and nothing defines here.
+    """Describe a metric that a stored run or a report contains and that is not defined here.
 
     Args:
         name: Its name.
-        unit: Its unit's symbol.
-        better: Which direction is the good one.
+        unit: The symbol of its unit.
+        better: Which direction is better.
     """
-    identifier = name if name.isidentifier() and not name.startswith("max_") else "metric"
-    return MetricKind(name=identifier, unit=unit_of(unit), axis_label=name, better=better, follows_machine=unit == "s")
+    return MetricKind(name=name, unit=unit_of(unit), axis_label=name, better=better, follows_machine=unit == "s")

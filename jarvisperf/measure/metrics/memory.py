@@ -1,4 +1,4 @@
-"""`memory`: the bytes that a call, or a whole process, takes at its peak."""
+"""`memory`: the peak memory of a call, or of a process, in bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jarvisperf.measure.metrics.units import BYTES
 if TYPE_CHECKING:
     from jarvisperf.measure.targets import Target
 
-PAGE_BYTES = 4096.0  # less is bookkeeping of the allocator
+PAGE_BYTES = 4096.0  # anything less is the allocator's bookkeeping
 
 
 def _methods() -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The metrics of a session: those listed here, and those that plugins define."""
+"""The metrics of a session: those listed here, and those of plugins."""
 
 from __future__ import annotations
 
@@ -21,17 +21,21 @@ class Metrics:
     """Metric kinds by name; immutable.
 
     Args:
-        kinds: The kinds, in the order in which they are listed to the user; those that they measure with them follow.
+        kinds: The kinds, in the order in which users see them; metrics measured along with a kind follow it.
 
     Raises:
-        ValueError: Two different kinds have one name.
+        ValueError: Two kinds have the same name, or a name or threshold is not allowed.
     """
 
     def __init__(self, kinds: Iterable[MetricKind]) -> None:
         self._kinds: dict[str, MetricKind] = {}
         for listed in kinds:
             for kind in listed.together:
-                if self._kinds.setdefault(kind.name, kind) != kind:
+                if not kind.name.isidentifier() or kind.name.startswith("max_"):
+                    raise ValueError(f"a metric's name is an identifier without the prefix max_, got {kind.name!r}")
+                if not kind.threshold > 0:
+                    raise ValueError(f"threshold of {kind.name} is {kind.threshold!r}; give a share above 0, like 0.05")
+                if self._kinds.setdefault(kind.name, kind) is not kind:
                     raise ValueError(f"two metrics have the name {kind.name!r}; rename one of them")
 
     def __iter__(self) -> Iterator[MetricKind]:
@@ -41,7 +45,7 @@ class Metrics:
         return name in self._kinds
 
     def __getitem__(self, name: str) -> MetricKind:
-        """Return the kind of a name.
+        """Return the kind with a name.
 
         Raises:
             KeyError: There is none.
@@ -49,10 +53,10 @@ class Metrics:
         return self._kinds[name]
 
     def with_kinds(self, kinds: Iterable[MetricKind]) -> Metrics:
-        """Return these and further kinds.
+        """Return a collection of these and further kinds.
 
         Raises:
-            ValueError: A name is taken.
+            ValueError: A name is taken or not allowed.
         """
         return Metrics([*self, *kinds])
 
@@ -61,25 +65,25 @@ class Metrics:
 
         Args:
             name: The metric's name.
-            unit: Its unit's symbol: what another version or plugin called the same in another unit is another metric.
-            better: Which direction is the good one.
+            unit: The symbol of its unit. A metric of the same name in another unit is a different metric.
+            better: Which direction is better.
         """
         kind = self._kinds.get(name)
         return kind if kind and kind.unit.symbol == unit else stored_kind(name, unit, better)
 
     @property
     def of_calls(self) -> tuple[str, ...]:
-        """The names of those that are measured on calls of a function."""
+        """The names of the metrics that are measured on calls of a function."""
         return tuple(kind.name for kind in self if isinstance(kind.measurement, OfTimedCalls | OfSingleCalls))
 
     @property
     def measurable(self) -> tuple[str, ...]:
-        """The names of those that a test can ask for one by one, apart from `time`."""
+        """The names of the metrics that are methods of the fixture `jarvis_bench`."""
         return tuple(kind.name for kind in self if isinstance(kind.measurement, OfSingleCalls | OfProcesses))
 
     @property
     def thresholds(self) -> dict[str, float]:
-        """How much worse each may get where nobody says, as a share."""
+        """The default thresholds by name, as shares."""
         return {kind.name: kind.threshold for kind in self}
 
 

@@ -1,4 +1,4 @@
-"""`startup`: the seconds of a whole fresh process, from its start to its end, and its peak memory."""
+"""`startup`: the seconds of a fresh process from start to end, and its peak memory."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _command(
 
     Args:
         argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
-        env: The environment of the processes; None: this process's own. In lockstep the arm's folders come first in
-            its ``PYTHONPATH``.
+        env: The environment of the processes; None: this process's own. In lockstep, the arm's folders are put first
+            in its ``PYTHONPATH``.
         cwd: Their working folder; None: this process's own.
 
     Raises:
         TypeError: `argv` is not a list of words.
-        ValueError: It is empty.
+        ValueError: `argv` is empty.
     """
     from jarvisperf.measure.startup import Command, check_words
 

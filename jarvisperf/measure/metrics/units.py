@@ -1,40 +1,39 @@
-"""Units: how a value is written, and how an absolute limit is read from text."""
+"""Units: how values are formatted, and how absolute limits are parsed."""
 
 from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
 
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unit:
-    """What a metric's values are counted in.
+class Unit(NamedTuple):
+    """The unit of a metric's values.
 
     Attributes:
-        symbol: The symbol in ``report.json`` and in stored runs, like ``s`` or ``B``.
-        plural: The unit in words, like ``seconds``; letters and underscores only.
-        better: What a smaller value is called, like ``faster``.
-        worse: What a larger value is called.
-        forms: What a limit may look like, for messages.
-        shown: The units that a value is written in, with their size; the largest first.
-        read: The units that a limit may have, with their size; ``""``: none.
+        symbol: The symbol in ``report.json`` and stored runs, like ``s`` or ``B``.
+        plural: The unit as a word, like ``seconds``; letters, digits and underscores only.
+        forms: The allowed forms of a limit, for messages.
+        shown: The multiples to format values in, with their sizes; the largest first.
+        read: The multiples to parse limits in, with their sizes; ``""``: a plain number.
+        better: The word for a smaller value, like ``faster``.
+        worse: The word for a larger value.
         reads_zero: Whether a limit may be 0.
-        has_fractions: Whether values below the smallest of the units that are shown have digits after the point.
+        has_fractions: Whether values in the smallest multiple have decimals.
         log_base: The base of a logarithmic axis.
     """
 
     symbol: str
     plural: str
-    better: str = "less"
-    worse: str = "more"
     forms: str
     shown: tuple[tuple[float, str], ...]
     read: dict[str, float]
+    better: str = "less"
+    worse: str = "more"
     reads_zero: bool = False
     has_fractions: bool = True
     log_base: int = 10
@@ -49,7 +48,7 @@ class Unit:
         """Read an absolute limit.
 
         Args:
-            text: A number with a unit, like ``"2ms"``; a plain number where the unit allows that.
+            text: A number with a unit, like ``"2ms"``, or a plain number if the unit allows it.
 
         Raises:
             ValueError: It is not a limit in this unit.
@@ -86,10 +85,10 @@ BYTES = Unit(
 
 
 def count_of(things: str) -> Unit:
-    """Return the unit of a number of things, like ``blocks``.
+    """Return the unit of a count.
 
     Args:
-        things: What is counted, in the plural.
+        things: What is counted, in the plural, like ``blocks``.
     """
     word = re.sub(r"\W+", "_", things.strip()) or "units"
     return Unit(
@@ -104,12 +103,12 @@ def count_of(things: str) -> Unit:
 
 
 def unit_of(symbol: str) -> Unit:
-    """Return the unit with a symbol; one that is not built in counts things of that name."""
+    """Return the unit with a symbol; an unknown symbol becomes the unit of a count."""
     return _BUILT_IN.get(symbol) or count_of(symbol)
 
 
 def digits(value: float) -> str:
-    """Format a number with four significant digits and separated thousands; with an exponent where it is too long."""
+    """Format a number with four significant digits and thousands separators; with an exponent if it is too long."""
     if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
         return f"{value:.4g}"
     decimals = max(0, 3 - math.floor(math.log10(abs(value))))

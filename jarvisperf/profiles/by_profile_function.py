@@ -1,4 +1,4 @@
-"""What `profile_function` saw: only functions that wear it, with their whole time."""
+"""Profiles from `profile_function`: decorated functions only, with their total time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.profiling import Call
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Profile
+    from jarvisperf.profiles.model import Profile, Slices
 
 MOST_ITERATIONS = 1_000
 
 
-def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the decorator says whose
-    """Profile a number of calls, at most 1,000: each call of a decorated function is kept.
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # decorated functions are the project's own
+    """Profile a number of calls, at most 1,000, because each call of a decorated function is kept.
 
     Args:
         target: What to call.
-        slices: How often.
-        roots: Not used: whoever decorates a function calls it their own.
+        slices: How often to call it.
+        roots: Not used: decorated functions are the project's own.
     """
     iterations = min(slices.number * slices.iterations, MOST_ITERATIONS)
     calls: list[Call] = []
@@ -34,11 +33,11 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # n
 
 
 def profile_of_calls(calls: Iterable[Call], iterations: int = 1) -> Profile:
-    """Make a profile of what `collect_calls` collected.
+    """Create a profile from what `collect_calls` collected.
 
     Args:
-        calls: The calls.
-        iterations: Calls of what was profiled.
+        calls: The calls of decorated functions.
+        iterations: Calls of the target.
     """
     weights: dict[tuple[Frame, ...], float] = {}
     count = 0
@@ -46,6 +45,6 @@ def profile_of_calls(calls: Iterable[Call], iterations: int = 1) -> Profile:
         count += 1
         stack = tuple(Frame(name, "profile_function", 0, True) for name in call.names)
         weights[stack] = weights.get(stack, 0.0) + call.seconds / iterations
-        if len(stack) > 1:  # the caller's own time is without this
+        if len(stack) > 1:  # the caller's own time excludes it
             weights[stack[:-1]] = weights.get(stack[:-1], 0.0) - call.seconds / iterations
     return profile_of("profile_function", "s", weights, iterations=iterations, samples=count)

@@ -1,4 +1,4 @@
-"""Memory by memray: what was allocated where, at the moment when one call of the target held most."""
+"""Profiles by memray: what was allocated where, at the peak of one call of the target."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Frame, Profile, Slices
 
 
-def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # the peak of one call
+def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # noqa: ARG001  # one call is enough
     """Profile one call.
 
     Args:
         target: What to call.
-        slices: Not used: the peak of many calls is that of one.
+        slices: Not used: many calls have the same peak as one.
         roots: The project's folders.
     """
     import memray

@@ -1,12 +1,12 @@
-"""Sampling by pyinstrument: the stack is looked at every half millisecond, so calls are hardly slower.
+"""Profiles by pyinstrument: it samples the stack every half millisecond, which hardly slows calls down.
 
-It looks when a function is called or returns. So a function's time is right, and its line is right where that line
-calls something; a loop that calls nothing is seen at its function's end.
+pyinstrument samples when a function is called or returns. The time of a function is therefore correct, and so is the
+line if that line calls something; a loop without calls is attributed to the end of its function.
 
-When to look is told by the clock on the wall, which is quickly read; how long it was, by the processor's time, which is
-read only then: on a busy machine others hold the processor for longer than most functions take.
+The wall clock, which is quick to read, decides when to sample. The processor clock, read only then, says how long it
+took, because on a busy machine other processes hold the processor for longer than most functions run.
 
-Many short slices are taken. A profile by itself leaves out the slowest quarter; two that were taken in turns are
+Many short slices are taken. A single profile leaves out the slowest quarter of them; two that were taken in turns are
 compared slice by slice (`pairing`).
 """
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame
+    from jarvisperf.profiles.model import Frame, Slices
 
 INTERVAL_SECONDS = 0.0005
 KEPT_SHARE = 0.75
@@ -36,20 +35,20 @@ IDLE_SHARE = 0.05
 IDLE_TRIALS = 5
 SLOWDOWN_TRIALS = 3
 LARGEST_SLOWDOWN = 10.0
-# How pyinstrument writes a frame: function, file and first line with a zero byte between, then attributes with a
-# byte 1 in front of each; the attribute that begins with "l" holds the line that ran.
+# How pyinstrument writes a frame: function, file and first line, separated by zero bytes; then attributes, each after a
+# byte 1. The attribute that begins with "l" is the line that ran.
 _FIELD, _ATTRIBUTE, _LINE = "\x00", "\x01", "l"
 
 
 class _Look(NamedTuple):
-    """One look at the stack, and the seconds since the one before."""
+    """One sample of the stack, and the seconds since the previous one."""
 
     stack: tuple[Frame, ...]
     wall: float
     processor: float
 
     def seconds(self, *, waits: bool) -> float:
-        """Give what counts: of a target that waits the time that passed."""
+        """Return wall seconds for a target that waits, otherwise processor seconds."""
         return self.wall if waits else self.processor
 
 
@@ -58,7 +57,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
 
     Args:
         target: What to call.
-        slices: How often, and whose turn it is.
+        slices: How often to call it, and whose turn it is.
         roots: The project's folders.
     """
     places = Places(roots)
@@ -69,7 +68,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
         number, iterations = max(1, round(slices.number / slowdown)), slices.iterations
     else:
         number, iterations = slices.number, max(1, round(slices.iterations / slowdown))
-    with collector_paused():  # as when it was measured
+    with collector_paused():  # as in the measurement
         for _ in range(number):
             with slices.turn():
                 taken.append(_slice(target, iterations, places))
@@ -85,13 +84,13 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
 
 
 def _waits(target: Target, iterations: int) -> bool:
-    """Tell whether a target waits of its own accord, and not for others who have the processor; see getrusage(2).
+    """Return whether a target waits voluntarily, and not because others have the processor; see getrusage(2).
 
-    Threads that hand over to each other give up the processor too, but then another one has it.
+    Threads that hand over to each other also give up the processor, but then one of them has it.
     """
     least = math.inf
     for _ in range(IDLE_TRIALS):
-        watch = _Watch()
+        watch = _CallWatch()
         target.samples(iterations, 1, watch)
         if not watch.switches:
             return False
@@ -99,13 +98,13 @@ def _waits(target: Target, iterations: int) -> bool:
     return least > IDLE_SHARE
 
 
-class _Watch:
-    """What calls cost on the thread that makes them, or waits while they are made.
+class _CallWatch:
+    """Measures what calls cost on the thread that makes them, or waits for them.
 
     Attributes:
-        wall: Seconds that passed.
-        processor: Seconds of the process on a processor.
-        switches: How often the process gave up the processor voluntarily.
+        wall: Wall seconds.
+        processor: Processor seconds of the process.
+        switches: Voluntary context switches.
     """
 
     wall = processor = 0.0
@@ -120,40 +119,40 @@ class _Watch:
         self.switches += resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
 
     def seconds(self, *, waits: bool) -> float:
-        """Give what counts: of a target that waits the time that passed."""
+        """Return wall seconds for a target that waits, otherwise processor seconds."""
         return self.wall if waits else self.processor
 
 
 def _slowdown(target: Target, iterations: int, *, waits: bool) -> float:
-    """Tell how many times as long calls take under the profiler, which reads its clock at every call inside them.
+    """Return how many times longer calls take under the profiler, which reads its clock at every call inside them.
 
-    The best of several trials counts: where others take the processor in the middle of one, it tells nothing.
+    The best of several trials counts, because a trial that others interrupt means nothing.
     """
     few = target.fixed_iterations or max(1, iterations // 20)
     plain, profiled = math.inf, math.inf
     for _ in range(SLOWDOWN_TRIALS):
-        watch = _Watch()
+        watch = _CallWatch()
         target.samples(few, 1, watch)
         plain = min(plain, watch.seconds(waits=waits))
     for _ in range(SLOWDOWN_TRIALS):
-        watch = _Watch()
+        watch = _CallWatch()
         target.samples(few, 1, _Observation(watch))
         profiled = min(profiled, watch.seconds(waits=waits))
     return min(max(1.0, profiled / max(plain, 1e-9)), LARGEST_SLOWDOWN)
 
 
 class _Observation:
-    """Looks at the stack of the thread that it is entered on, and notes each look with both clocks.
+    """Samples the stack of the thread that enters it, with the time of both clocks.
 
     Args:
-        watch: Entered with it.
+        watch: Entered together with it.
 
     Attributes:
-        looks: The stack as pyinstrument writes it, and both clocks then.
-        begin: Both clocks at the start.
+        looks: For each sample, the stack as pyinstrument writes it and the time of both clocks.
+        begin: The time of both clocks at the start.
     """
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: _CallWatch) -> None:
         self._watch = watch
         self.looks: list[tuple[list[str], float, float]] = []
         self.begin = (0.0, 0.0)
@@ -163,7 +162,7 @@ class _Observation:
 
         self._watch.__enter__()
         self._sampler = get_stack_sampler()
-        self._sampler.has_warned_about_timing_overhead = True  # a slow clock is allowed for: see _slowdown
+        self._sampler.has_warned_about_timing_overhead = True  # _slowdown compensates for a slow clock
         self._sampler.subscribe(self._look, desired_interval=INTERVAL_SECONDS, use_async_context=False)
         self.begin = (REAL.wall(), REAL.cpu())
 
@@ -176,7 +175,7 @@ class _Observation:
 
 
 def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
-    seen = _Observation(_Watch())
+    seen = _Observation(_CallWatch())
     target.samples(iterations, 1, seen)
     wall, processor = seen.begin
     looks = []
@@ -189,7 +188,7 @@ def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
 
 
 def _functions(looks: Sequence[_Look], iterations: int) -> dict[str, tuple[float, float]]:
-    """Give what each function took, on the wall and of the processor, per call of the target."""
+    """Return the wall and processor seconds of each function per call of the target."""
     sums: dict[str, tuple[float, float]] = {}
     for look in looks:
         key = function_key(look.stack)

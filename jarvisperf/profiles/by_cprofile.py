@@ -1,8 +1,8 @@
-"""Every call counted, by cProfile: exact numbers of calls, at the price that small functions look slower than they are.
+"""Profiles by cProfile: every call is counted, which makes small functions look slower than they are.
 
-cProfile keeps who called whom, not whole stacks. They are put together again as gprof does (Graham, Kessler and
-McKusick, "gprof: a Call Graph Execution Profiler", 1982): a function's time goes to its callers in the shares in which
-they spent time in it.
+cProfile records who called whom, not whole stacks. They are reconstructed as in gprof (Graham, Kessler and McKusick,
+"gprof: a Call Graph Execution Profiler", 1982): a function's time is divided among its callers in proportion to the
+time they spent in it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.engines import Slices
-    from jarvisperf.profiles.model import Frame, Profile
+    from jarvisperf.profiles.model import Frame, Profile, Slices
 
     Key = tuple[str, int, str]
 
@@ -34,7 +33,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
 
     Args:
         target: What to call.
-        slices: How often, and whose turn it is.
+        slices: How often to call it, and whose turn it is.
         roots: The project's folders.
     """
     profiler = cProfile.Profile()
@@ -50,7 +49,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
 
 
 class _Stacks:
-    """Puts stacks together from a call graph."""
+    """Reconstructs stacks from a call graph."""
 
     def __init__(self, stats: dict[Key, Any], places: Places) -> None:
         self._stats = stats
