@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 RARE_WAITS = 0.1  # of the slices: too few to say anything about the target
 
@@ -90,7 +90,7 @@ class LockstepHarness:
         self._randomness = randomness
         self.is_serving = False
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target in lockstep; the result is that of its first call."""
         note_instruments(record)
         with record.watching_target():
@@ -99,7 +99,7 @@ class LockstepHarness:
             samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
             return result, samples or _one_call(target)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target with a given number of rounds, which no process exceeds."""
         note_instruments(record)
         with record.watching_target():
@@ -116,7 +116,7 @@ class LockstepHarness:
                 samples = _one_call(target)
             return (result if result is not _NOTHING else target.call()), samples
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Call the target as often as the coordinator asks for a value."""
         assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         with record.watching_target():
@@ -130,7 +130,7 @@ class LockstepHarness:
                 self._conversation.send(protocol.Values(list(values)))
         return result
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Start a fresh process as often as the coordinator asks for a value."""
         from jarvisperf.measure.startup import Launcher
 

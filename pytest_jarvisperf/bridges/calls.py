@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.targets import Clock, Target
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
@@ -37,7 +37,7 @@ class BenchmarkCalls:
 
     def __init__(
         self,
-        record: Record,
+        record: BenchmarkRecord,
         plan: Plan,
         harness: Harness,
         clock: Clock | None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pytest_jarvisperf.benchmark_marker import asked_of, wants_cprofile
 from pytest_jarvisperf.extensions import benchmark_group
 from pytest_jarvisperf.markers import check_markers, marker_keys, merged, read_bench_marker
-from pytest_jarvisperf.measuring.record import ProfileRequest, Record, as_text, record_key
+from pytest_jarvisperf.measuring.record import BenchmarkRecord, ProfileRequest, as_text, record_key
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PROFILE_MARKER = "jarvis_profile"
 SHOWN_PARAMETER_CHARACTERS = 200
 
 
-def record_of(item: pytest.Item) -> Record:
+def record_of(item: pytest.Item) -> BenchmarkRecord:
     """Return the record of a fixture's test; start one if the test requested the fixture at run time."""
     found = item.stash.get(record_key, None)
     if found is None:
@@ -35,7 +35,7 @@ def record_of(item: pytest.Item) -> Record:
     return found
 
 
-def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
+def start_record(item: pytest.Item, *, whole_test: bool = False) -> BenchmarkRecord:
     """Start an empty record for a test.
 
     Args:
@@ -43,7 +43,7 @@ def start_record(item: pytest.Item, *, whole_test: bool = False) -> Record:
         whole_test: Whether all of the test is the target.
     """
     marker = read_bench_marker(item)
-    record = Record(
+    record = BenchmarkRecord(
         item.nodeid,
         _group(item, marker),
         parameters_of(item),

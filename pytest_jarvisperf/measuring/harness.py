@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.yardstick import Yardstick
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
@@ -33,38 +33,38 @@ class Harness(Protocol):
     Every method returns what the target returned, and the samples if there are any.
     """
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan."""
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds that the test specifies."""
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on single calls."""
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
         """Measure a metric on fresh processes."""
 
 
 class QuickHarness:
     """Calls each target once: benchmark tests as ordinary tests."""
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
         """Call the target once, and return that call as the only sample."""
         return self.rounds(record, target, 1, 0)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
         """Call the target once, and return that call as the only sample."""
         from jarvisperf.measure.sampling import Samples
 
         seconds, result = target.timed_call()
         return result, Samples(1, (seconds,))
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
         """Call the target once."""
         return target.call()
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Run the process once."""
         from jarvisperf.measure.startup import Launcher
 
@@ -90,12 +90,12 @@ class _FurtherMetrics:
         self._kinds = [kind for kind in kinds if isinstance(kind.measurement, OfSingleCalls)]
         self._times = TIME in kinds
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan if time is among the metrics, then measure the others."""
         taken = self._inner.time(record, target, plan) if self._times else None
         return self._measured(record, target, taken)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds, then measure the other metrics.
 
         If the test specifies a single call, and every call has the same arguments, it is only timed.
@@ -106,15 +106,17 @@ class _FurtherMetrics:
         taken = self._inner.rounds(record, target, rounds, warmup_rounds) if self._times else None
         return self._measured(record, target, taken)
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric that a test requests by name."""
         return self._inner.calls(record, kind, target)
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
         """Measure a metric that a test requests by name."""
         self._inner.processes(record, kind, command, budget_seconds)
 
-    def _measured(self, record: Record, target: Target, taken: tuple[Any, Samples] | None) -> tuple[Any, Samples]:
+    def _measured(
+        self, record: BenchmarkRecord, target: Target, taken: tuple[Any, Samples] | None
+    ) -> tuple[Any, Samples]:
         if taken is None:
             taken = QuickHarness().rounds(record, target, 1, 0)
         for kind in self._kinds:
@@ -138,7 +140,7 @@ class MeasuringHarness:
         self.tell_long: Callable[[str, float, float], None] | None = None
         self.tell_rounds: Callable[[str, float], None] | None = None
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan; the result is that of its first call."""
         from jarvisperf.measure.sampling import measure
 
@@ -151,7 +153,7 @@ class MeasuringHarness:
         self._note_time(record, samples)
         return result, samples
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds; the result is that of the last call."""
         from jarvisperf.measure.sampling import measure_rounds
 
@@ -164,7 +166,7 @@ class MeasuringHarness:
         self._note_time(record, samples)
         return result, samples
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on a few single calls; the result is that of a call before them."""
         assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         result = target.call()
@@ -174,7 +176,7 @@ class MeasuringHarness:
         _note(record, kind, methods, values)
         return result
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
         """Measure a metric on fresh processes: one to warm up, then as many as fit in the budget, 3 to 20."""
         from jarvisperf.measure.startup import measure_processes
 
@@ -185,7 +187,7 @@ class MeasuringHarness:
         _note(record, kind, measurement.methods, values)
 
     @contextmanager
-    def _beside_yardstick(self, record: Record) -> Iterator[None]:
+    def _beside_yardstick(self, record: BenchmarkRecord) -> Iterator[None]:
         """Read the yardstick before and after; successive measurements of a test share one reading.
 
         A reading takes a few milliseconds, so short benchmarks that follow each other share the readings between them.
@@ -206,17 +208,17 @@ class MeasuringHarness:
         record.yardstick = yardstick.since(record.first_reading)
 
     @staticmethod
-    def _note_time(record: Record, samples: Samples) -> None:
+    def _note_time(record: BenchmarkRecord, samples: Samples) -> None:
         record.metrics[TIME.name] = TIME.metric(samples.seconds, CLOCK, samples.iterations)
 
 
-def _note(record: Record, kind: MetricKind, methods: Sequence[str], values: Iterable[Sequence[float]]) -> None:
+def _note(record: BenchmarkRecord, kind: MetricKind, methods: Sequence[str], values: Iterable[Sequence[float]]) -> None:
     """Note the values of a metric and of those that are measured with it."""
     for each, method, samples in zip(kind.together, methods, zip(*values, strict=True), strict=True):
         record.metrics[each.name] = each.metric(samples, method)
 
 
-def note_instruments(record: Record) -> None:
+def note_instruments(record: BenchmarkRecord) -> None:
     """Note tools that slow the target and could not be turned off; call this on the thread that makes the calls."""
     from jarvisperf.measure.instrumentation import remaining_instruments
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.markers import BenchMarker
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 R = TypeVar("R")
@@ -50,7 +50,7 @@ class JarvisBench:
 
     def __init__(
         self,
-        record: Record,
+        record: BenchmarkRecord,
         marker: BenchMarker,
         budget_seconds: float,
         harness: Harness,

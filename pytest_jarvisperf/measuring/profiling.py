@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.model import Engine
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
@@ -44,31 +44,31 @@ class ProfilingHarness:
         self._roots = roots
         self._turn = turn
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
         taken = self._inner.time(record, target, plan)
         self._profile(record, target)
         return taken
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds, then profile it, unless only a single call is allowed."""
         taken = self._inner.rounds(record, target, rounds, warmup_rounds)
         if rounds > 1 or target.fixed_iterations is None:
             self._profile(record, target)
         return taken
 
-    def calls(self, record: Record, kind: MetricKind, target: Target) -> Any:
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on single calls, then profile it; memory with memray if that is installed."""
         result = self._inner.calls(record, kind, target)
         of_memory = isinstance(kind.measurement, OfSingleCalls) and kind.measurement.profile == "memory"
         self._profile(record, target, engine="memray" if of_memory and importlib.util.find_spec("memray") else None)
         return result
 
-    def processes(self, record: Record, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
         """Measure a metric on fresh processes, which cannot be profiled from here."""
         self._inner.processes(record, kind, command, budget_seconds)
 
-    def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
+    def _profile(self, record: BenchmarkRecord, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.measure.instrumentation import uninstrumented
         from jarvisperf.profiles.engines import ProfileError, take_sliced
 

@@ -29,7 +29,7 @@ class ProfileRequest(NamedTuple):
 
 
 @dataclass(slots=True)
-class Record:
+class BenchmarkRecord:
     """The measurements of one test, collected until it ends.
 
     Attributes:
@@ -106,7 +106,7 @@ class Record:
         )
 
 
-record_key = pytest.StashKey[Record]()
+record_key = pytest.StashKey[BenchmarkRecord]()
 
 
 def as_text(value: object) -> str:

@@ -1,20 +1,26 @@
-"""Announces how long measuring takes: before it begins, and for the rest while it runs."""
+"""Announces how long measuring takes, before it begins and while it runs, from how long it took last time."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.markers import read_bench_marker
 from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.sessions.last_seconds import LastSeconds
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Mapping
 
     from pytest_jarvisperf.measuring.harness import MeasuringHarness
     from pytest_jarvisperf.options import Options
+
+
+CACHE_KEY = "jarvisperf/seconds"
+MOST_KEPT = 20_000  # ids come and go; those measured longest ago are dropped first
 
 
 class Announcement:
@@ -112,3 +118,66 @@ class Announcement:
 
 def _benchmarks(items: list[pytest.Item]) -> list[pytest.Item]:
     return [item for item in items if record_key in item.stash]
+
+
+class LastSeconds:
+    """Remembers how long benchmarks took, from the start of a test's setup to the end of its call.
+
+    That includes rounds declared by the test (``pedantic(rounds=…)``), its fixtures, and calls longer than the budget.
+    A figure is used only for the same settings.
+
+    Args:
+        config: pytest's config; without its cache (``-p no:cacheprovider``) nothing is remembered.
+        budget_seconds: Measuring time of benchmarks whose marker names none.
+    """
+
+    def __init__(self, config: pytest.Config, budget_seconds: float) -> None:
+        self._cache: Any = getattr(config, "cache", None)
+        self._budget_seconds = budget_seconds
+        self._settings: dict[str, str] = {}
+        self._known: dict[str, tuple[str, float]] | None = None
+
+    def budget(self, item: pytest.Item) -> float:
+        """Return a benchmark's measuring time in seconds."""
+        return read_bench_marker(item).budget_seconds or self._budget_seconds
+
+    def expected(self, item: pytest.Item) -> float:
+        """Return how many seconds a benchmark will probably take: as long as last time, otherwise its budget."""
+        budget = self.budget(item)
+        settings = f"{budget:g} s{'' if item.stash[record_key].profile_request is None else ', profiled'}"
+        self._settings[item.nodeid] = settings
+        known, seconds = self._read().get(item.nodeid, ("", 0.0))
+        return seconds if known == settings else budget
+
+    def keep(self, seconds: Mapping[str, float]) -> None:
+        """Remember how many seconds benchmarks took, by id."""
+        if self._cache is None or not seconds:
+            return
+        known = self._read()
+        for name, value in seconds.items():
+            known.pop(name, None)
+            known[name] = (self._settings[name], value)
+        newest = list(known.items())[-MOST_KEPT:]
+        with warnings.catch_warnings():
+            # pytest warns about a folder that it cannot write to; a project's filters could turn that into an error,
+            # which would cost the report.
+            warnings.simplefilter("ignore", pytest.PytestCacheWarning)
+            self._cache.set(CACHE_KEY, {name: [settings, round(value, 4)] for name, (settings, value) in newest})
+
+    def _read(self) -> dict[str, tuple[str, float]]:
+        if self._known is None:
+            self._known = _checked(None if self._cache is None else self._cache.get(CACHE_KEY, None))
+        return self._known
+
+
+def _checked(kept: object) -> dict[str, tuple[str, float]]:
+    """Return the cached entries that have the form of this version."""
+    if not isinstance(kept, dict):
+        return {}
+    return {
+        name: (settings, seconds)
+        for name, pair in kept.items()
+        if isinstance(pair, list) and len(pair) == len(("settings", "seconds"))
+        for settings, seconds in [pair]
+        if isinstance(settings, str) and isinstance(seconds, int | float) and 0 <= seconds < math.inf
+    }

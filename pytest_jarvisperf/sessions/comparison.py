@@ -17,7 +17,7 @@ from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.arms.time_limits import stretched
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.sessions.notes import joined_notes
+from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
 from pytest_jarvisperf.state import state_key
 

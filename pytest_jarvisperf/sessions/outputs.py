@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pytest_jarvisperf.extensions import announce_finished_run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import pytest
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
+
+
+MOST_NAMED = 3  # benchmarks that share a note are listed up to this number, then counted
 
 
 @dataclass(slots=True)
@@ -155,3 +158,20 @@ def _root_in_workspace(root: Path) -> str:
     workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).resolve()
     inside = root.resolve().relative_to(workspace).as_posix() if root.resolve().is_relative_to(workspace) else "."
     return "" if inside == "." else f"{inside}/"
+
+
+def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return one line per note, with the benchmarks that it applies to.
+
+    Args:
+        notes: The notes, by the benchmark's id.
+    """
+    names: dict[str, list[str]] = {}
+    for name, texts in notes.items():
+        for text in texts:
+            names.setdefault(text, []).append(name)
+    return [f"{_named(them)}: {text}" for text, them in names.items()]
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"

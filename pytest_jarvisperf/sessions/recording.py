@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.runs.model import Run
     from pytest_jarvisperf.measuring.harness import MeasuringHarness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 
 class Recording:
@@ -38,7 +38,7 @@ class Recording:
         self._harness = harness
         self._start = REAL.wall()
         self.created = now()
-        self.records: dict[str, Record] = {}
+        self.records: dict[str, BenchmarkRecord] = {}
         self.limits: dict[str, dict[str, float]] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -100,11 +100,11 @@ class Recording:
         )
 
 
-def _figures(record: Record) -> list[tuple[str, object]]:
+def _figures(record: BenchmarkRecord) -> list[tuple[str, object]]:
     return [(f"jarvis_{name}_median", metric.summary.median) for name, metric in record.metrics.items()]
 
 
-def _over_limit(record: Record, limits: dict[str, float]) -> list[str]:
+def _over_limit(record: BenchmarkRecord, limits: dict[str, float]) -> list[str]:
     from jarvisperf.report.findings.model import over_limit
     from jarvisperf.report.shared import units
 

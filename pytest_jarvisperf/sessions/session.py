@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
-from pytest_jarvisperf.sessions.notes import joined_notes
+from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jarvisperf.cli import starting
+from jarvisperf.cli import init as starting
 from jarvisperf.cli.existing_benchmarks import find_benchmarks, pytest_words
 from jarvisperf.cli.main import main
 from jarvisperf.cli.own_source import own_source, source_of

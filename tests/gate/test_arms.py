@@ -263,7 +263,7 @@ def test_a_benchmark_file_that_is_a_link_is_shared_with_what_it_leads_to_or_refu
         shared = shared_files(repository, [repository / "bench_link.py"], None, ())
         assert set(shared.files) == {"bench_link.py", "lib/bench.py"}
     else:
-        with pytest.raises(GitError, match=r"bench_link.py \(a link to .*outside.py\) lies outside of the git"):
+        with pytest.raises(GitError, match=r"bench_link.py \(a link to .*outside.py\) lies outside the git"):
             shared_files(repository, [repository / "bench_link.py"], None, ())
 
 
@@ -289,7 +289,7 @@ def test_a_project_reached_through_a_link_is_the_same_project(
 
 
 def test_a_project_outside_of_the_repository_is_refused(repository: Path, tmp_path: Path):
-    with pytest.raises(GitError, match="lies outside of the git repository"):
+    with pytest.raises(GitError, match="lies outside the git repository"):
         Arms(resolve(repository, "HEAD", exact=False), tmp_path)
 
 
@@ -427,7 +427,7 @@ def test_a_submodule_whose_commit_is_not_at_hand_is_named(repository: Path, tmp_
     shutil.rmtree(submodule)
     shutil.rmtree(repository / ".git/modules/libs")
     with pytest.raises(
-        GitError, match=f"submodule 'libs/vendored' at {commit_id[:12]}, which is not at hand; .*update"
+        GitError, match=f"submodule 'libs/vendored' at {commit_id[:12]}, which is not available; .*update"
     ):
         Arms(resolve(repository, "HEAD", exact=False), repository)
 
@@ -701,6 +701,8 @@ def test_compiled_modules_that_the_arms_run_without_are_told(repository: Path):
         try:
             arms.share(shared)
             assert len(arms.notes) == notes
-            assert all("pkg/_core.so and 1 more, so both arms run without; --jarvis-arm" in note for note in arms.notes)
+            assert all(
+                "pkg/_core.so and 1 more, so both arms run without it; --jarvis-arm" in note for note in arms.notes
+            )
         finally:
             arms.close()

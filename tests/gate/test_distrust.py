@@ -82,7 +82,7 @@ def test_an_untrusted_control_says_what_follows_from_it():
         control.add(0.5, [0.0, 0.01, -0.01])
     assert not control.trusted
     assert control.describe() == (
-        "identical code differed by +64.9% in the median case (8 controls), so its verdicts on time and startup are "
+        "identical code differed by +64.9% in the median case (8 controls), so its verdicts on durations are "
         "inconclusive, except for regressions that a second set of launches confirmed"
     )
 
@@ -93,7 +93,7 @@ def test_a_control_whose_launches_all_fail_is_not_trusted_and_says_why():
     control.failed("b", "same: OSError: no room")
     assert not control.trusted
     assert control.describe().startswith(
-        "identical code could not be measured as a control (a: same: OSError: no room), so what it found"
+        "identical code could not be measured as a control (a: same: OSError: no room), so its verdicts"
     )
 
 

@@ -68,7 +68,7 @@ def test_what_is_named_is_in_both_arms(project: GitProject):
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("benchmarks/dta", "exists neither in * nor in the base"),
+        ("benchmarks/dta", "exists neither in * nor in base"),
         ("../x", "name files and folders in the git repository"),
     ],
 )

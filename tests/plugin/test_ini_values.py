@@ -49,8 +49,8 @@ AS_TOML = {
     "jarvis_allow_missing": "true",
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
-    "jarvis_profile": "true",
     "jarvis_report_formats": '["json", "html"]',
+    "jarvis_profile": "true",
     "jarvis_metrics": '["time", "memory"]',
 }
 

@@ -260,7 +260,7 @@ def test_no_call(jarvis_bench):
     for name in ("test_caught", "test_caught_rounds"):
         assert errors[name] == (
             "head: nothing was measured: the target raised ValueError: invalid literal for int() with base 10: "
-            "'seven', and the test caught that; catch it inside the target, so that each call returns"
+            "'seven', and the test caught it; catch it inside the target, so that each call returns"
         )
     assert errors["test_no_call"] == "nothing was measured: the test passed without calling jarvis_bench or benchmark"
 
@@ -603,7 +603,7 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
         (elsewhere / "outside.py").write_text(BENCH)
         (project.root / "benchmarks/test_link.py").symlink_to(elsewhere / "outside.py")
         result = project.run("benchmarks/test_link.py")
-        complaint = "*test_link.py (a link to *outside.py) lies outside of the git repository*"
+        complaint = "*test_link.py (a link to *outside.py) lies outside the git repository*"
     else:
         (elsewhere / "link").symlink_to(project.root)
         result = project.run(f"--rootdir={elsewhere / 'link'}", "benchmarks")

@@ -184,11 +184,12 @@ def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measure
 ):
     docs = pytester.mkdir("docs")
     (docs / "report.md").write_text("theirs")
-    result = run("--jarvis-report=docs")
+    words = ("--jarvis-report=docs", "--jarvis-report-formats=json,markdown")
+    result = run(*words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--jarvis-report: {docs / 'report.md'} would be overwritten" in result.stderr.str()
     assert (docs / "report.md").read_text() == "theirs"
-    assert run("--jarvis-report=docs", "--collect-only").ret == 0
+    assert run(*words, "--collect-only").ret == 0
 
 
 def test_the_formats_of_the_report_can_be_chosen(pytester: pytest.Pytester, run: Callable[..., Any]):

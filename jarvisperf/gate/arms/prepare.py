@@ -1,4 +1,4 @@
-"""The arms made ready: checkouts, head's benchmark files on both, equal environments, installations."""
+"""Prepares the arms: checkouts, head's benchmark files on both, equal environments, installations."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.project.packages import Layout
 
-# What belongs to this pytest and would change another one, or differs between the arms by nature.
+# Variables that belong to this pytest and would affect another one, or that differ between the arms anyway.
 DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *PLACES)
 DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
 
 
 class SharedFiles(msgspec.Struct, frozen=True):
-    """What of head serves on all arms, relative to the repository.
+    """Files of head that all arms use, relative to the repository.
 
     Attributes:
         files: The files.
-        places: Files and folders that the other arms have like head, or not at all.
-        named: Those among them that the project or the command line has named: with what git ignores in them.
+        places: Files and folders that the other arms have exactly as head does, or not at all.
+        named: Those among them that the project or the command line names, including files that git ignores.
     """
 
     files: tuple[str, ...]
@@ -52,7 +52,7 @@ class SharedFiles(msgspec.Struct, frozen=True):
     named: tuple[str, ...] = ()
 
     def copy(self, source: Path, target: Path) -> None:
-        """Have a checkout hold what another one does.
+        """Make a checkout match another one in these files.
 
         Raises:
             GitError: git could not list a submodule's files.
@@ -64,26 +64,26 @@ class SharedFiles(msgspec.Struct, frozen=True):
 
 
 class InstallError(RuntimeError):
-    """The command of --jarvis-arm-install failed; the message holds its last words."""
+    """The command of --jarvis-arm-install failed; the message contains the end of its output."""
 
 
 class Arms:
-    """Base, head and the base's copy, in a temporary folder that goes when this is closed.
+    """Base, head and the copy of base, in a temporary folder that is removed when this is closed.
 
     Attributes:
-        folder: Where the arms are.
+        folder: The folder with the arms.
         layout: The project's packages.
         places: Where each arm's worker runs.
-        generated: Files that git ignores and that serve on all arms.
-        notes: What the reader of the report should know of the files, a line each.
+        generated: Files that git ignores and that all arms use.
+        notes: What readers of the report should know about the files, one line each.
 
     Args:
         repository: The repository and its commits.
-        project: The folder of the project, where pytest's root is.
-        install: A command to run in each arm, in a virtual environment of its own; None: none.
+        project: The project's folder, which is pytest's root folder.
+        install: A command to run in each arm, in its own virtual environment; None: no installation.
 
     Raises:
-        GitError: git could not give the files.
+        GitError: git could not provide the files.
         InstallError: The command failed.
         OSError: A file could not be written.
     """
@@ -110,17 +110,15 @@ class Arms:
             raise
 
     def share(self, shared: SharedFiles) -> None:
-        """Have files of head serve on the other arms too.
+        """Give files of head to the other arms too.
 
         Raises:
-            GitError: What the project has named exists neither in head nor in the base, or git could not list it.
+            GitError: A path that the project names exists neither in head nor in base, or git could not list it.
             OSError: A file could not be copied or removed.
         """
         for name in shared.named:
             if not any(os.path.lexists(root / name) for root in (self._repository, self._checkouts.arm(BASE))):
-                raise GitError(
-                    f"jarvis_shared names {name!r}, which exists neither in {self._repository} nor in the base"
-                )
+                raise GitError(f"jarvis_shared names {name!r}, which exists neither in {self._repository} nor in base")
         head = self._checkouts.arm(HEAD)
         copy_files(self._repository, head, lacking(head, listed_even_ignored(self._repository, shared.named)))
         for name in (BASE, SAME):
@@ -129,15 +127,15 @@ class Arms:
             self.notes += self._without_compiled()
 
     def differing(self, files: Iterable[Path]) -> list[str]:
-        """Name the files of the working tree that are not the same in base and head, or not there in one of them."""
+        """Return the files of the working tree that differ between base and head, or are missing in one of them."""
         names = (file.relative_to(self._repository).as_posix() for file in files)
         base, head = self._checkouts.arm(BASE), self._checkouts.arm(HEAD)
         return [name for name in names if not _are_same(base / name, head / name)]
 
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
-        """Give all arms what a build has written into the project's packages and git ignores: `_version.py` and such.
+        """Give all arms the generated files in the project's packages that git ignores, such as `_version.py`.
 
-        Python files only: a compiled module would be head's on both arms, and hide the very change that is looked for.
+        Only Python files: a compiled module would be head's on both arms, and hide the very change to be measured.
         """
         names = tuple(self._in_packages(ignored_modules(repository, "*.py")))
         for root in roots.values():
@@ -151,16 +149,18 @@ class Arms:
         return [name for name in names if name.startswith(starts)]
 
     def _without_compiled(self) -> list[str]:
-        """Say that the arms run without compiled modules which this Python may use: code may do its work otherwise."""
+        """Warn that the arms lack compiled modules that this Python may use, so code may run differently there."""
         compiled = self._in_packages(ignored_modules(self._repository, "*.so", "*.pyd"))
         missing = lacking(self._checkouts.arm(HEAD), compiled)
         if not missing:
             return []
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        return [f"git ignores {missing[0]}{more}, so both arms run without; --jarvis-arm-install builds each arm's own"]
+        return [
+            f"git ignores {missing[0]}{more}, so both arms run without it; --jarvis-arm-install builds each arm's own"
+        ]
 
     def separate_written(self) -> list[str]:
-        """Give each arm a file of its own again where a benchmark wrote to one that they share.
+        """Give each arm its own copy of a shared file again if a benchmark wrote to it.
 
         Returns:
             The names of those files.
@@ -178,7 +178,7 @@ class Arms:
         """Install the project in every arm; what that writes to files shared by the arms stays that arm's own.
 
         Returns:
-            Each arm's virtual environment, which sees this one's packages behind its own.
+            Each arm's virtual environment, which falls back to this one's packages.
         """
         venvs = {name: root.parent / f"venv-{root.name}" for name, root in roots.items()}
         _make_environments(list(venvs.values()))
@@ -232,24 +232,24 @@ def shared_files(
     extra: Sequence[str],
     packages: Sequence[str] = (),
 ) -> SharedFiles:
-    """Find what of head serves on all arms.
+    """Find the files of head that all arms use.
 
-    These are: the benchmark files, and all else in the test folder that they lie in (helpers, data); the conftest files
-    from the top down to them; pytest's configuration; and what the project names itself. What head has not is gone from
-    the other arms too, or its absence would be a difference that nobody looks for.
+    These are the benchmark files and everything else in their test folder (helpers, data), the conftest files above
+    them, pytest's configuration, and what the project names. Files that head has removed are removed from the other
+    arms too; otherwise their absence would make an unwanted difference.
 
     Args:
         root: The top folder of the repository.
         files: The benchmark files.
-        config_file: The file that holds pytest's configuration.
+        config_file: The file with pytest's configuration.
         extra: Further files and folders, relative to the repository.
-        packages: Where the project's packages lie, likewise: these are compared, so they are not shared.
+        packages: Where the project's packages lie, relative to the repository; they are compared, so not shared.
 
     Raises:
-        GitError: A benchmark file, what it is a link to, or a further file lies outside of the repository; or what is
-            to be shared holds a package.
+        GitError: A benchmark file, the target of a link, or a further file lies outside the repository; or a path to
+            share contains a package.
     """
-    # As git names them, and what they are links to.
+    # Under git's names for them, and the files that they link to.
     names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
     names |= {relative_inside(file, root).as_posix() for file in files}
     named = [_named_place(name, root) for name in extra]
@@ -258,7 +258,7 @@ def shared_files(
     for name in named:
         if any(is_in_folder(file, name) for file in code):
             raise GitError(
-                f"jarvis_shared names {name!r}, which holds the project's own code: both arms would measure head's"
+                f"jarvis_shared names {name!r}, which contains the project's own code: both arms would measure head's"
             )
     folders = {folder for name in names if (folder := shared_test_folder(name, packages))} | set(named)
     conftests = {(parent / "conftest.py").as_posix() for name in names for parent in Path(name).parents}
@@ -278,16 +278,16 @@ def shared_files(
 
 
 def _is_code(name: str, packages: Sequence[str]) -> bool:
-    """Tell whether a file is Python code of the project's packages, and lies in no test folder."""
+    """Return whether a file is Python code of the project's packages, outside of test folders."""
     is_inside = any(is_in_folder(name.removesuffix(".py"), package) for package in packages)
     return name.endswith(".py") and is_inside and shared_test_folder(name, packages) is None
 
 
 def _named_place(name: str, root: Path) -> str:
-    """Give a place of `jarvis_shared`, relative to the repository.
+    """Return a path in `jarvis_shared` relative to the repository.
 
     Raises:
-        GitError: It lies outside.
+        GitError: It lies outside the repository.
     """
     place = Path(os.path.normpath(root / name))
     if not place.is_relative_to(root) or place == root:
@@ -300,27 +300,27 @@ def _are_same(one: Path, other: Path) -> bool:
 
 
 def relative_inside(path: Path, root: Path) -> Path:
-    """Give where a path really is, relative to the repository.
+    """Return the real location of a path, relative to the repository.
 
     Raises:
-        GitError: It lies outside, or is a link to what does.
+        GitError: It lies outside the repository, or links to the outside.
     """
     place = path.resolve()
     if not place.is_relative_to(root):
         shown = path if path == place else f"{path} (a link to {place})"
-        raise GitError(f"{shown} lies outside of the git repository {root}, so git has no revision of it to compare")
+        raise GitError(f"{shown} lies outside the git repository {root}, so git has no revision of it to compare")
     return place.relative_to(root)
 
 
 def _moved(entry: str, repository: Path, root: Path) -> str:
-    """Give the arm's own folder for one of the module search path that lies in the repository."""
+    """Translate a module search path entry in the repository to the arm's own folder."""
     place = Path(entry).resolve()
     inside = Path(entry).is_absolute() and place.is_relative_to(repository)
     return str(root / place.relative_to(repository)) if inside else entry
 
 
 def _make_environments(venvs: Sequence[Path]) -> None:
-    """Make virtual environments: the first one, and copies of it because installing pip takes seconds."""
+    """Create virtual environments: the first one, and copies of it, because installing pip takes seconds."""
     first, *others = venvs
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
@@ -330,7 +330,7 @@ def _make_environments(venvs: Sequence[Path]) -> None:
     _check_installed(done, " ".join(words), first.name)
     for venv in others:
         shutil.copytree(first, venv, symlinks=True)
-        for file in (venv / "pyvenv.cfg", *(venv / "bin").iterdir()):  # what holds the environment's own path
+        for file in (venv / "pyvenv.cfg", *(venv / "bin").iterdir()):  # files that contain the environment's path
             if not file.is_symlink():
                 file.write_bytes(file.read_bytes().replace(os.fsencode(first), os.fsencode(venv)))
 

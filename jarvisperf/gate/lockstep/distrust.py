@@ -1,9 +1,8 @@
-"""What still counts in a run whose control showed a difference between identical code, or failed.
+"""Decides which verdicts still count if the control showed a difference between identical code, or failed.
 
-The control compares time, so it calls into question every metric that follows the speed of the machine, such as `time`
-and `startup`. Bytes of memory stand as they are. `unchanged` and `improved` become inconclusive, because the machine
-may have hidden a slowdown or made one up on the other side; `regressed` counts only where a second, fresh set of
-launches says so too.
+The control compares time, so it casts doubt on every metric that depends on the speed of the machine, such as `time`
+and `startup`. Bytes of memory are unaffected. `unchanged` and `improved` become inconclusive, because the machine may
+have hidden a slowdown or made one up; `regressed` counts only if a second, fresh set of launches confirms it.
 """
 
 from __future__ import annotations
@@ -19,21 +18,21 @@ if TYPE_CHECKING:
 
 
 def to_confirm(tallies: Mapping[str, Tally]) -> list[str]:
-    """Name the benchmarks whose regression must be measured again."""
+    """Return the benchmarks whose regressions must be measured again."""
     return [name for name, tally in tallies.items() if any(_regressed(metric) for _, metric in _doubtful(tally))]
 
 
 def confirmed_by(again: Mapping[str, Tally]) -> set[tuple[str, str]]:
-    """Tell which benchmark and metric regressed in the second set of launches, too."""
+    """Return the benchmarks and metrics that also regressed in the second set of launches."""
     return {(name, metric) for name, tally in again.items() for metric, found in _doubtful(tally) if _regressed(found)}
 
 
 def take_back(tallies: Mapping[str, Tally], confirmed: Collection[tuple[str, str]] = ()) -> None:
-    """Make inconclusive what the control calls into question.
+    """Make verdicts that the control casts doubt on inconclusive.
 
     Args:
-        tallies: What the run found, by id.
-        confirmed: The regressions that were measured twice, by id and metric.
+        tallies: The run's results, by id.
+        confirmed: The regressions that were confirmed, by id and metric.
     """
     for name, tally in tallies.items():
         for metric, found in _doubtful(tally):

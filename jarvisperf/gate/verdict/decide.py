@@ -1,4 +1,4 @@
-"""The verdict: ratios of launches in, one of four words out."""
+"""Decides the verdict: takes the ratios of launches, and returns one of four words."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 
     from jarvisperf.runs.model import Better
 
-SUITE_ERROR = 0.01  # the chance of any false alarm in a suite of identical code, however large
-INTERVAL_ERROR = 0.05  # the chance that the interval of a benchmark does not hold the true ratio, at any look
+SUITE_ERROR = 0.01  # the probability of any false alarm in a suite of identical code, however large
+INTERVAL_ERROR = 0.05  # the probability that a benchmark's interval misses the true ratio, at any look
 FEWEST_TO_TRIM = 8
-LOOKS = (4, 8, 12)  # after how many launches a verdict may fall
-LOOK_ERRORS = (0.0167, 0.0218, 0.0278)  # each look's own, so that all together err with INTERVAL_ERROR
+LOOKS = (4, 8, 12)  # numbers of launches after which a verdict may be reached
+LOOK_ERRORS = (0.0167, 0.0218, 0.0278)  # of each look, so that the total error is INTERVAL_ERROR
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """What the launches of one benchmark say.
+    """The verdict on one benchmark, and its basis.
 
     Attributes:
         ratio: head / base.
-        interval: The interval that covers the true ratio with 95 %, whenever one stops to look; from 0 to infinity
-            where nothing is known.
-        sure_interval: The wider one that covers those of all benchmarks of the suite with 99 %.
-        verdict: The word.
-        launches: How many launches it rests on.
+        interval: The interval that covers the true ratio with 95 % confidence, whenever one stops; from 0 to infinity
+            if nothing is known.
+        sure_interval: The wider interval that covers the true ratios of all benchmarks of the suite with 99 %.
+        verdict: The verdict.
+        launches: The number of launches it is based on.
         doubted: Whether it is inconclusive because the run's control showed a difference, whatever the interval says.
     """
 
@@ -48,7 +48,7 @@ class Judgement(msgspec.Struct, frozen=True):
 
 
 def is_look(launches: int) -> bool:
-    """Tell whether a verdict may fall after so many launches."""
+    """Return whether a verdict may be reached after this number of launches."""
     return launches in LOOKS
 
 
@@ -60,30 +60,30 @@ def judge(
 ) -> dict[str, Judgement]:
     """Judge a suite.
 
-    `regressed` and `improved` take two things: the interval lies beyond the threshold, and the sure interval does not
-    hold 1, so that in a suite of identical code the chance of any false alarm is `SUITE_ERROR` at most. `unchanged`
-    takes an interval that lies within the threshold.
+    `regressed` and `improved` require two things: the interval lies beyond the threshold, and the sure interval does
+    not contain 1, so that in a suite of identical code the probability of any false alarm is at most `SUITE_ERROR`.
+    `unchanged` requires an interval within the threshold.
 
-    From `FEWEST_TO_TRIM` launches on the smallest and the largest are left out, and the variance is the winsorized one:
+    From `FEWEST_TO_TRIM` launches on, the smallest and the largest are left out and the variance is winsorized, because
     now and then a launch is several per cent off, in all its forks. Source: Tukey and McLaughlin, "Less vulnerable
     confidence and significance procedures for location based on a single sample", Sankhya A 25 (1963).
 
-    Every benchmark is looked at no more than `len(LOOKS)` times, and each look spends a part of the error, so that
-    stopping early inflates nothing: in proportion to the launches that came since the look before. Looks share
-    launches, so what a later one may err by itself is more than what it spends: `LOOK_ERRORS` are the tails of a normal
-    walk seen at these times. Source: Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika
-    70 (1983). The sure interval has no use of that; its error is divided by the number of tests in the suite as well
+    Every benchmark has at most `len(LOOKS)` looks, and each look spends a share of the error in proportion to the
+    launches since the previous look, so stopping early does not inflate the error. Because looks share launches, the
+    error of a later look by itself may be larger than what it spends: `LOOK_ERRORS` are the tails of a normal walk
+    observed at these times. Source: Lan and DeMets, "Discrete sequential boundaries for clinical trials", Biometrika 70
+    (1983). The sure interval does not exploit that; its error is also divided by the number of tests in the suite
     (Bonferroni).
 
-    A single launch says nothing about how launches differ: its interval reaches from 0 to infinity, and it is
+    A single launch does not show how launches differ: its interval extends from 0 to infinity, and the verdict is
     inconclusive.
 
     Args:
-        log_ratios: For each benchmark log(head / base) of its launches, one or more finite numbers; one per launch,
-            because launches are what is independent.
-        thresholds: For each benchmark how much worse it may get, as a share.
-        tests: How many benchmarks the whole suite compares, also those that are decided already.
-        better: Which direction is the good one.
+        log_ratios: For each benchmark, log(head / base) of its launches, one or more finite numbers; one per launch,
+            because only launches are independent.
+        thresholds: For each benchmark, how much worse it may get, as a share.
+        tests: How many benchmarks the whole suite compares, including those that are already decided.
+        better: The direction of an improvement.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}
     prior = fit_prior(
@@ -96,7 +96,7 @@ def judge(
 
 
 class _Centre(msgspec.Struct, frozen=True):
-    """The middle of the launches' ratios, the variance of one that counts, and how many count."""
+    """The trimmed mean of the launches' log ratios, the variance of a counted launch, and how many are counted."""
 
     mean: float
     variance: float
@@ -127,14 +127,14 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
         reach = abs(float(stdtrit(df, two_sided_error / 2))) * error if error else 0.0  # 0 times infinity is nan
         return interval_of(centre, reach)
 
-    look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # a look before its time errs no more than the next
+    look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # an early look has the error of the next one
     usual = interval(LOOK_ERRORS[look])
     sure = interval(SUITE_ERROR * spent_at(look) / max(1, tests))
     return Judgement(ratio_of(centre), usual, sure, word_of(usual, sure, threshold, better), launches)
 
 
 def spent_at(look: int) -> float:
-    """Give the share of the error that a look spends, by its place among the looks."""
+    """Return the share of the error that a look spends, by its index."""
     before = LOOKS[look - 1] if look else 0
     return (LOOKS[look] - before) / LOOKS[-1]
 
@@ -142,13 +142,13 @@ def spent_at(look: int) -> float:
 def word_of(
     usual: tuple[float, float], sure: tuple[float, float], threshold: float, better: Better = "lower"
 ) -> FourVerdicts:
-    """Say what two intervals of a ratio mean.
+    """Return the verdict for two intervals of a ratio.
 
     Args:
         usual: The benchmark's own interval.
-        sure: The wider one that holds for the whole suite.
+        sure: The wider interval, which is valid for the whole suite.
         threshold: How much worse it may get, as a share.
-        better: Which direction is the good one.
+        better: The direction of an improvement.
     """
     if better == "higher":
         usual, sure = inverted(usual), inverted(sure)

@@ -1,4 +1,4 @@
-"""How much worse a metric may get, read from text; its unit reads the absolute limits."""
+"""Reads from text how much worse a metric may get; absolute limits are read by its unit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def parse_share(text: object) -> float:
     """Read a relative threshold: ``5%`` is 0.05, ``off`` is infinite.
 
     Raises:
-        ValueError: It is neither a percentage above 0 nor ``off``.
+        ValueError: The text is neither a percentage above 0 nor ``off``.
     """
     if text == "off":
         return OFF
@@ -30,11 +30,11 @@ def parse_share(text: object) -> float:
 
 
 def parse_thresholds(text: str, metrics: Metrics = BUILT_IN) -> dict[str, float]:
-    """Read the option: ``5%`` is for time, ``time=5%,memory=10%`` for several, ``off`` for all.
+    """Read the option: ``5%`` applies to time, ``time=5%,memory=10%`` to several metrics, ``off`` to all.
 
     Args:
-        text: What the user wrote.
-        metrics: The metrics that there are.
+        text: The option's text.
+        metrics: The known metrics.
 
     Raises:
         ValueError: A metric is unknown or a value is not allowed.
