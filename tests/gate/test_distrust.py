@@ -93,7 +93,7 @@ def test_a_control_whose_launches_all_fail_is_not_trusted_and_says_why():
     control.failed("b", "same: OSError: no room")
     assert not control.trusted
     assert control.describe().startswith(
-        "identical code could not be measured as a control (a: same: OSError: no room), so what it found"
+        "identical code could not be measured as a control (a: same: OSError: no room), so its verdicts"
     )
 
 
