@@ -83,7 +83,7 @@ class LentLoop:
 
 
 class _Errand:
-    """A coroutine for the task to await, and whether to suspend tracers meanwhile."""
+    """A coroutine for the task to await, and whether to suspend tracers while it runs."""
 
     __slots__ = ("bare", "coroutine")
 
