@@ -71,7 +71,7 @@ def test_the_largest_value_over_the_smallest_has_a_ratio():
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1e-9])
 def test_a_value_that_no_clock_shows_is_refused_by_name(value: float):
     for base, head in (([1.0, value], [1.0, 1.0]), ([1.0, 1.0], [value, 1.0])):
-        with pytest.raises(ValueError, match=f"a value of {value:g} has no ratio: did the clock"):
+        with pytest.raises(ValueError, match=f"a value of {value:g} has no ratio: the clock ran backwards"):
             log_ratio(base, head)
 
 

@@ -82,7 +82,7 @@ def test_an_untrusted_control_says_what_follows_from_it():
         control.add(0.5, [0.0, 0.01, -0.01])
     assert not control.trusted
     assert control.describe() == (
-        "identical code differed by +64.9% in the median case (8 controls), so its verdicts on time and startup are "
+        "identical code differed by +64.9% in the median case (8 controls), so its verdicts on durations are "
         "inconclusive, except for regressions that a second set of launches confirmed"
     )
 

@@ -16,8 +16,7 @@ MOST_EXTRA_TIME = 0.15
 FEWEST_LAUNCHES = 2  # ordinary launches a benchmark needs before their spread is known
 LEAST_SHARE = 1e-12  # no single difference counts for more than 7 standard deviations
 CONSEQUENCE = (
-    "so its verdicts on time and startup are inconclusive, except for regressions that a second set of launches "
-    "confirmed"
+    "so its verdicts on durations are inconclusive, except for regressions that a second set of launches confirmed"
 )
 MOST_FREEDOM = 1e6  # indistinguishable from a normal distribution
 ERROR = 0.001  # the probability that the control distrusts a sound run
