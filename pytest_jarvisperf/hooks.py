@@ -1,8 +1,8 @@
 """The hooks that JarvisPerf offers to other plugins and to `conftest.py`.
 
-Where JarvisPerf may be absent or disabled, mark an implementation ``@pytest.hookimpl(optionalhook=True)``; pytest
-refuses hooks that it does not know otherwise. Wrappers of these hooks are not supported. A hook that raises, or returns
-something else than described here, ends the run with one line that names the plugin and the hook.
+If JarvisPerf may be absent or disabled, mark implementations ``@pytest.hookimpl(optionalhook=True)``, because otherwise
+pytest rejects unknown hooks. Wrappers of these hooks are not supported. A hook that raises, or returns something other
+than documented here, is reported in one line that names the plugin and the hook.
 """
 
 from __future__ import annotations

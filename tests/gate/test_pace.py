@@ -88,7 +88,7 @@ def test_what_is_announced_from_the_second_look_on_is_what_it_takes(
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     machine = Machine(calls, {name: 0.3 if name in undecided else 0.002 for name in calls})
-    monkeypatch.setattr(lockstep, "PairedRun", machine.paired_run)
+    monkeypatch.setattr(lockstep, "Launch", machine.paired_run)
     place = ArmPlace("base", (), tmp_path, (), {})
     campaign = Campaign(
         ids=tuple(calls), base=place, head=place, same=place, entry="", args={},

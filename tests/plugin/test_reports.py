@@ -75,7 +75,7 @@ def test_a_profile_is_taken_after_the_measurement(pytester: pytest.Pytester, run
         (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed, give a part like 1/4"),
         (("--jarvis-shard=half",), "--jarvis-shard: 'half' is not allowed"),
         (("--jarvis-against=",), "--jarvis-against: the value is empty, perhaps because a variable is not set"),
-        (("--jarvis-compare=",), "--jarvis-compare: it is empty"),
+        (("--jarvis-compare=",), "--jarvis-compare: the value is empty"),
     ],
 )
 def test_what_is_not_allowed_is_a_usage_error(run: Callable[..., Any], words: tuple[str, ...], complaint: str):

@@ -15,11 +15,11 @@ from jarvisperf.clocks import REAL
 from jarvisperf.gate.arms.advice import Advisor
 from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
 from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
+from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, listed_by
 from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.processes.workers import Launch
+from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME
 
@@ -72,7 +72,7 @@ class Lockstep:
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
         self._unforked: set[str] = set()
-        self._running: set[Launch] = set()
+        self._running: set[WorkerPair] = set()
         self._stopped = False
         self._lock = threading.Lock()
 
@@ -169,7 +169,7 @@ class Lockstep:
             self._in_lanes([partial(self._timed, run, number) for run, number in zip(runs, numbers, strict=True)])
         )
 
-    def _timed(self, run: PairedRun, number: int) -> dict[str, Tally]:
+    def _timed(self, run: Launch, number: int) -> dict[str, Tally]:
         self._pace.begin(number)
         try:
             return run.run()
@@ -178,12 +178,12 @@ class Lockstep:
 
     def _paired_run(
         self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
-    ) -> PairedRun:
+    ) -> Launch:
         campaign = self._campaign
         names = campaign.args.get("names", ())
         places = {place.name: place for place in (campaign.base, other)}
         advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
-        return PairedRun(
+        return Launch(
             self._starter(other, lane),
             forks,
             campaign.budget,
@@ -208,8 +208,8 @@ class Lockstep:
                     self._stopped = True
                     running = list(self._running)
                     self._running.clear()
-                for launch in running:
-                    launch.kill()
+                for pair in running:
+                    pair.kill()
                 raise
 
     def _look(self, tallies: dict[str, Tally], *, last: bool) -> None:
@@ -297,28 +297,28 @@ class Lockstep:
         self._run_all(again)
         take_back(self._tallies, confirmed_by(again))
 
-    def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
+    def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[WorkerPair]]:
         """Return a function that starts a pair of base and another arm, given its seed."""
         campaign = self._campaign
         # The lanes switch CPUs from batch to batch, so that no benchmark depends on one of them.
         core = self._cores[(self._batches + lane) % len(self._cores)] if self._cores else None
 
         @contextlib.contextmanager
-        def start(seed: int) -> Iterator[Launch]:
+        def start(seed: int) -> Iterator[WorkerPair]:
             places = (campaign.base, other)
-            launch = Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
+            pair = WorkerPair(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
             with self._lock:
-                self._running.add(launch)
+                self._running.add(pair)
                 stopped = self._stopped
             try:
-                with launch:
+                with pair:
                     if stopped:
-                        launch.kill()
+                        pair.kill()
                         raise LockstepError("it was stopped")
-                    yield launch
+                    yield pair
             finally:
                 with self._lock:
-                    self._running.discard(launch)
+                    self._running.discard(pair)
 
         return start
 
@@ -393,5 +393,5 @@ def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) 
         Its ids and the files that could not be collected; if it could not start, no ids, and the reason as the problem
         of the file ``""``.
     """
-    with Launch((place,), entry, args, seed=0, folder=folder, core=None) as launch:
-        return listed_by(launch)
+    with WorkerPair((place,), entry, args, seed=0, folder=folder, core=None) as pair:
+        return listed_by(pair)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from jarvisperf.gate.processes.workers import Launch, Worker
+    from jarvisperf.gate.processes.workers import Worker, WorkerPair
     from jarvisperf.measure.metrics import MetricKind
 
     Advise = Callable[[str, str, str], str]
@@ -48,7 +48,7 @@ COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
 
 
-class PairedRun:
+class Launch:
     """Measures benchmarks in one launch; a pair that dies is replaced, and only the benchmark being measured is lost.
 
     A benchmark that fails or dies in a fork is measured again without forks, because what it uses may not survive a
@@ -69,7 +69,7 @@ class PairedRun:
 
     def __init__(
         self,
-        start: Callable[[int], AbstractContextManager[Launch]],
+        start: Callable[[int], AbstractContextManager[WorkerPair]],
         forks: Mapping[str, int],
         budget: Callable[[str], float],
         unforked: set[str],
@@ -103,30 +103,30 @@ class PairedRun:
         """
         attempt = 0
         while self._left:
-            with self._start(self._seed + attempt) as launch:
+            with self._start(self._seed + attempt) as pair:
                 attempt += 1
-                collected = [_collected(worker) for worker in launch.workers]
+                collected = [_collected(worker) for worker in pair.workers]
                 self._base_ids = frozenset(collected[0].ids)
                 self._pass_over_missing(collected[1])
                 forkable = all(found.forkable for found in collected)
-                while forkable and not launch.killed and (names := self._forked()):
-                    self._measure_in_a_fork(launch, collected, names)
-                if self._left and not launch.killed:
-                    self._measure_all(launch, collected, list(self._left), forked=False)
+                while forkable and not pair.killed and (names := self._forked()):
+                    self._measure_in_a_fork(pair, collected, names)
+                if self._left and not pair.killed:
+                    self._measure_all(pair, collected, list(self._left), forked=False)
         for tally in self._tallies.values():
             tally.end_launch()
         return self._tallies
 
-    def _measure_in_a_fork(self, launch: Launch, collected: Sequence[Collected], names: Sequence[str]) -> None:
+    def _measure_in_a_fork(self, pair: WorkerPair, collected: Sequence[Collected], names: Sequence[str]) -> None:
         begin, spent = REAL.wall(), self._spent(names)
         try:
-            launch.fork()
-            self._measure_all(launch, collected, names, forked=True)
-            if not launch.killed:
-                launch.unfork()
+            pair.fork()
+            self._measure_all(pair, collected, names, forked=True)
+            if not pair.killed:
+                pair.unfork()
         except WorkerError:
             # Forking failed, or the copy ended badly: a fresh pair measures the rest without forks.
-            launch.kill()
+            pair.kill()
             self._unforked.update(names)
         else:
             self._limit_forks(names, REAL.wall() - begin - (self._spent(names) - spent))
@@ -157,7 +157,7 @@ class PairedRun:
                 self._unforked.add(name)  # it is measured once, in the original
 
     def _measure_all(
-        self, launch: Launch, collected: Sequence[Collected], names: Sequence[str], *, forked: bool
+        self, pair: WorkerPair, collected: Sequence[Collected], names: Sequence[str], *, forked: bool
     ) -> None:
         """Measure each benchmark once, in the current fork of both workers or in the originals."""
         in_base, _ = collected
@@ -170,9 +170,9 @@ class PairedRun:
             self._value_seconds = 0.0
             try:
                 if name in self._base_ids:
-                    self._measure(launch, name, following, tally)
+                    self._measure(pair, name, following, tally)
                 else:
-                    self._measure_new(launch.workers[1], name, following, tally)
+                    self._measure_new(pair.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
                     if problem is not None and not _is_lacking(problem, self._names):
                         tally.end("error", f"base: {problem}")
@@ -180,7 +180,7 @@ class PairedRun:
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
                 tally.is_final = isinstance(error, NoAnswerError)
-                launch.kill()
+                pair.kill()
             if forked and tally.state == "error" and not tally.is_final:
                 self._unforked.add(name)
                 self._tallies[name] = Tally(forks=1)
@@ -189,7 +189,7 @@ class PairedRun:
                 self._count(
                     name, tally, REAL.wall() - begin - self._value_seconds, tally.seconds - spent, forked=forked
                 )
-            if launch.killed:
+            if pair.killed:
                 return
 
     def _count(self, name: str, tally: Tally, wall_seconds: float, slice_seconds: float, *, forked: bool) -> None:
@@ -211,8 +211,8 @@ class PairedRun:
         """Return the seconds for measuring a benchmark in this launch, all forks and both arms together."""
         return self._budget(name) / LOOKS[-1]
 
-    def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
-        base, head = launch.workers
+    def _measure(self, pair: WorkerPair, name: str, following: str | None, tally: Tally) -> None:
+        base, head = pair.workers
         order = RunTest(name, following)
         if name in self._unforked:  # it may have failed because both arms set it up at the same time
             answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
@@ -229,7 +229,7 @@ class PairedRun:
                 problem = f"base measures {ways[0]}, but head measures {ways[1]}"
             if not problem:
                 try:
-                    self._take(launch, name, ready, tally)
+                    self._take(pair, name, ready, tally)
                 except ValueError as error:
                     problem = str(error)
                 except TestEndedError as early:
@@ -261,19 +261,19 @@ class PairedRun:
             was_compared=was_compared,
         )
 
-    def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
-        base, head = launch.workers
+    def _take(self, pair: WorkerPair, name: str, ready: Ready, tally: Tally) -> None:
+        base, head = pair.workers
         seconds = self._launch_seconds(name)
         self._turns += 2
         plan = SlicePlan(
             seconds=seconds / tally.forks,
             most_seconds=seconds,
-            one_core=launch.core is not None,
+            one_core=pair.core is not None,
             number=self._turns,
             answer_seconds=ANSWER_SECONDS,
         )
         # Alternates from fork to fork and from launch to launch, because the number of forks may be odd.
-        base_leads = (launch.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
+        base_leads = (pair.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
         kind = self._kind(ready)
         if kind is TIME:
             samples = measure_time(base, head, ready, plan, base_leads=base_leads)
@@ -450,10 +450,10 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
         )
 
 
-def listed_by(launch: Launch) -> Collected:
-    """Return what a launch's first worker collected, or the reason why it could not start."""
+def listed_by(pair: WorkerPair) -> Collected:
+    """Return what a pair's first worker collected, or the reason why it could not start."""
     try:
-        answer = launch.workers[0].hear(COLLECT_SECONDS)
+        answer = pair.workers[0].hear(COLLECT_SECONDS)
     except WorkerError as error:
         return Collected(VERSION, [], {"": str(error).splitlines()[0]})
     return answer if isinstance(answer, Collected) else Collected(VERSION, [], {})

@@ -159,7 +159,7 @@ class Worker:
         return f"the {self.name} worker ended without any output: it was killed, ran out of memory, or called os._exit"
 
 
-class Launch:
+class WorkerPair:
     """A running pair of workers; a context manager that ends them.
 
     Args:
