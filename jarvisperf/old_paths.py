@@ -32,15 +32,17 @@ cache cache.values: plain=fast_path leaves=scalars marks identity versions encod
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
 gate gate.processes: interpreter child_imports descendants launch=workers nursery protocol
-gate gate.lockstep: campaign=model pair=launch slices tally control pace absence
+gate gate.lockstep: campaign=model pair=launch slices tally control pace absence distrust
 gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
-gate gate.verdict: moderation estimate thresholds bounded distrust
+gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
+bench bench: suite=system
 bench .: checks
 cache .: expiry=checks options=checks
-runs runs: places=backends
-profiles profiles: places=source_files collected=decorated
+runs runs: places=backends pack=files
+profiles profiles: places=source_files collected=by_profile_function sampling=by_pyinstrument
+profiles profiles: deterministic=by_cprofile memory=by_memray decorated=by_profile_function
 cli cli: starting=init
 rag rag: places=build shared=default searching=optimized twins=optimized
 rag rag.answers: answering=query_cache query_cache changes semantic=paraphrases
@@ -54,11 +56,13 @@ rag rag.store: collection generation embedded=folder state_file=folder folder_lo
 rag rag.store: server server_http
 rag .: checks
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
-report report.formats: base text markdown github csv_file=csv json_file=json open_metrics
-report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures
+report report.formats: text markdown csv_file=csv json_file=json open_metrics
+report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures profile_view=profile
 report report.plots: figure ratio_plot=ratios history_plot=history
-report report.shared: table units environment profile_view visible json_numbers ratio_scale
-report report.terminal: bar=interval_bar terminal_tables=tables
+report report.shared: base=report table units visible=units ratio_scale
+report report.findings: json_numbers=model
+report report.terminal: bar=interval_bar terminal_tables=tables github
+report runs: environment=machine
 """
 """A line: the package that modules were in, the room they are in now (``.``: the library itself), and their names,
 ``old=new`` where the name changed as well."""

@@ -1,4 +1,4 @@
-"""The plugin's fixtures. What they need is imported when a test asks for it."""
+"""The plugin's fixtures; what they need is imported when a test requests them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
 from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
 from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
-from pytest_jarvisperf.measuring.record import record_of
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ PATIENT_SECONDS = 10.0
 
 @pytest.fixture
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
-    """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, ``.memory``, ``.startup``."""
+    """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
     state = request.config.stash[state_key]
     bench = JarvisBench(
         record_of(request.node),
@@ -35,6 +35,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         state.options.budget_seconds,
         state.harness,
         functools.partial(loop_of_fixtures, request),
+        state.metrics,
     )
     yield bench
     bench.finish()
@@ -42,7 +43,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
 
 @pytest.fixture(scope="session")
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Give the URL of a Redis for tests, see ``--jarvis-redis``; a private server ends with the session."""
+    """Provide the URL of a Redis for tests, see ``--jarvis-redis``; a private server ends with the session."""
     from pytest_jarvisperf.redis_fixtures.server import start_redis
 
     with start_redis(request.config.stash[state_key].options.redis) as server:
@@ -51,7 +52,7 @@ def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def redis_faults(redis_url: str) -> Iterator[RedisFaults]:
-    """Give a proxy before the Redis of ``redis_url``, whose replies can be delayed, swallowed, cut and ended."""
+    """Provide a proxy in front of the Redis of ``redis_url`` that can delay, swallow and cut off its replies."""
     from jarvisperf.cache.testing import RedisFaults
 
     with RedisFaults(redis_url) as faults:
@@ -62,10 +63,10 @@ def redis_faults(redis_url: str) -> Iterator[RedisFaults]:
 def tiered_cache_factory(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., SmartCache]]:
-    """Make caches that are isolated from everything else and closed after the test.
+    """Create caches that are isolated from everything else and closed after the test.
 
-    The factory takes ``tiers`` (of "memory", "redis", "disk"; all by default), ``redis`` (a URL; the fixture
-    ``redis_url`` by default) and the other keywords of `SmartCache`.
+    The factory accepts ``tiers`` (of "memory", "redis", "disk"; all by default), ``redis`` (a URL; by default the
+    fixture ``redis_url``) and the other keywords of `SmartCache`.
     """
     from jarvisperf.cache import SmartCache
 
@@ -80,7 +81,7 @@ def tiered_cache_factory(
             if "memory" not in tiers:
                 settings.setdefault("memory_items", 0)
             settings.setdefault("namespace", f"test-{uuid.uuid4().hex}")
-            # On a loaded machine a test's Redis may be slow for a moment; the short limits of production would drop it.
+            # On a loaded machine a test's Redis may be slow for a moment; production's short timeouts would drop it.
             settings.setdefault("redis_connect_seconds", PATIENT_SECONDS)
             settings.setdefault("redis_reply_seconds", PATIENT_SECONDS)
             cache = SmartCache(
@@ -89,7 +90,7 @@ def tiered_cache_factory(
                 **settings,
             )
             if "redis" in tiers:
-                # By a cache of its own, for a test may have closed this one; the folder goes with pytest's others.
+                # With a new cache, because a test may have closed this one; pytest removes the folder.
                 stack.callback(_clear_redis, str(redis), settings)
             stack.callback(cache.close)
             return cache
@@ -104,21 +105,21 @@ def _clear_redis(url: str, settings: dict[str, Any]) -> None:
 
     with SmartCache(redis_url=url, local_cache_dir=None, **settings) as cache:
         cache.clear()
-    with Redis.from_url(url) as client:  # what a cache keeps of itself, beside its entries
+    with Redis.from_url(url) as client:  # a cache's own data, besides its entries
         client.delete(*(f"{settings['namespace']}#{kept}" for kept in ("generation", "count")))
 
 
 @pytest.fixture
 def tiered_cache(request: pytest.FixtureRequest, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
-    """Give an empty cache of memory, Redis and disk, for this test alone; the marker ``jarvis_cache`` chooses tiers."""
+    """Provide an empty cache of memory, Redis and disk for this test; the marker ``jarvis_cache`` chooses the tiers."""
     return tiered_cache_factory(**merged(request.node, "jarvis_cache"))
 
 
 @pytest.fixture(scope="session")
 def rag_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., OptimizedRAG]]:
-    """Make RAGs, each with a folder and a cache of its own, closed after the session.
+    """Create RAGs, each with its own folder and cache, closed after the session.
 
-    The factory takes the keywords of `OptimizedRAG`.
+    The factory accepts the keywords of `OptimizedRAG`.
     """
     from jarvisperf.cache import SmartCache
     from jarvisperf.rag import OptimizedRAG
@@ -141,7 +142,7 @@ def rag_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
 @pytest.fixture(scope="session")
 def rag_texts() -> Sequence[str]:
-    """Give the corpus of ``warmed_rag``; override it in a conftest. By default chunks of Python's own reference."""
+    """Provide the corpus of ``warmed_rag``, by default chunks of Python's reference; override it in a conftest."""
     from jarvisperf.bench.corpus import reference_chunks
 
     return reference_chunks()[:200]
@@ -149,7 +150,7 @@ def rag_texts() -> Sequence[str]:
 
 @pytest.fixture(scope="session")
 def rag_queries() -> Sequence[str]:
-    """Give the queries that ``warmed_rag`` has cached; override it in a conftest."""
+    """Provide the queries that ``warmed_rag`` has cached; override it in a conftest."""
     from jarvisperf.bench.corpus import QUERIES
 
     return QUERIES
@@ -159,7 +160,7 @@ def rag_queries() -> Sequence[str]:
 def warmed_rag(
     rag_factory: Callable[..., OptimizedRAG], rag_texts: Sequence[str], rag_queries: Sequence[str]
 ) -> OptimizedRAG:
-    """Give a RAG whose corpus (``rag_texts``) is ingested and whose queries (``rag_queries``) are cached."""
+    """Provide a RAG whose corpus (``rag_texts``) is ingested and whose queries (``rag_queries``) are cached."""
     rag = rag_factory()
     rag.batch_add_texts(list(rag_texts))
     rag.warm_up_cache(list(rag_queries))

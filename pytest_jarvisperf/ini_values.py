@@ -1,8 +1,8 @@
-"""The values of the plugin's ini keys, from ini files and from pytest's native TOML tables alike.
+"""Reads the plugin's ini keys, both from ini files and from pytest's native TOML tables.
 
 In an ini file every value is text. In the tables `[tool.pytest]` and `[pytest]` (pytest 9) it is a number, a boolean, a
-list or text, and pytest takes only the type that the key was declared with. A user may write either, so what pytest
-refuses is read from the file itself.
+list or text, and pytest accepts only the type that the key was declared with. Users may write either, so values that
+pytest rejects are read from the file directly.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
-TRUE, FALSE = frozenset({"1", "yes", "true", "on"}), frozenset({"0", "no", "false", "off"})  # as pytest has them
+TRUE, FALSE = (
+    frozenset({"1", "yes", "true", "on"}),
+    frozenset({"0", "no", "false", "off"}),
+)  # the same words as pytest's
 
 
 def ini_value(config: pytest.Config, name: str) -> Any:
-    """Give an ini key's value: as pytest reads it, else as it is written in a native TOML table.
+    """Return an ini key's value: as pytest reads it, otherwise as written in a native TOML table.
 
     Raises:
-        ValueError: pytest refuses the value, and it is not in such a table.
+        ValueError: pytest rejects the value, and it is not in such a table.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # pytest's, of a list where it expects text; what becomes of it is decided here
+            warnings.simplefilter("ignore")  # pytest warns about a list where it expects text; here that is handled
             return config.getini(name)
     except (TypeError, ValueError, pytest.UsageError) as error:
         table = _native_table(config.inipath)
@@ -40,7 +41,7 @@ def ini_value(config: pytest.Config, name: str) -> Any:
 
 
 def _native_table(path: Path | None) -> dict[str, Any]:
-    """Read pytest's native table of a configuration file; empty where it has none."""
+    """Read pytest's native table in a configuration file; empty if it has none."""
     if path is None or path.suffix != ".toml":
         return {}
     document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -75,7 +76,7 @@ def as_words(value: object) -> tuple[str, ...]:
 
 
 def as_text(value: object) -> str:
-    """Read text; a number stands for itself, as a commit of digits alone does.
+    """Read text; a number is accepted as text, because a commit hash may consist of digits alone.
 
     Raises:
         ValueError: It is neither text nor a number.
@@ -97,7 +98,7 @@ def as_list_text(value: object) -> str:
 
 
 def as_command(value: object) -> str:
-    """Read a shell's command, or the list of its words.
+    """Read a shell command, or the list of its words.
 
     Raises:
         ValueError: It is neither.

@@ -1,4 +1,4 @@
-"""What a marker's keywords may be, and how a marker is checked against them."""
+"""Checks a marker's keywords and their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """A keyword of a marker: whether a value is allowed, and the allowed forms in words."""
+    """A keyword of a marker: a check of its value, and the allowed forms in words."""
 
     allows: Callable[[Any], bool]
     forms: str
@@ -21,7 +21,7 @@ def check_marker(test: str, marker: pytest.Mark, keys: Mapping[str, Key]) -> Non
     """Check one marker of a test.
 
     Raises:
-        pytest.UsageError: It has an argument without a name, an unknown key or a value that is not allowed; the message
+        pytest.UsageError: It has a positional argument, an unknown key or a value that is not allowed; the message
             names the test, the key and the allowed forms.
     """
     where = f"{test}: {marker.name}"

@@ -1,4 +1,4 @@
-"""The plugin's markers: which keys they take, and what they say about a test."""
+"""The plugin's markers: their keys, and how to read them from a test."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.bridges.marker import asked_of, budget_of, group_of
+from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
 from pytest_jarvisperf.marker_keys import Key, check_marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import pytest
+
+    from jarvisperf.measure.metrics import Metrics
 
 TIERS = ("memory", "redis", "disk")
 
@@ -52,14 +54,18 @@ def _is_redis_url(value: object) -> bool:
     return True
 
 
-def _parses(reader: str) -> Callable[[Any], bool]:
-    """Make a check that a reader of `jarvisperf.gate.verdict.thresholds` takes a value."""
+def _share(value: Any) -> float:
+    from jarvisperf.gate.verdict.thresholds import parse_share
+
+    return parse_share(value)
+
+
+def _parses(read: Callable[[Any], float]) -> Callable[[Any], bool]:
+    """Return a check that a value can be read."""
 
     def allows(value: Any) -> bool:
-        from jarvisperf.gate.verdict import thresholds
-
         try:
-            getattr(thresholds, reader)(value)
+            read(value)
         except ValueError:
             return False
         return True
@@ -68,24 +74,14 @@ def _parses(reader: str) -> Callable[[Any], bool]:
 
 
 _SHARE = "a percentage like '5%' or 'off'"
-_SECONDS = "a time like '2ms' (s, ms, us, ns)"
-_BYTES = "a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)"
 
-MARKERS: Mapping[str, Mapping[str, Key]] = {
+_MARKERS: Mapping[str, Mapping[str, Key]] = {
     "jarvis_bench": {
         "group": Key(_is_text, "a name"),
         "budget": Key(lambda value: _is_number(value, 0, open_end=True), "seconds above 0"),
         "warmup": Key(lambda value: _is_number(value, 0, open_end=False), "seconds from 0"),
         "setup": Key(_is_plain_function, "a plain function that may return (args, kwargs)"),
         "before": Key(_is_text, "the name of the test that shows the state before"),
-    },
-    "jarvis_threshold": {
-        "time": Key(_parses("parse_share"), _SHARE),
-        "memory": Key(_parses("parse_share"), _SHARE),
-        "startup": Key(_parses("parse_share"), _SHARE),
-        "max_time": Key(_parses("parse_seconds_limit"), _SECONDS),
-        "max_memory": Key(_parses("parse_bytes_limit"), _BYTES),
-        "max_startup": Key(_parses("parse_seconds_limit"), _SECONDS),
     },
     "jarvis_profile": {
         "engine": Key(lambda value: value in _engines(), "'pyinstrument', 'cprofile', 'memray' or 'profile_function'"),
@@ -97,24 +93,35 @@ MARKERS: Mapping[str, Mapping[str, Key]] = {
     },
 }
 
-DESCRIPTIONS = (
-    "jarvis_bench(group=, budget=, warmup=, setup=, before=): how a benchmark is measured; budget, warmup: seconds.",
-    "jarvis_threshold(time='5%', memory=, startup=, max_time='2ms', max_memory='50MB', max_startup=): limits.",
-    "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after its measurement.",
-    "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): which tiers the tiered_cache fixture has.",
-)
+
+def marker_keys(metrics: Metrics) -> dict[str, Mapping[str, Key]]:
+    """Return the keywords that each marker accepts, by the marker's name."""
+    shares = {kind.name: Key(_parses(_share), _SHARE) for kind in metrics}
+    limits = {f"max_{kind.name}": Key(_parses(kind.unit.parse), kind.unit.forms) for kind in metrics}
+    return {**_MARKERS, "jarvis_threshold": shares | limits}
+
+
+def descriptions(metrics: Metrics) -> tuple[str, ...]:
+    """Return the descriptions of the markers for ``pytest --markers``."""
+    names = ", ".join(f"{kind.name}=" for kind in metrics)
+    return (
+        "jarvis_bench(group=, budget=, warmup=, setup=, before=): how to measure a benchmark; budget, warmup: seconds.",
+        f"jarvis_threshold({names} max_time='2ms', max_memory='50MB', …): limits, relative as '5%' and absolute.",
+        "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after measuring it.",
+        "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): tiers of the tiered_cache fixture.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BenchMarker:
-    """What the `jarvis_bench` markers of a test say, the closest one first.
+    """The keys of a test's `jarvis_bench` markers; the closest marker wins.
 
     Attributes:
-        group: The group it is shown in.
+        group: The group that reports show it in.
         budget_seconds: Measuring time.
-        warmup_seconds: Time that the target runs before anything counts.
+        warmup_seconds: Time that the target runs before the first sample.
         setup: Called before each sample; may return ``(args, kwargs)``.
-        before: The id of the benchmark that shows the state before.
+        before: The id of the benchmark of the state before.
     """
 
     group: str | None = None
@@ -124,21 +131,25 @@ class BenchMarker:
     before: str | None = None
 
 
-def check_markers(item: pytest.Item) -> None:
+def check_markers(item: pytest.Item, keys_of: Mapping[str, Mapping[str, Key]]) -> None:
     """Check the markers of a test.
+
+    Args:
+        item: The test.
+        keys_of: See `marker_keys`.
 
     Raises:
         pytest.UsageError: A marker has an unknown key or a value that is not allowed; the message names the test,
             the key and the allowed forms.
     """
     for marker in item.iter_markers():
-        keys = MARKERS.get(marker.name)
+        keys = keys_of.get(marker.name)
         if keys is not None:
             check_marker(item.nodeid, marker, keys)
 
 
 def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
-    """Merge all markers of a name: for each key the value that stands closest to the test."""
+    """Merge all markers of a name; for each key, the value closest to the test wins."""
     values: dict[str, Any] = {}
     for mark in item.iter_markers(marker):
         for key, value in mark.kwargs.items():
@@ -147,7 +158,7 @@ def merged(item: pytest.Item, marker: str) -> dict[str, Any]:
 
 
 def read_bench_marker(item: pytest.Item) -> BenchMarker:
-    """Read what the `jarvis_bench` markers of a test say; group and budget also from `benchmark` and its like."""
+    """Read a test's `jarvis_bench` markers; group and budget may also come from `benchmark` and similar markers."""
     values = merged(item, "jarvis_bench")
     before = values.get("before")
     asked = asked_of(item)
@@ -161,7 +172,7 @@ def read_bench_marker(item: pytest.Item) -> BenchMarker:
 
 
 def _sibling(item: pytest.Item, name: str) -> str:
-    """Give the id of a test beside this one, with the same parameters where its name has none of its own."""
+    """Return the id of a sibling test, with the same parameters unless its name includes some."""
     if "::" in name:
         return name
     folder = item.parent.nodeid if item.parent else ""
@@ -170,21 +181,23 @@ def _sibling(item: pytest.Item, name: str) -> str:
     return f"{folder}::{name}{parameters}"
 
 
-def read_thresholds(item: pytest.Item, defaults: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+def read_thresholds(
+    item: pytest.Item, metrics: Metrics, defaults: Mapping[str, float]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Read the `jarvis_threshold` markers of a test.
 
     Returns:
-        How much worse each metric may get, as a share; and absolute limits by metric, in seconds or bytes.
+        How much worse each metric may get, as a share; and absolute limits by metric, in its unit.
     """
     values = merged(item, "jarvis_threshold")
     if not values:
         return dict(defaults), {}
-    from jarvisperf.gate.verdict.thresholds import parse_bytes_limit, parse_seconds_limit, parse_share
+    from jarvisperf.gate.verdict.thresholds import parse_share
 
     shares = dict(defaults) | {name: parse_share(text) for name, text in values.items() if not name.startswith("max_")}
     limits = {}
     for name, text in values.items():
         if name.startswith("max_"):
             metric = name.removeprefix("max_")
-            limits[metric] = parse_bytes_limit(text) if metric == "memory" else parse_seconds_limit(text)
+            limits[metric] = metrics[metric].unit.parse(text)
     return shares, limits

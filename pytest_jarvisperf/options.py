@@ -1,4 +1,4 @@
-"""The plugin's command line options and their ini twins."""
+"""The plugin's command line options and the ini keys of the same names."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ import itertools
 import math
 import os
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.ini_values import as_command, as_flag, as_list_text, as_text, as_words, ini_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jarvisperf.measure.metrics import Metrics
     from jarvisperf.profiles.model import Engine
     from jarvisperf.runs.shard import Shard
 
 DEFAULT_BUDGET_SECONDS = 2.0
-FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # as the last of gate.verdict's looks, which a plain pytest run never imports
-NEVER_EMPTY = frozenset({"jarvis_against", "jarvis_compare", "jarvis_save"})  # a run without them would look green
+FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # the last look of gate.verdict, which a plain pytest run never imports
+NEVER_EMPTY = frozenset(
+    {"jarvis_against", "jarvis_compare", "jarvis_save"}
+)  # if empty by mistake, the run would look green
 NEED_BENCH = ("against", "compare", "save")
 FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
@@ -30,33 +35,36 @@ REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was asked for.
+    """The options of a session.
 
     Attributes:
-        bench: Measure.
+        bench: Whether to measure.
         budget_seconds: Measuring time per benchmark.
-        report_folder: Where the report goes.
-        redis: What the Redis behind the fixtures is.
-        against: The revision to compare with in lockstep; None: none.
-        exact: Take that revision itself, not its merge base with HEAD.
-        thresholds: How much worse each metric may get, as a share, infinite: any; empty: the defaults.
-        launches: Most launches in lockstep.
+        report_folder: The folder for the report.
+        report_formats: Names of the formats to write; empty: all of them.
+        redis: The Redis for the fixtures.
+        against: The revision to compare with in lockstep; None: no such comparison.
+        exact: Whether to take that revision itself, not its merge base with HEAD.
+        thresholds: How much worse each metric may get, as a share; infinite: any amount; empty: the defaults.
+        launches: Maximum number of launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
         allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
-        shared: Further files and folders of head that serve on both arms.
+        shared: Further files and folders of which both arms use head's version.
         save: The name to store this run under; None: it is not stored.
-        compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: none.
-        store: Where runs are kept: a folder, from the root folder, or a URL.
-        confirms: Whether what stored runs cannot decide is measured again in lockstep.
-        profile: Whether every benchmark is profiled after its measurement.
-        profile_engine: By what benchmarks are profiled whose marker does not say.
-        shard: Which part of the benchmarks is run; None: all.
+        compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: no comparison.
+        store: Where runs are kept: a folder, relative to the root folder, or a URL.
+        confirms: Whether benchmarks that stored runs cannot decide are measured again in lockstep.
+        profile: Whether to profile every benchmark after measuring it.
+        profile_engine: The profiler for benchmarks whose marker names none.
+        shard: The part of the benchmarks to run; None: all.
+        metrics: The metrics to measure of a function whose test names none.
     """
 
     bench: bool
     budget_seconds: float
     report_folder: Path
+    report_formats: tuple[str, ...]
     redis: str
     against: str | None
     exact: bool
@@ -73,42 +81,45 @@ class Options:
     profile: bool
     profile_engine: Engine
     shard: Shard | None
+    metrics: tuple[str, ...]
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Tell pytest the options; each has an ini twin of the same name with underscores."""
+    """Register the options, each with an ini key of the same name with underscores."""
     group = parser.getgroup("jarvisperf", "benchmarks (jarvisperf)")
     group.addoption(
         "--jarvis-bench",
         action="store_true",
         default=None,
-        help="Measure. Without it benchmark tests run their target once, as ordinary quick tests.",
+        help="Measure. Without this option, benchmark tests run their target once, as ordinary quick tests.",
     )
     parser.addini("jarvis_bench", "measure, see --jarvis-bench", type="bool", default=False)
     for name, metavar, default, text in (
-        ("against", "REV", "", "Lockstep against a git revision: the merge base of REV and HEAD."),
-        ("threshold", "5%", "", "How much worse a metric may get: 5%, time=5%,memory=10%, or off."),
-        ("launches", "N", str(MOST_LAUNCHES), "Most launches in lockstep."),
-        ("inconclusive", "pass|fail", "pass", "What an inconclusive verdict does."),
-        ("arm-install", "CMD", "", "Command that installs the project into each arm, in an environment of its own."),
+        ("against", "REV", "", "Compare in lockstep with a git revision: the merge base of REV and HEAD."),
+        ("threshold", "5%", "", "How much worse a metric may get: 5% (time), time=5%,memory=10%, or off."),
+        ("metrics", "NAMES", "time", "What jarvis_bench(func) measures: time, memory, allocations, or several."),
+        ("launches", "N", str(MOST_LAUNCHES), "Maximum number of launches in lockstep."),
+        ("inconclusive", "pass|fail", "pass", "How to treat an inconclusive verdict."),
+        ("arm-install", "CMD", "", "Command that installs the project into each arm, in its own virtual environment."),
         ("save", "NAME", "", "Store this run under a name."),
         ("compare", "NAME", "", "Compare with stored runs: a name, a commit, or latest."),
-        ("store", "URL", ".jarvisperf", "Where runs are kept: a folder, from the root folder, or a URL."),
-        ("confirm", "auto|never", "auto", "Whether lockstep decides what stored runs cannot."),
+        ("store", "URL", ".jarvisperf", "Where runs are kept: a folder, relative to the root folder, or a URL."),
+        ("confirm", "auto|never", "auto", "Whether to measure again in lockstep what stored runs cannot decide."),
         (
             "profile-engine",
             "ENGINE",
             "pyinstrument",
-            "By what: pyinstrument, cprofile, memray, profile_function.",
+            "Profiler to use: pyinstrument, cprofile, memray or profile_function.",
         ),
         ("shard", "N/M", "", "Run the Nth of M parts of the benchmarks; join them with: jarvisperf merge."),
         ("budget", "SECONDS", f"{DEFAULT_BUDGET_SECONDS:g}", "Measuring time per benchmark."),
-        ("report", "DIR", "reports", "Where the report goes, from the root folder."),
+        ("report", "DIR", "reports", "Folder for the report, relative to the root folder."),
+        ("report-formats", "NAMES", "", "Formats of the report to write, such as json,html. Default: all of them."),
         (
             "redis",
             "auto|fake|URL",
             "auto",
-            "Redis behind the fixtures; auto: a private real server where one can be had.",
+            "Redis for the fixtures; auto: a private real server if one is installed.",
         ),
     ):
         shown = f"{text} Default: {default}." if default else text
@@ -116,16 +127,20 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", default=default)
     for name, text in (
         ("against-exact", "Compare with the revision itself, not with its merge base."),
-        ("profile", "Profile every benchmark after its measurement."),
+        ("profile", "Profile every benchmark after measuring it."),
         ("allow-missing", "Do not fail for benchmarks that exist in base but not in head."),
     ):
         group.addoption(f"--jarvis-{name}", action="store_true", default=None, help=text)
         parser.addini(f"jarvis_{name.replace('-', '_')}", f"see --jarvis-{name}", type="bool", default=False)
-    parser.addini("jarvis_shared", "files and folders of head that serve on both arms", type="args", default=[])
+    parser.addini("jarvis_shared", "files and folders of which both arms use head's version", type="args", default=[])
 
 
-def read_options(config: pytest.Config) -> Options:
-    """Read the options, the command line before the ini file.
+def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
+    """Read the options; the command line takes precedence over the ini file.
+
+    Args:
+        config: pytest's config.
+        metrics: The metrics of this session.
 
     Raises:
         pytest.UsageError: A value is not allowed; the message names the option, the value and the allowed forms.
@@ -134,10 +149,11 @@ def read_options(config: pytest.Config) -> Options:
         bench=_value(config, "jarvis_bench", as_flag),
         budget_seconds=_value(config, "jarvis_budget", parse_seconds),
         report_folder=config.rootpath / _value(config, "jarvis_report", _folder),
+        report_formats=_value(config, "jarvis_report_formats", _names),
         redis=_value(config, "jarvis_redis", _redis),
         against=_value(config, "jarvis_against", _stripped),
         exact=_value(config, "jarvis_against_exact", as_flag),
-        thresholds=_value(config, "jarvis_threshold", _thresholds),
+        thresholds=_value(config, "jarvis_threshold", partial(_thresholds, metrics)),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
         allows_missing=_value(config, "jarvis_allow_missing", as_flag),
@@ -150,11 +166,12 @@ def read_options(config: pytest.Config) -> Options:
         profile=_value(config, "jarvis_profile", as_flag),
         profile_engine=_value(config, "jarvis_profile_engine", _engine),
         shard=_value(config, "jarvis_shard", _shard),
+        metrics=_value(config, "jarvis_metrics", partial(_metrics, metrics)),
     )
 
 
 def settled(config: pytest.Config, options: Options) -> Options:
-    """Settle what contradicts itself: the command line goes before the ini file, and both say what is to be measured.
+    """Resolve contradictions: the command line takes precedence over the ini file, and comparing requires measuring.
 
     Raises:
         pytest.UsageError: The command line, or the ini file alone, asks for two things that exclude each other, or the
@@ -163,14 +180,14 @@ def settled(config: pytest.Config, options: Options) -> Options:
     given = [name for name in NEED_BENCH if config.getoption(f"jarvis_{name}")]
     if not options.bench:
         if given:
-            raise pytest.UsageError(f"--jarvis-{given[0]} is for what is measured: give --jarvis-bench too")
+            raise pytest.UsageError(f"--jarvis-{given[0]} needs --jarvis-bench: only a run that measures can do that")
         return dataclasses.replace(options, against=None, compare=None, save=None)
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):
         raise pytest.UsageError(
             "--jarvis-against and --jarvis-compare exclude each other: the first compares with a revision, the second "
-            "with stored runs; give one of them"
+            "with stored runs; choose one of them"
         )
     if "against" in given:
         return dataclasses.replace(options, compare=None)
@@ -178,10 +195,10 @@ def settled(config: pytest.Config, options: Options) -> Options:
 
 
 def check_root_folder(config: pytest.Config) -> None:
-    """Refuse a folder that has misled pytest: it looks for its root folder before it knows this plugin's options.
+    """Reject an option's folder that has misled pytest, which finds its root folder before it knows plugins' options.
 
-    So it takes an option's second word that is a path for a place of tests: the project's own configuration is not
-    found, and the root folder is what that place and the project have in common.
+    pytest takes an option's second word that is a path for a folder of tests. Then it does not find the project's own
+    configuration, and the root folder is the common ancestor of that folder and the project.
 
     Raises:
         pytest.UsageError: That has happened; the message says what to write.
@@ -196,7 +213,7 @@ def check_root_folder(config: pytest.Config) -> None:
             continue
         if not here.is_relative_to(root) or (place.is_relative_to(root) and not is_found):
             raise pytest.UsageError(
-                f"{option} {word}: pytest takes that folder for one of tests, and {root} for its root folder; "
+                f"{option} {word}: pytest takes that folder for a folder of tests, and {root} for its root folder; "
                 f"write {option}={word}"
             )
 
@@ -204,7 +221,9 @@ def check_root_folder(config: pytest.Config) -> None:
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:
     given = config.getoption(name, None)
     if name in NEVER_EMPTY and given is not None and not given.strip():
-        raise pytest.UsageError(f"--{name.replace('_', '-')}: it is empty, as from a variable that is not set")
+        raise pytest.UsageError(
+            f"--{name.replace('_', '-')}: the value is empty, perhaps because a variable is not set"
+        )
     shown = f"--{name.replace('_', '-')}" if given is not None else name
     try:
         return parse(ini_value(config, name) if given is None else given)
@@ -216,7 +235,7 @@ def parse_seconds(value: object) -> float:
     """Read a positive number of seconds.
 
     Raises:
-        ValueError: It is not one.
+        ValueError: The value is not a positive number.
     """
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
@@ -235,13 +254,21 @@ def _command(value: object) -> str | None:
     return as_command(value).strip() or None
 
 
-def _thresholds(value: object) -> dict[str, float]:
+def _metrics(metrics: Metrics, value: object) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in as_list_text(value).split(",")))
+    for name in names:
+        if name not in metrics.of_calls:
+            raise ValueError(f"{name!r} is not allowed, give one or more of: {', '.join(metrics.of_calls)}")
+    return names
+
+
+def _thresholds(metrics: Metrics, value: object) -> dict[str, float]:
     text = as_list_text(value)
     if not text:
         return {}
     from jarvisperf.gate.verdict.thresholds import parse_thresholds
 
-    return parse_thresholds(text)
+    return parse_thresholds(text, metrics)
 
 
 def _launches(value: object) -> int:
@@ -315,6 +342,10 @@ def _folder(value: object) -> Path:
     if not text.strip():
         raise ValueError("an empty name is not allowed, give a folder, like reports")
     return Path(text).expanduser()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(name.strip() for name in as_list_text(value).split(",") if name.strip())
 
 
 def _redis(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The entry point that pytest loads: options, markers, fixtures, and the session that measures."""
+"""The entry point that pytest loads: registers options, markers, fixtures, hooks, and the measuring session."""
 
 from __future__ import annotations
 
@@ -9,23 +9,28 @@ from typing import TYPE_CHECKING
 import pytest
 
 import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
+from pytest_jarvisperf import hooks
+from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.bridges.choice import make_bridge
-from pytest_jarvisperf.bridges.marker import check_keywords
 from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.collection.recognition import recognize
+from pytest_jarvisperf.collection.records import restart_record
 from pytest_jarvisperf.collection.whole_test import WholeTests
-from pytest_jarvisperf.markers import DESCRIPTIONS, check_markers
-from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness
-from pytest_jarvisperf.measuring.record import record_key, restart_record
+from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
+from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
+from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
+from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
+from pytest_jarvisperf.measuring.profiling import ProfilingHarness
+from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.measuring.seeded_tests import SeededTests
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.sessions.termination import Termination
-from pytest_jarvisperf.sessions.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
-from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
+from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
+    from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -33,6 +38,11 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
 pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warnings")
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that other plugins may implement."""
+    pluginmanager.add_hookspecs(hooks)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,11 +53,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the options and register what this session needs."""
-    for description in DESCRIPTIONS:
+    metrics = session_metrics(config)
+    for description in descriptions(metrics):
         config.addinivalue_line("markers", description)
-    options = read_options(config)
+    options = read_options(config, metrics)
     in_worker = harness_key in config.stash
-    if in_worker:  # an arm: it measures, but as it is told, and it reports nothing of its own
+    if in_worker:  # an arm: it measures what it is told to, and reports nothing itself
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
     elif options.bench and is_worker(config):
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
@@ -59,15 +70,14 @@ def pytest_configure(config: pytest.Config) -> None:
     measuring = MeasuringHarness()
     measures_here = options.bench and options.against is None  # in lockstep the arms measure
     harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
-    if measures_here:
-        from pytest_jarvisperf.measuring.profiling import ProfilingHarness
-
-        harness = ProfilingHarness(harness, [config.rootpath])
-    config.stash[state_key] = State(options, harness)
     if measures_here or in_worker:
+        harness = further_metrics(harness, metrics, options.metrics)
         config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
+    if measures_here:
+        harness = ProfilingHarness(harness, [config.rootpath])
+    config.stash[state_key] = PluginState(options, harness, metrics)
     if options.bench or in_worker:
-        # Now, before a test can put a mocked clock in the place of the real one.
+        # Now, before a test can replace the real clock with a mock.
         for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
             importlib.import_module(module)
     if options.bench:
@@ -80,24 +90,27 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.sessions.record import BenchSession, is_listing
+    from pytest_jarvisperf.sessions.announcement import Announcement
+    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
+    from pytest_jarvisperf.sessions.recording import Recording
+    from pytest_jarvisperf.sessions.session import BenchSession, is_listing
 
+    formats = _report_formats(config, options)
     if not is_listing(config):
-        _check_report_folder(options)
+        _check_report_folder(options, formats)
+    read_facts(config)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
     baseline = _baseline(config, options, store, found)
-    session = BenchSession(
-        config,
-        options,
-        measuring,
-        store if options.save else None,
-        lockstep=lockstep,
-        baseline=baseline,
-        history=store,
-    )
+    recording = Recording(config, measuring)
+    messages = Messages()
+    outputs = Outputs(config, options, store, formats, messages)
+    session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
     config.pluginmanager.register(session, "jarvisperf-session")
+    config.pluginmanager.register(recording, "jarvisperf-recording")
+    announcement = Announcement(config, options, measuring, session.measures_here)
+    config.pluginmanager.register(announcement, "jarvisperf-announcement")
     config.pluginmanager.register(Termination(), "jarvisperf-termination")
     distributes = is_controller(config)
     if distributes:
@@ -106,12 +119,20 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(found, "jarvisperf-found")
 
 
-def _check_report_folder(options: Options) -> None:
-    from jarvisperf.report import check_report_folder
-    from jarvisperf.report.folder import ForeignFileError
+def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:
+    from jarvisperf.report import choose_formats
 
     try:
-        check_report_folder(options.report_folder)
+        return choose_formats(options.report_formats, further_formats(config))
+    except ValueError as error:
+        raise pytest.UsageError(f"--jarvis-report-formats: {error}") from None
+
+
+def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
+    from jarvisperf.report import ForeignFileError, check_report_folder
+
+    try:
+        check_report_folder(options.report_folder, formats)
     except ForeignFileError as error:
         raise pytest.UsageError(f"--jarvis-report: {error}") from None
 
@@ -119,11 +140,11 @@ def _check_report_folder(options: Options) -> None:
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
     if not (options.save or options.compare):
         return None
-    from jarvisperf.runs.store import StoreError, open_store
+    from jarvisperf.runs.store import RunStoreError, open_store
 
     try:
         return open_store(options.store, config.rootpath)
-    except StoreError as error:
+    except RunStoreError as error:
         raise pytest.UsageError(f"--jarvis-store: {error}") from None
 
 
@@ -133,10 +154,14 @@ def _baseline(
     if options.compare is None or store is None:
         return None
     from pytest_jarvisperf.sessions.baseline import BaselineSession
-    from pytest_jarvisperf.sessions.record import is_listing
+    from pytest_jarvisperf.sessions.session import is_listing
     from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
 
-    stored = StoredRuns(()) if is_listing(config) else find_stored_runs(options, store, options.compare)
+    stored = (
+        StoredRuns(())
+        if is_listing(config)
+        else find_stored_runs(options, store, options.compare, this_machine(config))
+    )
     session = BaselineSession(config, options, stored, found)
     config.pluginmanager.register(session, "jarvisperf-baseline")
     return session
@@ -160,10 +185,11 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
-    """Check the markers, also those that any other plugin adds here, and give every benchmark test its record."""
+    """Check the markers, including those that other plugins add in this hook, and start every benchmark's record."""
     result = yield
+    keys = marker_keys(config.stash[state_key].metrics)
     for item in items:
-        check_markers(item)
+        check_markers(item, keys)
         if config.stash[state_key].options.bench:
             check_keywords(item)
         recognize(item)
@@ -174,10 +200,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
-    """Deselect the benchmarks that other machines run; other tests run on all of them.
+    """Deselect the benchmarks that other machines run; functional tests run on all machines.
 
     Raises:
-        pytest.UsageError: This part would measure nothing, because the suite is too small for so many.
+        pytest.UsageError: This part would measure nothing, because the suite is too small for that many parts.
     """
     twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
     mine = shard.picks(twins)
@@ -195,12 +221,12 @@ def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
     most = most_parts(twins)
     there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
     pairs = ", and a benchmark stays with its twin (before=)" if most < len(twins) else ""
-    advice = f"cut it into {most} at most, like --jarvis-shard {min(shard.number, most)}/{most}"
+    advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
     return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin each attempt of a benchmark test with an empty record."""
+    """Start each attempt of a benchmark test with an empty record."""
     if record_key in item.stash:
         restart_record(item)

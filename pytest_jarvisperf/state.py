@@ -1,4 +1,4 @@
-"""What the plugin keeps on pytest's config: the options, and the harness that takes the targets."""
+"""What the plugin stores on pytest's config: the options, the metrics, and the harness that measures targets."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from jarvisperf.measure.metrics import Metrics
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
 
-class State(NamedTuple):
-    """Options and harness of one pytest session."""
+class PluginState(NamedTuple):
+    """Options, harness and metrics of one pytest session."""
 
     options: Options
     harness: Harness
+    metrics: Metrics
 
 
-state_key = pytest.StashKey[State]()
-# Set before this plugin configures itself by whoever takes the targets in its place: the worker of a lockstep run.
+state_key = pytest.StashKey[PluginState]()
+# Set by a lockstep worker before this plugin configures itself: the worker's harness then measures the targets.
 harness_key = pytest.StashKey["Harness"]()
-# Ids of the benchmarks that other machines run, where this one runs a shard.
+# In a sharded run, the ids of the benchmarks that other machines run.
 elsewhere_key = pytest.StashKey[frozenset[str]]()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from light_pytest import LIGHT, WITHOUT_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,3 +44,22 @@ def require() -> Callable[[str], Any]:
             pytest.skip(f"{module} is not installed")
 
     return load
+
+
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Have inner pytests do without what takes long to load; a test that needs one of the plugins names it by `-p`."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    return pytester
+
+
+@pytest.fixture
+def every_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have inner pytests load every installed plugin."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_PICTURES))
+
+
+@pytest.fixture
+def as_installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have inner pytests load every installed plugin and write every format of the report, as users' do."""
+    monkeypatch.delenv("PYTEST_ADDOPTS")

@@ -45,6 +45,5 @@ class GitProject:
         return self.git("rev-parse", "HEAD")
 
     def run(self, *words: str) -> pytest.RunResult:
-        """Run pytest in the repository, without hypothesis's plugin: loading it costs a launch a fifth more."""
-        light = ("-p", "no:hypothesispytest")
-        return self.pytester.runpytest_subprocess(*light, *self.words, *words, timeout=self.timeout_seconds)
+        """Run pytest in the repository."""
+        return self.pytester.runpytest_subprocess(*self.words, *words, timeout=self.timeout_seconds)

@@ -10,6 +10,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from light_pytest import LIGHT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -58,7 +60,7 @@ class Stranger:
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and give its exit status."""
-        command = [sys.executable, *flags, "-m", "pytest", "--jarvis-bench", *words]
+        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, "--jarvis-bench", *words]
         done = subprocess.run(
             command,
             cwd=self.root,

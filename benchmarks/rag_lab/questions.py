@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jarvisperf.bench.corpus import ANSWER_TOPICS, QUERIES, topics_of_chunks
+from jarvisperf.bench.corpus import QUERIES, topics_of_chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,3 +119,69 @@ OPPOSITES: tuple[tuple[str, str], ...] = (
 """Pairs of questions that mean something else, by a negation, an antonym, a number, the order, a small word or a sign;
 written by hand.
 """
+
+_ANSWERS = (
+    "for compound",
+    "while compound",
+    "raise exceptions",
+    "try compound exceptions",
+    "with context-managers compound",
+    "function compound",
+    "comparisons objects",
+    "attribute-access attribute-references customization",
+    "attribute-access customization",
+    "attribute-access customization",
+    "class customization specialnames",
+    "yield async",
+    "yield",
+    "global",
+    "nonlocal global",
+    "operator-summary",
+    "atom-literals strings string-methods",
+    "strings formatstrings",
+    "formatstrings",
+    "slicings sequence-types subscriptions typesseq",
+    "typesseq-mutable",
+    "callable-types calls specialnames class",
+    "attribute-access customization",
+    "class attribute-references types specialattrs typesmethods",
+    "del",
+    "import",
+    "import",
+    "assert",
+    "compound",
+    "compound",
+    "lambda",
+    "async await compound",
+    "async compound for",
+    "identifiers id-classes atom-identifiers",
+    "conversions numeric-types binary integers floating",
+    "binary numeric-types operator-summary",
+    "comparisons",
+    "truth booleans",
+    "typesmapping dict",
+    "debugger",
+    "for compound",
+    "raise exceptions",
+    "try compound exceptions",
+    "with context-managers compound",
+    "function compound",
+    "comparisons objects",
+    "yield async",
+    "class customization specialnames",
+    "attribute-access customization",
+    "operator-summary",
+    "slicings sequence-types subscriptions typesseq",
+    "del",
+    "import",
+    "assert",
+    "lambda",
+    "async await compound",
+    "typesseq-mutable",
+    "truth booleans",
+    "attribute-access attribute-references customization",
+    "formatstrings",
+)
+
+ANSWER_TOPICS: tuple[frozenset[str], ...] = tuple(frozenset(names.split()) for names in _ANSWERS)
+"""For each of the questions the topics of the reference that answer it, chosen by hand from the topics' titles."""

@@ -1,4 +1,4 @@
-"""Real text that every Python carries: its language reference, in chunks, and questions about it."""
+"""Real text that comes with every Python: its language reference, in chunks, and questions about it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ def reference_chunks(characters: int = CHUNK_CHARACTERS) -> tuple[str, ...]:
     """Split the topics of `pydoc_data.topics` into chunks at paragraph ends.
 
     Args:
-        characters: The most characters in a chunk; a longer paragraph is cut at line ends.
+        characters: Maximum length of a chunk; longer paragraphs are split at line ends.
 
     Returns:
-        About 1,200 different chunks of Python 3.11's reference, in the order of the topics' names.
+        The distinct chunks, ordered by the names of their topics: about 1,200 for Python 3.11.
     """
     return tuple(topics_of_chunks(characters))
 
 
 @lru_cache(maxsize=4)
 def topics_of_chunks(characters: int = CHUNK_CHARACTERS) -> dict[str, frozenset[str]]:
-    """The chunks of :func:`reference_chunks`, each with the topics that have it."""
+    """Return the chunks of :func:`reference_chunks`, each with the topics that contain it."""
     from pydoc_data.topics import topics
 
     found: dict[str, set[str]] = {}  # a dict keeps the order and drops repeats
@@ -109,69 +109,3 @@ QUERIES: tuple[str, ...] = (
     "Como formatar um número com casas decimais?",
 )
 """Sixty questions about the reference, forty in English and twenty in Portuguese."""
-
-_ANSWERS = (
-    "for compound",
-    "while compound",
-    "raise exceptions",
-    "try compound exceptions",
-    "with context-managers compound",
-    "function compound",
-    "comparisons objects",
-    "attribute-access attribute-references customization",
-    "attribute-access customization",
-    "attribute-access customization",
-    "class customization specialnames",
-    "yield async",
-    "yield",
-    "global",
-    "nonlocal global",
-    "operator-summary",
-    "atom-literals strings string-methods",
-    "strings formatstrings",
-    "formatstrings",
-    "slicings sequence-types subscriptions typesseq",
-    "typesseq-mutable",
-    "callable-types calls specialnames class",
-    "attribute-access customization",
-    "class attribute-references types specialattrs typesmethods",
-    "del",
-    "import",
-    "import",
-    "assert",
-    "compound",
-    "compound",
-    "lambda",
-    "async await compound",
-    "async compound for",
-    "identifiers id-classes atom-identifiers",
-    "conversions numeric-types binary integers floating",
-    "binary numeric-types operator-summary",
-    "comparisons",
-    "truth booleans",
-    "typesmapping dict",
-    "debugger",
-    "for compound",
-    "raise exceptions",
-    "try compound exceptions",
-    "with context-managers compound",
-    "function compound",
-    "comparisons objects",
-    "yield async",
-    "class customization specialnames",
-    "attribute-access customization",
-    "operator-summary",
-    "slicings sequence-types subscriptions typesseq",
-    "del",
-    "import",
-    "assert",
-    "lambda",
-    "async await compound",
-    "typesseq-mutable",
-    "truth booleans",
-    "attribute-access attribute-references customization",
-    "formatstrings",
-)
-
-ANSWER_TOPICS: tuple[frozenset[str], ...] = tuple(frozenset(names.split()) for names in _ANSWERS)
-"""For each of the questions the topics of the reference that answer it, chosen by hand from the topics' titles."""

@@ -1,4 +1,4 @@
-"""A day of a retrieval service in short: popular questions come again and again, and documents keep coming too."""
+"""A retrieval service in miniature: popular questions recur, and documents are added in between."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """What a replay found.
+    """The result of a replay.
 
     Attributes:
-        queries: How many were asked.
-        writes: How many documents were added meanwhile.
-        wrong: Cached answers with other ids than an uncached search at the same moment.
-        hit_rate: The part of the queries that the cache answered.
-        uncached_seconds: Of all uncached searches together.
-        cached_seconds: Of all cached searches together.
+        queries: Number of queries.
+        writes: Number of documents added.
+        wrong: Cached answers whose ids differ from an uncached search at the same moment.
+        hit_rate: Share of the queries that the cache answered.
+        uncached_seconds: Total time of the uncached searches.
+        cached_seconds: Total time of the cached searches.
     """
 
     queries: int
@@ -36,7 +36,7 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 def zipf(questions: Sequence[str], count: int, random_seed: int) -> Iterator[str]:
-    """Questions by Zipf's law: the one at rank r comes with a frequency of 1 / r."""
+    """Draw questions by Zipf's law: the frequency of the one at rank r is proportional to 1 / r."""
     weights = [1 / rank for rank in range(1, len(questions) + 1)]
     yield from random.Random(random_seed).choices(questions, weights, k=count)  # noqa: S311 - no secret
 
@@ -49,15 +49,15 @@ def replay(
     write_every: int = 100,
     clock: Callable[[], float] = REAL.wall,
 ) -> Replay:
-    """Ask each question cached and uncached, compare, and add a document now and then.
+    """Ask each question cached and uncached, compare the answers, and add a document at intervals.
 
     Args:
-        rag: Holds the documents.
-        questions: The most popular one first.
-        additions: Documents to add; where there are no more, none are.
-        count: How many queries.
-        write_every: After so many queries comes a write.
-        clock: Seconds that only grow.
+        rag: The RAG with the documents.
+        questions: The questions, the most popular one first.
+        additions: Documents to add; once exhausted, there are no more writes.
+        count: Number of queries.
+        write_every: Number of queries between two writes.
+        clock: Returns seconds; monotonic.
     """
     seconds: dict[str, float] = {"cached": 0.0, "uncached": 0.0}
     hits_before = rag.get_performance_stats()["cache_hits"]

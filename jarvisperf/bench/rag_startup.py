@@ -1,4 +1,4 @@
-"""Fresh processes that answer one question: from the cache on disk, and by loading everything."""
+"""Fresh processes that answer one question: from the cache on disk, or by loading everything."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ assert rag.search(question)
 
 
 def cached_processes(folder: Path, cache: Path, model: str, question: str, seconds: float) -> list[ProcessSample]:
-    """Processes that find the answer on disk; they fail where they load torch or chromadb.
+    """Measure processes that find the answer on disk; they fail if that loads torch or chromadb.
 
     Args:
-        folder: The documents.
-        cache: The folder of a cache that has the answer.
-        model: A folder or hub name; empty: the default.
-        question: What to ask.
-        seconds: Time for all processes together; there are three at least.
+        folder: The folder of the documents.
+        cache: The folder of a cache that contains the answer.
+        model: A folder or hub name; empty: the default model.
+        question: The question.
+        seconds: Time for all processes together; there are at least three.
     """
     return measure_startup([sys.executable, "-c", _CACHED, str(folder), str(cache), model, question], seconds)
 
 
 def eager_process(folder: Path, cache: Path, model: str, question: str) -> ProcessSample:
-    """One process that loads everything and computes the answer; arguments as for :func:`cached_processes`.
+    """Measure one process that loads everything and computes the answer; arguments as in :func:`cached_processes`.
 
-    One is enough: it takes seconds, so that noise is small beside what it is compared with.
+    One is enough: it takes seconds, which is much more than the noise.
     """
     with Launcher() as launcher:
         return launcher.run([sys.executable, "-c", _EAGER, str(folder), str(cache), model, question])

@@ -1,4 +1,4 @@
-"""Benchmarks of the RAG on real text: what the cache and the batches change, and whether the answers stay the same."""
+"""Benchmarks of the RAG on real text: what caching and batching gain, and whether the answers stay the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from jarvisperf.bench.corpus import QUERIES, reference_chunks
 from jarvisperf.bench.rag_replay import replay
 from jarvisperf.bench.rag_startup import cached_processes, eager_process
-from jarvisperf.bench.system import BenchmarkSystem
+from jarvisperf.bench.timings import Timings
 from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ T = TypeVar("T")
 
 
 class RAGBenchmarks:
-    """Benchmarks of an :class:`jarvisperf.rag.OptimizedRAG` in temporary folders; nothing of the user's is touched.
+    """Benchmarks of an :class:`jarvisperf.rag.OptimizedRAG` in temporary folders; the user's data is not touched.
 
     Args:
-        system: Where results are kept; None: one of its own.
+        system: Times and keeps the results, such as a `BenchmarkSystem`; None: a new one.
         model: The embedding model, as `OptimizedRAG` takes it.
         texts: The documents; None: chunks of Python's language reference.
         queries: The questions; None: sixty about that reference, in English and Portuguese.
@@ -47,17 +47,17 @@ class RAGBenchmarks:
 
     def __init__(
         self,
-        system: BenchmarkSystem | None = None,
+        system: Timings | None = None,
         model: Any = None,
         texts: Sequence[str] | None = None,
         queries: Sequence[str] | None = None,
     ) -> None:
-        self.system = BenchmarkSystem() if system is None else system
+        self.system = Timings() if system is None else system
         self._model = model
         self._texts = list(reference_chunks()[:CORPUS_TEXTS] if texts is None else texts)
         self._queries = list(QUERIES if queries is None else queries)
-        self._shared_embedder: Any = None  # the model is loaded once, not for each RAG
-        self._folders: list[Path] = []  # of the RAGs that were made, the latest last
+        self._shared_embedder: Any = None  # so that the model is loaded only once
+        self._folders: list[Path] = []  # of the RAGs created so far, the latest last
         for name, given in (("texts", self._texts), ("queries", self._queries)):
             if not given:
                 raise ValueError(f"{name} is empty: give at least one")
@@ -66,9 +66,9 @@ class RAGBenchmarks:
         """Run every benchmark.
 
         Returns:
-            For each part what the cache or the batch changed: ``before`` and ``after`` in ``unit``, ``ratio`` (before
-            / after), and ``same_answer``, whether both ways gave the same; None where there is no answer to compare.
-            Some parts say more.
+            For each part what caching or batching changed: ``before`` and ``after`` in ``unit``, ``ratio`` (before /
+            after), and ``same_answer``: whether both gave the same answer; None: there is no answer to compare. Some
+            parts have further keys.
         """
         parts = {
             "embedding": self.compare_embedding(),
@@ -109,7 +109,7 @@ class RAGBenchmarks:
         )
 
     def run_search_benchmark(self, iterations: int = SEARCHES) -> dict[str, BenchmarkResult]:
-        """Time search and context, uncached and cached, query after query.
+        """Time search and context, uncached and cached, cycling through the queries.
 
         Args:
             iterations: Samples of each.
@@ -139,9 +139,11 @@ class RAGBenchmarks:
         )
 
     def compare_searches(self) -> dict[str, dict[str, Any]]:
-        """Search and context, uncached against each tier of the cache: ``search``, ``context``, ``search from disk``.
+        """Compare uncached search and context with each tier of the cache.
 
-        With Redis, where ``JARVISPERF_REDIS_URL`` names one, ``search from redis`` too.
+        Returns:
+            ``search``, ``context``, ``search from disk``, and if ``JARVISPERF_REDIS_URL`` names a Redis, ``search from
+            redis``.
         """
         with self._filled_rag() as rag:
             results = self._time_searches(rag, SEARCHES)
@@ -165,14 +167,14 @@ class RAGBenchmarks:
         return parts | {f"search from {tier}": self._compare_tier(tier, uncached, **how) for tier, how in tiers.items()}
 
     def compare_embedding(self) -> dict[str, Any]:
-        """Texts one at a time against all in one batch, per text."""
+        """Compare embedding texts one at a time with all in one batch, per text."""
         import numpy as np
 
         texts = self._texts[:32]
         results = self.run_embedding_benchmark(texts, iterations=5)
         embedder = self._embedder()
         single = np.concatenate([embedder.embed_documents([text]) for text in texts])
-        # The others in a batch shift a vector: by float32's noise, in bfloat16 to a cosine of 0.996 with itself.
+        # The rest of a batch shifts a vector: by float32 noise, in bfloat16 to a cosine of 0.996 with itself.
         same = bool((single * embedder.embed_documents(texts)).sum(axis=1).min() > 0.99)
         return _change(
             results["embedding_single"].median / len(texts),
@@ -181,10 +183,10 @@ class RAGBenchmarks:
         )
 
     def compare_ingestion(self) -> dict[str, Any]:
-        """Texts added one at a time against all in one call, per text."""
+        """Compare adding texts one at a time with all in one call, per text."""
         texts = self._texts[:INGESTED_TEXTS]
         with self._empty_rag() as one_by_one, self._empty_rag() as batched:
-            for rag in (one_by_one, batched):  # the first text loads the model and makes the collection
+            for rag in (one_by_one, batched):  # the first text loads the model and creates the collection
                 rag.batch_add_texts(texts[:1])
             before, _ = _seconds(lambda: [one_by_one.batch_add_texts([text]) for text in texts])
             after, _ = _seconds(lambda: batched.batch_add_texts(texts))
@@ -192,16 +194,16 @@ class RAGBenchmarks:
         return _change(before / len(texts), after / len(texts), same_answer=best[0] == best[1])
 
     def compare_ingestion_again(self) -> dict[str, Any]:
-        """All texts for the first time against the same again, per text."""
+        """Compare adding texts for the first time with adding them again, per text."""
         with self._empty_rag() as rag:
-            rag.batch_add_texts(["The first text loads the model and makes the collection."])
+            rag.batch_add_texts(["The first text loads the model and creates the collection."])
             before, first = _seconds(lambda: rag.batch_add_texts(self._texts))
             after, again = _seconds(lambda: rag.batch_add_texts(self._texts))
         same = again.unchanged == len(self._texts) and again.embedded == 0 and first.added > 0
         return _change(before / len(self._texts), after / len(self._texts), same_answer=same)
 
     def compare_warm_up(self) -> dict[str, Any]:
-        """The first search of a RAG that loads its model and Chroma's index for it, against one after ``warm_up``."""
+        """Compare a first search, which loads the model and Chroma's index, with one after ``warm_up``."""
         from jarvisperf.rag import embedder_for
 
         with self._filled_rag() as filled:
@@ -217,14 +219,15 @@ class RAGBenchmarks:
         return _change(before, after, same_answer=same)
 
     def compare_replay(self, queries: int = REPLAYED_QUERIES, write_every: int = 20) -> dict[str, Any]:
-        """Questions by Zipf's law with a document added now and then: uncached against cached, per query.
+        """Compare uncached with cached searches, per query, for Zipf-distributed questions with writes in between.
 
         Args:
-            queries: How many are asked.
-            write_every: After so many queries comes a write.
+            queries: Number of queries.
+            write_every: Number of queries between two writes.
 
         Returns:
-            With ``wrong`` (cached answers with other ids than uncached ones), ``hit_rate``, ``queries``, ``writes``.
+            The change, with ``wrong`` (cached answers whose ids differ from uncached ones), ``hit_rate``, ``queries``
+            and ``writes``.
         """
         kept = max(1, len(self._texts) * 3 // 4)
         with self._empty_rag() as rag:
@@ -235,7 +238,7 @@ class RAGBenchmarks:
         return change | extra
 
     def compare_recall(self, n_results: int = 10) -> dict[str, Any]:
-        """Comparing with every passage against Chroma's index, per search; ``recall`` of the index beside it."""
+        """Compare exact search with Chroma's index, per search; the change includes the index's ``recall``."""
         with self._filled_rag() as rag:
             folder = self._folders[-1]
             with self._rag_in(folder, exact=True) as exact:
@@ -248,12 +251,12 @@ class RAGBenchmarks:
         return change | {"recall": recall}
 
     def compare_processes(self, seconds: float = 2.0) -> dict[str, dict[str, Any]]:
-        """Fresh processes that load everything against ones that find the answer on disk: ``startup``, ``memory``.
+        """Compare processes that load everything with ones that find the answer on disk: ``startup``, ``memory``.
 
-        Nothing where the model is an object of the caller's, which another process does not have.
+        Empty if the model is an object of the caller, which another process does not have.
 
         Args:
-            seconds: For the processes that find the answer; there are three at least.
+            seconds: Time for the processes that find the answer on disk; there are at least three.
         """
         if not isinstance(self._model, str | os.PathLike | None):
             return {}

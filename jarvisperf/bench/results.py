@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def checked_name(name: str) -> str:
-    """Return the name of a result.
+    """Return the name of a result, if a report can contain it.
 
     Raises:
-        TypeError: It is no text.
-        ValueError: It is empty or not valid Unicode, so that no report could be written.
+        TypeError: `name` is not a string.
+        ValueError: `name` is empty or not valid Unicode.
     """
     if not isinstance(name, str):
         raise TypeError(f"name is {name!r}: give text")
@@ -30,12 +30,12 @@ def checked_name(name: str) -> str:
 
 
 class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `BenchmarkSystem.benchmark` found; all times in seconds per call.
+    """The result of `BenchmarkSystem.benchmark`; all times in seconds per call.
 
     Attributes:
         name: The benchmark's name.
-        iterations: Samples that were taken.
-        calls_per_sample: Calls in each sample; above 1 where one call is too short for the clock.
+        iterations: Number of samples.
+        calls_per_sample: Calls per sample; more than 1 if a single call is too short for the clock.
         avg_time: Mean.
         min_time: The fastest sample.
         max_time: The slowest sample.
@@ -62,7 +62,7 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def operations_per_second(self) -> float:
-        """Calls that one second holds at the mean; infinite for a mean of 0."""
+        """Calls per second at the mean; infinite for a mean of 0."""
         return 1 / self.avg_time if self.avg_time else math.inf
 
     @property
@@ -72,7 +72,7 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, name: str, summary: Summary, p90: float) -> BenchmarkResult:
-        """Make a result from a summary of samples and their 90th percentile."""
+        """Create a result from a summary of samples and their 90th percentile."""
         return cls(
             name=name,
             iterations=summary.samples,

@@ -1,214 +1,75 @@
-"""Benchmarks without pytest: time functions by name, compare them, write the figures down."""
+"""`BenchmarkSystem`: benchmarks without pytest, with a built-in suite for the cache and the RAG."""
 
 from __future__ import annotations
 
-import math
-import threading
-from collections.abc import Mapping
+import importlib.util
+import tempfile
+import uuid
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from jarvisperf.bench.results import BenchmarkResult, checked_name
-from jarvisperf.checks import whole_number
-from jarvisperf.measure.lazy_results import describe
-from jarvisperf.measure.sampling import Plan, measure
-from jarvisperf.measure.targets import make_target
-from jarvisperf.runs.files import write_whole
-from jarvisperf.runs.summary import quantile, summarize
+from jarvisperf.bench.timings import Timings
+from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-SAMPLE_SECONDS = 1e-4
+    from jarvisperf.bench.results import BenchmarkResult
+
+ITERATIONS = 100
+RAG_PACKAGES = ("chromadb", "sentence_transformers", "semantic_text_splitter")
 
 
-class BenchmarkSystem:
-    """Times functions and keeps the results by name.
+class BenchmarkSystem(Timings):
+    """Times functions, keeps the results by name, and has a suite that times the cache and the RAG.
 
-    Methods may be called from several threads; one measures at a time. Each benchmark is warmed up first; the garbage
-    collector is off while it is timed, tracers and profilers too.
+    Thread-safe; one benchmark runs at a time. Each is warmed up first. The garbage collector, tracers and profilers are
+    disabled during timing.
     """
 
-    def __init__(self) -> None:
-        self._results: dict[str, BenchmarkResult] = {}
-        self._measuring = threading.RLock()
-
-    @property
-    def results(self) -> dict[str, BenchmarkResult]:
-        """A copy of all results by name."""
-        return dict(self._results)
-
-    def benchmark(self, func: Callable[[], Any], iterations: int = 100, name: str | None = None) -> BenchmarkResult:
-        """Time a function.
-
-        Args:
-            func: Called without arguments; a coroutine function is awaited.
-            iterations: How many samples to take. A sample is one call, or as many as the clock needs where a call
-                is shorter than 0.1 ms; the figures are per call either way.
-            name: The name of the result; None: the function's own. A second result of a name replaces the first.
-
-        Raises:
-            TypeError: `func` cannot be called or returns a generator that nobody consumes, or the name is no text.
-            TypeError: `iterations` is not a whole number.
-            ValueError: `iterations` is below 1, or the name is empty or not valid Unicode.
-            Exception: What `func` raises, as it is.
-        """
-        if not callable(func):
-            raise TypeError(f"benchmark needs a function, got {func!r}")
-        whole_number("iterations", iterations, at_least=1)
-        name = checked_name(describe(func) if name is None else name)
-        plan = Plan(
-            budget_seconds=math.inf,
-            warmup_seconds=0.01,
-            sample_seconds=SAMPLE_SECONDS,
-            min_samples=iterations,
-            max_samples=iterations,
-        )
-        with self._measuring:
-            target = make_target(func)
-            try:
-                target.call()
-                samples = measure(target, plan)
-            finally:
-                target.close()
-            summary = summarize(samples.seconds, samples.iterations)
-            result = BenchmarkResult.of(name, summary, p90=quantile(sorted(samples.seconds), 0.90))
-            self._results[name] = result
-        return result
-
-    def benchmark_multiple(
-        self, tests: Mapping[str, Callable[[], Any]], iterations: int = 100
-    ) -> dict[str, BenchmarkResult]:
-        """Time several functions, in the order given.
-
-        Args:
-            tests: Functions by name.
-            iterations: Samples of each, see `benchmark`.
-
-        Returns:
-            The results by name.
-
-        Raises:
-            TypeError: `tests` is no dictionary; or as `benchmark`.
-        """
-        if not isinstance(tests, Mapping):
-            raise TypeError(f"tests is {tests!r}: give a dictionary of functions by name")
-        return {name: self.benchmark(func, iterations, name) for name, func in tests.items()}
-
-    def compare_benchmarks(self, names: Iterable[str]) -> dict[str, Any]:
-        """Compare results by their medians.
-
-        Args:
-            names: Names of results that are there already.
-
-        Returns:
-            ``fastest`` and ``slowest``: names; ``ratios``: for each name its median over the fastest one's;
-            ``medians``: seconds per call for each name.
-
-        Raises:
-            TypeError: One name is given instead of several.
-            KeyError: There is no result of a name.
-            ValueError: No name was given.
-        """
-        if isinstance(names, str):
-            raise TypeError(f"names is {names!r}: give a list of names")
-        wanted = list(names)
-        if not wanted:
-            raise ValueError("no names to compare: give at least one")
-        unknown = [name for name in wanted if name not in self._results]
-        if unknown:
-            known = ", ".join(sorted(self._results)) or "none"
-            raise KeyError(f"no result named {', '.join(map(repr, unknown))}; there are: {known}")
-        medians = {name: self._results[name].median for name in wanted}
-        fastest = min(medians, key=medians.__getitem__)
-        return {
-            "fastest": fastest,
-            "slowest": max(medians, key=medians.__getitem__),
-            "ratios": {name: median / medians[fastest] for name, median in medians.items()},
-            "medians": medians,
-        }
-
-    def generate_report(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Write all results as a text table.
-
-        Args:
-            path: A file to write as well; None: none.
-
-        Returns:
-            The table.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        text = _table(list(self._results.values()))
-        if path is not None:
-            write_whole(Path(path), text.encode())
-        return text
-
-    def export_json(self, path: str | os.PathLike[str]) -> None:
-        """Write all results to a JSON file: an object by name, times in seconds per call.
-
-        Raises:
-            OSError: The file cannot be written.
-        """
-        rows = {
-            name: {**msgspec.to_builtins(result), "operations_per_second": result.operations_per_second}
-            for name, result in self._results.items()
-        }
-        write_whole(Path(path), msgspec.json.format(msgspec.json.encode(rows), indent=2))
-
     def run_full_suite(self) -> dict[str, BenchmarkResult]:
-        """Time the cache of this process tier by tier and, where its packages are installed, the RAG.
+        """Time the cache tier by tier and, if its packages are installed, the RAG.
 
-        Nothing of the user's is read or changed: the suite works in a temporary folder and a namespace of its own.
+        The suite uses a temporary folder and its own namespace; it neither reads nor changes the user's data.
 
         Returns:
             The results by name; they are kept like any others.
         """
-        from jarvisperf.bench.suite import run_suite
+        with tempfile.TemporaryDirectory(prefix="jarvisperf-suite-") as folder:
+            results = _cache_suite(self, Path(folder))
+            if all(importlib.util.find_spec(package) for package in RAG_PACKAGES):
+                from jarvisperf.bench.rag_suite import RAGBenchmarks
 
-        return run_suite(self)
+                results |= RAGBenchmarks(self).run_search_benchmark()
+        return results
 
 
 @lru_cache(maxsize=1)
 def get_benchmark_system() -> BenchmarkSystem:
-    """Give the benchmark system of this process, so that results from several places can be compared."""
+    """Return the benchmark system of this process, so that results from several places can be compared."""
     return BenchmarkSystem()
 
 
-def _table(results: list[BenchmarkResult]) -> str:
-    if not results:
-        return "no benchmarks were run\n"
-    header = ("benchmark", "median", "mean", "min", "max", "std dev", "p95", "calls/s")
-    rows = [
-        (
-            result.name,
-            *(
-                f"{seconds * 1e6:,.3f}"
-                for seconds in (
-                    result.median,
-                    result.avg_time,
-                    result.min_time,
-                    result.max_time,
-                    result.std_dev,
-                    result.p95,
-                )
-            ),
-            f"{result.operations_per_second:,.1f}",
-        )
-        for result in results
-    ]
-    widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
+def _cache_suite(timings: Timings, folder: Path) -> dict[str, BenchmarkResult]:
+    from jarvisperf.cache import SmartCache
 
-    def line(row: tuple[str, ...]) -> str:
-        cells = [
-            row[0].ljust(widths[0]),
-            *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
-        ]
-        return "  ".join(cells).rstrip()
-
-    return "\n".join(["Times in microseconds per call.", "", line(header), *map(line, rows), ""])
+    namespace = f"suite-{uuid.uuid4().hex}"
+    caches = {
+        "memory": SmartCache(redis_url=None, local_cache_dir=None, namespace=namespace),
+        "disk": SmartCache(redis_url=None, local_cache_dir=folder / "cache", namespace=namespace, memory_items=0),
+    }
+    redis_url = read_settings().redis_url
+    if redis_url is not None:
+        caches["redis"] = SmartCache(redis_url, local_cache_dir=None, namespace=namespace, memory_items=0)
+    tests: dict[str, Callable[[], object]] = {}
+    try:
+        for tier, cache in caches.items():
+            cache.set("key", "value")
+            tests[f"cache_get_{tier}"] = lambda cache=cache: cache.get("key")  # type: ignore[misc]
+            tests[f"cache_set_{tier}"] = lambda cache=cache: cache.set("key", "value")  # type: ignore[misc]
+        return timings.benchmark_multiple(tests, ITERATIONS)
+    finally:
+        for cache in caches.values():
+            cache.clear()
+            cache.close()

@@ -1,12 +1,14 @@
-"""Two stored runs side by side: what differs around them, and the ratios of their medians."""
+"""Tables that compare two stored runs: differences of their environments, and ratios of their medians."""
 
 from __future__ import annotations
 
 import statistics
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics import BUILT_IN, SECONDS
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.environment import NOTHING, differing, machine_facts
+from jarvisperf.report.shared.table import NOTHING
+from jarvisperf.runs.machine import differing, machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def environment_rows(first: Run, second: Run) -> list[tuple[str, str, str]]:
-    """Give what differs between two runs beside their benchmarks: name, value in the first, value in the second."""
+    """Return how the environments of two runs differ: name, value in the first, value in the second."""
     return differing(_environment(first), _environment(second))
 
 
 def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
-    """Give a row for each metric of each benchmark of either run.
+    """Return a row for each metric of each benchmark of either run.
 
     Returns:
-        Id, metric, both medians, their ratio, and for seconds the ratio over that of the yardsticks.
+        Id, metric, both medians, their ratio, and for times the ratio divided by that of the yardsticks.
     """
     ours = {benchmark.id: benchmark for benchmark in first.benchmarks}
     theirs = {benchmark.id: benchmark for benchmark in second.benchmarks}
@@ -32,18 +34,18 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
         before, after = ours.get(benchmark), theirs.get(benchmark)
         speed = _yardstick_ratio(_yardstick(first, before), _yardstick(second, after))
         rows += [
-            (benchmark, name, *_cells(_metric(before, name), _metric(after, name), speed))
+            (benchmark, name, *_cells(name, _metric(before, name), _metric(after, name), speed))
             for name in dict.fromkeys([*(before.metrics if before else ()), *(after.metrics if after else ())])
         ]
     return rows
 
 
 def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]:
-    """Align rows of cells under the first one.
+    """Align rows of cells in columns.
 
     Args:
-        rows: All of the same length.
-        left: How many columns stand to the left, the others to the right; None: all to the left.
+        rows: Rows of equal length.
+        left: How many columns are left-aligned, before the right-aligned ones; None: all.
     """
     table = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
@@ -64,7 +66,7 @@ def _environment(run: Run) -> dict[str, str]:
         "branch": NOTHING if commit is None else commit.branch or NOTHING,
         **machine_facts(run.machine),
     }
-    shown |= {f"yardstick {name}": units.seconds(summary.median) for name, summary in run.yardstick.items()}
+    shown |= {f"yardstick {name}": SECONDS.text(summary.median) for name, summary in run.yardstick.items()}
     return shown
 
 
@@ -83,12 +85,12 @@ def _yardstick_ratio(before: Mapping[str, float], after: Mapping[str, float]) ->
     return statistics.median(ratios) if ratios else None
 
 
-def _cells(before: Metric | None, after: Metric | None, speed: float | None) -> tuple[str, str, str, str]:
+def _cells(name: str, before: Metric | None, after: Metric | None, speed: float | None) -> tuple[str, str, str, str]:
     medians = [units.quantity(metric.summary.median, metric.unit) if metric else NOTHING for metric in (before, after)]
     ratio = by_yardstick = NOTHING
     if before and after and before.summary.median > 0:
         plain = after.summary.median / before.summary.median
         ratio = units.times(plain)
-        if speed and after.unit == "s":
+        if speed and BUILT_IN.of(name, after.unit).follows_machine:
             by_yardstick = units.times(plain / speed)
     return medians[0], medians[1], ratio, by_yardstick

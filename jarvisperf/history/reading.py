@@ -1,4 +1,4 @@
-"""From stored runs to a history: only what it needs of each run is decoded."""
+"""Builds a history from stored runs, decoding only the parts of each run that it needs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import itertools
 import math
 import statistics
 import zlib
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from jarvisperf.history.change_points import change_points, levels
-from jarvisperf.history.model import Change, History, Occasion, Point, Series
-from jarvisperf.runs.backends import StoreError
+from jarvisperf.history.model import History, LevelChange, Occasion, Point, Series
+from jarvisperf.measure.metrics import BUILT_IN
+from jarvisperf.runs.backends import RunStoreError
+from jarvisperf.runs.files import decompressed
 from jarvisperf.runs.model import SCHEMA
-from jarvisperf.runs.pack import decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jarvisperf.runs.store import Entry, RunStore
+    from jarvisperf.runs.store import RunEntry, RunStore
 
 MOST_RUNS = 500
 
@@ -31,34 +32,34 @@ class _Summary(msgspec.Struct, gc=False):
 
 
 class _Metric(msgspec.Struct, gc=False):
-    unit: Literal["s", "B"]
+    unit: str
     summary: _Summary
 
 
-class _Benchmark(msgspec.Struct):
+class _StoredBenchmark(msgspec.Struct):
     id: str
     metrics: dict[str, _Metric] = {}
     yardstick: dict[str, float] = {}
 
 
-class _Run(msgspec.Struct):
+class _StoredRun(msgspec.Struct):
     schema: str
-    benchmarks: list[_Benchmark]
+    benchmarks: list[_StoredBenchmark]
 
 
 def read_history(
-    store: RunStore, entries: Iterable[Entry], benchmarks: frozenset[str] | None = None, metric: str | None = None
+    store: RunStore, entries: Iterable[RunEntry], benchmarks: frozenset[str] | None = None, metric: str | None = None
 ) -> History:
     """Read runs and find where their benchmarks changed.
 
     Args:
-        store: Where they are.
-        entries: Which runs, in any order; the newest 500 are read.
-        benchmarks: Those alone; None: all.
-        metric: That one alone; None: all.
+        store: The store that has them.
+        entries: The runs, in any order; the newest 500 are read.
+        benchmarks: Only benchmarks with these ids; None: all.
+        metric: Only this metric; None: all.
 
     Raises:
-        StoreError: The store cannot be reached.
+        RunStoreError: The store cannot be reached.
     """
     newest = sorted(entries, key=lambda entry: (entry.created, entry.token))[-MOST_RUNS:]
     occasions: list[Occasion] = []
@@ -67,7 +68,7 @@ def read_history(
     for entry in newest:
         try:
             run = _decoded(store.read_bytes(entry), entry.path)
-        except (StoreError, ValueError) as error:
+        except (RunStoreError, ValueError) as error:
             warnings.append(f"skipped: {error}")
             continue
         place = len(occasions)
@@ -86,7 +87,7 @@ def read_history(
 
 
 def with_changes(series: Series) -> Series:
-    """Give a series with the places at which it changed."""
+    """Return a series with the changes of its level."""
     plain = [point.median for point in series.points]
     levelled = [point.median / point.speed for point in series.points]
     yardstick = _helps(plain, levelled)
@@ -94,23 +95,25 @@ def with_changes(series: Series) -> Series:
     places = change_points(values)
     steps = itertools.pairwise(levels(values, places))
     changes = tuple(
-        Change(series.points[place].place, before, after) for place, (before, after) in zip(places, steps, strict=True)
+        LevelChange(series.points[place].place, before, after)
+        for place, (before, after) in zip(places, steps, strict=True)
     )
     return msgspec.structs.replace(series, changes=changes, yardstick=yardstick)
 
 
-def _decoded(data: bytes, origin: str) -> _Run:
+def _decoded(data: bytes, origin: str) -> _StoredRun:
     try:
-        run = msgspec.json.decode(decompressed(data, origin), type=_Run)
+        run = msgspec.json.decode(decompressed(data, origin), type=_StoredRun)
     except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
-        raise ValueError(f"{origin} is no run: {error}") from error
+        raise ValueError(f"{origin} is not a run: {error}") from error
     if run.schema != SCHEMA:
-        raise ValueError(f"{origin} has schema {run.schema!r}, this version of jarvisperf reads {SCHEMA!r}")
+        raise ValueError(f"{origin} has schema {run.schema!r}; this version of jarvisperf reads {SCHEMA!r}")
     return run
 
 
 def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, float]]) -> Series:
     unit = readings[-1][1].unit
+    follows_machine = BUILT_IN.of(name, unit).follows_machine
     middle = statistics.median([yardstick for _, _, yardstick in readings if yardstick > 0] or [1.0])
     points = tuple(
         Point(
@@ -118,7 +121,7 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
             measured.summary.median,
             measured.summary.p25,
             measured.summary.p75,
-            _speed(yardstick, middle) if unit == "s" else 1.0,
+            _speed(yardstick, middle) if follows_machine else 1.0,
         )
         for place, measured, yardstick in readings
         if measured.unit == unit
@@ -127,25 +130,25 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
 
 
 def _speed(yardstick: float, middle: float) -> float:
-    """Give how slow the machine was, as times of the middle case; 1 where that is not known."""
+    """Return how slow the machine was, as a multiple of the median; 1 if unknown."""
     speed = yardstick / middle
     return speed if 0 < speed < math.inf else 1.0
 
 
 def _centre(yardstick: dict[str, float]) -> float:
-    """Give the geometric mean of the reference workloads; 0 where there is none."""
+    """Return the geometric mean of the reference workloads; 0 if there are none."""
     values = [value for value in yardstick.values() if 0 < value < math.inf]
     return statistics.geometric_mean(values) if values else 0.0
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
-    """Tell whether neighbouring runs differ less once the yardstick is taken out."""
+    """Tell whether neighbouring runs differ less once the yardstick's drift is removed."""
     if plain == levelled or min(plain) <= 0 or not 0 < min(levelled) <= max(levelled) < math.inf:
         return False
     return _roughness(levelled) < _roughness(plain)
 
 
 def _roughness(values: Sequence[float]) -> float:
-    """Give the mean step between neighbours: a step of the code is in it with the yardstick and without."""
+    """Return the mean step between neighbours; a change of the code contributes equally with and without yardstick."""
     differences = [abs(math.log(after) - math.log(before)) for before, after in itertools.pairwise(values)]
     return statistics.fmean(differences) if differences else 0.0

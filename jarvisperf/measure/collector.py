@@ -1,4 +1,4 @@
-"""The garbage collector's state while something is measured."""
+"""Garbage collection around measurements: collect before, pause during samples, collect between them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from jarvisperf.clocks import REAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-YOUNG_OBJECTS = 50_000  # between samples, collect once more container objects than this were made and kept
-FULL_COLLECTION_SHARE = 0.01  # of the time
+YOUNG_OBJECTS = 50_000  # new container objects that trigger a collection between samples
+FULL_COLLECTION_SHARE = 0.01  # of the running time
 
 
 class Collections:
-    """Collects before something is measured: everything at intervals of time, young objects every time.
+    """Collects before measurements: young objects every time, everything at intervals.
 
-    A full collection looks at every object of the process, at those of pytest and of the project too: 10 to 100 ms in
-    a suite of some thousand tests. In all it takes no more than 1 % of the time.
+    A full collection visits every object of the process, including pytest's and the project's, which takes 10 to
+    100 ms in a suite of a few thousand tests. Full collections take at most 1 % of the running time.
 
     Args:
-        clock: Seconds as a float.
-        collect: Collects a generation and all younger ones, as `gc.collect` does.
+        clock: Returns seconds.
+        collect: Collects a generation and all younger ones, like `gc.collect`.
     """
 
     def __init__(self, clock: Callable[[], float] = REAL.wall, collect: Callable[[int], object] = gc.collect) -> None:
@@ -32,7 +32,7 @@ class Collections:
         self._next_full = 0.0
 
     def collect(self) -> None:
-        """Collect what is due."""
+        """Collect young objects, or everything when a full collection is due."""
         begin = self._clock()
         if begin < self._next_full:
             self._collect(1)
@@ -47,9 +47,9 @@ _collections = Collections()
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """Collect, then keep the collector off until the block ends.
+    """Collect, then disable the collector until the block ends.
 
-    A collection inside one sample and not in the next is noise. `collect_between_samples` keeps memory bounded.
+    A collection in one sample but not in the next is noise. `collect_between_samples` keeps memory bounded.
     """
     was_enabled = gc.isenabled()
     _collections.collect()
@@ -62,6 +62,6 @@ def collector_paused() -> Iterator[None]:
 
 
 def collect_between_samples() -> None:
-    """Collect young objects where many have gathered; call it between samples, never inside one."""
+    """Collect young objects if many have accumulated; call it between samples, never within one."""
     if gc.get_count()[0] > YOUNG_OBJECTS:
         gc.collect(1)

@@ -1,4 +1,4 @@
-"""Tracers and profilers of others (coverage, debuggers, memory trackers): kept out of the timing, or pointed out."""
+"""Other tools' tracers and profilers (coverage, debuggers, memory trackers): suspended during samples, or reported."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _here = threading.local()
 
 @contextmanager
 def uninstrumented() -> Iterator[None]:
-    """Take tracers and profilers off for a while: they slow what they watch.
+    """Suspend tracers and profilers until the block ends, because they slow down what they watch.
 
-    Tracers belong to a thread, the tools of `sys.monitoring` (Python 3.12 and later) to the whole interpreter. A
-    profiler that could not be put back is left where it is, see `remaining_instruments`.
+    Tracers belong to a thread, `sys.monitoring` tools (Python 3.12 and later) to the whole interpreter. A profiler that
+    could not be restored keeps running; see `remaining_instruments`.
     """
     tracer = sys.gettrace()
     profiler = sys.getprofile()
@@ -39,12 +39,12 @@ def uninstrumented() -> Iterator[None]:
 
 
 def is_uninstrumented() -> bool:
-    """Whether this thread is inside `uninstrumented`."""
+    """Return whether this thread is inside an `uninstrumented` block."""
     return getattr(_here, "is_uninstrumented", False)
 
 
 def remaining_instruments() -> list[str]:
-    """Name what slows the target and cannot be taken off; call it outside `uninstrumented`."""
+    """List the tools that slow down the target and cannot be suspended; call it outside `uninstrumented`."""
     found = []
     profiler = sys.getprofile()
     if memray_is_tracking():
@@ -58,7 +58,7 @@ def remaining_instruments() -> list[str]:
 
 
 def _take_monitoring_events() -> dict[int, int]:
-    """Silence the tools of `sys.monitoring`; give the events that each of them wanted everywhere."""
+    """Disable all global `sys.monitoring` events; return those that were enabled, by tool."""
     monitoring: Any = getattr(sys, "monitoring", None)
     if monitoring is None:
         return {}
@@ -74,12 +74,12 @@ def _can_pause(profiler: Any) -> bool:
 
 
 def _is_fixed(profiler: Any) -> bool:
-    """Whether a profiler written in C could not be put back: the interpreter does not say which function it is."""
+    """Return whether this profiler could not be restored: for one written in C, Python does not expose its function."""
     return memray_is_tracking() or not (profiler is None or callable(profiler) or _can_pause(profiler))
 
 
 def memray_is_tracking() -> bool:
-    """Whether memray follows this process: it announces itself to new threads, and nowhere else."""
+    """Return whether memray tracks this process; only the profile function of new threads shows it."""
     return (getattr(threading.getprofile(), "__module__", None) or "").partition(".")[0] == "memray"
 
 

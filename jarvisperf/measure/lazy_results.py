@@ -1,4 +1,4 @@
-"""What a call returned says whether it did its work: a generator runs no line before somebody asks it for items."""
+"""Lazy results: a call that returns a generator or a coroutine has not done its work yet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
-# Made by calls that compute nothing; what they are made of may have been computed all the same.
+# Calls that return these may have computed nothing yet, or everything but the iteration.
 LAZY_ITERATORS: tuple[type, ...] = (
     map,
     filter,
@@ -22,20 +22,20 @@ LAZY_ITERATORS: tuple[type, ...] = (
 
 
 class LazyResultError(TypeError):
-    """A call returned something that has done none of its work, so the time of the call says nothing."""
+    """A call returned before doing any of its work, so its time is meaningless."""
 
 
 def refuse_lazy(function: object, result: object) -> None:
-    """Refuse a function whose result has yet to do the work.
+    """Refuse a function whose result shows that the work is still to be done.
 
-    A generator that was started already is let through: part of its work is done, by whoever wanted just that.
+    A generator that has already been started is accepted: somebody chose to measure the rest of it.
 
     Args:
         function: What was called.
         result: What the call returned.
 
     Raises:
-        LazyResultError: It is a generator, an asynchronous one, or a coroutine that nobody awaits.
+        LazyResultError: The result is a generator, an async generator, or a coroutine that nobody awaits.
     """
     name = describe(function)
     if inspect.isgenerator(result) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
@@ -59,7 +59,7 @@ def refuse_lazy(function: object, result: object) -> None:
 
 
 def lazy_note(function: object, result: object) -> str | None:
-    """Say what the reader should know of a result that may have computed little; None: nothing."""
+    """Return a warning about a result that may have computed little so far; None for any other result."""
     if not isinstance(result, LAZY_ITERATORS):
         return None
     kind = type(result).__name__
@@ -70,11 +70,11 @@ def lazy_note(function: object, result: object) -> str | None:
 
 
 def describe(function: Any) -> str:
-    """Name a callable the way a person would."""
+    """Return a readable name for a callable."""
     return getattr(function, "__qualname__", None) or repr(function)
 
 
 def _simple(name: str) -> str:
-    """Give a name that can stand in a line of code."""
+    """Return the last part of a name, for use in a line of code."""
     last = name.rpartition(".")[2]
     return last if last.isidentifier() else "f"

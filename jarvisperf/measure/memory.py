@@ -1,4 +1,4 @@
-"""Peak memory of one call: by memray, which sees native allocations too, else by tracemalloc."""
+"""Peak memory of one call: measured by memray, which also sees native allocations, or by tracemalloc."""
 
 from __future__ import annotations
 
@@ -18,20 +18,19 @@ Method = Literal["memray", "tracemalloc"]
 
 
 def memory_method() -> Method:
-    """Tell what measures memory here: memray where it is installed and does not follow the process already."""
+    """Return what can measure memory here: memray if it is installed and not already tracking this process."""
     return "memray" if importlib.util.find_spec("memray") and not memray_is_tracking() else "tracemalloc"
 
 
 def peak_bytes(target: Target, method: Method) -> int:
-    """Measure how much memory a call takes at its peak, beyond what was there before it.
+    """Measure how many bytes a call needs at its peak, in addition to what was in use before it.
 
-    The target is called once before, so that what it keeps for good (imports, caches) does not count.
-    Source: memray (https://bloomberg.github.io/memray/), with Python's own allocators traced, so that small objects
-    count one by one and not by the arenas that hold them; `tracemalloc` of the standard library, which sees numpy's
-    arrays and no other native allocations.
+    The target is called once beforehand, so that what it keeps (imports, caches) does not count. memray
+    (https://bloomberg.github.io/memray/) traces Python's allocators as well, so that small objects count individually
+    and not as the arenas that contain them. `tracemalloc` sees numpy's arrays, but no other native allocations.
 
     Args:
-        target: What to call; only one call at a time may be measured in a process.
+        target: What to call. A process can measure one call at a time.
         method: See `memory_method`.
     """
     target.call()

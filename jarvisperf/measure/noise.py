@@ -1,10 +1,8 @@
-"""How noisy this machine is: the same work, measured again and again.
+"""How noisy this machine is: the same work, measured repeatedly.
 
-Three figures, each of which answers a question of a person who compares:
-
-- within: how much samples taken one after the other differ;
-- between: how much two measurements a moment apart differ, as two runs do that are compared with each other;
-- in turns: how much two measurements differ that take turns every few milliseconds, as lockstep does.
+- within: how much consecutive samples differ;
+- between: how much two measurements a moment apart differ, like two runs compared with each other;
+- in turns: how much two measurements differ that alternate every few milliseconds, like the arms in lockstep.
 """
 
 from __future__ import annotations
@@ -28,15 +26,15 @@ QUIET_SHARE, NOISY_SHARE = 0.02, 0.08
 
 
 class Noise(msgspec.Struct, frozen=True):
-    """What was measured, as shares: 0.01 is 1 %.
+    """The noise of a machine, as shares: 0.01 is 1 %.
 
     Attributes:
-        within: Width of the middle half of samples, over their median.
-        between: The middle difference of the medians of neighbouring stretches.
-        worst: The largest of them.
-        in_turns: The middle difference of two arms that take turns.
-        lost: Share of the processor's time that others took from this process while it measured.
-        samples: How many samples were taken.
+        within: Interquartile range of the samples, divided by their median.
+        between: Median difference between the medians of neighbouring stretches.
+        worst: Largest of those differences.
+        in_turns: Median difference between two arms that take turns.
+        lost: Share of processor time that other processes took while this one measured.
+        samples: Number of samples.
     """
 
     within: float
@@ -48,19 +46,19 @@ class Noise(msgspec.Struct, frozen=True):
 
     @property
     def word(self) -> str:
-        """``quiet``, ``fair`` or ``noisy``, by the difference between stretches."""
+        """``quiet``, ``fair`` or ``noisy``, according to `between`."""
         return "quiet" if self.between < QUIET_SHARE else "fair" if self.between < NOISY_SHARE else "noisy"
 
 
 def measure_noise(
     seconds: float = 4.0, work: Callable[[], object] = interpret, clock: Callable[[], float] = REAL.wall
 ) -> Noise:
-    """Measure for a while.
+    """Measure the noise of this machine.
 
     Args:
-        seconds: How long.
-        work: What to repeat: always the same work.
-        clock: Seconds as a float.
+        seconds: How long to measure.
+        work: What to repeat; it must do the same work every time.
+        clock: Returns seconds.
     """
     calls = _calls(work, clock)
     stretches: list[list[float]] = []
@@ -78,11 +76,11 @@ def measure_noise(
 
 
 def noise_of(stretches: Sequence[Sequence[float]], lost: float) -> Noise:
-    """Work the figures out of samples.
+    """Compute the noise from samples.
 
     Args:
-        stretches: Samples in the order in which they were taken, cut into stretches of equal length of time.
-        lost: Share of the processor's time that others took.
+        stretches: Samples in the order they were taken, split into stretches of equal duration.
+        lost: Share of processor time that other processes took.
     """
     quartiles = [statistics.quantiles(stretch, n=4) for stretch in stretches]
     medians = [statistics.median(stretch) for stretch in stretches]

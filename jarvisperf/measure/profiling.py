@@ -1,4 +1,4 @@
-"""A decorator that logs how long a function took, and a way to collect what it saw."""
+"""`profile_function`, a decorator that logs how long each call took, and `collect_calls`, which collects them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ logger = logging.getLogger("jarvisperf.profile")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Of the task or thread: two that run at once do not see each other's calls as their own.
+# Per task or thread, so that concurrent ones do not collect each other's calls.
 _collecting: ContextVar[list[Call] | None] = ContextVar("jarvisperf_collecting", default=None)
 _names: ContextVar[tuple[str, ...]] = ContextVar("jarvisperf_profiled_names", default=())
 
 
 class Call(NamedTuple):
-    """A call of a decorated function.
+    """One call of a decorated function.
 
     Attributes:
-        names: The decorated functions that were running, from the outermost to this one.
-        seconds: How long it took, with all that it called.
+        names: Names of the decorated functions on the stack, from the outermost to this one.
+        seconds: How long the call took, including everything it called.
     """
 
     names: tuple[str, ...]
@@ -42,10 +42,10 @@ def collect_calls(into: list[Call] | None = None) -> Iterator[list[Call]]:
     """Collect the calls of all functions decorated with `profile_function` until the block ends.
 
     Args:
-        into: Where calls are added; None: a new list.
+        into: The list to append calls to; None: a new one.
 
     Yields:
-        The calls, each added when it ends.
+        The list; each call is appended when it ends.
     """
     calls = [] if into is None else into
     token = _collecting.set(calls)
@@ -66,14 +66,14 @@ def profile_function(name: str | None = None) -> Callable[[Callable[P, R]], Call
 def profile_function(name: Any = None) -> Any:
     """Log the time of each call of a function, like ``⏱️ process_data: 25.34ms``, at level INFO.
 
-    Works on plain and on coroutine functions, with or without parentheses. What the function raises is raised on,
-    and the line says so.
+    Works on plain and coroutine functions, with or without parentheses. Exceptions propagate, and the line mentions
+    them.
 
     Args:
         name: The name to log; None: the function's own.
 
     Raises:
-        TypeError: `name` is neither text nor a function.
+        TypeError: `name` is neither a string nor a function.
     """
     if callable(name):
         return _profiled(name, None)

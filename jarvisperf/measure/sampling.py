@@ -1,4 +1,4 @@
-"""How samples are taken in one process: warm up, calibrate, then sample until the budget is spent."""
+"""Taking samples in one process: warm up, calibrate, then sample until the budget is spent."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
 DEFAULT_BUDGET_SECONDS = 2.0
-CLOCK_TICKS_PER_SAMPLE = 1_000  # an error of one tick of the clock is then 0.1 % of a sample
+CLOCK_TICKS_PER_SAMPLE = 1_000  # so that an error of one tick is 0.1 % of a sample
 MOST_SECONDS_WITHOUT_TIME = 0.5
-LARGEST_ITERATIONS = 1 << 24  # a clock that stands still must end the calibration
+LARGEST_ITERATIONS = 1 << 24  # ends the calibration when the clock stands still
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +31,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         budget_seconds: Time for all samples together.
-        warmup_seconds: Time that the target runs before anything counts; it runs at least once.
-        sample_seconds: How long a sample is to last, where the target's iterations are free.
-        min_samples: Samples that are taken even beyond the budget.
-        max_samples: Samples after which to stop within the budget; None: no limit.
-        pause_collector: Keep the garbage collector off during samples.
+        warmup_seconds: How long the target runs before the first sample; it runs at least once.
+        sample_seconds: Target duration of a sample, unless the number of calls is fixed.
+        min_samples: Samples to take even if they exceed the budget.
+        max_samples: Samples to take at most, even within the budget; None: no limit.
+        pause_collector: Disable the garbage collector during samples.
     """
 
     budget_seconds: float = DEFAULT_BUDGET_SECONDS
@@ -50,15 +50,15 @@ class Samples(msgspec.Struct, frozen=True):
     """Samples of one target.
 
     Attributes:
-        iterations: Calls in each sample.
-        seconds: Seconds per call, one value per sample, in the order in which they were taken.
+        iterations: Calls per sample.
+        seconds: Seconds per call, one value per sample, in the order they were taken.
     """
 
     iterations: int
     seconds: tuple[float, ...]
 
     def summarize(self) -> Summary:
-        """Summarize them."""
+        """Summarize the samples."""
         return summarize(self.seconds, self.iterations)
 
 
@@ -67,8 +67,8 @@ def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
 
     Args:
         target: What to measure.
-        plan: How long and how finely.
-        clock: Seconds as a float; the budget is counted with it.
+        plan: How long and how finely to measure.
+        clock: Returns seconds; the budget is counted with it.
     """
     with uninstrumented(), collector_paused() if plan.pause_collector else nullcontext():
         warm_up(target, plan.warmup_seconds, clock)
@@ -79,16 +79,16 @@ def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
 def measure_rounds(
     target: Target, rounds: int, warmup_rounds: int, tell_first: Callable[[float], None] = lambda _: None
 ) -> tuple[Any, Samples]:
-    """Take a number of samples that the author of a benchmark decided.
+    """Take the number of samples that the author of a benchmark chose.
 
     Args:
         target: A target with fixed iterations.
         rounds: Samples to take.
-        warmup_rounds: Samples before, which do not count.
-        tell_first: Called after the very first round with the seconds that it took, its set-up included.
+        warmup_rounds: Samples to discard beforehand.
+        tell_first: Called after the very first round with the seconds it took, including its setup.
 
     Returns:
-        What the last call returned, and the samples.
+        The result of the last call, and the samples.
     """
     iterations = target.fixed_iterations or 1
     seconds: list[float] = []
@@ -121,7 +121,7 @@ def _take(target: Target, iterations: int, plan: Plan, clock: Clock) -> tuple[fl
 
 
 def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
-    """Run a target for a while, at least once: caches fill, and the interpreter specializes its bytecode (PEP 659)."""
+    """Run a target for a while, at least once, so that caches fill and bytecode is specialized (PEP 659)."""
     iterations = target.fixed_iterations or 1
     end = clock() + seconds
     while True:
@@ -136,18 +136,18 @@ def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
 
 
 def calibrate(target: Target, sample_seconds: float, resolution_seconds: float) -> int:
-    """Find how many calls make a sample of the wanted length.
+    """Find how many calls make a sample of the intended duration.
 
     Args:
         target: A warm target.
-        sample_seconds: How long a sample is to last.
-        resolution_seconds: The clock's resolution; a sample lasts at least 1,000 times as long.
+        sample_seconds: Intended duration of a sample.
+        resolution_seconds: Resolution of the clock; a sample lasts at least 1,000 times as long.
 
     Returns:
-        1 or more.
+        The number of calls, 1 or more.
 
     Raises:
-        RuntimeError: The target's own clock stands still.
+        RuntimeError: The target's clock stands still.
     """
     wanted = max(sample_seconds, resolution_seconds * CLOCK_TICKS_PER_SAMPLE)
     iterations = 1
@@ -159,14 +159,16 @@ def calibrate(target: Target, sample_seconds: float, resolution_seconds: float) 
         collect_between_samples()
         if seconds >= wanted:
             break
-        if seconds >= wanted / 10:  # long enough to reckon with; below, the clock and the loop blur the figure
+        if (
+            seconds >= wanted / 10
+        ):  # long enough to extrapolate from; shorter samples are distorted by the clock and the loop
             return max(1, round(iterations * wanted / seconds))
         iterations *= 4
     return iterations
 
 
 def clock_resolution(clock: Callable[[], float]) -> float:
-    """Measure the smallest step that a clock shows, in seconds: the least of 20 observed steps.
+    """Measure the resolution of a clock in seconds: the smallest of 20 observed steps.
 
     Raises:
         RuntimeError: The clock stands still.

@@ -1,8 +1,8 @@
-"""Whole fresh processes: how long they take and how much memory they reach.
+"""Fresh processes: how long they run and how much memory they use at their peak.
 
-A process that is started from a large one inherits its peak resident size (the kernel keeps the larger value over
-`execve`, see getrusage(2)), and the fork itself grows with the parent. A small launcher therefore starts the processes,
-one at a time, and reports the seconds and the resource usage of each.
+A process started from a large one inherits its peak resident size (the kernel keeps the larger value across `execve`,
+see getrusage(2)), and forking takes longer the larger the parent is. A small launcher therefore starts the processes,
+one at a time, and reports the duration and resource usage of each.
 """
 
 from __future__ import annotations
@@ -14,24 +14,25 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
 from jarvisperf.clocks import REAL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from jarvisperf.measure.targets import Clock
 
-RSS_METHOD = "peak RSS"
-TIME_METHOD = "whole process"
+T = TypeVar("T")
+
 SHOWN_OUTPUT_CHARACTERS = 2_000
 SHOWN_COMMAND_CHARACTERS = 100
 FEWEST_PROCESSES, MOST_PROCESSES = 3, 20
 
-# Kept free of imports beyond these: its size is the floor of every peak that it reports.
+# Imports nothing else, because its own size is the lower bound of every peak it reports.
 _LAUNCHER = """
 import json, os, sys, time
 for line in sys.stdin:
@@ -54,11 +55,11 @@ for line in sys.stdin:
 
 
 class ProcessFailedError(RuntimeError):
-    """A measured process could not be started or did not end with status 0; the message shows its last output."""
+    """A measured process could not be started or failed; the message shows its last output."""
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A program and what it is started with.
+    """A program and how to start it.
 
     Attributes:
         words: The program and its arguments.
@@ -72,51 +73,53 @@ class Command(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The command in a message."""
+        """The command as messages show it."""
         text = shlex.join(self.words)
         return text if len(text) <= SHOWN_COMMAND_CHARACTERS else f"{text[: SHOWN_COMMAND_CHARACTERS - 1]}…"
 
 
 class ProcessSample(msgspec.Struct, frozen=True):
-    """One fresh process.
+    """The figures of one process.
 
     Attributes:
-        seconds: From the start of the process until its end.
-        peak_rss_bytes: The largest resident size that it reached.
+        seconds: From its start to its end.
+        peak_rss_bytes: Its peak resident size.
     """
 
     seconds: float
     peak_rss_bytes: int
 
 
-def measure_startup(
-    argv: Sequence[str],
+def measure_processes(
+    command: Command,
     budget_seconds: float,
+    values: Callable[[ProcessSample, Command, Callable[[], str]], T],
     clock: Clock = REAL.wall,
-    env: Mapping[str, str] | None = None,
-    cwd: str | Path | None = None,
-) -> list[ProcessSample]:
-    """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20.
+) -> list[T]:
+    """Measure fresh processes: one to warm up, then as many as fit into the budget, between 3 and 20.
 
     Args:
-        argv: The program and its arguments.
+        command: What to start.
         budget_seconds: Time for all samples together.
-        clock: Seconds as a float; the budget is counted with it.
-        env: The environment of the processes; None: this process's own.
-        cwd: Their working folder; None: this process's own.
+        values: Returns what to keep of a process, given its figures, the command, and a function that returns its
+            output.
+        clock: Returns seconds; the budget is counted with it.
 
     Raises:
-        TypeError: `argv` is no list of words.
-        ValueError: It is empty.
-        ProcessFailedError: A process could not be started or did not end with status 0.
+        ProcessFailedError: A process could not be started or failed.
     """
-    samples: list[ProcessSample] = []
-    with Launcher(env, cwd) as launcher:
-        launcher.run(argv)
+    taken: list[T] = []
+    with Launcher(command.env, command.cwd) as launcher:
+        launcher.run(command.words)
         end = clock() + budget_seconds
-        while len(samples) < FEWEST_PROCESSES or (clock() < end and len(samples) < MOST_PROCESSES):
-            samples.append(launcher.run(argv))
-    return samples
+        while len(taken) < FEWEST_PROCESSES or (clock() < end and len(taken) < MOST_PROCESSES):
+            taken.append(values(launcher.run(command.words), command, launcher.output))
+    return taken
+
+
+def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
+    """Measure fresh processes that have this process's environment and working folder; see `measure_processes`."""
+    return measure_processes(Command(tuple(check_words(argv))), budget_seconds, lambda sample, *_: sample, clock)
 
 
 class Launcher:
@@ -129,7 +132,7 @@ class Launcher:
 
     def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
         self._env = None if env is None else dict(env)
-        self._launcher = subprocess.Popen(  # noqa: S603  # the interpreter that runs us, with the text above
+        self._launcher = subprocess.Popen(  # noqa: S603  # this interpreter, running the source above
             [sys.executable, "-I", "-S", "-c", _LAUNCHER],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -146,15 +149,15 @@ class Launcher:
         self.close()
 
     def run(self, argv: Sequence[str]) -> ProcessSample:
-        """Start a process, wait for its end and give its figures.
+        """Start a process, wait for it to end and return its figures.
 
         Args:
             argv: The program and its arguments.
 
         Raises:
-            TypeError: `argv` is no list of words.
-            ValueError: It is empty.
-            ProcessFailedError: It could not be started, or ended with another status than 0.
+            TypeError: `argv` is not a list of words.
+            ValueError: `argv` is empty.
+            ProcessFailedError: The process could not be started, or its exit status was not 0.
         """
         words = check_words(argv)
         job = {"argv": words, "env": self._env, "output": self._output}
@@ -164,9 +167,8 @@ class Launcher:
         if "problem" in answer:
             raise ProcessFailedError(f"cannot start {words[0]!r}: {answer['problem']}")
         if answer["code"] != 0:
-            raise ProcessFailedError(
-                f"{' '.join(words)[:200]} ended with status {answer['code']}: {self._last_output()}"
-            )
+            last = self.output().strip()[-SHOWN_OUTPUT_CHARACTERS:] or "it printed nothing"
+            raise ProcessFailedError(f"{' '.join(words)[:200]} ended with status {answer['code']}: {last}")
         unit_bytes = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes on macOS, kilobytes elsewhere
         return ProcessSample(seconds=answer["seconds"], peak_rss_bytes=answer["rss"] * unit_bytes)
 
@@ -176,22 +178,23 @@ class Launcher:
         self._launcher.communicate()
         os.unlink(self._output)  # noqa: PTH108
 
-    def _last_output(self) -> str:
+    def output(self) -> str:
+        """Return what the latest process wrote to standard output and standard error."""
         with open(self._output, encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return file.read().strip()[-SHOWN_OUTPUT_CHARACTERS:] or "it printed nothing"
+            return file.read()
 
     @staticmethod
     def _pipe(pipe: IO[str] | None) -> IO[str]:
-        assert pipe is not None  # noqa: S101  # all pipes are asked for above
+        assert pipe is not None  # noqa: S101  # all pipes are requested above
         return pipe
 
 
 def check_words(argv: Sequence[str]) -> list[str]:
-    """Give a command's words as text.
+    """Return the words of a command as text.
 
     Raises:
-        TypeError: It is no list of words.
-        ValueError: It is empty.
+        TypeError: `argv` is not a list of words.
+        ValueError: `argv` is empty.
     """
     problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
     if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):

@@ -1,7 +1,7 @@
-"""What is measured: a target makes one sample, a timing of a fixed number of calls.
+"""Targets: what is measured. A target takes a sample, which is the timing of a fixed number of calls.
 
-Each kind of call has a loop of its own, so that the loop holds the call and nothing else. What the loop costs per
-call beside the target is measured by `benchmarks/bench_harness.py`.
+Each form of call has its own loop, so that the loop contains nothing but the call. `benchmarks/bench_harness.py`
+measures the overhead of the loop per call.
 """
 
 from __future__ import annotations
@@ -25,69 +25,69 @@ if TYPE_CHECKING:
     from jarvisperf.measure.waiters import Waiter
 
     Clock = Callable[[], float]
-    SetUp = Callable[[], Any]  # gives (args, kwargs), nothing, or a coroutine that does
+    SetUp = Callable[[], Any]  # returns (args, kwargs) or None, or a coroutine that does
 
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
 
 class Target(Protocol):
-    """Something that can be timed."""
+    """Something whose calls can be timed."""
 
     @property
     def has_own_clock(self) -> bool:
-        """Whether the author chose a clock of their own."""
+        """Whether the author of the benchmark chose the clock."""
 
     fixed_iterations: int | None
-    """Calls per sample, where the author or the kind of target decides them; None: calibrate."""
+    """Calls per sample if the author or the kind of target fixes them; None: calibrate."""
 
     @property
     def sets_up(self) -> bool:
-        """Whether each sample has a state of its own, made by the author's `setup`."""
+        """Whether the author's `setup` creates a fresh state for each sample."""
 
     def sample(self, iterations: int) -> float:
-        """Call the target `iterations` times and give the seconds that all calls took together."""
+        """Call the target `iterations` times and return the total seconds."""
 
     def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
-        """Take several samples, inside a context that is entered on the thread that makes the calls."""
+        """Take several samples inside a context, which is entered on the thread that makes the calls."""
 
     def call(self) -> Any:
-        """Call the target once, untimed, and give what it returned."""
+        """Call the target once and return its result."""
 
     def timed_call(self) -> tuple[float, Any]:
-        """Call the target once; give the seconds that it took and what it returned."""
+        """Call the target once; return the seconds and the result."""
 
     def use_clock(self, clock: Clock) -> None:
-        """Time further samples with another clock."""
+        """Use another clock for further samples."""
 
     def close(self) -> None:
-        """Let go of what the target holds."""
+        """Release what the target holds."""
 
 
 class _Clocked:
-    """A target's clock, and how to exchange it."""
+    """A target with an exchangeable clock."""
 
     _clock: Clock
 
     @property
     def has_own_clock(self) -> bool:
-        """Whether the author chose a clock of their own."""
+        """Whether the author of the benchmark chose the clock."""
         return self._clock is not REAL.wall
 
     def use_clock(self, clock: Clock) -> None:
-        """Time further samples with another clock."""
+        """Use another clock for further samples."""
         self._clock = clock
 
 
-class _Call(_Clocked):
+class _CallTarget(_Clocked):
     """A callable with its arguments.
 
     Args:
         function: What to call.
         args: Positional arguments.
         kwargs: Keyword arguments.
-        clock: Seconds as a float; only differences count.
-        first: A call that was made already: its seconds and what it returned. It is the first that `call` gives.
+        clock: Returns seconds; only differences matter.
+        first: A call that has already been made: its seconds and its result. The first `call` returns it.
     """
 
     fixed_iterations: int | None = None
@@ -108,11 +108,11 @@ class _Call(_Clocked):
         self._first = first
 
 
-class FunctionTarget(_Call):
+class FunctionTarget(_CallTarget):
     """A function with its arguments."""
 
     def sample(self, iterations: int) -> float:
-        """Call the function `iterations` times and give the seconds that all calls took together."""
+        """Call the function `iterations` times and return the total seconds."""
         function, args, kwargs, clock = self._function, self._args, self._kwargs, self._clock
         rounds = repeat(None, iterations)
         if kwargs:
@@ -136,11 +136,11 @@ class FunctionTarget(_Call):
             return [self.sample(iterations) for _ in range(count)]
 
     def call(self) -> Any:
-        """Call the function once and give what it returned."""
+        """Call the function once and return its result."""
         return self.timed_call()[1]
 
     def timed_call(self) -> tuple[float, Any]:
-        """Call the function once; give the seconds that it took and what it returned."""
+        """Call the function once; return the seconds and the result."""
         if self._first is not None:
             first, self._first = self._first, None
             return first
@@ -149,22 +149,22 @@ class FunctionTarget(_Call):
         return self._clock() - start, result
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
 
-class CoroutineTarget(_Call):
-    """A coroutine function, or another whose result can be awaited, with its arguments.
+class CoroutineTarget(_CallTarget):
+    """A coroutine function, or another function with an awaitable result, with its arguments.
 
-    Its calls are awaited one after the other. A sample is one coroutine with a loop in it, so starting it and handing
-    it to the event loop is not part of the timing.
+    Calls are awaited one after the other. A sample is one coroutine that contains the loop, so that the timing does not
+    include starting it and passing it to the event loop.
 
     Args:
         function: What to call and await.
         args: Positional arguments.
         kwargs: Keyword arguments.
-        clock: Seconds as a float; only differences count.
-        first: A call that was made already: its seconds, and what is to be awaited.
-        waiter: Where calls are awaited; None: in a loop of their own.
+        clock: Returns seconds; only differences matter.
+        first: A call that has already been made: its seconds, and the awaitable it returned.
+        waiter: Where calls are awaited; None: in an event loop of their own.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class CoroutineTarget(_Call):
         self._waiter = waiter or OwnLoop()
 
     async def sample_here(self, iterations: int) -> float:
-        """Await the function `iterations` times, in the task that runs; give the seconds of all calls together."""
+        """Await the function `iterations` times in the current task; return the total seconds."""
         function, args, kwargs, clock = self._function, self._args, self._kwargs, self._clock
         rounds = repeat(None, iterations)
         start = clock()
@@ -189,7 +189,7 @@ class CoroutineTarget(_Call):
         return clock() - start
 
     async def call_here(self) -> tuple[float, Any]:
-        """Await the function once, in the task that runs; give the seconds that it took and what it returned."""
+        """Await the function once in the current task; return the seconds and the result."""
         if self._first is not None:
             (seconds, made), self._first = self._first, None
             start = self._clock()
@@ -204,43 +204,44 @@ class CoroutineTarget(_Call):
             return [await self.sample_here(iterations) for _ in range(count)]
 
     def sample(self, iterations: int) -> float:
-        """Await the function `iterations` times and give the seconds that all calls took together."""
+        """Await the function `iterations` times and return the total seconds."""
         return self._waiter.run(self.sample_here(iterations))
 
     def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
-        """Take several samples inside a context, which is entered in the event loop's thread."""
+        """Take several samples inside a context, which is entered on the event loop's thread."""
         return self._waiter.run(self._samples(iterations, count, around))
 
     def call(self) -> Any:
-        """Await the function once and give what it returned."""
+        """Await the function once and return its result."""
         return self.timed_call()[1]
 
     def timed_call(self) -> tuple[float, Any]:
-        """Await the function once; give the seconds that it took and what it returned."""
+        """Await the function once; return the seconds and the result."""
         return self._waiter.run(self.call_here())
 
     def close(self) -> None:
-        """Let go of the event loop; one of our own is closed, and what it still runs is cancelled."""
+        """Release the event loop; our own is closed, and its remaining tasks are cancelled."""
         if self._first is not None and inspect.iscoroutine(self._first[1]):
             self._first[1].close()
         self._waiter.close()
 
 
 class SetUpTarget(_Clocked):
-    """A target whose arguments are made again for every sample, outside the timing.
+    """A target whose arguments are created for each sample, outside the timing.
 
-    Function, set-up and teardown are awaited where they are coroutine functions. Then all three run in the event loop.
+    Function, setup and teardown are awaited if they are coroutine functions; then all three run in the event loop.
 
     Args:
         function: What to call.
-        args: Positional arguments where `setup` gives none.
-        kwargs: Keyword arguments where `setup` gives none.
+        args: Positional arguments if `setup` returns none.
+        kwargs: Keyword arguments if `setup` returns none.
         setup: Called before each sample; may return ``(args, kwargs)``.
         teardown: Called after each sample with the arguments.
         iterations: Calls per sample; with a `setup` it must be 1.
-        clock: Seconds as a float; only differences count.
-        waiter: Where coroutines are awaited; None: in a loop of their own.
-        awaits: Await coroutine functions; False: give back what a call returns, be it a coroutine or a generator.
+        clock: Returns seconds; only differences matter.
+        waiter: Where coroutines are awaited; None: in an event loop of their own.
+        awaits: Whether to await coroutine functions; False: return the result of a call as it is, even a coroutine or
+            a generator.
 
     Raises:
         ValueError: `iterations` is below 1, or above 1 with a `setup`.
@@ -277,7 +278,7 @@ class SetUpTarget(_Clocked):
         self._waiter = (waiter or OwnLoop()) if needs_loop else None
 
     async def _take(self, iterations: int, around: AbstractContextManager[Any]) -> tuple[float, Any]:
-        """Set up, make the calls, tear down; give the seconds of the calls, and what a single one returned."""
+        """Set up, make the calls, tear down; return the seconds of the calls, and the result of a single one."""
         args, kwargs = await self._arguments()
         result = None
         if self._is_awaited:
@@ -312,7 +313,7 @@ class SetUpTarget(_Clocked):
         return made[0], dict(made[1])
 
     async def _settled(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a set-up or teardown, and await it where it is to be awaited."""
+        """Call setup or teardown, and await the result if it is a coroutine function."""
         made = function(*args, **kwargs)
         return await made if calls_are_awaited(function) and self._awaits else made
 
@@ -321,46 +322,46 @@ class SetUpTarget(_Clocked):
         return _without_loop(steps) if self._waiter is None else self._waiter.run(steps)
 
     def sample(self, iterations: int) -> float:
-        """Set up, call the function `iterations` times, tear down; give the seconds of the calls alone."""
+        """Set up, call the function `iterations` times, tear down; return the seconds of the calls alone."""
         return self._run(iterations, nullcontext())[0]
 
     def samples(self, iterations: int, count: int, around: AbstractContextManager[Any]) -> list[float]:
-        """Take several samples; the context surrounds the calls of each alone, so it must stand repeated use."""
+        """Take several samples; the context is entered for each, around the calls only, so it must be reusable."""
         return [self._run(iterations, around)[0] for _ in range(count)]
 
     def call(self) -> Any:
-        """Set up, call the function once, tear down; give what it returned."""
+        """Set up, call the function once, tear down; return its result."""
         return self.timed_call()[1]
 
     def timed_call(self) -> tuple[float, Any]:
-        """Set up, call the function once, tear down; give the seconds of the call alone and what it returned."""
+        """Set up, call the function once, tear down; return the seconds of the call and its result."""
         return self._run(1, nullcontext())
 
     def close(self) -> None:
-        """Let go of the event loop, where there is one."""
+        """Release the event loop, if there is one."""
         if self._waiter is not None:
             self._waiter.close()
 
 
 def _without_loop(steps: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine in which nothing is awaited."""
+    """Run a coroutine that never suspends."""
     try:
         steps.send(None)
     except StopIteration as end:
         return end.value
-    raise AssertionError("a target without an event loop waited")
+    raise AssertionError("a target without an event loop suspended")
 
 
 class Handed(NamedTuple):
-    """A function that was handed over, and what is known of its calls.
+    """A function to measure, and what is known about its calls.
 
     Attributes:
         function: What to call.
         args: Positional arguments.
         kwargs: Keyword arguments.
-        clock: Seconds as a float.
-        first: The call that showed what it returns; None: that was known before.
-        is_awaited: Whether its calls are to be awaited.
+        clock: Returns seconds.
+        first: The call that showed what the function returns; None: no call was needed to know.
+        is_awaited: Whether its calls are awaited.
     """
 
     function: Callable[..., Any]
@@ -371,17 +372,17 @@ class Handed(NamedTuple):
     is_awaited: bool
 
     def target(self, waiter: Waiter | None = None) -> FunctionTarget | CoroutineTarget:
-        """Make the target.
+        """Create the target.
 
         Args:
-            waiter: Where calls are awaited; None: in a loop of their own.
+            waiter: Where calls are awaited; None: in an event loop of their own.
         """
         if self.is_awaited:
             return CoroutineTarget(self.function, self.args, self.kwargs, self.clock, self.first, waiter)
         return FunctionTarget(self.function, self.args, self.kwargs, self.clock, self.first)
 
     def discard(self) -> None:
-        """Let go of a first call that nobody will await."""
+        """Close the coroutine of a first call that nobody will await."""
         if self.first is not None and isinstance(self.first[1], Coroutine):
             self.first[1].close()
 
@@ -392,14 +393,14 @@ def look_at(
     kwargs: Mapping[str, Any] | None = None,
     clock: Clock = REAL.wall,
 ) -> Handed:
-    """Find out whether a function's calls are to be awaited.
+    """Find out whether a function's calls must be awaited.
 
-    One that is not known to be a coroutine function is called once, to see what it returns: partials, lambdas and
-    decorated functions hide what they call. That call is the first that the target gives.
+    A function that is not recognizably a coroutine function is called once to see what it returns, because lambdas and
+    decorated functions hide what they call. The target's first `call` returns the result of that call.
 
     Raises:
-        LazyResultError: It returned a generator, so a call does none of the work.
-        Exception: What the function raises.
+        LazyResultError: The function returned a generator, so a call does none of the work.
+        Exception: Whatever the function raises.
     """
     if calls_are_awaited(function):
         return Handed(function, args, kwargs or {}, clock, None, is_awaited=True)
@@ -416,27 +417,27 @@ def make_target(
     kwargs: Mapping[str, Any] | None = None,
     clock: Clock = REAL.wall,
 ) -> FunctionTarget | CoroutineTarget:
-    """Make the target for a function or a coroutine function, see `look_at`; its calls have a loop of their own."""
+    """Create the target for a function or coroutine function; see `look_at`. It awaits calls in a loop of its own."""
     return look_at(function, args, kwargs, clock).target()
 
 
 def is_to_be_awaited(result: object) -> bool:
-    """Whether a call's result is awaited: a coroutine; inside an event loop everything that can be.
+    """Return whether to await a result: coroutines always, inside an event loop any awaitable.
 
-    Elsewhere an object that can be awaited may be what the call is for, such as a query that a builder makes.
+    Outside a loop, an awaitable may be the very purpose of the call, such as a query object from a builder.
     """
     return isinstance(result, Coroutine) or (is_inside_a_loop() and inspect.isawaitable(result))
 
 
 def any_is_awaited(*functions: object) -> bool:
-    """Whether one of these is a coroutine function; None is none."""
+    """Return whether one of these is a coroutine function; None values are skipped."""
     return any(calls_are_awaited(function) for function in functions if function is not None)
 
 
 def calls_are_awaited(function: object) -> bool:
-    """Whether calls are to be awaited: a coroutine function, an object with one as ``__call__``, a partial of these."""
+    """Return whether calls must be awaited: of coroutine functions, partials of them, or an async ``__call__``."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(type(function), "__call__", None)  # noqa: B004 - of the type: a class is called by its own type
+        getattr(type(function), "__call__", None)  # noqa: B004 - the type's, because calling a class calls its metaclass
     )

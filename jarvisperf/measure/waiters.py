@@ -1,8 +1,8 @@
-"""Where the calls of a coroutine function are awaited: in a loop of our own, in one that is lent, or in a running task.
+"""Where calls of a coroutine function are awaited: in our own event loop, in a borrowed one, or in a running task.
 
-Whoever measures is ordinary code that blocks. Inside a running event loop it therefore works in a thread of its own,
-and the task that waits for the measurement awaits the calls: they run where the test's own calls would run, with its
-context, its cancel scopes and its connections, and all other tasks of the loop go on.
+Measuring code is ordinary blocking code. Inside a running event loop it therefore runs in a separate thread, and the
+task that waits for the measurement awaits the calls. They run where the test's own calls would run, with its context,
+cancel scopes and connections, while all other tasks of the loop continue.
 """
 
 from __future__ import annotations
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
 R = TypeVar("R")
-END_SECONDS = 5.0  # a measurement that was cancelled has so long to end
+END_SECONDS = 5.0  # how long to wait for the thread of a cancelled measurement
 
 
 class Waiter(Protocol):
-    """Awaits coroutines for code that blocks."""
+    """Awaits coroutines on behalf of blocking code."""
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Await a coroutine and give what it returned."""
+        """Await a coroutine and return its result."""
 
     def close(self) -> None:
-        """Let go of the event loop."""
+        """Release the event loop."""
 
 
 class OwnLoop:
-    """An asyncio loop that begins with the first coroutine and ends when it is closed.
+    """Our own asyncio loop: it starts with the first coroutine and ends with `close`.
 
     Raises:
-        RuntimeError: An event loop runs already in this thread.
+        RuntimeError: An event loop is already running in this thread.
     """
 
     def __init__(self) -> None:
@@ -52,20 +52,20 @@ class OwnLoop:
         self._runner = asyncio.Runner()
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Await a coroutine and give what it returned."""
+        """Await a coroutine and return its result."""
         return self._runner.run(coroutine)
 
     def close(self) -> None:
-        """Close the event loop; what it still runs is cancelled."""
+        """Close the event loop and cancel its remaining tasks."""
         self._runner.close()
 
 
 class LentLoop:
-    """An event loop that belongs to somebody else and does not run just now.
+    """A borrowed event loop that is not running at the moment.
 
     Args:
         run: Awaits a coroutine in it.
-        give_back: Called at the end.
+        give_back: Called by `close`.
     """
 
     def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], give_back: Callable[[], object]) -> None:
@@ -73,17 +73,17 @@ class LentLoop:
         self._give_back = give_back
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Await a coroutine and give what it returned."""
+        """Await a coroutine and return its result."""
         result: R = self._run(coroutine)
         return result
 
     def close(self) -> None:
-        """Give the loop back."""
+        """Return the loop to its owner."""
         self._give_back()
 
 
 class _Errand:
-    """A coroutine that the measuring thread wants awaited, and whether tracers are to be off while it runs."""
+    """A coroutine for the task to await, and whether to suspend tracers while it runs."""
 
     __slots__ = ("bare", "coroutine")
 
@@ -93,13 +93,13 @@ class _Errand:
 
 
 class CancelledMeasurementError(BaseException):
-    """The task that awaited a measurement was cancelled; it derives from BaseException so that no target catches it."""
+    """The task that awaited a measurement was cancelled. Derives from BaseException so that no target catches it."""
 
 
 class RunningTask:
-    """The task that runs now: it awaits what a thread of its own asks for.
+    """The current task: it awaits coroutines on behalf of a measuring thread.
 
-    Make it in the task; then `work` is given what is to be done in the thread.
+    Create it in the task, then call `work` with the function to run in the thread.
     """
 
     def __init__(self) -> None:
@@ -109,23 +109,23 @@ class RunningTask:
         self._is_over = False
 
     async def work(self, function: Callable[[], R]) -> R:
-        """Call a function in a thread; what it gives to `run` is awaited here.
+        """Call a function in a thread, and await here the coroutines it passes to `run`.
 
         Args:
-            function: May block.
+            function: The function; it may block.
 
         Returns:
-            What it returned.
+            Its result.
 
         Raises:
-            BaseException: What it raised.
+            BaseException: Whatever it raises.
         """
         outcome: list[tuple[Any, BaseException | None]] = []
         thread = threading.Thread(
             target=contextvars.copy_context().run,
             args=(self._do, function, outcome),
             name="jarvisperf",
-            daemon=True,  # a test that was ended from outside must not keep the process
+            daemon=True,  # must not keep the process alive if the test is aborted
         )
         thread.start()
         try:
@@ -143,7 +143,7 @@ class RunningTask:
         return result  # type: ignore[no-any-return]
 
     def run(self, coroutine: Coroutine[Any, Any, R]) -> R:
-        """Have the task await a coroutine, from within `work`'s function, and give what it returned."""
+        """Have the task await a coroutine and return its result; called by the function that `work` runs."""
         if self._is_over:
             coroutine.close()
             raise CancelledMeasurementError
@@ -155,12 +155,12 @@ class RunningTask:
         return result  # type: ignore[no-any-return]
 
     def close(self) -> None:
-        """The loop is not ours."""
+        """Do nothing: the loop is not ours."""
 
     def _do(self, function: Callable[[], Any], outcome: list[tuple[Any, BaseException | None]]) -> None:
         try:
             outcome.append((function(), None))
-        except BaseException as error:  # noqa: BLE001  # it is raised where the measurement is awaited
+        except BaseException as error:  # noqa: BLE001  # raised again where the measurement is awaited
             outcome.append((None, error))
         if not self._is_over:
             self._bell.ring()
@@ -170,11 +170,11 @@ class RunningTask:
         try:
             with uninstrumented() if errand.bare else nullcontext():
                 return await errand.coroutine, None
-        except BaseException as error:  # noqa: BLE001  # what a target raises goes through the harness first
+        except BaseException as error:  # noqa: BLE001  # passed to the measuring thread, which raises it
             return None, error
 
     def _abandon(self, thread: threading.Thread, error: BaseException) -> None:
-        """End the thread: what it waits for will not come."""
+        """End the thread, whose coroutine will not be awaited any more."""
         self._is_over = True
         errand, self._errand = self._errand, None
         if errand is not None:
@@ -184,13 +184,13 @@ class RunningTask:
 
 
 class _Bell(Protocol):
-    """Lets a thread wake a task."""
+    """Wakes a task from a thread."""
 
     def ring(self) -> None:
         """Wake the task, from any thread."""
 
     async def rung(self) -> None:
-        """Wait, in the task, until it was rung since the last time."""
+        """Wait, in the task, until it has been rung since the last call."""
 
 
 class _AsyncioBell:
@@ -230,12 +230,12 @@ def _bell() -> _Bell:
 
 
 def is_inside_a_loop() -> bool:
-    """Whether this code runs inside an event loop: asyncio's, or trio's."""
+    """Return whether this code runs inside an event loop of asyncio or trio."""
     return _asyncio_runs() or _trio_runs()
 
 
 def _asyncio_runs() -> bool:
-    return asyncio._get_running_loop() is not None  # noqa: SLF001  # the public way raises instead of telling
+    return asyncio._get_running_loop() is not None  # noqa: SLF001  # the public function raises instead of returning None
 
 
 def _trio_runs() -> bool:
@@ -243,7 +243,7 @@ def _trio_runs() -> bool:
     if trio is None:
         return False
     try:
-        trio.lowlevel.current_task()  # a guest run has a token between tasks too, in the code of its host
+        trio.lowlevel.current_task()  # unlike the trio token, set only while a task runs
     except RuntimeError:
         return False
     return True

@@ -1,10 +1,10 @@
-"""The yardstick: reference workloads that never change, measured beside the benchmarks to see how fast the machine is.
+"""The yardstick: fixed reference workloads, measured next to the benchmarks to track the speed of the machine.
 
-A stored run says how fast the code was on the machine of that day. What the yardstick lost between two days, the code
-lost for no fault of its own. It removes the part of the drift that all code shares; `jarvisperf.gate.screening`
-estimates the rest.
+A stored run shows how fast the code was on the machine of that day. If the yardstick is slower today, so is the
+machine, and the code is not to blame for that part. The yardstick removes the drift that all code shares;
+`jarvisperf.gate.screening` estimates the rest.
 
-Each workload does the same work in every version of jarvisperf: change one, and change its name with it.
+A workload does the same work in every version of jarvisperf. To change one, give it a new name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _HASHED_BYTES = 128 << 10
 
 
 def reference_workloads() -> dict[str, Workload]:
-    """Make the workloads, each well under a millisecond; what they work on lives as long as they do."""
+    """Create the workloads, each well under a millisecond, with the data they work on."""
     source, target = bytes(_STREAM_BYTES), bytearray(_STREAM_BYTES)
     message = bytes(range(256)) * (_HASHED_BYTES // 256)
 
@@ -56,7 +56,7 @@ def reference_workloads() -> dict[str, Workload]:
 
 
 def interpret() -> int:
-    """Interpret bytecode: a linear congruential generator in whole numbers, with a branch."""
+    """Interpret bytecode: an integer linear congruential generator, with a branch."""
     state = odd = 0
     for _ in range(_LOOP_ROUNDS):
         state = (state * 1_103_515_245 + 12_345) & 0x3FFFFFFF
@@ -66,16 +66,16 @@ def interpret() -> int:
 
 
 def allocate() -> int:
-    """Allocate small objects of many sizes and let them go: bytes, which the garbage collector does not count."""
+    """Allocate and free small objects of many sizes: bytes, which the garbage collector does not track."""
     return len([bytes(17 + step % 600) for step in range(_OBJECTS)])
 
 
-class Reading(msgspec.Struct, frozen=True):
+class YardstickReading(msgspec.Struct, frozen=True):
     """How fast the machine was at one moment.
 
     Attributes:
-        when: The clock's time when the reading ended, seconds.
-        seconds: Seconds of one call of each workload.
+        when: When the reading ended, in seconds of the clock.
+        seconds: Seconds per call, by workload.
     """
 
     when: float
@@ -83,10 +83,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Yardstick:
-    """Takes readings and keeps them; 40 bytes each.
+    """Takes readings and keeps them, at 40 bytes each.
 
     Args:
-        clock: Seconds as a float.
+        clock: Returns seconds.
         workloads: Functions without arguments, by name; None: the reference workloads.
     """
 
@@ -99,10 +99,10 @@ class Yardstick:
     def __len__(self) -> int:
         return len(self._when)
 
-    def tick(self) -> Reading:
-        """Measure each workload; it takes a few milliseconds.
+    def tick(self) -> YardstickReading:
+        """Measure each workload, which takes a few milliseconds.
 
-        The median of 3 calls counts, so neither the first call's cold caches nor one interruption do.
+        The median of 3 calls counts, so that neither cold caches in the first call nor one interruption matter.
         """
         clock = self._clock
         for name, work in self._workloads.items():
@@ -116,14 +116,14 @@ class Yardstick:
         return self._reading(len(self) - 1)
 
     def refresh(self, count: int, seconds: float) -> int:
-        """Take readings until the newest ones are recent; none where they are.
+        """Take readings until the newest ones are recent; if they already are, take none.
 
         Args:
-            count: How many of the newest readings are to be recent; no more than that are taken.
-            seconds: How long ago a recent reading ended at most.
+            count: How many readings must be recent; at most this many are taken.
+            seconds: Maximum age of a recent reading.
 
         Returns:
-            The place of the oldest of these readings, for `since`.
+            The index of the oldest of these readings, for `since`.
         """
         for _ in range(count):
             if len(self) >= count and self._clock() - self._when[-count] <= seconds:
@@ -132,23 +132,23 @@ class Yardstick:
         return len(self) - count
 
     def since(self, place: int) -> dict[str, float]:
-        """Give each workload's median seconds over the readings from a place (with it) to the newest."""
+        """Return the median seconds of each workload over the readings from an index on."""
         return {name: statistics.median(values[place:]) for name, values in self._seconds.items()}
 
     def summary(self) -> dict[str, Summary]:
-        """Summarize each workload's seconds over all readings; empty without a reading."""
+        """Summarize the seconds of each workload over all readings; empty if there are none."""
         return {name: summarize(values) for name, values in self._seconds.items() if values}
 
-    def readings(self, at_most: int = MOST_READINGS) -> list[Reading]:
-        """Give the readings, oldest first.
+    def readings(self, at_most: int = MOST_READINGS) -> list[YardstickReading]:
+        """Return the readings, oldest first.
 
         Args:
-            at_most: Of more readings than this, as many at equal steps, the first and the last among them.
+            at_most: How many to return; if there are more, evenly spaced ones including the first and the last.
         """
         count = len(self)
         if count <= at_most:
             return [self._reading(place) for place in range(count)]
         return [self._reading(step * (count - 1) // max(1, at_most - 1)) for step in range(at_most)]
 
-    def _reading(self, place: int) -> Reading:
-        return Reading(self._when[place], {name: values[place] for name, values in self._seconds.items()})
+    def _reading(self, place: int) -> YardstickReading:
+        return YardstickReading(self._when[place], {name: values[place] for name, values in self._seconds.items()})

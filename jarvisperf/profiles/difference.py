@@ -1,8 +1,7 @@
-"""What differs between two profiles: which functions explain the slowdown.
+"""The difference between two profiles: which functions explain a change.
 
-A sample counts for the innermost function of the project in its stack: what a library does, it does because that
-function called it, and that function is what its authors can change. Where a stack has none, the innermost function
-of all counts.
+A sample is attributed to the innermost function of the project on its stack: that function called the library code
+below it, and it is what the authors can change. If a stack has none, the innermost function of all counts.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ COMPREHENSIONS = frozenset({"<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>"
 
 
 class FunctionCost(NamedTuple):
-    """What one function takes, per call of the target, with the library code that it calls.
+    """The cost of one function per call of the target, including the library code it calls.
 
     Attributes:
         function: Its name.
         file: Its file.
-        line: The line that takes most; in a difference the line of head that grew most; 0 where unknown.
-        head: What it takes in head.
-        base: What it takes in the base; None where there is no base.
-        share: In a difference the share of the whole change that it explains, else its share of the whole.
+        line: The most expensive line, or in a difference the line of head that grew most; 0: unknown.
+        head: Its cost in head.
+        base: Its cost in base; None: there is no base.
+        share: In a difference its share of the total change, otherwise its share of the total cost.
     """
 
     function: str
@@ -38,7 +37,7 @@ class FunctionCost(NamedTuple):
 
     @property
     def change(self) -> float:
-        """How much more it takes in head."""
+        """How much more it costs in head than in base."""
         return self.head - (self.base or 0.0)
 
 
@@ -47,10 +46,10 @@ def costs(head: Profile, base: Profile | None = None) -> list[FunctionCost]:
 
     Args:
         head: The profile.
-        base: The one to compare with; None: rank by what each takes.
+        base: The profile to compare with; None: rank by cost.
 
     Returns:
-        In a difference the function that explains most of the change first, else the one that takes most.
+        The functions; first the one that explains most of the change, or without a base the most expensive one.
     """
     ours = _by_function(head)
     theirs = _by_function(base) if base is not None else {}
@@ -68,7 +67,7 @@ def costs(head: Profile, base: Profile | None = None) -> list[FunctionCost]:
 
 
 def blamed(stack: tuple[Frame, ...]) -> Frame:
-    """Give the frame that a sample counts for; what a comprehension does counts for the function that it stands in."""
+    """Return the frame a sample is attributed to; comprehensions count as part of the function around them."""
     own = [frame for frame in stack if frame.own] or [stack[-1]]
     named = next((frame for frame in reversed(own) if frame.function not in COMPREHENSIONS), own[-1])
     innermost = own[-1]
@@ -76,7 +75,7 @@ def blamed(stack: tuple[Frame, ...]) -> Frame:
 
 
 def _by_function(profile: Profile) -> dict[tuple[str, str], dict[int, float]]:
-    """Give what each function takes, line by line."""
+    """Return the cost of each line, by function."""
     found: dict[tuple[str, str], dict[int, float]] = {}
     for stack, weight in profile.walk():
         frame = blamed(stack)

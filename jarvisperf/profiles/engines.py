@@ -1,10 +1,10 @@
-"""The ways to profile, by name; each takes a target that was measured before, and never while it is measured."""
+"""The profiling engines, by name. Targets are profiled after they have been measured, never at the same time."""
 
 from __future__ import annotations
 
 import importlib.util
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import Engine, Profile
+    from jarvisperf.profiles.model import Engine, Slices
     from jarvisperf.profiles.pairing import Sliced
 
     Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
@@ -25,37 +25,11 @@ LONGEST_CALIBRATION_SECONDS = 0.02
 SLICES = 60
 FEWEST_SLICES = 16
 MOST_SLICES = 1_000
-LONGEST_FACTOR = 4  # times the time asked for, where calls are so long that there would be too few slices
-
-
-class Slices(NamedTuple):
-    """How a target is called.
-
-    Attributes:
-        number: How many slices.
-        iterations: Calls of the target in each.
-        turn: Gives the block in which a slice is taken, so that two processes can take turns.
-    """
-
-    number: int
-    iterations: int
-    turn: Callable[[], AbstractContextManager[None]]
+LONGEST_FACTOR = 4  # how far long calls may exceed the requested time, so that there are enough slices
 
 
 class ProfileError(RuntimeError):
-    """A profile cannot be taken; the message says why, and what to do."""
-
-
-def take_profile(
-    target: Target,
-    roots: Sequence[Path],
-    *,
-    engine: Engine = DEFAULT_ENGINE,
-    top: int = DEFAULT_TOP,
-    seconds: float = PROFILE_SECONDS,
-) -> Profile:
-    """Profile a target by itself; see `take_sliced`."""
-    return take_sliced(target, roots, engine=engine, top=top, seconds=seconds).profile
+    """A profile cannot be taken; the message says why and what to do."""
 
 
 def take_sliced(
@@ -67,23 +41,23 @@ def take_sliced(
     seconds: float = PROFILE_SECONDS,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Sliced:
-    """Profile a target, slice by slice where the engine can.
+    """Profile a target, slice by slice if the engine can.
 
     Args:
         target: What to call.
-        roots: The project's folders: functions in them are its own.
+        roots: The project's folders; functions in them are its own.
         engine: ``pyinstrument``, ``cprofile``, ``memray`` or ``profile_function``.
         top: How many functions the report shows.
-        seconds: How long to call it; memray takes a single call.
-        turn: Gives the block in which a slice is taken, so that two processes can take turns.
+        seconds: How long to profile; memray profiles a single call.
+        turn: Returns the context in which a slice is taken, so that two processes can take turns.
 
     Raises:
         ProfileError: The engine is unknown or not installed, another profiler is running, or nothing was seen.
     """
     if engine not in ENGINES:
-        raise ProfileError(f"{engine!r} is no engine, allowed are {', '.join(ENGINES)}")
+        raise ProfileError(f"unknown engine {engine!r}; choose one of: {', '.join(ENGINES)}")
     if engine in {"pyinstrument", "memray"} and importlib.util.find_spec(engine) is None:
-        raise ProfileError(f"the engine {engine} needs a package that is not installed: pip install {engine}")
+        raise ProfileError(f"the engine {engine} is not installed: pip install {engine}")
     import msgspec
 
     taken = _taker(engine)(target, _slices(target, seconds, turn), roots)
@@ -94,30 +68,32 @@ def take_sliced(
 
 def _taker(engine: Engine) -> Take:
     if engine == "pyinstrument":
-        from jarvisperf.profiles.sampling import take
+        from jarvisperf.profiles.by_pyinstrument import take
 
         return take
     if engine == "cprofile":
-        from jarvisperf.profiles.deterministic import take as take_whole
+        from jarvisperf.profiles.by_cprofile import take as take_whole
     elif engine == "memray":
-        from jarvisperf.profiles.memory import take as take_whole
+        from jarvisperf.profiles.by_memray import take as take_whole
     else:
-        from jarvisperf.profiles.decorated import take as take_whole
+        from jarvisperf.profiles.by_profile_function import take as take_whole
     from jarvisperf.profiles.pairing import Sliced
 
     return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))
 
 
 def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
-    """Find how many calls fill that time; doubling tells it well enough."""
+    """Find how many calls fill the given time, by doubling, which is precise enough here."""
+    from jarvisperf.profiles.model import Slices
+
     fixed = target.fixed_iterations
     iterations = fixed or 1
     while (taken := target.sample(iterations)) < LONGEST_CALIBRATION_SECONDS and not fixed and iterations < 1 << 30:
         iterations *= 2
     taken = max(taken, 1e-9)
-    whole = seconds / taken  # how many such samples there is time for
+    whole = seconds / taken  # how many such samples fit
     if not fixed and whole >= SLICES:
         return Slices(SLICES, max(round(iterations * whole / SLICES), 1), turn)
-    # On a busy machine a call takes many times as long, and too few slices tell nothing.
+    # On a busy machine calls take many times as long, and a profile of too few slices means nothing.
     fewest = min(FEWEST_SLICES, LONGEST_FACTOR * whole)
     return Slices(max(round(min(max(whole, fewest), MOST_SLICES)), 1), iterations, turn)

@@ -1,4 +1,4 @@
-"""The tree behind a flame graph (Gregg, "The Flame Graph", CACM 2016): stacks merged from the outermost frame on."""
+"""The layout of a flame graph (Gregg, "The Flame Graph", CACM 2016): stacks merged from the outermost frame inwards."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Box(NamedTuple):
     """One box of the graph.
 
     Attributes:
-        frame: What it stands for.
+        frame: The frame it represents.
         depth: 0 for the outermost.
-        left: Where it begins, as a share of the whole width.
-        width: Its width, as a share of the whole.
-        head: What it takes in head, with all that it calls.
-        base: What it takes in the base; None where there is no base.
+        left: Its left edge, as a share of the total width.
+        width: Its width, as a share of the total width.
+        head: Its cost in head, including everything it calls.
+        base: Its cost in base; None: there is no base.
     """
 
     frame: Frame
@@ -43,14 +43,14 @@ class _Node:
 
 
 def boxes(head: Profile, base: Profile | None = None) -> list[Box]:
-    """Lay out the flame graph of head; with a base each box knows what it took there.
+    """Lay out the flame graph of head; with a base, each box also has its cost there.
 
-    Lines are told apart within the project's own files, so that one sees the line; where the base is another text, its
-    lines are others, so then a function is one box.
+    Without a base, each line of the project's own files is a box, so that the line is visible. With one, a function is
+    a box, because line numbers differ between the two versions.
 
     Args:
         head: The profile.
-        base: The one to compare with.
+        base: The profile to compare with.
     """
     top = _Node()
     _grow(top, head, "head", lines=base is None)

@@ -1,13 +1,14 @@
-"""What a profile is: call stacks with what each of them took, per call of the target."""
+"""The data of a profile: call stacks and the cost of each, per call of the target."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
 Engine = Literal["pyinstrument", "cprofile", "memray", "profile_function"]
 
@@ -20,9 +21,9 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         function: The function's name.
-        file: Its file as people know it: relative to the project, or to the folder of packages.
-        line: The line that ran; 0 where the engine does not tell.
-        own: Whether the file is of the project, and not of Python or an installed package.
+        file: Its file, relative to the project or to the folder of installed packages.
+        line: The line that ran; 0: the engine does not record it.
+        own: Whether the file belongs to the project, not to Python or an installed package.
     """
 
     function: str
@@ -32,18 +33,18 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Where a target's time or memory went.
+    """Where the time or memory of a target went.
 
     Attributes:
-        engine: What took it: ``pyinstrument`` (samples), ``cprofile`` (every call), ``memray`` (memory at its peak),
+        engine: The profiler: ``pyinstrument`` (samples), ``cprofile`` (every call), ``memray`` (memory at its peak),
             ``profile_function`` (calls of decorated functions).
         unit: ``s`` (seconds per call of the target) or ``B`` (bytes).
         iterations: Calls of the target.
-        samples: How many samples were taken, or calls or allocations seen.
+        samples: Number of samples taken, or of calls or allocations seen.
         top: How many functions the report shows.
-        frames: Every place that occurs.
-        stacks: Pairs of a stack, as places in `frames` from the outermost to the innermost, and what that stack took
-            by itself. At most 300, the heaviest.
+        frames: All frames that occur.
+        stacks: Pairs of a stack (indices into `frames`, from the outermost to the innermost) and its own cost. At most
+            300, the most expensive ones.
     """
 
     engine: Engine
@@ -55,14 +56,33 @@ class Profile(msgspec.Struct, frozen=True):
     top: int = 20
 
     @property
+    def explains(self) -> str:
+        """The metric that the profile explains: ``memory`` or ``time``."""
+        return "memory" if self.unit == "B" else "time"
+
+    @property
     def total(self) -> float:
-        """What all stacks took together, in `unit` per call of the target."""
+        """The total cost of all stacks, in `unit` per call of the target."""
         return sum(weight for _, weight in self.stacks)
 
     def walk(self) -> Iterator[tuple[tuple[Frame, ...], float]]:
-        """Give each stack's frames, from the outermost to the innermost, and what it took by itself."""
+        """Yield the frames of each stack, from the outermost to the innermost, and its own cost."""
         for places, weight in self.stacks:
             yield tuple(self.frames[place] for place in places), weight
+
+
+class Slices(NamedTuple):
+    """How often a target is called.
+
+    Attributes:
+        number: Number of slices.
+        iterations: Calls of the target per slice.
+        turn: Returns the context in which a slice is taken, so that two processes can take turns.
+    """
+
+    number: int
+    iterations: int
+    turn: Callable[[], AbstractContextManager[None]]
 
 
 def profile_of(
@@ -73,14 +93,14 @@ def profile_of(
     iterations: int,
     samples: int,
 ) -> Profile:
-    """Make a profile of stacks and what each took; only the heaviest stay, and the outer part of very deep ones.
+    """Create a profile; it keeps only the most expensive stacks, and only the outer part of very deep ones.
 
     Args:
-        engine: What took it.
-        unit: The weights' unit, per call of the target.
-        weights: Stacks from the outermost frame to the innermost, and what each took by itself.
+        engine: The profiler.
+        unit: The unit of the weights, per call of the target.
+        weights: Stacks from the outermost frame to the innermost, and the own cost of each.
         iterations: Calls of the target.
-        samples: How many samples were taken.
+        samples: Number of samples taken.
     """
     merged: dict[tuple[Frame, ...], float] = {}
     for stack, weight in dict(weights).items():
@@ -97,7 +117,7 @@ def profile_of(
 
 
 def joined(profiles: Sequence[Profile]) -> Profile:
-    """Join profiles of the same target by one engine: each stack takes the mean of what it took in them."""
+    """Merge profiles of one target by one engine: the cost of a stack is its mean over the profiles."""
     weights: dict[tuple[Frame, ...], float] = {}
     for profile in profiles:
         for stack, weight in profile.walk():
@@ -114,10 +134,10 @@ def joined(profiles: Sequence[Profile]) -> Profile:
 
 
 def scaled(profile: Profile, total: float) -> Profile:
-    """Give a profile whose stacks together take a given total.
+    """Scale a profile to a given total.
 
-    Two profiles are taken one after the other, so the machine may have been slower during one; lockstep knows better
-    how the totals stand, a profile only how they are shared out.
+    Two profiles are taken one after the other, and the machine may have been slower during one of them. Lockstep knows
+    the totals better; a profile only knows how they are distributed.
     """
     factor = total / profile.total if profile.total else 1.0
     return msgspec.structs.replace(

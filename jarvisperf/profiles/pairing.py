@@ -1,8 +1,8 @@
-"""Two profiles that were taken in turns, slice by slice: what one function takes more is told pair by pair.
+"""Comparing two profiles that were taken in turns, pair of slices by pair of slices.
 
-A single profile is blurred by where samples happen to fall and by whoever else had the processor. Both blur the
-difference of two slices, one of each arm and taken just after each other, less than they blur the slices; and a wild
-pair counts no more than any other, because the mean is a trimmed one (Tukey, 1962).
+Where samples happen to fall, and other users of the processor, distort a single profile. They distort the difference
+between two consecutive slices, one of each arm, far less; and because the mean is trimmed (Tukey, 1962), an outlier
+counts no more than any other pair.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _NOTHING = (0.0, 0.0)
 
 
 class Sliced(msgspec.Struct, frozen=True):
-    """A profile, and what its functions took in each slice.
+    """A profile, and the cost of each function in each slice.
 
     Attributes:
-        profile: The profile, by itself.
-        waits: Whether the target waits of its own accord, so that its time is that of the clock on the wall.
-        slices: For each slice, what each function took, with the library code that it called, by `function_key`:
-            seconds per call of the target, on the wall and of the processor. None: the engine takes no slices.
+        profile: The profile.
+        waits: Whether the target waits voluntarily, so that wall time counts instead of processor time.
+        slices: For each slice, the cost of each function including the library code it called, by `function_key`: wall
+            and processor seconds per call of the target. Empty: the engine takes no slices.
     """
 
     profile: Profile
@@ -39,19 +39,19 @@ class Sliced(msgspec.Struct, frozen=True):
 
 
 def function_key(stack: tuple[Frame, ...]) -> str:
-    """Name the function that a sample counts for."""
+    """Return a name for the function that a sample is attributed to."""
     frame = blamed(stack)
     return f"{frame.file}::{frame.function}"
 
 
 def matched(launches: Sequence[tuple[Sliced, Sliced]]) -> tuple[Profile, Profile]:
-    """Join the profiles of several launches, so that base and head differ by what the pairs of their slices say.
+    """Merge the profiles of several launches so that base and head differ by what their pairs of slices show.
 
-    Where a process has its code and data in memory makes a function faster or slower by several per cent, for as long
-    as that process lives. So what counts is the median over launches, each of which is a fresh pair of processes.
+    The layout of code and data in memory makes a function several per cent faster or slower for the lifetime of a
+    process. Therefore the median over launches counts, each of which is a fresh pair of processes.
 
     Args:
-        launches: The profiles of base and head, one pair or more; the slices of a pair were taken in turns.
+        launches: One or more pairs of profiles of base and head, whose slices were taken in turns.
 
     Returns:
         The profiles of base and head.
@@ -72,7 +72,7 @@ def matched(launches: Sequence[tuple[Sliced, Sliced]]) -> tuple[Profile, Profile
 
 
 def _differences(base: Sliced, head: Sliced, clock: int) -> dict[str, tuple[float, float]]:
-    """Give what each function takes in the base, and how much more in head; nothing where there are too few pairs."""
+    """Return the cost of each function in base and its growth in head; nothing if there are too few pairs."""
     pairs = list(zip(base.slices, head.slices, strict=False))
     found = {}
     for key in {name for pair in pairs for one in pair for name in one} if len(pairs) >= FEWEST_PAIRS else ():
@@ -84,14 +84,14 @@ def _differences(base: Sliced, head: Sliced, clock: int) -> dict[str, tuple[floa
 
 
 def trimmed_mean(values: Sequence[float]) -> float:
-    """Give the mean of the middle half."""
+    """Return the mean of the middle half."""
     ordered = sorted(values)
     cut = int(len(ordered) * TRIMMED_SHARE)
     return statistics.fmean(ordered[cut : len(ordered) - cut])
 
 
 def _levelled(profile: Profile, levels: dict[str, float]) -> Profile:
-    """Scale the stacks of each function so that together they take what is given."""
+    """Scale the stacks of each function to the given cost of that function."""
     keys = [function_key(stack) for stack, _ in profile.walk()]
     totals = _sums(zip(keys, (weight for _, weight in profile.stacks), strict=True))
     return msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Files as profiles show them, and which of them are the project's own."""
+"""How profiles show files, and which of them belong to the project."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
-LAUNCHPAD = "<the loop of calls>"  # what calls the target
+LAUNCHPAD = "<the loop of calls>"  # the code that calls the target
 
 
 class Places:
-    """Turns file names into what is shown.
+    """Turns file names into frames with a short name.
 
     Args:
         roots: The project's folders.
@@ -55,7 +55,7 @@ class Places:
 
 
 def without_launchpad(stack: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Leave out the frames that called the target: those of pytest and the loop of calls."""
+    """Remove the frames of the target's callers: pytest and the loop of calls."""
     for place in range(len(stack) - 1, -1, -1):
         if stack[place].file == LAUNCHPAD:
             return tuple(stack[place + 1 :])

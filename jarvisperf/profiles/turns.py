@@ -1,4 +1,4 @@
-"""Two processes that take turns, so that what the machine does to one profile it does to the other."""
+"""Two processes that take turns, so that the machine affects both profiles equally."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """One process's end; where the other has ended, this one goes on alone.
+    """One end of the alternation; if the other process has ended, this one continues alone.
 
     Args:
-        connection: To the other process.
-        leads: Whether this one begins.
+        connection: The connection to the other process.
+        leads: Whether this process takes the first turn.
     """
 
     def __init__(self, connection: socket.socket, *, leads: bool) -> None:
@@ -25,7 +25,7 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait for a turn; it is the other's when the block ends."""
+        """Wait for this process's turn, and pass it on when the block ends."""
         if not self._mine and not self._alone:
             try:
                 self._alone = not self._connection.recv(1)

@@ -1,15 +1,20 @@
-"""The machine that a run was made on: the facts that decide whether two runs may be compared."""
+"""The machine that a run was made on: the facts that decide whether two runs are comparable."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEY_PACKAGES = (
     "jarvisperf",
@@ -25,20 +30,21 @@ KEY_PACKAGES = (
 )
 
 
-class Machine(msgspec.Struct, frozen=True):
+class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
     """Hardware, system and interpreter.
 
     Attributes:
         cpu: The processor's model name.
         cores: Logical processors that this process may use.
-        memory_bytes: Physical memory; None where the system does not tell.
+        memory_bytes: Physical memory; None if the system does not say.
         system: The operating system and its release.
         architecture: ``x86_64``, ``aarch64`` and the like.
         python: Implementation and version.
-        packages: Versions of the packages that matter here, of those that are installed.
-        governor: The frequency governor of the first processor; None where there is none to see.
-        load: The load average of the last minute when the run began; None where unknown.
-        virtualized: The hypervisor's or container's name, an empty string for bare metal; None where unknown.
+        packages: Versions of those relevant packages that are installed.
+        governor: The frequency governor of the first processor; None if there is none.
+        load: The load average of the last minute when the run started; None if unknown.
+        virtualized: The name of the hypervisor or container, empty for bare metal; None if unknown.
+        facts: Facts that plugins added, as JSON values; omitted from files if empty.
     """
 
     cpu: str
@@ -51,16 +57,23 @@ class Machine(msgspec.Struct, frozen=True):
     governor: str | None
     load: float | None
     virtualized: str | None
+    facts: dict[str, Any] = {}
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of what makes times comparable: processor, cores, architecture and interpreter."""
-        facts = (self.cpu, str(self.cores), self.architecture, self.python)
+        """A short hash of what makes times comparable: CPU, cores, architecture, interpreter and facts of plugins."""
+        facts = [self.cpu, str(self.cores), self.architecture, self.python]
+        if self.facts:
+            facts.append(json.dumps(self.facts, sort_keys=True))
         return hashlib.blake2b("\0".join(facts).encode(), digest_size=6).hexdigest()
 
 
-def read_machine() -> Machine:
-    """Read the facts of this machine. What the system does not tell is None, never an error."""
+def read_machine(facts: Mapping[str, Any] | None = None) -> Machine:
+    """Read the facts of this machine; what the system does not say is None, never an error.
+
+    Args:
+        facts: Further facts, as JSON values; None: there are none.
+    """
     return Machine(
         cpu=_cpu_model(),
         cores=_usable_cores(),
@@ -72,6 +85,7 @@ def read_machine() -> Machine:
         governor=_read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
         load=_load(),
         virtualized=_virtualized(),
+        facts=dict(facts or {}),
     )
 
 
@@ -103,7 +117,7 @@ def _usable_cores() -> int:
 def _memory_bytes() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no sysconf, or not these names
+    except (AttributeError, ValueError, OSError):  # no sysconf, or it lacks these names
         return None
 
 
@@ -133,3 +147,20 @@ def _package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def machine_facts(machine: Machine) -> dict[str, str]:
+    """Return a machine's facts and package versions as text, by name."""
+    facts: dict[str, Any] = msgspec.to_builtins(machine)
+    facts.pop("packages")
+    facts |= {f"{name} (plugin)" if name in facts else name: value for name, value in facts.pop("facts", {}).items()}
+    return {name: "unknown" if value is None else str(value) for name, value in facts.items()} | machine.packages
+
+
+def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the facts that differ: name, value in the first, value in the second; ``-`` for a missing one."""
+    return [
+        (name, first.get(name, "-"), second.get(name, "-"))
+        for name in dict.fromkeys([*first, *second])
+        if first.get(name) != second.get(name)
+    ]

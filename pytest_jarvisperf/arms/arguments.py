@@ -1,4 +1,4 @@
-"""Which of this pytest's arguments a worker gets: what shapes the tests, not what selects, shows or reports them."""
+"""Chooses the pytest arguments passed on to a worker: those that affect tests, not selection, output or reports."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
     import pytest
 
-# In one of their spellings; the others go with it.
+# Options that are not passed on, each in one spelling, which covers the others.
 DROPPED = frozenset(
     {
-        # what runs
+        # selection
         "-k",
         "-m",
         "--deselect",
@@ -33,13 +33,13 @@ DROPPED = frozenset(
         "--setup-plan",
         "--cache-clear",
         "--pyargs",
-        # when it ends
+        # stopping and debugging
         "-x",
         "--maxfail",
         "--pdb",
         "--pdbcls",
         "--trace",
-        # what is shown
+        # terminal output
         "-q",
         "-v",
         "--verbosity",
@@ -58,7 +58,7 @@ DROPPED = frozenset(
         "--no-summary",
         "--debug",
         "--trace-config",
-        # what is written
+        # files
         "--junitxml",
         "--junitprefix",
         "--log-file",
@@ -73,7 +73,7 @@ DROPPED = frozenset(
         "--benchmark-save",
         "--benchmark-autosave",
         "--benchmark-storage",
-        # what pytest-benchmark does
+        # pytest-benchmark
         "--benchmark-compare",
         "--benchmark-compare-fail",
         "--benchmark-histogram",
@@ -81,7 +81,7 @@ DROPPED = frozenset(
         "--benchmark-only",
         "--benchmark-disable",
         "--benchmark-enable",
-        # where it runs
+        # folders and processes
         "-c",
         "--rootdir",
         "--confcutdir",
@@ -100,14 +100,15 @@ DROPPED = frozenset(
 def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: Path | None) -> list[str]:
     """Build a worker's arguments.
 
-    The worker has this pytest's plugins: the project may rely on their fixtures, markers, hooks, options and ini keys.
+    The worker loads the same plugins as this pytest, because the project may rely on their fixtures, markers, hooks,
+    options and ini keys.
 
     Args:
-        config: This pytest's.
+        config: The config of this pytest.
         files: The benchmark files, relative to the root folder.
-        config_file: Where the worker finds its configuration, relative to its folder; None: it has none.
+        config_file: The worker's configuration file, relative to its folder; None: it has none.
     """
-    # argparse alone knows which options there are, and which of them take a value.
+    # Only argparse knows which options exist, and which of them take a value.
     parser: argparse.ArgumentParser = config._parser.optparser  # noqa: SLF001
     actions: Mapping[str, argparse.Action] = parser._option_string_actions  # noqa: SLF001
     from_environment = shlex.split(os.environ.get("PYTEST_ADDOPTS", ""))
@@ -119,7 +120,9 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
         for word in words
     ]
     words = ["-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
-    if config.pluginmanager.hasplugin("cacheprovider"):  # with a folder in the arm, and without its own two users
+    if config.pluginmanager.hasplugin(
+        "cacheprovider"
+    ):  # with a folder in the arm, and without the two plugins that use it for selection
         words += ["-o", "cache_dir=.pytest_cache", "-p", "no:lfplugin", "-p", "no:nfplugin"]
     for plugin in _unused_plugins([*kept, *config.getini("required_plugins")]):
         words += ["-p", f"no:{plugin}"]
@@ -129,7 +132,7 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
 
 
 def _unused_plugins(asked: Iterable[str]) -> list[str]:
-    """Name the plugins that offer a test nothing it could rely on: importing one takes about 6 ms in every launch."""
+    """Return the plugins that no test can rely on; importing one costs about 6 ms in every launch."""
     names = ["xdist.looponfail"]
     if not any(word.startswith(("--hypothesis", "hypothesis")) for word in asked):
         names.append("hypothesispytest")
@@ -143,7 +146,7 @@ def _is_ours(action: argparse.Action) -> bool:
 def _options(
     given: Iterable[str], actions: Mapping[str, argparse.Action]
 ) -> Iterator[tuple[argparse.Action, list[str]]]:
-    """Find the options among words, as argparse does: each with its own words, those of its values too."""
+    """Find the options among words, as argparse does; yield each with its words, including those of its values."""
     words = deque(given)
     while words:
         word = words.popleft()
@@ -162,7 +165,7 @@ def _options(
 
 
 def _meaning(word: str, actions: Mapping[str, argparse.Action]) -> tuple[argparse.Action | None, str | None]:
-    """Give the option that a word stands for, and the value in the word; None: no option, no value."""
+    """Return the option that a word stands for, and the value in the word; None: no option, no value."""
     name, equals, value = word.partition("=")
     if word in actions:
         return actions[word], None
@@ -174,7 +177,7 @@ def _meaning(word: str, actions: Mapping[str, argparse.Action]) -> tuple[argpars
 
 
 def _values(action: argparse.Action, words: deque[str]) -> list[str]:
-    """Take the words that are an option's values off the front."""
+    """Remove an option's values from the front of the words."""
     count = 1 if action.nargs is None else action.nargs
     if isinstance(count, int):
         return [words.popleft() for _ in range(min(count, len(words)))]

@@ -1,8 +1,9 @@
-"""Processes that a benchmark starts in an arm: they must run the arm's own code, or both arms measure the same.
+"""Checks that processes started by a benchmark run the arm's own code; otherwise both arms would measure the same code.
 
-An arm's children find its checkout by `PYTHONPATH`. One that ignores the environment, or gets another, may import the
-project from the working tree or from where it is installed. What `startup` measures is therefore started once more
-beforehand to see what it imports; of the processes that a target starts, those that may evade `PYTHONPATH`.
+Child processes of an arm find its checkout through `PYTHONPATH`. A child that ignores the environment, or gets a
+different one, may import the project from the working tree or from where it is installed. A command that `startup`
+measures is therefore run once beforehand to see what it imports, and so are processes of a target that may not see
+`PYTHONPATH`.
 """
 
 from __future__ import annotations
@@ -23,22 +24,22 @@ if TYPE_CHECKING:
     from jarvisperf.gate.processes.child_imports import PythonCommand
     from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
-__tracebackhide__ = True  # what is wrong is the user's command
+__tracebackhide__ = True  # the error concerns the user's command
 PATH_VARIABLE = "PYTHONPATH"
 INSTALLERS = frozenset(
     {"pip", "venv", "ensurepip", "virtualenv", "build"}
-)  # modules that take long, and run no project
+)  # modules that run for long, and no project code
 
 
 class ForeignChildError(RuntimeError):
-    """A child process runs code that is not the arm's own; the message names it and says what to do."""
+    """A child process runs code from outside the arm; the message names the code and says what to do."""
 
 
 class ChildProcesses:
-    """Checks the processes of an arm.
+    """Checks the child processes of an arm.
 
     Args:
-        foreign: Tells what is the project's and not from this arm.
+        foreign: Recognizes modules of the project that do not come from this arm.
     """
 
     def __init__(self, foreign: ForeignModules) -> None:
@@ -47,13 +48,13 @@ class ChildProcesses:
         self._stop: Callable[[], object] = int
 
     def check(self, command: Command) -> str | None:
-        """Start a command once, and see where it imports the project from.
+        """Run a command once to see where it imports the project from.
 
         Returns:
-            What the reader of the figures should know, where that cannot be seen.
+            A note for the report if that cannot be determined.
 
         Raises:
-            ForeignChildError: From elsewhere than this arm's checkout.
+            ForeignChildError: It imports the project from outside this arm's checkout.
         """
         python = find_python(command)
         if python is None:
@@ -67,7 +68,7 @@ class ChildProcesses:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Note the processes that a test starts until they are checked: its fixtures' and those of a first call."""
+        """Record the processes that a test starts in its fixtures and first call, until they are checked."""
         original = subprocess.Popen.__init__
         self._started.clear()
 
@@ -87,10 +88,10 @@ class ChildProcesses:
             stop()
 
     def check_started(self) -> None:
-        """Check the processes noted so far that need not see the arm's `PYTHONPATH`, and note no more.
+        """Check the recorded processes that may not see the arm's `PYTHONPATH`, and stop recording.
 
         Raises:
-            ForeignChildError: One imports the project from elsewhere.
+            ForeignChildError: One imports the project from outside this arm's checkout.
         """
         self._stop()
         for command in self._started:
@@ -121,7 +122,7 @@ class ChildProcesses:
 
 
 def with_arms_path(command: Command) -> Command:
-    """Have a command's own environment lead to the arm's folders first."""
+    """Put the arm's folders first in a command's own environment."""
     if command.env is None:
         return command
     given = command.env.get(PATH_VARIABLE, "").split(os.pathsep)
@@ -131,20 +132,20 @@ def with_arms_path(command: Command) -> Command:
 
 
 def _command(args: Any, kwargs: dict[str, Any]) -> Command | None:
-    """Give what a call of `Popen` starts; None where a shell is to find out."""
+    """Return the command that a call of `Popen` starts; None if a shell interprets it."""
     if kwargs.get("shell") or isinstance(args, str | bytes):
         return None
     try:
         words: Sequence[str] = [os.fsdecode(word) for word in (args if not isinstance(args, os.PathLike) else [args])]
         env, cwd = kwargs.get("env"), kwargs.get("cwd")
         variables = None if env is None else {os.fsdecode(key): os.fsdecode(value) for key, value in env.items()}
-    except TypeError:  # what Popen refuses too
+    except TypeError:  # Popen rejects it too
         return None
     return Command(tuple(words), variables, None if cwd is None else os.fsdecode(cwd)) if words else None
 
 
 def _may_evade(command: Command, python: PythonCommand) -> bool:
-    """Tell whether a Python process need not have the arm's folders first on its search path."""
+    """Return whether a Python process may lack the arm's folders at the front of its search path."""
     own = os.environ.get(PATH_VARIABLE, "")
     sees = command.env is None or command.env.get(PATH_VARIABLE, "").startswith(own)
     words = read_words(python.after)
@@ -152,5 +153,5 @@ def _may_evade(command: Command, python: PythonCommand) -> bool:
 
 
 def _is_in_environment(file: Path) -> bool:
-    """Tell whether a file is a virtual environment's, such as an installed command."""
+    """Return whether a file belongs to a virtual environment, such as an installed command."""
     return any((folder / "pyvenv.cfg").exists() for folder in file.parents[1:3]) and "site-packages" not in file.parts

@@ -1,4 +1,4 @@
-"""How an arm's process ends: with Python's exit handlers, in bounded time, and each handler in one process only."""
+"""Ends an arm's process: runs Python's exit handlers in bounded time, and each handler in one process only."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import threading
 import weakref
 from typing import Any, NoReturn
 
-EXIT_SECONDS = 3.0  # for all exit handlers together, then the process ends without them
+EXIT_SECONDS = 3.0  # for all exit handlers together; then the process ends without them
 
 
 def forget_inherited_handlers() -> None:
-    """In a fresh copy of a process, drop the exit handlers of the original: they would remove what others need.
+    """In a freshly forked copy, drop the original's exit handlers, which would remove what other processes need.
 
-    What later registers itself is run. So is what libraries register once for all that they will ever start:
-    concurrent.futures ends its pools by itself, multiprocessing and `weakref.finalize` are told that they begin here.
+    Handlers registered later do run. So do those that libraries register once for everything they start later:
+    concurrent.futures ends its pools anyway, and multiprocessing and `weakref.finalize` are reset here.
     """
     atexit._clear()  # noqa: SLF001
     finalize: Any = weakref.finalize
     for inherited in list(finalize._registry):  # noqa: SLF001
         inherited.atexit = False
-    finalize._registered_with_atexit = False  # noqa: SLF001  # the next one registers them
+    finalize._registered_with_atexit = False  # noqa: SLF001  # the next finalizer registers the handler again
     multiprocessing: Any = sys.modules.get("multiprocessing.process")
     util: Any = sys.modules.get("multiprocessing.util")
     if multiprocessing is not None and util is not None:
@@ -31,19 +31,19 @@ def forget_inherited_handlers() -> None:
 
 
 def end_process(status: int = 0) -> NoReturn:
-    """Run the exit handlers and end.
+    """Run the exit handlers and exit.
 
-    The interpreter itself is not taken down: that takes as long as starting it, and serves nobody.
+    The interpreter is not finalized: that would take as long as starting it, for no benefit.
     """
     run_exit_handlers(status)
     end_now(status)
 
 
 def run_exit_handlers(status: int = 0) -> None:
-    """Join threads and run the exit handlers; where one does not end within 3 s, end the process without.
+    """Join threads and run the exit handlers; if that takes more than 3 s, exit without them.
 
     Args:
-        status: The exit status then.
+        status: The exit status in that case.
     """
     late = threading.Timer(EXIT_SECONDS, _end_late, (status,))
     late.daemon = True
@@ -55,15 +55,15 @@ def run_exit_handlers(status: int = 0) -> None:
 
 
 def _end_late(status: int) -> None:
-    sys.stderr.write(f"jarvisperf: an exit handler did not end within {EXIT_SECONDS:.0f} s and was left\n")
+    sys.stderr.write(f"jarvisperf: an exit handler did not finish within {EXIT_SECONDS:.0f} s and was abandoned\n")
     end_now(status)
 
 
 def end_now(status: int) -> NoReturn:
-    """End without another word, but with what was printed so far."""
+    """Flush the output and exit immediately."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # closed, or nobody reads: there is nothing left to tell it to
+        except (OSError, ValueError):  # closed, or nobody reads it
             continue
     os._exit(status)

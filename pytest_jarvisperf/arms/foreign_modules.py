@@ -1,7 +1,7 @@
-"""Which modules of the project an arm imported from elsewhere than its own checkout: it would measure other code.
+"""Makes an arm import the project from its own checkout, and finds modules that came from elsewhere anyway.
 
-A module is judged by its file. A namespace package has none, and no code: wherever else it may have portions
-(`google`, `opentelemetry`, an empty folder that an uninstallation left), only what was imported from them counts.
+A module is judged by its file. A namespace package has no file and no code: wherever it has portions (`google`,
+`opentelemetry`, an empty folder left by an uninstallation), only what was imported from them counts.
 """
 
 from __future__ import annotations
@@ -16,17 +16,48 @@ from jarvisperf.gate.project.packages import is_or_is_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# Folders of the working tree that hold what an installer put there.
+FINDERS = "__editable___"  # how the names of setuptools' mapping modules begin
+# Folders of the working tree with packages that an installer put there.
 INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
 
 
+def move_editable_installations(repository: Path, root: Path) -> None:
+    """Redirect editable installations of the working tree to the arm's checkout.
+
+    An editable installation puts a folder on the module search path; a namespace package would get its parts from there
+    and from the arm. Where a folder is not enough, setuptools installs a module that maps packages to folders and is
+    consulted at every import (https://setuptools.pypa.io/en/latest/userguide/development_mode.html). Folders that the
+    arm does not have stay as they are.
+
+    Args:
+        repository: The top folder of the working tree.
+        root: The top folder of the arm's checkout.
+    """
+
+    def moved(place: str) -> str:
+        path = Path(place).resolve()
+        if not Path(place).is_absolute() or not path.is_relative_to(repository):
+            return place
+        own = root / path.relative_to(repository)
+        return str(own) if own.is_dir() else place
+
+    sys.path[:] = map(moved, sys.path)
+    for name, module in list(sys.modules.items()):
+        if not name.startswith(FINDERS):
+            continue
+        packages: dict[str, str] = getattr(module, "MAPPING", {})
+        packages.update({package: moved(place) for package, place in packages.items()})
+        namespaces: dict[str, list[str]] = getattr(module, "NAMESPACES", {})
+        namespaces.update({package: [moved(place) for place in places] for package, places in namespaces.items()})
+
+
 class ForeignModules:
-    """Looks through the imported modules, each once.
+    """Inspects the imported modules, each once.
 
     Args:
         roots: Where the arm's modules may come from.
-        packages: Dotted names of the project's packages and modules: they must come from there.
-        repository: The working tree, from which nothing may come but what is installed in it.
+        packages: Dotted names of the project's packages and modules, which must come from there.
+        repository: The working tree, from which only packages installed in it may come.
     """
 
     def __init__(self, roots: Sequence[Path], packages: Iterable[str], repository: Path) -> None:
@@ -36,7 +67,7 @@ class ForeignModules:
         self._checked: set[str] = {"__main__"}
 
     def find(self) -> dict[str, str]:
-        """Give the files of foreign modules that were imported since the last look, by name."""
+        """Return the files of foreign modules that were imported since the last call, by name."""
         found = {}
         for name, module in list(sys.modules.items()):
             if name not in self._checked:
@@ -47,7 +78,7 @@ class ForeignModules:
         return found
 
     def is_foreign(self, name: str, file: Path) -> bool:
-        """Tell whether a module of this name, from this file, is the project's and not from the arm's checkout."""
+        """Return whether a module with this name and file belongs to the project but not to the arm's checkout."""
         if self.is_the_arms(file) or _is_the_standard_librarys(name, file):
             return False
         if any(is_or_is_in(name, package) for package in self._packages):
@@ -55,25 +86,25 @@ class ForeignModules:
         return file.is_relative_to(self._repository) and not self._is_installed(file)
 
     def is_the_arms(self, file: Path) -> bool:
-        """Tell whether a file lies where the arm's modules may come from."""
+        """Return whether a file lies in a folder that the arm's modules may come from."""
         return any(file.is_relative_to(root) for root in self._roots)
 
     def _is_installed(self, file: Path) -> bool:
-        """Tell whether an installer put a file of the working tree there: a virtual environment may lie in it."""
+        """Return whether an installer put a file into the working tree, for example into a virtual environment."""
         if INSTALLED.intersection(file.relative_to(self._repository).parts):
             return True
         return any(file.is_relative_to(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))
 
 
 def _is_the_standard_librarys(name: str, file: Path) -> bool:
-    """Tell whether a module is Python's own, though the project may have one of its name."""
+    """Return whether a module belongs to the standard library, even if the project has one of the same name."""
     if name.partition(".")[0] not in sys.stdlib_module_names or INSTALLED.intersection(file.parts):
         return False
     return any(file.is_relative_to(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "platstdlib"))
 
 
 def _file(module: Any) -> Path | None:
-    """Give a module's file, without waking a module that is loaded when it is first used."""
+    """Return a module's file, without triggering the import of a lazy module."""
     try:
         content = object.__getattribute__(module, "__dict__")
     except AttributeError:

@@ -1,7 +1,8 @@
-"""Takes samples of a test's target as the coordinator of a lockstep run asks for them."""
+"""An arm's end of a lockstep run: talks to the coordinator, and takes samples when it asks for them."""
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 from contextlib import contextmanager, nullcontext
@@ -11,36 +12,76 @@ import msgspec
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes import protocol
+from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    import socket
+    from collections.abc import Iterator
 
+    from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
-    from jarvisperf.measure.startup import Command, Launcher
+    from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
-    from pytest_jarvisperf.arms.conversation import Conversation
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
-RARE_WAITS = 0.1  # of the slices: so few say nothing of the target
+RARE_WAITS = 0.1  # of the slices: too few to say anything about the target
 
-__tracebackhide__ = True  # what raised is the user's function
+__tracebackhide__ = True  # the error comes from the user's function
+
+
+class Conversation:
+    """The worker's end of both connections: to the coordinator, and to the other worker."""
+
+    def __init__(self, connection: socket.socket, turns: socket.socket) -> None:
+        self._channel = protocol.Channel(connection, protocol.FromCoordinator)
+        self._turns = turns
+
+    def send(self, message: protocol.FromWorker) -> None:
+        """Send a message to the coordinator."""
+        self._channel.send(message)
+
+    def receive(self) -> Any:
+        """Wait for a message from the coordinator; exit immediately if it is gone."""
+        try:
+            return self._channel.receive()
+        except protocol.ChannelClosedError:
+            os._exit(0)
+
+    def give_turn(self, number: int) -> None:
+        """Let the other worker take its slices."""
+        self._turns.send(bytes([2 * number]))
+
+    def leave_turns(self, number: int) -> None:
+        """Tell the other worker that there are no more slices here, because the target raised."""
+        self._turns.send(bytes([2 * number + 1]))
+
+    def wait_turn(self, number: int) -> bool:
+        """Wait until the other worker has taken its slices; exit immediately if it is gone.
+
+        Returns:
+            False if there are no more slices on the other side.
+        """
+        while got := self._turns.recv(1):
+            if got[0] // 2 == number:
+                return got[0] % 2 == 0
+        os._exit(0)
 
 
 class LockstepHarness:
-    """Takes samples of a test's target as the coordinator asks for them.
+    """Takes samples of a test's target when the coordinator asks for them.
 
     Args:
-        conversation: With the coordinator and the other arm.
-        randomness: What stands behind this arm's generators.
-        children: The processes that this arm's tests start.
+        conversation: The connections to the coordinator and the other arm.
+        randomness: Seeds this arm's generators.
+        children: Checks the processes that this arm's tests start.
 
     Attributes:
-        is_serving: Whether samples are being taken. After the end of a test it means that a thread still takes them,
-            which nobody can end: the test was ended from outside, and its event loop too.
+        is_serving: Whether samples are being taken. After the end of a test this means that a thread is still taking
+            them and cannot be stopped, because the test and its event loop were ended from outside.
     """
 
     def __init__(self, conversation: Conversation, randomness: SeededRandomness, children: ChildProcesses) -> None:
@@ -49,61 +90,65 @@ class LockstepHarness:
         self._randomness = randomness
         self.is_serving = False
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target in lockstep; the result is that of its first call."""
         note_instruments(record)
         with record.watching_target():
             result = target.call()
-            ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
+            ready = protocol.Ready(TIME.name, target.fixed_iterations, own_clock=target.has_own_clock)
             samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
             return result, samples or _one_call(target)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target whose rounds its author decided: there are no more of them than that in any process."""
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+        """Time a target with a given number of rounds, which no process exceeds."""
         note_instruments(record)
         with record.watching_target():
             with capture_aside(replay=True):
                 for _ in range(warmup_rounds):
                     target.sample(target.fixed_iterations or 1)
-            # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
+            # If each round has a fresh state, any number is allowed; otherwise one is reserved for the result.
             most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
-            ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
+            ready = protocol.Ready(
+                TIME.name, target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock
+            )
             samples, result = self._serve(ready, target)
             if samples is None:
                 samples = _one_call(target)
             return (result if result is not _NOTHING else target.call()), samples
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure peak memory as often as the coordinator asks."""
-        from jarvisperf.measure.memory import memory_method, peak_bytes
-
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
+        """Call the target as often as the coordinator asks for a value."""
+        assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         with record.watching_target():
             result = target.call()
-        method = memory_method()
-        self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
+        methods = kind.measurement.methods()
+        self._conversation.send(self._with_draws(protocol.Ready(kind.name, 1, methods=methods)))
         with self._serving():
             while isinstance(self._conversation.receive(), protocol.Sample):
                 with capture_aside():
-                    peak = peak_bytes(target, method)
-                self._conversation.send(protocol.Values([float(peak)]))
+                    values = kind.measurement.values(target, methods)
+                self._conversation.send(protocol.Values(list(values)))
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
-        """Start a fresh process as often as the coordinator asks."""
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+        """Start a fresh process as often as the coordinator asks for a value."""
         from jarvisperf.measure.startup import Launcher
 
+        measurement = kind.measurement
+        assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
         self._children.check_started()
         command = with_arms_path(command)
         with Launcher(command.env, command.cwd) as launcher:
             with record.watching_target():
                 launcher.run(command.words)
             record.note(self._children.check(command))
-            self._conversation.send(protocol.Ready("startup", 1))
+            self._conversation.send(protocol.Ready(kind.name, 1, methods=measurement.methods))
             while isinstance(self._conversation.receive(), protocol.Sample):
-                self._conversation.send(_started(launcher, command.words))
+                values = measurement.values(launcher.run(command.words), command, launcher.output)
+                self._conversation.send(protocol.Values(list(values)))
 
     def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
-        """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
+        """Add which random numbers were drawn so far, so the coordinator can see whether the arms' inputs are equal."""
         randomness = self._randomness
         randomness.unwatch()
         self._children.check_started()
@@ -112,7 +157,7 @@ class LockstepHarness:
     def _serve(
         self, ready: protocol.Ready, target: Target, *, pauses_collector: bool = True
     ) -> tuple[Samples | None, Any]:
-        """Take samples until the coordinator has enough; give those taken in turns, and the last result seen."""
+        """Take samples until the coordinator has enough; return those taken in turns, and the last result seen."""
         from jarvisperf.measure.collector import collect_between_samples, collector_paused
         from jarvisperf.measure.instrumentation import uninstrumented
         from jarvisperf.measure.sampling import Samples
@@ -131,10 +176,10 @@ class LockstepHarness:
                 message = self._conversation.receive()
                 waiting = 0.0
                 if isinstance(message, protocol.Sample):
-                    watch = _Watch()
+                    watch = _WaitWatch()
                     values = target.samples(message.iterations, 1, watch)
                     waiting = watch.usual_wait()
-                elif isinstance(message, protocol.Turns):
+                elif isinstance(message, protocol.TakeTurns):
                     if not ready.own_clock:
                         target.use_clock(REAL.cpu if message.clock == "cpu" else REAL.wall)
                     try:
@@ -163,13 +208,13 @@ class LockstepHarness:
         finally:
             self.is_serving = False
 
-    def _take_turns(self, target: Target, turns: protocol.Turns) -> tuple[list[float], float]:
-        """Take one slice per block: A B, B A, A B, …, so each arm takes two at a time but for the first and last.
+    def _take_turns(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], float]:
+        """Take one slice per block: A B, B A, A B, …, so each arm takes two in a row except at the start and the end.
 
         Returns:
-            The median sample of each slice, and how much of the time the process waited voluntarily.
+            The median sample of each slice, and the share of time that the process waited voluntarily.
         """
-        blocks, number, watch = turns.blocks, turns.number, _Watch()
+        blocks, number, watch = turns.blocks, turns.number, _WaitWatch()
         wait_turn, give_turn = self._conversation.wait_turn, self._conversation.give_turn
         ends_the_round = turns.leads == (blocks % 2 == 0)
         values: list[float] = []
@@ -187,8 +232,8 @@ class LockstepHarness:
             goes_on = goes_on and wait_turn(number)
         return values, watch.usual_wait()
 
-    def _take_together(self, target: Target, turns: protocol.Turns) -> list[float]:
-        """Take one slice per block, beginning each at the same time as the other arm."""
+    def _take_together(self, target: Target, turns: protocol.TakeTurns) -> list[float]:
+        """Take one slice per block, starting each at the same time as the other arm."""
         values: list[float] = []
         for _ in range(turns.blocks):
             self._conversation.give_turn(turns.number)
@@ -197,7 +242,7 @@ class LockstepHarness:
             values.append(statistics.median(target.samples(turns.iterations, turns.samples, nullcontext())))
         return values
 
-    def _single_turn(self, target: Target, turns: protocol.Turns) -> tuple[list[float], Any]:
+    def _single_turn(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], Any]:
         if not turns.leads and not self._conversation.wait_turn(turns.number):
             return [], _NOTHING
         seconds, result = target.timed_call()
@@ -209,10 +254,10 @@ class LockstepHarness:
 _NOTHING = object()
 
 
-class _Watch:
-    """Notes what share of the wall time the process spends off the processor, if it gives that up voluntarily.
+class _WaitWatch:
+    """Measures the share of wall time that the process spends off the CPU, if it yields the CPU voluntarily.
 
-    That it does is read from its voluntary context switches, see getrusage(2). It may be entered repeatedly.
+    Yielding is detected by voluntary context switches, see getrusage(2). It may be entered repeatedly.
     """
 
     __slots__ = ("_cpu", "_entered", "_switches", "_waits", "_wall")
@@ -232,7 +277,7 @@ class _Watch:
             self._waits.append(max(0.0, 1 - cpu / max(wall, 1e-9)))
 
     def usual_wait(self) -> float:
-        """Give the lower quartile of the waits: in some slices others had the processor, which looks like a wait."""
+        """Return the lower quartile of the waits, because in some slices other processes had the CPU."""
         often = len(self._waits) > RARE_WAITS * self._entered
         return sorted(self._waits)[len(self._waits) // 4] if often else 0.0
 
@@ -242,8 +287,3 @@ def _one_call(target: Target) -> Samples:
 
     iterations = target.fixed_iterations or 1
     return Samples(iterations, (target.sample(iterations) / iterations,))
-
-
-def _started(launcher: Launcher, argv: Sequence[str]) -> protocol.Values:
-    sample = launcher.run(argv)
-    return protocol.Values([sample.seconds], [float(sample.peak_rss_bytes)])

@@ -1,4 +1,4 @@
-"""What this pytest's paths are called in an arm, whose pytest has the same root folder in the arm's checkout."""
+"""Translates this pytest's paths for an arm, whose pytest has the same root folder within the arm's checkout."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.arms.arms import relative_inside
 from jarvisperf.gate.arms.git import GitError
+from jarvisperf.gate.arms.prepare import relative_inside
 from jarvisperf.gate.lockstep.model import LockstepError
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class ArmPaths:
-    """Gives paths relative to pytest's root folder.
+    """Computes paths relative to pytest's root folder.
 
     Args:
-        config: This pytest's.
+        config: The config of this pytest.
         repository: The top folder of the repository.
     """
 
@@ -32,10 +32,10 @@ class ArmPaths:
         self._repository = repository
 
     def files(self, items: Iterable[pytest.Item]) -> list[str]:
-        """Give what an arm's pytest is to collect, so that these tests have the ids there that they have here.
+        """Return what an arm's pytest has to collect for these tests to have the same ids there as here.
 
-        An id begins with the file as seen from the root folder. Of a file outside of that, with the file as seen from
-        the word by which it was asked for; an arm is then asked by the same word.
+        An id begins with the file relative to the root folder. For a file outside of it, the id begins with the file
+        relative to the argument that named it; the arm is then given the same argument.
 
         Raises:
             GitError: A file lies outside of the repository.
@@ -44,7 +44,7 @@ class ArmPaths:
         return list(dict.fromkeys(self._relative(self._asked_by(item.path)) for item in items))
 
     def asked(self, folder: Path) -> list[str]:
-        """Give the places that this pytest was asked for, as words for a pytest in an arm, where that has them.
+        """Return this pytest's file and folder arguments as arguments for an arm, as far as they exist there.
 
         Args:
             folder: The arm's root folder for pytest.
@@ -58,11 +58,11 @@ class ArmPaths:
         return words
 
     def asked_places(self) -> list[Path]:
-        """Give the files and folders that this pytest was asked for."""
+        """Return the files and folders in this pytest's arguments."""
         return [path for path, _ in self._words()]
 
     def config_file(self) -> Path | None:
-        """Give pytest's configuration file: an arm's own, or this very one where it lies outside of the repository."""
+        """Return pytest's configuration file: relative if it lies in the repository, so that each arm uses its own."""
         if self._config.inipath is None:
             return None
         file = self._config.inipath.parent.resolve() / self._config.inipath.name
@@ -76,7 +76,7 @@ class ArmPaths:
 
     @staticmethod
     def _place_of_module(name: str) -> Path | None:
-        """Give the file or folder that a dotted name means under `--pyargs`; None: it is no module."""
+        """Return the file or folder that a dotted name refers to under `--pyargs`; None if it is not a module."""
         try:
             spec = importlib.util.find_spec(name)
         except (ImportError, AttributeError, ValueError):

@@ -1,4 +1,4 @@
-"""After lockstep: benchmarks that regressed are profiled in both arms, in fresh processes that take turns."""
+"""After lockstep, profiles regressed benchmarks in both arms, in fresh processes that take turns."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ import pytest
 from jarvisperf.gate.arms.checkout import BASE
 from jarvisperf.gate.processes import descendants
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
+from jarvisperf.measure.metrics import TIME
 from jarvisperf.profiles.model import joined
 from jarvisperf.profiles.pairing import Sliced, matched
 from jarvisperf.profiles.turns import Turns
 from pytest_jarvisperf.arms.exit_handlers import end_now, run_exit_handlers
+from pytest_jarvisperf.collection.records import profile_request
 from pytest_jarvisperf.measuring.harness import QuickHarness
-from pytest_jarvisperf.measuring.profiling import ProfilingHarness, read_wish
+from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.measuring.seeded_tests import SeededArm
 from pytest_jarvisperf.state import harness_key
@@ -33,25 +35,25 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Profile
 
 MOST_BENCHMARKS = 10
-LAUNCHES = 3  # fresh pairs of processes: where code and data lie makes one as different as a small slowdown
+LAUNCHES = 3  # fresh pairs of processes: memory layout alone can differ as much as a small slowdown
 SECONDS_PER_BENCHMARK = 30.0
 START_SECONDS = 120.0
-STOP_SECONDS = 6.0  # for ending what the arm has started
-HASH_SEED = "0"  # the same order of sets and the same collisions in both arms
+STOP_SECONDS = 6.0  # to end the processes that the arm has started
+HASH_SEED = "0"  # so that sets have the same order, and the same collisions, in both arms
 
 
-class Order(msgspec.Struct, frozen=True):
-    """What an arm is to profile.
+class ProfileOrder(msgspec.Struct, frozen=True):
+    """What an arm has to profile.
 
     Attributes:
         pytest: pytest's arguments.
         ids: The benchmarks.
         root: The arm's root folder for pytest.
-        roots: The arm's folders: functions in them are the project's own.
-        paths: What stands first in its module search path.
+        roots: The arm's folders; functions in them belong to the project.
+        paths: The first entries of its module search path.
         answer: The file for the profiles.
-        turns: The descriptor of the connection to the other arm.
-        arm: Which arm this is.
+        turns: The file descriptor of the connection to the other arm.
+        arm: The arm's name.
     """
 
     pytest: list[str]
@@ -64,8 +66,8 @@ class Order(msgspec.Struct, frozen=True):
     arm: str
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """What an arm says: profiles by id, and why others could not be taken, by id."""
+class ProfileAnswer(msgspec.Struct, frozen=True):
+    """An arm's answer: profiles by id, and why others could not be taken, by id."""
 
     profiles: dict[str, Sliced] = {}
     problems: dict[str, str] = {}
@@ -79,11 +81,11 @@ def profile_arms(
     Args:
         places: Base and head.
         words: pytest's arguments in an arm.
-        ids: Which benchmarks.
-        folder: For the files that the arms' processes leave.
+        ids: The benchmarks.
+        folder: The folder for files of the arms' processes.
 
     Returns:
-        The profiles of base and head by id; and what the user should know, a line each.
+        The profiles of base and head by id; and what the user should know, one line each.
     """
     chosen = list(ids[:MOST_BENCHMARKS])
     problems: list[str] = []
@@ -91,7 +93,7 @@ def profile_arms(
         problems.append(f"{len(chosen)} of {len(ids)} benchmarks that regressed were profiled")
     if not chosen:
         return {}, problems
-    # All at a time: within a pair one arm waits for the other, and what other pairs do to both alike cancels.
+    # All at the same time: within a pair one arm waits for the other, and the influence of other pairs cancels out.
     pairs = [_start_pair(places, words, chosen, folder / f"profiles-{number}") for number in range(LAUNCHES)]
     answers = []
     for pair in pairs:
@@ -106,22 +108,22 @@ def profile_arms(
 
 
 def _what_is_lacking(
-    name: str, pair: tuple[Profile | None, Profile | None], answers: Sequence[tuple[Answer, Answer]]
+    name: str, pair: tuple[Profile | None, Profile | None], answers: Sequence[tuple[ProfileAnswer, ProfileAnswer]]
 ) -> str | None:
-    """Say what a benchmark's profile lacks, and why; None: nothing, whatever went wrong in single launches."""
+    """Describe what a benchmark's profile lacks, and why; None: nothing, whatever failed in single launches."""
     if None not in pair:
         return None
     lacking = 1 if pair[1] is None else 0
     why = next((arms[lacking].problems[name] for arms in answers if name in arms[lacking].problems), None)
-    if why is None:  # an arm that ended early has said so for all of its benchmarks
+    if why is None:  # an arm that ended early has reported that for all of its benchmarks
         return None
     if lacking == 1:
         return f"{name} was not profiled: {why}"
-    return f"{name}: head alone was profiled, so the report does not show which function grew: in the base {why}"
+    return f"{name}: only head was profiled, so the report does not show which function grew: in base {why}"
 
 
-def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_Running]:
-    """Start to profile in a fresh pair of processes, which take turns."""
+def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_ProfilingArm]:
+    """Start profiling in a fresh pair of processes, which take turns."""
     folder.mkdir()
     ends = socket.socketpair()
     with ends[0], ends[1]:
@@ -131,7 +133,7 @@ def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str]
 def _joined(
     name: str, launches: Sequence[tuple[dict[str, Sliced], dict[str, Sliced]]]
 ) -> tuple[Profile | None, Profile | None]:
-    """Join what all launches say of a benchmark; the base may lack it."""
+    """Combine the profiles of a benchmark from all launches; base may not have it."""
     pairs = [(base[name], head[name]) for base, head in launches if name in base and name in head]
     if pairs:
         return matched(pairs)
@@ -139,8 +141,8 @@ def _joined(
     return None, joined(alone) if alone else None
 
 
-class _Running(NamedTuple):
-    """An arm's process, what it was ordered, and the file for what it says."""
+class _ProfilingArm(NamedTuple):
+    """An arm's process, the file for its answer, and its log."""
 
     name: str
     process: subprocess.Popen[bytes]
@@ -148,9 +150,9 @@ class _Running(NamedTuple):
     log: Path
 
 
-def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _Running:
+def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path, end: socket.socket) -> _ProfilingArm:
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
-    order = Order(
+    order = ProfileOrder(
         pytest=list(words),
         ids=ids,
         root=str(place.cwd),
@@ -170,27 +172,27 @@ def _started(place: ArmPlace, words: Sequence[str], ids: list[str], folder: Path
             cwd=place.cwd,
             env={**place.env, "PYTHONHASHSEED": HASH_SEED},
             pass_fds=[end.fileno()],
-            start_new_session=True,  # Ctrl-C is for this process, whose end they notice
+            start_new_session=True,  # Ctrl-C goes to this process; the arms notice when it ends
         )
     if process.stdin is not None:
         with process.stdin as orders:
             orders.write(msgspec.json.encode(order))
-    return _Running(place.name, process, answer, log)
+    return _ProfilingArm(place.name, process, answer, log)
 
 
-def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
+def _answer(running: _ProfilingArm, benchmarks: int, problems: list[str]) -> ProfileAnswer:
     try:
         running.process.wait(START_SECONDS + SECONDS_PER_BENCHMARK * benchmarks)
     except subprocess.TimeoutExpired:
         _stop(running.process)
         problems.append(f"profiling in {running.name} took too long and was ended")
-        return Answer()
+        return ProfileAnswer()
     try:
-        found = msgspec.json.decode(running.answer.read_bytes(), type=Answer)
+        found = msgspec.json.decode(running.answer.read_bytes(), type=ProfileAnswer)
     except (OSError, msgspec.DecodeError):
         last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         problems.append(f"profiling in {running.name} failed: {last[0]}")
-        return Answer()
+        return ProfileAnswer()
     return found
 
 
@@ -204,12 +206,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Profile as ordered on the standard input, in an arm, and end what that has started."""
+    """Profile in an arm as ordered on standard input, and end the processes that this has started."""
     descendants.adopt_orphans()
     descendants.end_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _end_at_once)
-    order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
-    sys.path[:0] = order.paths  # with -I or -E the environment does not say so
+    order = msgspec.json.decode(sys.stdin.buffer.read(), type=ProfileOrder)
+    sys.path[:0] = order.paths  # with -I or -E, PYTHONPATH is ignored
     status = int(
         pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[ProfilePlugin(order), SeededArm(HASH_SEED)])
     )
@@ -224,18 +226,19 @@ def _end_at_once(*_: object) -> None:
 
 
 class ProfilePlugin:
-    """Runs the wanted benchmarks only, and profiles each."""
+    """The plugin object that runs only the wanted benchmarks, and profiles each."""
 
-    def __init__(self, order: Order) -> None:
+    def __init__(self, order: ProfileOrder) -> None:
         self._order = order
         self._items: list[pytest.Item] = []
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Have the plugin hand all targets to the profiler."""
+        """Make the plugin pass all targets to the profiler."""
         turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
         roots = [Path(root) for root in self._order.roots]
         config.stash[harness_key] = ProfilingHarness(QuickHarness(), roots, turns.turn)
+        config.option.jarvis_metrics = TIME.name  # metrics added by the project's ini file are not profiled
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -245,12 +248,12 @@ class ProfilePlugin:
         self._items = items
 
     def pytest_runtest_call(self, item: pytest.Item) -> None:
-        """Ask for a profile, whatever the markers say."""
+        """Request a profile, whatever the markers say."""
         if record_key in item.stash:
-            item.stash[record_key].wish = read_wish(item, always=True)
+            item.stash[record_key].profile_request = profile_request(item, always=True)
 
     def pytest_sessionfinish(self) -> None:
-        """Write what was found."""
+        """Write the answer."""
         records = [item.stash[record_key] for item in self._items if record_key in item.stash]
         answer: dict[str, Any] = {
             "profiles": {record.id: record.profile for record in records if record.profile},

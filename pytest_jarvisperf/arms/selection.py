@@ -1,8 +1,7 @@
-"""Which tests an arm has: those that the main process collected, whatever a plugin in the arm would leave out."""
+"""Keeps an arm's tests the same as those of the main process, whatever plugins in the arm would deselect."""
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,17 +17,17 @@ SELECTING_PLUGINS = ("mark", "main")
 
 
 class OwnSelection:
-    """The plugin object that undoes what other plugins select.
+    """The plugin object that undoes the selection of other plugins.
 
-    A plugin that runs one part of a suite (by group, hash, duration, last failures, changed files) counts or looks up
-    what is collected. In an arm only benchmark files are collected, and it would choose other tests there.
+    A plugin that runs a part of a suite (by group, hash, duration, last failures, changed files) depends on what is
+    collected. In an arm only benchmark files are collected, so it would choose different tests there.
 
     Args:
-        wanted: The tests to measure; None: all that pytest's own options leave, to see which there are.
+        wanted: The tests to measure; None: all that pytest's own options select, to list them.
 
     Attributes:
-        ids: The ids of the benchmarks that are here; one that two tests share is there twice.
-        benchmarks: Each of them by its id.
+        ids: The ids of the benchmarks found; an id that two tests share occurs twice.
+        benchmarks: The benchmarks by id.
     """
 
     def __init__(self, wanted: Sequence[str] | None) -> None:
@@ -40,7 +39,7 @@ class OwnSelection:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Put back what other plugins have left out."""
+        """Put back the tests that other plugins deselected."""
         everything = list(items)
         result = yield
         kept = set(map(id, items))
@@ -50,16 +49,11 @@ class OwnSelection:
             for name in SELECTING_PLUGINS:
                 plugin: Any = config.pluginmanager.get_plugin(name)
                 plugin.pytest_collection_modifyitems(items=chosen, config=config)
-        # A test that is wanted and not recognized asks for the fixture while it runs.
+        # A wanted test that is not recognized requests the fixture at run time.
         wanted = self._wanted or frozenset()
         chosen = [item for item in chosen if record_key in item.stash or recognize(item) or item.nodeid in wanted]
         self.ids = [item.nodeid for item in chosen]
-        # Where several tests share an id, the one that the plugins have kept.
+        # If several tests share an id, the one that the plugins kept.
         self.benchmarks = {item.nodeid: item for item in sorted(chosen, key=lambda item: id(item) in kept)}
         items[:] = chosen
         return result
-
-
-def shared_ids(ids: Sequence[str]) -> list[str]:
-    """Give the ids that more than one test has."""
-    return [name for name, count in Counter(ids).items() if count > 1]

@@ -1,7 +1,7 @@
-"""What benchmarks use besides the code that is compared: helpers in test folders, and plugins that the tests load.
+"""Finds files that benchmarks use besides the compared code: helpers in test folders, and plugins that the tests load.
 
-Head's serve on both arms, like the benchmark files: a fixture that draws other data in head would make a difference
-that the code does not make. Collection has imported them, so they are among the modules of this process.
+Both arms use head's versions, as they do of the benchmark files: a fixture that produces different data in head would
+show up as a difference that the code did not cause. Collection imported them, so they are in `sys.modules`.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def support_files(config: pytest.Config, repository: Path, packages: Collection[
     """Find the files of head that support benchmarks.
 
     Args:
-        config: pytest's.
+        config: pytest's config.
         repository: The top folder of the repository.
-        packages: Dotted names of the project's packages: what lies in them is compared, also where it is a plugin.
+        packages: Dotted names of the project's packages; code in them is compared, even if it is a plugin.
     """
     plugins = {id(module) for module in plugin_modules(config)}
     return [
@@ -39,7 +39,7 @@ def support_files(config: pytest.Config, repository: Path, packages: Collection[
 
 
 def compared_plugins(config: pytest.Config, repository: Path, packages: Collection[str]) -> list[Path]:
-    """Find the plugins of the project's tests that lie in its packages, so that each arm has its own."""
+    """Find the plugins of the project's tests that lie in its packages; each arm has its own."""
     plugins = {id(module) for module in plugin_modules(config)}
     return [
         file
@@ -49,7 +49,7 @@ def compared_plugins(config: pytest.Config, repository: Path, packages: Collecti
 
 
 def plugin_modules(config: pytest.Config) -> list[types.ModuleType]:
-    """Give the plugins that `pytest_plugins` and `-p` name; one that a distribution installs is a product itself."""
+    """Return the plugins named by `pytest_plugins` and `-p`, except those installed from a distribution."""
     manager = config.pluginmanager
     installed = {id(plugin) for plugin, _ in manager.list_plugin_distinfo()}
     return [

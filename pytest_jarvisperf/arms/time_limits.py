@@ -1,7 +1,7 @@
-"""A project's own time limit for each test, as pytest-timeout sets it, inside an arm.
+"""Extends a project's own time limits for tests (pytest-timeout) inside an arm.
 
-There a test waits while the other arm takes its slices, and it holds the measuring. Its limit is therefore twice the
-sum of what the project gives it and the budget: a test that keeps its limit in an ordinary run keeps it here.
+In an arm a test also waits while the other arm takes its slices, and it includes the measuring. Its limit is therefore
+twice the sum of the project's limit and the budget, so a test within its limit in an ordinary run is within it here.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ ARMS = 2
 
 
 def stretched(seconds: float, budget_seconds: float) -> float:
-    """Give the limit that a benchmark has in an arm, for the one that the project gives it; all in seconds."""
+    """Convert the project's limit for a benchmark to its limit in an arm; all in seconds."""
     return ARMS * (seconds + budget_seconds)
 
 
 class TimeLimits:
-    """The plugin object that stretches the limits.
+    """The plugin object that extends the limits.
 
     Args:
         budget_seconds: Measuring time per benchmark, both arms together.
@@ -33,7 +33,7 @@ class TimeLimits:
 
     @pytest.hookimpl(optionalhook=True, tryfirst=True)
     def pytest_timeout_set_timer(self, item: pytest.Item, settings: Any) -> Any:
-        """Have pytest-timeout set its timer for the stretched limit."""
+        """Make pytest-timeout set its timer to the extended limit."""
         limit = stretched(settings.timeout, self._budgets.get(item.nodeid, self._budget_seconds))
         plugin: Any = sys.modules["pytest_timeout"]
         return plugin.pytest_timeout_set_timer(item=item, settings=settings._replace(timeout=limit))

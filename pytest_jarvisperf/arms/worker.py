@@ -1,4 +1,4 @@
-"""Inside an arm: a pytest session that runs single tests on demand and lets the coordinator take the samples.
+"""Inside an arm: a pytest session that runs single tests on demand and takes samples when the coordinator asks.
 
 `jarvisperf/gate/processes/` defines the conversation (`protocol.py`) and how the process starts (`nursery.py`).
 """
@@ -20,11 +20,9 @@ import pytest
 
 from jarvisperf.gate.processes import descendants, protocol
 from pytest_jarvisperf.arms.child_processes import ChildProcesses
-from pytest_jarvisperf.arms.conversation import Conversation
-from pytest_jarvisperf.arms.editable import move_editable_installations
 from pytest_jarvisperf.arms.exit_handlers import end_process, forget_inherited_handlers
-from pytest_jarvisperf.arms.foreign_modules import ForeignModules
-from pytest_jarvisperf.arms.harness import LockstepHarness
+from pytest_jarvisperf.arms.foreign_modules import ForeignModules, move_editable_installations
+from pytest_jarvisperf.arms.harness import Conversation, LockstepHarness
 from pytest_jarvisperf.arms.selection import OwnSelection
 from pytest_jarvisperf.arms.time_limits import TimeLimits
 from pytest_jarvisperf.measuring.record import as_text, record_key
@@ -34,19 +32,20 @@ from pytest_jarvisperf.state import harness_key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__tracebackhide__ = True  # what raised is the user's function
+__tracebackhide__ = True  # the error comes from the user's function
 
 
 def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
-    """Run as a worker: collect, answer the coordinator until it says goodbye, end the process.
+    """Run as a worker: collect, answer the coordinator until it says to quit, exit.
 
     Args:
         arm: The nursery's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
-            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list what there is;
-            ``budget`` and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``:
-            the command line of this pytest, for a project that looks at it.
+            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``
+            and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``: the command
+            line of the main pytest, for projects that look at it; ``metrics``: the metrics to measure of a function
+            whose test names none.
     """
     sys.argv = list(args.get("argv", sys.argv))
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
@@ -60,16 +59,17 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
         seeded,
+        args.get("metrics"),
         writes_bytecode=arm["writes_bytecode"],
     )
-    # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
+    # Equally long in both arms, and separate from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
     end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
-    """Leave out the filters of warnings that this arm's code does not have: pytest would not start with them."""
+    """Drop filters for warnings that do not exist in this arm's code, with which pytest would not start."""
     known = [line for line in filters if _is_known(line)]
     return [] if len(known) == len(filters) else ["-o", "filterwarnings=" + "\n".join(known)]
 
@@ -85,7 +85,7 @@ def _is_known(line: str) -> bool:
 
 
 class WorkerPlugin:
-    """Replaces pytest's loop over the tests by the coordinator's orders."""
+    """Replaces pytest's loop over the tests with the coordinator's orders."""
 
     def __init__(
         self,
@@ -95,11 +95,13 @@ class WorkerPlugin:
         wanted: Sequence[str] | None,
         limits: TimeLimits,
         seeded: SeededArm,
+        metrics: str | None,
         *,
         writes_bytecode: bool,
     ) -> None:
         self._limits = limits
         self._seeded = seeded
+        self._metrics = metrics
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._foreign = foreign
@@ -113,15 +115,16 @@ class WorkerPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
-        """Have the plugin hand all targets to the coordinator, and collect what it wants."""
+        """Make the plugin use the worker's harness, and collect the tests that the coordinator wants."""
         config.stash[harness_key] = self._harness
-        config.option.jarvis_bench = True  # for a project that looks: this process does measure
+        config.option.jarvis_bench = True  # for projects that look at it: this process does measure
+        config.option.jarvis_metrics = self._metrics
         config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
         config.pluginmanager.register(self._limits, "jarvisperf-time-limits")
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Note the files that could not be collected."""
+        """Record files that could not be collected."""
         if report.failed:
             text = str(report.longrepr).strip()
             last = text.splitlines()[-1].removeprefix("E ").strip() if text else "could not be collected"
@@ -132,11 +135,13 @@ class WorkerPlugin:
         """Run single tests as ordered."""
         items = self._selection.benchmarks
         gc.collect()
-        gc.freeze()  # what collecting made stays to the end: later collections need not look at it
-        descendants.adopt_orphans()  # those of the copies
-        sys.dont_write_bytecode = not self._writes_bytecode  # what was collected is kept for the next launch
+        gc.freeze()  # objects created by collection live to the end, so the garbage collector can skip them
+        descendants.adopt_orphans()  # orphans of the forked copies
+        sys.dont_write_bytecode = (
+            not self._writes_bytecode
+        )  # bytecode written during collection is kept for the next launch
         if self._core is not None:
-            # Both arms on one core: two cores of a shared machine differ in speed from moment to moment.
+            # Both arms on the same core, because two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
         self._conversation.send(
             protocol.Collected(
@@ -154,19 +159,19 @@ class WorkerPlugin:
             else:
                 self._run(items[order.id], items.get(order.next or ""))
         if is_copy:
-            # Its fixtures are torn down, the session's end belongs to the original: it may remove what others need.
+            # Its fixtures are torn down; only the original ends the session, which may remove shared files.
             end_process()
         return True
 
     def _go_on_in_a_copy(self) -> bool:
-        """Fork: the copy takes the conversation over, the original listens again when the copy has ended.
+        """Fork: the copy takes over the conversation, and the original resumes it when the copy has ended.
 
         Returns:
             Whether this is the copy.
         """
         own = descendants.children()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # that there are threads: those of numerical libraries
+            warnings.simplefilter("ignore", DeprecationWarning)  # about threads, here those of numerical libraries
             copy = os.fork()
         if copy == 0:
             descendants.end_with_parent(signal.SIGKILL)
@@ -176,18 +181,18 @@ class WorkerPlugin:
         _, status = os.waitpid(copy, 0)
         descendants.end_orphans(spared=own)
         if status != 0:
-            os._exit(70)  # which the coordinator sees as the end of the worker: the copy's last words are in the log
+            os._exit(70)  # the coordinator sees that the worker has ended; the copy's output is in the log
         self._conversation.send(protocol.Ended())
         return False
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """End at once, after the fixtures' teardown: what pytest and its plugins would still do serves nobody here."""
+        """Exit right after the teardown of fixtures; what pytest and its plugins would still do is not needed here."""
         end_process()
 
     @pytest.hookimpl(trylast=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        """Leave the reason in the log: a test has ended the session, by `pytest.exit` or as Ctrl-C would."""
+        """Log why a test ended the session, with `pytest.exit` or `KeyboardInterrupt`."""
         raised = excinfo.traceback[-1]
         sys.stderr.write(f"{raised.path}:{raised.lineno + 1}: {excinfo.exconly()}\n")
 
@@ -196,9 +201,9 @@ class WorkerPlugin:
         self._lacks = False
         with self._children.watched():
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        if self._harness.is_serving:  # in a thread that would take what the coordinator says next
-            self._end_with(f"{item.nodeid} was ended while it was measured, together with its event loop")
-        record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
+        if self._harness.is_serving:  # in a thread that would receive the coordinator's next message
+            self._end_with(f"{item.nodeid} and its event loop ended while it was being measured")
+        record = item.stash.get(record_key, None)  # None: it requests the fixture at run time, but did not
         failed = next((report for report in self._reports if report.failed), None)
         skipped = next((report for report in self._reports if report.skipped), None)
         shown = failed or skipped
@@ -224,11 +229,11 @@ class WorkerPlugin:
         os._exit(70)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Gather the reports of the test that runs."""
+        """Collect the reports of the running test."""
         self._reports.append(report)
 
     def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
-        """Tell whether a failure means that something does not exist in this arm."""
+        """Return whether a failure means that something does not exist in this arm."""
         error = call.excinfo.value if call.excinfo else None
         missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
         self._lacks = self._lacks or isinstance(error, ImportError) or missing_name

@@ -1,4 +1,4 @@
-"""The calls that suites of pytest-benchmark and pytest-codspeed make, handed to this plugin's harness."""
+"""Passes the calls that suites of pytest-benchmark and pytest-codspeed make to this plugin's harness."""
 
 from __future__ import annotations
 
@@ -16,29 +16,28 @@ if TYPE_CHECKING:
     from jarvisperf.measure.targets import Clock, Target
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
 
 class BenchmarkCalls:
-    """Measures what one test hands over.
+    """Measures the target of one test.
 
-    A coroutine is measured inside an async test, which awaits what it gets: ``await benchmark(func)``. Both plugins
-    time how a coroutine is made and nothing more; elsewhere it is refused for that. In an ordinary run it is handed
-    back as it is.
+    A coroutine is measured inside an async test, which awaits the measurement: ``await benchmark(func)``. Elsewhere it
+    is rejected, because both plugins would only time its creation. In an ordinary run it is returned as it is.
 
     Args:
-        record: The test's.
-        plan: How long and how finely.
-        harness: Takes the targets.
-        clock: The author's own, seconds as a float; None: they chose none.
-        keep: Called with the samples, where somebody wants them.
+        record: The test's record.
+        plan: How to take the samples.
+        harness: Measures the targets.
+        clock: A custom clock that returns seconds as a float; None: the usual one.
+        keep: Called with the samples; None: nobody needs them.
     """
 
     def __init__(
         self,
-        record: Record,
+        record: BenchmarkRecord,
         plan: Plan,
         harness: Harness,
         clock: Clock | None,
@@ -53,10 +52,10 @@ class BenchmarkCalls:
         self._awaited = AwaitedMeasurements()
 
     def time(self, function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Time a function; give what its first call returned, in an async test a coroutine that does so.
+        """Time a function and return the result of its first call; in an async test, return a coroutine that does so.
 
         Raises:
-            LazyResultError: A call does none of the work: it makes a generator, or a coroutine in a plain test.
+            LazyResultError: A call does none of the work: it creates a generator, or a coroutine in a plain test.
         """
         from jarvisperf.clocks import REAL
         from jarvisperf.measure.lazy_results import describe, lazy_note
@@ -83,11 +82,11 @@ class BenchmarkCalls:
         except TypeError:
             handed.discard()
             raise
-        note_instruments(self._record)  # here, on the thread of the loop
+        note_instruments(self._record)  # on the loop's thread
         return self._awaited.begin(f"benchmark({describe(function)}, ...)", handed.target, measure, handed.discard)
 
     def finish(self) -> None:
-        """Fail where the test forgot to await a measurement."""
+        """Fail if the test forgot to await a measurement."""
         self._awaited.finish()
 
     def rounds(
@@ -108,19 +107,19 @@ class BenchmarkCalls:
 
         Args:
             target: What to time.
-            args: Its positional arguments, where `setup` gives none.
-            kwargs: Its keyword arguments, where `setup` gives none.
+            args: Its positional arguments, unless `setup` returns them.
+            kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``. pytest-benchmark calls
                 it without arguments, pytest-codspeed with those of the target: it gets them if it cannot do without.
             teardown: Called after each round with the arguments, outside the timing.
             rounds: Samples to take.
-            warmup_rounds: Rounds before, which do not count.
+            warmup_rounds: Rounds to run first, which do not count.
             iterations: Calls in each round; with a `setup` it must be 1.
 
         Raises:
             TypeError: `rounds`, `warmup_rounds` or `iterations` is not a whole number.
             ValueError: One of them is out of range.
-            LazyResultError: As `time`.
+            LazyResultError: A call does none of the work, see `time`.
         """
         from jarvisperf.checks import whole_number
         from jarvisperf.clocks import REAL
@@ -170,14 +169,14 @@ def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
 
 
 def _without_arguments(setup: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Callable[[], Any]:
-    """Give a setup function that is called without arguments: it gets the target's where it needs them."""
+    """Return a setup function that can be called without arguments; it gets the target's if it requires some."""
     if _takes(setup) or not _takes(setup, *args, **kwargs):
         return setup
     return functools.partial(setup, *args, **kwargs)
 
 
 def _takes(function: Callable[..., Any], *args: Any, **kwargs: Any) -> bool:
-    """Tell whether a function can be called with these arguments; one without a readable signature is said to."""
+    """Return whether a function can be called with these arguments; True if its signature cannot be read."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Suites of pytest-benchmark and pytest-codspeed: who defines their fixtures and markers in this session."""
+"""Chooses who defines the fixtures and markers of pytest-benchmark and pytest-codspeed in this session."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import DESCRIPTIONS
+from pytest_jarvisperf.benchmark_marker import DESCRIPTIONS
 
 if TYPE_CHECKING:
     from pytest_jarvisperf.bridges.codspeed import CodspeedBridge
@@ -15,30 +15,30 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
-# Plugins with a fixture `benchmark` of their own, under pytest's names for them.
+# pytest's names of plugins that have a fixture `benchmark` of their own.
 WITH_THE_FIXTURE = ("codspeed", "speed")
 
 
 def make_bridge(
     config: pytest.Config, options: Options, harness: Harness, *, measures: bool
 ) -> PytestBenchmarkBridge | CodspeedBridge | None:
-    """Make the plugin object that defines the fixtures; None: those of another plugin stay as they are.
+    """Create the plugin object that defines the fixtures; None: another plugin's fixtures stay in place.
 
     Args:
-        config: pytest's.
-        options: This plugin's.
-        harness: Takes the targets.
+        config: pytest's config.
+        options: This plugin's options.
+        harness: Measures the targets.
         measures: Whether this session measures.
 
     Raises:
-        pytest.UsageError: pytest-codspeed was told to measure too, or pytest-benchmark to profile.
+        pytest.UsageError: pytest-codspeed was told to measure as well, or pytest-benchmark to profile.
     """
     is_codspeed_on = config.pluginmanager.hasplugin("codspeed") and (
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ
     )
     if is_codspeed_on and measures:
         told = "--codspeed" if config.getoption("codspeed", False) else "the environment variable CODSPEED_ENV"
-        raise pytest.UsageError(f"--jarvis-bench and {told} exclude each other: both measure the benchmarks; give one")
+        raise pytest.UsageError(f"--jarvis-bench and {told} both measure the benchmarks; choose one")
     for description in DESCRIPTIONS.values():
         config.addinivalue_line("markers", description)
     if is_codspeed_on:

@@ -1,4 +1,4 @@
-"""The fixtures `benchmark` and `codspeed_benchmark`, as pytest-codspeed has them, where pytest-benchmark is absent."""
+"""The fixtures `benchmark` and `codspeed_benchmark` with pytest-codspeed's interface, if pytest-benchmark is absent."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
-from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.measuring.jarvis_bench import MetricAlreadyMeasuredError
-from pytest_jarvisperf.measuring.record import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 
 
 class CodspeedBridge:
-    """Defines the fixtures; registered after all plugins, so that its definitions are the nearer ones."""
+    """Defines the fixtures; registered after all plugins, so that its definitions win."""
 
     def __init__(self, options: Options, harness: Harness) -> None:
         self._options = options
@@ -61,11 +61,11 @@ class CodspeedBenchmark:
         self.extra_info: dict[str, Any] = {}
 
     def __call__(self, target: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-        """Time a function; give what it returned the first time.
+        """Time a function and return the result of its first call.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured something already.
-            Exception: What the function raises, as it is.
+            MetricAlreadyMeasuredError: This test has already measured something.
+            Exception: Whatever the function raises.
         """
         self._claim()
         return self._calls.time(target, args, kwargs)
@@ -81,12 +81,12 @@ class CodspeedBenchmark:
         warmup_rounds: int = 0,
         iterations: int = 1,
     ) -> Any:
-        """Time a function for a number of rounds; give what it returned last. See `BenchmarkCalls.rounds`.
+        """Time a function for a number of rounds and return the result of its last call, see `BenchmarkCalls.rounds`.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured something already.
+            MetricAlreadyMeasuredError: This test has already measured something.
             ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
-            Exception: What the function raises, as it is.
+            Exception: Whatever the function raises.
         """
         self._claim()
         return self._calls.rounds(target, args, kwargs, setup, teardown, rounds, warmup_rounds, iterations)

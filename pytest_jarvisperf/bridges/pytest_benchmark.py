@@ -1,7 +1,7 @@
 """pytest-benchmark's `benchmark` fixture, measured by this plugin and unchanged for the test's author.
 
-The fixture stays an object of pytest-benchmark, with its options, marker, `weave` and `stats`. Only the two methods
-that take the samples are replaced. Where pytest-benchmark itself was told to measure or to write something, it does so.
+The fixture remains an object of pytest-benchmark, with its options, marker, `weave` and `stats`. Only the two methods
+that take the samples are replaced. If pytest-benchmark itself was told to measure or to write something, it does so.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
-from pytest_jarvisperf.bridges.marker import asked_of, hide_keywords, plan_of
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
-from pytest_jarvisperf.measuring.record import record_of
+from pytest_jarvisperf.collection.records import record_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
-# With one of these pytest-benchmark was told to do something: without --jarvis-bench it is left alone.
+# Options that tell pytest-benchmark to do something; without --jarvis-bench it is then left alone.
 ITS_OWN_OPTIONS = (
     "benchmark_disable",
     "benchmark_skip",
@@ -37,7 +37,7 @@ ITS_OWN_OPTIONS = (
 
 
 class PytestBenchmarkBridge:
-    """Overrides the `benchmark` fixture; registered after all plugins, so that its definition is the nearer one."""
+    """Overrides the `benchmark` fixture; registered after all plugins, so that its definition wins."""
 
     def __init__(self, config: pytest.Config, options: Options, harness: Harness, *, measures: bool) -> None:
         self._options = options
@@ -48,7 +48,7 @@ class PytestBenchmarkBridge:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Let benchmarks run although the project's options disable or skip them in ordinary runs."""
+        """Run benchmarks even if the project's options disable or skip them in ordinary runs."""
         theirs = getattr(session.config, "_benchmarksession", None)
         if self._measures and theirs is not None:
             theirs.skip = False
@@ -57,7 +57,7 @@ class PytestBenchmarkBridge:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Let pytest-benchmark see only the keywords that it knows, where this plugin honours the others."""
+        """Show pytest-benchmark only the keywords that it knows; this plugin honours the others."""
         if self._takes_over:
             hide_keywords(item, "max_rounds")
 

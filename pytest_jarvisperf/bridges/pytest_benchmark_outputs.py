@@ -1,4 +1,4 @@
-"""pytest-benchmark's own outputs in lockstep: its session gets head's figures, and writes and compares them itself."""
+"""pytest-benchmark's own outputs in lockstep: its session gets head's figures and processes them itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import asked_of
+from jarvisperf.measure.metrics import TIME
+from pytest_jarvisperf.benchmark_marker import asked_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,15 +29,15 @@ PROFILE_OPTIONS = ("benchmark_cprofile", "benchmark_cprofile_dump")
 
 
 def has_outputs(config: pytest.Config) -> bool:
-    """Tell whether pytest-benchmark was told to write, to show or to compare something."""
+    """Return whether pytest-benchmark was told to write, to show or to compare something."""
     return any(config.getoption(name, None) for name in OUTPUT_OPTIONS)
 
 
 def refuse_what_would_fail(config: pytest.Config) -> None:
-    """Refuse what pytest-benchmark cannot do where it does not measure itself, or only after everything was measured.
+    """Reject what pytest-benchmark cannot do if it does not measure, or would fail at only after measuring.
 
     Raises:
-        pytest.UsageError: It was told to profile, or to draw without a package that it draws with; the message says
+        pytest.UsageError: It was told to profile, or to draw a histogram without the packages for it; the message says
             what to write or install instead.
     """
     for name in PROFILE_OPTIONS:
@@ -53,12 +54,12 @@ def refuse_what_would_fail(config: pytest.Config) -> None:
 
 
 def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: Outcome | None) -> None:
-    """Hand pytest-benchmark the head's samples of its benchmarks, if it has anything to do with them.
+    """Pass head's samples to pytest-benchmark if it was told to do something with them.
 
     Args:
-        config: pytest's.
+        config: pytest's config.
         items: The benchmarks that were compared.
-        outcome: What lockstep brought; None: nothing.
+        outcome: The result of lockstep; None: nothing was measured.
     """
     theirs: Any = getattr(config, "_benchmarksession", None)
     if theirs is None or outcome is None or not has_outputs(config):
@@ -77,11 +78,13 @@ def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: O
 
 
 def _has_times(tally: Tally) -> bool:
-    return tally.state not in {"skipped", "error"} and "time" in tally.metrics and bool(tally.metrics["time"].head)
+    return (
+        tally.state not in {"skipped", "error"} and TIME.name in tally.metrics and bool(tally.metrics[TIME.name].head)
+    )
 
 
 def _add(theirs: Any, item: pytest.Item, tally: Tally) -> None:
-    """Make the object that pytest-benchmark's fixture would have made, and fill it."""
+    """Create and fill the object that pytest-benchmark's fixture would have created."""
     from pytest_benchmark.fixture import BenchmarkFixture
     from pytest_benchmark.utils import NameWrapper
 
@@ -98,7 +101,7 @@ def _add(theirs: Any, item: pytest.Item, tally: Tally) -> None:
         **(theirs.options | known),
     )
     fixture.extra_info.update(tally.extra_info)
-    times = tally.metrics["time"]
+    times = tally.metrics[TIME.name]
     stats = fixture._make_stats(times.iterations)  # noqa: SLF001
     for seconds in times.head:
         stats.update(seconds * times.iterations)

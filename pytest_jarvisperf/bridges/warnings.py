@@ -1,8 +1,8 @@
-"""Keeps pytest-benchmark's warnings about itself from ending a run, where a project turns warnings into errors.
+"""Keeps pytest-benchmark's warnings about itself from ending a run in projects that turn warnings into errors.
 
 It warns that it is disabled under xdist, or has nothing to save. With `filterwarnings = error` or `-W error` such a
-warning is raised inside pytest's own hooks, and ends the session with an internal error. What pytest-benchmark says
-about a test (that it never used the fixture) stays a warning or error of that test.
+warning is raised inside pytest's own hooks and ends the session with an internal error. Warnings about a test (that it
+never used the fixture) remain warnings or errors of that test.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Replace the method by which pytest-benchmark warns, before it configures itself and until the session ends."""
+    """Replace the method with which pytest-benchmark warns, before it configures itself and until the session ends."""
     if not config.pluginmanager.hasplugin("benchmark"):
         return
     from pytest_benchmark.logger import Logger
@@ -34,7 +34,7 @@ def _tolerant(warn: Callable[..., None]) -> Callable[..., None]:
         try:
             warn(self, text, warner=warner, **keywords)
         except PytestBenchmarkWarning:
-            if warner is not None:  # it is about a test
+            if warner is not None:  # it concerns a test
                 raise
             self.term.line(f"pytest-benchmark: {text}", yellow=True)
 

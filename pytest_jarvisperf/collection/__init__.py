@@ -1,1 +1,1 @@
-"""Which tests are benchmarks, and when they run."""
+"""Which tests are benchmarks (`recognition.py`), their records (`records.py`), and when they run."""

@@ -1,4 +1,4 @@
-"""Runs tests as pytest's own loop does: for benchmarks, which wait until the functional tests have run."""
+"""Runs benchmarks after the functional tests, the way pytest's own loop runs tests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def run_items(session: pytest.Session, items: Sequence[pytest.Item]) -> None:
     """Run tests one after the other.
 
     Args:
-        session: pytest's.
+        session: pytest's session.
         items: The tests, in order.
 
     Raises:
-        pytest.Session.Failed: As many tests have failed as `-x` or `--maxfail` allow.
+        pytest.Session.Failed: The limit of failures set by `-x` or `--maxfail` was reached.
         pytest.Session.Interrupted: A plugin asked to stop.
     """
     for item, following in itertools.zip_longest(items, items[1:]):
@@ -39,7 +39,7 @@ def log_reports(
         hook: pytest's hooks, as the test sees them.
         name: Its node id.
         location: Its file, line and name.
-        reports: What is to be said of its phases.
+        reports: The reports of its phases.
     """
     hook.pytest_runtest_logstart(nodeid=name, location=location)
     for report in reports:

@@ -1,8 +1,8 @@
-"""Tests that turn out to be benchmarks while they run: they ask for the fixture by `request.getfixturevalue`.
+"""Handles tests that turn out to be benchmarks at run time, because they call `request.getfixturevalue`.
 
-pytest-bdd's steps and wrappers of the fixture do that. Collection cannot see it. Where benchmarks are measured or
+pytest-bdd's steps and wrappers of the fixture do that, and collection cannot see it. When benchmarks are measured or
 judged after the functional tests (in lockstep, against stored runs, under xdist), such a test first runs as a
-functional test; its report is then kept out of the count, and the test is treated like the other benchmarks.
+functional test. Its report is then left out of the count, and the test is treated like the other benchmarks.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ FOUND = "jarvis_found_at_run_time"  # on a report; xdist carries it from a worke
 
 
 class BenchmarksFoundAtRunTime:
-    """The plugin object that notes these tests; a worker of xdist only marks their reports.
+    """The plugin object that records these tests; in an xdist worker it only marks their reports.
 
     Attributes:
         ids: Their node ids, in the order in which they ran.
-        held: By node id, the test and the report that was not counted; empty where a worker ran it.
+        held: By node id, the test and the report that was not counted; not of tests that ran in a worker.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class BenchmarksFoundAtRunTime:
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Mark the report of a test that passed and has asked for the fixture; one that failed stays a failure."""
+        """Mark the report of a passed test that requested the fixture; a failed test stays a failure."""
         report = yield
         record = item.stash.get(record_key, None)
         if record is not None and record.found_at_run_time and report.when == "call" and report.passed:
@@ -43,11 +43,11 @@ class BenchmarksFoundAtRunTime:
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the test, whichever process it ran in."""
+        """Record the test, whichever process it ran in."""
         if getattr(report, FOUND, False) and report.nodeid not in self.ids:
             self.ids.append(report.nodeid)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Keep the report out of the count: the test is counted once it has been judged."""
+        """Leave the report out of the count; the test is counted once it has been judged."""
         return ("", "", "") if getattr(report, FOUND, False) else None

@@ -1,4 +1,4 @@
-"""Which tests are benchmarks: those that ask for the fixture by name, and those with the marker and no fixture."""
+"""Recognizes benchmarks: tests that request the fixture by name, and tests with the marker but no fixture."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import unittest
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import is_marked
-from pytest_jarvisperf.measuring.record import start_record
+from pytest_jarvisperf.benchmark_marker import is_marked
+from pytest_jarvisperf.collection.records import start_record
 
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 
 
 def is_benchmark(item: pytest.Item) -> bool:
-    """Tell whether a test is known for a benchmark before it runs."""
+    """Return whether a test is known to be a benchmark before it runs."""
     return _asks_by_name(item) or _is_whole_test(item)
 
 
 def recognize(item: pytest.Item) -> bool:
-    """Give a test an empty record if it is a benchmark, and tell whether it is."""
+    """Start a record for a test if it is a benchmark, and return whether it is."""
     if not is_benchmark(item):
         return False
     start_record(item, whole_test=not _asks_by_name(item))
@@ -26,7 +26,7 @@ def recognize(item: pytest.Item) -> bool:
 
 
 def is_marked_in_vain(item: pytest.Item) -> bool:
-    """Tell whether a test has the marker and cannot be measured: a method of `unittest.TestCase`."""
+    """Return whether a test has the marker but cannot be measured, because it is a method of `unittest.TestCase`."""
     return isinstance(item, pytest.Function) and _is_unittest(item) and is_marked(item)
 
 

@@ -1,4 +1,4 @@
-"""A test with the marker `benchmark` and no fixture: the whole test is the target, as in suites for pytest-codspeed."""
+"""Measures whole tests: those with the marker `benchmark` and no fixture, as in suites for pytest-codspeed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.bridges.marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.state import state_key
 
@@ -19,14 +19,14 @@ __tracebackhide__ = True  # pytest then leaves these frames out: what raised is 
 
 
 class WholeTests:
-    """The plugin object that hands whole tests over, in a process that measures."""
+    """The plugin object that measures whole tests, in a process that measures."""
 
     def __init__(self) -> None:
         self._calls: set[str] = set()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> bool | None:
-        """Measure a whole test; leave all others to pytest."""
+        """Measure a whole test; leave other tests to pytest."""
         record = pyfuncitem.stash.get(record_key, None)
         if record is None or not record.whole_test or pyfuncitem.nodeid in self._calls:
             return None
@@ -34,7 +34,7 @@ class WholeTests:
 
         state = pyfuncitem.config.stash[state_key]
         handed = look_at(self._call(pyfuncitem), (), {})  # calls it once
-        if not record.claimed:  # a fixture that was requested at run time has measured what it was given
+        if not record.claimed:  # otherwise a fixture requested at run time has measured its target
             asked = asked_of(pyfuncitem)
             record.describe(record.group, {})
             target = handed.target()
@@ -45,10 +45,10 @@ class WholeTests:
         return True
 
     def _call(self, item: pytest.Function) -> Callable[[], Any]:
-        """Give what runs the body of a test once.
+        """Return a function that runs the body of a test once.
 
-        A plugin that runs coroutines in an event loop of its own (anyio's) does so in this very hook: it is then called
-        through the hook, which costs some 20 microseconds. pytest-asyncio puts a plain function in the test's place.
+        A plugin that runs coroutines in an event loop of its own (anyio) does so in this very hook, so the test is
+        called through the hook, which costs about 20 µs. pytest-asyncio replaces the test by a plain function.
         """
         if not inspect.iscoroutinefunction(item.obj):
             args = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001  # as pytest does

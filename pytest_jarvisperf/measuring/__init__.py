@@ -1,1 +1,4 @@
-"""What happens when a test hands over its target."""
+"""What happens when a test hands over its target.
+
+`jarvis_bench.py` is the fixture, `harness.py` calls or measures the target, and `record.py` holds what was measured.
+"""

@@ -1,4 +1,4 @@
-"""Measurements in async tests: the test awaits them, and one that it forgets to await is an error."""
+"""Measurements in async tests: the test awaits them, and forgetting to await one is an error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 
 class _Begun(NamedTuple):
-    """A measurement that was handed out: how the test wrote it, and what lets go of what it holds."""
+    """A measurement that was handed out: the call as the test wrote it, and a function that releases its resources."""
 
     call: str
     coroutine: Coroutine[Any, Any, Any]
@@ -27,7 +27,7 @@ class _Begun(NamedTuple):
 
 
 class AwaitedMeasurements:
-    """The measurements that one async test was given to await."""
+    """The measurements that one async test has to await."""
 
     def __init__(self) -> None:
         self._begun: list[_Begun] = []
@@ -36,13 +36,13 @@ class AwaitedMeasurements:
     def begin(
         self, call: str, make: Callable[[Waiter], T], measure: Callable[[T], R], discard: Callable[[], object]
     ) -> Coroutine[Any, Any, R]:
-        """Give a coroutine that measures when it is awaited.
+        """Return a coroutine that measures when it is awaited.
 
         Args:
-            call: How the test wrote it, like ``jarvis_bench(work)``.
-            make: Makes the target, given where its calls are awaited.
-            measure: Measures it; runs in a thread of its own and may block.
-            discard: Called where nobody awaits the coroutine.
+            call: The call as the test wrote it, like ``jarvis_bench(work)``.
+            make: Creates the target, given the waiter that awaits its calls.
+            measure: Measures the target; runs in its own thread and may block.
+            discard: Called if nobody awaits the coroutine.
         """
         coroutine = self._measure(call, make, measure)
         self._begun.append(_Begun(call, coroutine, discard))
@@ -63,7 +63,7 @@ class AwaitedMeasurements:
             target.close()
 
     def finish(self) -> None:
-        """Fail for what was never awaited."""
+        """Fail if a measurement was never awaited."""
         forgotten = [begun for begun in self._begun if inspect.getcoroutinestate(begun.coroutine) == "CORO_CREATED"]
         self._begun = []
         for begun in forgotten:

@@ -1,7 +1,7 @@
-"""What pytest captures of logs and warnings is set aside while samples are taken.
+"""Suspends pytest's capture of logs and warnings while samples are taken.
 
-A captured record is formatted, written to a buffer and kept to the end of the test, so each call would be slower than
-in the program, and memory would grow. The first call of a target is captured as usual.
+A captured record is formatted, written to a buffer and kept until the end of the test. Each call would be slower than
+in production, and memory would grow. The first call of a target is captured as usual.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ KEPT_RECORDS = 1_000
 
 @contextmanager
 def capture_aside(*, replay: bool = False) -> Iterator[None]:
-    """Put cheap stand-ins in the place of pytest's log handlers and of its list of warnings.
+    """Replace pytest's log handlers and its list of warnings with cheap stand-ins.
 
-    Handlers of the project itself, and its levels, stay: they are part of the work.
+    The project's own handlers and levels stay, because they are part of the work.
 
     Args:
-        replay: Give the last 1,000 records to pytest's handlers afterwards, as if they had been there.
+        replay: Pass the last 1,000 records to pytest's handlers afterwards, as if they had been in place.
     """
     places = [
         (logger, index, handler)
@@ -47,20 +47,20 @@ def capture_aside(*, replay: bool = False) -> Iterator[None]:
         if is_captured:
             warnings._showwarnmsg_impl = shown  # type: ignore[attr-defined]  # noqa: SLF001
         for (logger, _, handler), stand_in in zip(places, stand_ins, strict=True):
-            if stand_in in logger.handlers:  # unless the target arranged its handlers itself
+            if stand_in in logger.handlers:  # unless the target has changed the handlers
                 logger.handlers[logger.handlers.index(stand_in)] = handler
             for record in stand_in.records:
                 handler.handle(record)
 
 
 def _loggers() -> list[logging.Logger]:
-    """Give the root logger and all others: tests hang `caplog.handler` on loggers that do not propagate."""
+    """Return all loggers including the root: tests add `caplog.handler` to loggers that do not propagate."""
     named = list(logging.root.manager.loggerDict.values())
     return [logging.root, *(logger for logger in named if isinstance(logger, logging.Logger))]
 
 
 class _StandIn(logging.Handler):
-    """Takes records in the place of another handler, without formatting them."""
+    """Accepts records in place of another handler, without formatting them."""
 
     def __init__(self, handler: logging.Handler, *, keeps: bool) -> None:
         super().__init__(handler.level)
@@ -68,7 +68,7 @@ class _StandIn(logging.Handler):
         self.records: deque[logging.LogRecord] = deque(maxlen=KEPT_RECORDS if keeps else 0)
 
     def handle(self, record: logging.LogRecord) -> bool:  # type: ignore[override,unused-ignore]
-        """Take a record."""
+        """Accept a record."""
         if not self.filters or self.filter(record):
             self.records.append(record)
         return True

@@ -1,7 +1,7 @@
-"""The event loop of a plain test's async fixtures: what they opened works in that loop only.
+"""Finds the event loop of a plain test's async fixtures, the only loop in which what they opened works.
 
-pytest has no notion of loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner` for each
-scope, anyio one runner for all, and others a fixture with the loop itself.
+pytest knows nothing about event loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner`
+per scope, anyio one runner for all, and others have a fixture with the loop itself.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's test
 DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
-OWN_SCOPE = "fixture-scope"  # pytest-asyncio's word for: the loop's scope is the fixture's
+OWN_SCOPE = "fixture-scope"  # pytest-asyncio's value for: the loop has the fixture's scope
 
 
 class AmbiguousLoopError(RuntimeError):
-    """A test's fixtures live in several event loops, and only the test's author knows which is meant."""
+    """A test's fixtures live in several event loops, and only the test's author knows which one to use."""
 
 
 def loop_of_fixtures(request: pytest.FixtureRequest) -> Waiter | None:
     """Find the event loop that the async fixtures of a plain test live in.
 
     Args:
-        request: Of a fixture of that test.
+        request: The request of a fixture of that test.
 
     Returns:
-        Where a coroutine can be awaited in that loop; None: the test has no such fixtures.
+        A waiter that awaits coroutines in that loop; None if the test has no such fixtures.
 
     Raises:
         AmbiguousLoopError: They live in several loops.
@@ -87,7 +87,9 @@ def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
             continue
         is_loop = isinstance(found, asyncio.AbstractEventLoop)
         return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
-    raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found: known are its versions 0.23 to 1.x")
+    raise RuntimeError(
+        "the event loop of pytest-asyncio's fixtures was not found; supported are its versions 0.23 to 1.x"
+    )
 
 
 def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -112,7 +114,7 @@ def _of_anyio(backend: Any) -> Waiter:
 
 
 def _of_a_loop_fixture(request: pytest.FixtureRequest, used: Mapping[str, Any]) -> Waiter | None:
-    """Take the loop that a fixture gives, such as aiohttp's `loop` or a project's own `event_loop`."""
+    """Use the loop that a fixture provides, such as aiohttp's `loop` or a project's own `event_loop`."""
     from jarvisperf.measure.waiters import LentLoop
 
     values = [request.getfixturevalue(name) for name in used if name.endswith("loop")]

@@ -1,4 +1,4 @@
-"""What happens when a test hands over its target: it is called once, or it is measured."""
+"""Harnesses, which take a test's target and either call it once or measure it."""
 
 from __future__ import annotations
 
@@ -6,61 +6,65 @@ import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
+from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
+from jarvisperf.measure.metrics.time import CLOCK
 from pytest_jarvisperf.measuring.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.yardstick import Yardstick
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
-READINGS_ASIDE = 3  # of the yardstick, before and after: a median of 6, which one interruption does not move
-RECENT_SECONDS = 0.5  # a reading this old still stands for now: a shared machine's speed changes within seconds
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
+SINGLE_CALLS = 3  # of a metric that is measured call by call
+READINGS_ASIDE = 3  # of the yardstick, before and after: one interruption does not move a median of 6
+RECENT_SECONDS = 0.5  # a reading this old is still valid; a shared machine's speed changes within seconds
 
 
 class Harness(Protocol):
-    """Takes the targets of the tests.
+    """Measures the targets of tests.
 
-    Every method gives what the target returned, and the samples where there are any.
+    Every method returns what the target returned, and the samples if there are any.
     """
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan."""
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target for a number of rounds that the test's author decided."""
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+        """Time a target for a number of rounds that the test specifies."""
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure the peak memory of a call."""
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on single calls."""
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time whole fresh processes."""
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes."""
 
 
 class QuickHarness:
     """Calls each target once: benchmark tests as ordinary tests."""
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Call the target once and give that call as the only sample."""
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:  # noqa: ARG002
+        """Call the target once, and return that call as the only sample."""
         return self.rounds(record, target, 1, 0)
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
-        """Call the target once and give that call as the only sample."""
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:  # noqa: ARG002
+        """Call the target once, and return that call as the only sample."""
         from jarvisperf.measure.sampling import Samples
 
         seconds, result = target.timed_call()
         return result, Samples(1, (seconds,))
 
-    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
         """Call the target once."""
         return target.call()
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:  # noqa: ARG002
         """Run the process once."""
         from jarvisperf.measure.startup import Launcher
 
@@ -68,13 +72,65 @@ class QuickHarness:
             launcher.run(command.words)
 
 
+def further_metrics(harness: Harness, metrics: Metrics, names: Sequence[str]) -> Harness:
+    """Make a harness measure these metrics of every function that a test asks to time."""
+    return harness if tuple(names) == (TIME.name,) else _FurtherMetrics(harness, [metrics[name] for name in names])
+
+
+class _FurtherMetrics:
+    """Makes another harness measure further metrics of every function that a test asks to time: ``--jarvis-metrics``.
+
+    Args:
+        inner: The harness that measures.
+        kinds: The metrics to measure, one or more; without `time`, time is not measured.
+    """
+
+    def __init__(self, inner: Harness, kinds: Sequence[MetricKind]) -> None:
+        self._inner = inner
+        self._kinds = [kind for kind in kinds if isinstance(kind.measurement, OfSingleCalls)]
+        self._times = TIME in kinds
+
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
+        """Time a target by a plan if time is among the metrics, then measure the others."""
+        taken = self._inner.time(record, target, plan) if self._times else None
+        return self._measured(record, target, taken)
+
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+        """Time a target for a number of rounds, then measure the other metrics.
+
+        If the test specifies a single call, and every call has the same arguments, it is only timed.
+        """
+        if rounds == 1 and not target.sets_up:
+            record.note("only its time was measured: pedantic(rounds=1) allows one call")
+            return self._inner.rounds(record, target, rounds, warmup_rounds)
+        taken = self._inner.rounds(record, target, rounds, warmup_rounds) if self._times else None
+        return self._measured(record, target, taken)
+
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric that a test requests by name."""
+        return self._inner.calls(record, kind, target)
+
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric that a test requests by name."""
+        self._inner.processes(record, kind, command, budget_seconds)
+
+    def _measured(
+        self, record: BenchmarkRecord, target: Target, taken: tuple[Any, Samples] | None
+    ) -> tuple[Any, Samples]:
+        if taken is None:
+            taken = QuickHarness().rounds(record, target, 1, 0)
+        for kind in self._kinds:
+            self._inner.calls(record, kind, target)
+        return taken
+
+
 class MeasuringHarness:
-    """Measures each target in this process and notes the figures in the test's record.
+    """Measures each target in this process and adds the figures to the test's record.
 
     Attributes:
-        yardstick: The readings beside all targets; None before the first one.
-        tell_long: Called where one call takes longer than the budget, before it is measured: with the test's id, the
-            seconds of a call, and those that measuring takes at least.
+        yardstick: The readings taken around the targets; None before the first one.
+        tell_long: Called if one call takes longer than the budget, before it is measured, with the test's id, the
+            seconds of a call, and the minimum seconds that measuring takes.
         tell_rounds: Called after the first of a declared number of rounds, with the test's id and the seconds that the
             remaining ones take at that pace.
     """
@@ -84,20 +140,20 @@ class MeasuringHarness:
         self.tell_long: Callable[[str, float, float], None] | None = None
         self.tell_rounds: Callable[[str, float], None] | None = None
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan; the result is that of its first call."""
         from jarvisperf.measure.sampling import measure
 
         seconds, result = target.timed_call()
         if seconds > plan.budget_seconds and not target.has_own_clock and self.tell_long is not None:
-            # One call warms up, one calibrates; then come the samples.
+            # One call to warm up, one to calibrate, then the samples.
             self.tell_long(record.id, seconds, seconds * (2 + min(plan.min_samples, plan.max_samples or math.inf)))
         with self._beside_yardstick(record), capture_aside():
             samples = measure(target, plan)
         self._note_time(record, samples)
         return result, samples
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds; the result is that of the last call."""
         from jarvisperf.measure.sampling import measure_rounds
 
@@ -110,38 +166,31 @@ class MeasuringHarness:
         self._note_time(record, samples)
         return result, samples
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure the peak memory of a few calls."""
-        from jarvisperf.measure.memory import memory_method, peak_bytes
-        from jarvisperf.runs.model import Metric
-        from jarvisperf.runs.summary import summarize
-
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on a few single calls; the result is that of a call before them."""
+        assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         result = target.call()
-        method = memory_method()
+        methods = kind.measurement.methods()
         with capture_aside():
-            peaks = [float(peak_bytes(target, method)) for _ in range(3)]
-        record.metrics["memory"] = Metric(unit="B", better="lower", method=method, summary=summarize(peaks))
+            values = [kind.measurement.values(target, methods) for _ in range(SINGLE_CALLS)]
+        _note(record, kind, methods, values)
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time fresh processes: one that does not count, then as many as the budget holds, 3 to 20."""
-        from jarvisperf.measure.startup import RSS_METHOD, TIME_METHOD, measure_startup
-        from jarvisperf.runs.model import Metric
-        from jarvisperf.runs.summary import summarize
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes: one to warm up, then as many as fit in the budget, 3 to 20."""
+        from jarvisperf.measure.startup import measure_processes
 
+        measurement = kind.measurement
+        assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
         with self._beside_yardstick(record):
-            samples = measure_startup(command.words, budget_seconds, env=command.env, cwd=command.cwd)
-        for name, unit, method, values in (
-            ("startup", "s", TIME_METHOD, [sample.seconds for sample in samples]),
-            ("memory", "B", RSS_METHOD, [float(sample.peak_rss_bytes) for sample in samples]),
-        ):
-            record.metrics[name] = Metric(unit=unit, better="lower", method=method, summary=summarize(values))  # type: ignore[arg-type]
+            values = measure_processes(command, budget_seconds, measurement.values)
+        _note(record, kind, measurement.methods, values)
 
     @contextmanager
-    def _beside_yardstick(self, record: Record) -> Iterator[None]:
-        """Read the yardstick before and after; what a test measures one after the other has one reading together.
+    def _beside_yardstick(self, record: BenchmarkRecord) -> Iterator[None]:
+        """Read the yardstick before and after; successive measurements of a test share one reading.
 
-        A reading takes some milliseconds: short benchmarks that follow each other share the readings between them.
+        A reading takes a few milliseconds, so short benchmarks that follow each other share the readings between them.
         """
         from jarvisperf.measure.instrumentation import uninstrumented
 
@@ -159,18 +208,22 @@ class MeasuringHarness:
         record.yardstick = yardstick.since(record.first_reading)
 
     @staticmethod
-    def _note_time(record: Record, samples: Samples) -> None:
-        from jarvisperf.runs.model import Metric
-
-        record.metrics["time"] = Metric(unit="s", better="lower", method="perf_counter", summary=samples.summarize())
+    def _note_time(record: BenchmarkRecord, samples: Samples) -> None:
+        record.metrics[TIME.name] = TIME.metric(samples.seconds, CLOCK, samples.iterations)
 
 
-def note_instruments(record: Record) -> None:
-    """Note what slows the target and could not be taken off; call it where the calls are made."""
+def _note(record: BenchmarkRecord, kind: MetricKind, methods: Sequence[str], values: Iterable[Sequence[float]]) -> None:
+    """Note the values of a metric and of those that are measured with it."""
+    for each, method, samples in zip(kind.together, methods, zip(*values, strict=True), strict=True):
+        record.metrics[each.name] = each.metric(samples, method)
+
+
+def note_instruments(record: BenchmarkRecord) -> None:
+    """Note tools that slow the target and could not be turned off; call this on the thread that makes the calls."""
     from jarvisperf.measure.instrumentation import remaining_instruments
 
     for name in remaining_instruments():
-        record.note(f"{name} watches this process, so its cost is in the figures: measure without it")
+        record.note(f"{name} watches this process, so the figures include its cost: measure without it")
 
 
 def _warm_yardstick() -> Yardstick:
@@ -178,5 +231,5 @@ def _warm_yardstick() -> Yardstick:
 
     workloads = reference_workloads()
     for work in workloads.values():
-        work()  # the first call of each pays for its memory
+        work()  # the first call of each allocates its memory
     return Yardstick(workloads=workloads)

@@ -1,63 +1,68 @@
-"""The `jarvis_bench` fixture: what a test calls to hand over its target."""
+"""The `jarvis_bench` fixture, which a test calls to have a target measured."""
 
 from __future__ import annotations
 
-import os
+import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_jarvisperf.bridges.marker import WARMUP_SHARE
+from jarvisperf.measure.metrics import BUILT_IN, TIME, OfProcesses
+from pytest_jarvisperf.benchmark_marker import WARMUP_SHARE
 from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
 from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.markers import BenchMarker
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 R = TypeVar("R")
 
 
 class MetricAlreadyMeasuredError(RuntimeError):
-    """A test measured the same metric twice; its second figures would have replaced the first."""
+    """A test measured the same metric twice; the second figures would have replaced the first."""
 
 
 class JarvisBench:
     """Measures targets for one test; called like pytest-benchmark's `benchmark`.
 
-    Without ``--jarvis-bench`` every target is called once. In an async test, what measures coroutines is awaited:
-    ``await jarvis_bench(func)``; the calls then run in the test's own event loop. A plain test with async fixtures has
-    them run in the loop of those fixtures.
+    Without ``--jarvis-bench`` every target is called once. In an async test, measurements of coroutine functions are
+    awaited: ``await jarvis_bench(func)``; the calls then run in the test's own event loop. In a plain test with async
+    fixtures they run in the loop of those fixtures.
 
     Args:
-        record: Of the test.
-        marker: What the test's marker says.
-        budget_seconds: Measuring time, where the marker names none.
-        harness: Takes the targets.
-        find_loop: Finds the loop of the test's async fixtures; gives None where it has none.
+        record: The test's record.
+        marker: The test's marker.
+        budget_seconds: Measuring time, unless the marker sets one.
+        harness: Measures the targets.
+        find_loop: Returns the loop of the test's async fixtures, None if there are none.
+        metrics: The metrics of this session.
 
     Attributes:
         extra_info: Notes that appear in the report; values become text.
-        group: The group that the benchmark is shown in; may be set.
+        group: The group that reports show the benchmark in; may be set.
     """
 
     def __init__(
         self,
-        record: Record,
+        record: BenchmarkRecord,
         marker: BenchMarker,
         budget_seconds: float,
         harness: Harness,
         find_loop: Callable[[], Waiter | None],
+        metrics: Metrics = BUILT_IN,
     ) -> None:
         self._record = record
         self._marker = marker
         self._budget_seconds = marker.budget_seconds or budget_seconds
         self._harness = harness
         self._find_loop = find_loop
+        self._metrics = metrics
         self._measured: set[str] = set()
         self._awaited = AwaitedMeasurements()
         self.extra_info: dict[str, Any] = {}
@@ -72,15 +77,15 @@ class JarvisBench:
             **kwargs: Its keyword arguments.
 
         Returns:
-            What the function returned the first time (a coroutine function: what it returned when awaited).
+            The result of the first call (of a coroutine function, the awaited result).
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured time already.
-            Exception: What the function raises, as it is.
+            MetricAlreadyMeasuredError: This test has already measured time.
+            Exception: Whatever the function raises.
         """
         from jarvisperf.measure.sampling import Plan
 
-        self._claim("time")
+        self._claim(TIME)
         warmup = self._marker.warmup_seconds
         plan = Plan(
             budget_seconds=self._budget_seconds,
@@ -111,26 +116,26 @@ class JarvisBench:
 
         Args:
             target: What to time; a coroutine function is awaited.
-            args: Its positional arguments, where `setup` gives none.
-            kwargs: Its keyword arguments, where `setup` gives none.
+            args: Its positional arguments, unless `setup` returns them.
+            kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``.
             teardown: Called after each round with the arguments, outside the timing.
             rounds: Samples to take.
-            warmup_rounds: Rounds before, which do not count.
+            warmup_rounds: Rounds to run first, which do not count.
             iterations: Calls in each round; with a `setup` it must be 1.
 
         Returns:
-            What the last call returned.
+            The result of the last call.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured time already.
+            MetricAlreadyMeasuredError: This test has already measured time.
             TypeError: `rounds`, `warmup_rounds` or `iterations` is not a whole number.
             ValueError: One of them is out of range.
-            Exception: What the function raises, as it is.
+            Exception: Whatever the function raises.
         """
         from jarvisperf.checks import whole_number
 
-        self._claim("time")
+        self._claim(TIME)
         whole_number("rounds", rounds, at_least=1)
         whole_number("warmup_rounds", warmup_rounds, at_least=0)
 
@@ -142,54 +147,46 @@ class JarvisBench:
             "jarvis_bench.pedantic", target, args, kwargs, measure, more
         )
 
-    def memory(self, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """Measure the peak memory of a call, after one that warms up.
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        """Return the method that measures the metric of this name: ``jarvis_bench.memory(func, *args, **kwargs)``.
 
-        Args:
-            func: What to measure; a coroutine function is awaited.
-            *args: Its positional arguments.
-            **kwargs: Its keyword arguments.
-
-        Returns:
-            What the function returned the first time.
+        Metrics of calls accept a function with its arguments, and return the result of its first call; coroutine
+        functions are awaited. Metrics of processes accept the arguments documented in their file in
+        `jarvisperf.measure.metrics`, and return nothing. Each raises MetricAlreadyMeasuredError if this test has
+        already measured the metric.
 
         Raises:
-            MetricAlreadyMeasuredError: This test has measured memory already.
-            Exception: What the function raises, as it is.
+            AttributeError: No metric of this name can be measured like this.
         """
-        self._claim("memory")
+        metrics: Metrics = self.__dict__.get("_metrics", BUILT_IN)
+        if name not in metrics.measurable:
+            raise AttributeError(
+                f"jarvis_bench cannot measure {name!r}; choose one of: {', '.join(metrics.measurable)}"
+            )
+        kind = metrics[name]
+        return functools.partial(
+            self._measure_processes if isinstance(kind.measurement, OfProcesses) else self._measure_single_calls, kind
+        )
+
+    def __dir__(self) -> list[str]:
+        """Include the methods that measure metrics."""
+        return [*super().__dir__(), *self._metrics.measurable]
+
+    def _measure_single_calls(self, kind: MetricKind, func: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
+        self._claim(kind)
 
         def measure(target: Target) -> Any:
-            return self._harness.memory(self._record, target)
+            return self._harness.calls(self._record, kind, target)
 
-        return self._measure_calls("jarvis_bench.memory", func, args, kwargs, measure)  # type: ignore[no-any-return]
+        return self._measure_calls(f"jarvis_bench.{kind.name}", func, args, kwargs, measure)  # type: ignore[no-any-return]
 
-    def startup(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
-    ) -> None:
-        """Time whole fresh processes, from start to end, and measure their peak resident size.
-
-        Args:
-            argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
-            env: The environment of the processes; None: this process's own. In lockstep the arm's folders come first
-                in its ``PYTHONPATH``.
-            cwd: Their working folder; None: this process's own.
-
-        Raises:
-            MetricAlreadyMeasuredError: This test has measured startup or memory already.
-            TypeError: `argv` is not a list of words.
-            ValueError: It is empty.
-            jarvisperf.measure.startup.ProcessFailedError: A process could not be started or failed.
-        """
-        from jarvisperf.measure.startup import Command, check_words
-
-        self._claim("startup")
-        self._claim("memory")
-        command = Command(tuple(check_words(argv)), env, None if cwd is None else os.fspath(cwd))
-        self._harness.startup(self._record, command, self._budget_seconds)
+    def _measure_processes(self, kind: MetricKind, /, *args: Any, **kwargs: Any) -> None:
+        assert isinstance(kind.measurement, OfProcesses)  # noqa: S101  # the caller looked
+        self._claim(kind)
+        self._harness.processes(self._record, kind, kind.measurement.command(*args, **kwargs), self._budget_seconds)
 
     def finish(self) -> None:
-        """Note what the test said about itself; fail where it forgot to await a measurement."""
+        """Record the test's group and notes; fail if it forgot to await a measurement."""
         self._record.describe(self.group, self.extra_info)
         self._awaited.finish()
 
@@ -201,7 +198,7 @@ class JarvisBench:
         kwargs: Mapping[str, Any],
         measure: Callable[[Target], Any],
     ) -> Any:
-        """Measure a function; inside an event loop give a coroutine that does, where its calls are awaited."""
+        """Measure a function; inside an event loop, return a coroutine that does if its calls are awaited."""
         from jarvisperf.measure.lazy_results import describe, lazy_note
         from jarvisperf.measure.targets import look_at
 
@@ -243,7 +240,7 @@ class JarvisBench:
         from jarvisperf.measure.waiters import is_inside_a_loop
 
         if is_awaited and is_inside_a_loop():
-            note_instruments(self._record)  # here, on the thread of the loop
+            note_instruments(self._record)  # on the loop's thread
             return self._awaited.begin(call, make, measure, discard)
         target = make(self._find_loop() if is_awaited else None)
         try:
@@ -251,9 +248,10 @@ class JarvisBench:
         finally:
             target.close()
 
-    def _claim(self, metric: str) -> None:
-        if metric in self._measured:
-            raise MetricAlreadyMeasuredError(
-                f"{self._record.id} measures {metric} twice: a test measures each metric once, make it two tests"
-            )
-        self._measured.add(metric)
+    def _claim(self, kind: MetricKind) -> None:
+        for each in kind.together:
+            if each.name in self._measured:
+                raise MetricAlreadyMeasuredError(
+                    f"{self._record.id} measures {each.name} twice: each metric once per test, so make it two tests"
+                )
+            self._measured.add(each.name)

@@ -1,72 +1,37 @@
-"""Profiles in tests: which test is to be profiled how, and a harness that does so after the measurement."""
+"""A harness that profiles targets after they have been measured."""
 
 from __future__ import annotations
 
 import importlib.util
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.bridges.marker import asked_of, wants_cprofile
-from pytest_jarvisperf.markers import merged
+from jarvisperf.measure.metrics import OfSingleCalls
 from pytest_jarvisperf.measuring.capture import capture_aside
-from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    import pytest
-
+    from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.model import Engine
     from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.measuring.record import Record
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
-
-MARKER = "jarvis_profile"
-
-
-class Wish(NamedTuple):
-    """How a test is to be profiled.
-
-    Attributes:
-        engine: By what.
-        top: How many functions the report shows.
-    """
-
-    engine: Engine
-    top: int
-
-
-def read_wish(item: pytest.Item, *, always: bool = False) -> Wish | None:
-    """Read how a test is to be profiled; None: it is not.
-
-    Args:
-        item: The test.
-        always: Whether it is profiled even where neither marker nor option says so.
-    """
-    options = item.config.stash[state_key].options
-    by_cprofile = wants_cprofile(asked_of(item))
-    if not (always or options.profile or by_cprofile or item.get_closest_marker(MARKER)):
-        return None
-    from jarvisperf.profiles.engines import DEFAULT_TOP
-
-    values = merged(item, MARKER)
-    usual: Engine = "cprofile" if by_cprofile else options.profile_engine
-    return Wish(values.get("engine", usual), values.get("top", DEFAULT_TOP))
+__tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
 
 class ProfilingHarness:
-    """Profiles a target once another harness is done with it: never while it is measured.
+    """Profiles a target after another harness has measured it, never at the same time.
 
     Args:
-        inner: The harness that comes first.
+        inner: The harness that measures.
         roots: The project's folders.
-        turn: Gives the block in which a slice is taken, so that two processes can take turns.
+        turn: Returns a context manager for each slice, so that two processes can take turns.
     """
 
     def __init__(
@@ -79,39 +44,41 @@ class ProfilingHarness:
         self._roots = roots
         self._turn = turn
 
-    def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
+    def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
         taken = self._inner.time(record, target, plan)
         self._profile(record, target)
         return taken
 
-    def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target for a number of rounds, then profile it; a single call stays a single one."""
+    def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+        """Time a target for a number of rounds, then profile it, unless only a single call is allowed."""
         taken = self._inner.rounds(record, target, rounds, warmup_rounds)
         if rounds > 1 or target.fixed_iterations is None:
             self._profile(record, target)
         return taken
 
-    def memory(self, record: Record, target: Target) -> Any:
-        """Measure peak memory, then profile it: by memray where that is installed."""
-        result = self._inner.memory(record, target)
-        self._profile(record, target, engine="memray" if importlib.util.find_spec("memray") else None)
+    def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
+        """Measure a metric on single calls, then profile it; memory with memray if that is installed."""
+        result = self._inner.calls(record, kind, target)
+        of_memory = isinstance(kind.measurement, OfSingleCalls) and kind.measurement.profile == "memory"
+        self._profile(record, target, engine="memray" if of_memory and importlib.util.find_spec("memray") else None)
         return result
 
-    def startup(self, record: Record, command: Command, budget_seconds: float) -> None:
-        """Time whole processes; there is nothing to profile in them from here."""
-        self._inner.startup(record, command, budget_seconds)
+    def processes(self, record: BenchmarkRecord, kind: MetricKind, command: Command, budget_seconds: float) -> None:
+        """Measure a metric on fresh processes, which cannot be profiled from here."""
+        self._inner.processes(record, kind, command, budget_seconds)
 
-    def _profile(self, record: Record, target: Target, engine: Engine | None = None) -> None:
+    def _profile(self, record: BenchmarkRecord, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.measure.instrumentation import uninstrumented
         from jarvisperf.profiles.engines import ProfileError, take_sliced
 
-        if record.wish is None:
+        request = record.profile_request
+        if request is None:
             return
         try:
             with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
-                    target, self._roots, engine=engine or record.wish.engine, top=record.wish.top, turn=self._turn
+                    target, self._roots, engine=engine or request.engine, top=request.top, turn=self._turn
                 )
         except ProfileError as error:
             record.profile_problem = str(error)

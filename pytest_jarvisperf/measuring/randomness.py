@@ -1,9 +1,9 @@
-"""Unseeded random numbers, made the same in both arms and from run to run, so that they measure the same inputs.
+"""Makes unseeded random numbers equal in both arms and from run to run, so that the same inputs are measured.
 
-Seeded are the generators of `random` and numpy that nobody seeded: the shared ones, and those that are made without a
-seed (``random.Random()``, ``numpy.random.default_rng()``). A test that seeds a generator itself, after this, wins; so
-does ``random.seed()``, which asks for numbers that nobody can foresee. What comes from the system (`os.urandom`,
-`secrets`, ``uuid.uuid4()``) is left as it is, and watched.
+It seeds the generators of `random` and numpy that nobody seeded: the shared ones, and those created without a seed
+(``random.Random()``, ``numpy.random.default_rng()``). A test that seeds a generator afterwards wins; so does
+``random.seed()``, which asks for unpredictable numbers. Random bytes from the system (`os.urandom`, `secrets`,
+``uuid.uuid4()``) stay as they are, but are counted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 SEED_BYTES = 8
-LEGACY_SEEDS = 1 << 32  # numpy's shared generator takes no larger ones
-NUMPY_SEEDS = "numpy.random.bit_generator"  # numpy asks `randbits` of this module where it is given no seed
+LEGACY_SEEDS = 1 << 32  # seeds of numpy's shared generator are smaller
+NUMPY_SEEDS = "numpy.random.bit_generator"  # without a seed, numpy calls `randbits` of this module
 
 _draw = random.Random.seed  # as it is before anything is replaced
 _urandom = os.urandom
@@ -29,16 +29,16 @@ _randbits = secrets.randbits
 
 
 def seed_of(*parts: object) -> int:
-    """Make a seed of what it is for, the same in every process."""
+    """Derive a seed from what it is for; the same in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()[:SEED_BYTES], "big")
 
 
 class SeededRandomness:
-    """Stands behind the generators of this process while it is on.
+    """Seeds this process's generators while it is active.
 
     Attributes:
-        system_draws: How often something asked the system for random bytes since `seed`.
+        system_draws: How often random bytes were requested from the system since `seed`.
     """
 
     def __init__(self) -> None:
@@ -47,14 +47,14 @@ class SeededRandomness:
         self.system_draws = 0
 
     def begin(self, seed: int) -> None:
-        """Take over, and seed; `end` gives the shared generators back as they are now."""
+        """Take over and seed; `end` restores the shared generators to their present state."""
         self._earlier = random.getstate(), _numpy_state()
         random.Random.seed = _seeding(self)  # type: ignore[method-assign]
         secrets.randbits = self._bits  # what numpy will bind when it is imported
         self.seed(seed)
 
     def seed(self, seed: int) -> None:
-        """Seed what there is now: the shared generators, and the source of seeds for those to come."""
+        """Seed the shared generators, and the source of seeds for generators created later."""
         self._source = random.Random(seed)  # noqa: S311  # no secrets are made of it
         random.seed(seed)
         numpy_seeds = sys.modules.get(NUMPY_SEEDS)
@@ -64,15 +64,15 @@ class SeededRandomness:
         self.system_draws = 0
 
     def watch(self) -> None:
-        """Count what is asked of the system; it costs a little, so no sample may be taken before `unwatch`."""
+        """Count requests to the system; this has a cost, so no sample may be taken before `unwatch`."""
         os.urandom = random._urandom = self._system_bytes  # type: ignore[attr-defined]  # noqa: SLF001
 
     def unwatch(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         os.urandom = random._urandom = _urandom  # type: ignore[attr-defined]  # noqa: SLF001
 
     def end(self) -> None:
-        """Give all back: the shared generators go on where they were."""
+        """Restore everything; the shared generators continue where they were."""
         self.unwatch()
         if self._earlier is not None:
             random.setstate(self._earlier[0])
@@ -83,11 +83,11 @@ class SeededRandomness:
         secrets.randbits = _randbits
 
     def next_seed(self) -> int | None:
-        """Give the seed of another generator; None: it is off."""
+        """Return a seed for another generator; None if not active."""
         return None if self._source is None else self._source.getrandbits(64)
 
     def state(self) -> str:
-        """Say in a few characters how far the generators are: equal where two processes drew the same."""
+        """Return a short digest of the generators' state, which is equal if two processes drew the same numbers."""
         if self._source is None:
             return ""
         parts: list[object] = [hash(state[1]) for state in (random.getstate(), self._source.getstate())]
@@ -106,13 +106,13 @@ class SeededRandomness:
 
 
 def _numpy_state() -> Any:
-    """Give the state of numpy's shared generator; None where numpy is not loaded."""
+    """Return the state of numpy's shared generator; None if numpy is not loaded."""
     numpy = sys.modules.get("numpy.random")
     return None if numpy is None else numpy.get_state()
 
 
 def _seeding(randomness: SeededRandomness) -> Callable[..., None]:
-    """Make the method that seeds a generator: one that is made without a seed gets the next one."""
+    """Create the method that seeds a generator; one created without a seed gets the next seed."""
 
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
         if a is None and _is_made_by_a_project(sys._getframe(1)):  # noqa: SLF001
@@ -124,7 +124,7 @@ def _seeding(randomness: SeededRandomness) -> Callable[..., None]:
 
 
 def _is_made_by_a_project(caller: FrameType) -> bool:
-    """Whether a generator is being made, and not for the names of temporary files, which must differ."""
+    """Return whether a generator is being created, except for names of temporary files, which must differ."""
     maker = caller.f_back
     return (
         caller.f_code is random.Random.__init__.__code__

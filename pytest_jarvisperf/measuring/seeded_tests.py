@@ -1,4 +1,4 @@
-"""Seeds random numbers before each benchmark is set up, and in arms before anything is imported."""
+"""Seeds random numbers before each benchmark is set up and, in arms, before anything is imported."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 class SeededTests:
-    """The plugin object that seeds before each benchmark, from its setup to its teardown, by its id alone."""
+    """The plugin object that seeds each benchmark by its id, from setup to teardown."""
 
     def __init__(self) -> None:
         self._randomness = SeededRandomness()
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Seed before a benchmark, and give the generators back after it."""
+        """Seed before a benchmark, and restore the generators after it."""
         if record_key not in item.stash:
             return (yield)
         self._randomness.begin(seed_of(item.nodeid))
@@ -32,13 +32,13 @@ class SeededTests:
 
 
 class SeededArm:
-    """The plugin object that seeds in an arm: when it is made, and before each benchmark.
+    """The plugin object that seeds in an arm: when it is created, and before each benchmark.
 
     Args:
-        launch: What both arms of a pair have in common, and no other pair.
+        launch: A value shared by both arms of a pair, different for every pair.
 
     Attributes:
-        randomness: What stands behind the arm's generators.
+        randomness: Seeds the arm's generators.
     """
 
     def __init__(self, launch: object) -> None:
@@ -48,7 +48,7 @@ class SeededArm:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Seed before a benchmark, and watch what it asks of the system until it is measured."""
+        """Seed before a benchmark, and count its requests to the system until it is measured."""
         self.randomness.seed(seed_of(self._launch, item.nodeid))
         self.randomness.watch()
         try:

@@ -1,1 +1,1 @@
-"""Redis servers for tests, and faults between client and server."""
+"""Redis servers for tests (`server.py`), and faults between client and server (`faults.py`)."""

@@ -1,4 +1,4 @@
-"""A Redis server for tests: one that runs already, a private real one, or fakeredis over TCP."""
+"""A Redis server for tests: a running one, a private real one, or fakeredis over TCP."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 URL_VARIABLE = "JARVISPERF_REDIS_URL"
 START_DEADLINE_SECONDS = 20.0
-STALE_AFTER_SECONDS = 3 * START_DEADLINE_SECONDS  # a younger folder may belong to a server that is starting
+STALE_AFTER_SECONDS = 3 * START_DEADLINE_SECONDS  # a newer folder may belong to a server that is starting
 FOLDER_PREFIX = "jarvis-redis-"
 SOCKET_NAME = "redis.sock"
-LONGEST_SOCKET_PATH_BYTES = 100  # the kernels allow 104 to 108
-# No port: nobody else on the machine can reach it. No persistence: it leaves nothing behind.
+LONGEST_SOCKET_PATH_BYTES = 100  # kernels allow 104 to 108
+# No port, so that nobody else on the machine can reach it. No persistence, so that it leaves nothing behind.
 SERVER_OPTIONS = ("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no")
 _PR_SET_PDEATHSIG = 1
 
@@ -43,18 +43,18 @@ class RedisServer:
     """A Redis that tests may use until it is stopped; also a context manager.
 
     Attributes:
-        url: Where it answers.
-        kind: ``url``: somebody else's server; ``real``: a private server process; ``fake``: fakeredis.
+        url: The server's URL.
+        kind: ``url``: an existing server; ``real``: a private server process; ``fake``: fakeredis.
     """
 
     def __init__(self, url: str, kind: Kind, stop: Callable[[], None] | None = None) -> None:
         self.url = url
         self.kind: Kind = kind
-        # A finalizer also runs when the interpreter ends, and once at most.
+        # A finalizer also runs when the interpreter exits, and at most once.
         self._stop = weakref.finalize(self, _only_in_process(os.getpid(), stop)) if stop else None
 
     def stop(self) -> None:
-        """Stop what was started for this object; a server that ran before stays up."""
+        """Stop the server if it was started for this object; leave an existing server running."""
         if self._stop is not None:
             self._stop()
 
@@ -71,7 +71,7 @@ class RedisServer:
 
 
 def start_redis(choice: str = "auto", environ: Mapping[str, str] = os.environ) -> RedisServer:
-    """Give the Redis that was chosen.
+    """Provide the chosen Redis.
 
     Args:
         choice: ``auto``: the URL in ``JARVISPERF_REDIS_URL``, else a private real server from an installed
@@ -79,8 +79,8 @@ def start_redis(choice: str = "auto", environ: Mapping[str, str] = os.environ) -
         environ: The environment variables.
 
     Raises:
-        ValueError: The choice (or the variable) is none of these.
-        RuntimeError: Nothing is installed that could be started; the message says what to install.
+        ValueError: The choice (or the variable) is not one of these.
+        RuntimeError: No server is installed; the message says what to install.
     """
     if choice == "fake":
         return _start_fake()
@@ -142,7 +142,7 @@ def _start_real(executable: Path) -> RedisServer:
 
 def _stopper_of_process(process: subprocess.Popen[bytes], folder: Path) -> Callable[[], None]:
     def stop() -> None:
-        process.kill()  # nothing to save, so nothing to wait for
+        process.kill()  # there is nothing to save
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -159,12 +159,12 @@ def _short_private_folder() -> Path:
 
 
 def _sweep(base: Path) -> None:
-    """Remove what servers of this user left that were killed, together with whoever should have cleaned up."""
+    """Remove the folders of this user's servers that were killed along with the process that should have cleaned up."""
     for folder in base.glob(f"{FOLDER_PREFIX}*"):
         try:
             found = folder.lstat()
         except OSError:
-            continue  # another session swept it
+            continue  # another session removed it
         is_ours = stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid()
         is_old = now().timestamp() - found.st_mtime > STALE_AFTER_SECONDS
         if is_ours and is_old and _nobody_listens(folder / SOCKET_NAME):
@@ -184,15 +184,15 @@ def _nobody_listens(path: Path) -> bool:
 
 
 def _dies_with_parent() -> Callable[[], None] | None:
-    """Make the function that has Linux kill the new process when the thread that started it is gone."""
+    """Create a function that makes Linux kill the new process when the thread that started it is gone."""
     if sys.platform != "linux":
         return None
-    set_option = ctypes.CDLL(None).prctl  # looked up here: no lock may be taken between fork and exec
+    set_option = ctypes.CDLL(None).prctl  # looked up here, because no lock may be taken between fork and exec
     parent = os.getpid()
 
     def ask() -> None:
         set_option(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it died before the call
+        if os.getppid() != parent:  # the parent died before the call
             os._exit(1)
 
     return ask
@@ -229,7 +229,7 @@ def _start_fake() -> RedisServer:
     from fakeredis import TcpFakeServer
 
     server = TcpFakeServer(("127.0.0.1", 0))
-    server.daemon_threads = True  # a client that stays connected must not keep the process alive
+    server.daemon_threads = True  # a connected client must not keep the process alive
     thread = threading.Thread(
         target=server.serve_forever, kwargs={"poll_interval": 0.02}, name="fakeredis", daemon=True
     )
@@ -244,7 +244,7 @@ def _start_fake() -> RedisServer:
 
 
 def _only_in_process(pid: int, stop: Callable[[], None]) -> Callable[[], None]:
-    """Keep a forked child, whose interpreter also ends, from stopping its parent's server."""
+    """Keep a forked child from stopping its parent's server when the child exits."""
 
     def stop_if_owner() -> None:
         if os.getpid() == pid:

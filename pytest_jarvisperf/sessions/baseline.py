@@ -1,4 +1,4 @@
-"""`--jarvis-compare`: holds the benchmarks' reports back until stored runs, and lockstep after them, have judged."""
+"""`--jarvis-compare`: holds back the benchmarks' reports until stored runs, and then lockstep, have judged them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports
 from pytest_jarvisperf.collection.recognition import is_benchmark
+from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -36,24 +38,24 @@ ALLOWED = "--jarvis-allow-missing allows that"
 class BaselineSession:
     """The plugin object that compares with stored runs.
 
-    Each benchmark test runs in its place in pytest's loop, but a passed one is reported only after the loop, when it
-    is judged: so a test has one outcome everywhere, in the terminal, in JUnit files and for `--lf`. One that failed is
-    reported at once, so that `-x` ends the loop.
+    Each benchmark test runs in its place in pytest's loop, but if it passes it is reported only after the loop, when it
+    has been judged. So a test has the same outcome in the terminal, in JUnit files and for `--lf`. A failed test is
+    reported immediately, so that `-x` ends the loop.
+
+    If the stored runs cannot decide any benchmark, and the recorded figures are not stored, all benchmarks are compared
+    in lockstep right away.
 
     Args:
-        config: pytest's.
-        options: This plugin's.
+        config: pytest's config.
+        options: This plugin's options.
         stored: The stored runs.
-        found: What turns out to be a benchmark while it runs.
-
-    Where the stored runs cannot decide any benchmark, and the recorded figures are not to be stored, all of them are
-    compared in lockstep at once.
+        found: Tests that turn out to be benchmarks at run time.
 
     Attributes:
-        run: The head's figures where lockstep took them; None: the tests recorded them.
-        findings: The report's data; None where nothing was compared.
-        warnings: What the user should know, a line each.
-        problems: What went wrong, a line each.
+        run: Head's figures if lockstep measured them; None: the tests recorded them.
+        findings: The report's data; None if nothing was compared.
+        warnings: What the user should know, one line each.
+        problems: What went wrong, one line each.
     """
 
     def __init__(
@@ -84,7 +86,7 @@ class BaselineSession:
         return self.findings is not None
 
     def pytest_report_header(self) -> list[str]:
-        """Say what this run is compared with, before it takes its time."""
+        """Say what this run is compared with, before it starts measuring."""
         runs = self._stored.runs
         if not runs:
             return [f"jarvisperf: nothing to compare with yet: {self._stored.absence}"] if self._stored.absence else []
@@ -98,18 +100,18 @@ class BaselineSession:
 
     @property
     def is_direct(self) -> bool:
-        """Whether all benchmarks are compared in lockstep at once."""
+        """Whether all benchmarks are compared in lockstep right away."""
         return self._direct is not None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Look what the stored runs can decide, and choose how to measure."""
+        """Determine what the stored runs can decide, and choose how to measure."""
         names = [item.nodeid for item in session.items if record_key in item.stash]
         if not self._stored.runs or not names:
             return
-        from pytest_jarvisperf.sessions.screening_outlook import outlook
+        from pytest_jarvisperf.sessions.stored_runs import outlook
 
-        seen = outlook(self._stored.runs, names, self._threshold(session))
+        seen = outlook(self._stored.runs, names, self._threshold(session), this_machine(self._config))
         if seen.is_hopeless:
             self._outlook = self._choose(self._stored.runs[0])
         elif seen.decidable < seen.known:
@@ -123,7 +125,7 @@ class BaselineSession:
         return f"jarvisperf: {self._outlook}" if self._outlook else None
 
     def _choose(self, baseline: Run) -> str:
-        """Choose what to do where the stored runs cannot decide anything, and say so."""
+        """Choose what to do if the stored runs cannot decide anything, and describe it."""
         from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
         runs = "one stored run" if len(self._stored.runs) == 1 else f"these {len(self._stored.runs)} stored runs"
@@ -139,15 +141,15 @@ class BaselineSession:
             )
         self._direct = LockstepSession(self._config, self._options, repository, self._found)
         self._lockstep = self._direct.comparison
-        return f"{cannot}: all are compared in lockstep with its commit {commit} at once"
+        return f"{cannot}: all are compared in lockstep with commit {commit} right away"
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
-        """Note what is there, although it does not run."""
+        """Record benchmarks that exist but do not run."""
         self._deselected.update(item.nodeid for item in items if is_benchmark(item))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-        """Run a benchmark test; keep its reports where it passed."""
+        """Run a benchmark test; hold back its reports if it passed."""
         if record_key not in item.stash:
             return None
         if self._direct is not None:
@@ -161,7 +163,7 @@ class BaselineSession:
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what has failed already, and need not fail again."""
+        """Record tests that have already failed and need not fail again."""
         if report.failed:
             self._failed.add(report.nodeid)
 
@@ -169,13 +171,12 @@ class BaselineSession:
         """Compare the run, and report the tests that were held back.
 
         Args:
-            session: pytest's.
-            run: What was recorded; None: nothing.
-            stopped: Whether the loop ended before its time, as by `-x`: then nothing is missing, and nothing is
-                measured again.
+            session: pytest's session.
+            run: The recorded run; None: nothing was recorded.
+            stopped: Whether the loop ended early, as with `-x`: then nothing is missing, and nothing is measured again.
 
         Raises:
-            pytest.Session.Failed: As many tests have failed as `-x` or `--maxfail` allow.
+            pytest.Session.Failed: The limit of failures set by `-x` or `--maxfail` was reached.
         """
         self._held |= {name: (item, [report]) for name, (item, report) in self._found.held.items()}
         if self._direct is not None:
@@ -183,7 +184,7 @@ class BaselineSession:
             run = self.run
         failures = self._compare(session, run, stopped=stopped) if run is not None else {}
         missing = failures.keys() - self._held.keys() - self._failed
-        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
+        session.testscollected += len(missing)  # reported as tests too, so pytest's progress counts them
         for name, (item, reports) in self._held.items():
             text = failures.pop(name, None)
             self._describe(name, reports)
@@ -200,7 +201,7 @@ class BaselineSession:
                 log_reports(session.config.hook, name, location, [report])
 
     def _measured_at_once(self, lockstep: LockstepSession) -> dict[str, tuple[pytest.Item, list[pytest.TestReport]]]:
-        """Measure all benchmarks in lockstep; give their reports, and keep head's figures as the run."""
+        """Measure all benchmarks in lockstep; return their reports, and keep head's figures as the run."""
         from jarvisperf.report.findings.model import run_of
         from jarvisperf.runs.commit import read_commit
 
@@ -219,7 +220,7 @@ class BaselineSession:
         return {item.nodeid: (item, lockstep.reports(item)) for item in items}
 
     def _compare(self, session: pytest.Session, run: Run, *, stopped: bool) -> dict[str, str]:
-        """Judge every benchmark, and give the texts of those that fail."""
+        """Judge every benchmark, and return the messages of those that fail."""
         from jarvisperf.gate.screening.screen import screen
         from jarvisperf.report.findings.baseline import baseline_findings
 
@@ -227,12 +228,12 @@ class BaselineSession:
         if not stored:
             self.problems.append(
                 f"nothing was compared: {self._stored.absence}; this run is stored as {self._options.save!r}, "
-                "the next one can be compared with it"
+                "so the next one can be compared with it"
             )
             return {}
         stored = self._under_new_names(stored, run)
         baseline = stored[0]
-        screened = screen(run, stored, self._threshold(session))
+        screened = screen(run, stored, self._threshold(session), self._config.stash[state_key].metrics)
         for name in self._not_missing(session, run, screened, stopped=stopped):
             del screened[name]
         undecided = [name for name, one in screened.items() if one.to_confirm]
@@ -255,7 +256,7 @@ class BaselineSession:
         return failures
 
     def _under_new_names(self, stored: tuple[Run, ...], run: Run) -> tuple[Run, ...]:
-        """Give the stored runs with the ids that their benchmarks have now, where git says that a file was renamed."""
+        """Return the stored runs with the current ids of their benchmarks, if git says that files were renamed."""
         from jarvisperf.gate.arms.git import GitError
         from jarvisperf.gate.arms.renames import renamed_since
 
@@ -267,7 +268,7 @@ class BaselineSession:
         try:
             renamed = renamed_since(self._config.rootpath, commit.id, old - new, new - old)
         except (GitError, OSError) as error:
-            self.warnings.append(f"files that were renamed since the baseline could not be looked for: {error}")
+            self.warnings.append(f"could not look for files that were renamed since the baseline: {error}")
             return stored
         self.warnings += [f"{after} was {before} in the baseline" for before, after in renamed.items()]
         return tuple(
@@ -276,10 +277,11 @@ class BaselineSession:
         )
 
     def _threshold(self, session: pytest.Session) -> Callable[[str, str], float | None]:
-        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS, OFF
+        from jarvisperf.gate.verdict.thresholds import OFF
 
-        defaults = self._options.thresholds or DEFAULT_THRESHOLDS
-        shares = {item.nodeid: read_thresholds(item, defaults)[0] for item in session.items}
+        metrics = self._config.stash[state_key].metrics
+        defaults = self._options.thresholds or metrics.thresholds
+        shares = {item.nodeid: read_thresholds(item, metrics, defaults)[0] for item in session.items}
 
         def threshold(benchmark: str, metric: str) -> float | None:
             share = shares.get(benchmark, defaults).get(metric, OFF)
@@ -290,7 +292,7 @@ class BaselineSession:
     def _not_missing(
         self, session: pytest.Session, run: Run, screened: dict[str, Screened], *, stopped: bool
     ) -> list[str]:
-        """Find those that head did not measure for a reason: they were not asked for, or skipped."""
+        """Find benchmarks that head did not measure for a reason: not requested, or skipped."""
         from jarvisperf.runs.bounds import bounded_id
 
         option = self._config.option
@@ -308,7 +310,7 @@ class BaselineSession:
         ]
 
     def _confirm(self, undecided: Sequence[str], baseline: Run, *, stopped: bool) -> dict[str, BenchmarkFinding]:
-        """Measure again in lockstep against the baseline's commit, where that is possible."""
+        """Measure again in lockstep against the baseline's commit, if possible."""
         from pytest_jarvisperf.sessions.comparison import Comparison
 
         items = [self._held[name][0] for name in undecided if name in self._held]
@@ -321,7 +323,7 @@ class BaselineSession:
             if why is None:
                 self._warn_of_changes(baseline)
                 return self._lockstep.findings
-        why = why or "no test among them asks for the fixture jarvis_bench or benchmark by name"
+        why = why or "none of these tests requests the fixture jarvis_bench or benchmark by name"
         count = f"{len(undecided)} benchmark{'' if len(undecided) == 1 else 's'}"
         self.warnings.append(f"stored runs cannot decide {count}, and lockstep was not possible: {why}")
         return {}
@@ -334,24 +336,24 @@ class BaselineSession:
             )
 
     def _repository(self, baseline: Run, *, stopped: bool) -> tuple[Repository | None, str | None]:
-        """Find what lockstep compares with; or say why it is not possible."""
+        """Find the repository for lockstep, or say why it is not possible."""
         from jarvisperf.gate.arms.git import GitError
         from jarvisperf.gate.arms.revision import resolve
 
         if not self._options.confirms:
             return None, "--jarvis-confirm never"
         if stopped:
-            return None, "the tests were stopped before"
+            return None, "the tests were stopped early"
         if baseline.commit is None:
             return None, "the baseline was made outside of a git repository"
         try:
             return resolve(self._config.rootpath, baseline.commit.id, exact=True), None
         except GitError as error:
-            return None, f"the baseline's commit is not at hand: {error}"
+            return None, f"the baseline's commit is not available: {error}"
 
     def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:
-        """Give the text with which a benchmark fails; None: it does not."""
-        from jarvisperf.report.findings.lockstep import figures
+        """Return the message with which a benchmark fails; None if it passes."""
+        from jarvisperf.report.shared.table import figures
 
         if finding.error is not None:
             return (self._lockstep.failure(finding.id) if self._lockstep else "") or finding.error
@@ -365,13 +367,13 @@ class BaselineSession:
             if metric.verdict not in bad:
                 continue
             if metric.verdict == "missing":
-                lines.append(f"{name} missing: the baseline {baseline.name!r} has it, head has not; {ALLOWED}")
+                lines.append(f"{name} missing: it exists in the baseline {baseline.name!r} but not in head; {ALLOWED}")
             else:
                 lines.append(f"{figures(name, metric, limits.get(name))}, by {metric.via}")
         return "\n".join(lines) or None
 
     def _describe(self, name: str, reports: Sequence[pytest.TestReport]) -> None:
-        """Note the verdicts for JUnit files."""
+        """Add the verdicts for JUnit files."""
         finding = next((one for one in self.findings.benchmarks if one.id == name), None) if self.findings else None
         for metric_name, metric in finding.metrics.items() if finding else ():
             for report in reports:
@@ -388,7 +390,7 @@ def _renamed(benchmark: Benchmark, files: Mapping[str, str]) -> Benchmark:
 
 
 def _left_to_lockstep(screened: Screened) -> Screened:
-    """Leave every metric that both sides have to lockstep, whatever the stored runs say of it."""
+    """Leave every metric that exists on both sides to lockstep, whatever the stored runs say about it."""
     metrics = {
         name: msgspec.structs.replace(metric, verdict="inconclusive") if metric.base and metric.head else metric
         for name, metric in screened.metrics.items()

@@ -1,4 +1,4 @@
-"""A comparison in lockstep with a git revision: prepares the arms, measures, profiles, and keeps what was found."""
+"""Compares benchmarks in lockstep with a git revision: prepares the arms, measures, and keeps the findings."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from jarvisperf.measure.metrics import TIME
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.arms.time_limits import stretched
 from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
-from pytest_jarvisperf.measuring.long_calls import LongCalls
 from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.sessions.notes import joined_notes
-from pytest_jarvisperf.sessions.progress import LONGEST_NAME, ProgressLine, duration
+from pytest_jarvisperf.sessions.outputs import joined_notes
+from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
+from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from jarvisperf.gate.arms.arms import Arms
+    from jarvisperf.gate.arms.prepare import Arms
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.lockstep.campaign import Lockstep
     from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
@@ -36,8 +37,15 @@ MOST_GROWTH = 1.5
 ENTRY = "pytest_jarvisperf.arms.worker:main"
 INTERRUPTED = "the run was interrupted"
 
-# What a worker begins with, and the packages that this brings: a project that is one of them starts without.
-PRELOADED = ("pytest", "_pytest.python", "_pytest.fixtures", "_pytest.terminal", "jarvisperf.gate.processes.protocol")
+# Modules that are imported before the fork, and their packages; not used if the project is one of these packages.
+PRELOADED = (
+    "asyncio",
+    "pytest",
+    "_pytest.python",
+    "_pytest.fixtures",
+    "_pytest.terminal",
+    "jarvisperf.gate.processes.protocol",
+)
 PRELOADED_PACKAGES = frozenset(
     {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
 )
@@ -47,22 +55,23 @@ class Comparison:
     """Compares benchmarks with a revision, once.
 
     Args:
-        config: pytest's.
-        options: This plugin's.
+        config: pytest's config.
+        options: This plugin's options.
         repository: The repository and the two commits.
 
     Attributes:
-        outcome: What lockstep brought, as far as it came; None: it did not begin.
+        outcome: The result of lockstep, as far as it got; None: it did not start.
         problem: Why the comparison was not made or not finished; None: it was.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
-        findings: What was found, by id; nothing of tests that were skipped.
-        missing: The ids of benchmarks that the base has and head lacks.
-        warnings: What the user should know, a line each.
+        findings: The findings by id; none of skipped tests.
+        missing: The ids of benchmarks that exist in base but not in head.
+        warnings: What the user should know, one line each.
     """
 
     def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
         self._config = config
         self._options = options
+        self._metrics = config.stash[state_key].metrics
         self._repository = repository
         self._items: list[pytest.Item] = []
         self._lockstep: Lockstep | None = None
@@ -85,30 +94,30 @@ class Comparison:
 
     @property
     def control(self) -> str:
-        """What the control says, in one line."""
+        """The result of the control, in one line."""
         return self.outcome.control if self.outcome else ""
 
     @property
     def shortfall(self) -> str | None:
-        """Why the comparison was not made, or not finished, as a sentence for the reader; None: it was."""
+        """Why the comparison was not made or not finished, as a line for the user; None: it was."""
         if self.problem is None:
             return None
         what = "nothing was compared" if self.outcome is None else "the comparison was not finished"
         return f"{what}: {self.problem}"
 
     def measure(self, items: Sequence[pytest.Item], present: Collection[str] | None = None) -> None:
-        """Measure benchmarks; whatever ends that early, what was decided until then is kept.
+        """Measure benchmarks; whatever ends that early, the decisions made so far are kept.
 
         Args:
             items: The benchmarks.
-            present: The ids of all tests that head has: what the base has besides is missing. None: do not look.
+            present: The ids of all tests in head, to find missing ones; None: do not look for missing tests.
 
         Raises:
             KeyboardInterrupt: Ctrl-C.
             pytest.exit.Exception: A signal, or a call of `pytest.exit`.
         """
-        from jarvisperf.gate.arms.arms import InstallError
         from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.arms.prepare import InstallError
         from jarvisperf.gate.lockstep.model import LockstepError
         from jarvisperf.gate.processes.workers import WorkerError
 
@@ -121,7 +130,7 @@ class Comparison:
         except (KeyboardInterrupt, pytest.exit.Exception):
             self.problem, self.interrupted = INTERRUPTED, True
             raise
-        except Exception as error:  # noqa: BLE001  # a mistake of ours must not cost what was decided until then
+        except Exception as error:  # noqa: BLE001  # a bug of ours must not cost the decisions made so far
             self.problem = f"internal error of jarvisperf: {type(error).__name__}: {error}"
             self.warnings.append(f"please report this:\n{traceback.format_exc()}")
         finally:
@@ -129,25 +138,23 @@ class Comparison:
             self._conclude()
 
     def is_decided(self, name: str) -> bool:
-        """Tell whether a benchmark was dealt with before the comparison ended."""
+        """Return whether a benchmark was decided before the comparison ended."""
         from jarvisperf.gate.lockstep.campaign import NOT_COMPARED
 
         tally = self.outcome.tallies.get(name) if self.outcome else None
         return tally is not None and not tally.message.startswith(NOT_COMPARED)
 
     def failure(self, name: str) -> str:
-        """Say why a benchmark has no figures: the traceback where there is one."""
+        """Explain why a benchmark has no figures, with the traceback if there is one."""
         tally = self.outcome.tallies.get(name) if self.outcome else None
         return (tally.traceback or tally.message) if tally else self.problem or ""
 
     def limits(self, item: pytest.Item) -> tuple[dict[str, float], dict[str, float]]:
-        """Give how much worse each metric of a test may get, as a share, and the absolute limits by metric."""
-        from jarvisperf.gate.verdict.thresholds import DEFAULT_THRESHOLDS
-
-        return read_thresholds(item, self._options.thresholds or DEFAULT_THRESHOLDS)
+        """Return how much worse each metric of a test may get, as a share, and the absolute limits by metric."""
+        return read_thresholds(item, self._metrics, self._options.thresholds or self._metrics.thresholds)
 
     def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
-        from jarvisperf.gate.arms.arms import Arms
+        from jarvisperf.gate.arms.prepare import Arms
         from jarvisperf.gate.lockstep.campaign import Lockstep
 
         arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
@@ -174,8 +181,8 @@ class Comparison:
             arms.close()
 
     def _prepare(self, arms: Arms, present: Collection[str] | None) -> None:
-        """Look what the base itself has, then give it head's benchmark files."""
-        from jarvisperf.gate.arms.arms import shared_files
+        """List base's own benchmarks, then give base head's benchmark files."""
+        from jarvisperf.gate.arms.prepare import shared_files
         from pytest_jarvisperf.sessions.missing_benchmarks import find_absent
 
         root = self._repository.root
@@ -185,13 +192,13 @@ class Comparison:
             self.warnings += absent.problems
             renamed = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
             self.warnings += [
-                f"{new} was {old} in the base: {count} benchmark{'' if count == 1 else 's'} compared under the new name"
+                f"{new} was {old} in base: {count} benchmark{'' if count == 1 else 's'} compared under the new name"
                 for (old, new), count in renamed.items()
             ]
         packages = arms.layout.packages
         self.warnings += [
             f"{name}, a plugin of the tests, differs between base and head, and each arm uses its own: "
-            "jarvis_shared has head's serve on both"
+            "list it in jarvis_shared to use head's on both"
             for name in arms.differing(compared_plugins(self._config, root, packages))
         ]
         files = [*(item.path for item in self._items), *support_files(self._config, root, packages)]
@@ -232,6 +239,7 @@ class Comparison:
                 "argv": sys.argv,
                 "budget": self._options.budget_seconds,
                 "budgets": budgets,
+                "metrics": ",".join(self._options.metrics),
             },
             thresholds={item.nodeid: self.limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,
@@ -242,10 +250,11 @@ class Comparison:
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,
+            metrics=self._metrics,
         )
 
     def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
-        """Find the benchmarks in files that are the project's code and have changed: head's file serves on both arms.
+        """Find benchmarks in changed files of the project's code, because both arms use head's benchmark files.
 
         Returns:
             Why each of them cannot be compared, by id.
@@ -256,31 +265,31 @@ class Comparison:
         changed = set()
         for path in dict.fromkeys(item.path.resolve() for item in self._items):
             name = path.relative_to(root).as_posix() if path.is_relative_to(root) else ""
-            # A module at the top may be a benchmark that only looks like one of the project's.
+            # A top-level module may be a benchmark that only looks like a module of the project.
             is_code = any(is_in_folder(name, package) for package in packages)
             if is_code and shared_test_folder(name, packages) is None and arms.differing([path]):
                 changed.add(path)
         return {
-            item.nodeid: f"{item.path.name} is part of the project's code and differs between base and head, but a "
-            "benchmark's file is head's on both arms: move the benchmark out of it"
+            item.nodeid: f"{item.path.name} is part of the project's code and differs between base and head, but both "
+            "arms use head's benchmark files: move the benchmark to another file"
             for item in self._items
             if item.path.resolve() in changed
         }
 
     def _refuse_what_the_base_cannot_run(self, outcome: Outcome) -> None:
-        """Make errors of benchmarks that the base has, but not in the version that head's file brings."""
+        """Turn benchmarks that exist in base, but that base cannot run in head's version, into errors."""
         for name, tally in outcome.tallies.items():
             is_known = self._old_ids.get(name, name) in self._in_base
             if tally.state == "new" and is_known and not self._options.allows_missing:
                 reason = tally.message.removeprefix("new: ")
                 tally.end(
                     "error",
-                    f"not compared: the base has this benchmark and cannot run head's version of it: {reason}; import "
-                    "what is new in head inside the new benchmarks only, or accept that by --jarvis-allow-missing",
+                    f"not compared: base has this benchmark but cannot run head's version of it: {reason}; import "
+                    "what is new in head only inside the new benchmarks, or accept this with --jarvis-allow-missing",
                 )
 
     def _conclude(self) -> None:
-        """Make findings of what was measured, as far as that came."""
+        """Create the findings from what was measured so far."""
         from jarvisperf.report.findings.lockstep import benchmark_finding, missing_finding
 
         if self.outcome is None and self._lockstep is not None:
@@ -302,12 +311,12 @@ class Comparison:
                 )
 
     def _notes(self) -> list[str]:
-        """Say what the reader of the verdicts should know: files shared by the arms, and calls that are not alike."""
+        """Return what readers of the verdicts should know: shared files, and calls that change over time."""
         found = []
         if self._generated:
             more = f" and {len(self._generated) - 1} more" if len(self._generated) > 1 else ""
             found.append(
-                f"git ignores {self._generated[0]}{more}, so the working tree's serves on both arms; "
+                f"git ignores {self._generated[0]}{more}, so both arms use the working tree's; "
                 "--jarvis-arm-install builds each arm's own"
             )
         tallies = self.outcome.tallies if self.outcome else {}
@@ -316,16 +325,16 @@ class Comparison:
         found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
         found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
         for name, tally in tallies.items():
-            growth = tally.metrics["time"].growth if "time" in tally.metrics else 1.0
+            growth = tally.metrics[TIME.name].growth if TIME.name in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
                 found.append(
-                    f"{name}: its last calls took {growth:.2g} times as long as its first ones, so each call does "
-                    "other work; give each a fresh state by pedantic(setup=...), or its ratio says little"
+                    f"{name}: its last calls took {growth:.2g} times as long as its first ones, so the calls do not do "
+                    "the same work; give each a fresh state with pedantic(setup=...), or its ratio means little"
                 )
         return found
 
     def _profile(self, campaign: Campaign, outcome: Outcome) -> None:
-        """Profile in both arms what regressed; with `--jarvis-profile` everything. The verdicts stand without that."""
+        """Profile regressed benchmarks in both arms, or all with `--jarvis-profile`; this does not affect verdicts."""
         from pytest_jarvisperf.arms.profiles import profile_arms
 
         wanted = [
@@ -339,12 +348,12 @@ class Comparison:
                 (campaign.base, campaign.head), campaign.args["pytest"], wanted, campaign.folder
             )
         except OSError as error:
-            problems = [f"what regressed could not be profiled: {error}"]
+            problems = [f"the regressions could not be profiled: {error}"]
         self.warnings += problems
 
 
 def _doubts(tally: Tally) -> list[str]:
-    """Say of a benchmark with a difference, or without a verdict, that its arms may have done different work."""
+    """Explain, for a benchmark that is not unchanged, why its arms may have done different work."""
     differs = any(metric.judgement and metric.judgement.verdict != "unchanged" for metric in tally.metrics.values())
     if not (tally.unequal and differs):
         return []

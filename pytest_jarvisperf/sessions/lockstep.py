@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +10,7 @@ from _pytest.runner import runtestprotocol
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports, run_items
 from pytest_jarvisperf.collection.recognition import is_benchmark
+from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.comparison import Comparison
 from pytest_jarvisperf.state import elsewhere_key
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
     from pytest_jarvisperf.options import Options
 
-SKIPPED_IN_ARMS = "not compared: both arms skip it, and an ordinary run does not"
-WHY_SKIPPED = "an arm has no file that git ignores unless jarvis_shared names it, and not every option of this call"
+SKIPPED_IN_ARMS = "not compared: both arms skip it, but an ordinary run does not"
+WHY_SKIPPED = "an arm lacks files that git ignores unless jarvis_shared lists them, and some options of this call"
 MISSING = "missing: the benchmark exists in base but not in head; --jarvis-allow-missing allows that"
 
 
@@ -33,13 +33,13 @@ class LockstepSession:
     """The plugin object that compares with a revision.
 
     Args:
-        config: pytest's.
-        options: This plugin's.
+        config: pytest's config.
+        options: This plugin's options.
         repository: The repository and the two commits.
-        found: What turns out to be a benchmark while it runs.
+        found: Tests that turn out to be benchmarks at run time.
 
     Attributes:
-        comparison: What is compared, and what was found.
+        comparison: The comparison and its findings.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class LockstepSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
-        """Note what there is, before anything is deselected, and move the benchmarks behind the functional tests."""
+        """Record which tests exist before any are deselected, and move the benchmarks behind the functional tests."""
         everything = list(items)
         result = yield
         self._collected.update(item.nodeid for item in (*everything, *items) if is_benchmark(item))
@@ -68,11 +68,11 @@ class LockstepSession:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Run the functional tests, then measure the benchmarks, then report each of them.
 
-        Measuring belongs to no test: a project's time limit for each test, or whatever else its plugins put around one,
-        would take all benchmarks for the first one.
+        Measuring happens outside of any test: otherwise a project's time limit per test, or anything else that plugins
+        wrap around a test, would apply to all benchmarks as if they were the first one.
 
         Raises:
-            pytest.Session.Failed: As many tests have failed as `-x` or `--maxfail` allow.
+            pytest.Session.Failed: The limit of failures set by `-x` or `--maxfail` was reached.
             pytest.Session.Interrupted: A plugin asked to stop.
         """
         benchmarks = [item for item in session.items if record_key in item.stash]
@@ -91,14 +91,14 @@ class LockstepSession:
             self._report(session, [item for item in self._items if self.comparison.is_decided(item.nodeid)])
             raise
         missing = () if self._options.allows_missing else self.comparison.missing
-        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
+        session.testscollected += len(missing)  # reported as tests too, so pytest's progress counts them
         self._report(session, self._items)
         for name in missing:
             self._report_missing(session, name, _elsewhere(name, self._present()))
         return result
 
     def _present(self) -> set[str]:
-        """Give the ids of all benchmarks that head has, also those that are deselected or run on other machines."""
+        """Return the ids of all benchmarks in head, including those that are deselected or run on other machines."""
         elsewhere: frozenset[str] = self._config.stash.get(elsewhere_key, frozenset())
         return self._collected.union(elsewhere, self._found.ids)
 
@@ -122,10 +122,9 @@ class LockstepSession:
         log_reports(session.config.hook, name, location, [report])
 
     def findings(self, created: str, seconds: float) -> Findings | None:
-        """Give the report's data; None where nothing was measured."""
+        """Return the report's data; None if nothing was measured."""
         from jarvisperf.report.findings.model import Arm, Findings, paired
         from jarvisperf.runs.commit import read_commit
-        from jarvisperf.runs.machine import read_machine
 
         if not self.comparison.findings:
             return None
@@ -135,7 +134,7 @@ class LockstepSession:
             created=created,
             seconds=seconds,
             trusted=self.comparison.trusted,
-            machine=read_machine(),
+            machine=this_machine(self._config),
             base=Arm(commit=self._repository.base, name=self._options.against, dirty=False),
             head=Arm(commit=self._repository.head, name=head.branch if head else None, dirty=bool(head and head.dirty)),
             benchmarks=tuple(self.comparison.findings.values()),
@@ -144,7 +143,7 @@ class LockstepSession:
         return paired(findings)
 
     def reports(self, item: pytest.Item) -> list[pytest.TestReport]:
-        """Make the reports of a benchmark that was dealt with, as pytest has them of a test that it ran."""
+        """Create the reports of a measured benchmark, as pytest does for a test that it ran."""
         outcome, longrepr, seconds = self._judged(item)
         keywords: Any = dict.fromkeys(item.keywords, 1)
         finding = self.comparison.findings.get(item.nodeid)
@@ -163,12 +162,14 @@ class LockstepSession:
         if outcome == "skipped" and xfail is None:
             return [report("setup", "skipped", longrepr, 0.0), report("teardown", "passed", None, 0.0)]
         call = report("call", outcome, longrepr, seconds)
-        if xfail is not None and outcome != "failed":  # a regression is one, whatever was expected of the call
+        if (
+            xfail is not None and outcome != "failed"
+        ):  # a regression counts, whatever outcome the call was expected to have
             call.wasxfail = xfail
         return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
-        from jarvisperf.report.findings.lockstep import figures, over_limit
+        from jarvisperf.report.shared.table import figures
 
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
@@ -183,13 +184,13 @@ class LockstepSession:
         for name, metric in self.comparison.findings[item.nodeid].metrics.items():
             bad = metric.verdict == "regressed"
             bad |= metric.verdict == "inconclusive" and self._options.fails_inconclusive
-            if bad or over_limit(metric, self.comparison.limits(item)[1].get(name, math.inf)):
+            if bad:
                 failing.append(figures(name, metric, self.comparison.limits(item)[1].get(name)))
         return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
 
 
 def _elsewhere(name: str, present: Collection[str]) -> str | None:
-    """Find the file of head that has a benchmark of the same name, to which one that is missing may have been moved."""
+    """Find a file of head with a benchmark of the same name, to which a missing benchmark may have been moved."""
     _, colons, test = name.partition("::")
     return next((other.partition("::")[0] for other in sorted(present) if other.endswith(f"{colons}{test}")), None)
 
@@ -197,16 +198,18 @@ def _elsewhere(name: str, present: Collection[str]) -> str | None:
 def _missing(elsewhere: str | None) -> str:
     if elsewhere is None:
         return MISSING
-    return f"{MISSING}, so if it was moved to {elsewhere}, where head has one of its name, add that option this once"
+    return (
+        f"{MISSING}; if it was moved to {elsewhere}, where head has a benchmark of that name, add the option this once"
+    )
 
 
 def _is_skipped_here(item: pytest.Item) -> bool:
-    """Run a test once in this process, and tell whether it is skipped here as it was in the arms."""
+    """Run a test once in this process, and return whether it is skipped here as in the arms."""
     return any(report.skipped for report in runtestprotocol(item, log=False, nextitem=None))
 
 
 def _explained(tally: Tally) -> str:
-    """Say in the first line, which summaries show, what is wrong in which arm; then how it came to that."""
+    """Return what is wrong in which arm on the first line, which summaries show, followed by the traceback."""
     if not tally.traceback or tally.traceback.startswith(tally.message):
         return tally.traceback or tally.message
     return f"{tally.message}\n\n{tally.traceback}"

@@ -1,8 +1,8 @@
-"""Benchmarks that the base has and head lacks: removed, or in a file that was renamed.
+"""Finds benchmarks that exist in base but not in head: removed, or in a file that was renamed.
 
-What a selection leaves out is not missing. So the base is asked by the same places and by pytest's own options (`-k`,
-`-m`, `--deselect`), and whatever plugins select is undone; what only this pytest lacks, because it passed over a file,
-is looked for in head's own checkout as well.
+A deselected benchmark is not missing. So base is collected with the same arguments and pytest's own selecting options
+(`-k`, `-m`, `--deselect`), and the selection of plugins is undone. What only this pytest lacks, because it skipped a
+file, is looked for in head's checkout as well.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from jarvisperf.gate.arms.arms import Arms
+    from jarvisperf.gate.arms.prepare import Arms
     from jarvisperf.gate.processes.protocol import Collected
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """What the base has under ids that head does not have.
+    """Benchmarks of base whose ids do not exist in head.
 
     Attributes:
         missing: The ids of benchmarks that are gone.
-        old_ids: By an id of head, the id that the base has for it: its file was renamed.
-        in_base: The ids of all benchmarks that the base's own files have.
-        problems: Why the base's benchmarks are not all known, a line each.
+        old_ids: For an id of head, the id in base if its file was renamed.
+        in_base: The ids of all benchmarks in base's own files.
+        problems: Why not all of base's benchmarks are known, one line each.
     """
 
     missing: tuple[str, ...] = ()
@@ -44,14 +44,14 @@ class Absent(msgspec.Struct, frozen=True):
 
 
 def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str, present: Collection[str]) -> Absent:
-    """Compare what the base's own files have with what this pytest has collected.
+    """Compare the benchmarks in base's own files with those that this pytest collected.
 
     Args:
-        config: This pytest's.
+        config: The config of this pytest.
         repository: The top folder of the repository.
-        arms: The checkouts, before head's benchmark files serve on the base too.
+        arms: The checkouts, before head's benchmark files replace those of base.
         entry: ``module:function`` of the worker.
-        present: The ids that this pytest has collected, also those that were deselected.
+        present: The ids that this pytest collected, including deselected ones.
 
     Raises:
         GitError: git could not compare files.
@@ -86,10 +86,10 @@ def find_absent(config: pytest.Config, repository: Path, arms: Arms, entry: str,
 def _listed(
     config: pytest.Config, repository: Path, arms: Arms, arm: str, entry: str, selection: list[str]
 ) -> Collected:
-    """List the benchmarks that an arm's own files have, in the places that this pytest was asked for."""
+    """List the benchmarks in an arm's own files, within the arguments of this pytest."""
     place = arms.places[arm]
     paths = ArmPaths(config, repository)
-    # Where the configuration says which folders have tests, each arm goes by its own.
+    # If the configuration says which folders contain tests, each arm uses its own.
     is_asked = config.args_source is not config.ArgsSource.TESTPATHS
     asked = paths.asked(place.cwd) if is_asked else []
     if is_asked and not asked:
@@ -97,7 +97,9 @@ def _listed(
 
         return Collected(VERSION, [], {})
     config_file = paths.config_file()
-    if config_file is not None and not (place.cwd / config_file).exists():  # this arm has none, or git ignores it
+    if (
+        config_file is not None and not (place.cwd / config_file).exists()
+    ):  # this arm has none, perhaps because git ignores it
         config_file = config.inipath
     words = worker_arguments(config, asked, config_file)
     args = {"pytest": [*words, *selection], "packages": [], "repository": str(repository), "ids": None}
@@ -105,7 +107,7 @@ def _listed(
 
 
 def _selection(config: pytest.Config) -> list[str]:
-    """Give the words by which this pytest chose among its tests, wherever they were written."""
+    """Return pytest's selecting options in effect, wherever they were given."""
     option = config.option
     words = ["-k", option.keyword] if option.keyword else []
     words += ["-m", option.markexpr] if option.markexpr else []
@@ -121,7 +123,7 @@ def _contents(folder: Path, files: Iterable[str], *, lacking_in: Path) -> dict[s
 
 
 def _tests_with_changing_ids(present: Collection[str], again: Collection[str]) -> frozenset[str]:
-    """Name the tests that have other parameters at each collection: an id that is not there says nothing of them."""
+    """Return tests whose parameters change with every collection, so that a missing id means nothing."""
     known = {_test(name) for name in again if "[" in name}
     return frozenset(_test(name) for name in present if "[" in name and name not in again) & known
 

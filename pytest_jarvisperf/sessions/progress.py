@@ -1,11 +1,12 @@
-"""How far a measuring run is: one line under what pytest writes, and the time that is left."""
+"""Shows how far a measuring run is: a line below pytest's output, with the remaining time."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from jarvisperf.clocks import REAL
 
@@ -19,10 +20,10 @@ MINUTES_FROM_SECONDS = 120
 
 
 class ProgressLine:
-    """A line below the one that pytest writes to, which stays as it is; nothing in a pipe or on a dumb terminal.
+    """A line below the one that pytest writes to; not shown in a pipe or on a dumb terminal.
 
     Args:
-        config: pytest's.
+        config: pytest's config.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -32,7 +33,7 @@ class ProgressLine:
         self._is_shown = False
 
     def show(self, text: str) -> None:
-        """Write a text in place of the one before; what is too long for the terminal is cut."""
+        """Replace the line's text, cut to the width of the terminal."""
         if self._wanted and not self._is_shown:
             self._wanted = _takes_cursor_moves()
         if self._wanted:
@@ -40,7 +41,7 @@ class ProgressLine:
             self._is_shown = True
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._is_shown:
             self._write("")
             self._is_shown = False
@@ -48,23 +49,64 @@ class ProgressLine:
     def _write(self, text: str) -> None:
         columns = shutil.get_terminal_size().columns
         column = self._config.get_terminal_writer().width_of_current_line % columns + 1
-        # A line down, which scrolls where there is none; then up again, to where pytest goes on writing.
+        # One line down, scrolling if necessary; then back up to where pytest continues to write.
         line = f"\n\r\x1b[2K{text[: columns - 1]}\x1b[1A\x1b[{column}G"
-        assert self._capture is not None  # noqa: S101  # wanted only where there is one
+        assert self._capture is not None  # noqa: S101  # wanted only if there is one
         with self._capture.global_and_fixture_disabled():
             sys.stdout.write(line)
             sys.stdout.flush()
 
 
-class Countdown:
-    """Which benchmark runs, and how long the rest takes at the pace so far.
+class LongCalls:
+    """Reports, once per benchmark, that one call takes longer than the whole budget, as soon as that is known.
 
     Args:
-        expected: Seconds that each benchmark probably takes, by id.
-        clock: Seconds that pass.
+        config: pytest's config.
+        budget: Returns a benchmark's budget in seconds.
+        progress: The progress line, which is removed first.
+    """
+
+    def __init__(self, config: pytest.Config, budget: Callable[[str], float], progress: ProgressLine) -> None:
+        self._config = config
+        self._budget = budget
+        self._progress = progress
+        self._told: set[str] = set()
+
+    def tell(self, name: str, call_seconds: float, least_seconds: float | None = None) -> None:
+        """Say that one call takes longer than the budget.
+
+        Args:
+            name: The benchmark's id.
+            call_seconds: The seconds of one call.
+            least_seconds: The minimum seconds that measuring takes; None: the progress line includes them.
+        """
+        if name in self._told:
+            return
+        self._told.add(name)
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None:
+            return
+        takes = "" if least_seconds is None else f", at least {least_seconds:.3g} s"
+        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
+        self._progress.clear()
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            reporter.ensure_newline()
+            reporter.write_line(
+                f"jarvisperf: {name}: one call takes {call_seconds:.3g} s, more than its budget of "
+                f"{self._budget(name):.3g} s; it is measured with as few calls as possible{takes}"
+            )
+            reporter.flush()
+
+
+class Countdown:
+    """Tracks which benchmark runs, and estimates how long the rest takes at the current pace.
+
+    Args:
+        expected: Seconds that each benchmark will probably take, by id.
+        clock: Returns the time in seconds.
 
     Attributes:
-        taken: Seconds that benchmarks took from beginning to end, by id; nothing of those that failed.
+        taken: Seconds that benchmarks took from start to end, by id; not of those that failed.
     """
 
     def __init__(self, expected: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
@@ -75,16 +117,16 @@ class Countdown:
         self.taken: dict[str, float] = {}
 
     def begin(self, name: str) -> str:
-        """Begin a benchmark, and say how far the run is."""
+        """Begin a benchmark, and return the progress as text."""
         self._begin = self._clock()
         return self._text(name)
 
     def replan(self, name: str, seconds: float) -> str:
-        """Correct the expectation for the benchmark that runs, and say how far the run is.
+        """Correct the expectation for the running benchmark, and return the progress as text.
 
         Args:
             name: Its id.
-            seconds: What it still takes, from now on.
+            seconds: The seconds that it will still take.
         """
         if name in self._to_come:
             self._to_come[name] = self._clock() - self._begin + seconds
@@ -98,11 +140,11 @@ class Countdown:
         return f"benchmark {min(place, self._total)} of {self._total}, {left}  {name[-LONGEST_NAME:]}"
 
     def end(self, name: str, *, measured: bool = True) -> None:
-        """End a benchmark; one that runs again, as plugins for flaky tests have it, is counted once.
+        """End a benchmark; one that is rerun, as by plugins for flaky tests, is counted once.
 
         Args:
             name: Its id.
-            measured: Whether it ran to its end; one that failed or was skipped says nothing of the pace.
+            measured: Whether it ran to its end; one that failed or was skipped does not affect the pace.
         """
         planned = self._to_come.pop(name, None)
         if planned is not None and measured:
@@ -112,12 +154,12 @@ class Countdown:
 
 
 def duration(seconds: float) -> str:
-    """Write a time that is only roughly known."""
+    """Format a rough estimate of a time."""
     return f"{seconds:.0f} s" if seconds < MINUTES_FROM_SECONDS else f"{seconds / 60:.0f} min"
 
 
 def precise_duration(seconds: float) -> str:
-    """Write a time that is well known: three digits below two minutes."""
+    """Format a well-known time: three digits below two minutes."""
     return f"{seconds:.3g} s" if seconds < MINUTES_FROM_SECONDS else duration(seconds)
 
 
@@ -126,7 +168,7 @@ def _takes_cursor_moves() -> bool:
 
 
 def _others_write(config: pytest.Config) -> bool:
-    """Tell whether tests write to the terminal while they run, by `-s` or live logs: the line would be in their way."""
+    """Return whether tests write to the terminal while they run (`-s`, live logs): the line would be in the way."""
     if config.getoption("capture", "fd") == "no":
         return True
     logs = config.pluginmanager.hasplugin("logging-plugin")

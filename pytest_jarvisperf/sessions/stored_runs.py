@@ -1,12 +1,16 @@
-"""The stored runs that `--jarvis-compare` means, found and read before anything is measured."""
+"""The stored runs that `--jarvis-compare` selects, and what they can decide at best, before anything is measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from jarvisperf.runs.machine import Machine
     from jarvisperf.runs.model import Run
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -18,9 +22,9 @@ class StoredRuns(NamedTuple):
     """The stored runs to compare with.
 
     Attributes:
-        runs: Newest first; empty only where this run is stored as the first of its name.
-        warnings: What the user should know, a line each.
-        absence: Why there are none; empty where there are some.
+        runs: Newest first; empty only if this run is stored as the first of its name.
+        warnings: What the user should know, one line each.
+        absence: Why there are none; empty if there are some.
     """
 
     runs: tuple[Run, ...]
@@ -28,27 +32,27 @@ class StoredRuns(NamedTuple):
     absence: str = ""
 
 
-def find_stored_runs(options: Options, store: RunStore, selector: str) -> StoredRuns:
-    """Find and read the runs that are meant; those that were interrupted or cannot be read are left out.
+def find_stored_runs(options: Options, store: RunStore, selector: str, machine: Machine) -> StoredRuns:
+    """Find and read the selected runs, except those that were interrupted or cannot be read.
 
-    Where there are none, a run that is itself stored under the name it is to be compared with goes on: it is the first.
+    It is not an error to find none if this run is itself stored under that name, as the first one.
 
     Args:
-        options: This plugin's.
+        options: This plugin's options.
         store: Where runs are kept.
         selector: A name, a commit, a run's token or ``latest``.
+        machine: This machine.
 
     Raises:
-        pytest.UsageError: The store cannot be read, or has nothing to compare with; the message names what is there.
+        pytest.UsageError: The store cannot be read, or has nothing to compare with; the message lists what it has.
     """
-    from jarvisperf.runs.machine import read_machine
     from jarvisperf.runs.names import LATEST, is_name
-    from jarvisperf.runs.store import StoreError
+    from jarvisperf.runs.store import RunStoreError
 
     try:
-        found = store.find(selector, read_machine().fingerprint)
+        found = store.find(selector, machine.fingerprint)
         loaded = store.load_readable(found.entries, at_most=MOST_RUNS)
-    except StoreError as error:
+    except RunStoreError as error:
         raise pytest.UsageError(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None
     finished = tuple(run for _, run in loaded.runs if not run.interrupted)
     if finished:
@@ -65,3 +69,46 @@ def find_stored_runs(options: Options, store: RunStore, selector: str) -> Stored
         f"--jarvis-compare {selector}: nothing to compare with: {why}; "
         f"store a run first: pytest --jarvis-bench --jarvis-save {name}"
     )
+
+
+class Outlook(NamedTuple):
+    """How many benchmarks stored runs can decide at best.
+
+    Attributes:
+        known: How many of the benchmarks exist in the newest stored run.
+        decidable: How many of those would pass if head were exactly as fast as that run.
+    """
+
+    known: int
+    decidable: int
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether every benchmark that can be compared has to be measured in lockstep anyway."""
+        return self.known > 0 and self.decidable == 0
+
+
+def outlook(
+    stored: Sequence[Run],
+    names: Collection[str],
+    threshold: Callable[[str, str], float | None],
+    machine: Machine,
+) -> Outlook:
+    """Screen the newest stored run against all of them, as if this machine had made it now.
+
+    A single stored run does not show how much runs deviate. A wide deviation is assumed, so small thresholds cannot be
+    decided. Measuring every benchmark once for that, and then again in lockstep, would be a waste.
+
+    Args:
+        stored: The runs, newest first.
+        names: The ids of the benchmarks to measure.
+        threshold: Returns how much worse a metric may get, given benchmark and metric; None: it is not judged.
+        machine: This machine.
+    """
+    from jarvisperf.gate.screening.screen import screen
+    from jarvisperf.runs.bounds import bounded_id
+
+    twin = msgspec.structs.replace(stored[0], machine=machine)
+    wanted = {bounded_id(name) for name in names}
+    screened = [one for name, one in screen(twin, stored, threshold).items() if bounded_id(name) in wanted]
+    return Outlook(len(screened), sum(not one.to_confirm for one in screened))

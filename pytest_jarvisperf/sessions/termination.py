@@ -1,6 +1,6 @@
-"""Signals that end a run: SIGTERM, as CI sends it, and SIGHUP of a closed terminal; it then ends as by Ctrl-C does.
+"""Ends a run on SIGTERM, as CI sends it, and on SIGHUP of a closed terminal, in the same way as Ctrl-C.
 
-The report has what was measured until then.
+The report contains what was measured up to then.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 class Termination:
     """The plugin object that handles these signals, unless somebody else does.
 
-    A second signal, as CI sends one after Ctrl-C, must not cost the report. What hangs is ended by SIGKILL.
+    A second signal, as CI sends one after Ctrl-C, must not cost the report. SIGKILL still ends a run that hangs.
     """
 
     def __init__(self) -> None:
         self._handled: list[signal.Signals] = []
 
     def pytest_sessionstart(self) -> None:
-        """Handle the signals from now on."""
+        """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
             self._handled = [number for number in SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
             self._set(_exit)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self) -> Generator[None, object, object]:
-        """Ignore them, and Ctrl-C too, while reports are written."""
+        """Ignore the signals, and Ctrl-C, while reports are written."""
         self._set(signal.SIG_IGN)
         listens = self._handled and signal.getsignal(signal.SIGINT) == signal.default_int_handler
         if listens:
@@ -47,7 +47,7 @@ class Termination:
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def pytest_unconfigure(self) -> None:
-        """Give them their default meaning back."""
+        """Restore the default handlers."""
         self._set(signal.SIG_DFL)
 
     def _set(self, handler: Any) -> None:
@@ -57,5 +57,5 @@ class Termination:
 
 def _exit(number: int, frame: object) -> NoReturn:  # noqa: ARG001
     signal.signal(number, signal.SIG_IGN)
-    # With the status of an interrupted session, or pytest would show no summary.
+    # With the exit status of an interrupted session; otherwise pytest would show no summary.
     pytest.exit(f"ended by {signal.Signals(number).name}")

@@ -54,7 +54,7 @@ def advise(folders: Path, arm: str, message: str, traceback: str = "") -> str:
 def test_a_file_that_git_ignores_is_named_with_the_option(folders: Path, message: str, traceback: str, name: str):
     for arm in ("head", "base"):
         told = advise(folders, arm, message, traceback)
-        assert f"git ignores {name!r}, so the arms lack it; name it in jarvis_shared" in told
+        assert f"git ignores {name!r}, so the arms lack it; list it in jarvis_shared" in told
 
 
 @pytest.mark.parametrize(
@@ -62,13 +62,13 @@ def test_a_file_that_git_ignores_is_named_with_the_option(folders: Path, message
 )
 def test_a_compiled_module_is_better_built_in_each_arm(folders: Path, message: str):
     told = advise(folders, "head", message)
-    assert "git ignores 'src/pkg/_core.cpython-311.so', so the arms lack it; --jarvis-arm-install builds" in told
+    assert "git ignores 'src/pkg/_core.cpython-311.so', so the arms lack it; build it with --jarvis-arm-install" in told
 
 
 def test_a_file_of_head_alone_is_named_where_the_base_looks_for_it(folders: Path):
     message = "FileNotFoundError: [Errno 2] No such file or directory: 'new.txt'"
     assert advise(folders, "base", message).endswith(
-        "only head has 'new.txt'; name it in jarvis_shared, and both arms have it"
+        "only head has 'new.txt'; list it in jarvis_shared to give it to both arms"
     )
     assert advise(folders, "head", message) == message
 

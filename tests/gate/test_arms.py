@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from jarvisperf.gate.arms.arms import Arms, InstallError, shared_files
 from jarvisperf.gate.arms.checkout import Checkouts
 from jarvisperf.gate.arms.git import GitError
 from jarvisperf.gate.arms.git import git as ask_git
+from jarvisperf.gate.arms.prepare import Arms, InstallError, shared_files
 from jarvisperf.gate.arms.revision import Repository, resolve
 from jarvisperf.gate.project.packages import find_layout, shared_test_folder
 
@@ -74,7 +74,7 @@ def test_the_base_is_where_the_branches_part(repository: Path):
 
 
 def test_a_folder_without_a_repository_is_named(tmp_path: Path):
-    with pytest.raises(GitError, match="is in no git repository"):
+    with pytest.raises(GitError, match="is not in a git repository"):
         resolve(tmp_path, "main", exact=False)
 
 
@@ -263,7 +263,7 @@ def test_a_benchmark_file_that_is_a_link_is_shared_with_what_it_leads_to_or_refu
         shared = shared_files(repository, [repository / "bench_link.py"], None, ())
         assert set(shared.files) == {"bench_link.py", "lib/bench.py"}
     else:
-        with pytest.raises(GitError, match=r"bench_link.py \(a link to .*outside.py\) lies outside of the git"):
+        with pytest.raises(GitError, match=r"bench_link.py \(a link to .*outside.py\) lies outside the git"):
             shared_files(repository, [repository / "bench_link.py"], None, ())
 
 
@@ -289,7 +289,7 @@ def test_a_project_reached_through_a_link_is_the_same_project(
 
 
 def test_a_project_outside_of_the_repository_is_refused(repository: Path, tmp_path: Path):
-    with pytest.raises(GitError, match="lies outside of the git repository"):
+    with pytest.raises(GitError, match="lies outside the git repository"):
         Arms(resolve(repository, "HEAD", exact=False), tmp_path)
 
 
@@ -427,7 +427,7 @@ def test_a_submodule_whose_commit_is_not_at_hand_is_named(repository: Path, tmp_
     shutil.rmtree(submodule)
     shutil.rmtree(repository / ".git/modules/libs")
     with pytest.raises(
-        GitError, match=f"submodule 'libs/vendored' at {commit_id[:12]}, which is not at hand; .*update"
+        GitError, match=f"submodule 'libs/vendored' at {commit_id[:12]}, which is not available; .*update"
     ):
         Arms(resolve(repository, "HEAD", exact=False), repository)
 
@@ -470,11 +470,12 @@ def test_packages_are_found_in_flat_and_src_layout_and_where_python_finds_them(t
 
 
 def test_an_installation_is_made_in_each_arm(repository: Path):
-    command = "python -c \"import sys, pathlib; pathlib.Path('installed').write_text(sys.prefix)\""
+    command = "python -c \"import sys; open('installed', 'w').write(sys.prefix)\" && pip --version > pip"
     arms = Arms(resolve(repository, "HEAD", exact=False), repository, command)
     try:
         prefixes = {name: (place.cwd / "installed").read_text() for name, place in arms.places.items()}
         assert len(set(prefixes.values())) == 3
+        assert all(prefixes[name] in (place.cwd / "pip").read_text() for name, place in arms.places.items())
         assert all(str(arms.folder) in prefix for prefix in prefixes.values())
         assert len({len(prefix) for prefix in prefixes.values()}) == 1
     finally:
@@ -700,6 +701,8 @@ def test_compiled_modules_that_the_arms_run_without_are_told(repository: Path):
         try:
             arms.share(shared)
             assert len(arms.notes) == notes
-            assert all("pkg/_core.so and 1 more, so both arms run without; --jarvis-arm" in note for note in arms.notes)
+            assert all(
+                "pkg/_core.so and 1 more, so both arms run without it; --jarvis-arm" in note for note in arms.notes
+            )
         finally:
             arms.close()

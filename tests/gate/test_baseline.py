@@ -339,3 +339,16 @@ def test_what_is_better_when_it_is_higher_is_judged_by_base_over_head():
     stored = [throughput(value, age) for age, value in enumerate(QUIET, start=1)]
     assert one(throughput(0.5e-3, 0), stored).verdict == "suspicious"
     assert one(throughput(2e-3, 0), stored).verdict == "improved?"
+
+
+def test_a_count_needs_one_stored_run_and_does_not_follow_the_machine():
+    def run(blocks: float, **more) -> Run:
+        return run_with(metrics={"allocations": metric(blocks, unit="blocks")}, **more)
+
+    before = [run(1_000, age=1, speed=2.0)]
+    verdicts = {
+        blocks: one(run(blocks, speed=1.0), before, name="allocations").verdict for blocks in (1_000, 1_200, 800)
+    }
+    assert verdicts == {1_000: "unchanged", 1_200: "suspicious", 800: "improved?"}
+    assert not one(run(1_000, speed=1.0), before, name="allocations").yardstick
+    assert one(run_with(1e-3), [run_with(1e-3, age=1)]).verdict == "inconclusive", "the time of one run tells little"

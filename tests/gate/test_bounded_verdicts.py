@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.gate.verdict.decide import LOOKS, judge
 from jarvisperf.gate.verdict.estimate import log_ratio
-from jarvisperf.gate.verdict.verdict import LOOKS, judge
 
 log_ratios = st.lists(st.floats(-1_500, 1_500), min_size=1, max_size=LOOKS[-1])  # of any two floats above 0
 suites = st.dictionaries(st.text(max_size=3), log_ratios, min_size=1, max_size=8)
@@ -71,7 +71,7 @@ def test_the_largest_value_over_the_smallest_has_a_ratio():
 @pytest.mark.parametrize("value", [math.nan, math.inf, -1e-9])
 def test_a_value_that_no_clock_shows_is_refused_by_name(value: float):
     for base, head in (([1.0, value], [1.0, 1.0]), ([1.0, 1.0], [value, 1.0])):
-        with pytest.raises(ValueError, match=f"a value of {value:g} has no ratio: did the clock"):
+        with pytest.raises(ValueError, match=f"a value of {value:g} has no ratio: the clock ran backwards"):
             log_ratio(base, head)
 
 

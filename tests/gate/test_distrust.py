@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jarvisperf.gate.lockstep.control import Control
+from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.tally import MetricTally, Tally
-from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.verdict.verdict import FourVerdicts, Judgement
-from jarvisperf.report.findings.lockstep import benchmark_finding, figures
+from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
+from jarvisperf.measure.metrics import BUILT_IN
+from jarvisperf.report.findings.lockstep import benchmark_finding
+from jarvisperf.report.shared.table import figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:
@@ -21,8 +23,8 @@ def found(**verdicts: FourVerdicts) -> Tally:
     tally = Tally(state="decided")
     for name, verdict in verdicts.items():
         judgement = Judgement(1.0, (0.99, 1.01), (0.98, 1.02), verdict, launches=4)
-        unit = "B" if name == "memory" else "s"
-        tally.metrics[name] = MetricTally(unit, log_ratios=[0.0] * 4, base=[1.0], head=[1.0], judgement=judgement)
+        kind = BUILT_IN[name]
+        tally.metrics[name] = MetricTally(kind, log_ratios=[0.0] * 4, base=[1.0], head=[1.0], judgement=judgement)
     return tally
 
 
@@ -52,7 +54,7 @@ def test_a_regression_stays_where_a_second_set_of_launches_says_so_too():
 
 
 def test_a_benchmark_without_a_verdict_gets_none():
-    tally = Tally(state="error", metrics={"time": MetricTally("s")})
+    tally = Tally(state="error", metrics={"time": MetricTally(BUILT_IN["time"])})
     take_back({"a": tally})
     assert verdicts(tally) == {"time": None}
 
@@ -80,7 +82,7 @@ def test_an_untrusted_control_says_what_follows_from_it():
         control.add(0.5, [0.0, 0.01, -0.01])
     assert not control.trusted
     assert control.describe() == (
-        "identical code differed by +64.9% in the middle case (8 controls), so what it found of time and startup is "
+        "identical code differed by +64.9% in the median case (8 controls), so its verdicts on durations are "
         "inconclusive, except for regressions that a second set of launches confirmed"
     )
 
@@ -91,7 +93,7 @@ def test_a_control_whose_launches_all_fail_is_not_trusted_and_says_why():
     control.failed("b", "same: OSError: no room")
     assert not control.trusted
     assert control.describe().startswith(
-        "identical code could not be measured as a control (a: same: OSError: no room), so what it found"
+        "identical code could not be measured as a control (a: same: OSError: no room), so its verdicts"
     )
 
 
@@ -101,7 +103,7 @@ def test_a_control_of_which_some_measurements_fail_counts_the_others():
     control.ran()
     control.add(0.0, [0.0, 0.01, -0.01])
     assert control.trusted
-    assert control.describe() == "identical code differed by +0.0% in the middle case (1 controls, 1 more failed)"
+    assert control.describe() == "identical code differed by +0.0% in the median case (1 controls, 1 more failed)"
 
 
 def test_two_launches_of_its_own_are_enough_for_a_control_and_one_is_not():

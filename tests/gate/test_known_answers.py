@@ -10,9 +10,9 @@ import math
 import pytest
 from scipy import stats
 
+from jarvisperf.gate.verdict.decide import Judgement, judge, spent_at, word_of
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.verdict.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
-from jarvisperf.gate.verdict.verdict import Judgement, judge, spent_at, word_of
 
 EULER = 0.5772156649015329  # digamma(1) is its negative
 SUITE_ERROR = 0.01

@@ -16,7 +16,8 @@ from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.slices import PairedSamples
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import ArmPlace
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
+from jarvisperf.measure.metrics import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,7 +65,7 @@ class FakeRun:
             calls = max(4, round(self.budget(name) / LOOKS[-1] / 2 / call))
             factor = math.exp(machine.generator.gauss(0, machine.noise[name]))
             tally = Tally(forks=1)
-            tally.add("time", PairedSamples(calls // 4, (call,) * 4, (call * factor,) * 4))
+            tally.add(TIME, PairedSamples(calls // 4, (call,) * 4, (call * factor,) * 4))
             machine.now += 0.3 + 4 * call + 2 * call * calls  # a set-up, warm calls, and the slices
             tally.end_launch()
             tallies[name] = tally
@@ -87,7 +88,7 @@ def test_what_is_announced_from_the_second_look_on_is_what_it_takes(
 ):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
     machine = Machine(calls, {name: 0.3 if name in undecided else 0.002 for name in calls})
-    monkeypatch.setattr(lockstep, "PairedRun", machine.paired_run)
+    monkeypatch.setattr(lockstep, "Launch", machine.paired_run)
     place = ArmPlace("base", (), tmp_path, (), {})
     campaign = Campaign(
         ids=tuple(calls), base=place, head=place, same=place, entry="", args={},

@@ -24,9 +24,9 @@ def test_messages_arrive_in_order_and_whole(ends: tuple[socket.socket, socket.so
     coordinator = protocol.Channel(ends[0], protocol.FromWorker)
     worker = protocol.Channel(ends[1], protocol.FromCoordinator)
     said = [
-        protocol.Run("benchmarks/x.py::test_ç[\n]", None),
+        protocol.RunTest("benchmarks/x.py::test_ç[\n]", None),
         protocol.Sample(3),
-        protocol.Turns(5, 80, leads=True),
+        protocol.TakeTurns(5, 80, leads=True),
         protocol.Stop(),
         protocol.Quit(),
     ]

@@ -17,7 +17,7 @@ from jarvisperf.gate.lockstep.slices import (
     SlicePlan,
     measure_time,
 )
-from jarvisperf.gate.processes.protocol import Ready, Sample, Turns, Values
+from jarvisperf.gate.processes.protocol import Ready, Sample, TakeTurns, Values
 
 TIME = Ready("time")
 
@@ -30,17 +30,17 @@ class ScriptedWorker:
     call_seconds: float
     waiting: float = 0.0
     waits_later: float = 0.0
-    turns: list[Turns] = field(default_factory=list)
+    turns: list[TakeTurns] = field(default_factory=list)
     asked: msgspec.Struct | None = None
 
     def tell(self, message: msgspec.Struct) -> None:
         self.asked = message
-        if isinstance(message, Turns):
+        if isinstance(message, TakeTurns):
             self.turns.append(message)
 
     def hear(self, seconds: float) -> Values:
         assert seconds > 0
-        if isinstance(self.asked, Turns):
+        if isinstance(self.asked, TakeTurns):
             on_processor = 1 - self.waiting if self.asked.clock == "cpu" else 1.0
             value = self.call_seconds * self.asked.iterations * on_processor
             seen = 0.0 if self.asked.together else self.waiting or self.waits_later
@@ -60,7 +60,7 @@ def measured(
     ready: Ready = TIME,
     one_core: bool = True,
     head_waiting: float | None = None,
-) -> tuple[PairedSamples, Turns]:
+) -> tuple[PairedSamples, TakeTurns]:
     base = ScriptedWorker("base", call_seconds, waiting)
     head = ScriptedWorker("head", call_seconds, waiting if head_waiting is None else head_waiting)
     plan = SlicePlan(seconds=0.016, most_seconds=0.128, one_core=one_core)
@@ -147,7 +147,7 @@ def test_a_target_that_only_waits_has_no_time_of_the_processor_to_compare():
     base, head = (ScriptedWorker(name, 1e-4, waits_later=1.0) for name in ("base", "head"))
     plan = SlicePlan(seconds=0.016, most_seconds=0.128, one_core=True)
     ready = Ready("time", fixed_iterations=1, most_samples=8)
-    with pytest.raises(ValueError, match="the process CPU clock saw none of its time"):
+    with pytest.raises(ValueError, match="the process CPU clock shows no time"):
         measure_time(base, head, ready, plan, base_leads=True)  # type: ignore[arg-type]
 
 

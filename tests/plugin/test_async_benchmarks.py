@@ -212,7 +212,7 @@ def test_coroutines_are_measured_in_the_loop_of_anyio(pytester: pytest.Pytester,
     require("anyio")
     require("trio")
     pytester.makepyfile(IN_ANYIO)
-    result = pytester.runpytest_subprocess(*QUICKLY, "-p", "no:asyncio")
+    result = pytester.runpytest_subprocess(*QUICKLY, "-p", "no:asyncio", "-p", "anyio")
     result.assert_outcomes(passed=6)
     names = ("test_async", "test_async_memory", "test_plain")
     assert set(metrics_of(pytester)) == {f"{name}[{loop}]" for name in names for loop in ("asyncio", "trio")}
@@ -509,7 +509,7 @@ def test_plain(jarvis_bench, connection):
     project.commit()
     project.write("pkg/__init__.py", work.replace("range(n)", "range(40 * n)"))
     words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=4")
-    result = project.run(*words, "--jarvis-threshold=30%")
+    result = project.run(*words, "--jarvis-threshold=30%", "-p", "anyio")
     report = json.loads((project.root / "reports" / "report.json").read_text())
     assert len(report["benchmarks"]) == 4
     for entry in report["benchmarks"]:

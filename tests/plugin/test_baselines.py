@@ -256,7 +256,7 @@ def test_without_the_baselines_commit_it_is_inconclusive_and_says_so(faster: Pro
     result = faster.run("--jarvis-compare=main", *CLOSE)
     assert result.ret == 0
     assert faster.verdicts == {"test_work": ("inconclusive", "screening")}
-    result.stdout.fnmatch_lines(["jarvisperf: *lockstep was not possible: the baseline's commit is not at hand*"])
+    result.stdout.fnmatch_lines(["jarvisperf: *lockstep was not possible: the baseline's commit is not available*"])
 
 
 def test_outside_of_a_repository_stored_runs_are_compared_all_the_same(pytester: pytest.Pytester):
@@ -284,7 +284,9 @@ def test_a_benchmark_that_the_baseline_has_and_head_has_not_fails(project: Proje
     result = project.run("--jarvis-compare=main", CLEAR)
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["time missing: the baseline 'main' has it, head has not; --jarvis-allow-missing*"])
+    result.stdout.fnmatch_lines(
+        ["time missing: it exists in the baseline 'main' but not in head; --jarvis-allow-missing*"]
+    )
     assert project.verdicts["test_other"] == ("missing", None)
     result = project.run("--jarvis-compare=main", CLEAR, "--jarvis-allow-missing")
     assert result.ret == 0
@@ -323,7 +325,7 @@ def test_where_one_stored_run_cannot_decide_anything_all_is_compared_in_lockstep
     result.stdout.fnmatch_lines(
         [
             f"jarvisperf: comparing with 1 stored run of 'main', the newest of commit {commit[:12]}",
-            f"jarvisperf: one stored run cannot decide any *: all are compared * commit {commit[:12]} at once",
+            f"jarvisperf: one stored run cannot decide any *: all are compared * commit {commit[:12]} right away",
             "*time regressed: * threshold 5%, by lockstep*",
         ]
     )
@@ -510,7 +512,7 @@ def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs, allowed are letters"),
+        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs; allowed are letters"),
         (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a name for runs"),
         (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed, give a commit"),
         (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed, give auto or never"),
@@ -533,7 +535,7 @@ def test_what_is_not_allowed_is_a_usage_error(pytester: pytest.Pytester, words: 
 def test_without_measuring_there_is_nothing_to_save_or_compare(pytester: pytest.Pytester, option: str):
     result = pytester.runpytest_subprocess(f"--jarvis-{option}=main")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*--jarvis-{option} is for what is measured: give --jarvis-bench too*"])
+    result.stderr.fnmatch_lines([f"*--jarvis-{option} needs --jarvis-bench: only a run that measures can do that*"])
 
 
 def test_the_ini_file_names_the_runs_and_ordinary_runs_do_not_mind(project: Project):

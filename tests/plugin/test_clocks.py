@@ -83,7 +83,7 @@ def test_lockstep_and_profiles_use_the_real_clocks(pytester: pytest.Pytester, re
     project.write("test_bench.py", "import pkg\ndef test_work(jarvis_bench):\n    jarvis_bench(pkg.work, 1000)\n")
     project.commit()
     project.write("pkg/__init__.py", work.replace("range(n)", "range(20 * n)"))
-    words = ("--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=4", "--jarvis-profile")
+    words = ("--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=2", "--jarvis-profile")
     project.run(*QUICKLY[:1], *words, *QUICKLY[2:])
     report = report_of(pytester)
     entry = report["benchmarks"][0]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jarvisperf.measure.sampling import Plan
-from pytest_jarvisperf.bridges.marker import plan_of
+from pytest_jarvisperf.benchmark_marker import plan_of
 from pytest_jarvisperf.options import Options, read_options
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio", "-p", "no:cacheprovider")
@@ -84,11 +84,11 @@ def test_told_to_measure_too_pytest_codspeed_is_refused(pytester: pytest.Pyteste
     pytester.syspathinsert()
     result = pytester.runpytest_subprocess("-p", "codspeed", "--jarvis-bench", "--codspeed")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jarvis-bench and --codspeed exclude each other*"])
+    result.stderr.fnmatch_lines(["*--jarvis-bench and --codspeed both measure the benchmarks; choose one*"])
     monkeypatch.setenv("CODSPEED_ENV", "runner")
     result = pytester.runpytest_subprocess("-p", "codspeed", "--jarvis-bench")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jarvis-bench and the environment variable CODSPEED_ENV exclude each other*"])
+    result.stderr.fnmatch_lines(["*--jarvis-bench and the environment variable CODSPEED_ENV both measure*choose one*"])
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
+pytestmark = pytest.mark.usefixtures("every_plugin")
 BENCH = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio", "--jarvis-report=out")
 TESTS = """
     import os, pathlib, pytest

@@ -6,7 +6,7 @@ import sys
 import types
 from typing import TYPE_CHECKING
 
-from pytest_jarvisperf.arms.editable import move_editable_installations
+from pytest_jarvisperf.arms.foreign_modules import move_editable_installations
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -55,7 +55,7 @@ def errors(project: GitProject) -> dict[str, str | None]:
 def test_what_is_missing_is_told_and_a_lock_during_set_up_is_waited_for(project: GitProject):
     project.run().assert_outcomes(passed=1, failed=2)
     found = errors(project)
-    assert found["test_data"].endswith("git ignores 'benchmarks/data', so the arms lack it; name it in jarvis_shared")
+    assert found["test_data"].endswith("git ignores 'benchmarks/data', so the arms lack it; list it in jarvis_shared")
     assert "git ignores 'benchmarks/cases.sqlite', so the arms lack it" in found["test_database"]
     assert found["test_short_lock"] is None
 
@@ -68,7 +68,7 @@ def test_what_is_named_is_in_both_arms(project: GitProject):
 @pytest.mark.parametrize(
     ("name", "complaint"),
     [
-        ("benchmarks/dta", "exists neither in * nor in the base"),
+        ("benchmarks/dta", "exists neither in * nor in base"),
         ("../x", "name files and folders in the git repository"),
     ],
 )

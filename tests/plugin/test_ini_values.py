@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.options import read_options
 
 if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
+pytestmark = pytest.mark.usefixtures("as_installed")
 native = pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has native TOML tables from version 9 on")
 
 AS_TEXT = {
@@ -29,10 +31,12 @@ AS_TEXT = {
     "jarvis_store": "runs",
     "jarvis_confirm": "never",
     "jarvis_report": "out",
+    "jarvis_report_formats": "json, html",
     "jarvis_redis": "fake",
     "jarvis_profile": "1",
     "jarvis_profile_engine": "cprofile",
     "jarvis_shard": "1/4",
+    "jarvis_metrics": "time,memory",
 }
 AS_TOML = {
     **{name: f'"{value}"' for name, value in AS_TEXT.items()},
@@ -45,7 +49,9 @@ AS_TOML = {
     "jarvis_allow_missing": "true",
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
+    "jarvis_report_formats": '["json", "html"]',
     "jarvis_profile": "true",
+    "jarvis_metrics": '["time", "memory"]',
 }
 
 
@@ -57,13 +63,15 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert (options.bench, options.exact, options.allows_missing, options.profile) == (True, True, True, True)
     assert (options.budget_seconds, options.launches) == (0.25, 4)
     assert (options.against, options.save, options.compare) == ("1234567", "main", "v1")
-    assert options.thresholds == {"time": 0.03, "memory": 0.07, "startup": 0.1}
+    assert options.thresholds == BUILT_IN.thresholds | {"time": 0.03, "memory": 0.07}
+    assert options.metrics == ("time", "memory")
     assert options.fails_inconclusive
     assert options.arm_install == "pip install '.[fast x]'"
     assert options.shared == ("data", "more data")
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms
     assert options.report_folder == pytester.path / "out"
+    assert options.report_formats == ("json", "html")
     assert str(options.shard) == "1/4"
 
 

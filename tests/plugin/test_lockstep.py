@@ -59,6 +59,12 @@ class Project(GitProject):
         return report
 
     @property
+    def ratio(self) -> float:
+        """How many times as long head's only benchmark took; far from 1 where each arm ran its own code."""
+        (entry,) = self.report["benchmarks"]
+        return entry["metrics"]["time"]["ratio"]
+
+    @property
     def verdicts_of_two_launches(self) -> dict[str, dict[str, str]]:
         """The verdicts, with `unchanged` where a busy machine leaves it open: two launches decide little."""
         return {
@@ -105,19 +111,6 @@ def test_equal_and_faster_code_pass(project: Project):
     assert result.ret == 0
     result.assert_outcomes(passed=2)
     assert project.report["verdicts"] == {"test_work": {"time": "unchanged"}, "test_quick": {"time": "improved"}}
-
-
-def test_a_pair_is_compared_in_lockstep_too(project: Project):
-    pair = "\nimport pytest\n\n@pytest.mark.jarvis_bench(before='test_work')\n" + BENCH.replace("import pkg\n\n", "")
-    project.write(
-        "benchmarks/test_bench.py", BENCH + pair.replace("def test_work", "def test_less").replace("500", "50")
-    )
-    project.commit()
-    assert project.run().ret == 0
-    before = {one["id"].partition("::")[2]: one["before"] for one in project.report["benchmarks"]}
-    assert before["test_work"] is None
-    assert before["test_less"]["id"] == "benchmarks/test_bench.py::test_work"
-    assert before["test_less"]["ratios"]["time"] > 2
 
 
 def test_a_benchmark_that_never_ends_is_an_error_that_is_waited_for_once(project: Project):
@@ -220,31 +213,6 @@ def test_startup(jarvis_bench):
     assert verdicts["test_startup"]["startup"] == "regressed"
 
 
-def test_absolute_limits_hold(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        "import pytest\n" + BENCH.replace("def", "@pytest.mark.jarvis_threshold(max_time='1us')\ndef"),
-    )
-    result = project.run()
-    assert result.ret == 1
-    result.stdout.fnmatch_lines(["*head * is over the limit of 1.000 µs*"])
-
-
-def test_a_benchmark_that_the_base_lacks_is_new_and_passes(project: Project):
-    project.write("pkg/__init__.py", WORK + WORK.replace("work", "added"))
-    project.write(
-        "benchmarks/test_new_file.py", "from pkg import added\ndef test_a(jarvis_bench): jarvis_bench(added, 10)"
-    )
-    project.write("benchmarks/test_bench.py", BENCH + BENCH.replace("work", "added"))
-    result = project.run()
-    assert result.ret == 0, result.stdout.str()
-    assert project.verdicts_of_two_launches == {
-        "test_work": {"time": "unchanged"},
-        "test_added": {"time": "new"},
-        "test_a": {"time": "new"},
-    }
-
-
 def test_a_benchmark_that_is_gone_fails_unless_allowed(project: Project):
     project.write("benchmarks/test_gone.py", BENCH.replace("test_work", "test_gone"))
     project.commit()
@@ -292,36 +260,9 @@ def test_no_call(jarvis_bench):
     for name in ("test_caught", "test_caught_rounds"):
         assert errors[name] == (
             "head: nothing was measured: the target raised ValueError: invalid literal for int() with base 10: "
-            "'seven', and the test caught that; catch it inside the target, so that each call returns"
+            "'seven', and the test caught it; catch it inside the target, so that each call returns"
         )
     assert errors["test_no_call"] == "nothing was measured: the test passed without calling jarvis_bench or benchmark"
-
-
-@pytest.mark.parametrize(
-    ("arm", "first", "second"), [("head", WORK, "raise ValueError('{}')"), ("base", "raise ValueError('{}')", WORK)]
-)
-def test_an_arm_that_raises_is_an_error_with_its_traceback(project: Project, arm: str, first: str, second: str):
-    def broken(text: str) -> str:
-        return text if text == WORK else f"def work(n):\n    {text.format('only in ' + arm)}\n"
-
-    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
-    project.write("pkg/__init__.py", broken(first))
-    project.commit()
-    project.write("pkg/__init__.py", broken(second))
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=1)
-    assert f"only in {arm}" in result.stdout.str()
-    errors = {entry["id"]: entry["error"] for entry in project.report["benchmarks"]}
-    assert errors["benchmarks/test_bench.py::test_work"] == f"{arm}: ValueError: only in {arm}"
-
-
-def test_a_killed_worker_costs_its_benchmark_alone(project: Project):
-    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
-    project.commit()
-    project.write("pkg/__init__.py", "import os, signal\ndef work(n): os.kill(os.getpid(), signal.SIGKILL)")
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=1)
-    assert "the head worker ended" in result.stdout.str()
 
 
 def test_code_that_comes_from_elsewhere_is_an_error_that_names_it(project: Project, tmp_path: Path):
@@ -344,9 +285,9 @@ def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout
     else:  # what an editable installation does: the folder of the working tree is on the search path
         monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
     project.commit()
-    project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
-    assert project.run(*JUDGED).ret == 1
-    assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
+    project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
+    project.run()
+    assert project.ratio > 1.5
 
 
 def test_one_arm_that_skips_is_not_compared(project: Project):
@@ -384,7 +325,7 @@ def test_a_folder_without_a_repository_is_a_usage_error(pytester: pytest.Pyteste
     pytester.makepyfile("def test_a(jarvis_bench): jarvis_bench(len, [])")
     result = pytester.runpytest_subprocess(*AGAINST)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "is in no git repository" in result.stderr.str()
+    assert "is not in a git repository" in result.stderr.str()
 
 
 def test_a_killed_run_leaves_no_process_and_the_next_removes_its_files(
@@ -483,7 +424,7 @@ def test_a_generated_module_that_git_ignores_serves_on_both_arms_and_is_named(pr
     project.write("pkg/_version.py", "version = '1.0'")
     result = project.run()
     result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*git ignores pkg/_version.py, so the working tree's serves on both arms*"])
+    result.stdout.fnmatch_lines(["*git ignores pkg/_version.py, so both arms use the working tree's*"])
 
 
 def test_a_project_that_makes_warnings_errors_is_compared(project: Project):
@@ -491,6 +432,7 @@ def test_a_project_that_makes_warnings_errors_is_compared(project: Project):
     project.run().assert_outcomes(passed=1)
 
 
+@pytest.mark.usefixtures("every_plugin")
 def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
     project.write(
         "pytest.ini",
@@ -520,24 +462,6 @@ def test_a_project_that_relies_on_its_plugins_is_compared(project: Project):
     assert project.verdicts_of_two_launches == {"bench_work": {"time": "unchanged"}}
 
 
-def test_a_target_that_raises_later_than_at_its_first_call_is_an_error_with_its_traceback(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        "import pkg\n"
-        "def test_pops(jarvis_bench): jarvis_bench([1].pop)\n"
-        "def test_raises_late(jarvis_bench): jarvis_bench(list(range(300)).pop)\n"
-        "def test_peak(jarvis_bench): jarvis_bench.memory([1].pop)\n"
-        "def test_work(jarvis_bench): jarvis_bench(pkg.work, 500)\n",
-    )
-    project.commit()
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=3)
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
-    errors = {entry["id"].partition("::")[2]: entry["error"] for entry in project.report["benchmarks"]}
-    for name in ("test_pops", "test_raises_late", "test_peak"):
-        assert errors[name].endswith(": IndexError: pop from empty list")
-
-
 def test_an_arm_that_raises_in_its_turns_does_not_keep_the_other_waiting(project: Project):
     project.write("pkg/__init__.py", "class Source:\n    def take(self): return sum(range(200))\n")
     project.write(
@@ -558,33 +482,6 @@ def test_an_arm_that_raises_in_its_turns_does_not_keep_the_other_waiting(project
     result.assert_outcomes(failed=1)
     (entry,) = project.report["benchmarks"]
     assert entry["error"] == "head: LookupError: used up"
-
-
-def test_a_pedantic_target_without_setup_is_called_no_more_often_than_its_rounds(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        "import pkg, pytest\n"
-        "@pytest.mark.parametrize('rounds', [2, 3, 9])\n"
-        "def test_next(benchmark, rounds):\n"
-        "    calls = iter(range(rounds))\n"
-        "    benchmark.pedantic(lambda: pkg.work(300 + 0 * next(calls)), rounds=rounds, iterations=1)\n",
-    )
-    project.commit()
-    project.run().assert_outcomes(passed=3)
-
-
-def test_a_target_below_its_clocks_resolution_is_an_error_that_says_so(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        BENCH + "\ndef test_nothing(jarvis_bench):\n    jarvis_bench(lambda: None)\n"
-        "\nimport pytest\n\n@pytest.mark.benchmark(timer=lambda: 1.0)  # a clock that is too coarse to tick meanwhile\n"
-        "def test_coarse(benchmark):\n    benchmark.pedantic(pkg.work, (10,), rounds=9, iterations=2)\n",
-    )
-    project.commit()
-    result = project.run()
-    result.assert_outcomes(passed=2, failed=1)
-    result.stdout.fnmatch_lines(["*a value of 0 has no ratio: the target is below the clock's resolution*"])
-    assert project.verdicts_of_two_launches["test_nothing"] == {"time": "unchanged"}
 
 
 def test_what_the_project_does_at_the_end_of_a_session_is_done_once_per_worker(project: Project):
@@ -630,16 +527,6 @@ def test_a_base_that_cannot_be_imported_is_an_error_and_nothing_new(project: Pro
     result.stdout.fnmatch_lines(["*base: *No module named 'a_package_that_nobody_has'*"])
 
 
-def test_why_a_benchmark_is_new_is_told(project: Project):
-    project.write("pkg/__init__.py", f"{WORK}\ndef added(n): return n\n")
-    project.write(
-        "benchmarks/test_new_file.py", "from pkg import added\ndef test_a(jarvis_bench): jarvis_bench(added, 10)"
-    )
-    result = project.run()
-    result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["*1 new, not compared: *cannot import name 'added' from 'pkg'*"])
-
-
 def test_a_removed_benchmark_is_missing_where_the_configuration_selects_by_marks(project: Project):
     project.write("pytest.ini", "[pytest]\naddopts = -m 'not slow'\nmarkers = slow\n")
     project.write(
@@ -674,9 +561,9 @@ def test_a_namespace_package_is_taken_from_the_arms_own_checkout(project: Projec
     project.write("benchmarks/test_bench.py", BENCH.replace("import pkg", "import acme.core as pkg"))
     monkeypatch.setenv("PYTHONPATH", str(project.root))
     project.commit()
-    project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(2 * n)"))
-    assert project.run(*JUDGED).ret == 1
-    assert project.report["verdicts"] == {"test_work": {"time": "regressed"}}
+    project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
+    project.run()
+    assert project.ratio > 1.5
 
 
 @pytest.mark.parametrize(
@@ -716,64 +603,13 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
         (elsewhere / "outside.py").write_text(BENCH)
         (project.root / "benchmarks/test_link.py").symlink_to(elsewhere / "outside.py")
         result = project.run("benchmarks/test_link.py")
-        complaint = "*test_link.py (a link to *outside.py) lies outside of the git repository*"
+        complaint = "*test_link.py (a link to *outside.py) lies outside the git repository*"
     else:
         (elsewhere / "link").symlink_to(project.root)
         result = project.run(f"--rootdir={elsewhere / 'link'}", "benchmarks")
         complaint = f"*by way of a link only*give both as they are: --rootdir={project.root} *"
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"jarvisperf: nothing was compared: {complaint}"])
-
-
-@pytest.mark.parametrize(
-    ("ends", "words"),
-    [
-        ("os._exit(0)", "ended without a word: killed, out of memory, or by os._exit"),
-        ("raise KeyboardInterrupt", "pkg/__init__.py:2: KeyboardInterrupt"),
-        ("pytest.exit('ENOUGH')", "ENOUGH"),
-    ],
-)
-def test_a_benchmark_that_ends_its_process_is_an_error_of_its_own(project: Project, ends: str, words: str):
-    project.write("benchmarks/test_more.py", "def test_fine(jarvis_bench): jarvis_bench(len, [])")
-    project.write("pkg/__init__.py", f"import os, pytest\ndef work(n): {ends}")
-    project.commit()
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=1)
-    error = next(entry["error"] for entry in project.report["benchmarks"] if entry["id"].endswith("::test_work"))
-    assert error.startswith("the base worker ended")
-    assert words in error
-
-
-def test_a_message_that_is_no_valid_text_is_shown_as_escapes(project: Project):
-    project.write("pkg/__init__.py", r"def work(n): raise ValueError('a name: \udcff')")
-    result = project.run()
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines([r"head: ValueError: a name: \udcff"])
-
-
-def test_what_is_expected_to_fail_is_reported_as_pytest_does(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        """
-        import pkg, pytest
-
-        @pytest.mark.xfail(reason="SOME DAY")
-        def test_fails(jarvis_bench):
-            jarvis_bench(lambda: 1 / 0)
-
-        @pytest.mark.xfail(run=False)
-        def test_is_not_run(jarvis_bench):
-            jarvis_bench(lambda: 1 / 0)
-
-        @pytest.mark.xfail
-        def test_passes(jarvis_bench):
-            jarvis_bench(pkg.work, 500)
-        """.replace("\n        ", "\n"),
-    )
-    project.commit()
-    result = project.run("-rx")
-    result.assert_outcomes(xfailed=2, xpassed=1)
-    result.stdout.fnmatch_lines(["XFAIL *::test_fails - SOME DAY"])
 
 
 def test_arms_that_want_the_same_port_are_told_how_to_get_along(project: Project):

@@ -57,7 +57,7 @@ def test_what_only_the_arms_skip_fails_and_so_does_what_is_no_benchmark_any_more
     )
     project.write({"benchmarks/data.txt": "", "benchmarks/test_b.py": head.replace("@pytest.mark.benchmark\n    ", "")})
     assert project.against() == 1
-    assert "not compared: both arms skip it, and an ordinary run does not: download the data first" in project.output
+    assert "not compared: both arms skip it, but an ordinary run does not: download the data first" in project.output
     assert "jarvis_shared names it" in project.output
     assert "test_with_data" not in project.verdicts
     assert project.verdicts["test_where_it_measures"] in {"unchanged", "inconclusive"}
@@ -96,7 +96,7 @@ def test_the_projects_code_cannot_be_shared(tmp_path: Path):
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "pkg/data/text.txt": "", "benchmarks/test_b.py": ONE})
     for name in ("pkg", "pkg/__init__.py"):
         assert project.against("-o", f"jarvis_shared={name}") == 1
-        assert f"jarvis_shared names '{name}', which holds the project's own code" in project.output
+        assert f"jarvis_shared names '{name}', which contains the project's own code" in project.output
     assert project.against("-o", "jarvis_shared=pkg/data") == 0
 
 
@@ -151,7 +151,7 @@ def test_what_was_measured_counts_even_where_the_test_skips_itself_afterwards(tm
         "test_fails_as_expected": "regressed",
         "test_measures_in_head_only": "error",
     }
-    assert "cannot run head's version of it: it measures nothing in the base" in project.output
+    assert "cannot run head's version of it: it measures nothing in base" in project.output
 
 
 def test_a_missing_benchmark_that_another_file_has_is_said_to_be_there(tmp_path: Path):
@@ -164,5 +164,5 @@ def test_a_missing_benchmark_that_another_file_has_is_said_to_be_there(tmp_path:
     )
     project.write({"benchmarks/test_a.py": kept, "benchmarks/test_b.py": other + moved})
     assert project.against() == 1
-    assert "if it was moved to benchmarks/test_b.py, where head has one of its name" in project.output
+    assert "if it was moved to benchmarks/test_b.py, where head has a benchmark of that name" in project.output
     assert project.against("--jarvis-allow-missing") == 0

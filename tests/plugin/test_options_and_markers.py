@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
 from pytest_jarvisperf.options import MOST_LAUNCHES
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
@@ -46,7 +46,7 @@ def test_a_folder_that_pytest_takes_for_one_of_tests_is_a_usage_error(
     result = pytester.runpytest_subprocess(option, elsewhere)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"*{option} {elsewhere}: pytest takes that folder for one of tests, *{option}={elsewhere}"]
+        [f"*{option} {elsewhere}: pytest takes that folder for a folder of tests, *{option}={elsewhere}"]
     )
     for words in ([f"{option}={elsewhere}"], ["-c", "tox.ini", option, elsewhere], [option, "."], [option, "../new"]):
         assert pytester.runpytest_subprocess(*words).ret == 0
@@ -79,7 +79,7 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
         ("jarvis_threshold(time='fast')", "time='fast' is not allowed, give a percentage like '5%' or 'off'"),
         ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed, give a time like '2ms'"),
         ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed, give a size like '50MB'"),
-        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, max_time"),
+        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, allocations"),
     ],
 )
 def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
@@ -120,7 +120,7 @@ def test_the_marker_closest_to_the_test_counts_key_by_key(pytester: pytest.Pytes
         def test_b(jarvis_bench): jarvis_bench(lambda: None)
         """
     )
-    pytester.runpytest_subprocess("--jarvis-bench", "-p", "no:asyncio")
+    pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report-formats=text", "-p", "no:asyncio")
     text = (pytester.path / "reports" / "report.txt").read_text()
     assert [line.split()[0] for line in text.splitlines() if "test_" in line] == ["test", "module"]
 
@@ -159,7 +159,7 @@ def pytest_runtest_setup(item):
 """
 
 
-@pytest.mark.parametrize("words", [(), ("-n1",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n1")], ids=["alone", "xdist"])
 def test_markers_that_are_added_late_count(pytester: pytest.Pytester, words: tuple[str, ...]):
     pytester.makeconftest(LATE)
     pytester.makepyfile(

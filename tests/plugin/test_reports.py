@@ -44,6 +44,7 @@ def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]
     return json.loads((pytester.path / folder / "report.json").read_text())
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_every_format_is_there_and_knows_the_tests_line(pytester: pytest.Pytester, run: Callable[..., Any]):
     result = run("--jarvis-save=main", "--junitxml=junit.xml")
     assert result.ret == 0
@@ -73,8 +74,8 @@ def test_a_profile_is_taken_after_the_measurement(pytester: pytest.Pytester, run
         (("--jarvis-profile-engine=perf",), "--jarvis-profile-engine: 'perf' is not allowed, give one of pyinstrument"),
         (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed, give a part like 1/4"),
         (("--jarvis-shard=half",), "--jarvis-shard: 'half' is not allowed"),
-        (("--jarvis-against=",), "--jarvis-against: it is empty, as from a variable that is not set"),
-        (("--jarvis-compare=",), "--jarvis-compare: it is empty"),
+        (("--jarvis-against=",), "--jarvis-against: the value is empty, perhaps because a variable is not set"),
+        (("--jarvis-compare=",), "--jarvis-compare: the value is empty"),
     ],
 )
 def test_what_is_not_allowed_is_a_usage_error(run: Callable[..., Any], words: tuple[str, ...], complaint: str):
@@ -103,7 +104,7 @@ def test_a_part_without_benchmarks_is_an_error_that_says_into_how_many_to_cut(
     result = run("--jarvis-shard=4/4")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert (
-        "--jarvis-shard 4/4: this part is empty: the suite has 3 benchmarks; cut it into 3 at most, like "
+        "--jarvis-shard 4/4: this part is empty: the suite has 3 benchmarks; use at most 3, like "
         "--jarvis-shard 3/3" in result.stderr.str()
     )
     assert not (pytester.path / "reports").exists()
@@ -158,6 +159,7 @@ def test_any_terminal_shows_the_result(
     assert "\x1b" not in result.stdout.str()
 
 
+@pytest.mark.usefixtures("as_installed")
 def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: Callable[..., Any]):
     pytester.makepyfile(
         test_bench="""
@@ -182,8 +184,20 @@ def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measure
 ):
     docs = pytester.mkdir("docs")
     (docs / "report.md").write_text("theirs")
-    result = run("--jarvis-report=docs")
+    words = ("--jarvis-report=docs", "--jarvis-report-formats=json,markdown")
+    result = run(*words)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert f"--jarvis-report: {docs / 'report.md'} would be overwritten" in result.stderr.str()
     assert (docs / "report.md").read_text() == "theirs"
-    assert run("--jarvis-report=docs", "--collect-only").ret == 0
+    assert run(*words, "--collect-only").ret == 0
+
+
+def test_the_formats_of_the_report_can_be_chosen(pytester: pytest.Pytester, run: Callable[..., Any]):
+    assert run("--jarvis-report-formats=json, csv").ret == 0
+    assert {path.name for path in (pytester.path / "reports").iterdir()} == {".gitignore", "report.json", "report.csv"}
+
+
+def test_an_unknown_format_of_the_report_is_a_usage_error(run: Callable[..., Any]):
+    result = run("--jarvis-report-formats=json,pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--jarvis-report-formats: unknown report format 'pdf'; choose from: json, text, " in result.stderr.str()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from git_project import GitProject
 
+pytestmark = pytest.mark.usefixtures("every_plugin")
 BENCH = """
 import pytest
 

@@ -109,7 +109,7 @@ def test_a_plain_run_measures_all_of_them_too(tmp_path: Path):
 
 def test_under_xdist_a_test_that_asks_while_it_runs_is_measured_afterwards(tmp_path: Path):
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": TESTS})
-    assert project.bench("--jarvis-budget=0.05", "-n1") == 0, project.output
+    assert project.bench("--jarvis-budget=0.05", "-p", "xdist", "-n1") == 0, project.output
     assert set(project.verdicts) == MEASURED
     assert "8 passed" in project.output
 
@@ -203,7 +203,7 @@ def test_a_renamed_file_is_followed_and_the_old_id_reported(tmp_path: Path):
     assert set(project.verdicts.values()).isdisjoint({"missing", "new", "error"})
     assert entries["test_gone"]["id"] == "benchmarks/test_new.py::test_gone"
     assert entries["test_gone"]["base_id"] == "benchmarks/test_old.py::test_gone"
-    assert "benchmarks/test_new.py was benchmarks/test_old.py in the base: 3 benchmarks compared" in project.output
+    assert "benchmarks/test_new.py was benchmarks/test_old.py in base: 3 benchmarks compared" in project.output
     project.bench("--jarvis-budget=0.05", "--jarvis-compare=main", "--jarvis-confirm=never")
     assert set(project.verdicts.values()).isdisjoint({"missing", "new", "error"})
 
@@ -248,7 +248,7 @@ def test_ids_that_no_other_process_has_are_named_with_the_reason(tmp_path: Path)
     errors = {name.partition("[")[0]: entry["error"] for name, entry in project.entries.items()}
     assert "memory address (0x" in errors["test_address"]
     assert "git" not in errors["test_address"]
-    assert "collected here with other parameters: [" in errors["test_process"]
+    assert "collected it with other parameters: [" in errors["test_process"]
     assert errors["test_fine"] is None
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from pytest_jarvisperf.arms.arguments import worker_arguments
 
+pytestmark = pytest.mark.usefixtures("as_installed")
+
 
 def arguments(pytester: pytest.Pytester, *words: str, ini: str = "") -> list[str]:
     pytester.makeini(f"[pytest]\n{ini}")

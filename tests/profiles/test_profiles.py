@@ -10,9 +10,9 @@ from profiled_work import outer_of
 
 from jarvisperf.measure.profiling import collect_calls, profile_function
 from jarvisperf.measure.targets import FunctionTarget
-from jarvisperf.profiles.decorated import profile_of_calls
+from jarvisperf.profiles.by_profile_function import profile_of_calls
 from jarvisperf.profiles.difference import blamed, costs
-from jarvisperf.profiles.engines import ENGINES, ProfileError, take_profile
+from jarvisperf.profiles.engines import ENGINES, ProfileError, take_sliced
 from jarvisperf.profiles.flame import boxes
 from jarvisperf.profiles.model import MOST_STACKS, Frame, Profile, profile_of, scaled
 
@@ -21,7 +21,7 @@ SECONDS = 0.3
 
 
 def taken(engine: str, work: int) -> Profile:
-    return take_profile(FunctionTarget(outer_of(work)), ROOTS, engine=engine, seconds=SECONDS)  # type: ignore[arg-type]
+    return take_sliced(FunctionTarget(outer_of(work)), ROOTS, engine=engine, seconds=SECONDS).profile  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -49,7 +49,7 @@ def test_the_function_that_became_slower_stands_first(engine: str):
 
 def test_memory_is_counted_where_it_was_allocated(require):
     require("memray")
-    profile = take_profile(FunctionTarget(lambda: outer_of(10)() and bytearray(3 << 20)), ROOTS, engine="memray")
+    profile = take_sliced(FunctionTarget(lambda: outer_of(10)() and bytearray(3 << 20)), ROOTS, engine="memray").profile
     assert profile.unit == "B"
     assert profile.total > 3 << 20
     assert costs(profile)[0].function == "<lambda>"
@@ -112,8 +112,8 @@ def tuple_of(one: Frame) -> tuple[object, ...]:
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are():
-    with pytest.raises(ProfileError, match="allowed are pyinstrument, cprofile"):
-        take_profile(FunctionTarget(len, ("",)), ROOTS, engine="perf")  # type: ignore[arg-type]
+    with pytest.raises(ProfileError, match="choose one of: pyinstrument, cprofile"):
+        take_sliced(FunctionTarget(len, ("",)), ROOTS, engine="perf")  # type: ignore[arg-type]
 
 
 def test_calls_of_decorated_functions_are_collected_with_their_callers():

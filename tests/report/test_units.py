@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jarvisperf.measure.metrics.units import digits
 from jarvisperf.report.shared import units
 
 
@@ -23,14 +24,14 @@ from jarvisperf.report.shared import units
     ],
 )
 def test_seconds(value: float, text: str):
-    assert units.seconds(value) == text
+    assert units.quantity(value, "s") == text
 
 
 @pytest.mark.parametrize(
     ("value", "text"), [(0, "0 B"), (1023, "1,023 B"), (1536, "1.500 KiB"), (5 << 20, "5.000 MiB")]
 )
 def test_sizes(value: float, text: str):
-    assert units.size(value) == text
+    assert units.quantity(value, "B") == text
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,9 @@ def test_percent(value: float, text: str):
 @given(st.floats())
 def test_any_number_is_short(value: float):
     for text in (
-        units.digits(value),
-        units.seconds(value),
-        units.size(value),
+        digits(value),
+        units.quantity(value, "s"),
+        units.quantity(value, "B"),
         units.times(value),
         units.percent(value),
         units.ratio(value),
@@ -60,7 +61,7 @@ def test_any_number_is_short(value: float):
 
 @given(st.floats(min_value=1e-9, max_value=1e9))
 def test_four_digits_are_within_a_thousandth(value: float):
-    assert float(units.digits(value).replace(",", "")) == pytest.approx(value, rel=1e-3)
+    assert float(digits(value).replace(",", "")) == pytest.approx(value, rel=1e-3)
 
 
 @pytest.mark.parametrize(("value", "text"), [(1e-5, "10 µs"), (0.0015, "1.5 ms"), (100.0, "100 s")])

@@ -1,4 +1,4 @@
-"""A proxy before a Redis server that can delay, hold, swallow and cut what is sent, for tests of what happens then."""
+"""A proxy in front of a Redis server that can delay, hold back, swallow and cut off data, for tests of such faults."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class RedisFaults:
     Every method takes effect at once, for connections that are open and for new ones, until ``heal``.
 
     Args:
-        url: Of the server: ``redis://host:port[/db]`` or ``unix:///path``.
+        url: The server's URL: ``redis://host:port[/db]`` or ``unix:///path``.
 
     Attributes:
-        url: Of the proxy; give it to the cache under test.
+        url: The proxy's URL; pass it to the cache under test.
         connections: How many connections were made to the proxy.
     """
 
@@ -55,40 +55,40 @@ class RedisFaults:
         threading.Thread(target=self._accept, name="redis-faults", daemon=True).start()
 
     def delay(self, seconds: float) -> None:
-        """Hold every reply back for so long."""
+        """Delay every reply by this long."""
         self._set("delay", seconds=seconds)
 
     def blackhole(self) -> None:
-        """Take whatever is sent, and never answer."""
+        """Accept whatever is sent, and never answer."""
         self._set("blackhole")
 
     def stall(self) -> None:
-        """Hold whatever is sent; ``heal`` lets it through, even what its sender has long given up."""
+        """Hold back whatever is sent; ``heal`` forwards it, even if its sender has long given up."""
         self._set("stall")
 
     def reset(self) -> None:
-        """End every connection with RST, and new ones as soon as they send something."""
+        """Reset every connection (RST), and new ones as soon as they send something."""
         self._set("reset")
         self._close_all(_RESET)
 
     def half_reply(self, after_bytes: int = 1) -> None:
-        """Let the first bytes of a reply through and then end the connection.
+        """Forward the first bytes of a reply, then end the connection.
 
         Args:
-            after_bytes: How many.
+            after_bytes: How many bytes.
         """
         self._set("half", after_bytes=after_bytes)
 
     def drip(self, seconds: float = 0.1) -> None:
-        """Let replies through one byte at a time, with a pause before each."""
+        """Forward replies one byte at a time, with a pause before each."""
         self._set("drip", seconds=seconds)
 
     def heal(self) -> None:
-        """Let everything through again."""
+        """Forward everything again."""
         self._set("none")
 
     def close(self) -> None:
-        """End the proxy."""
+        """Stop the proxy."""
         self._stopped.set()
         self._flows.set()
         self._server.close()
@@ -127,7 +127,7 @@ class RedisFaults:
             self.connections += 1
             try:
                 server = self._connect()
-            except OSError:  # there is no server: what a client of a dead one would see
+            except OSError:  # there is no server: the client sees what it would of a dead one
                 _end(client, _RESET)
                 continue
             with self._lock:
@@ -143,7 +143,7 @@ class RedisFaults:
         return server
 
     def _requests(self, client: socket.socket, server: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the other pump, or a fault, ended the connection
+        with contextlib.suppress(OSError):  # the other pump or a fault ended the connection
             client.settimeout(None)
             while data := client.recv(_CHUNK_BYTES):
                 self._flows.wait()
@@ -155,7 +155,7 @@ class RedisFaults:
         self._drop(client, server, None)
 
     def _replies(self, server: socket.socket, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # as above
+        with contextlib.suppress(OSError):  # the other pump or a fault ended the connection
             server.settimeout(None)
             while data := server.recv(_CHUNK_BYTES):
                 self._flows.wait()
@@ -190,10 +190,12 @@ class RedisFaults:
 
 
 def _end(each: socket.socket, linger: bytes | None) -> None:
-    with contextlib.suppress(OSError):  # it is closed already
+    with contextlib.suppress(OSError):  # already closed
         if linger is not None and each.family == socket.AF_INET:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            each.shutdown(socket.SHUT_RD)  # a pump that reads holds the socket open; this wakes it and says no farewell
+            each.shutdown(
+                socket.SHUT_RD
+            )  # a reading pump keeps the socket open; this wakes it without a proper shutdown
         else:
             each.shutdown(socket.SHUT_RDWR)
     each.close()

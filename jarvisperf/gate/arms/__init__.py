@@ -7,6 +7,6 @@ from jarvisperf.lazy import attach
 __all__ = ["Arms", "InstallError", "SharedFiles", "shared_files"]
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.arms.arms import Arms, InstallError, SharedFiles, shared_files
+    from jarvisperf.gate.arms.prepare import Arms, InstallError, SharedFiles, shared_files
 else:
-    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.gate.arms.arms"))
+    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.gate.arms.prepare"))

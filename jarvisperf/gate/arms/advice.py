@@ -1,6 +1,6 @@
-"""What to do about an error in an arm whose cause lies in how the arms are made.
+"""Advises on errors in an arm that are caused by how arms are made.
 
-An arm has nothing of what git ignores, and both arms use at the same time what there is only one of: a port, a lock.
+An arm lacks every file that git ignores, and both arms compete for anything that exists only once: a port, a lock.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LOCK = _any_of(
 
 
 class Advisor:
-    """Reads errors of the arms.
+    """Adds advice to the arms' error messages.
 
     Args:
         repository: The working tree.
@@ -56,12 +56,12 @@ class Advisor:
         self._places = places
 
     def advise(self, arm: str, message: str, traceback: str = "") -> str:
-        """Give the message of an error in an arm, and after it what to do, where that is known.
+        """Return an arm's error message, followed by what to do about it if that is known.
 
         Args:
             arm: The arm's name.
             message: The error in one line.
-            traceback: How it came to that.
+            traceback: Its traceback.
         """
         advice = self._about_files(arm, message, traceback) or _about_resources(message)
         return f"{message}; {advice}" if advice else message
@@ -77,21 +77,21 @@ class Advisor:
             missing = next(parent for parent in _from_the_top(name) if not os.path.lexists(root / parent))
             return self._about_missing(arm, missing, name)
         if ABOUT_DATABASES.search(message) and (found := self._ignored(*DATABASES)):
-            return f"git ignores {found[0]!r}, so the arms lack it; name it in jarvis_shared if this is what is missing"
+            return f"git ignores {found[0]!r}, so the arms lack it; list it in jarvis_shared if it is needed"
         return ""
 
     def _about_missing(self, arm: str, missing: str, name: str) -> str:
         if not self._is_ignored(name):
-            return "" if arm == HEAD else f"only head has {missing!r}; name it in jarvis_shared, and both arms have it"
+            return "" if arm == HEAD else f"only head has {missing!r}; list it in jarvis_shared to give it to both arms"
         if name.endswith((".so", ".pyd", ".pyx", ".c")):
             return (
-                f"git ignores {name!r}, so the arms lack it; --jarvis-arm-install builds each arm's own, or name it in "
-                "jarvis_shared where both arms may use the working tree's"
+                f"git ignores {name!r}, so the arms lack it; build it with --jarvis-arm-install, or list it in "
+                "jarvis_shared if both arms may use the working tree's"
             )
-        return f"git ignores {missing!r}, so the arms lack it; name it in jarvis_shared"
+        return f"git ignores {missing!r}, so the arms lack it; list it in jarvis_shared"
 
     def _named(self, place: ArmPlace, message: str, traceback: str) -> Iterator[str]:
-        """Give what an error may mean, relative to the repository: files and modules that it names."""
+        """Yield the files and modules that an error mentions, relative to the repository."""
         for name, package, module in IMPORTED.findall(message):
             yield from self._module_files(place, module or f"{package}.{name}")
         texts = [message, traceback] if ABOUT_FILES.search(message) else [message]
@@ -138,13 +138,13 @@ class Advisor:
 
 
 def _about_resources(message: str) -> str:
-    """Say what to do where the arms, which are set up at the same time, get in each other's way."""
+    """Advise on conflicts between the arms, which are set up at the same time."""
     if PORT.search(message):
-        return "base and head are set up at the same time: bind port 0, and the system chooses a free one"
+        return "base and head are set up at the same time: bind port 0 to let the system choose a free one"
     if LOCK.search(message):
         return (
-            "base and head are set up at the same time: if both want the same file or lock, give each its own, as the "
-            "fixture tmp_path does"
+            "base and head are set up at the same time: if both need the same file or lock, give each its own, for "
+            "example with the fixture tmp_path"
         )
     return ""
 

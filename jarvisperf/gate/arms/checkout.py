@@ -1,10 +1,10 @@
-"""The arms' files: sibling folders of equal path length, base from git and head from the working tree.
+"""Writes the arms' files: sibling folders of equal path length, base from git and head from the working tree.
 
-The length of a path shifts what stands behind it in memory and on the stack, which alone can change a program's speed
-by several per cent (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009).
+The length of a path shifts what follows it in memory and on the stack, which alone can change a program's speed by
+several per cent (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!", ASPLOS 2009).
 
-A folder of checkouts holds a lock for as long as its process lives; a later run removes the folders whose lock is free,
-so nothing stays behind, not even after `kill -9`.
+A folder of checkouts holds a lock as long as its process lives. A later run removes folders whose lock is free, so
+nothing is left behind, not even after `kill -9`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Checkouts:
     """A temporary folder with one subfolder for each arm.
 
     Args:
-        parent: Where the folder is made; None: the system's folder for temporary files.
+        parent: Where the folder is created; None: the system's folder for temporary files.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Checkouts:
         scatter_folders_in(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
         self._linked: LinkedFiles | None = None
-        # It gets its name once it is locked: an unlocked one would make this folder look abandoned for a moment.
+        # It gets its name once it is locked; before that, this folder would look abandoned.
         nameless = self.folder / f"{LOCK_NAME}-new"
         self._lock = os.open(nameless, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
@@ -61,17 +61,17 @@ class Checkouts:
         self.close()
 
     def arm(self, name: str) -> Path:
-        """Give the folder of an arm."""
+        """Return the folder of an arm."""
         return self.folder / name
 
     def write_commit(self, repository: Path, commit: str, name: str) -> Path:
-        """Write a commit's files into an arm, through an index of its own: the repository's stays as it is.
+        """Write a commit's files into an arm with a separate index, so that the repository's stays unchanged.
 
-        Submodules are written at the commits that it names; one that was never checked out stays empty, as it is in the
-        working tree. What lies outside of a sparse checkout is left out. Files that are the same in head exist once.
+        Submodules are written at the commits that it names; one that was never checked out stays empty, as in the
+        working tree. Files outside a sparse checkout are left out. Files that are the same in head exist once.
 
         Raises:
-            GitError: git could not write them, or has not got a submodule's commit.
+            GitError: git could not write them, or a submodule's commit is missing.
             OSError: A file could not be linked or copied.
         """
         target = self.arm(name)
@@ -85,10 +85,10 @@ class Checkouts:
         return target
 
     def separate_written(self, keeper: str | None = None) -> list[str]:
-        """Give each arm a file of its own again where one that they share was written to.
+        """Give each arm its own copy of a shared file again if it was written to.
 
         Args:
-            keeper: The arm that keeps what was written; None: each gets the file as it was.
+            keeper: The arm that keeps the written file; None: each gets the original file.
 
         Returns:
             The names of those files.
@@ -109,7 +109,7 @@ class Checkouts:
             for entry in git(repository, "ls-tree", "-r", "-z", "--full-tree", commit, env=env).split("\0")
             if entry
         ]
-        if _is_sparse(repository, env):  # this form alone knows the patterns
+        if _is_sparse(repository, env):  # only this form respects the patterns
             (self.folder / ".index").unlink(missing_ok=True)
             git(repository, "read-tree", "-m", "-u", commit, env={**index, "GIT_WORK_TREE": str(target)})
         else:
@@ -130,7 +130,7 @@ class Checkouts:
         if not (folder / ".git").exists():
             if is_folder(folder) and not any(folder.iterdir()):
                 return
-            # Head has no such submodule; its repository may remain where git keeps those of the working tree.
+            # Head has no such submodule, but git may still keep its repository.
             kept = git(repository, "rev-parse", "--git-path", f"modules/{path}", env=env).rstrip("\n")
             folder = repository / kept
             its_env = {"GIT_DIR": str(folder), "GIT_WORK_TREE": str(target)}
@@ -138,13 +138,13 @@ class Checkouts:
             git(folder, "cat-file", "-e", f"{commit}^{{commit}}", env=its_env)
         except GitError as error:
             raise GitError(
-                f"the base has a submodule {path!r} at {commit[:12]}, which is not at hand; check the base out once, "
-                f"and: git submodule update --init {path} ({error})"
+                f"base has a submodule {path!r} at {commit[:12]}, which is not available; check out base once, and: "
+                f"git submodule update --init {path} ({error})"
             ) from None
         self._write_tree(folder, its_env, commit, target)
 
     def write_working_tree(self, repository: Path, name: str) -> Path:
-        """Copy the working tree as it is into an arm: tracked and untracked files, not the ignored ones.
+        """Copy the working tree as it is into an arm: tracked and untracked files, but not ignored ones.
 
         Raises:
             GitError: git could not list them.
@@ -167,7 +167,7 @@ def remove_abandoned(home: Path) -> None:
     for folder in home.iterdir():
         try:
             lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:  # none yet: somebody is just making it
+        except OSError:  # not yet: somebody is creating it
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -187,9 +187,9 @@ def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
 
 
 def _same_as_head(repository: Path, commit: str, head: Path) -> list[str]:
-    """Name the files of a commit that head's arm has a copy of, as the commit has them.
+    """Return the files of a commit of which head's arm has an identical copy.
 
-    What git was told not to look at (assume-unchanged, skip-worktree) is left aside: it only seems to be the same.
+    Files that git was told not to look at (assume-unchanged, skip-worktree) are left out, because they only seem equal.
     """
     options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative", "--ignore-submodules=all")
     changed = set(git(repository, "diff", *options, commit).split("\0"))

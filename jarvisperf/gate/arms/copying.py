@@ -1,4 +1,4 @@
-"""Copying files from one checkout to another: what git sees, and never through a link."""
+"""Copies files from one checkout to another: only files that git sees, and never through a link."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
-    """Copy files by their relative names, links as links, and folders with what git does not ignore in them.
+    """Copy files by their relative names, links as links, and folders without what git ignores in them.
 
-    What git sees is copied: a name with a link or a file among its parents is gone. In the target such a parent gives
-    way to a folder, so nothing is ever written or removed behind a link.
+    Names with a link or a file among their parents are skipped, because git does not see them. In the target, such a
+    parent is replaced by a folder, so nothing is ever written or removed behind a link.
 
     Raises:
         GitError: git could not list a submodule's files.
         OSError: A file could not be copied.
     """
-    # Names as text, for there may be tens of thousands.
+    # Names as text, because there may be tens of thousands.
     ready: set[str] = set()  # folders that are there in both
     for name in dict.fromkeys(name.rstrip("/") for name in names):
         folder = name.rpartition("/")[0]
@@ -54,7 +54,7 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
 
 
 def remove_strangers(source: Path, target: Path, name: str) -> None:
-    """Remove what the target has at or below a name and the source has not.
+    """Remove what exists at or below a name in the target but not in the source.
 
     Raises:
         OSError: It could not be removed.
@@ -69,7 +69,7 @@ def remove_strangers(source: Path, target: Path, name: str) -> None:
 
 
 def listed(repository: Path) -> list[str]:
-    """Name the files of a working tree, tracked and untracked, not the ignored ones; submodules by their folders.
+    """Return the files of a working tree, tracked and untracked but not ignored; submodules by their folders.
 
     Raises:
         GitError: git could not list them.
@@ -79,7 +79,7 @@ def listed(repository: Path) -> list[str]:
 
 
 def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
-    """Name all files at or below places of a working tree, those that git ignores too, but not caches of bytecode.
+    """Return all files at or below paths of a working tree, including ignored ones, but no bytecode caches.
 
     Raises:
         GitError: git could not list them.
@@ -92,11 +92,11 @@ def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
 
 
 def ignored_modules(repository: Path, *patterns: str) -> list[str]:
-    """Name the modules that git ignores, such as those that a build has written: no checkout brings them.
+    """Return the modules that git ignores, such as those written by a build, which are missing from a checkout.
 
     Args:
         repository: The working tree.
-        *patterns: What their files are called.
+        *patterns: Patterns of their file names.
 
     Raises:
         GitError: git could not list them.
@@ -106,17 +106,17 @@ def ignored_modules(repository: Path, *patterns: str) -> list[str]:
 
 
 def is_reached_by_folders(root: Path, name: str) -> bool:
-    """Tell whether only folders, no links, lead from a folder down to a name in it."""
+    """Return whether only folders, not links, lead from a folder down to a name in it."""
     return all(is_folder(root / parent) for parent in Path(name).parents[:-1])
 
 
 def lacking(root: Path, names: Iterable[str]) -> list[str]:
-    """Choose the names that are not there and can be added: no link stands on the way to them."""
+    """Return the names that are missing and can be added, because there is no link on the way to them."""
     return [name for name in names if not os.path.lexists(root / name) and not _is_behind_a_link(root, name)]
 
 
 def is_folder(path: Path) -> bool:
-    """Tell whether a path is a folder itself, not a link to one."""
+    """Return whether a path is a folder and not a link to one."""
     return path.is_dir() and not path.is_symlink()
 
 
@@ -129,7 +129,7 @@ def _all_in(folder: Path) -> list[str]:
 
 
 def _is_the_same_file(one: str, other: str) -> bool:
-    """Tell whether both are links to one file, as arms have them of what does not differ between them."""
+    """Return whether both are hard links to one file, as the arms have for files that do not differ."""
     try:
         return os.path.samestat(os.lstat(one), os.lstat(other))
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Asking git: every command leaves the repository, its index and its worktrees as they are."""
+"""Runs git commands; every command leaves the repository, its index and its worktrees unchanged."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-# What `git rev-parse --local-env-vars` lists, without its GIT_CONFIG ones, and what changes the meaning of paths.
-# Inside a git hook these point elsewhere, and the folder is what counts here. The GIT_CONFIG ones say what is allowed.
+# What `git rev-parse --local-env-vars` lists except GIT_CONFIG*, and variables that change the meaning of paths. Inside
+# a git hook these point elsewhere, but here the folder decides. GIT_CONFIG* stay: they say what is allowed.
 PLACES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -33,11 +33,11 @@ PLACES = frozenset(
         "GIT_NOGLOB_PATHSPECS",
     }
 )
-GIT_SECONDS = 300.0  # writing out a large tree on a slow disk takes a while; a dead network disk takes for ever
+GIT_SECONDS = 300.0  # a large tree on a slow disk takes a while; a dead network disk would block forever
 
 
 class GitError(RuntimeError):
-    """Something that was asked of git cannot be had; the message says what, and what to do."""
+    """A git command failed, or git has no answer; the message says which and what to do."""
 
 
 def git(
@@ -47,17 +47,17 @@ def git(
     stdin: str | None = None,
     allowed: Collection[int] = (0,),
 ) -> str:
-    """Run a git command in a folder and give what it printed.
+    """Run a git command in a folder and return its output.
 
     Args:
         folder: Where to run it.
         *words: The command's words.
-        env: Variables beside those of this process.
+        env: Environment variables in addition to this process's.
         stdin: Text for its standard input.
-        allowed: The exit statuses that are no failure.
+        allowed: The exit statuses that do not count as failures.
 
     Raises:
-        GitError: There is no git, it failed (the message holds its last words), or it took longer than 300 s.
+        GitError: git is missing, failed (the message contains its output), or took longer than 300 s.
     """
     clean = {name: value for name, value in os.environ.items() if name not in PLACES}
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]

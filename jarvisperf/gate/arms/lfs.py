@@ -1,6 +1,6 @@
-"""Files kept by Git LFS whose content is not at hand: a checkout then holds a few lines that point to it.
+"""Finds Git LFS pointers in a checkout: files whose content was not downloaded.
 
-The form of these lines: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
+The pointer format: https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ MOST_BYTES = 1024  # a pointer is shorter
 
 
 def describe_pointers(repository: Path, arm: str, root: Path) -> list[str]:
-    """Say which files of an arm are mere pointers, in one line; nothing where none is.
+    """Describe the files of an arm that are only pointers, in one line; empty if there are none.
 
     Args:
-        repository: The working tree, whose attributes tell what LFS keeps.
+        repository: The working tree, whose git attributes say which files LFS manages.
         arm: The arm's name.
         root: Its checkout.
 

@@ -1,4 +1,4 @@
-"""Which files were renamed, as git sees it: by the similarity of their contents."""
+"""Finds renamed files the way git does: by the similarity of their contents."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ DIFFERENCES_FOUND = 1  # the exit status of `git diff --no-index`, see git-diff(
 
 
 def renamed_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, str]:
-    """Find pairs of files that git takes for one file under two names.
+    """Find pairs of files that git considers one file under two names.
 
     Args:
-        old: The contents of files that are gone, by name.
+        old: The contents of files that were removed, by name.
         new: The contents of files that were added, by name.
 
     Returns:
@@ -57,7 +57,7 @@ def renamed_since(folder: Path, commit: str, old: Iterable[str], new: Iterable[s
     Args:
         folder: A folder of the repository; the names are relative to it.
         commit: The commit.
-        old: Names of files that may be gone from the working tree.
+        old: Names of files that may have been removed from the working tree.
         new: Names of files that may have been added to it.
 
     Returns:

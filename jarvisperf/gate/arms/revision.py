@@ -1,4 +1,4 @@
-"""Which commit the base is: the merge base of a revision and HEAD, or the revision itself."""
+"""Finds the base commit: the merge base of a revision and HEAD, or the revision itself."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
 
     Args:
         folder: Any folder of the repository.
-        revision: Anything that git takes for a commit: a branch, a tag, a hash, ``HEAD~3``.
-        exact: Take the revision itself; otherwise the merge base of it and HEAD.
+        revision: Anything that git accepts as a commit: a branch, a tag, a hash, ``HEAD~3``.
+        exact: Whether to take the revision itself instead of its merge base with HEAD.
 
     Raises:
-        GitError: No repository, one that git refuses to open (the message holds its words), no such revision, no
-            common ancestor, or a shallow clone that lacks it; the message says which, and which command mends it.
+        GitError: There is no repository or git refuses to open it, the revision is unknown, or there is no common
+            ancestor, perhaps because the clone is shallow; the message says which, and which command helps.
     """
     try:
-        # In English, whatever the user's language: its words decide what is said.
+        # In English, whatever the user's language: the message is matched below.
         root = Path(git(folder, "rev-parse", "--show-toplevel", env={"LC_ALL": "C"}).rstrip("\n"))
     except GitError as error:
         if "not a git repository" in str(error):
-            raise GitError(f"{folder} is in no git repository, so there is no revision to compare with") from None
+            raise GitError(f"{folder} is not in a git repository, so there is no revision to compare with") from None
         raise
     try:
         head = git(root, "rev-parse", "--verify", "HEAD^{commit}").strip()
@@ -62,7 +62,7 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
     except GitError:
         if shallow:
             raise GitError(
-                f"this clone is shallow and lacks the commit where {revision!r} and HEAD part; "
+                f"this clone is shallow and lacks the common ancestor of {revision!r} and HEAD; "
                 "fetch the history first: git fetch --unshallow (or a checkout with full depth)"
             ) from None
         raise GitError(
@@ -79,4 +79,4 @@ def _fetch_advice(revision: str, *, shallow: bool) -> str:
         return f"if it is a branch of the remote {remote!r}, fetch it first: git fetch {depth}{remote} {branch}"
     if shallow:
         return "this clone is shallow; fetch the history first: git fetch --unshallow"
-    return "git branch --all and git tag list what there is"
+    return "git branch --all and git tag list the known ones"

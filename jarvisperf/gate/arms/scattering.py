@@ -1,8 +1,8 @@
-"""New folders far apart on the disk: ext4 makes files slowly where many were deleted a moment ago.
+"""Scatters new folders over the disk, because ext4 creates files slowly where many were just deleted.
 
-ext4 takes no inode that was freed in the last minutes, but looks at each of them again for every new file
-(`recently_deleted` in fs/ext4/ialloc.c). Right after 30,000 files were removed, as many new ones need 20 s instead of
-1 s. Folders in a folder with the attribute T (chattr(1)) begin in different parts of the disk.
+ext4 does not reuse inodes freed in the last minutes, but examines each of them again for every new file
+(`recently_deleted` in fs/ext4/ialloc.c). Right after 30,000 files were removed, creating as many takes 20 s instead of
+1 s. Folders in a folder with the attribute T (chattr(1)) start in different parts of the disk.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FLAGS = struct.Struct("@l")
 
 
 def scatter_folders_in(folder: Path) -> None:
-    """Have the folders that will be made in a folder lie far apart, where the file system can do so.
+    """Make new folders in a folder lie far apart, if the file system supports it.
 
     Raises:
         OSError: The folder could not be opened.

@@ -1,9 +1,9 @@
-"""Files that are the same in several arms exist once: neither 30,000 files nor 1 GB of data are written three times.
+"""Stores files that are the same in several arms only once, so that 30,000 files or 1 GB are not written three times.
 
-Where the file system can, a copy shares its blocks until one of the two is written to (FICLONE, see ioctl_ficlone(2)).
-Elsewhere the arms have hard links to one copy, never to the user's working tree. A benchmark that writes to such a file
-in place would change it in the other arms as well. That shows in its time of modification: after each batch of launches
-the arms then get files of their own again, and the batch is measured once more.
+If the file system supports it, a copy shares its blocks until one of the two is written to (FICLONE, see
+ioctl_ficlone(2)). Otherwise the arms have hard links to one copy, never to the user's working tree. A benchmark that
+writes to such a file in place changes it in the other arms as well. This is detected by its modification time: after
+each batch of launches the arms then get their own copies again, and the batch is measured again.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FICLONE = 0x40049409
-LARGE_BYTES = 256 * 1024  # below, copying costs no more than asking for shared blocks
+LARGE_BYTES = 256 * 1024  # copying smaller files costs no more than sharing their blocks
 PART_BYTES = 1 << 20
 NEVER_CLONES = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EXDEV})
 
 
-class State(NamedTuple):
-    """What writing to a file changes."""
+class FileState(NamedTuple):
+    """The properties of a file that writing to it changes."""
 
     modified_ns: int
     size_bytes: int
@@ -33,25 +33,25 @@ class State(NamedTuple):
 
 
 class LinkedFiles:
-    """The files that several arms have links to.
+    """The files that several arms link to.
 
     Args:
-        source: The folder whose files they are copies of.
+        source: The folder that they were copied from.
     """
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._folders: dict[str, list[Path]] = {}  # that have a link to the same file, by its name
-        self._states: dict[str, State] = {}
+        self._folders: dict[str, list[Path]] = {}  # folders with a link to the same file, by its name
+        self._states: dict[str, FileState] = {}
         self._may_clone = True
 
     def add(self, owner: Path, target: Path, names: Iterable[str]) -> None:
         """Give a folder the same files as another one.
 
         Args:
-            owner: The folder that has copies of its own of the source's files.
+            owner: The folder that has its own copies of the source's files.
             target: The folder that gets them.
-            names: The files, relative to both; each is in `owner` as `is_copied` says.
+            names: The files, relative to both; `is_copied` is true for each of them in `owner`.
 
         Raises:
             OSError: A file could not be linked or copied.
@@ -62,7 +62,7 @@ class LinkedFiles:
             if folder not in ready:
                 (target / folder).mkdir(parents=True, exist_ok=True)
                 ready.add(folder)
-            # Names as text, for there may be tens of thousands.
+            # Names as text, because there may be tens of thousands.
             origin, copy = f"{owner}/{name}", f"{target}/{name}"
             if os.path.lexists(copy):
                 os.unlink(copy)  # noqa: PTH108
@@ -78,10 +78,10 @@ class LinkedFiles:
                 self._states[name] = _state(origin)
 
     def separate_written(self, keeper: Path | None = None) -> list[str]:
-        """Give each arm a file of its own again where one was written to.
+        """Give each arm its own copy of a file again if it was written to.
 
         Args:
-            keeper: The folder that keeps what was written; None: each gets the file as it was.
+            keeper: The folder that keeps the written file; None: each gets the original file.
 
         Returns:
             The names of those files.
@@ -93,7 +93,7 @@ class LinkedFiles:
         for name in written:
             source = f"{self._source}/{name}"
             if _state(source) != self._states[name]:
-                raise OSError(f"{source} has changed while it was being compared; run the comparison again")
+                raise OSError(f"{source} changed during the comparison; run the comparison again")
             for folder in self._folders.pop(name):
                 if folder != keeper:
                     (folder / name).unlink(missing_ok=True)
@@ -101,7 +101,7 @@ class LinkedFiles:
             del self._states[name]
         return written
 
-    def _is_written(self, name: str, state: State) -> bool:
+    def _is_written(self, name: str, state: FileState) -> bool:
         folders = self._folders[name]
         for folder in folders:
             try:
@@ -115,7 +115,7 @@ class LinkedFiles:
         return False
 
     def _clone(self, origin: str, copy: str) -> bool:
-        """Make a copy that shares its blocks until one is written to; False: that is not possible here."""
+        """Create a copy that shares its blocks until one is written to; False: not possible on this file system."""
         if not self._may_clone:
             return False
         try:
@@ -128,7 +128,7 @@ class LinkedFiles:
 
 
 def is_copied(source: str, copy: str) -> bool:
-    """Tell whether a regular file is there in both places and has not been written to since it was copied."""
+    """Return whether a regular file exists in both places and has not been written to since it was copied."""
     try:
         about, its = os.lstat(source), os.lstat(copy)
     except FileNotFoundError:
@@ -137,12 +137,12 @@ def is_copied(source: str, copy: str) -> bool:
 
 
 def copy_file(source: str | Path, target: str | Path) -> None:
-    """Copy a file with its times and permissions, in blocks shared with the source where the file system can do so.
+    """Copy a file with its times and permissions, sharing blocks with the source if the file system supports it.
 
     Raises:
         OSError: It could not be copied.
     """
-    # By descriptors: a large repository has tens of thousands of files.
+    # With file descriptors for speed: a large repository has tens of thousands of files.
     origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
     try:
         about = os.fstat(origin)
@@ -161,10 +161,10 @@ def copy_file(source: str | Path, target: str | Path) -> None:
 
 
 def clone_file(source: str | Path, target: str | Path) -> None:
-    """Make a copy that shares its blocks until one is written to, with its times and permissions.
+    """Create a copy that shares its blocks until one is written to, with times and permissions.
 
     Raises:
-        OSError: The file system cannot do that; there is no copy then.
+        OSError: The file system does not support that; no copy was created.
     """
     with open(source, "rb", buffering=0) as origin, open(target, "wb", buffering=0) as copy:  # noqa: PTH123
         try:
@@ -188,9 +188,9 @@ def _take_over(descriptor: int, about: os.stat_result) -> None:
     os.utime(descriptor, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
-def _state(path: str) -> State:
+def _state(path: str) -> FileState:
     return _state_of(os.stat(path))  # noqa: PTH116
 
 
-def _state_of(about: os.stat_result) -> State:
-    return State(about.st_mtime_ns, about.st_size, about.st_mode)
+def _state_of(about: os.stat_result) -> FileState:
+    return FileState(about.st_mtime_ns, about.st_size, about.st_mode)

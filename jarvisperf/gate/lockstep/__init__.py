@@ -1,4 +1,4 @@
-"""Lockstep measuring: campaign, launches, slices, and the control."""
+"""Lockstep: runs campaigns of launches, measures slices in turns, and controls the result."""
 
 from typing import TYPE_CHECKING
 

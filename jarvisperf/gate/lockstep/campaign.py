@@ -1,4 +1,4 @@
-"""The campaign: launch after launch until every benchmark is decided or its budget is spent."""
+"""Runs a campaign: launch after launch until every benchmark is decided or its budget is spent."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.arms.advice import Advisor
 from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
-from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, PairedRun, listed_by
+from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
+from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, listed_by
 from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.processes.workers import Launch
-from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
-from jarvisperf.gate.verdict.verdict import LOOKS, is_look, judge
+from jarvisperf.gate.processes.workers import WorkerPair
+from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
+from jarvisperf.measure.metrics import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,20 +34,20 @@ if TYPE_CHECKING:
     from jarvisperf.gate.processes.workers import ArmPlace
 
 MOST_LANES = 2
-WALL_PER_SLICES = 2.0  # a run takes about so many times its measuring time, on one lane
-NOT_COMPARED = "not compared:"  # how the message of a benchmark begins that had no verdict when a run ended
+WALL_PER_SLICES = 2.0  # on one lane, a run takes about this many times its measuring time
+NOT_COMPARED = "not compared:"  # prefix of the message of a benchmark without a verdict when the run ended
 
 
 class Lockstep:
     """Runs a campaign.
 
-    Launches run in lanes, one pair of workers on each of up to two processors: within a pair one arm runs while the
-    other waits, and what the other lane does to both arms alike cancels.
+    Launches run in lanes, one pair of workers on each of up to two CPUs. Within a pair, one arm runs while the other
+    waits, and the influence of the other lane on both arms cancels out.
 
     Args:
         campaign: What to compare.
         progress: Called before each benchmark of each launch, from one thread at a time.
-        clock: Seconds as a float.
+        clock: Returns the time in seconds.
     """
 
     def __init__(
@@ -71,12 +72,12 @@ class Lockstep:
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
         self._unforked: set[str] = set()
-        self._running: set[Launch] = set()
+        self._running: set[WorkerPair] = set()
         self._stopped = False
         self._lock = threading.Lock()
 
     def run(self) -> Outcome:
-        """Run launches until every benchmark is decided, and give what they brought.
+        """Run launches until every benchmark is decided, and return the results.
 
         Raises:
             LockstepError: The comparison as a whole cannot be made.
@@ -89,13 +90,13 @@ class Lockstep:
         return self._outcome(self._clock() - start, said, trusted=trusted)
 
     def so_far(self, reason: str) -> Outcome:
-        """Give what a run brought that has ended before its time.
+        """Return the results of a run that ended early.
 
-        What was decided stays decided. A benchmark that has been looked at and was not decided is inconclusive, all
+        Decided benchmarks stay decided. Those that have had a look but were not decided are inconclusive, and all
         others are errors.
 
         Args:
-            reason: Why it ended, in a few words.
+            reason: Why the run ended, in a few words.
         """
         for tally in self._tallies.values():
             if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
@@ -129,10 +130,10 @@ class Lockstep:
             self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
-        """Run a launch on each lane, and add what they bring.
+        """Run a launch on each lane, and add the results.
 
-        What fails where two launches run side by side is tried once more alone: they may have got in each other's way,
-        over a file or a port. If that was it there is one lane from then on.
+        Benchmarks that fail while two launches run are tried again in a single launch: the launches may have competed
+        for a file or a port. If that was the reason, only one lane is used from then on.
         """
         found = self._launched(tallies, wanted, size)
         if self._campaign.separate_written():
@@ -168,7 +169,7 @@ class Lockstep:
             self._in_lanes([partial(self._timed, run, number) for run, number in zip(runs, numbers, strict=True)])
         )
 
-    def _timed(self, run: PairedRun, number: int) -> dict[str, Tally]:
+    def _timed(self, run: Launch, number: int) -> dict[str, Tally]:
         self._pace.begin(number)
         try:
             return run.run()
@@ -177,12 +178,12 @@ class Lockstep:
 
     def _paired_run(
         self, other: ArmPlace, lane: int, forks: Mapping[str, int], seed: int, tell: Callable[[str], None]
-    ) -> PairedRun:
+    ) -> Launch:
         campaign = self._campaign
         names = campaign.args.get("names", ())
         places = {place.name: place for place in (campaign.base, other)}
         advise = Advisor(Path(campaign.args.get("repository", campaign.folder)), places).advise
-        return PairedRun(
+        return Launch(
             self._starter(other, lane),
             forks,
             campaign.budget,
@@ -192,10 +193,11 @@ class Lockstep:
             tell,
             advise,
             self._note_long_call,
+            campaign.metrics,
         )
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
-        """Do works at the same time; when one fails, or Ctrl-C comes, end the others' pairs."""
+        """Run tasks concurrently; if one fails, or on Ctrl-C, end the pairs of the others."""
         with ThreadPoolExecutor(max_workers=len(works)) as pool:
             futures: list[Future[dict[str, Tally]]] = [pool.submit(work) for work in works]
             try:
@@ -206,12 +208,12 @@ class Lockstep:
                     self._stopped = True
                     running = list(self._running)
                     self._running.clear()
-                for launch in running:
-                    launch.kill()
+                for pair in running:
+                    pair.kill()
                 raise
 
     def _look(self, tallies: dict[str, Tally], *, last: bool) -> None:
-        """Judge what may be judged now, metric by metric, and close what is decided or has spent its budget."""
+        """Judge what is due, metric by metric, and close benchmarks that are decided or have spent their budget."""
         metrics = sorted({metric for tally in tallies.values() for metric in tally.metrics})
         for metric in metrics:
             ready = {
@@ -225,6 +227,7 @@ class Lockstep:
                 {name: found.log_ratios for name, found in ready.items()},
                 {name: self._campaign.thresholds[name].get(metric, math.inf) for name in ready},
                 tests=len(self._campaign.ids) * len(metrics),
+                better=next(iter(ready.values())).kind.better,
             )
             for name, found in ready.items():
                 due = is_look(len(found.log_ratios)) or last or tallies[name].seconds >= self._campaign.budget(name)
@@ -245,14 +248,14 @@ class Lockstep:
         return tally.seconds >= self._campaign.budget(name)
 
     def _run_control(self, tallies: Mapping[str, Tally]) -> None:
-        """Launch the same code on both arms with a rotating share of the benchmarks, where the time allows it."""
+        """Launch the same code on both arms with a rotating share of the benchmarks, if there is time for it."""
         comparable = [name for name, tally in tallies.items() if tally.state in {"open", "decided"}]
         finished = not any(tally.state == "open" for tally in tallies.values())
         spent = self._spent
         share = self._control.affordable_share(spent["launches"], spent["control"], len(comparable), self._lanes)
         fewest = 1 if finished and not self._control.has_run else 0
         names = self._control.rotate(comparable, max(share, fewest))
-        # The share goes by the usual benchmark; one whose calls are long would take more than what is allowed.
+        # The share is computed for typical benchmarks; ones with long calls would exceed the allowed time.
         allowed = MOST_EXTRA_TIME * spent["launches"] - spent["control"]
         while len(names) > fewest and self._pace.launch_seconds(names[:: self._lanes], self._guess) > allowed:
             names.remove(max(names, key=lambda name: self._pace.launch_seconds([name], self._guess)))
@@ -279,9 +282,9 @@ class Lockstep:
                     has_measured = True
                 else:
                     self._control.failed(name, tally.message or tally.state)
-                metric = tally.metrics.get("time")
+                metric = tally.metrics.get(TIME.name)
                 if metric is not None and tally.state == "open":
-                    own = self._tallies[name].metrics["time"].log_ratios
+                    own = self._tallies[name].metrics[TIME.name].log_ratios
                     self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
         if has_measured:
             self._control.ran()
@@ -289,33 +292,33 @@ class Lockstep:
         self._spent["control"] += self._clock() - begin
 
     def _confirm(self) -> None:
-        """Measure again, afresh, what regressed in a run that is not trusted; what does not count is inconclusive."""
+        """Measure regressions of an untrusted run again; verdicts that do not count become inconclusive."""
         again = {name: Tally(forks=self._tallies[name].forks) for name in to_confirm(self._tallies)}
         self._run_all(again)
         take_back(self._tallies, confirmed_by(again))
 
-    def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[Launch]]:
-        """Give what starts a pair of the base and another arm, given its seed."""
+    def _starter(self, other: ArmPlace, lane: int) -> Callable[[int], AbstractContextManager[WorkerPair]]:
+        """Return a function that starts a pair of base and another arm, given its seed."""
         campaign = self._campaign
-        # The lanes change processors from batch to batch, so that no benchmark depends on one of them.
+        # The lanes switch CPUs from batch to batch, so that no benchmark depends on one of them.
         core = self._cores[(self._batches + lane) % len(self._cores)] if self._cores else None
 
         @contextlib.contextmanager
-        def start(seed: int) -> Iterator[Launch]:
+        def start(seed: int) -> Iterator[WorkerPair]:
             places = (campaign.base, other)
-            launch = Launch(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
+            pair = WorkerPair(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
             with self._lock:
-                self._running.add(launch)
+                self._running.add(pair)
                 stopped = self._stopped
             try:
-                with launch:
+                with pair:
                     if stopped:
-                        launch.kill()
+                        pair.kill()
                         raise LockstepError("it was stopped")
-                    yield launch
+                    yield pair
             finally:
                 with self._lock:
-                    self._running.discard(launch)
+                    self._running.discard(pair)
 
         return start
 
@@ -337,14 +340,14 @@ class Lockstep:
             self._report(self._launches, name, self._tallies)
 
     def _seconds_left(self, undecided: Sequence[str], tallies: Mapping[str, Tally]) -> float:
-        """Reckon what remains at most, with the control: by the budgets until a launch was seen."""
+        """Estimate the maximum remaining seconds, including the control; from the budgets until a launch has ended."""
         launches = {name: self._launches_left(name, tallies[name]) for name in undecided}
         left = self._pace.seconds_left(launches, self._lanes, self._guess)
         batches = math.ceil(max(launches.values(), default=0) / self._lanes)
         return left + self._control_left(left, batches, tallies) + max(0.0, self._control_until - self._clock())
 
     def _control_left(self, left: float, batches: int, tallies: Mapping[str, Tally]) -> float:
-        """Reckon what the control takes in the time that is left, batch by batch as `_run_control` affords it."""
+        """Estimate the seconds of the remaining control launches, batch by batch like `_run_control`."""
         comparable = sum(tally.state in {"open", "decided"} for tally in tallies.values())
         launches, control = self._spent["launches"], self._spent["control"]
         has_run = self._control.has_run
@@ -356,16 +359,16 @@ class Lockstep:
             if share and seconds <= allowed:
                 control += seconds
                 has_run = True
-        if batches and not has_run:  # there is one, however short the run
+        if batches and not has_run:  # there is always one, however short the run
             control += self._pace.usual_launch_seconds(1, math.inf)
         return control - self._spent["control"]
 
     def _guess(self, name: str) -> float:
-        """Guess what a benchmark takes in a launch."""
+        """Guess the seconds of a benchmark in one launch."""
         return WALL_PER_SLICES * self._campaign.budget(name) / LOOKS[-1]
 
     def _launches_left(self, name: str, tally: Tally) -> int:
-        """Give how many launches a benchmark needs at most: it ends at the look at which its budget is spent."""
+        """Return the maximum number of launches of a benchmark, which ends at the look at which its budget is spent."""
         done = tally.launches
         last = min(LOOKS[-1], self._campaign.most_launches)
         budget = self._campaign.budget(name)
@@ -383,12 +386,12 @@ def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) 
     Args:
         place: Where the arm runs.
         entry: ``module:function`` of the worker.
-        args: What the worker gets.
+        args: The worker's arguments.
         folder: Where its log goes.
 
     Returns:
-        Its ids and the files that could not be collected; where it could not even start, no ids, and the reason as the
-        problem of the file ``""``.
+        Its ids and the files that could not be collected; if it could not start, no ids, and the reason as the problem
+        of the file ``""``.
     """
-    with Launch((place,), entry, args, seed=0, folder=folder, core=None) as launch:
-        return listed_by(launch)
+    with WorkerPair((place,), entry, args, seed=0, folder=folder, core=None) as pair:
+        return listed_by(pair)

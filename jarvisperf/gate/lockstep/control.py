@@ -1,4 +1,4 @@
-"""The control: the same code on both arms, inside the run. Where that shows a difference, the run is not trusted."""
+"""The control: runs the same code on both arms within the run; if that shows a difference, the run is not trusted."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_EXTRA_TIME = 0.15
-FEWEST_LAUNCHES = 2  # of its own that a benchmark must have, for their spread to be known
+FEWEST_LAUNCHES = 2  # ordinary launches a benchmark needs before their spread is known
 LEAST_SHARE = 1e-12  # no single difference counts for more than 7 standard deviations
 CONSEQUENCE = (
-    "so what it found of time and startup is inconclusive, except for regressions that a second set of launches "
-    "confirmed"
+    "so its verdicts on durations are inconclusive, except for regressions that a second set of launches confirmed"
 )
-MOST_FREEDOM = 1e6  # as good as a normal distribution
-ERROR = 0.001  # the chance that the control distrusts a sound run
-LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring so many
+MOST_FREEDOM = 1e6  # indistinguishable from a normal distribution
+ERROR = 0.001  # the probability that the control distrusts a sound run
+LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring this many
 
 
 class Control:
-    """Gathers how far identical code differed, in standard deviations of each benchmark's own launches."""
+    """Collects how far identical code differed, in standard deviations of each benchmark's own launches."""
 
     def __init__(self) -> None:
         self._pairs: list[tuple[float, Sequence[float]]] = []
@@ -37,20 +36,20 @@ class Control:
 
     @property
     def has_run(self) -> bool:
-        """Whether there was a control that measured anything."""
+        """Whether any control launch has measured anything."""
         return self._launches > 0
 
     def affordable_share(
         self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int, to_come: int = 0
     ) -> int:
-        """Tell how many benchmarks the next control launch may measure; 0: wait until more time was spent.
+        """Return how many benchmarks the next control launch may measure; 0: wait until more time has been spent.
 
         Args:
             launch_seconds: Time spent on launches so far.
             control_seconds: Time spent on the control so far.
             benchmarks: How many there are.
             lanes: How many pairs run at a time.
-            to_come: How many batches of `launch_seconds` have yet to run, where the time to come is reckoned.
+            to_come: How many of the batches in `launch_seconds` are still to run, if that includes estimated time.
         """
         allowed = MOST_EXTRA_TIME * launch_seconds - control_seconds
         per_launch = launch_seconds / max(1, self._compared + to_come)
@@ -64,7 +63,7 @@ class Control:
         self._compared += 1
 
     def rotate(self, names: Sequence[str], share: int) -> list[str]:
-        """Give the next `share` names, going round."""
+        """Return the next `share` names, starting over at the end."""
         if not names or share < 1:
             return []
         start = self._next % len(names)
@@ -84,19 +83,19 @@ class Control:
 
         Args:
             log_ratio: log(same / base) of the control launch.
-            own_launches: log(head / base) of its ordinary launches, in order: their spread is the measure.
-            launch: Tells the control launches from one another; None: it shares its launch with no other benchmark.
+            own_launches: log(head / base) of its ordinary launches, in order; their spread is the yardstick.
+            launch: Identifies the control launch; None: no other benchmark was measured in it.
         """
         self._pairs.append((log_ratio, own_launches))
         self._control_launches.append(object() if launch is None else launch)
 
     @property
     def trusted(self) -> bool:
-        """Whether identical code looked identical; False, too, where it was tried and could never be measured.
+        """Whether identical code looked identical; False also if no control could be measured.
 
-        Benchmarks of one launch share its luck: where their code and data lie in memory, which matters most in a large
-        suite of much the same calls. How much they share is seen in the ordinary launches. The sum of the scores is
-        compared with a t distribution, whose degrees of freedom are Satterthwaite's (1946).
+        Benchmarks of one launch share its luck, such as where code and data lie in memory, which matters most in a
+        large suite of similar calls. The ordinary launches show how much they share. The sum of the scores is compared
+        with a t distribution with Satterthwaite's degrees of freedom (1946).
         """
         if self._failures and not self.has_run:
             return False
@@ -115,33 +114,33 @@ class Control:
         return leaning <= -float(stdtrit(min(freedom, MOST_FREEDOM), ERROR / 2))
 
     def _shared_share(self) -> tuple[float, int]:
-        """Estimate the correlation of benchmarks within a launch, and say of how many ordinary launches.
+        """Estimate the correlation of benchmarks within a launch; also return the number of launches used.
 
-        It is what the mean of their standardized deviations in a launch varies by, beyond what a mean of that many
-        independent ones would.
+        It is the variance of a launch's mean standardized deviation in excess of what the same number of independent
+        deviations would have.
         """
         deviations: dict[int, list[float]] = {}
         for _, own in self._pairs:
             spread = statistics.stdev(own) if len(own) >= FEWEST_LAUNCHES else 0.0
             centre = statistics.fmean(own) if spread else 0.0
             for launch, value in enumerate(own if spread else ()):
-                # A spread of few launches is small by chance too: this makes each deviation's variance 1.
+                # The spread of few launches may be small by chance; this makes each deviation's variance 1.
                 scale = math.sqrt(len(own) / (len(own) - 1))
-                deviation = min(max((value - centre) / spread, -len(own)), len(own))  # beyond that only by rounding
+                deviation = min(max((value - centre) / spread, -len(own)), len(own))  # exceeded only by rounding
                 deviations.setdefault(launch, []).append(scale * deviation)
         excess = [statistics.fmean(found) ** 2 - 1 / len(found) for found in deviations.values()]
         return (min(1.0, max(0.0, statistics.fmean(excess))), len(excess)) if excess else (0.0, 0)
 
     def describe(self) -> str:
-        """Say in one line what the control found."""
+        """Describe in one line what the control found."""
         if self._failures and not self.has_run:
             return f"identical code could not be measured as a control ({self._failures[0]}), {CONSEQUENCE}"
         if not self._pairs:
             return "no control was run"
         lost = f", {len(self._failures)} more failed" if self._failures else ""
         middle = ratio_of(statistics.median(value for value, _ in self._pairs)) - 1
-        said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls{lost})"
-        return said if self.trusted else f"{said}, {CONSEQUENCE}"
+        result = f"identical code differed by {middle:+.1%} in the median case ({len(self._pairs)} controls{lost})"
+        return result if self.trusted else f"{result}, {CONSEQUENCE}"
 
     def _scores(self) -> list[tuple[object, float]]:
         """Standardize each difference by its benchmark's spread, as normal scores of a t distribution, by launch."""
@@ -152,7 +151,7 @@ class Control:
             if len(own) < FEWEST_LAUNCHES:
                 continue
             spread = statistics.stdev(own)
-            # Launches that agree exactly leave no room for a difference, and none for doubt where there is none.
+            # If the launches agree exactly, any difference is certain, and equality is no reason for doubt.
             deviations = value / spread if spread else math.copysign(math.inf, value) if value else 0.0
             share = float(stdtr(len(own) - 1, deviations))
             scores.append((launch, float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)))))

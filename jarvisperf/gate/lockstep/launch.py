@@ -1,4 +1,4 @@
-"""One launch, from its start to its end: each benchmark is measured in several forks of the same pair of workers."""
+"""Runs one launch from start to end: measures each benchmark in several forks of one pair of workers."""
 
 from __future__ import annotations
 
@@ -24,48 +24,52 @@ from jarvisperf.gate.lockstep.slices import (
     measure_values,
 )
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, Run, Sample, Stop
+from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, RunTest, Sample, Stop
 from jarvisperf.gate.processes.workers import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project.packages import is_or_is_in
-from jarvisperf.gate.verdict.verdict import LOOKS
+from jarvisperf.gate.verdict.decide import LOOKS
+from jarvisperf.measure.metrics import BUILT_IN, Metrics
+from jarvisperf.measure.metrics.time import CLOCK, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from jarvisperf.gate.processes.workers import Launch, Worker
+    from jarvisperf.gate.processes.workers import Worker, WorkerPair
+    from jarvisperf.measure.metrics import MetricKind
 
     Advise = Callable[[str, str, str], str]
 
 FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
-WALL_TO_SLICES = 3.0  # setting a benchmark up in all its forks may take so many times what measuring it takes
+WALL_TO_SLICES = 3.0  # setting up a benchmark in all its forks may take this many times as long as measuring it
 ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
 
 
-class PairedRun:
-    """Measures benchmarks on one launch; a pair that dies is replaced and costs the benchmark that it died in.
+class Launch:
+    """Measures benchmarks in one launch; a pair that dies is replaced, and only the benchmark being measured is lost.
 
-    Where a benchmark fails or dies in a fork, it is measured once more without: what it uses may not survive a
-    fork. One that does not answer in time is not.
+    A benchmark that fails or dies in a fork is measured again without forks, because what it uses may not survive a
+    fork. One that does not answer in time is not retried.
 
     Args:
         start: Starts a pair, given its seed.
-        forks: The benchmarks to measure, in order, and in how many forks each.
-        budget: Gives a benchmark's measuring time in seconds, all launches together.
-        unforked: The benchmarks that do not stand a fork; those that are found out are added.
-        names: Dotted names of the code in the checkouts: what the base lacks of these makes a benchmark new.
-        seed: The launch's seed: a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get those after it.
+        forks: The benchmarks to measure, in order, with the number of forks of each.
+        budget: Returns a benchmark's measuring time in seconds, for all launches together.
+        unforked: The benchmarks that do not work in a fork; newly found ones are added.
+        names: Dotted names of the code in the checkouts; a benchmark for which base lacks one of them is new.
+        seed: The launch's seed, a multiple of `SEEDS_PER_LAUNCH`; pairs that replace dead ones get the following ones.
         tell: Called with each benchmark's name before it is measured.
-        advise: Gives the message of an error, with what to do; given the arm's name, the message and the traceback.
-        tell_long: Called with a benchmark's name and the seconds of a call, where that is longer than the whole budget.
+        advise: Adds advice to an error message, given the arm's name, the message and the traceback.
+        tell_long: Called with a benchmark's name and the seconds of a call that is longer than the whole budget.
+        metrics: The metrics that tests may measure.
     """
 
     def __init__(
         self,
-        start: Callable[[int], AbstractContextManager[Launch]],
+        start: Callable[[int], AbstractContextManager[WorkerPair]],
         forks: Mapping[str, int],
         budget: Callable[[str], float],
         unforked: set[str],
@@ -74,9 +78,12 @@ class PairedRun:
         tell: Callable[[str], None],
         advise: Advise,
         tell_long: Callable[[str, float], None] = lambda name, seconds: None,  # noqa: ARG005
+        metrics: Metrics = BUILT_IN,
     ) -> None:
         self._advise = advise
         self._tell_long = tell_long
+        self._metrics = metrics
+        self._value_seconds = 0.0  # spent on values of metrics other than time
         self._start = start
         self._left = dict(forks)
         self._budget = budget
@@ -89,37 +96,37 @@ class PairedRun:
         self._base_ids: frozenset[str] = frozenset()
 
     def run(self) -> dict[str, Tally]:
-        """Measure all, and give what was found by id.
+        """Measure all benchmarks, and return the results by id.
 
         Raises:
             LockstepError: The comparison as a whole cannot be made.
         """
         attempt = 0
         while self._left:
-            with self._start(self._seed + attempt) as launch:
+            with self._start(self._seed + attempt) as pair:
                 attempt += 1
-                collected = [_collected(worker) for worker in launch.workers]
+                collected = [_collected(worker) for worker in pair.workers]
                 self._base_ids = frozenset(collected[0].ids)
                 self._pass_over_missing(collected[1])
                 forkable = all(found.forkable for found in collected)
-                while forkable and not launch.killed and (names := self._forked()):
-                    self._measure_in_a_fork(launch, collected, names)
-                if self._left and not launch.killed:
-                    self._measure_all(launch, collected, list(self._left), forked=False)
+                while forkable and not pair.killed and (names := self._forked()):
+                    self._measure_in_a_fork(pair, collected, names)
+                if self._left and not pair.killed:
+                    self._measure_all(pair, collected, list(self._left), forked=False)
         for tally in self._tallies.values():
             tally.end_launch()
         return self._tallies
 
-    def _measure_in_a_fork(self, launch: Launch, collected: Sequence[Collected], names: Sequence[str]) -> None:
+    def _measure_in_a_fork(self, pair: WorkerPair, collected: Sequence[Collected], names: Sequence[str]) -> None:
         begin, spent = REAL.wall(), self._spent(names)
         try:
-            launch.fork()
-            self._measure_all(launch, collected, names, forked=True)
-            if not launch.killed:
-                launch.unfork()
+            pair.fork()
+            self._measure_all(pair, collected, names, forked=True)
+            if not pair.killed:
+                pair.unfork()
         except WorkerError:
-            # A copy could not be made, or did not end well: a fresh pair measures what is left without.
-            launch.kill()
+            # Forking failed, or the copy ended badly: a fresh pair measures the rest without forks.
+            pair.kill()
             self._unforked.update(names)
         else:
             self._limit_forks(names, REAL.wall() - begin - (self._spent(names) - spent))
@@ -128,13 +135,13 @@ class PairedRun:
         return math.fsum(self._tallies[name].seconds for name in names)
 
     def _limit_forks(self, names: Sequence[str], beside_seconds: float) -> None:
-        """Take fewer forks of all that were in one, where what they share (a session's fixtures) costs too much."""
+        """Reduce the forks of all benchmarks in a fork if what they share (session fixtures) costs too much."""
         allowed = WALL_TO_SLICES * math.fsum(self._launch_seconds(name) for name in names)
         affordable = max(1, int(allowed / max(beside_seconds, 1e-9)))
         for name in names:
             tally = self._tallies[name]
             tally.forks = min(tally.forks, affordable)
-            if name in self._left and "time" in tally.metrics and len(tally.metrics["time"].parts) >= tally.forks:
+            if name in self._left and _timed_forks(tally) >= tally.forks:
                 del self._left[name]
 
     def _forked(self) -> list[str]:
@@ -147,12 +154,12 @@ class PairedRun:
                 self._tallies[name].end("error", f"head: {self._advise(HEAD, why_not_there(name, in_head), '')}")
                 del self._left[name]
             elif name not in self._base_ids:
-                self._unforked.add(name)  # its figures are taken once, in the original
+                self._unforked.add(name)  # it is measured once, in the original
 
     def _measure_all(
-        self, launch: Launch, collected: Sequence[Collected], names: Sequence[str], *, forked: bool
+        self, pair: WorkerPair, collected: Sequence[Collected], names: Sequence[str], *, forked: bool
     ) -> None:
-        """Measure each benchmark once, in the fork that both workers are in or in the originals."""
+        """Measure each benchmark once, in the current fork of both workers or in the originals."""
         in_base, _ = collected
         for index, name in enumerate(names):
             following = next(iter(names[index + 1 :]), None)
@@ -160,32 +167,35 @@ class PairedRun:
             self._tell(name)
             begin = REAL.wall()
             spent = tally.seconds
+            self._value_seconds = 0.0
             try:
                 if name in self._base_ids:
-                    self._measure(launch, name, following, tally)
+                    self._measure(pair, name, following, tally)
                 else:
-                    self._measure_new(launch.workers[1], name, following, tally)
+                    self._measure_new(pair.workers[1], name, following, tally)
                     problem = in_base.problems.get(name.partition("::")[0])
                     if problem is not None and not _is_lacking(problem, self._names):
                         tally.end("error", f"base: {problem}")
-                    tally.message = tally.message or f"new: {problem or 'the base does not have it'}"
+                    tally.message = tally.message or f"new: {problem or 'base does not have it'}"
             except WorkerError as error:
                 tally.end("error", str(error).splitlines()[0], str(error))
                 tally.is_final = isinstance(error, NoAnswerError)
-                launch.kill()
+                pair.kill()
             if forked and tally.state == "error" and not tally.is_final:
                 self._unforked.add(name)
                 self._tallies[name] = Tally(forks=1)
                 self._left[name] = 1
             else:
-                self._count(name, tally, REAL.wall() - begin, tally.seconds - spent, forked=forked)
-            if launch.killed:
+                self._count(
+                    name, tally, REAL.wall() - begin - self._value_seconds, tally.seconds - spent, forked=forked
+                )
+            if pair.killed:
                 return
 
     def _count(self, name: str, tally: Tally, wall_seconds: float, slice_seconds: float, *, forked: bool) -> None:
-        """Take one from a benchmark's forks, or more where a fork costs too much or holds more than its share."""
+        """Count a fork of a benchmark, and cancel others if a fork costs too much or takes more than its share."""
         self._left[name] -= 1
-        if not forked or set(tally.metrics) != {"time"}:
+        if not forked or TIME.name not in tally.metrics:
             tally.forks = 1
         else:
             allowed = self._launch_seconds(name)
@@ -193,18 +203,18 @@ class PairedRun:
             beside_allows = int(WALL_TO_SLICES * allowed / max(beside, 1e-9))
             slices_allow = math.ceil(allowed / max(slice_seconds, 1e-9))
             tally.forks = max(1, min(tally.forks, beside_allows, slices_allow))
-        done = len(tally.metrics["time"].parts) if "time" in tally.metrics else 1
+        done = _timed_forks(tally) or 1
         if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
             del self._left[name]
 
     def _launch_seconds(self, name: str) -> float:
-        """Give the time that measuring a benchmark may take in this launch, all forks and both arms together."""
+        """Return the seconds for measuring a benchmark in this launch, all forks and both arms together."""
         return self._budget(name) / LOOKS[-1]
 
-    def _measure(self, launch: Launch, name: str, following: str | None, tally: Tally) -> None:
-        base, head = launch.workers
-        order = Run(name, following)
-        if name in self._unforked:  # it may have failed because both set it up at the same moment
+    def _measure(self, pair: WorkerPair, name: str, following: str | None, tally: Tally) -> None:
+        base, head = pair.workers
+        order = RunTest(name, following)
+        if name in self._unforked:  # it may have failed because both arms set it up at the same time
             answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
         else:
             base.tell(order)
@@ -214,12 +224,12 @@ class PairedRun:
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
             tally.unequal = tally.unequal or _unequal_inputs(ready, theirs)
-            if (theirs.metric, theirs.method) != (ready.metric, ready.method):
-                ways = [f"{each.metric} by {each.method}" if each.method else each.metric for each in (ready, theirs)]
-                problem = f"base measures {ways[0]} where head measures {ways[1]}"
+            if (theirs.metric, theirs.methods) != (ready.metric, ready.methods):
+                ways = [" by ".join((each.metric, *each.methods[:1])) for each in (ready, theirs)]
+                problem = f"base measures {ways[0]}, but head measures {ways[1]}"
             if not problem:
                 try:
-                    self._take(launch, name, ready, tally)
+                    self._take(pair, name, ready, tally)
                 except ValueError as error:
                     problem = str(error)
                 except TestEndedError as early:
@@ -234,13 +244,13 @@ class PairedRun:
         was_compared = bool(tally.metrics)
         is_alone = isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready)
         if is_alone:
-            answers[head.name] = _take_alone(head, answers[head.name], tally)
+            answers[head.name] = self._take_alone(head, answers[head.name], tally)
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
         lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
         if is_alone and was_compared and ends[base.name].outcome == "passed":
-            problem = "head measures more than the base does: give the benchmark that it adds a test of its own"
+            problem = "head measures more than base in this test: move what head adds to a test of its own"
         _conclude(
             tally,
             ends[base.name],
@@ -251,42 +261,73 @@ class PairedRun:
             was_compared=was_compared,
         )
 
-    def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
-        base, head = launch.workers
+    def _take(self, pair: WorkerPair, name: str, ready: Ready, tally: Tally) -> None:
+        base, head = pair.workers
         seconds = self._launch_seconds(name)
         self._turns += 2
         plan = SlicePlan(
             seconds=seconds / tally.forks,
             most_seconds=seconds,
-            one_core=launch.core is not None,
+            one_core=pair.core is not None,
             number=self._turns,
             answer_seconds=ANSWER_SECONDS,
         )
-        # In turns from fork to fork, and from launch to launch: the number of forks may be odd.
-        base_leads = (launch.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
-        if ready.metric == "time":
+        # Alternates from fork to fork and from launch to launch, because the number of forks may be odd.
+        base_leads = (pair.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
+        kind = self._kind(ready)
+        if kind is TIME:
             samples = measure_time(base, head, ready, plan, base_leads=base_leads)
-            tally.add("time", samples)
+            tally.add(kind, samples)
             if samples.head and samples.head[0] > self._budget(name):
                 self._tell_long(name, samples.head[0])
             return
-        values, peaks = measure_values(base, head, plan, rounds=1, base_leads=base_leads)
-        tally.add(ready.metric, msgspec.structs.replace(values, method=ready.method))
-        if peaks is not None:
-            tally.add("memory", peaks)
+        if kind.name in tally.metrics and tally.metrics[kind.name].parts:
+            return  # once per launch: forks vary the memory layout, which only time depends on
+        begin = REAL.wall()
+        for each, values in zip(
+            kind.together, measure_values(base, head, plan, ready, base_leads=base_leads), strict=True
+        ):
+            tally.add(each, values)
+        self._value_seconds += REAL.wall() - begin
 
-    @staticmethod
-    def _measure_new(head: Worker, name: str, following: str | None, tally: Tally) -> None:
-        """Take the head's figures of a benchmark that the base does not have."""
-        end = _take_alone(head, head.ask(Run(name, following), ANSWER_SECONDS), tally)
+    def _kind(self, ready: Ready) -> MetricKind:
+        if ready.metric not in self._metrics:
+            raise ValueError(f"an arm measures {ready.metric!r}, a metric of a plugin that is not loaded here")
+        return self._metrics[ready.metric]
+
+    def _measure_new(self, head: Worker, name: str, following: str | None, tally: Tally) -> None:
+        """Measure a benchmark that only head has."""
+        end = self._take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
         tally.xfail = end.xfail
         tally.end(state, end.message, end.traceback)  # type: ignore[arg-type]
 
+    def _take_alone(self, head: Worker, answer: Ready | Done, tally: Tally) -> Done:
+        """Take a few samples of head only, and let the test end.
+
+        A test that passed, but whose times are invalid, fails.
+        """
+        problem = ""
+        while isinstance(answer, Ready):
+            try:
+                kind = self._kind(answer)
+                if kind is TIME:
+                    ended = _take_times_alone(head, answer, tally)
+                else:
+                    ended = _take_values_alone(head, kind, answer, tally)
+            except ValueError as error:
+                problem, ended = str(error), None
+            if ended is not None:
+                return ended
+            answer = head.ask(Stop(), ANSWER_SECONDS)
+        if problem and answer.outcome == "passed":
+            return msgspec.structs.replace(answer, outcome="failed", message=problem)
+        return answer
+
 
 def _unequal_inputs(base: Ready, head: Ready) -> str:
-    """Say why both arms may have different inputs; nothing where they do not."""
+    """Explain why both arms may have different inputs; empty if they do not."""
     if base.drawn != head.drawn:
         return "base and head drew different random numbers before they were measured"
     if base.system_draws or head.system_draws:
@@ -295,10 +336,10 @@ def _unequal_inputs(base: Ready, head: Ready) -> str:
 
 
 def _is_lacking(error: str, names: Collection[str]) -> bool:
-    """Tell from an error's text whether the base lacks a module or name of the project: then a benchmark is new.
+    """Return whether an error says that base lacks a module or name of the project, so that the benchmark is new.
 
-    Anything else that goes wrong in the base, such as a package that it needs and nobody installed, is an error: what
-    cannot be compared must not look like something new.
+    Anything else that fails in base, such as a package that is not installed, is an error: what cannot be compared must
+    not look new.
     """
     imported = re.search(r"cannot import name '([^']+)' from [a-z ]*'([^']+)'", error)
     said = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)
@@ -315,7 +356,7 @@ def _conclude(
     base_is_lacking: bool,
     was_compared: bool,
 ) -> None:
-    """Close a benchmark that an arm could not measure; what was measured counts even if skipped afterwards."""
+    """Close a benchmark that an arm could not measure; measurements count even if the test skips itself afterwards."""
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
     tally.notes.update(dict.fromkeys([*base.notes, *head.notes]))
     if head.outcome == "failed":
@@ -327,59 +368,60 @@ def _conclude(
     elif base.outcome == "failed":
         tally.end("error", f"base: {advise(BASE, base.message, base.traceback)}", base.traceback)
     elif base.outcome == "skipped" and not was_compared:
-        tally.end("new", f"new: the base skips it ({base.message})")
+        tally.end("new", f"new: base skips it ({base.message})")
     elif problem:
         tally.end("error", problem)
     elif tally.metrics and not was_compared:
-        tally.end("new", "new: it measures nothing in the base")
+        tally.end("new", "new: it measures nothing in base")
     elif not tally.metrics:
         tally.end("error", _why_no_figures(base, head))
 
 
 def _why_no_figures(base: Done, head: Done) -> str:
-    """Say why tests that passed in both arms measured nothing."""
+    """Explain why tests that passed in both arms measured nothing."""
     for name, end in ((HEAD, head), (BASE, base)):
         if end.raised is not None:
             return (
-                f"{name}: nothing was measured: the target raised {end.raised}, and the test caught that; "
+                f"{name}: nothing was measured: the target raised {end.raised}, and the test caught it; "
                 "catch it inside the target, so that each call returns"
             )
     return "nothing was measured: the test passed without calling jarvis_bench or benchmark"
 
 
-def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:
-    """Take a few samples of the head where the base has none, and let the test end.
+def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
+    """Take a few samples of head; return how the test ended if it did."""
+    taken: list[float] = []
+    really = 0.0
+    iterations = ready.fixed_iterations or 1
+    while len(taken) < min(NEW_SAMPLES, ready.most_samples or NEW_SAMPLES):
+        begin = REAL.wall()
+        values = head.ask(Sample(iterations), ANSWER_SECONDS)
+        really = max(really, REAL.wall() - begin)
+        if isinstance(values, Done):
+            return values
+        is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
+        if ready.fixed_iterations is None and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
+            iterations *= 2
+            continue
+        taken += [value / iterations for value in values.values]
+    for value in taken:
+        checked_seconds(value, iterations, really)
+    tally.add(TIME, PairedSamples(iterations, tuple(taken), tuple(taken), CLOCK))
+    return None
 
-    A test that passed with times that are none has failed.
-    """
-    problem = ""
-    while isinstance(answer, Ready):
-        taken: list[float] = []
-        really = 0.0
-        iterations = answer.fixed_iterations or 1
-        is_free = answer.metric == "time" and answer.fixed_iterations is None
-        rounds = min(NEW_SAMPLES, answer.most_samples or NEW_SAMPLES) if answer.metric == "time" else 1
-        while len(taken) < rounds:
-            begin = REAL.wall()
-            values = head.ask(Sample(iterations), ANSWER_SECONDS)
-            really = max(really, REAL.wall() - begin)
-            if isinstance(values, Done):
-                return values
-            is_short = values.values[0] < SAMPLE_SECONDS / 2 and really < MOST_SECONDS_WITHOUT_TIME
-            if is_free and is_short and iterations < MOST_CALLS_WITHOUT_TIME:
-                iterations *= 2
-                continue
-            taken += [value / iterations for value in values.values]
-        try:
-            for value in taken if answer.metric == "time" else ():
-                checked_seconds(value, iterations, really)
-            tally.add(answer.metric, PairedSamples(iterations, tuple(taken), tuple(taken)))
-        except ValueError as error:
-            problem = str(error)
-        answer = head.ask(Stop(), ANSWER_SECONDS)
-    if problem and answer.outcome == "passed":
-        return msgspec.structs.replace(answer, outcome="failed", message=problem)
-    return answer
+
+def _take_values_alone(head: Worker, kind: MetricKind, ready: Ready, tally: Tally) -> Done | None:
+    """Take one value of head; return how the test ended if it did."""
+    values = head.ask(Sample(1), ANSWER_SECONDS)
+    if isinstance(values, Done):
+        return values
+    for each, value, method in zip(kind.together, values.values, ready.methods, strict=True):
+        tally.add(each, PairedSamples(1, (value,), (value,), method))
+    return None
+
+
+def _timed_forks(tally: Tally) -> int:
+    return len(tally.metrics[TIME.name].parts) if TIME.name in tally.metrics else 0
 
 
 def _let_end(worker: Worker, answer: Ready | Done) -> Done:
@@ -394,7 +436,7 @@ def _collected(worker: Worker) -> Collected:
     except WorkerError as error:
         raise LockstepError(f"the {worker.name} arm could not start: {error}") from error
     if not isinstance(answer, Collected) or answer.version != VERSION:
-        raise LockstepError(f"the {worker.name} arm runs a version of jarvisperf that cannot be compared with this")
+        raise LockstepError(f"the {worker.name} arm runs a version of jarvisperf that is incompatible with this one")
     _refuse_foreign(worker.name, answer.foreign)
     return answer
 
@@ -403,15 +445,15 @@ def _refuse_foreign(arm: str, foreign: Mapping[str, str]) -> None:
     for name, file in foreign.items():
         raise LockstepError(
             f"the {arm} arm imported {name} from {file}, not from its own checkout, so both arms might measure "
-            "the same code; uninstall that copy, install the project in editable mode, or give "
-            "--jarvis-arm-install a command that installs it into each arm"
+            "the same code; uninstall that copy, install the project in editable mode, or install it into each arm "
+            "with --jarvis-arm-install"
         )
 
 
-def listed_by(launch: Launch) -> Collected:
-    """Give what a launch's first worker collected, with the reason where it could not start."""
+def listed_by(pair: WorkerPair) -> Collected:
+    """Return what a pair's first worker collected, or the reason why it could not start."""
     try:
-        answer = launch.workers[0].hear(COLLECT_SECONDS)
+        answer = pair.workers[0].hear(COLLECT_SECONDS)
     except WorkerError as error:
         return Collected(VERSION, [], {"": str(error).splitlines()[0]})
     return answer if isinstance(answer, Collected) else Collected(VERSION, [], {})

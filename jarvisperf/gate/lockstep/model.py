@@ -1,4 +1,4 @@
-"""What a lockstep comparison is asked to do, how far it is, and what it brought."""
+"""The data model of a lockstep comparison: what to compare, its progress, and its outcome."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.gate.processes.workers import ArmPlace  # msgspec reads the annotations
+from jarvisperf.measure.metrics import BUILT_IN, Metrics
 
 if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.tally import Tally
@@ -19,25 +20,26 @@ class LockstepError(RuntimeError):
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be compared, and how far.
+    """What to compare, and when to stop.
 
     Attributes:
         ids: The benchmarks of head, in the order in which they run.
-        base: Where the base runs.
-        head: Where the head runs.
-        same: Where the base's copy runs, for the control.
+        base: Where base runs.
+        head: Where head runs.
+        same: Where the copy of base runs, for the control.
         entry: ``module:function`` of the worker.
-        args: What the worker gets.
-        thresholds: For each id and metric how much worse it may get; a missing metric is not compared.
+        args: The worker's arguments.
+        thresholds: For each id and metric, how much worse it may get; a missing metric is not compared.
         budget_seconds: Measuring time per benchmark, both arms together.
         budgets: Other budgets, by id.
-        most_launches: Where to stop at the latest.
-        preload: Modules that may be imported before the arms part, because neither has a version of its own of them.
-        refused: Why some of them cannot be compared, by id; they are errors from the start.
-        seed: The first launch's seed; each launch gets one of its own.
+        most_launches: Maximum number of launches.
+        preload: Modules that may be imported before the fork, because they are the same in both arms.
+        refused: Why some of the benchmarks cannot be compared, by id; they are errors from the start.
+        seed: The first launch's seed; each launch has a different one.
         folder: Where logs go.
-        separate_written: Gives each arm its own of the files that they share and that were written to, and names them;
-            what was measured meanwhile does not count.
+        separate_written: Gives each arm its own copy of shared files that were written to, and returns their names;
+            what was measured in the meantime does not count.
+        metrics: The metrics that tests may measure.
     """
 
     ids: tuple[str, ...]
@@ -55,21 +57,22 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     folder: Any
     separate_written: Callable[[], list[str]] = list
+    metrics: Metrics = BUILT_IN
 
     def budget(self, name: str) -> float:
-        """Give the seconds that measuring a benchmark may take."""
+        """Return a benchmark's measuring time in seconds."""
         return self.budgets.get(name, self.budget_seconds)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What a campaign brought.
+    """The result of a campaign.
 
     Attributes:
-        tallies: By id.
-        trusted: False when the control showed a difference, or could never be measured.
-        control: What the control says, in one line.
-        launches: How many pairs were launched, the control's not counted.
+        tallies: The results of each benchmark, by id.
+        trusted: False if the control showed a difference, or could never be measured.
+        control: The result of the control, in one line.
+        launches: How many pairs were launched, not counting those of the control.
         seconds: How long it took.
     """
 
@@ -84,12 +87,12 @@ class Progress(msgspec.Struct, frozen=True):
     """How far a campaign is.
 
     Attributes:
-        launch: The latest launch that runs.
-        benchmark: Its benchmark that runs.
+        launch: The latest running launch.
+        benchmark: The benchmark that it is measuring.
         undecided: How many benchmarks still need launches.
-        total: How many there are.
-        seconds_left: A guess, for all that remains at most.
-        long_calls: Seconds of one call of each benchmark where one call is known to take longer than the whole budget.
+        total: How many benchmarks there are.
+        seconds_left: An estimate of the maximum remaining time.
+        long_calls: Seconds of one call, by benchmark, if one call takes longer than the whole budget.
     """
 
     launch: int

@@ -1,4 +1,4 @@
-"""How long launches take, benchmark by benchmark, and from that how long the rest of a run takes at most."""
+"""Tracks how long launches take, benchmark by benchmark, and estimates how long the rest of a run takes at most."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-LAUNCH_SECONDS = 1.0  # about what starting a pair takes, before one was seen
-NEWEST = (
-    4  # launches whose middle counts: a machine's speed changes, and the first launch settles how many forks there are
-)
+LAUNCH_SECONDS = 1.0  # assumed for starting a pair until one has been observed
+NEWEST = 4  # launches, of which the median counts: a machine's speed changes, and the first launch settles the forks
 
 
 @dataclass(slots=True)
-class _Running:
-    """A launch that runs: when it began, what it measures since when, and what each benchmark has cost in it."""
+class _LaunchUnderWay:
+    """A running launch: when it began, what it is measuring since when, and the time each benchmark has taken."""
 
     begin: float
     now: str | None = None
@@ -35,28 +33,28 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._running: dict[int, _Running] = {}
+        self._running: dict[int, _LaunchUnderWay] = {}
         self._starts: list[float] = []
         self._walls: dict[str, list[float]] = {}
 
     def begin(self, launch: int) -> None:
-        """Note that a launch begins."""
-        self._running[launch] = _Running(self._clock())
+        """Record that a launch begins."""
+        self._running[launch] = _LaunchUnderWay(self._clock())
 
     def measures(self, launch: int, name: str) -> None:
-        """Note that a launch turns to a benchmark, in whichever of its forks."""
+        """Record that a launch starts measuring a benchmark, in any of its forks."""
         running = self._running.get(launch)
         if running is not None:
             self._turn(running, name)
 
     def end(self, launch: int) -> None:
-        """Note that a launch has ended."""
+        """Record that a launch has ended."""
         running = self._running.pop(launch)
         self._turn(running, None)
         for name, seconds in running.seconds.items():
             self._walls.setdefault(name, []).append(seconds)
 
-    def _turn(self, running: _Running, name: str | None) -> None:
+    def _turn(self, running: _LaunchUnderWay, name: str | None) -> None:
         now = self._clock()
         if running.now is not None:
             running.seconds[running.now] = running.seconds.get(running.now, 0.0) + now - running.since
@@ -65,12 +63,12 @@ class Pace:
         running.now, running.since = name, now
 
     def seconds_left(self, launches: Mapping[str, int], lanes: int, guess: Callable[[str], float]) -> float:
-        """Reckon what launches take that have yet to end, those that run included.
+        """Estimate the seconds until all remaining launches have ended.
 
         Args:
-            launches: How many launches each benchmark still needs, those that run included.
+            launches: How many launches each benchmark still needs, running ones included.
             lanes: How many launches run at a time.
-            guess: Gives what a benchmark takes in one launch, where that has not been seen.
+            guess: Returns the assumed seconds of a benchmark in one launch, until one has been observed.
         """
         batches = {name: math.ceil(count / lanes) for name, count in launches.items()}
         now = self._clock()
@@ -83,17 +81,17 @@ class Pace:
         return max(0.0, whole - min(elapsed, start + math.fsum(walls.values())))
 
     def launch_seconds(self, names: Collection[str], guess: Callable[[str], float]) -> float:
-        """Reckon what one launch with these benchmarks takes.
+        """Estimate the seconds of one launch with these benchmarks.
 
         Args:
             names: The benchmarks.
-            guess: Gives what a benchmark takes in one launch, where that has not been seen.
+            guess: Returns the assumed seconds of a benchmark in one launch, until one has been observed.
         """
         now = self._clock()
         return self._start() + math.fsum(self._wall(name, guess, now) for name in names)
 
     def usual_launch_seconds(self, benchmarks: float, most_seconds: float) -> float:
-        """Reckon what a launch with so many usual benchmarks takes; where that is too much, one with a quick one."""
+        """Estimate the seconds of a launch with this many typical benchmarks or, if too long, with one quick one."""
         walls = [statistics.median(seen[-NEWEST:]) for seen in self._walls.values()] or [0.0]
         usual = self._start() + benchmarks * statistics.median(walls)
         return usual if usual <= most_seconds else self._start() + min(walls)
@@ -102,7 +100,7 @@ class Pace:
         return statistics.median(self._starts[-NEWEST:]) if self._starts else LAUNCH_SECONDS
 
     def _wall(self, name: str, guess: Callable[[str], float], now: float) -> float:
-        """Give what a benchmark takes in one launch: what it took, else a guess, at least what it has taken by now."""
+        """Return a benchmark's seconds in one launch: observed, else guessed, but at least what it has taken so far."""
         seen = self._walls.get(name)
         if seen:
             return statistics.median(seen[-NEWEST:])

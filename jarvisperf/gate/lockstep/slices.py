@@ -1,4 +1,4 @@
-"""One benchmark on one pair: warm up both arms, agree on iterations, then take slices in turns."""
+"""Measures one benchmark on one pair: warms up both arms, agrees on iterations, then takes slices in turns."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.clocks import REAL
-from jarvisperf.gate.processes.protocol import Done, Ready, Sample, Turns, Values
+from jarvisperf.gate.processes.protocol import Done, Ready, Sample, TakeTurns, Values
 from jarvisperf.gate.processes.workers import TestEndedError
+from jarvisperf.measure.metrics.time import CLOCK
 
 if TYPE_CHECKING:
     from jarvisperf.gate.processes.workers import Worker
@@ -18,29 +19,29 @@ SLICE_SECONDS = 0.0005
 SAMPLE_SECONDS = 0.0001
 WARMUP_SECONDS = 0.003
 LARGEST_ITERATIONS = 1 << 26
-MOST_SAMPLES = 5  # in a slice
+MOST_SAMPLES = 5  # per slice
 FEWEST_BLOCKS, MOST_BLOCKS = 4, 400
-DIFFERENT_TURNS = 100  # that a byte tells apart
-LONGEST_SECONDS = 1e100  # of a sample, whatever the author's clock counts; sums of such stay finite
-MOST_WAITING = 0.15  # of the wall time, for the CPU clock to be the right one
-TOGETHER_SECONDS = 0.005  # from here on a slice is longer than what the system gives to one process at a time
-MOST_CALLS_WITHOUT_TIME = 1 << 20  # even an empty function takes 20 ms then, which any clock shows
+DIFFERENT_TURNS = 100  # numbers that fit in the byte
+LONGEST_SECONDS = 1e100  # of a sample, whatever a custom clock counts; sums of these stay finite
+MOST_WAITING = 0.15  # of wall time, for the CPU clock to be valid
+TOGETHER_SECONDS = 0.005  # longer slices exceed the scheduler's time slice
+MOST_CALLS_WITHOUT_TIME = 1 << 20  # takes 20 ms even for an empty function, which any clock shows
 MOST_SECONDS_WITHOUT_TIME = 2.0
 MOST_WARMUP_SAMPLES = 1_000
-FEWEST_TO_SEE_WAITING = 3  # calls, where they are taken together: there a wait cannot be seen
+FEWEST_TO_SEE_WAITING = 3  # calls before they run concurrently, where waits cannot be seen
 
 
 class SlicePlan(msgspec.Struct, frozen=True):
     """How long one benchmark is measured in one launch.
 
     Attributes:
-        seconds: For both arms together, in one fork.
-        most_seconds: Likewise, where a call is so long that `seconds` hold too few.
-        one_core: Whether both arms are bound to one processor.
-        number: Tells these turns from the ones just before; two numbers are used, this one and the next.
-        slice_seconds: How long a slice is to last, unless one call lasts longer.
-        sample_seconds: How long one of its samples is to last, likewise.
-        answer_seconds: How long a worker may take for an answer.
+        seconds: Measuring time of both arms together, in one fork.
+        most_seconds: The same if calls are so long that too few fit in `seconds`.
+        one_core: Whether both arms are pinned to one CPU.
+        number: Distinguishes these turns from the previous ones; this number and the next are used.
+        slice_seconds: Duration of a slice, unless one call lasts longer.
+        sample_seconds: Duration of a sample, unless one call lasts longer.
+        answer_seconds: How long to wait for a worker's answer.
     """
 
     seconds: float
@@ -58,8 +59,8 @@ class PairedSamples(msgspec.Struct, frozen=True):
     Attributes:
         iterations: Calls in each sample.
         base: Seconds per call (or bytes), one value per block: the median of its slice's samples.
-        head: The same of the head.
-        method: The clock, where a choice was made.
+        head: The same for head.
+        method: The clock, if there was a choice.
         slice_samples: Samples in each slice.
     """
 
@@ -73,27 +74,27 @@ class PairedSamples(msgspec.Struct, frozen=True):
 def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, base_leads: bool) -> PairedSamples:
     """Take slices of both arms in turns.
 
-    Both arms make the same number of calls at every step, warm-up included, so that a target whose calls grow does the
-    same work on both.
+    Both arms make the same number of calls at every step, including the warm-up, so that a target whose calls become
+    slower over time does the same work on both.
 
-    A target that never gives up the processor of its own accord is timed by the process's CPU clock: what the wall
-    clock shows beyond it is time that the system gave to others. So is one that does, but to threads of its own, so
-    that little time passes off the processor; its usual wait is added. One that waits is timed by the wall clock.
+    A target that never yields the CPU voluntarily is timed by the process's CPU clock; any extra wall time went to
+    other processes. So is a target that yields only to its own threads, so that little time passes off the CPU; its
+    typical wait is added. A target that waits is timed by the wall clock.
 
-    Slices by the CPU clock that are long, because a call is, are taken together: both arms share one processor, and
-    the system has them take turns of a few milliseconds within the calls. Source: Bulej et al., "Duet benchmarking:
-    improving measurement accuracy in the cloud", ICPE 2020.
+    Long slices timed by the CPU clock run concurrently: both arms share one CPU, and the scheduler lets them take turns
+    of a few milliseconds within the calls. Source: Bulej et al., "Duet benchmarking: improving measurement accuracy in
+    the cloud", ICPE 2020.
 
     Args:
-        base: The base's worker, which has a target ready.
-        head: The head's worker, likewise.
-        ready: What the workers said of their targets.
+        base: Base's worker, with a target ready.
+        head: Head's worker, with a target ready.
+        ready: The workers' descriptions of their targets.
         plan: How long to measure.
-        base_leads: Whether the base takes the first slice.
+        base_leads: Whether base takes the first slice.
 
     Raises:
         TestEndedError: A target raised.
-        ValueError: A clock stands still, runs backwards, or shows no number.
+        ValueError: A clock stands still, runs backwards, or returns no number.
         WorkerError: A worker is gone or does not answer.
     """
     workers = (base, head)
@@ -108,7 +109,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
         blocks += 1  # whole A B B A rounds
     if ready.most_samples is not None:
         blocks = min(blocks, ready.most_samples - found.samples)
-    turns = Turns(found.iterations, blocks, base_leads, number=plan.number % DIFFERENT_TURNS, samples=samples)
+    turns = TakeTurns(found.iterations, blocks, base_leads, number=plan.number % DIFFERENT_TURNS, samples=samples)
     waits = [found.waiting[worker.name] for worker in workers]
     if not (ready.most_samples == 1 or ready.own_clock or max(waits) > MOST_WAITING):
         by_cpu = msgspec.structs.replace(turns, clock="cpu", together=together)
@@ -116,23 +117,23 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
         if not together:
             waits = [arm.waiting for arm in values]
         if max(waits) <= MOST_WAITING or is_limited:
-            # What is short of the wall clock is added where it is known: head might wait a little more than base.
+            # The difference to the wall clock is added if known, because head might wait a little longer than base.
             return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
-        # It waits now and then, which only the wall clock sees.
+        # It waits occasionally, which only the wall clock sees.
     turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
-    return _per_call(turns, "perf_counter", [1.0, 1.0], _take_turns(workers, turns, plan))
+    return _per_call(turns, CLOCK, [1.0, 1.0], _take_turns(workers, turns, plan))
 
 
 def _blocks(block_seconds: float, plan: SlicePlan) -> int:
-    """Tell how many blocks to take: as many as the time holds, but a few at least, as far as the launch's time goes."""
+    """Return how many blocks fit in the time, but at least a few if the launch's time allows."""
     if not block_seconds:
         return MOST_BLOCKS
     fewest = max(1, int(min(FEWEST_BLOCKS, plan.most_seconds / block_seconds)))
     return max(fewest, round(min(MOST_BLOCKS, plan.seconds / block_seconds)))
 
 
-def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -> list[Values]:
-    """Have both take their slices."""
+def _take_turns(workers: tuple[Worker, Worker], turns: TakeTurns, plan: SlicePlan) -> list[Values]:
+    """Let both workers take their slices."""
     base, head = workers
     base.tell(turns)
     head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
@@ -144,14 +145,14 @@ def _take_turns(workers: tuple[Worker, Worker], turns: Turns, plan: SlicePlan) -
     return list(answers.values())
 
 
-def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
-    """Give seconds per call, by the share of its time that an arm spent on the clock that was used.
+def _per_call(turns: TakeTurns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
+    """Return seconds per call, corrected for the share of time that each arm's clock shows.
 
     Raises:
-        ValueError: An arm spent no time on it.
+        ValueError: An arm's clock shows no time.
     """
     if min(shares) <= 0:
-        raise ValueError(f"the {clock} saw none of its time: it only waited, so there is no ratio")
+        raise ValueError(f"the {clock} shows no time, because the target only waits, so there is no ratio")
     base_seconds, head_seconds = (
         tuple(value / turns.iterations / share for value in arm.values)
         for arm, share in zip(values, shares, strict=True)
@@ -160,12 +161,12 @@ def _per_call(turns: Turns, clock: str, shares: list[float], values: list[Values
 
 
 class _Calibration(msgspec.Struct):
-    """What both arms agree on.
+    """The result of calibration, for both arms.
 
     Attributes:
         iterations: Calls in a sample.
-        seconds: How long a sample of the slower arm lasts; 0 where that is not known.
-        waiting: By the arm's name, what share of a sample it waits.
+        seconds: Duration of a sample of the slower arm; 0 if unknown.
+        waiting: By the arm's name, the share of a sample that it waits.
         samples: How many samples of each arm this took.
     """
 
@@ -176,7 +177,7 @@ class _Calibration(msgspec.Struct):
 
 
 def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
-    """Find iterations for samples of the wanted length, and warm both arms up meanwhile."""
+    """Find the iterations for samples of the wanted length, and warm up both arms in the process."""
     iterations = ready.fixed_iterations or 1
     waiting = {worker.name: 1.0 for worker in workers}
     taken = 0
@@ -188,11 +189,11 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
         answers = [worker.ask_values(Sample(iterations), plan.answer_seconds) for worker in workers]
         really = REAL.wall() - begin
         for worker, answer in zip(workers, answers, strict=True):
-            # What others do only makes a wait look longer.
+            # Other processes can only make a wait look longer.
             waiting[worker.name] = min(waiting[worker.name], answer.waiting)
         return max(checked_seconds(answer.values[0], iterations, really) for answer in answers)
 
-    if ready.most_samples == 1:  # every call counts: none may be spent on finding out
+    if ready.most_samples == 1:  # every call counts, so none may be spent on calibration
         return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
     most = math.inf if ready.most_samples is None else ready.most_samples // 2
     seconds = both(iterations)
@@ -216,15 +217,15 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
 
 
 def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
-    """Give the seconds of a sample, if they can be those of its calls.
+    """Return the seconds of a sample if they are plausible.
 
     Args:
-        seconds: What its clock shows.
-        calls: How many calls it was.
-        really: Seconds that it took at most, by this process's clock.
+        seconds: The seconds that its clock shows.
+        calls: The number of calls.
+        really: The maximum seconds that it took, by this process's clock.
 
     Raises:
-        ValueError: The clock stands still, runs backwards, or shows no number.
+        ValueError: The clock stands still, runs backwards, or returns no number.
     """
     if not 0 <= seconds < LONGEST_SECONDS:
         raise ValueError(f"its clock shows {seconds:g} s for {calls:,} calls: is it a clock that only goes forwards?")
@@ -234,26 +235,26 @@ def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
 
 
 def measure_values(
-    base: Worker, head: Worker, plan: SlicePlan, rounds: int, *, base_leads: bool
-) -> tuple[PairedSamples, PairedSamples | None]:
-    """Take single values of both arms (memory, start-up), A B B A.
+    base: Worker, head: Worker, plan: SlicePlan, ready: Ready, *, base_leads: bool
+) -> list[PairedSamples]:
+    """Take one value of both arms, of a metric that is measured by single calls or processes.
+
+    Args:
+        base: Base's worker, with a target ready.
+        head: Head's worker, with a target ready.
+        plan: How long to wait for an answer.
+        ready: The workers' descriptions of their targets.
+        base_leads: Whether base is measured first.
 
     Returns:
-        The values, and beside start-up's seconds the peaks of memory.
+        The values of the metric, then those of each metric measured with it.
 
     Raises:
         TestEndedError: A target raised.
         WorkerError: A worker is gone or does not answer.
     """
-    values: dict[str, list[float]] = {base.name: [], head.name: []}
-    peaks: dict[str, list[float]] = {base.name: [], head.name: []}
-    for turn in range(rounds):
-        order = (base, head) if base_leads == (turn % 2 == 0) else (head, base)
-        for worker in order:
-            answer = worker.ask_values(Sample(1), plan.answer_seconds)
-            values[worker.name] += answer.values
-            peaks[worker.name] += answer.peaks
-    taken = PairedSamples(1, tuple(values[base.name]), tuple(values[head.name]))
-    if not peaks[base.name]:
-        return taken, None
-    return taken, PairedSamples(1, tuple(peaks[base.name]), tuple(peaks[head.name]))
+    values: dict[str, list[float]] = {}
+    for worker in (base, head) if base_leads else (head, base):
+        values[worker.name] = worker.ask_values(Sample(1), plan.answer_seconds).values
+    pairs = zip(values[base.name], values[head.name], ready.methods, strict=True)
+    return [PairedSamples(1, (before,), (after,), method) for before, after, method in pairs]

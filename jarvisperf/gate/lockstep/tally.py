@@ -1,4 +1,4 @@
-"""What the launches of a lockstep run brought, benchmark by benchmark."""
+"""Collects the results of a lockstep run's launches, benchmark by benchmark."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import TYPE_CHECKING, Literal
 
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
+from jarvisperf.measure.metrics import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.lockstep.slices import PairedSamples
-    from jarvisperf.gate.verdict.verdict import Judgement
+    from jarvisperf.gate.verdict.decide import Judgement
+    from jarvisperf.measure.metrics import MetricKind
 
 State = Literal["open", "decided", "new", "skipped", "error"]
 
-SMALLEST_BYTES = 4096.0  # a page: less is bookkeeping of the allocator, and 0 has no ratio
 KEPT_SAMPLES = 4_000
 FEWEST_FOR_DRIFT = 8
-FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side: now and then one is several per cent off
+FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side, because now and then one is several per cent off
 
 
 @dataclass(slots=True)
@@ -29,18 +30,18 @@ class MetricTally:
     """One metric of one benchmark.
 
     Attributes:
-        unit: ``s`` or ``B``.
+        kind: The metric's kind.
         log_ratios: One number per launch.
-        parts: One number per fork of the launch that runs.
-        drifts: For each fork how much longer its last calls took than its first ones, as a logarithm.
-        base: Samples of the base, in the unit, per iteration.
-        head: The same of the head.
+        parts: One number per fork of the running launch.
+        drifts: For each fork, how much longer its last calls took than its first ones, as a logarithm.
+        base: Samples of base, in the unit, per iteration.
+        head: Samples of head, likewise.
         iterations: Calls per sample in the last launch.
         method: The clock of the last launch.
         judgement: The verdict so far; None before the first look.
     """
 
-    unit: Literal["s", "B"]
+    kind: MetricKind
     log_ratios: list[float] = field(default_factory=list)
     parts: list[float] = field(default_factory=list)
     drifts: list[float] = field(default_factory=list)
@@ -51,15 +52,12 @@ class MetricTally:
     judgement: Judgement | None = None
 
     def add(self, samples: PairedSamples) -> None:
-        """Add what one fork of a launch brought.
+        """Add the result of one fork of a launch.
 
         Raises:
             ValueError: A time was 0.
         """
-        base, head = samples.base, samples.head
-        if self.unit == "B":
-            base = tuple(max(value, SMALLEST_BYTES) for value in base)
-            head = tuple(max(value, SMALLEST_BYTES) for value in head)
+        base, head = self.kind.counted(samples.base), self.kind.counted(samples.head)
         self.parts.append(log_ratio(base, head))
         if len(head) >= FEWEST_FOR_DRIFT:
             third = len(head) // 3
@@ -71,13 +69,13 @@ class MetricTally:
         self._keep(samples.base, samples.head)
 
     def end_launch(self) -> None:
-        """Make one number of the launch's forks: they share what was imported, so they are not independent."""
+        """Combine the launch's forks into one number; they share imported modules, so they are not independent."""
         if self.parts:
             self.log_ratios.append(trimmed_mean(sorted(self.parts), FORKS_TRIMMED_SHARE))
             self.parts.clear()
 
     def absorb(self, launch: MetricTally) -> None:
-        """Add what one launch brought, which has ended."""
+        """Add the results of one launch that has ended."""
         self.log_ratios += launch.log_ratios
         self.drifts += launch.drifts
         self.iterations, self.method = launch.iterations, launch.method
@@ -89,7 +87,7 @@ class MetricTally:
 
     @property
     def growth(self) -> float:
-        """How many times as long the last calls took as the first ones, in the middle case; 1.0 where few are known."""
+        """How many times as long the last calls took as the first ones (median); 1.0 if too few are known."""
         return ratio_of(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
 
 
@@ -98,18 +96,18 @@ class Tally:
     """One benchmark.
 
     Attributes:
-        state: ``open`` while more launches are wanted.
-        metrics: What was measured, by the metric's name.
-        forks: In how many forks of a launch it is measured.
+        state: ``open`` while more launches are needed.
+        metrics: The measured metrics, by name.
+        forks: The number of forks of a launch in which it is measured.
         seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
-        is_final: The error need not be looked for again: it took long, and would again.
+        is_final: Whether not to retry after the error, because that would take long again.
         xfail: Why it was expected to fail; None: it was not.
-        group: The group that the test named while it ran.
+        group: The group that the test named at run time.
         extra_info: The author's notes.
         unequal: Why both arms may have had different inputs, in a few words.
-        notes: What the reader of the figures should know, in order; an arm said so.
+        notes: Notes of the arms for readers of the figures, in order.
     """
 
     state: State = "open"
@@ -125,27 +123,26 @@ class Tally:
     unequal: str = ""
     notes: dict[str, None] = field(default_factory=dict)
 
-    def add(self, metric: str, samples: PairedSamples) -> None:
-        """Add what one fork of a launch brought for a metric.
+    def add(self, kind: MetricKind, samples: PairedSamples) -> None:
+        """Add the result of one fork of a launch for a metric.
 
         Raises:
             ValueError: A time was 0.
         """
-        unit: Literal["s", "B"] = "B" if metric == "memory" else "s"
-        if unit == "s":
+        if kind.unit is SECONDS:
             calls = samples.iterations * samples.slice_samples
-            self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum raises where this is infinite
-        self.metrics.setdefault(metric, MetricTally(unit)).add(samples)
+            self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum would raise if this is infinite
+        self.metrics.setdefault(kind.name, MetricTally(kind)).add(samples)
 
     def end_launch(self) -> None:
-        """Make one number of each metric's forks."""
+        """Combine each metric's forks into one number."""
         for metric in self.metrics.values():
             metric.end_launch()
 
     def absorb(self, launch: Tally) -> None:
-        """Add what one launch brought, which has ended."""
+        """Add the results of one launch that has ended."""
         for name, metric in launch.metrics.items():
-            self.metrics.setdefault(name, MetricTally(metric.unit)).absorb(metric)
+            self.metrics.setdefault(name, MetricTally(metric.kind)).absorb(metric)
         self.seconds += launch.seconds
         self.forks = min(self.forks, launch.forks)
         self.xfail, self.group, self.extra_info = launch.xfail, launch.group, launch.extra_info

@@ -1,6 +1,6 @@
-"""What a child process imports: it is started once more with `-v`, and says so on its standard error.
+"""Finds out what a child process imports, by starting it once more with `-v`.
 
-An option works where no variable of the environment does (`-I`, `-E`, an environment of the caller's own).
+An option works even where an environment variable would not (`-I`, `-E`, a custom `env=`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.startup import Command
 
 PYTHON = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?")
-# Programs that start the one which is named after their own options.
+# Programs that start another program, named after their own options.
 STARTERS = frozenset(
     {"env", "nice", "ionice", "timeout", "taskset", "time", "setarch", "chrt", "stdbuf", "nohup", "setsid", "numactl"}
     | {"uv", "poetry", "pdm", "hatch", "pipenv"}
@@ -46,9 +46,9 @@ class PythonCommand(msgspec.Struct, frozen=True):
     """A command that starts Python.
 
     Attributes:
-        before: The words up to the interpreter, itself included.
-        after: The words that follow.
-        clears_environment: `env -i` stands before it.
+        before: The words up to and including the interpreter.
+        after: The words after it.
+        clears_environment: Whether `env -i` precedes it.
     """
 
     before: tuple[str, ...]
@@ -57,10 +57,10 @@ class PythonCommand(msgspec.Struct, frozen=True):
 
 
 def find_python(command: Command) -> PythonCommand | None:
-    """Find the interpreter in a command: it is one, a script that names one, or started by a program such as `env`.
+    """Find the interpreter in a command: the program itself, a script's, or one started by a program such as `env`.
 
     Returns:
-        The command, with a script's interpreter written out; None if no interpreter is found in it.
+        The command, with a script's interpreter spelled out; None if no interpreter is found in it.
     """
     path = (os.environ if command.env is None else command.env).get("PATH", os.defpath)
     folder = Path(command.cwd or os.curdir)
@@ -81,9 +81,9 @@ def find_python(command: Command) -> PythonCommand | None:
 
 
 def imported_files(command: Command, python: PythonCommand) -> Iterator[tuple[str, Path]]:
-    """Start a command that starts Python, and give what it imports: names as far as they are known, and files.
+    """Start a command that starts Python, and yield what it imports: module names, as far as known, and files.
 
-    It counts what was imported until the process ended, however it ended; one that goes on is ended after 60 s.
+    Everything imported until the process ends counts, however it ends; after 60 s it is ended.
 
     Args:
         command: The command.
@@ -92,7 +92,7 @@ def imported_files(command: Command, python: PythonCommand) -> Iterator[tuple[st
     words = [*python.before, VERBOSE, *python.after]
     env = None if command.env is None else dict(command.env)
     with tempfile.TemporaryFile() as output:
-        # Where it goes on, as a server does, what it has imported by then is known.
+        # A server, for example, never exits; by then it has imported what it needs.
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(  # noqa: S603  # the user's own command
                 words,
@@ -125,7 +125,7 @@ def _read(lines: Sequence[str], module: str | None) -> Iterator[tuple[str, Path]
 
 
 def _name_of(file: str, names: set[str]) -> str:
-    """Give the longest of the names that a file can have."""
+    """Return the longest module name that fits a file."""
     parts = file.removesuffix(".pyc").removesuffix(".py").removesuffix("/__init__").split("/")
     fitting = (".".join(parts[start:]) for start in range(len(parts)))
     return next((name for name in fitting if name in names), parts[-1])
@@ -139,7 +139,7 @@ def _is_this_python(file: str) -> bool:
 
 
 def _shebang(script: Path) -> list[str] | None:
-    """Read the interpreter's words from a script's first line; None: it names no Python."""
+    """Read the interpreter's words from a script's first line; None if it is not Python."""
     try:
         with script.open("rb") as file:
             start = file.read(2 * LONGEST_FIRST_LINE).decode(errors="replace")

@@ -1,7 +1,7 @@
-"""Ending the processes that others left behind: standard library only, for it runs before anything is imported.
+"""Ends processes that others left behind; standard library only, because it runs before anything else is imported.
 
-A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent ends, whatever session or
-group that has moved to (prctl(2), PR_SET_CHILD_SUBREAPER). So none gets away.
+A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent exits, even one that has
+moved to another session or process group (prctl(2), PR_SET_CHILD_SUBREAPER). So no descendant can escape.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-MOST_SECONDS = 4.0  # what hangs in the kernel, or starts others faster than they are found, is left
-GRACE_SECONDS = 1.0  # after SIGTERM: a server closes its files, multiprocessing's tracker removes what is left
+MOST_SECONDS = 4.0  # then give up: a process hangs in the kernel, or forks faster than we can kill
+GRACE_SECONDS = 1.0  # after SIGTERM, for a server to close its files and multiprocessing's tracker to clean up
 LOOK_SECONDS = 0.01
 
 
 def adopt_orphans() -> None:
-    """Have this process become the parent of its orphaned descendants, where the system can do that."""
+    """Make this process the parent of its orphaned descendants, if the system supports that."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent(how: signal.Signals) -> None:
-    """Get a signal when the parent ends in whatever way."""
+    """Receive a signal when the parent exits, however it exits."""
     _prctl(PR_SET_PDEATHSIG, how)
 
 
 def children() -> set[int]:
-    """Give the identifiers of this process's children, as far as the system tells them."""
+    """Return the process ids of this process's children, as far as the system reports them."""
     found: set[int] = set()
     try:
         for thread in os.listdir("/proc/self/task"):  # noqa: PTH208
@@ -42,10 +42,10 @@ def children() -> set[int]:
 
 
 def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
-    """End this process's children and all that descend from them: asked first, and killed after a second.
+    """End this process's children and all their descendants: SIGTERM first, SIGKILL after a second.
 
     Args:
-        spared: Children that are not meant.
+        spared: Process ids of children to leave alone.
     """
     start = time.monotonic()
     asked: set[int] = set()
@@ -74,7 +74,7 @@ def _parent(number: int) -> int | None:
     try:
         with open(f"/proc/{number}/stat", "rb") as file:  # noqa: PTH123
             return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):  # it has ended
+    except (OSError, ValueError, IndexError):  # it has exited
         return None
 
 

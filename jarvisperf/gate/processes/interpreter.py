@@ -1,6 +1,6 @@
-"""The command line of a Python interpreter: its options, and what it is to run.
+"""Parses the command line of a Python interpreter: its options, and what it runs.
 
-The arms run with the options of this process (`-O`, `-X dev`, `-W error`, …): they change what code does.
+The arms run with the options of this process (`-O`, `-X dev`, `-W error`, …), because options change what code does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 WITH_VALUE = "WX"
 STARTS = "cm"  # what follows is what runs
-# They end the interpreter, talk, or wait for a person; `-B` would have every launch compile the project again.
+# They exit, print, or wait for input; `-B` would make every launch compile the project again.
 NOT_PASSED_ON = frozenset({"-B", "-h", "-?", "-i", "-q", "-v", "-V", "-x"})
 NOT_PASSED_ON_X = ("importtime", "showrefcount", "help")
 
@@ -24,8 +24,8 @@ class Words(msgspec.Struct, frozen=True):
     """The words after the interpreter's name.
 
     Attributes:
-        options: One option in each: `-O`, `-Werror`, `-Xdev`; the value of a long one comes after it.
-        rest: `-c` or `-m` with what follows, or a script and its arguments.
+        options: One option each: `-O`, `-Werror`, `-Xdev`; the value of a long option follows it.
+        rest: `-c` or `-m` and what follows it, or a script and its arguments.
     """
 
     options: tuple[str, ...]
@@ -43,15 +43,15 @@ class Words(msgspec.Struct, frozen=True):
 
     @property
     def ignores_environment(self) -> bool:
-        """Whether it looks at no variable of the environment, `PYTHONPATH` included."""
+        """Whether the interpreter ignores environment variables, `PYTHONPATH` included."""
         return not {"-I", "-E"}.isdisjoint(self.options)
 
 
 def read_words(words: Sequence[str]) -> Words:
-    """Tell the options of an interpreter from what it is to run, as it does itself.
+    """Separate an interpreter's options from what it runs, as the interpreter itself does.
 
     Args:
-        words: What follows the interpreter's name.
+        words: The words after the interpreter's name.
     """
     options: list[str] = []
     left = list(words)
@@ -75,7 +75,7 @@ def read_words(words: Sequence[str]) -> Words:
 
 
 def options_to_pass_on() -> list[str]:
-    """Give the options that this process was started with and that an arm's interpreter must have too."""
+    """Return the options of this process that an arm's interpreter needs as well."""
     return [
         option
         for option in read_words(sys.orig_argv[1:]).options

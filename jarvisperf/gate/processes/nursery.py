@@ -1,10 +1,10 @@
-"""A fresh interpreter that forks a pair of workers: this file is run by its path and imports the standard library only.
+"""A fresh interpreter that forks a pair of workers; this file is run by its path and imports the standard library only.
 
-Forking both from one parent gives them the same memory layout (address space randomization happens at `exec`), and a
-new parent for every launch gives every pair another one. Layout alone can make the same code several per cent slower
+Forking both workers from one parent gives them the same memory layout (addresses are randomized at `exec`), and a new
+parent for every launch gives each pair a different layout. Layout alone can make the same code several per cent slower
 (Curtsinger and Berger, "STABILIZER", ASPLOS 2013).
 
-Nothing is imported before the fork that the arms could have in versions of their own: the coordinator says what may be.
+Before the fork, nothing is imported that could differ between the arms; the coordinator lists what may be preloaded.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jarvisperf.gate.processes import descendants
 else:
-    # By its path and under a name that no arm has: the arms may have a jarvisperf of their own.
+    # By path, and under a name that no arm uses: an arm may have its own version of jarvisperf.
     _spec = importlib.util.spec_from_file_location("_nursery_descendants", Path(__file__).with_name("descendants.py"))
     descendants = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(descendants)
 
 
 class _StoppedError(BaseException):
-    """The pair is to end at once."""
+    """The pair must end immediately."""
 
 
 def main() -> None:
-    """Read the configuration from standard input, fork the workers, wait for them, and end what they left behind."""
+    """Read the configuration from standard input, fork the workers, wait for them, and end processes they left."""
     running: set[int] = set()
     signal.signal(signal.SIGTERM, _stop)
     descendants.end_with_parent(signal.SIGTERM)  # so that nothing outlives a killed pytest
@@ -57,7 +57,7 @@ def _stop(*_: object) -> None:
 
 def _run(config: dict[str, Any], running: set[int]) -> None:
     arms = config["arms"]
-    for module in config["preload"]:  # what both arms will need and neither has a version of its own of
+    for module in config["preload"]:  # needed by both arms and identical in both
         importlib.import_module(module)
     for arm in arms:
         pid = os.fork()
@@ -94,7 +94,7 @@ def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, A
         code = getattr(importlib.import_module(module), function)(arm, config["args"])
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 70
-    except BaseException:  # noqa: BLE001  # this is the last frame of a process: what it cannot show is lost
+    except BaseException:  # noqa: BLE001  # this is the process's last frame: an error not shown here is lost
         traceback.print_exc()
     finally:
         sys.stdout.flush()

@@ -1,24 +1,23 @@
-"""What coordinator and worker say to each other: one JSON object a line, over a socket.
+"""The protocol between coordinator and worker: one JSON object per line, over a socket.
 
-The coordinator speaks first, the worker answers each message with one of its own.
+The coordinator speaks first, and the worker answers each message with one message.
 
 | coordinator says | worker answers |
 | --- | --- |
 | (nothing: the worker has collected) | `collected`: ids, and the files that could not be collected |
-| `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without handing over a target |
-| `sample`: iterations | `values`: one value |
+| `run`: id, next id | `ready`: metric, fixed iterations; or `done`, if the test ended without measuring anything |
+| `sample`: iterations | `values`: one value, and those of the metrics measured with it |
 | `turns`: iterations, blocks, leads, number, clock, samples, together | `values`: one value per block |
-| (any of these two) | `done`, where the target raised |
+| (either of these two) | `done`, if the target raised |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
-| `fork` | `forked`, from a copy of the process: the copy carries the conversation on |
-| `quit` | a copy ends, and its original answers `ended`; an original ends and answers nothing |
+| `fork` | `forked`, from a copy of the process, which takes over the conversation |
+| `quit` | a copy exits, and its original answers `ended`; an original exits without an answer |
 
-In `turns` the two workers pass one byte to and fro over a socket of their own, so that the coordinator sleeps while
-they measure: block by block, the one that leads takes its slice first, and the lead alternates: A B, B A, A B, …
-Where calls are long they take their slices together: the byte starts each block on both sides, and the system, which
-has one processor for the two, has them take turns within the calls. The byte says for which `turns` it is, so that one
-that was left over from others is passed over; and whether the target has raised, so that the other worker, which would
-wait for ever, gives what it has.
+In `turns`, the two workers pass one byte back and forth over a dedicated socket while the coordinator sleeps: in each
+block, the leading worker takes its slice first, and the lead alternates: A B, B A, A B, … If calls are long, slices run
+concurrently: the byte starts each block on both sides, and the scheduler, with one CPU for both, lets them take turns
+within the calls. The byte identifies the `turns` it belongs to, so that one left over from earlier turns is ignored. It
+also says whether the target raised, so that the other worker returns what it has instead of waiting forever.
 """
 
 from __future__ import annotations
@@ -36,8 +35,8 @@ VERSION = 8
 Clock = Literal["wall", "cpu"]
 
 
-class Run(msgspec.Struct, tag="run", frozen=True):
-    """Run a test; `next` is the one after it, so that its fixtures may stay."""
+class RunTest(msgspec.Struct, tag="run", frozen=True):
+    """Run a test; `next` is the following test, so that shared fixtures can stay."""
 
     id: str
     next: str | None = None
@@ -49,7 +48,7 @@ class Sample(msgspec.Struct, tag="sample", frozen=True):
     iterations: int = 1
 
 
-class Turns(msgspec.Struct, tag="turns", frozen=True):
+class TakeTurns(msgspec.Struct, tag="turns", frozen=True):
     """Take one value per block, the median of some samples, in turns with the other worker or together with it."""
 
     iterations: int
@@ -62,26 +61,26 @@ class Turns(msgspec.Struct, tag="turns", frozen=True):
 
 
 class Stop(msgspec.Struct, tag="stop", frozen=True):
-    """No more values of this metric are wanted: let the test go on."""
+    """No more values of this metric are needed: let the test continue."""
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):
-    """Go on in a copy of this process, until that is told to quit."""
+    """Continue in a forked copy of this process, until that is told to quit."""
 
 
 class Quit(msgspec.Struct, tag="quit", frozen=True):
-    """End."""
+    """Exit."""
 
 
 class Collected(msgspec.Struct, tag="collected", frozen=True):
-    """What the worker found.
+    """What the worker collected.
 
     Attributes:
-        version: The protocol that it speaks.
+        version: The protocol's version.
         ids: The benchmark tests.
-        problems: A line for each file that it could not collect.
+        problems: One line for each file that it could not collect.
         foreign: Modules of the project that came from elsewhere, with their files.
-        forkable: Whether it may go on in a copy: there are no other Python threads, which a copy would be without.
+        forkable: Whether it can continue in a fork: there are no other Python threads, which a fork would lose.
     """
 
     version: int
@@ -92,48 +91,47 @@ class Collected(msgspec.Struct, tag="collected", frozen=True):
 
 
 class Forked(msgspec.Struct, tag="forked", frozen=True):
-    """The copy is here."""
+    """The copy has taken over."""
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True):
-    """The copy has ended and the original listens again."""
+    """The copy has exited, and the original continues."""
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
-    """A test handed over a target.
+    """A test has a target to measure.
 
     Attributes:
-        metric: What it measures.
-        fixed_iterations: How many calls its author wants in a sample.
-        most_samples: How many samples its author wants at most.
-        own_clock: Its author chose the clock, which then stays.
-        method: How it measures, where that may differ.
-        drawn: How far its random generators are: equal where both arms drew the same numbers.
-        system_draws: How often it asked the system for random bytes, which nobody can make equal.
+        metric: The metric to measure.
+        fixed_iterations: The number of calls per sample that the test specifies.
+        most_samples: The maximum number of samples that the test specifies.
+        own_clock: Whether the test specifies the clock.
+        methods: The methods that measure the metric and those measured with it.
+        drawn: A digest of its random generators' state, equal if both arms drew the same numbers.
+        system_draws: How often it requested random bytes from the system, which cannot be made equal.
     """
 
-    metric: Literal["time", "memory", "startup"]
+    metric: str
     fixed_iterations: int | None = None
     most_samples: int | None = None
     own_clock: bool = False
-    method: str = ""
+    methods: tuple[str, ...] = ()
     drawn: str = ""
     system_draws: int = 0
 
 
 class Values(msgspec.Struct, tag="values", frozen=True):
-    """What was measured.
+    """Measured values.
 
     Attributes:
-        values: Seconds per sample (all its iterations together), or bytes.
-        peaks: Peak memory beside `startup`'s seconds.
-        waiting: The share of the wall time that the process spent off the processor, where it gave that up of its own
-            accord: for input or output, a lock, a timer, another thread. In `turns` the lower quartile of the slices
-            in which it did, and 0 where those are few or were taken together.
+        values: For `time`, seconds per sample (all its iterations together); for another metric, its value and those
+            of the metrics measured with it.
+        waiting: The share of wall time that the process spent off the CPU after yielding it voluntarily: for I/O, a
+            lock, a timer, or another thread. In `turns`, the lower quartile over the slices in which it did; 0 if these
+            are few or ran concurrently.
     """
 
     values: list[float]
-    peaks: list[float] = []
     waiting: float = 0.0
 
 
@@ -141,16 +139,16 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     """A test has ended.
 
     Attributes:
-        outcome: As pytest names it.
+        outcome: pytest's word for it.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
         xfail: Why it was expected to fail; None: it was not.
-        lacks: The failure is that a module, or a name in a module, does not exist.
+        lacks: Whether it failed because a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
-        group: The group that the test named while it ran.
+        group: The group that the test named at run time.
         extra_info: The author's notes.
-        notes: What the reader of the figures should know.
-        raised: What the target raised, in one line, whatever the test made of that; None: nothing.
+        notes: What readers of the figures should know.
+        raised: What the target raised, in one line, even if the test caught it; None: nothing.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -165,7 +163,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     raised: str | None = None
 
 
-FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit
+FromCoordinator = RunTest | Sample | TakeTurns | Stop | Fork | Quit
 FromWorker = Collected | Forked | Ended | Ready | Values | Done
 
 
@@ -174,7 +172,7 @@ class ChannelClosedError(ConnectionError):
 
 
 class ChannelTimeoutError(TimeoutError):
-    """The other side said nothing for too long."""
+    """The other side did not answer in time."""
 
 
 class Channel:
@@ -182,7 +180,7 @@ class Channel:
 
     Args:
         connection: A connected stream socket.
-        incoming: The union of message types that the other side sends.
+        incoming: The union of message types to receive.
     """
 
     def __init__(self, connection: socket.socket, incoming: Any) -> None:
@@ -206,11 +204,11 @@ class Channel:
         """Wait for a message.
 
         Args:
-            seconds: How long to wait for each part of it; None: for ever.
+            seconds: How long to wait for each part of it; None: forever.
 
         Raises:
             ChannelClosedError: The other side is gone, or it does not speak this protocol.
-            ChannelTimeoutError: It said nothing for so long.
+            ChannelTimeoutError: Nothing arrived within that time.
         """
         self._connection.settimeout(seconds)
         while (end := self._buffer.find(b"\n")) < 0:

@@ -1,4 +1,4 @@
-"""One launch: a fresh pair of workers, started together, talked to, and ended."""
+"""A pair of worker processes: starts them, exchanges messages with them, and ends them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jarvisperf.gate.processes.protocol import (
     Fork,
     FromWorker,
     Quit,
-    Run,
+    RunTest,
     Values,
 )
 
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from typing import Self
 
 NURSERY = Path(__file__).with_name("nursery.py")
-END_SECONDS = 10.0  # a worker that does not end by itself within this time is killed
-KILL_SECONDS = 6.0  # the nursery ends the workers and what they started within this time, or is killed with them
+END_SECONDS = 10.0  # a worker that has not exited by then is killed
+KILL_SECONDS = 6.0  # for the nursery to end the workers and their descendants; then it is killed with them
 FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
 
@@ -44,11 +44,11 @@ class ArmPlace(msgspec.Struct, frozen=True):
     """Where an arm's worker runs.
 
     Attributes:
-        name: What it is called in messages: ``base`` or ``head``.
-        roots: Where its modules may come from: its checkout, and the virtual environment made for it.
-        cwd: Its working folder, the checkout or a folder in it.
-        paths: What stands first in its module search path.
-        env: Its environment.
+        name: Its name in messages: ``base`` or ``head``.
+        roots: Where its modules may come from: its checkout, and its virtual environment if it has one.
+        cwd: Its working folder: the checkout or a folder in it.
+        paths: The first entries of its module search path.
+        env: Its environment variables.
     """
 
     name: str
@@ -59,18 +59,18 @@ class ArmPlace(msgspec.Struct, frozen=True):
 
 
 class WorkerError(RuntimeError):
-    """A worker failed; the message names the arm and says how."""
+    """A worker failed; the message names the arm and describes the failure."""
 
 
 class NoAnswerError(WorkerError):
-    """A worker said nothing for longer than it may; to ask again would take as long."""
+    """A worker did not answer in time; asking again would take as long."""
 
 
 class TestEndedError(Exception):
-    """A test ended where values were wanted: its target raised.
+    """A test ended instead of returning values: its target raised.
 
     Attributes:
-        ends: How the tests of the arms that ended did so, by the arm's name.
+        ends: How the test ended, by the name of each arm in which it did.
     """
 
     def __init__(self, ends: Mapping[str, Done]) -> None:
@@ -95,8 +95,8 @@ class Worker:
             WorkerError: The worker is gone.
         """
         self._may_end = isinstance(message, Quit)
-        if isinstance(message, Run):
-            self._log_start = self._log.stat().st_size  # what is said before is of other benchmarks
+        if isinstance(message, RunTest):
+            self._log_start = self._log.stat().st_size  # earlier output belongs to other benchmarks
         try:
             self._channel.send(message)
         except ChannelClosedError as error:
@@ -106,7 +106,7 @@ class Worker:
         """Wait for the worker's answer.
 
         Raises:
-            NoAnswerError: It said nothing for so long.
+            NoAnswerError: No answer within that time.
             WorkerError: The worker is gone.
         """
         try:
@@ -114,11 +114,11 @@ class Worker:
         except ChannelTimeoutError:
             raise NoAnswerError(
                 f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
-                "a call that takes longer, or never ends, cannot be compared"
+                "calls that take longer, or never return, cannot be compared"
             ) from None
         except ChannelClosedError as error:
             raise WorkerError(self._obituary()) from error
-        if isinstance(answer, Ended) and not self._may_end:  # a copy that something in it has ended, with status 0
+        if isinstance(answer, Ended) and not self._may_end:  # something ended the copy with status 0
             raise WorkerError(self._obituary())
         return answer
 
@@ -126,7 +126,7 @@ class Worker:
         """Send a message and wait for the answer.
 
         Raises:
-            WorkerError: The worker is gone, or said nothing for so long.
+            WorkerError: The worker is gone, or did not answer in time.
         """
         self.tell(message)
         return self.hear(seconds)
@@ -136,7 +136,7 @@ class Worker:
 
         Raises:
             TestEndedError: The target raised instead.
-            WorkerError: The worker is gone, or said nothing for so long.
+            WorkerError: The worker is gone, or did not answer in time.
         """
         answer = self.ask(message, seconds)
         if isinstance(answer, Done):
@@ -145,31 +145,31 @@ class Worker:
         return values
 
     def close(self) -> None:
-        """Say goodbye and close the connection."""
+        """Tell the worker to quit, and close the connection."""
         with contextlib.suppress(ChannelClosedError):
             self._channel.send(Quit())
         self._channel.close()
 
     def _obituary(self) -> str:
         with contextlib.suppress(OSError):
-            said = self._log.read_bytes()[self._log_start :].decode(errors="replace")
-            words = said.strip()[-SHOWN_LOG_CHARACTERS:]
-            if words:
-                return f"the {self.name} worker ended: {words.splitlines()[-1].strip()}\nits last words:\n{words}"
-        return f"the {self.name} worker ended without a word: killed, out of memory, or by os._exit"
+            output = self._log.read_bytes()[self._log_start :].decode(errors="replace")
+            last = output.strip()[-SHOWN_LOG_CHARACTERS:]
+            if last:
+                return f"the {self.name} worker ended: {last.splitlines()[-1].strip()}\nits last output:\n{last}"
+        return f"the {self.name} worker ended without any output: it was killed, ran out of memory, or called os._exit"
 
 
-class Launch:
+class WorkerPair:
     """A running pair of workers; a context manager that ends them.
 
     Args:
         places: Where the two workers run.
         entry: ``module:function`` that a worker calls with its arm and the arguments.
         args: Arguments for both, plain data.
-        seed: The launch's number: hash seed of both workers, and which of them is forked and leads first.
+        seed: The launch's number. It is the hash seed of both workers, and decides which is forked first.
         folder: Where logs go.
-        core: The processor that both are bound to once they measure; None: none.
-        preload: Modules to import once for both, before they part.
+        core: The CPU that both are pinned to while they measure; None: not pinned.
+        preload: Modules to import once for both, before the fork.
         python: The interpreter.
     """
 
@@ -188,7 +188,7 @@ class Launch:
         self.core = core
         self.killed = False
         order = list(range(len(places)))
-        random.Random(seed).shuffle(order)  # noqa: S311  # which arm is forked first must not matter; it is no secret
+        random.Random(seed).shuffle(order)  # noqa: S311  # chooses which arm is forked first; no cryptography
         channels = [socket.socketpair() for _ in places]
         turns = socket.socketpair()
         logs = [folder / f"{place.name}-{seed}.log" for place in places]
@@ -209,15 +209,15 @@ class Launch:
         ]
         descriptors = [end.fileno() for pair in (*(channel[1:] for channel in channels), turns) for end in pair]
         env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
-        env.pop("PYTHONPATH", None)  # the arms' own, which each worker sets for itself
-        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or every launch would compile the project again
+        env.pop("PYTHONPATH", None)  # each worker sets its own
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every launch would compile the project again
         self._nursery = subprocess.Popen(  # noqa: S603
             [python, "-P", *options_to_pass_on(), str(NURSERY)],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             env=env,
             cwd=folder,
-            start_new_session=True,  # Ctrl-C is for the coordinator, which then ends the workers in order
+            start_new_session=True,  # Ctrl-C goes to the coordinator, which ends the workers in order
         )
         for pair in channels:
             pair[1].close()
@@ -225,7 +225,7 @@ class Launch:
             end.close()
         self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
         assert self._nursery.stdin is not None  # noqa: S101  # asked for above
-        with contextlib.suppress(BrokenPipeError):  # it ended at once: the workers' silence will tell
+        with contextlib.suppress(BrokenPipeError):  # it has exited already; the workers' missing answers will show it
             config = {
                 "arms": arms,
                 "entry": entry,
@@ -242,27 +242,27 @@ class Launch:
         self.close()
 
     def close(self) -> None:
-        """End both workers; one that does not end by itself is killed."""
+        """Ask both workers to end; kill one that does not."""
         self.dismiss()
         self.reap()
 
     def dismiss(self) -> None:
-        """Tell both workers to end, without waiting: they tear their fixtures down meanwhile."""
+        """Ask both workers to end, without waiting for them to tear down their fixtures."""
         for worker in self.workers:
             worker.close()
 
     def reap(self) -> None:
-        """Wait for the end of dismissed workers; one that does not end by itself is killed."""
+        """Wait for dismissed workers to end; kill one that does not."""
         try:
             status = self._nursery.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
         else:
-            if status != 0:  # it could not end what the workers left
+            if status != 0:  # it could not end everything that the workers left
                 self._kill_group()
 
     def fork(self) -> None:
-        """Have both workers go on in copies of themselves.
+        """Make both workers continue in forked copies of themselves.
 
         Raises:
             WorkerError: A worker is gone or does not answer.
@@ -284,7 +284,7 @@ class Launch:
             worker.hear(FORK_ANSWER_SECONDS)
 
     def kill(self) -> None:
-        """End both workers at once."""
+        """Kill both workers immediately."""
         self.killed = True
         self._kill()
         for worker in self.workers:

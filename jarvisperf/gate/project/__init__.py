@@ -1,4 +1,4 @@
-"""Which packages a project owns."""
+"""Finds the packages that a project owns."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Which packages a project declares: read from the configuration of its build backend, without running any of it."""
+"""Reads which packages a project declares from the configuration of its build backend, without running any of it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
-# Where backends look for the package that bears the project's name.
+# Where build backends look for a package with the project's name.
 USUAL_FOLDERS = ("src", ".", "python", "lib")
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A folder of a project, and what it takes from there.
+    """A folder of a project, and the packages in it.
 
     Attributes:
-        folder: What must be on the module search path, relative to the project.
-        names: Dotted names of packages and modules; empty: all that is found there.
-        include: Patterns of dotted names that count, where all are taken.
-        exclude: Patterns of dotted names that do not.
-        compiled: The names may exist in no checkout, because a compiler makes them.
+        folder: The folder to put on the module search path, relative to the project.
+        names: Dotted names of packages and modules; empty: whatever is found there.
+        include: Patterns of dotted names to include, if `names` is empty.
+        exclude: Patterns of dotted names to leave out.
+        compiled: Whether the names may be missing from a checkout because a compiler produces them.
     """
 
     folder: str
@@ -43,7 +43,7 @@ def declared_sources(project: Path) -> tuple[Source, ...]:
         project: The folder with `pyproject.toml`, `setup.cfg` or `setup.py`.
 
     Returns:
-        Its sources; nothing where the metadata leaves it open, or cannot be read: then the folders have to tell.
+        Its sources; empty if the metadata does not say or cannot be read. Then the folders have to tell.
     """
     pyproject = _table(_read_toml(project / "pyproject.toml"))
     tool = _table(pyproject.get("tool"))
@@ -169,7 +169,7 @@ def _setup_cfg(file: Path) -> Iterator[Source]:
 
 
 def _setup_py(file: Path) -> Iterator[Source]:
-    """Read the literals in a call of `setup`; what a setup script computes stays unknown."""
+    """Read the literals in a call of `setup`; what a setup script computes remains unknown."""
     try:
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
     except (OSError, SyntaxError, ValueError):
@@ -193,7 +193,7 @@ def _searched(folder: str, patterns: Mapping[str, Any]) -> Source:
 
 
 def _placed(names: Iterable[str], folders: Mapping[str, str]) -> Iterator[Source]:
-    """Find the folder of each name by setuptools' `package_dir`, in which the longest prefix of a name counts."""
+    """Find the folder of each name with setuptools' `package_dir`, where the longest prefix of a name wins."""
     for name in names:
         parts = name.split(".")
         prefixes = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
@@ -204,7 +204,7 @@ def _placed(names: Iterable[str], folders: Mapping[str, str]) -> Iterator[Source
         inside, wanted = folders[prefix].strip("/").split("/"), prefix.split(".")
         if inside[-len(wanted) :] == wanted:
             yield Source("/".join(inside[: -len(wanted)]) or ".", (name,))
-        else:  # a package under another name than its folder's: no search path leads to it
+        else:  # a package named differently from its folder: no search path leads to it
             yield Source(".", (name,), compiled=True)
 
 

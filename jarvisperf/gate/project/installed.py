@@ -1,4 +1,4 @@
-"""Which distributions of this Python were installed from a repository, and what they hold.
+"""Finds the distributions that this Python has installed from a repository, and what they contain.
 
 An installer notes the folder or file that a distribution came from in `direct_url.json`
 (https://packaging.python.org/en/latest/specifications/direct-url/) and its files in `RECORD`.
@@ -18,7 +18,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-FINDERS = "__editable___"  # what setuptools calls the modules that map packages to folders
+FINDERS = "__editable___"  # prefix of the modules with which setuptools maps packages to folders
 MODULES = (".py", ".so", ".pyd")
 
 
@@ -28,7 +28,7 @@ class Installed(msgspec.Struct, frozen=True):
     Attributes:
         projects: Folders of projects, relative to the repository.
         packages: Dotted names of packages and modules.
-        folders: Folders that lead to them, relative to the repository.
+        folders: Folders on the module search path that contain them, relative to the repository.
     """
 
     projects: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ def installed_from(repository: Path) -> Installed:
 
 
 def topmost(names: Iterable[str]) -> list[str]:
-    """Leave out the names that lie below another of them."""
+    """Leave out names that lie below another one."""
     chosen = dict.fromkeys(names)
     return [name for name in chosen if not any(parent in chosen for parent in _parents(name))]
 
@@ -79,7 +79,7 @@ def _origin(distribution: importlib.metadata.Distribution) -> Path | None:
 
 
 def _packages(distribution: importlib.metadata.Distribution) -> list[str]:
-    """Name the regular packages and the modules among a distribution's files."""
+    """Return the regular packages and the modules among a distribution's files."""
     names = []
     for file in distribution.files or ():
         *folders, last = file.parts

@@ -1,4 +1,4 @@
-"""What the project's own packages are called, and which folders of a checkout they are imported from."""
+"""Finds the project's own packages, and the folders of a checkout that they are imported from."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ class Layout(msgspec.Struct, frozen=True):
     """Where a project's code is.
 
     Attributes:
-        packages: Dotted names of its packages and modules, the topmost that are its own: `pkg`, and `google.cloud.pkg`
-            of a namespace that it shares with others.
-        folders: Folders that must be on the module search path, relative to the checkout, the nearest first.
+        packages: Dotted names of its topmost own packages and modules: `pkg`, or `google.cloud.pkg` in a namespace
+            shared with others.
+        folders: Folders to put on the module search path, relative to the checkout, in order.
         names: Dotted names of all code in the checkout, the project's or not: a base may lack some of it.
     """
 
@@ -50,21 +50,21 @@ class Layout(msgspec.Struct, frozen=True):
     names: tuple[str, ...] = ()
 
     def places(self) -> tuple[str, ...]:
-        """Give where the project's packages and modules may lie, relative to the checkout, without an ending."""
+        """Return where the project's packages and modules may be, relative to the checkout, without a suffix."""
         found = (f"{folder}/{package.replace('.', '/')}" for folder in self.folders for package in self.packages)
         return tuple(place.removeprefix("./") for place in found)
 
 
 def find_layout(root: Path, project: Path, search_path: Iterable[str], installed: Installed | None = None) -> Layout:
-    """Find a project's packages: by its metadata, or where that is silent by its folders.
+    """Find a project's packages from its metadata or, without metadata, from its folders.
 
-    Without metadata the packages in flat layout, in `src/`, and wherever the running Python finds them are the
-    project's. With metadata these are only on the search path.
+    Without metadata, the packages in flat layout, in `src/`, and in search path folders of the running Python are taken
+    for the project's. With metadata, such folders only stay on the search path.
 
     Args:
         root: The top folder of the repository.
-        project: The folder of the project in it; the same where the repository holds one.
-        search_path: `sys.path` of the running Python: its folders inside the repository count too (editable
+        project: The project's folder; the same as `root` if the repository holds a single project.
+        search_path: `sys.path` of the running Python; its folders inside the repository count too (editable
             installations, `pythonpath`).
         installed: What was installed from the repository.
     """
@@ -118,16 +118,16 @@ class _Found:
 
 
 def is_or_is_in(name: str, package: str) -> bool:
-    """Tell whether a dotted name is a package's own or lies in it."""
+    """Return whether a dotted name is a package or lies in it."""
     return name == package or name.startswith(f"{package}.")
 
 
 def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
-    """Give the outermost test folder that a file lies in, relative like the file itself; None: it lies in none.
+    """Return the outermost test folder that contains a file, relative to the checkout; None if there is none.
 
     Args:
         file: A file's name, relative to the checkout.
-        packages: Where the project's packages lie: a folder that holds one, or is one, is no test folder.
+        packages: Where the project's packages lie; a folder that is or contains one is not a test folder.
     """
     parts = file.split("/")[:-1]
     for depth, part in enumerate(parts):
@@ -138,7 +138,7 @@ def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
 
 
 def is_in_folder(name: str, folder: str) -> bool:
-    """Tell whether a file or folder is a folder itself or lies in it."""
+    """Return whether a path is a folder or lies in it."""
     return name == folder or name.startswith(f"{folder}/")
 
 
@@ -155,12 +155,12 @@ def _is_chosen(name: str, include: Iterable[str], exclude: Iterable[str]) -> boo
 
 
 def _packages_in(folder: Path, apart: frozenset[Path], *, namespaces: bool) -> list[str]:
-    """Name the packages and modules of a folder on the search path.
+    """Return the packages and modules in a folder on the search path.
 
     Args:
         folder: The folder.
         apart: Folders that are on the search path themselves.
-        namespaces: Whether a folder with modules only is taken for a namespace package.
+        namespaces: Whether a folder that contains only modules counts as a namespace package.
     """
     if not folder.is_dir():
         return []
@@ -177,7 +177,7 @@ def _packages_in(folder: Path, apart: frozenset[Path], *, namespaces: bool) -> l
 
 
 def _own(folder: Path, name: str) -> Iterator[str]:
-    """Give the names that a declared one stands for: itself, or what it holds where it is a namespace of many."""
+    """Return the names that a declared name stands for: itself, or the packages in it if it is a shared namespace."""
     place = folder.joinpath(*name.split("."))
     if place.is_dir():
         yield from _in_namespace(place, name, modules=True)
@@ -186,7 +186,7 @@ def _own(folder: Path, name: str) -> Iterator[str]:
 
 
 def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
-    """Descend to the packages that have code of their own: nothing else in a namespace belongs to the project alone."""
+    """Descend to the packages that have code of their own; nothing else in a namespace belongs to the project alone."""
     start = place / "__init__.py"
     if start.exists() and not any(mark in start.read_bytes() for mark in NAMESPACE_MARKS):
         return [name]

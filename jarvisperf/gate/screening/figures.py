@@ -1,4 +1,4 @@
-"""What of two runs is compared: a metric's median, where both have one over the yardstick's seconds."""
+"""Chooses what to compare of two runs: a metric's medians, divided by the yardstick's seconds if both have them."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from jarvisperf.runs.model import Metric, Run
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jarvisperf.measure.metrics import Metrics
     from jarvisperf.runs.model import Benchmark
 
-RUNS_FOR_A_SPREAD = 3  # fewer runs with a yardstick are not worth leaving out those without
+RUNS_FOR_A_SPREAD = 3  # with fewer runs that have a yardstick, runs without one are used too
 
 
 class Figure(msgspec.Struct, frozen=True):
@@ -25,7 +26,7 @@ class Figure(msgspec.Struct, frozen=True):
 
     Attributes:
         metric: The metric.
-        yardstick: Seconds of each reference workload beside it.
+        yardstick: Seconds of each reference workload measured around it.
         run: The run.
     """
 
@@ -39,11 +40,15 @@ class Figure(msgspec.Struct, frozen=True):
         return self.metric.summary.median
 
 
-def figures_of(run: Run) -> dict[str, dict[str, Figure]]:
-    """Give the figures of a run, by the benchmark's id as it is stored, and the metric's name."""
+def figures_of(run: Run, kinds: Metrics) -> dict[str, dict[str, Figure]]:
+    """Return the figures of a run, by the benchmark's id as it is stored, and the metric's name."""
     return {
         bounded_id(benchmark.id): {
-            name: Figure(metric, _yardstick_beside(benchmark, run) if metric.unit == "s" else {}, run)
+            name: Figure(
+                metric,
+                _yardstick_beside(benchmark, run) if kinds.of(name, metric.unit).follows_machine else {},
+                run,
+            )
             for name, metric in benchmark.metrics.items()
         }
         for benchmark in run.benchmarks
@@ -51,13 +56,12 @@ def figures_of(run: Run) -> dict[str, dict[str, Figure]]:
 
 
 def comparable(head: Figure, earlier: Sequence[Figure]) -> tuple[list[Figure], bool]:
-    """Choose the earlier figures that a head's figure is compared with.
+    """Choose the earlier figures that a figure of head is compared with.
 
-    Those of a machine with the same fingerprint, measured by the same method, are the ones; only where there are none,
-    all are.
+    These are the ones from a machine with the same fingerprint, measured by the same method; if there are none, all.
 
     Returns:
-        The figures in the order given, and whether they are of the same machine and method.
+        The figures in the given order, and whether they are from the same machine and method.
     """
     fingerprint, method = head.run.machine.fingerprint, head.metric.method
     own = [
@@ -67,10 +71,10 @@ def comparable(head: Figure, earlier: Sequence[Figure]) -> tuple[list[Figure], b
 
 
 def with_yardstick(head: Figure, earlier: Sequence[Figure]) -> tuple[list[Figure], list[str]]:
-    """Choose the earlier figures and the reference workloads that all of them and the head have.
+    """Choose the earlier figures and the reference workloads that they have in common with head.
 
     Returns:
-        The figures in the order given; and the names of the workloads, none where the medians must do as they are.
+        The figures in the given order; and the names of the workloads, empty if the medians are compared directly.
     """
     measured = [figure for figure in earlier if head.yardstick.keys() & figure.yardstick.keys()]
     if not measured or (len(measured) < len(earlier) and len(measured) < RUNS_FOR_A_SPREAD):
@@ -80,17 +84,17 @@ def with_yardstick(head: Figure, earlier: Sequence[Figure]) -> tuple[list[Figure
 
 
 def log_difference(head: Figure, earlier: Figure, workloads: Sequence[str]) -> float:
-    """Give the logarithm of head / earlier, less what the machine's speed explains.
+    """Return the logarithm of head / earlier, corrected for the machine's speed.
 
-    The machine's speed is the geometric mean over the workloads. Over 24 runs on a busy machine it left 13 % of
-    deviation from run to run, where no yardstick left 20 %, and the median over the workloads 16 %.
+    The machine's speed is the geometric mean over the workloads. In 24 runs on a busy machine, a run-to-run deviation
+    of 13 % remained, compared with 20 % without a yardstick and 16 % with the median over the workloads.
 
     Args:
         head: A figure with a median above 0.
-        earlier: Another.
-        workloads: Reference workloads that both have; none: the machine's speed is not known.
+        earlier: Another such figure.
+        workloads: Reference workloads that both have; empty: the machine's speed is unknown.
     """
-    difference = math.log(head.median) - math.log(earlier.median)  # a quotient might be 0 or infinite
+    difference = math.log(head.median) - math.log(earlier.median)  # a quotient could be 0 or infinite
     if not workloads:
         return difference
     slower = [math.log(head.yardstick[name]) - math.log(earlier.yardstick[name]) for name in workloads]

@@ -1,15 +1,15 @@
-"""Screening against stored runs: what is clearly fine passes, everything else must be measured again in lockstep.
+"""Screens against stored runs: what is clearly fine passes, and everything else must be measured again in lockstep.
 
-A stored run was made on the machine of another hour, so a comparison with it says neither `regressed` nor `improved`:
-where the machine was busy then, everything looks faster now. The interval is a t interval on the logarithm of
-head / baseline, each over its yardstick:
+A stored run was made at a different time, so a comparison with it never says `regressed` or `improved`: if the machine
+was busy then, everything looks faster now. The interval is a t interval on the logarithm of head / baseline, each
+divided by its yardstick:
 
-- the baseline is the newest earlier run, and those of the same commit beside it;
-- the deviation from run to run is that of the earlier runs (`baseline_spread`), no less than a floor;
-- the yardstick is left out where it does harm: the earlier runs deviate far less without it (code that the machine's
-  noise does not reach, like hashing by the processor's own instructions);
-- with one earlier run there is no spread to see, and a wide prior stands in;
-- where no earlier run is of the same machine and method, a prior for what machines differ by comes on top.
+- the baseline is the newest earlier run, together with others of the same commit;
+- the deviation from run to run is estimated from the earlier runs (`spread.py`), but not below a floor;
+- the yardstick is not used if it does harm, that is, if the earlier runs deviate far less without it (code that is
+  immune to the machine's noise, like hashing with dedicated CPU instructions);
+- with one earlier run there is no spread to estimate, and a wide prior is used;
+- if no earlier run is from the same machine and method, a prior for the difference between machines is added.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ import msgspec
 from jarvisperf.gate.screening.figures import Figure, comparable, figures_of, log_difference, with_yardstick
 from jarvisperf.gate.screening.spread import Spread, successive_spread, t_quantile
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.measure.metrics import BUILT_IN, MetricKind, Metrics
 from jarvisperf.runs.bounds import bounded_id
 from jarvisperf.runs.names import utc_time
 from jarvisperf.runs.summary import Summary
@@ -39,38 +40,34 @@ Threshold = float | Callable[[str, str], float | None]
 CONFIDENCE = 0.95
 MOST_EARLIER_RUNS = 20
 
-PRIOR_DEVIATION = {"s": 0.10, "B": 0.03}
-"""Run-to-run standard deviation where one earlier run shows none, by unit: 10 % for seconds, 3 % for bytes."""
 PRIOR_FREEDOM = 4.0
-"""Degrees of freedom of that prior: it is a guess, so the interval is wider than a known deviation would make it."""
-FLOOR_DEVIATION = {"s": 0.003, "B": 0.001}
-"""The least deviation that is believed: a few runs that agree by chance, or were made in one hour, prove no more."""
+"""Degrees of freedom of a metric's prior deviation: it is a guess, so the interval is wider than for a known one."""
 OTHER_MACHINE_DEVIATION = {True: 0.15, False: 0.30}
-"""What two machines (or methods) differ by, beside the run-to-run deviation: with the yardstick, and without."""
+"""The deviation between two machines (or methods), besides the run-to-run deviation: with and without yardstick."""
 SUITE_SHARE = 0.5
-"""A benchmark's deviation counts as no less than this share of the suite's median one."""
+"""A benchmark's deviation counts as at least this share of the suite's median deviation."""
 HARMFUL_YARDSTICK = 0.5
-"""The yardstick is left out where the earlier runs deviate less than this share of what they deviate with it."""
+"""The yardstick is not used if without it, the earlier runs deviate less than this share of their deviation with it."""
 RUNS_TO_JUDGE_THE_YARDSTICK = 3
 
 _ORDER: tuple[ScreenVerdict, ...] = ("missing", "suspicious", "inconclusive", "improved?", "unchanged", "new")
 
 
 class ScreenedMetric(msgspec.Struct, frozen=True):
-    """What the stored runs say of one metric.
+    """The result of screening one metric.
 
     Attributes:
         verdict: `unchanged` (the interval lies below the upper limit: no slower than the threshold allows), `improved?`
             (it lies below the lower limit as well), `suspicious` (it lies beyond the threshold), `inconclusive` (it
-            holds the threshold), `new` (no earlier run has it), `missing` (the newest earlier run has it, head lacks
-            it).
-        ratio: head / baseline, less what the yardstick explains; None where one of the two is lacking or zero.
+            contains the threshold), `new` (no earlier run has it), `missing` (it exists in the newest earlier run but
+            not in head).
+        ratio: head / baseline, after correcting for machine speed; None if one of the two is missing or zero.
         interval: The ratio's confidence interval, 95 %.
-        threshold: How much worse it may get, as a share; None: it is not judged, the verdict is then `unchanged`.
+        threshold: How much worse it may get, as a share; None: it is not judged, and the verdict is `unchanged`.
         base: The figures of the newest earlier run that was used.
-        head: The figures of the head.
+        head: The figures of head.
         earlier: How many earlier runs were used.
-        same_machine: Whether they are of the same machine and method.
+        same_machine: Whether they are from the same machine and method.
         yardstick: Whether the yardstick was used.
     """
 
@@ -86,16 +83,16 @@ class ScreenedMetric(msgspec.Struct, frozen=True):
 
     @property
     def to_confirm(self) -> bool:
-        """Whether it must be measured again in lockstep; where that is impossible it is `inconclusive`."""
+        """Whether it must be measured again in lockstep; if that is impossible, it is `inconclusive`."""
         return self.verdict in {"suspicious", "inconclusive", "improved?"}
 
 
 class Screened(msgspec.Struct, frozen=True):
-    """What the stored runs say of one benchmark.
+    """The result of screening one benchmark.
 
     Attributes:
-        id: The benchmark's id, as the head has it.
-        metrics: What they say of each metric, by name.
+        id: The benchmark's id in head.
+        metrics: The result for each metric, by name.
     """
 
     id: str
@@ -113,8 +110,9 @@ class Screened(msgspec.Struct, frozen=True):
 
 
 class _Compared(msgspec.Struct, frozen=True):
-    """A head's metric with the earlier figures that it is compared with, newest first."""
+    """A metric of head with the earlier figures that it is compared with, newest first."""
 
+    kind: MetricKind
     head: Figure
     earlier: list[Figure]
     workloads: list[str]
@@ -123,29 +121,32 @@ class _Compared(msgspec.Struct, frozen=True):
     spread: Spread | None
 
 
-def screen(head: Run, baselines: Sequence[Run], threshold: Threshold) -> dict[str, Screened]:
+def screen(head: Run, baselines: Sequence[Run], threshold: Threshold, kinds: Metrics = BUILT_IN) -> dict[str, Screened]:
     """Compare a run with stored ones.
 
-    Benchmarks of the head that failed are left out: their tests tell.
+    Benchmarks of head that failed are left out, because their tests report the failure.
 
     Args:
         head: The run.
         baselines: Earlier runs under one name, in any order; the newest 20 are used.
         threshold: How much worse a metric may get, as a share: 0.05 is 5 %; or a function of the benchmark's id and
-            the metric's name, which may give None: that metric is compared, but not judged.
+            the metric's name, which may return None: that metric is compared, but not judged.
+        kinds: The known metrics; for others in a run, the default assumptions apply.
 
     Returns:
-        By benchmark id: those of the head in their order, then those that are missing.
+        By benchmark id: those of head in their order, then those that are missing.
 
     Raises:
-        ValueError: A threshold is not above 0 and finite, or a run's time is no time.
+        ValueError: A threshold is not above 0 and finite, or a run's timestamp is invalid.
     """
     recent = sorted(baselines, key=lambda run: utc_time(run.created), reverse=True)[:MOST_EARLIER_RUNS]
-    tables = [figures_of(run) for run in recent]
-    here = figures_of(head)
+    tables = [figures_of(run, kinds) for run in recent]
+    here = figures_of(head, kinds)
     compared = {
         (benchmark, name): _compare(
-            figure, [table[benchmark][name] for table in tables if _has(table, benchmark, name)]
+            kinds.of(name, figure.metric.unit, figure.metric.better),
+            figure,
+            [table[benchmark][name] for table in tables if _has(table, benchmark, name)],
         )
         for benchmark, metrics in here.items()
         for name, figure in metrics.items()
@@ -182,19 +183,19 @@ def _limit(threshold: Threshold, benchmark: str, name: str) -> float | None:
     return limit
 
 
-def _compare(head: Figure, earlier: list[Figure]) -> _Compared:
+def _compare(kind: MetricKind, head: Figure, earlier: list[Figure]) -> _Compared:
     chosen, same_machine = comparable(head, [figure for figure in earlier if figure.metric.unit == head.metric.unit])
     chosen, workloads = with_yardstick(head, chosen)
     figures = (head, *chosen)
     if any(figure.median <= 0 or not math.isfinite(figure.median) for figure in figures):
-        return _Compared(head, chosen, workloads, same_machine, [], None)
+        return _Compared(kind, head, chosen, workloads, same_machine, [], None)
     with_it, without = (_differences(head, chosen, names) for names in (workloads, []))
     if len(chosen) >= RUNS_TO_JUDGE_THE_YARDSTICK:
         deviation = successive_spread(without).deviation
         if deviation < HARMFUL_YARDSTICK * successive_spread(with_it).deviation:
             workloads, with_it = [], without
     spread = successive_spread(with_it) if len(chosen) > 1 else None
-    return _Compared(head, chosen, workloads, same_machine, with_it, spread)
+    return _Compared(kind, head, chosen, workloads, same_machine, with_it, spread)
 
 
 def _differences(head: Figure, earlier: list[Figure], workloads: list[str]) -> list[float]:
@@ -202,14 +203,15 @@ def _differences(head: Figure, earlier: list[Figure], workloads: list[str]) -> l
 
 
 def _floors(compared: Iterable[_Compared]) -> dict[str, float]:
-    """Give the least deviation that is believed, by unit: what other benchmarks of the suite show counts too."""
-    deviations: dict[str, list[float]] = {unit: [] for unit in FLOOR_DEVIATION}
+    """Return the smallest credible deviation by metric, which also depends on the suite's other benchmarks."""
+    kinds: dict[str, MetricKind] = {}
+    deviations: dict[str, list[float]] = {}
     for one in compared:
-        if one.spread is not None:
-            deviations[one.head.metric.unit].append(one.spread.deviation)
+        kinds[one.kind.name] = one.kind
+        deviations.setdefault(one.kind.name, []).extend([one.spread.deviation] if one.spread else [])
     return {
-        unit: max(FLOOR_DEVIATION[unit], SUITE_SHARE * statistics.median(found)) if found else FLOOR_DEVIATION[unit]
-        for unit, found in deviations.items()
+        name: max(kinds[name].floor_deviation, SUITE_SHARE * statistics.median(found or [0.0]))
+        for name, found in deviations.items()
     }
 
 
@@ -219,10 +221,10 @@ def _screened(one: _Compared, floors: dict[str, float], limit: float | None) -> 
     ratio: float | None
     interval: tuple[float, float] | None
     if one.differences:
-        centre, error = _centre_and_error(one, floors[one.head.metric.unit])
+        centre, error = _centre_and_error(one, floors[one.kind.name])
         ratio, interval = ratio_of(centre), interval_of(centre, error)
     elif one.head.median == 0 and all(figure.median == 0 for figure in one.earlier):
-        ratio, interval = 1.0, (1.0, 1.0)  # no byte then, no byte now
+        ratio, interval = 1.0, (1.0, 1.0)  # zero then, zero now
     else:
         ratio, interval = None, None
     return ScreenedMetric(
@@ -239,8 +241,7 @@ def _screened(one: _Compared, floors: dict[str, float], limit: float | None) -> 
 
 
 def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
-    """Give the logarithm of the ratio, and half the width of its interval."""
-    unit = one.head.metric.unit
+    """Return the logarithm of the ratio, and half the width of its interval."""
     commits = [figure.run.commit for figure in one.earlier]
     newest = commits[0]
     same_code = [
@@ -248,19 +249,19 @@ def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
         for difference, commit in zip(one.differences, commits, strict=True)
         if newest is not None and commit is not None and commit.id == newest.id and not (commit.dirty or newest.dirty)
     ] or one.differences[:1]
-    spread = one.spread or Spread(PRIOR_DEVIATION[unit], PRIOR_FREEDOM)
+    spread = one.spread or Spread(one.kind.prior_deviation, PRIOR_FREEDOM)
     deviation = max(spread.deviation, floor, _own_error(one.head.metric.summary))
-    variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` raises where the square is beyond all floats
+    variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` would raise if the square overflows
     if not one.same_machine:
         variance += OTHER_MACHINE_DEVIATION[bool(one.workloads)] ** 2
     return statistics.fmean(same_code), t_quantile(CONFIDENCE, spread.freedom) * math.sqrt(variance)
 
 
 def _own_error(summary: Summary) -> float:
-    """Give the standard error of the median of a run by itself, as a share of it: few samples, or wild ones.
+    """Return the standard error of a single run's median, as a share of it; large for few or scattered samples.
 
-    For a normal distribution the interquartile range is 1.349 standard deviations, and the median's error 1.2533
-    times that of the mean.
+    For a normal distribution, the interquartile range is 1.349 standard deviations, and the median's standard error is
+    1.2533 times that of the mean.
     """
     return 1.2533 * summary.iqr / 1.349 / math.sqrt(max(1, summary.samples)) / summary.median
 

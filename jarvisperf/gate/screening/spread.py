@@ -1,4 +1,4 @@
-"""How far apart two runs of the same code lie: pure arithmetic on logarithms."""
+"""Estimates how far apart two runs of the same code are; pure arithmetic on logarithms."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Spread(msgspec.Struct, frozen=True):
 
     Attributes:
         deviation: Standard deviation; 0.01 is about 1 %.
-        freedom: Degrees of freedom that it was estimated with.
+        freedom: The estimate's degrees of freedom.
     """
 
     deviation: float
@@ -28,20 +28,20 @@ class Spread(msgspec.Struct, frozen=True):
 def successive_spread(logarithms: Sequence[float]) -> Spread:
     """Estimate the spread from the differences between neighbouring runs.
 
-    A baseline's code changes over time. A change shifts all later runs, yet only one difference: so the estimate sees
+    A baseline's code changes over time. A change shifts all later runs but only one difference, so the estimate sees
     the noise, not the history. This is half the mean square successive difference (von Neumann, Kent, Bellinson and
     Hart, "The Mean Square Successive Difference", 1941); for independent runs its variance is that of a chi-square
     with 2 (n - 1)^2 / (3 n - 4) degrees of freedom.
 
     Args:
-        logarithms: Of one figure in two or more runs, in the order of time.
+        logarithms: One figure's logarithms in two or more runs, in chronological order.
 
     Raises:
         ValueError: There are fewer than two.
     """
     count = len(logarithms)
     if count < 2:
-        raise ValueError(f"{count} runs have no spread: give two or more")
+        raise ValueError(f"{count} runs have no spread: pass two or more")
     squares = [(later - earlier) ** 2 for earlier, later in itertools.pairwise(logarithms)]
     return Spread(
         deviation=math.sqrt(statistics.fmean(squares) / 2),
@@ -50,7 +50,7 @@ def successive_spread(logarithms: Sequence[float]) -> Spread:
 
 
 def t_quantile(confidence: float, freedom: float) -> float:
-    """Give how many standard errors a two-sided interval reaches to each side.
+    """Return how many standard errors a two-sided interval extends to each side.
 
     Args:
         confidence: Between 0 and 1.

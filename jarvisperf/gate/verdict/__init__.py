@@ -7,6 +7,6 @@ from jarvisperf.lazy import attach
 __all__ = ["Judgement", "judge"]
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.verdict.verdict import Judgement, judge
+    from jarvisperf.gate.verdict.decide import Judgement, judge
 else:
-    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.gate.verdict.verdict"))
+    __getattr__, __dir__ = attach(__name__, dict.fromkeys(__all__, "jarvisperf.gate.verdict.decide"))

@@ -1,4 +1,4 @@
-"""Arithmetic of ratios that ends at 0 and infinity where Python's would raise: no figure may end a run."""
+"""Arithmetic on ratios that returns 0 or infinity where Python would raise, so that no figure can end a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 
 
 def ratio_of(logarithm: float) -> float:
-    """Give the ratio whose logarithm this is: 0 or infinity where a float holds nothing closer."""
+    """Return the ratio with this logarithm: 0 or infinity beyond the range of floats."""
     try:
         return math.exp(logarithm)
     except OverflowError:
@@ -14,11 +14,11 @@ def ratio_of(logarithm: float) -> float:
 
 
 def interval_of(centre: float, reach: float) -> tuple[float, float]:
-    """Give the interval of a ratio whose logarithm lies within `centre` ± `reach`; `reach` may be infinite."""
+    """Return the interval of a ratio whose logarithm lies within `centre` ± `reach`; `reach` may be infinite."""
     return ratio_of(centre - reach), ratio_of(centre + reach)
 
 
 def inverted(interval: tuple[float, float]) -> tuple[float, float]:
-    """Give the interval of base / head from that of head / base."""
+    """Convert an interval of head / base to one of base / head."""
     low, high = (1 / end if end else math.inf for end in interval)
     return high, low

@@ -1,4 +1,4 @@
-"""One number per launch: a robust centre of the paired log ratios."""
+"""Estimates one number per launch: a robust centre of the paired log ratios."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     """Estimate log(head / base) from values that were taken in pairs.
 
     The paired log ratios are heavy-tailed (one slice is interrupted, its partner is not), so the middle 30 % of them
-    are averaged: nearly as robust as the median, and smoother where values are few or tied. Measured against the
-    median, Hodges-Lehmann, and ratios of quantiles in docs/how-it-decides.md.
+    are averaged: nearly as robust as the median, and smoother when values are few or tied. docs/how-it-decides.md
+    compares it with the median, Hodges-Lehmann, and ratios of quantiles.
 
     Args:
         base: Positive finite values, one or more.
-        head: As many, in the same order.
+        head: The same number of values, in the same order.
 
     Raises:
         ValueError: There are no pairs, or a value is not positive and finite.
@@ -30,7 +30,7 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
         raise ValueError(f"values must come in pairs: {len(base)} of base, {len(head)} of head")
     for value in (*base, *head):
         if not 0 < value < math.inf:
-            why = "did the clock run backwards, or is it not a clock?" if value else BELOW_RESOLUTION
+            why = "the clock ran backwards or returns no time" if value else BELOW_RESOLUTION
             raise ValueError(f"a value of {value:g} has no ratio: {why}")
     # The difference of the logarithms, because a quotient of very unequal values would be 0 or infinite.
     ratios = sorted(math.log(after) - math.log(before) for before, after in zip(base, head, strict=True))
@@ -38,13 +38,13 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
 
 
 def trimmed_mean(ordered: Sequence[float], share: float) -> float:
-    """Average sorted values without the smallest and the largest.
+    """Average sorted values, leaving out the smallest and the largest.
 
-    Values at the edge count in part, so that the result moves smoothly with the share.
+    Values at the edges have fractional weights, so the result changes smoothly with the share.
 
     Args:
         ordered: Values in ascending order, one or more.
-        share: How much of them is left out on each side, below 0.5.
+        share: The share to leave out on each side, below 0.5.
     """
     count = len(ordered)
     left = count * share

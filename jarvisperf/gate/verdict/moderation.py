@@ -1,7 +1,8 @@
-"""Variances that borrow strength from each other: the moderated t of Smyth (2004).
+"""Moderated variances, which borrow strength from each other: the moderated t of Smyth (2004).
 
-With five launches a variance of one's own is a poor guess. Benchmarks of one suite on one machine have launch-to-launch
-variances of similar size, so each is drawn towards the common one, by as much as they agree. Source: G. K. Smyth,
+With few launches, a benchmark's own variance is a poor estimate. Benchmarks of one suite on one machine have
+launch-to-launch variances of similar size, so each is shrunk towards the common one, the more the better they agree.
+Source: G. K. Smyth,
 "Linear models and empirical Bayes methods for assessing differential expression in microarray experiments", Statistical
 Applications in Genetics and Molecular Biology 3 (2004), section 6.2.
 """
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 FEWEST_VARIANCES = 3
 LEAST_EXCESS = 1e-6  # of the logarithms' variance: below, the prior would have two million degrees of freedom
 NEWTON_STEPS = 50  # it converges within 10
-MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never quite one
+MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never exactly equal
 
 
 class Prior(msgspec.Struct, frozen=True):
     """What the suite says about a variance.
 
     Attributes:
-        df: What that is worth, in degrees of freedom; 0: nothing is known.
+        df: Its weight in degrees of freedom; 0: nothing is known.
         variance: The common variance.
     """
 
@@ -61,10 +62,10 @@ def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
 
 
 def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
-    """Draw a variance towards the prior, but never below what the benchmark itself shows.
+    """Shrink a variance towards the prior, but never below what the benchmark itself shows.
 
-    A benchmark that is noisier than the suite keeps its own variance: drawing it down would raise false alarms on just
-    the benchmarks that deserve the least trust.
+    A benchmark that is noisier than the suite keeps its own variance; shrinking it would raise false alarms on the very
+    benchmarks that deserve the least trust.
 
     Returns:
         The variance and its degrees of freedom.

@@ -1,17 +1,17 @@
-"""What a report says: the data behind every format, and the layout of `report.json`.
+"""The data model of findings: what every format is rendered from, and the layout of `report.json`.
 
-The schema is `jarvisperf.report/1`. Fields that compare (`base`, `ratio`, `interval`, `threshold`) are null where
+The schema is `jarvisperf.report/1`. The fields of a comparison (`base`, `ratio`, `interval`, `threshold`) are null if
 nothing was compared.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from jarvisperf.profiles.model import Profile
-from jarvisperf.report.shared.json_numbers import in_json
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
@@ -29,11 +29,11 @@ Way = Literal["screening", "lockstep"]
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """One side of the report.
+    """One side of a comparison.
 
     Attributes:
-        commit: The full hash; None where it is not known.
-        name: The branch, or the name under which the run is stored.
+        commit: The full hash; null if unknown.
+        name: The branch, or the name that the run is stored under.
         dirty: Whether the files differed from the commit.
     """
 
@@ -43,25 +43,25 @@ class Arm(msgspec.Struct, frozen=True):
 
 
 class MetricFinding(msgspec.Struct, frozen=True):
-    """What is said of one metric of one benchmark.
+    """The findings about one metric of one benchmark.
 
     Attributes:
-        unit: ``s`` or ``B``.
-        better: Which direction is the good one.
+        unit: The symbol of its unit: ``s``, ``B``, or what is counted, like ``blocks``.
+        better: The direction of an improvement.
         method: How it was measured.
-        base: The figures of the base; null where nothing was compared.
-        head: The figures of the head; null where head has none.
+        base: The figures of base; null if nothing was compared.
+        head: The figures of head; null if it has none.
         ratio: head / base.
         interval: The ratio's confidence interval. JSON has no infinity: the largest float, 1.7976931348623157e+308,
-            stands for an interval that is open above.
+            stands for an interval without an upper bound.
         threshold: How much worse it may get, as a share: 0.05 is 5 %.
-        verdict: ``new`` where there was nothing to compare with.
-        via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
-            nothing was compared.
-        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
+        verdict: ``new`` if there was nothing to compare with.
+        via: How the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null if nothing was
+            compared.
+        doubt: Why it is inconclusive regardless of the interval; null: the interval decides.
     """
 
-    unit: Literal["s", "B"]
+    unit: str
     better: Better
     method: str
     base: Summary | None
@@ -75,11 +75,11 @@ class MetricFinding(msgspec.Struct, frozen=True):
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
-    """How a benchmark stands to its uncached or naive twin of the same run.
+    """How a benchmark compares with its uncached or naive twin of the same run.
 
     Attributes:
         id: The twin's id.
-        ratios: For each metric that both have, the twin's median over this one's; none where the twin has no figures.
+        ratios: For each metric that both have, the twin's median over this one's; empty if the twin has no figures.
     """
 
     id: str
@@ -87,20 +87,20 @@ class BeforeAfter(msgspec.Struct, frozen=True):
 
 
 class BenchmarkFinding(msgspec.Struct, frozen=True):
-    """What is said of one benchmark.
+    """The findings about one benchmark.
 
     Attributes:
         id: The pytest node id.
         group: Its group.
         params: Its parameters as text, by name.
-        metrics: What is said of each metric, by name.
+        metrics: The findings about each metric, by name.
         before: The pair with its twin; null: it has none.
-        extra_info: What the test's author noted.
-        error: One line that says why it has no figures; null: it has.
-        line: The line of its file at which the test begins, from 1; null where it is not known.
-        profile: Where head's time went; null: it was not profiled.
-        base_profile: Where the base's time went; null: it was not profiled.
-        base_id: The id under which the base has it, where its file was renamed; null: the same id.
+        extra_info: Notes of the test's author, by name.
+        error: Why it has no figures, in one line; null: it has figures.
+        line: The first line of the test in its file, from 1; null if unknown.
+        profile: The profile of head; null: it was not profiled.
+        base_profile: The profile of base; null: it was not profiled.
+        base_id: Its id in base if its file was renamed; null: the same id.
     """
 
     id: str
@@ -121,18 +121,18 @@ class Findings(msgspec.Struct, frozen=True):
 
     Attributes:
         mode: ``record`` (nothing was compared), ``baseline`` or ``lockstep``.
-        created: When the run began, ISO 8601 in UTC.
+        created: When the run started, ISO 8601 in UTC.
         seconds: How long it took.
-        trusted: False when the run's own control showed a difference.
+        trusted: Whether the run's own control showed no difference.
         machine: What it ran on.
         base: What was compared with; null in mode ``record``.
         head: What was measured.
-        benchmarks: In the order in which they ran.
+        benchmarks: In the order of the run.
         schema: The version of this layout.
         shard: Which part of the suite this is, like ``1/4``; null: the whole.
-        base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
-        allows_missing: Whether a benchmark that exists in base but not in head is no failure.
-        interrupted: Whether the run ended before all benchmarks were dealt with.
+        base_machine: What base ran on, if it was a stored run; null: the same machine, side by side.
+        allows_missing: Whether benchmarks that exist in base but not in head are accepted.
+        interrupted: Whether the run ended before every benchmark was dealt with.
     """
 
     mode: Mode
@@ -150,15 +150,21 @@ class Findings(msgspec.Struct, frozen=True):
     interrupted: bool = False
 
 
+def arm_text(arm: Arm) -> str:
+    """Describe one side of a comparison: commit, branch, state of the working tree."""
+    name = f" ({arm.name})" if arm.name else ""
+    return f"{(arm.commit or 'no commit')[:12]}{name}{', with uncommitted changes' if arm.dirty else ''}"
+
+
 def arm_of(commit: Commit | None) -> Arm:
-    """Describe the side that a commit stands for."""
+    """Describe the side of a comparison that a commit stands for."""
     if commit is None:
         return Arm(commit=None, name=None, dirty=False)
     return Arm(commit=commit.id, name=commit.branch, dirty=commit.dirty)
 
 
 def findings_of(run: Run) -> Findings:
-    """Make the report of a run that was compared with nothing."""
+    """Return the findings of a run that was compared with nothing."""
     findings = Findings(
         mode="record",
         created=run.created,
@@ -173,12 +179,12 @@ def findings_of(run: Run) -> Findings:
 
 
 def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
-    """Name a benchmark's twin, with no ratios as yet; None where it has none."""
+    """Return a benchmark's twin, without ratios yet; None if it has none."""
     return None if benchmark.before is None else BeforeAfter(benchmark.before)
 
 
 def paired(findings: Findings) -> Findings:
-    """Compare each benchmark with its twin, by the medians of head that this report has."""
+    """Compare each benchmark with its twin, by their medians in head."""
     by_id = {finding.id: finding for finding in findings.benchmarks}
     return msgspec.structs.replace(
         findings,
@@ -201,41 +207,37 @@ def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) ->
     return ratios
 
 
-def located(findings: Findings, lines: Mapping[str, int]) -> Findings:
-    """Note where the tests stand.
+def completed(
+    findings: Findings,
+    *,
+    lines: Mapping[str, int],
+    profiles: Mapping[str, tuple[Profile | None, Profile | None]],
+    limits: Mapping[str, Mapping[str, float]],
+) -> Findings:
+    """Add what the session knows of its tests.
 
     Args:
-        findings: The report.
+        findings: The report's findings.
         lines: The first line of each test, from 1, by benchmark id.
+        profiles: Profiles of base and head, by benchmark id.
+        limits: Absolute limits in the metric's unit, by benchmark id and metric.
     """
-    return msgspec.structs.replace(
-        findings,
-        benchmarks=tuple(
-            msgspec.structs.replace(finding, line=lines.get(finding.id)) for finding in findings.benchmarks
-        ),
-    )
 
+    def complete(finding: BenchmarkFinding) -> BenchmarkFinding:
+        base_profile, profile = profiles.get(finding.id, (finding.base_profile, finding.profile))
+        return msgspec.structs.replace(
+            finding,
+            metrics=held_to_limits(finding.metrics, limits.get(finding.id, {})),
+            line=lines.get(finding.id),
+            base_profile=base_profile,
+            profile=profile,
+        )
 
-def profiled(findings: Findings, profiles: Mapping[str, tuple[Profile | None, Profile | None]]) -> Findings:
-    """Add profiles.
-
-    Args:
-        findings: The report.
-        profiles: Of the base and of head, by benchmark id.
-    """
-    return msgspec.structs.replace(
-        findings,
-        benchmarks=tuple(
-            msgspec.structs.replace(finding, base_profile=profiles[finding.id][0], profile=profiles[finding.id][1])
-            if finding.id in profiles
-            else finding
-            for finding in findings.benchmarks
-        ),
-    )
+    return msgspec.structs.replace(findings, benchmarks=tuple(map(complete, findings.benchmarks)))
 
 
 def run_of(findings: Findings, commit: Commit | None) -> Run:
-    """Make a run of what a report says of the head, so that it can be stored."""
+    """Return head's figures as a run that can be stored."""
     return Run(
         created=findings.created,
         seconds=findings.seconds,
@@ -261,25 +263,34 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
     )
 
 
-def held_to_limits(findings: Findings, limits: Mapping[str, Mapping[str, float]]) -> Findings:
-    """Call regressed what exceeds its absolute limit, whatever it was compared with.
+def held_to_limits(metrics: dict[str, MetricFinding], limits: Mapping[str, float]) -> dict[str, MetricFinding]:
+    """Return the metrics with the verdict ``regressed`` for those above their absolute limit.
 
     Args:
-        findings: The report.
-        limits: What a metric may never exceed, in its unit, by benchmark id and metric.
+        metrics: The findings of a benchmark's metrics, by name.
+        limits: Absolute limits in the metric's unit, by name.
     """
-    return msgspec.structs.replace(
-        findings, benchmarks=tuple(_held(finding, limits.get(finding.id, {})) for finding in findings.benchmarks)
-    )
-
-
-def _held(finding: BenchmarkFinding, limits: Mapping[str, float]) -> BenchmarkFinding:
     over = {
-        name: msgspec.structs.replace(metric, verdict="regressed")
-        for name, metric in finding.metrics.items()
-        if name in limits and metric.head is not None and metric.head.median > limits[name]
+        name: msgspec.structs.replace(metric, verdict="regressed", doubt=None)
+        for name, metric in metrics.items()
+        if over_limit(metric.head, limits.get(name))
     }
-    return msgspec.structs.replace(finding, metrics=finding.metrics | over) if over else finding
+    return metrics | over
+
+
+def over_limit(summary: Summary | None, limit: float | None) -> bool:
+    """Tell whether a metric's median is above its absolute limit; without figures or a limit it is not."""
+    return summary is not None and limit is not None and summary.median > limit
+
+
+def in_json(ratio: float) -> float:
+    """Return a ratio as JSON can hold it: JSON has no infinity, so the largest float stands for it."""
+    return min(ratio, sys.float_info.max)
+
+
+def interval_in_json(interval: tuple[float, float]) -> tuple[float, float]:
+    """Return both ends of an interval as JSON can hold them."""
+    return in_json(interval[0]), in_json(interval[1])
 
 
 def _finding(benchmark: Benchmark) -> BenchmarkFinding:

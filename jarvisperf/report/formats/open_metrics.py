@@ -1,6 +1,6 @@
 """`metrics.txt`: the figures for GitLab's metrics report and for Prometheus.
 
-The format is OpenMetrics 1.0 text, which GitLab shows on a merge request where a job names the file as
+The format is OpenMetrics 1.0 text. GitLab shows it on a merge request if a job names the file as
 ``artifacts:reports:metrics``.
 """
 
@@ -8,43 +8,36 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.formats.base import Report
-from jarvisperf.runs.files import write_whole
+from jarvisperf.measure.metrics import BUILT_IN, SECONDS
+from jarvisperf.measure.metrics.units import unit_of
+from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.shared.report import Report
 
-FAMILIES = (
-    ("jarvisperf_median_seconds", "Median seconds per call.", "s"),
-    ("jarvisperf_median_bytes", "Median bytes.", "B"),
-    ("jarvisperf_ratio", "Head over base.", None),
-)
+FILE = "metrics.txt"
 
 
-class OpenMetricsReport(Report):
-    """Writes `metrics.txt`."""
-
-    files = ("metrics.txt",)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Write `metrics.txt` in UTF-8."""
-        path = folder / "metrics.txt"
-        write_whole(path, render(findings).encode())
-        return [path]
-
-
-def render(findings: Findings) -> str:
-    """Write the findings as OpenMetrics text."""
+def render(report: Report) -> dict[str, bytes]:
+    """Render `metrics.txt`."""
     lines: list[str] = []
-    for family, text, unit in FAMILIES:
+    findings = report.findings
+    used = {metric.unit for finding in findings.benchmarks for metric in finding.metrics.values()}
+    first = [kind.unit.symbol for kind in BUILT_IN]
+    families: list[tuple[str, str, str | None]] = []
+    for symbol in [unit for unit in dict.fromkeys([*first, *sorted(used)]) if unit in used]:
+        plural = unit_of(symbol).plural
+        text = "Median seconds per call." if symbol == SECONDS.symbol else f"Median {plural}."
+        families.append((f"jarvisperf_median_{plural}", text, symbol))
+    for family, text, unit in [*families, ("jarvisperf_ratio", "Head over base.", None)]:
         samples = list(_samples(findings, unit))
         if samples:
             lines += [f"# TYPE {family} gauge", f"# HELP {family} {text}"]
             lines += [f"{family}{labels} {value:.9g}" for labels, value in samples]
-    return "\n".join([*lines, "# EOF", ""])
+    return {FILE: "\n".join([*lines, "# EOF", ""]).encode()}
 
 
 def _samples(findings: Findings, unit: str | None) -> Iterator[tuple[str, float]]:
@@ -59,3 +52,6 @@ def _samples(findings: Findings, unit: str | None) -> Iterator[tuple[str, float]
 
 def _escape(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+FORMAT = ReportFormat("open_metrics", (FILE,), render)

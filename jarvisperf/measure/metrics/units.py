@@ -1,0 +1,130 @@
+"""Units: how values are formatted, and how absolute limits are parsed."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
+
+_NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
+
+
+class Unit(NamedTuple):
+    """The unit of a metric's values.
+
+    Attributes:
+        symbol: The symbol in ``report.json`` and stored runs, like ``s`` or ``B``.
+        plural: The unit as a word, like ``seconds``; letters, digits and underscores only.
+        forms: The allowed forms of a limit, for messages.
+        shown: The multiples to format values in, with their sizes; the largest first.
+        read: The multiples to parse limits in, with their sizes; ``""``: a plain number.
+        better: The word for a smaller value, like ``faster``.
+        worse: The word for a larger value.
+        reads_zero: Whether a limit may be 0.
+        has_fractions: Whether values in the smallest multiple have decimals.
+        log_base: The base of a logarithmic axis.
+    """
+
+    symbol: str
+    plural: str
+    forms: str
+    shown: tuple[tuple[float, str], ...]
+    read: dict[str, float]
+    better: str = "less"
+    worse: str = "more"
+    reads_zero: bool = False
+    has_fractions: bool = True
+    log_base: int = 10
+
+    def text(self, value: float) -> str:
+        """Format a value with four significant digits: ``12.34 µs``."""
+        scale, unit = next(((scale, unit) for scale, unit in self.shown if abs(value) >= scale), self.shown[-1])
+        is_whole = scale == 1 and not self.has_fractions
+        return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale)} {unit}"
+
+    def parse(self, text: object) -> float:
+        """Read an absolute limit.
+
+        Args:
+            text: A number with a unit, like ``"2ms"``, or a plain number if the unit allows it.
+
+        Raises:
+            ValueError: It is not a limit in this unit.
+        """
+        plain = isinstance(text, int | float) and not isinstance(text, bool)
+        try:
+            value, unit = split_number(f"{text:.17g}" if plain else text)
+        except ValueError:
+            value, unit = math.nan, ""
+        limit = value * self.read.get(unit, math.nan)
+        if not (limit >= 0 if self.reads_zero else limit > 0) or math.isinf(limit):
+            raise ValueError(f"{text!r} is not allowed, give {self.forms}")
+        return limit
+
+
+SECONDS = Unit(
+    symbol="s",
+    plural="seconds",
+    better="faster",
+    worse="slower",
+    forms="a time like '2ms' (s, ms, us, ns)",
+    shown=((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
+    read={"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9},
+)
+BYTES = Unit(
+    symbol="B",
+    plural="bytes",
+    forms="a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)",
+    shown=((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
+    read={"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
+    has_fractions=False,
+    log_base=2,
+)
+
+
+def count_of(things: str) -> Unit:
+    """Return the unit of a count.
+
+    Args:
+        things: What is counted, in the plural, like ``blocks``.
+    """
+    word = re.sub(r"\W+", "_", things.strip()) or "units"
+    return Unit(
+        symbol=things,
+        plural=word,
+        forms=f"a number like 1000 or '1000 {things}'",
+        shown=((1e9, f"G {things}"), (1e6, f"M {things}"), (1.0, things)),
+        read={"": 1.0, things: 1.0},
+        reads_zero=True,
+        has_fractions=False,
+    )
+
+
+def unit_of(symbol: str) -> Unit:
+    """Return the unit with a symbol; an unknown symbol becomes the unit of a count."""
+    return _BUILT_IN.get(symbol) or count_of(symbol)
+
+
+def digits(value: float) -> str:
+    """Format a number with four significant digits and thousands separators; with an exponent if it is too long."""
+    if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
+        return f"{value:.4g}"
+    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
+    return f"{value:,.{decimals}f}"
+
+
+def split_number(text: object) -> tuple[float, str]:
+    """Split text into its number and what follows.
+
+    Raises:
+        ValueError: It does not begin with a number.
+    """
+    match = _NUMBER.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f"{text!r} is not a number with a unit")
+    return float(match[1]), match[2]
+
+
+_BUILT_IN = {unit.symbol: unit for unit in (SECONDS, BYTES)}

@@ -1,0 +1,64 @@
+"""Workflow commands: lines of the log that GitHub Actions shows as annotations at the tests' lines.
+
+They are described in GitHub's "Workflow commands for GitHub Actions".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.report.shared.table import figures
+from jarvisperf.report.shared.units import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+
+MOST_ANNOTATIONS = 10  # per level and step; GitHub drops the rest
+
+
+def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
+    """Return the commands that annotate the tests: errors for failures, warnings for inconclusive verdicts.
+
+    Args:
+        findings: The report's findings.
+        folder: The folder that the ids' files are relative to, with ``/`` at its end; empty: the repository's root.
+    """
+    found: dict[str, list[str]] = {"error": [], "warning": []}
+    for finding in findings.benchmarks:
+        for level, title, message in _marks(finding, allows_missing=findings.allows_missing):
+            file = finding.id.partition("::")[0]
+            place = f"file={_property(folder + file)}"
+            if finding.line is not None:
+                place += f",line={finding.line}"
+            found[level].append(f"::{level} {place},title={_property(title)}::{_data(message)}")
+    lines = []
+    for level, commands in found.items():
+        lines += commands[:MOST_ANNOTATIONS]
+        left = len(commands) - MOST_ANNOTATIONS
+        if left > 0:
+            lines[-1] = f"::{level} title=jarvisperf::and {left + 1} more; see the step summary"
+    return lines
+
+
+def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple[str, str, str]]:
+    name = visible(finding.id.partition("::")[2] or finding.id)
+    if finding.error is not None:
+        yield "error", f"{name} failed", visible(finding.error)
+    for metric, found in finding.metrics.items():
+        if found.verdict == "missing":
+            level = "warning" if allows_missing else "error"
+            yield level, f"{name} missing", "the benchmark exists in base but not in head"
+        elif found.verdict == "regressed":
+            yield "error", f"{name} regressed", figures(metric, found)
+        elif found.verdict == "inconclusive":
+            yield "warning", f"{name} inconclusive", figures(metric, found)
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

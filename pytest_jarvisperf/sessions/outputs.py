@@ -1,0 +1,177 @@
+"""Writes what a finished run leaves behind: the stored run, the report, and the terminal's summary."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_jarvisperf.extensions import announce_finished_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pytest
+
+    from jarvisperf.history.model import History
+    from jarvisperf.report import ReportFormat
+    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.runs.model import Run
+    from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.options import Options
+
+
+MOST_NAMED = 3  # benchmarks that share a note are listed up to this number, then counted
+
+
+@dataclass(slots=True)
+class Messages:
+    """What the terminal says below the table, one line each.
+
+    Attributes:
+        warnings: What the user should know.
+        problems: What went wrong.
+    """
+
+    warnings: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+class Outputs:
+    """Saves a run, writes its report, and shows both on the terminal; a failure of one does not stop the others.
+
+    Args:
+        config: pytest's config.
+        options: This plugin's options.
+        store: Where runs are kept; None: nowhere.
+        formats: The formats of the report.
+        messages: What the terminal will say.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        store: RunStore | None,
+        formats: Sequence[ReportFormat],
+        messages: Messages,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._store = store
+        self._formats = formats
+        self._messages = messages
+        self._written: list[Path] = []
+        self._saved: str | None = None
+
+    def save(self, run: Run | None) -> None:
+        """Store the run if that was asked for, whatever the outcome of its tests."""
+        if self._store is None or self._options.save is None:
+            return
+        if run is None or not any(benchmark.metrics for benchmark in run.benchmarks):
+            self._messages.problems.append("the run was not saved: it has no figures")
+            return
+        try:
+            stored = self._store.save(run, self._options.save)
+        except Exception as error:  # noqa: BLE001  # a failing store must not hide the outcome of the tests
+            self._messages.problems.append(f"the run was not saved: {error}")
+            return
+        self._messages.warnings += stored.warnings
+        if stored.where == "store":
+            self._saved = f"saved as {stored.entry.name} ({stored.entry.token}) in {self._store.shown}"
+        else:
+            self._saved = f"kept as {stored.entry.name} ({stored.entry.token}) until the store can be written"
+
+    def write(self, findings: Findings) -> None:
+        """Write the report."""
+        from jarvisperf.report import UnwrittenError, write_reports
+
+        try:
+            self._written = write_reports(
+                findings, self._options.report_folder, self._history(findings), formats=self._formats
+            )
+        except UnwrittenError as error:
+            self._written = error.written
+            self._messages.problems.append(f"the report could not be written: {error}")
+        except Exception as error:  # noqa: BLE001  # a failing report must not hide the outcome of the tests
+            self._messages.problems.append(f"the report could not be written: {type(error).__name__}: {error}")
+
+    def announce(self, run: Run, findings: Findings) -> bool:
+        """Tell other plugins that the run has finished; return whether none of them failed."""
+        problems = announce_finished_run(self._config, run, findings)
+        self._messages.problems += problems
+        return not problems
+
+    def _history(self, findings: Findings) -> History | None:
+        """Read the stored runs under the name that this run is compared with or stored under."""
+        from jarvisperf.history.reading import read_history
+        from jarvisperf.runs.bounds import bounded_id
+        from jarvisperf.runs.store import RunStoreError
+
+        name = self._options.compare or self._options.save
+        if self._store is None or name is None:
+            return None
+        try:
+            entries = self._store.find(name, findings.machine.fingerprint).entries
+            return read_history(self._store, entries, frozenset(bounded_id(one.id) for one in findings.benchmarks))
+        except (RunStoreError, ImportError, ValueError) as error:
+            self._messages.warnings.append(f"the report has no history: {error}")
+            return None
+
+    def show(self, reporter: pytest.TerminalReporter, findings: Findings | None) -> None:
+        """Show the table, what was written where, and the messages."""
+        if findings is None and not self._messages.problems:
+            return
+        reporter.section("benchmarks (jarvisperf)")
+        if findings is not None:
+            self._show_table(reporter, findings)
+        if self._written:
+            folder = self._options.report_folder
+            names = ", ".join(str(path.relative_to(folder)) for path in self._written)
+            reporter.write_line(f"Report in {folder}: {names}")
+        if self._saved:
+            reporter.write_line(self._saved)
+        for warning in self._messages.warnings:
+            reporter.write_line(f"jarvisperf: {warning}", yellow=True)
+        for problem in self._messages.problems:
+            reporter.write_line(f"jarvisperf: {problem}", red=True)
+
+    def _show_table(self, reporter: pytest.TerminalReporter, findings: Findings) -> None:
+        import shutil
+
+        from jarvisperf.report.terminal.summary import render, shows_unicode
+
+        columns = shutil.get_terminal_size(fallback=(120, 24)).columns
+        unicode = shows_unicode(getattr(sys.stdout, "encoding", None))
+        reporter.write(render(findings, colour=reporter.hasmarkup, columns=columns, unicode=unicode))
+        if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the tests on a pull request
+            from jarvisperf.report.terminal.github import workflow_commands
+
+            for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
+                reporter.write_line(line)
+
+
+def _root_in_workspace(root: Path) -> str:
+    """Return the prefix of paths relative to GitHub's workspace, like ``packages/core/``."""
+    workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).resolve()
+    inside = root.resolve().relative_to(workspace).as_posix() if root.resolve().is_relative_to(workspace) else "."
+    return "" if inside == "." else f"{inside}/"
+
+
+def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return one line per note, with the benchmarks that it applies to.
+
+    Args:
+        notes: The notes, by the benchmark's id.
+    """
+    names: dict[str, list[str]] = {}
+    for name, texts in notes.items():
+        for text in texts:
+            names.setdefault(text, []).append(name)
+    return [f"{_named(them)}: {text}" for text, them in names.items()]
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"

@@ -1,0 +1,121 @@
+"""Keeps the records of benchmark tests as they end, and makes a run of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jarvisperf.clocks import REAL, now
+from pytest_jarvisperf.extensions import this_machine
+from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.state import state_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from jarvisperf.runs.model import Run
+    from pytest_jarvisperf.measuring.harness import MeasuringHarness
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
+
+
+class Recording:
+    """The plugin object that keeps the records.
+
+    Args:
+        config: pytest's config.
+        harness: Measures the targets, and reads the yardstick.
+
+    Attributes:
+        records: By node id, the record of the test's last attempt.
+        limits: By node id, the absolute limits of a passed test, by metric.
+        created: When the run began.
+    """
+
+    def __init__(self, config: pytest.Config, harness: MeasuringHarness) -> None:
+        self._config = config
+        self._harness = harness
+        self._start = REAL.wall()
+        self.created = now()
+        self.records: dict[str, BenchmarkRecord] = {}
+        self.limits: dict[str, dict[str, float]] = {}
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note a benchmark's failure in its record, whatever the phase; fail a test that exceeds an absolute limit."""
+        record = item.stash.get(record_key, None)
+        if record is not None and call.when == "call":
+            item.user_properties += _figures(record)  # each report copies them; JUnit files use those of the last one
+        report = yield
+        if record is None:
+            return report
+        if report.failed and record.error is None and call.excinfo is not None:
+            record.error = _one_line(call.excinfo)
+        if report.when == "call" and report.passed:
+            self.limits[record.id] = read_thresholds(item, self._config.stash[state_key].metrics, {})[1]
+            over = _over_limit(record, self.limits[record.id])
+            if over:
+                report.outcome, report.longrepr = "failed", "\n".join(over)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Keep the test's record; with a plugin that reruns tests, the last attempt's."""
+        try:
+            return (yield)
+        finally:
+            record = item.stash.get(record_key, None)
+            if record is not None:
+                self.records[item.nodeid] = record
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken so far."""
+        return REAL.wall() - self._start
+
+    def run(self, *, interrupted: bool) -> Run | None:
+        """Make a run of the records of tests that measured or failed; None if there are none.
+
+        Args:
+            interrupted: Whether the run ended before all benchmarks were done.
+        """
+        from jarvisperf.runs.commit import read_commit
+        from jarvisperf.runs.model import Run
+
+        benchmarks = tuple(record.finished() for record in self.records.values() if record.metrics or record.error)
+        if not benchmarks:
+            return None
+        yardstick = self._harness.yardstick
+        return Run(
+            created=self.created.isoformat(timespec="microseconds"),
+            seconds=self.seconds,
+            machine=this_machine(self._config),
+            commit=read_commit(self._config.rootpath),
+            benchmarks=benchmarks,
+            yardstick=yardstick.summary() if yardstick else {},
+            interrupted=interrupted,
+        )
+
+
+def _figures(record: BenchmarkRecord) -> list[tuple[str, object]]:
+    return [(f"jarvis_{name}_median", metric.summary.median) for name, metric in record.metrics.items()]
+
+
+def _over_limit(record: BenchmarkRecord, limits: dict[str, float]) -> list[str]:
+    from jarvisperf.report.findings.model import over_limit
+    from jarvisperf.report.shared import units
+
+    return [
+        f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
+        f"{units.quantity(limits[name], metric.unit)}"
+        for name, metric in record.metrics.items()
+        if over_limit(metric.summary, limits.get(name))
+    ]
+
+
+def _one_line(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    message = str(excinfo.value).strip().splitlines()
+    return f"{excinfo.typename}: {message[0]}" if message else excinfo.typename

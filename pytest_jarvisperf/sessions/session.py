@@ -1,0 +1,213 @@
+"""One `pytest --jarvis-bench`: makes findings of what was recorded or compared, and decides the exit status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_jarvisperf.collection.recognition import is_marked_in_vain
+from pytest_jarvisperf.sessions.outputs import joined_notes
+from pytest_jarvisperf.state import elsewhere_key
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.runs.model import Benchmark, Run
+    from pytest_jarvisperf.options import Options
+    from pytest_jarvisperf.sessions.baseline import BaselineSession
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
+    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
+    from pytest_jarvisperf.sessions.recording import Recording
+
+FINISHED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+LISTING_OPTIONS = ("collectonly", "showfixtures", "show_fixtures_per_test")
+NOT_GREEN = (
+    "no benchmark was measured, so nothing is known: "
+    "a test measures when it calls the fixture jarvis_bench or benchmark, or has the marker benchmark"
+)
+EMPTY_SHARD = "no benchmark of this part of the suite was measured, so there is nothing to merge: use fewer parts"
+
+
+def is_listing(config: pytest.Config) -> bool:
+    """Return whether pytest lists tests or fixtures and runs none."""
+    return any(config.getoption(name, False) for name in LISTING_OPTIONS)
+
+
+class BenchSession:
+    """The plugin object of a measuring run.
+
+    Args:
+        config: pytest's config.
+        options: This plugin's options.
+        recording: Keeps the tests' records.
+        outputs: Writes and shows the results.
+        messages: What the terminal will say.
+        lockstep: Compares with a revision; None: there is no such comparison.
+        baseline: Compares with stored runs; None: there is no such comparison.
+    """
+
+    def __init__(
+        self,
+        config: pytest.Config,
+        options: Options,
+        recording: Recording,
+        outputs: Outputs,
+        messages: Messages,
+        *,
+        lockstep: LockstepSession | None = None,
+        baseline: BaselineSession | None = None,
+    ) -> None:
+        self._config = config
+        self._options = options
+        self._recording = recording
+        self._outputs = outputs
+        self._messages = messages
+        self._lockstep = lockstep
+        self._baseline = baseline
+        self._run: Run | None = None
+        self._findings: Findings | None = None
+        self._interrupted = False
+
+    def measures_here(self) -> bool:
+        """Return whether benchmarks are measured in this process, not in the arms of lockstep."""
+        return self._lockstep is None and not (self._baseline and self._baseline.is_direct)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Warn about tests that have the marker but cannot be measured."""
+        self._messages.warnings += [
+            f"{item.nodeid} has the marker benchmark and is not measured: it is a method of unittest.TestCase; "
+            "call jarvis_bench in a plain test function"
+            for item in session.items
+            if is_marked_in_vain(item)
+        ]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """After all tests, compare them with stored runs; only then are they reported."""
+        if self._baseline is None:
+            return (yield)
+        try:
+            result = yield
+        except (session.Failed, session.Interrupted):
+            self._run = self._recording.run(interrupted=self._interrupted)
+            self._baseline.judge(session, self._run, stopped=True)
+            raise
+        if not is_listing(self._config):
+            self._run = self._recording.run(interrupted=self._interrupted)
+            self._baseline.judge(session, self._run, stopped=False)
+            self._run = self._baseline.run or self._run
+        return result
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Store the run and write the report; a run that measured or compared nothing fails."""
+        if is_listing(self._config):
+            return
+        self._interrupted |= session.exitstatus not in FINISHED
+        findings = self._compared_findings(self._lockstep) if self._lockstep else self._recorded_findings()
+        self._outputs.save(self._run)
+        is_good = self._is_compared() and self._is_measured(findings)
+        if findings is not None and self._run is not None:
+            self._findings = self._completed(findings, session)
+            self._outputs.write(self._findings)
+            is_good = self._outputs.announce(self._run, self._findings) and is_good
+        if not is_good and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Show the table, what was written where, and what went wrong."""
+        self._outputs.show(terminalreporter, self._findings)
+
+    def _compared_findings(self, lockstep: LockstepSession) -> Findings | None:
+        """Return what lockstep found, and make a run of head's figures."""
+        import msgspec
+
+        from jarvisperf.report.findings.model import run_of
+        from jarvisperf.runs.commit import read_commit
+
+        comparison = lockstep.comparison
+        if comparison.shortfall is not None:
+            self._messages.problems.append(comparison.shortfall)
+        created = self._recording.created
+        findings = lockstep.findings(created.isoformat(timespec="seconds"), self._recording.seconds)
+        if findings is None:
+            return None
+        if not findings.trusted:
+            self._messages.problems.append(f"this run is not to be trusted: {comparison.control}")
+        self._run = msgspec.structs.replace(
+            run_of(findings, read_commit(self._config.rootpath)),
+            created=created.isoformat(timespec="microseconds"),
+            interrupted=self._interrupted,
+        )
+        return findings
+
+    def _recorded_findings(self) -> Findings | None:
+        """Return what the tests recorded, and what stored runs say about it."""
+        import msgspec
+
+        from jarvisperf.report.findings.model import findings_of
+
+        self._run = self._run or self._recording.run(interrupted=self._interrupted)
+        if self._baseline is not None:
+            self._messages.warnings += self._baseline.warnings
+            self._messages.problems += self._baseline.problems
+        if self._run is None:
+            return None
+        self._messages.problems += _missing_twins(self._run.benchmarks)
+        findings = self._baseline.findings if self._baseline is not None else None
+        return msgspec.structs.replace(
+            findings or findings_of(self._run),
+            created=self._recording.created.isoformat(timespec="seconds"),
+            seconds=self._recording.seconds,
+        )
+
+    def _is_compared(self) -> bool:
+        """Return whether the requested comparison, if any, was completed."""
+        if self._lockstep is not None:
+            return self._lockstep.comparison.problem is None
+        return self._baseline is None or self._run is None or self._baseline.compared
+
+    def _is_measured(self, findings: Findings | None) -> bool:
+        """Return whether anything was measured; otherwise report that as a problem."""
+        if findings is not None and any(finding.metrics for finding in findings.benchmarks):
+            return True
+        if findings is not None and findings.benchmarks:
+            self._messages.problems.append("no benchmark was measured, so nothing is known: each of them failed")
+        else:
+            self._messages.problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
+        return False
+
+    def _completed(self, findings: Findings, session: pytest.Session) -> Findings:
+        """Add the tests' lines and profiles, apply absolute limits, and name the part of the suite."""
+        import msgspec
+
+        from jarvisperf.report.findings.model import completed
+
+        records = self._recording.records
+        lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
+        profiles = {name: (None, record.profile.profile) for name, record in records.items() if record.profile}
+        self._messages.warnings += [
+            f"{name} was not profiled: {record.profile_problem}"
+            for name, record in records.items()
+            if record.profile_problem
+        ]
+        self._messages.warnings += joined_notes({name: record.notes for name, record in records.items()})
+        if self._lockstep is not None:
+            self._messages.warnings += self._lockstep.comparison.warnings
+        return msgspec.structs.replace(
+            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits),
+            shard=str(self._options.shard) if self._options.shard else None,
+            allows_missing=self._options.allows_missing,
+            interrupted=findings.interrupted or self._interrupted,
+        )
+
+
+def _missing_twins(benchmarks: tuple[Benchmark, ...]) -> list[str]:
+    ids = {benchmark.id for benchmark in benchmarks}
+    return [
+        f"{benchmark.id}: its before={benchmark.before} was not measured in this run, so no ratio is shown"
+        for benchmark in benchmarks
+        if benchmark.before is not None and benchmark.before not in ids
+    ]

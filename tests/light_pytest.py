@@ -1,0 +1,12 @@
+"""What pytests inside of tests do without: plugins that take long to load, report formats that load matplotlib.
+
+They are loaded by the pytest, by each arm of each launch, and by what lists the base's tests: without them a comparison
+in lockstep takes half of the processor's time.
+"""
+
+from __future__ import annotations
+
+UNUSED_PLUGINS = ("anyio", "hypothesispytest", "pytest_cov", "time_machine", "xdist", "xdist.looponfail")
+WITHOUT_PLUGINS = tuple(word for name in UNUSED_PLUGINS for word in ("-p", f"no:{name}"))
+WITHOUT_PICTURES = ("--jarvis-report-formats=json",)
+LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES)
