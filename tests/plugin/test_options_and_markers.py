@@ -159,7 +159,7 @@ def pytest_runtest_setup(item):
 """
 
 
-@pytest.mark.parametrize("words", [(), ("-n1",)], ids=["alone", "xdist"])
+@pytest.mark.parametrize("words", [(), ("-p", "xdist", "-n1")], ids=["alone", "xdist"])
 def test_markers_that_are_added_late_count(pytester: pytest.Pytester, words: tuple[str, ...]):
     pytester.makeconftest(LATE)
     pytester.makepyfile(
