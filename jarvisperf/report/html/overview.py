@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.report.html.svg import Drawing
+from jarvisperf.report.html.svg import Drawing, scale
 from jarvisperf.report.plots.before_after import pairs_of
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.ratio_scale import clipped, reach_of
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.html.svg import Colour
 
 MOST_LINES = 30
 WIDTH, HEIGHT = 360.0, 16.0
-COLOURS = {"regressed": "bad", "improved": "good", "inconclusive": "warn"}
+COLOURS: dict[str, Colour] = {"regressed": "bad", "improved": "good", "inconclusive": "warn"}
 
 
 class Line(NamedTuple):
@@ -87,16 +88,19 @@ def _interval(metric: MetricFinding, reach: float) -> str:
     ratio = 1.0 if metric.ratio is None else metric.ratio
     low, high = metric.interval or (1.0, 1.0)
 
+    position = scale(1 - reach, 1 + reach, 6, WIDTH - 6)
+
     def place(value: float) -> float:
-        return (clipped(value, reach) - 1 + reach) / (2 * reach) * (WIDTH - 12) + 6
+        return position(clipped(value, reach))
 
     drawing = Drawing(WIDTH, HEIGHT)
+    middle = HEIGHT / 2
     if metric.threshold:
         _bar(drawing, place(1 - metric.threshold), place(1 + metric.threshold), "faint", opacity=0.25)
-    drawing.line([place(1)] * 2, [0, HEIGHT], "ink", width=1, dashed=True)
+    drawing.line([(place(1), 0), (place(1), HEIGHT)], "ink", width=1, dashed=True)
     colour = COLOURS.get(metric.verdict, "head")
-    drawing.line([place(low), place(high)], [HEIGHT / 2] * 2, colour, width=3)
-    drawing.dots([place(ratio)], [HEIGHT / 2], colour, radius=5)
+    drawing.line([(place(low), middle), (place(high), middle)], colour, width=3)
+    drawing.dots([(place(ratio), middle)], colour, radius=5)
     return drawing.svg(f"ratio {units.ratio(ratio)}, interval {units.interval((low, high))}")
 
 
@@ -106,22 +110,18 @@ def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
     numbers = {names[finding.id]: number for number, finding in enumerate(ordered)}
     logs = [pair.magnitude for pair in pairs]
     low, high = min([*logs, 0.0]), max([*logs, 0.1])
-
-    def place(value: float) -> float:
-        return (value - low) / (high - low) * (WIDTH - 4) + 2
-
+    place = scale(low, high, 2, WIDTH - 2)
     lines = []
     for pair, value in zip(pairs, logs, strict=True):
         drawing = Drawing(WIDTH, HEIGHT)
         left, right = sorted((place(0), place(value)))
         _bar(drawing, left, right, "good" if value >= 0 else "bad", opacity=0.7)
-        drawing.line([place(0)] * 2, [0, HEIGHT], "ink", width=1)
+        drawing.line([(place(0), 0), (place(0), HEIGHT)], "ink", width=1)
         name = pair.name if pair.metric == "time" else f"{pair.name} ({pair.metric})"
         kind = "improved" if value >= 0 else "regressed"
         lines.append(Line(numbers[pair.name], name, drawing.svg(pair.comparison), pair.comparison, kind))
     return Overview("Before and after", lines, "Each against its uncached or naive twin, on a log scale.")
 
 
-def _bar(drawing: Drawing, left: float, right: float, colour: str, *, opacity: float) -> None:
-    low, high = 1.0, HEIGHT - 1
-    drawing.area([(left, low), (left, high), (right, high), (right, low)], colour, opacity=opacity)
+def _bar(drawing: Drawing, left: float, right: float, colour: Colour, *, opacity: float) -> None:
+    drawing.bar((left, 1), (right, HEIGHT - 1), colour, opacity=opacity)
