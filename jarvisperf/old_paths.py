@@ -51,11 +51,13 @@ rag rag.search: request retrieval=retriever keywords ranking context survival=fo
 rag rag.store: records filters found=hits collection generation embedded=folder folder_lock server
 rag rag.store: server_http canonical selection exact state_file file_lock
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
-report report.formats: base text markdown github csv_file=csv json_file=json open_metrics
+report report.formats: text markdown csv_file=csv json_file=json open_metrics
 report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures
 report report.plots: figure ratio_plot=ratios history_plot=history
-report report.shared: table units environment profile_view visible json_numbers ratio_scale
-report report.terminal: bar=interval_bar terminal_tables=tables
+report report.shared: base=report table units profile_view visible=units ratio_scale
+report report.findings: json_numbers=model
+report report.terminal: bar=interval_bar terminal_tables=tables github
+report runs: environment=machine
 """
 """A line: the package that modules were in, the room they are in now (``.``: the library itself), and their names,
 ``old=new`` where the name changed as well."""

@@ -36,6 +36,7 @@ class Options:
         bench: Measure.
         budget_seconds: Measuring time per benchmark.
         report_folder: Where the report goes.
+        report_formats: Names of the formats to write; empty: all of them.
         redis: What the Redis behind the fixtures is.
         against: The revision to compare with in lockstep; None: none.
         exact: Take that revision itself, not its merge base with HEAD.
@@ -57,6 +58,7 @@ class Options:
     bench: bool
     budget_seconds: float
     report_folder: Path
+    report_formats: tuple[str, ...]
     redis: str
     against: str | None
     exact: bool
@@ -104,6 +106,7 @@ def add_options(parser: pytest.Parser) -> None:
         ("shard", "N/M", "", "Run the Nth of M parts of the benchmarks; join them with: jarvisperf merge."),
         ("budget", "SECONDS", f"{DEFAULT_BUDGET_SECONDS:g}", "Measuring time per benchmark."),
         ("report", "DIR", "reports", "Where the report goes, from the root folder."),
+        ("report-formats", "NAMES", "", "Formats of the report to write, such as json,html. Default: all of them."),
         (
             "redis",
             "auto|fake|URL",
@@ -134,6 +137,7 @@ def read_options(config: pytest.Config) -> Options:
         bench=_value(config, "jarvis_bench", as_flag),
         budget_seconds=_value(config, "jarvis_budget", parse_seconds),
         report_folder=config.rootpath / _value(config, "jarvis_report", _folder),
+        report_formats=_value(config, "jarvis_report_formats", _names),
         redis=_value(config, "jarvis_redis", _redis),
         against=_value(config, "jarvis_against", _stripped),
         exact=_value(config, "jarvis_against_exact", as_flag),
@@ -315,6 +319,10 @@ def _folder(value: object) -> Path:
     if not text.strip():
         raise ValueError("an empty name is not allowed, give a folder, like reports")
     return Path(text).expanduser()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(name.strip() for name in as_list_text(value).split(",") if name.strip())
 
 
 def _redis(value: object) -> str:

@@ -24,8 +24,9 @@ from pytest_jarvisperf.sessions.xdist import BenchmarksAfterwards, WithoutBenchm
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Mapping, Sequence
 
+    from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.options import Options
@@ -82,8 +83,9 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     """Register what measures, compares and reports."""
     from pytest_jarvisperf.sessions.record import BenchSession, is_listing
 
+    formats = _report_formats(options)
     if not is_listing(config):
-        _check_report_folder(options)
+        _check_report_folder(options, formats)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
@@ -96,6 +98,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         lockstep=lockstep,
         baseline=baseline,
         history=store,
+        formats=formats,
     )
     config.pluginmanager.register(session, "jarvisperf-session")
     config.pluginmanager.register(Termination(), "jarvisperf-termination")
@@ -106,12 +109,20 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(found, "jarvisperf-found")
 
 
-def _check_report_folder(options: Options) -> None:
-    from jarvisperf.report import check_report_folder
-    from jarvisperf.report.folder import ForeignFileError
+def _report_formats(options: Options) -> Sequence[ReportFormat]:
+    from jarvisperf.report import choose_formats
 
     try:
-        check_report_folder(options.report_folder)
+        return choose_formats(options.report_formats)
+    except ValueError as error:
+        raise pytest.UsageError(f"--jarvis-report-formats: {error}") from None
+
+
+def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
+    from jarvisperf.report import ForeignFileError, check_report_folder
+
+    try:
+        check_report_folder(options.report_folder, formats)
     except ForeignFileError as error:
         raise pytest.UsageError(f"--jarvis-report: {error}") from None
 

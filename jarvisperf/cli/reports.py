@@ -131,8 +131,7 @@ def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
 
 
 def _check_folder(folder: Path) -> None:
-    from jarvisperf.report import check_report_folder
-    from jarvisperf.report.folder import ForeignFileError
+    from jarvisperf.report import ForeignFileError, check_report_folder
 
     try:
         check_report_folder(folder)

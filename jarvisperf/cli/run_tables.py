@@ -6,7 +6,8 @@ import statistics
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.environment import NOTHING, differing, machine_facts
+from jarvisperf.report.shared.table import NOTHING
+from jarvisperf.runs.machine import differing, machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

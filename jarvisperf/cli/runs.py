@@ -130,11 +130,12 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
         print(msgspec.json.format(encode_run(run), indent=1).decode())
         return OK
+    from jarvisperf.report import Report
     from jarvisperf.report.findings.model import findings_of
-    from jarvisperf.report.formats.text import render
+    from jarvisperf.report.formats.text import plain_text
 
     print(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
-    print(render(findings_of(run)).rstrip("\n"))
+    print(plain_text(Report(findings_of(run))).rstrip("\n"))
     return OK
 
 

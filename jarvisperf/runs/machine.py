@@ -8,8 +8,12 @@ import platform
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 KEY_PACKAGES = (
     "jarvisperf",
@@ -133,3 +137,19 @@ def _package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return versions
+
+
+def machine_facts(machine: Machine) -> dict[str, str]:
+    """Return a machine's facts and package versions as text, by name."""
+    facts: dict[str, object] = msgspec.to_builtins(machine)
+    facts.pop("packages")
+    return {name: "unknown" if value is None else str(value) for name, value in facts.items()} | machine.packages
+
+
+def differing(first: Mapping[str, str], second: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return the facts that differ: name, value in the first, value in the second; ``-`` for a missing one."""
+    return [
+        (name, first.get(name, "-"), second.get(name, "-"))
+        for name in dict.fromkeys([*first, *second])
+        if first.get(name) != second.get(name)
+    ]

@@ -351,7 +351,7 @@ class BaselineSession:
 
     def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:
         """Give the text with which a benchmark fails; None: it does not."""
-        from jarvisperf.report.findings.lockstep import figures
+        from jarvisperf.report.shared.table import figures
 
         if finding.error is not None:
             return (self._lockstep.failure(finding.id) if self._lockstep else "") or finding.error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -168,7 +167,7 @@ class LockstepSession:
         return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
-        from jarvisperf.report.findings.lockstep import figures, over_limit
+        from jarvisperf.report.shared.table import figures
 
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
@@ -183,7 +182,7 @@ class LockstepSession:
         for name, metric in self.comparison.findings[item.nodeid].metrics.items():
             bad = metric.verdict == "regressed"
             bad |= metric.verdict == "inconclusive" and self._options.fails_inconclusive
-            if bad or over_limit(metric, self.comparison.limits(item)[1].get(name, math.inf)):
+            if bad:
                 failing.append(figures(name, metric, self.comparison.limits(item)[1].get(name)))
         return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
 

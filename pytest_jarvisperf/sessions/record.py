@@ -20,9 +20,10 @@ from pytest_jarvisperf.sessions.progress import Countdown, ProgressLine, precise
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
     from jarvisperf.history.model import History
+    from jarvisperf.report import ReportFormat
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Benchmark, Run
     from jarvisperf.runs.store import RunStore
@@ -58,6 +59,7 @@ class BenchSession:
         lockstep: Compares with a revision; None: nothing does.
         baseline: Compares with stored runs; None: nothing does.
         history: Where earlier runs are; None: the report shows none.
+        formats: The formats of the report; None: all built-in ones.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class BenchSession:
         lockstep: LockstepSession | None = None,
         baseline: BaselineSession | None = None,
         history: RunStore | None = None,
+        formats: Sequence[ReportFormat] | None = None,
     ) -> None:
         self._config = config
         self._options = options
@@ -78,6 +81,7 @@ class BenchSession:
         self._lockstep = lockstep
         self._baseline = baseline
         self._history_store = history
+        self._formats = formats
         self._records: dict[str, Record] = {}
         self._limits: dict[str, dict[str, float]] = {}
         self._run: Run | None = None
@@ -257,8 +261,9 @@ class BenchSession:
     def _write(self, findings: Findings) -> None:
         from jarvisperf.report import UnwrittenError, write_reports
 
+        folder, formats = self._options.report_folder, self._formats
         try:
-            self._written = write_reports(findings, self._options.report_folder, self._history(findings))
+            self._written = write_reports(findings, folder, self._history(findings), formats=formats)
         except UnwrittenError as error:
             self._written = error.written
             self._problems.append(f"the report could not be written: {error}")
@@ -266,10 +271,10 @@ class BenchSession:
             self._problems.append(f"the report could not be written: {type(error).__name__}: {error}")
 
     def _completed(self, findings: Findings, session: pytest.Session) -> Findings:
-        """Add where the tests stand, their profiles, and which part of the suite this is."""
+        """Add the tests' lines and profiles, apply absolute limits, and name the part of the suite."""
         import msgspec
 
-        from jarvisperf.report.findings.model import located, profiled
+        from jarvisperf.report.findings.model import completed
 
         lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
         profiles = {name: (None, record.profile.profile) for name, record in self._records.items() if record.profile}
@@ -283,7 +288,7 @@ class BenchSession:
             self._warnings += self._lockstep.comparison.warnings
         shard = str(self._options.shard) if self._options.shard else None
         return msgspec.structs.replace(
-            profiled(located(findings, lines), profiles),
+            completed(findings, lines=lines, profiles=profiles, limits=self._limits),
             shard=shard,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,
@@ -320,7 +325,7 @@ class BenchSession:
     def _recorded_findings(self) -> Findings | None:
         import msgspec
 
-        from jarvisperf.report.findings.model import findings_of, held_to_limits
+        from jarvisperf.report.findings.model import findings_of
 
         self._run = self._run or self._recorded_run()
         if self._run is None:
@@ -329,8 +334,7 @@ class BenchSession:
         findings = findings_of(self._run)
         if self._baseline is not None and self._baseline.findings is not None:
             findings = self._baseline.findings
-        findings = msgspec.structs.replace(findings, created=self._created_text(), seconds=self._seconds())
-        return held_to_limits(findings, self._limits)
+        return msgspec.structs.replace(findings, created=self._created_text(), seconds=self._seconds())
 
     def _recorded_run(self) -> Run | None:
         from jarvisperf.runs.commit import read_commit
@@ -393,7 +397,7 @@ class BenchSession:
         """Give the lines with which GitHub marks the tests on a pull request; elsewhere there are none."""
         if os.environ.get("GITHUB_ACTIONS") != "true":
             return []
-        from jarvisperf.report.formats.github import workflow_commands
+        from jarvisperf.report.terminal.github import workflow_commands
 
         workspace = Path(os.environ.get("GITHUB_WORKSPACE", "")).resolve()
         root = self._config.rootpath.resolve()
@@ -433,13 +437,14 @@ def _figures(record: Record) -> list[tuple[str, object]]:
 
 
 def _over_limit(record: Record, limits: dict[str, float]) -> list[str]:
+    from jarvisperf.report.findings.model import over_limit
     from jarvisperf.report.shared import units
 
     return [
         f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
         f"{units.quantity(limits[name], metric.unit)}"
         for name, metric in record.metrics.items()
-        if name in limits and metric.summary.median > limits[name]
+        if over_limit(metric.summary, limits.get(name))
     ]
 
 

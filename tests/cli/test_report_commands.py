@@ -100,9 +100,9 @@ def test_shards_are_joined_to_one_report(store: RunStore, capsys: pytest.Capture
     assert joined.shard is None
     assert store.entries("ci")
     assert main(["merge", "part1", "--out", "joined"]) == 1
-    assert "part 2/2 is lacking" in capsys.readouterr().err
+    assert "part 2/2 is missing" in capsys.readouterr().err
     assert main(["merge", "part1", "part1", "part2"]) == 1
-    assert "part 1/2 is there twice" in capsys.readouterr().err
+    assert "part 1/2 was passed twice" in capsys.readouterr().err
 
 
 def test_a_part_that_measured_nothing_is_not_joined(store: RunStore, capsys: pytest.CaptureFixture[str]):

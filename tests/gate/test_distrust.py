@@ -13,7 +13,8 @@ from jarvisperf.gate.lockstep.control import Control
 from jarvisperf.gate.lockstep.tally import MetricTally, Tally
 from jarvisperf.gate.verdict.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.verdict.verdict import FourVerdicts, Judgement
-from jarvisperf.report.findings.lockstep import benchmark_finding, figures
+from jarvisperf.report.findings.lockstep import benchmark_finding
+from jarvisperf.report.shared.table import figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:

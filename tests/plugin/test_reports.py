@@ -187,3 +187,14 @@ def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measure
     assert f"--jarvis-report: {docs / 'report.md'} would be overwritten" in result.stderr.str()
     assert (docs / "report.md").read_text() == "theirs"
     assert run("--jarvis-report=docs", "--collect-only").ret == 0
+
+
+def test_the_formats_of_the_report_can_be_chosen(pytester: pytest.Pytester, run: Callable[..., Any]):
+    assert run("--jarvis-report-formats=json, csv").ret == 0
+    assert {path.name for path in (pytester.path / "reports").iterdir()} == {".gitignore", "report.json", "report.csv"}
+
+
+def test_an_unknown_format_of_the_report_is_a_usage_error(run: Callable[..., Any]):
+    result = run("--jarvis-report-formats=json,pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--jarvis-report-formats: unknown report format 'pdf'; choose from: json, text, " in result.stderr.str()

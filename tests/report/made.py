@@ -9,6 +9,7 @@ from builders import MACHINE, metric
 from jarvisperf.history.model import History, Occasion, Point, Series
 from jarvisperf.history.reading import with_changes
 from jarvisperf.profiles.model import Frame, Profile, profile_of
+from jarvisperf.report import Report, builtin_formats
 from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding
 
 VERDICTS = {0: ("regressed", 1.20), 1: ("improved", 0.80), 2: ("inconclusive", 1.05)}
@@ -59,3 +60,16 @@ def history_of(findings: Findings, runs: int = 40, step: float = 1.5) -> History
         points = tuple(Point(place, value, value * 0.99, value * 1.02) for place, value in enumerate(values))
         series[finding.id] = {"time": with_changes(Series(finding.id, "time", "s", points))}
     return History(occasions, series)
+
+
+def rendered(findings: Findings, name: str, history: History | None = None) -> dict[str, bytes]:
+    """Render a report in one of the built-in formats."""
+    formats = {one.name: one for one in builtin_formats()}
+    files = frozenset(file for one in formats.values() for file in one.files)
+    return dict(formats[name].render(Report(findings, history, files)))
+
+
+def text_of(findings: Findings, name: str, history: History | None = None) -> str:
+    """Render a report in a format of one text file."""
+    (content,) = rendered(findings, name, history).values()
+    return content.decode()

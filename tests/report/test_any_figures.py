@@ -17,24 +17,29 @@ import pytest
 from builders import metric
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report.made import compared, profile
+from report.made import compared, profile, text_of
 
 from jarvisperf.gate.verdict.bounded import interval_of, ratio_of
 from jarvisperf.history.model import History, Occasion, Point, Series
 from jarvisperf.history.reading import with_changes
 from jarvisperf.report import write_reports
 from jarvisperf.report.findings.merging import merged
-from jarvisperf.report.findings.model import BeforeAfter, BenchmarkFinding, Findings, MetricFinding, paired
-from jarvisperf.report.formats import csv as csv_file
-from jarvisperf.report.formats import github, markdown, open_metrics, text
+from jarvisperf.report.findings.model import (
+    BeforeAfter,
+    BenchmarkFinding,
+    Findings,
+    MetricFinding,
+    in_json,
+    interval_in_json,
+    paired,
+)
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
 from jarvisperf.report.html import pictures
-from jarvisperf.report.html import report as html_file
-from jarvisperf.report.plots.before_after import Pair
 from jarvisperf.report.plots.history import draw_history, sorted_by_change
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.json_numbers import UNBOUNDED, in_json, interval_in_json
+from jarvisperf.report.shared.pairs import Pair
 from jarvisperf.report.shared.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
+from jarvisperf.report.terminal import github
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.summary import Summary, summarize
 
@@ -81,7 +86,7 @@ def test_an_open_interval_reads_as_inf_for_people_and_as_the_largest_float_for_p
     assert "0.000 to inf" in shown
     metric = json.loads(encode_findings(findings))["benchmarks"][1]["metrics"]["time"]
     assert metric["interval"] == [0.0, sys.float_info.max]
-    assert f"0.0,{sys.float_info.max!r}," in csv_file.render(findings)
+    assert f"0.0,{sys.float_info.max!r}," in text_of(findings, "csv")
 
 
 def test_parts_with_open_intervals_are_joined():
@@ -93,7 +98,7 @@ def test_parts_with_open_intervals_are_joined():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "0.000"), (1.0, "1.000"), (999.9, "999.900"), (12_345.0, "1.23e+04"), (UNBOUNDED, "inf"), (math.inf, "inf")],
+    [(0.0, "0.000"), (1.0, "1.000"), (999.9, "999.900"), (12_345.0, "1.23e+04"), (LARGEST, "inf"), (math.inf, "inf")],
 )
 def test_a_ratio_is_short_whatever_it_is(value: float, shown: str):
     assert units.ratio(value) == shown
@@ -106,8 +111,8 @@ def test_one_wild_interval_does_not_flatten_the_others_in_the_pictures():
 
     assert reach_of([]) == reach_of([found(1.0, 1.0, 1.0)]) == LEAST_REACH
     assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.99, 1.0)]) == pytest.approx(0.22)
-    assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.0, UNBOUNDED)]) == WIDEST_REACH
-    assert clipped(UNBOUNDED, WIDEST_REACH) == 1 + WIDEST_REACH
+    assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.0, LARGEST)]) == WIDEST_REACH
+    assert clipped(LARGEST, WIDEST_REACH) == 1 + WIDEST_REACH
     assert clipped(0.5, 0.1) == 0.9
 
 
@@ -145,11 +150,7 @@ def test_every_text_format_shows_any_figures(findings: Findings):
     read_strictly(encode_findings(findings).decode())
     for shown in (
         terminal.render(findings, colour=False, columns=120),
-        text.render(findings),
-        markdown.render(findings),
-        csv_file.render(findings),
-        open_metrics.render(findings),
-        html_file.render(findings, History()),
+        *(text_of(findings, name) for name in ("text", "markdown", "csv", "open_metrics", "html")),
         *github.workflow_commands(findings),
     ):
         assert not re.search(r"\bnan\b", shown)

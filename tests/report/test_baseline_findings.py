@@ -7,9 +7,9 @@ import pytest
 from builders import metric, run_of
 
 from jarvisperf.gate.screening.screen import Screened, ScreenedMetric
+from jarvisperf.report import Report
 from jarvisperf.report.findings.baseline import baseline_findings
 from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
-from jarvisperf.report.shared.table import columns, summary_line, table_rows
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.model import Benchmark
 
@@ -104,9 +104,9 @@ def test_a_missing_benchmark_stands_behind_those_that_were_measured_with_the_fig
 
 def test_the_table_says_by_which_way():
     found = findings(said("suspicious"), judged("regressed"))
-    assert columns(found)[-1] == "via"
-    assert table_rows(found)[0]["via"] == "lockstep"
-    assert "1 measured again in lockstep" in summary_line(found)
+    assert Report(found).columns[-1] == "via"
+    assert Report(found).rows[0].texts["via"] == "lockstep"
+    assert "1 measured again in lockstep" in Report(found).summary
     assert (found.base.name, found.base.commit) == ("main", STORED.commit.id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -10,15 +11,13 @@ import msgspec
 import pytest
 from builders import metric, run_of
 from matplotlib import image
+from report.made import rendered, text_of
 
-from jarvisperf.report import write_reports
+from jarvisperf.report import Report, write_reports
 from jarvisperf.report.findings.merging import merged
 from jarvisperf.report.findings.model import Findings, findings_of
 from jarvisperf.report.findings.model import run_of as model_run_of
-from jarvisperf.report.formats import markdown, text
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
-from jarvisperf.report.plots.before_after import PlotsReport, pairs_of
-from jarvisperf.report.shared.table import short_names, summary_line, table_rows
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.model import Benchmark
 
@@ -84,7 +83,7 @@ def test_the_published_schema_is_that_of_the_code():
 
 
 def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Findings):
-    assert [(row["group"], row["benchmark"]) for row in table_rows(findings)] == [
+    assert [(row.texts["group"], row.texts["benchmark"]) for row in Report(findings).rows] == [
         ("search", "test_uncached[1]"),
         ("search", "test_cached[1]"),
         ("-", "test_memory"),
@@ -92,7 +91,7 @@ def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Fi
 
 
 def test_a_pair_shows_how_many_times(findings: Findings):
-    rows = {row["benchmark"]: row["before/after"] for row in table_rows(findings)}
+    rows = {row.texts["benchmark"]: row.texts["before/after"] for row in Report(findings).rows}
     assert rows == {"test_uncached[1]": "-", "test_cached[1]": "10,000x", "test_memory": "-"}
 
 
@@ -100,7 +99,7 @@ def test_equal_names_in_two_files_are_shown_with_their_file():
     findings = findings_of(
         run_of(Benchmark(id="a.py::test_x"), Benchmark(id="b.py::test_x"), Benchmark(id="b.py::test_y"))
     )
-    assert short_names(findings) == {
+    assert Report(findings).names == {
         "a.py::test_x": "a.py::test_x",
         "b.py::test_x": "b.py::test_x",
         "b.py::test_y": "test_y",
@@ -115,21 +114,21 @@ def test_a_twin_that_failed_is_no_pair():
             Benchmark(id="a::z", before="a::gone", metrics={"time": metric(1.0)}),
         )
     )
-    assert [row["before/after"] for row in table_rows(findings)] == ["-", "-"]
-    assert pairs_of(findings) == []
+    assert [row.texts["before/after"] for row in Report(findings).rows] == ["-", "-"]
+    assert Report(findings).pairs == []
 
 
 def test_parts_that_are_joined_pair_what_stood_apart():
     slow = Benchmark(id="a::slow", metrics={"time": metric(4.0)})
     fast = Benchmark(id="a::fast", before="a::slow", metrics={"time": metric(1.0)})
     whole, _ = merged([findings_of(run_of(slow)), findings_of(run_of(fast))])
-    assert [pair.comparison for pair in pairs_of(whole)] == ["4.000x faster"]
+    assert [pair.comparison for pair in Report(whole).pairs] == ["4.000x faster"]
     stored = model_run_of(whole, commit=None)
     assert findings_of(stored).benchmarks == whole.benchmarks
 
 
 def test_the_summary_counts(findings: Findings):
-    assert summary_line(findings) == "3 benchmarks measured, 1 failed, nothing compared; 12 s"
+    assert Report(findings).summary == "3 benchmarks measured, 1 failed, nothing compared; 12 s"
 
 
 @pytest.mark.parametrize("columns", [20, 80, 200])
@@ -150,27 +149,27 @@ def test_rich_markup_in_a_name_is_text():
 
 
 def test_markdown_characters_in_a_name_are_text(findings: Findings):
-    rendered = markdown.render(findings)
+    rendered = text_of(findings, "markdown")
     assert "test\\_\\<script\\>\\|\\`x\\`" in rendered
     rows = [line for line in rendered.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1
 
 
 def test_markdown_shows_the_picture_only_where_there_is_one(findings: Findings):
-    assert "plots/before_after.png" in markdown.render(findings)
-    assert "plots/before_after.png" not in markdown.render(findings_of(run_of()))
+    assert "plots/before_after.png" in text_of(findings, "markdown")
+    assert "plots/before_after.png" not in text_of(findings_of(run_of()), "markdown")
 
 
 def test_text_of_an_empty_run_is_still_a_report():
-    assert text.render(findings_of(run_of())).startswith("0 benchmarks measured")
+    assert text_of(findings_of(run_of()), "text").startswith("0 benchmarks measured")
 
 
-def test_the_picture_shows_every_pair_with_its_ratio(findings: Findings, tmp_path: Path):
-    png, svg = PlotsReport().write(findings, tmp_path)
-    height, width, _ = image.imread(png).shape
+def test_the_picture_shows_every_pair_with_its_ratio(findings: Findings):
+    png, svg = rendered(findings, "before_after").values()
+    height, width, _ = image.imread(io.BytesIO(png)).shape
     assert width > 1000
     assert height > 200
-    drawn = svg.read_text()
+    drawn = svg.decode()
     for word in ("test_cached[1]", "11.00 ms", "1.100 µs", "10,000x faster", "before", "after"):
         assert word in drawn
 
@@ -182,21 +181,15 @@ def test_a_pair_that_got_slower_says_so():
             Benchmark(id="a::y", before="a::x", metrics={"time": metric(2.0), "memory": metric(400.0, unit="B")}),
         )
     )
-    assert [pair.comparison for pair in pairs_of(findings)] == ["2.000x slower", "4.000x more"]
-
-
-def test_a_picture_of_an_earlier_run_does_not_stay(findings: Findings, tmp_path: Path):
-    paths = PlotsReport().write(findings, tmp_path)
-    assert PlotsReport().write(findings_of(run_of()), tmp_path) == []
-    assert not any(path.exists() for path in paths)
+    assert [pair.comparison for pair in Report(findings).pairs] == ["2.000x slower", "4.000x more"]
 
 
 @pytest.mark.parametrize("name", ["$x_1$", "çãé漢字", "x" * 300, "<script>&"])
-def test_a_picture_is_drawn_whatever_the_name(name: str, tmp_path: Path):
+def test_a_picture_is_drawn_whatever_the_name(name: str):
     findings = findings_of(
         run_of(
             Benchmark(id="a::x", metrics={"time": metric(1.0)}),
             Benchmark(id=f"a::{name}", before="a::x", metrics={"time": metric(0.0001)}),
         )
     )
-    assert len(PlotsReport().write(findings, tmp_path)) == 2
+    assert len(rendered(findings, "before_after")) == 2

@@ -12,20 +12,16 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 from matplotlib import image
-from report.made import HOSTILE, compared, history_of
+from report.made import HOSTILE, compared, history_of, rendered, text_of
 from rich.cells import cell_len
 
 from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.report import UnwrittenError, write_reports
 from jarvisperf.report.findings.model import Findings
-from jarvisperf.report.formats import csv as csv_file
-from jarvisperf.report.formats import github, markdown, open_metrics, text
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
-from jarvisperf.report.html import report as html_file
-from jarvisperf.report.plots.history import HistoryPlotReport
-from jarvisperf.report.plots.ratios import RatioPlotReport
 from jarvisperf.report.shared.profile_view import reasons
 from jarvisperf.report.shared.table import summary_line
+from jarvisperf.report.terminal import github
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.report.terminal.interval_bar import ASCII, UNICODE, WIDTH, interval_bar
 
@@ -94,7 +90,7 @@ def test_characters_that_act_on_a_terminal_are_written_out(character: str):
     written = character.encode("unicode_escape").decode()
     for shown in (
         terminal.render(findings, colour=False, columns=120),
-        text.render(findings),
+        text_of(findings, "text"),
         "\n".join(github.workflow_commands(findings)),
     ):
         assert f"test_a[{written}]" in shown
@@ -120,7 +116,7 @@ def test_what_the_terminals_encoding_lacks_is_not_drawn(encoding: str | None, sh
 
 
 def test_markdown_says_what_changed_and_folds_the_rest():
-    text = markdown.render(compared(48))
+    text = text_of(compared(48), "markdown")
     before, _, folded = text.partition("<details>")
     assert "🔴 regressed" in before
     assert "test\\_work\\_40" not in before
@@ -130,15 +126,15 @@ def test_markdown_says_what_changed_and_folds_the_rest():
 
 @pytest.mark.parametrize("count", [1_000, 3_000])
 def test_markdown_stays_below_githubs_limit(count: int):
-    text = markdown.render(compared(count, first="benchmarks/b.py::test_a[" + "x" * 300 + "]"))
+    text = text_of(compared(count, first="benchmarks/b.py::test_a[" + "x" * 300 + "]"), "markdown")
     assert len(text) < 65_536
-    assert re.search(r"and [0-9]+ more: report.html and report.json have them all", text)
+    assert re.search(r"and [0-9]+ more: see report.html or report.json", text)
     assert text.count("<details>") == text.count("</details>")
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_markdown_notifies_nobody_and_runs_nothing(name: str):
-    text = markdown.render(named(f"{name} @someone <script>"))
+    text = text_of(named(f"{name} @someone <script>"), "markdown")
     assert "@someone" not in text
     assert "<script>" not in text.replace("\\<script\\>", "")
     rows = [line for line in text.splitlines() if line.startswith("|")]
@@ -146,7 +142,7 @@ def test_markdown_notifies_nobody_and_runs_nothing(name: str):
 
 
 def test_markdown_links_no_issue_and_makes_no_formula():
-    text = markdown.render(named("#12 GH-7 $x$"))
+    text = text_of(named("#12 GH-7 $x$"), "markdown")
     assert not re.search(r"#\d|GH-\d|(?<!<span>)\$", text)
 
 
@@ -182,7 +178,7 @@ def test_csv_is_read_back_and_no_cell_is_a_formula(name: str):
     findings = msgspec.structs.replace(
         named(name), benchmarks=tuple(msgspec.structs.replace(one, group=name) for one in named(name).benchmarks)
     )
-    rows = list(csv.DictReader(io.StringIO(csv_file.render(findings), newline="")))
+    rows = list(csv.DictReader(io.StringIO(text_of(findings, "csv"), newline="")))
     assert [row["verdict"] for row in rows] == ["regressed", "improved", "inconclusive", "unchanged"]
     assert float(rows[0]["ratio"]) == 1.2
     assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
@@ -190,7 +186,7 @@ def test_csv_is_read_back_and_no_cell_is_a_formula(name: str):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_metrics_are_open_metrics(name: str):
-    lines = open_metrics.render(named(name)).splitlines()
+    lines = text_of(named(name), "open_metrics").splitlines()
     assert lines[-1] == "# EOF"
     samples = [line for line in lines if not line.startswith("#")]
     assert len(samples) == 8
@@ -207,7 +203,7 @@ def test_json_is_as_the_schema_says(require):
 
 @pytest.mark.parametrize("name", [*NAMES, "<script>alert(1)</script>", '"><img src=x>', "</template></script>"])
 def test_html_shows_any_name_as_text(name: str):
-    page = html_file.render(named(name), history_of(named(name)))
+    page = text_of(named(name), "html", history_of(named(name)))
     assert page.count("<script>") == 1
     assert page.count("</script>") == 1
     assert "<img" not in page
@@ -215,7 +211,7 @@ def test_html_shows_any_name_as_text(name: str):
 
 
 def test_every_inline_picture_has_a_text_and_is_well_formed():
-    page = html_file.render(compared(10), history_of(compared(10)))
+    page = text_of(compared(10), "html", history_of(compared(10)))
     pictures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
     assert len(pictures) == 3 + 10 * 3 + 1  # those that changed, each one's details, and a profile
     for picture in pictures:
@@ -225,29 +221,30 @@ def test_every_inline_picture_has_a_text_and_is_well_formed():
 def test_plots_of_ratios_and_history_are_drawn_and_go_with_their_data(tmp_path: Path):
     findings = compared(80)
     history = history_of(findings)
-    for report in (RatioPlotReport(), HistoryPlotReport(history)):
-        png, svg = report.write(findings, tmp_path)
-        assert image.imread(png).shape[0] > 300
-        assert b"<svg" in svg.read_bytes()
-    assert "+50%" in svg.read_text()
+    for name in ("ratios", "history"):
+        png, svg = rendered(findings, name, history).values()
+        assert image.imread(io.BytesIO(png)).shape[0] > 300
+        assert b"<svg" in svg
+    assert "+50%" in svg.decode()
+    write_reports(findings, tmp_path, None, {})
+    assert (tmp_path / "plots" / "ratios.png").exists()
     nothing = msgspec.structs.replace(findings, benchmarks=())
-    assert RatioPlotReport().write(nothing, tmp_path) == []
+    write_reports(nothing, tmp_path, None, {})
     assert not (tmp_path / "plots" / "ratios.png").exists()
 
 
 def test_a_format_that_fails_does_not_take_the_others_along(tmp_path: Path):
-    with pytest.raises(UnwrittenError, match=r"FileNotFoundError: .*\(StepSummaryReport\)") as failure:
+    with pytest.raises(UnwrittenError, match=r"FileNotFoundError: .*\(GitHub's step summary\)") as failure:
         write_reports(compared(3), tmp_path, None, {"GITHUB_STEP_SUMMARY": str(tmp_path / "nowhere" / "summary.md")})
     assert {"report.json", "report.html", "ratios.png"} <= {path.name for path in failure.value.written}
 
 
-def test_a_page_of_limits_alone_shows_ratios_of_one(tmp_path: Path):
+def test_a_page_of_limits_alone_shows_ratios_of_one():
     (finding,) = compared(1).benchmarks
     held = msgspec.structs.replace(finding.metrics["time"], ratio=1.0, interval=(1.0, 1.0), verdict="regressed")
     finding = msgspec.structs.replace(finding, metrics={"time": held})
     findings = msgspec.structs.replace(compared(1), benchmarks=(finding,))
-    (page,) = html_file.HtmlReport(history_of(findings)).write(findings, tmp_path)
-    assert "1.000" in page.read_text()
+    assert "1.000" in text_of(findings, "html", history_of(findings))
 
 
 def test_a_profile_of_time_explains_no_memory():

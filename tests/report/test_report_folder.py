@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from jarvisperf.cli.main import main
-from jarvisperf.report import check_report_folder, write_reports
+from jarvisperf.report import (
+    ForeignFileError,
+    Report,
+    ReportFormat,
+    UnwrittenError,
+    builtin_formats,
+    check_report_folder,
+    choose_formats,
+    write_reports,
+)
 from jarvisperf.report.findings.model import Findings
-from jarvisperf.report.folder import ForeignFileError
 from jarvisperf.report.formats.json import encode_findings
-from jarvisperf.report.html.report import HtmlReport
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_interrupted_report_leaves_the_earlier_one_whole(
-    findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_an_interrupted_report_leaves_the_earlier_one_whole(findings: Findings, tmp_path: Path):
     write_reports(findings, tmp_path)
     before = contents(tmp_path)
 
-    def interrupted(*_: object) -> None:
+    def interrupted(_: Report) -> dict[str, bytes]:
         raise KeyboardInterrupt
 
     later = msgspec.structs.replace(findings, seconds=99.0, benchmarks=findings.benchmarks[:1])
-    with monkeypatch.context() as patch:
-        patch.setattr(HtmlReport, "write", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            write_reports(later, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        write_reports(later, tmp_path, formats=[*builtin_formats(), ReportFormat("slow", ("slow.txt",), interrupted)])
     assert contents(tmp_path) == before
     write_reports(later, tmp_path)
     assert contents(tmp_path)["report.json"] == encode_findings(later)
-    assert not list(tmp_path.glob(".new-*"))
 
 
 def test_the_json_takes_its_place_after_all_others(findings: Findings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     moved = []
-    replace = Path.replace
+    replace = os.replace
 
-    def noted(self: Path, target: Path) -> Path:
+    def noted(source: str, target: Path) -> None:
         moved.append(target.name)
-        return replace(self, target)
+        replace(source, target)
 
-    monkeypatch.setattr(Path, "replace", noted)
+    monkeypatch.setattr(os, "replace", noted)
     write_reports(findings, tmp_path)
     assert len(moved) == 8
     assert moved[-1] == "report.json"
@@ -98,3 +101,68 @@ def test_commands_refuse_too(
     assert main([command, "part.json", "--out", "docs"]) == 1
     assert "--out: docs/report.md would be overwritten, and jarvisperf did not write it" in capsys.readouterr().err
     assert (tmp_path / "docs/report.md").read_text() == "theirs"
+
+
+def lines_of(name: str, *files: str) -> ReportFormat:
+    """Make a format that writes the ids of the benchmarks into each of its files."""
+
+    def render(report: Report) -> dict[str, bytes]:
+        return {file: "\n".join(finding.id for finding in report.findings.benchmarks).encode() for file in files}
+
+    return ReportFormat(name, files, render)
+
+
+def test_only_the_chosen_formats_are_written(findings: Findings, tmp_path: Path):
+    written = write_reports(findings, tmp_path, None, {}, choose_formats(["csv", "json"]))
+    assert [path.name for path in written] == ["report.json", "report.csv"]
+    assert set(contents(tmp_path)) == {"report.json", "report.csv"}
+
+
+def test_a_folder_that_jarvisperf_created_keeps_no_files_of_other_formats(findings: Findings, tmp_path: Path):
+    write_reports(findings, tmp_path / "reports")
+    write_reports(findings, tmp_path / "reports", None, {}, choose_formats(["json"]))
+    assert set(contents(tmp_path / "reports")) == {".gitignore", "report.json"}
+
+
+def test_files_of_other_formats_stay_in_a_folder_of_the_user(findings: Findings, tmp_path: Path):
+    (tmp_path / "report.md").write_text("theirs")
+    formats = choose_formats(["json"])
+    check_report_folder(tmp_path, formats)
+    write_reports(findings, tmp_path, None, {}, formats)
+    assert (tmp_path / "report.md").read_text() == "theirs"
+
+
+def test_a_file_refers_to_others_only_if_they_are_written_too(findings: Findings, tmp_path: Path):
+    write_reports(findings, tmp_path, None, {}, choose_formats(["markdown", "before_after"]))
+    assert "plots/before_after.png" in (tmp_path / "report.md").read_text()
+    write_reports(findings, tmp_path, None, {}, choose_formats(["markdown"]))
+    assert "plots/before_after.png" not in (tmp_path / "report.md").read_text()
+
+
+def test_an_unknown_format_is_an_error_that_lists_the_names():
+    with pytest.raises(ValueError, match=r"unknown report format 'pdf'; choose from: json, .*html.*, ids$"):
+        choose_formats(["pdf"], [lines_of("ids", "ids.txt")])
+
+
+def test_a_format_of_a_third_party_is_written_with_the_others(findings: Findings, tmp_path: Path):
+    formats = choose_formats(["ids", "json"], [lines_of("ids", "ids.txt")])
+    write_reports(findings, tmp_path, None, {}, formats)
+    assert (tmp_path / "ids.txt").read_text().splitlines() == [finding.id for finding in findings.benchmarks]
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "what"), [("json", "mine.txt", "name 'json'"), ("mine", "report.json", "file")]
+)
+def test_two_formats_of_one_name_or_file_are_an_error(name: str, file: str, what: str):
+    with pytest.raises(ValueError, match=f"two report formats have the {what}"):
+        choose_formats([], [lines_of(name, file)])
+
+
+def test_a_format_writes_only_the_files_that_it_declares(findings: Findings, tmp_path: Path):
+    sly = ReportFormat("sly", ("sly.txt",), lambda _: {"../elsewhere.txt": b"x"})
+    with pytest.raises(
+        UnwrittenError, match=r"'../elsewhere.txt', which is not among its files: sly.txt \(sly\)"
+    ) as failure:
+        write_reports(findings, tmp_path / "reports", None, {}, [*choose_formats(["json"]), sly])
+    assert [path.name for path in failure.value.written] == ["report.json"]
+    assert not (tmp_path / "elsewhere.txt").exists()

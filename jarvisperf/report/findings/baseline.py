@@ -1,11 +1,20 @@
-"""What stored runs and lockstep together found, as the report says it."""
+"""The findings of a comparison with stored runs, some of them confirmed in lockstep."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding, arm_of, paired, twin_of
-from jarvisperf.report.shared.json_numbers import in_json, interval_in_json
+from jarvisperf.report.findings.model import (
+    Arm,
+    BenchmarkFinding,
+    Findings,
+    MetricFinding,
+    arm_of,
+    in_json,
+    interval_in_json,
+    paired,
+    twin_of,
+)
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
@@ -25,16 +34,16 @@ def baseline_findings(
     trusted: bool,
     final: bool = False,
 ) -> Findings:
-    """Make the report of a run that was compared with stored ones.
+    """Return the findings of a run that was compared with stored ones.
 
     Args:
         run: The head.
         baseline: The newest of the stored runs.
-        screened: What they say, by id; an id that the head does not have is missing there.
-        judged: What lockstep found of those that they cannot decide, by id.
+        screened: The verdicts of screening, by id; an id that the head lacks is missing there.
+        judged: Lockstep's findings for the benchmarks that screening could not decide, by id.
         trusted: Whether lockstep's control showed no difference.
-        final: Whether nobody can measure again, as with two stored runs: what lies beyond its threshold is then
-            called regressed, where otherwise lockstep has that word.
+        final: Whether nothing can be measured again, as with two stored runs. A change beyond the threshold is then
+            called regressed, which otherwise only lockstep may say.
     """
     by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
     stored = {benchmark.id: benchmark for benchmark in baseline.benchmarks}
@@ -109,10 +118,10 @@ def _metrics(
 
 
 def _decides(second: MetricFinding, first: ScreenedMetric) -> bool:
-    """Tell whether lockstep's word counts: always where it can tell, else where screening could not either."""
+    """Tell whether lockstep's verdict counts: if it is conclusive, or if screening had none either."""
     if second.verdict == "inconclusive":
         return first.to_confirm
-    return second.ratio is not None  # without one the commit does not have what the stored run has: nothing is known
+    return second.ratio is not None  # without a ratio the commit lacks this benchmark, so nothing is known
 
 
 def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bool) -> MetricFinding:
@@ -131,7 +140,7 @@ def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bo
 
 
 def _word(said: ScreenedMetric, *, final: bool) -> Verdict:
-    """Say it in the report's words; what screening suspects counts only where nothing else can be asked."""
+    """Translate a screening verdict; a suspicion counts as a verdict only if nothing can be measured again."""
     if not said.to_confirm:
         return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
     if not final:

@@ -1,4 +1,4 @@
-"""Parts of a suite, measured on several machines, joined to one report."""
+"""Merges the reports of a suite's parts, measured on several machines, into one."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.report.findings.model import Arm, paired
-from jarvisperf.report.shared.table import arm_text
+from jarvisperf.report.findings.model import Arm, arm_text, paired
 from jarvisperf.runs.shard import parse_shard
 
 if TYPE_CHECKING:
@@ -17,22 +16,22 @@ if TYPE_CHECKING:
 
 
 class MergeError(ValueError):
-    """The parts do not belong together, or one is lacking; the message says which."""
+    """The parts do not belong together, or one is missing; the message says which."""
 
 
 def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
-    """Join reports.
+    """Merge reports.
 
     Args:
-        parts: One or more, in any order.
+        parts: One or more reports, in any order.
 
     Returns:
-        The whole, trusted where every part is, with the time of the part that took longest; and what the user should
-        know, a line each.
+        The whole report, which is trusted if every part is and has the duration of the slowest part; and warnings for
+        the user, one line each.
 
     Raises:
-        MergeError: They compare different commits, a part is there twice or not at all, one measured nothing, or two
-            parts have the same benchmark.
+        MergeError: The parts compare different commits, one is missing, duplicate or empty, or two of them contain the
+            same benchmark.
     """
     first = parts[0]
     for part in parts:
@@ -48,7 +47,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
     for part in parts:
         for finding in part.benchmarks:
             known = found.setdefault(finding.id, finding)
-            # What the base has and head has not, every part sees.
+            # Every part reports the benchmarks that head lacks.
             if known is not finding and not (_is_missing(known) and _is_missing(finding)):
                 raise MergeError(f"{finding.id} is in more than one part")
     machines = {part.machine.fingerprint for part in parts}
@@ -71,17 +70,19 @@ def _check_shards(parts: Sequence[Findings]) -> None:
     if not named:
         return
     if len(named) < len(parts):
-        raise MergeError("some of the reports are parts of a suite, others are whole ones")
+        raise MergeError("some of the reports are parts of a suite (--jarvis-shard), others are whole suites")
     sizes = {shard.of for shard in named}
     if len(sizes) > 1:
-        raise MergeError(f"the parts are of suites cut into {' and '.join(map(str, sorted(sizes)))} parts")
+        raise MergeError(f"the parts come from suites cut into {' and '.join(map(str, sorted(sizes)))} parts")
     numbers = [shard.number for shard in named]
-    lacking = sorted(set(range(1, named[0].of + 1)) - set(numbers))
-    if lacking:
-        raise MergeError(f"part {', '.join(f'{number}/{named[0].of}' for number in lacking)} is lacking")
+    absent = sorted(set(range(1, named[0].of + 1)) - set(numbers))
+    if absent:
+        raise MergeError(
+            f"part {', '.join(f'{number}/{named[0].of}' for number in absent)} is missing: pass its report.json too"
+        )
     if len(set(numbers)) < len(numbers):
         twice = next(number for number in numbers if numbers.count(number) > 1)
-        raise MergeError(f"part {twice}/{named[0].of} is there twice")
+        raise MergeError(f"part {twice}/{named[0].of} was passed twice")
 
 
 def _is_missing(finding: BenchmarkFinding) -> bool:

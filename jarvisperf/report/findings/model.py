@@ -6,12 +6,12 @@ nothing was compared.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from jarvisperf.profiles.model import Profile
-from jarvisperf.report.shared.json_numbers import in_json
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
@@ -150,6 +150,12 @@ class Findings(msgspec.Struct, frozen=True):
     interrupted: bool = False
 
 
+def arm_text(arm: Arm) -> str:
+    """Describe one side of a comparison: commit, branch, state of the working tree."""
+    name = f" ({arm.name})" if arm.name else ""
+    return f"{(arm.commit or 'no commit')[:12]}{name}{', with uncommitted changes' if arm.dirty else ''}"
+
+
 def arm_of(commit: Commit | None) -> Arm:
     """Describe the side that a commit stands for."""
     if commit is None:
@@ -201,37 +207,33 @@ def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) ->
     return ratios
 
 
-def located(findings: Findings, lines: Mapping[str, int]) -> Findings:
-    """Note where the tests stand.
+def completed(
+    findings: Findings,
+    *,
+    lines: Mapping[str, int],
+    profiles: Mapping[str, tuple[Profile | None, Profile | None]],
+    limits: Mapping[str, Mapping[str, float]],
+) -> Findings:
+    """Add what the session knows of its tests.
 
     Args:
-        findings: The report.
+        findings: The report's findings.
         lines: The first line of each test, from 1, by benchmark id.
+        profiles: Profiles of base and head, by benchmark id.
+        limits: Absolute limits in the metric's unit, by benchmark id and metric.
     """
-    return msgspec.structs.replace(
-        findings,
-        benchmarks=tuple(
-            msgspec.structs.replace(finding, line=lines.get(finding.id)) for finding in findings.benchmarks
-        ),
-    )
 
+    def complete(finding: BenchmarkFinding) -> BenchmarkFinding:
+        base_profile, profile = profiles.get(finding.id, (finding.base_profile, finding.profile))
+        return msgspec.structs.replace(
+            finding,
+            metrics=held_to_limits(finding.metrics, limits.get(finding.id, {})),
+            line=lines.get(finding.id),
+            base_profile=base_profile,
+            profile=profile,
+        )
 
-def profiled(findings: Findings, profiles: Mapping[str, tuple[Profile | None, Profile | None]]) -> Findings:
-    """Add profiles.
-
-    Args:
-        findings: The report.
-        profiles: Of the base and of head, by benchmark id.
-    """
-    return msgspec.structs.replace(
-        findings,
-        benchmarks=tuple(
-            msgspec.structs.replace(finding, base_profile=profiles[finding.id][0], profile=profiles[finding.id][1])
-            if finding.id in profiles
-            else finding
-            for finding in findings.benchmarks
-        ),
-    )
+    return msgspec.structs.replace(findings, benchmarks=tuple(map(complete, findings.benchmarks)))
 
 
 def run_of(findings: Findings, commit: Commit | None) -> Run:
@@ -261,25 +263,34 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
     )
 
 
-def held_to_limits(findings: Findings, limits: Mapping[str, Mapping[str, float]]) -> Findings:
-    """Call regressed what exceeds its absolute limit, whatever it was compared with.
+def held_to_limits(metrics: dict[str, MetricFinding], limits: Mapping[str, float]) -> dict[str, MetricFinding]:
+    """Return the metrics with the verdict ``regressed`` for those above their absolute limit.
 
     Args:
-        findings: The report.
-        limits: What a metric may never exceed, in its unit, by benchmark id and metric.
+        metrics: The findings of a benchmark's metrics, by name.
+        limits: Absolute limits in the metric's unit, by name.
     """
-    return msgspec.structs.replace(
-        findings, benchmarks=tuple(_held(finding, limits.get(finding.id, {})) for finding in findings.benchmarks)
-    )
-
-
-def _held(finding: BenchmarkFinding, limits: Mapping[str, float]) -> BenchmarkFinding:
     over = {
-        name: msgspec.structs.replace(metric, verdict="regressed")
-        for name, metric in finding.metrics.items()
-        if name in limits and metric.head is not None and metric.head.median > limits[name]
+        name: msgspec.structs.replace(metric, verdict="regressed", doubt=None)
+        for name, metric in metrics.items()
+        if over_limit(metric.head, limits.get(name))
     }
-    return msgspec.structs.replace(finding, metrics=finding.metrics | over) if over else finding
+    return metrics | over
+
+
+def over_limit(summary: Summary | None, limit: float | None) -> bool:
+    """Tell whether a metric's median is above its absolute limit; without figures or a limit it is not."""
+    return summary is not None and limit is not None and summary.median > limit
+
+
+def in_json(ratio: float) -> float:
+    """Return a ratio as JSON can hold it: JSON has no infinity, so the largest float stands for it."""
+    return min(ratio, sys.float_info.max)
+
+
+def interval_in_json(interval: tuple[float, float]) -> tuple[float, float]:
+    """Return both ends of an interval as JSON can hold them."""
+    return in_json(interval[0]), in_json(interval[1])
 
 
 def _finding(benchmark: Benchmark) -> BenchmarkFinding:

@@ -6,14 +6,13 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.formats.base import Report
-from jarvisperf.runs.files import write_whole
+from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
+    from jarvisperf.report.shared.report import Report
 
-    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
-
+FILE = "report.csv"
 HEADER = (
     "benchmark",
     "group",
@@ -33,33 +32,21 @@ HEADER = (
     "via",
     "error",
 )
-# A cell that begins so is a formula to a spreadsheet, which would run it.
+# A spreadsheet would run a cell that starts with one of these as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-class CsvReport(Report):
-    """Writes `report.csv`."""
-
-    files = ("report.csv",)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Write `report.csv` in UTF-8, figures in seconds and bytes with all their digits."""
-        path = folder / "report.csv"
-        write_whole(path, render(findings).encode())
-        return [path]
-
-
-def render(findings: Findings) -> str:
-    """Write the findings as comma-separated values; text that a spreadsheet would run begins with an apostrophe."""
+def render(report: Report) -> dict[str, bytes]:
+    """Render `report.csv`: figures with all digits; an apostrophe before any text that a spreadsheet would run."""
     stream = io.StringIO()
     writer = csv.writer(stream)
     writer.writerow(HEADER)
-    for finding in findings.benchmarks:
+    for finding in report.findings.benchmarks:
         if not finding.metrics:
             writer.writerow([_text(finding.id), _text(finding.group), *[""] * 12, "error", "", _text(finding.error)])
         for name, metric in finding.metrics.items():
             writer.writerow(_cells(finding, name, metric))
-    return stream.getvalue()
+    return {FILE: stream.getvalue().encode()}
 
 
 def _cells(finding: BenchmarkFinding, name: str, metric: MetricFinding) -> list[object]:
@@ -86,3 +73,6 @@ def _text(text: str | None) -> str:
     if text is None:
         return ""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+FORMAT = ReportFormat("csv", (FILE,), render)

@@ -1,4 +1,4 @@
-"""`report.json`: the findings as they are, for programs."""
+"""`report.json`: the findings for programs."""
 
 from __future__ import annotations
 
@@ -8,46 +8,45 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from jarvisperf.report.findings.model import SCHEMA, Findings
-from jarvisperf.report.formats.base import Report
-from jarvisperf.runs.files import write_whole
+from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from jarvisperf.report.shared.report import Report
 
-
-class JsonReport(Report):
-    """Writes `report.json`."""
-
-    files = ("report.json",)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Write `report.json`, indented, a key a line, so that two of them can be compared by eye."""
-        path = folder / "report.json"
-        write_whole(path, encode_findings(findings))
-        return [path]
+FILE = "report.json"
 
 
 def encode_findings(findings: Findings) -> bytes:
-    """Encode findings as JSON text in UTF-8."""
+    """Encode findings as JSON in UTF-8, indented with one key per line, so that two reports can be compared by eye."""
     return msgspec.json.format(msgspec.json.encode(findings), indent=1) + b"\n"
 
 
 def decode_findings(data: bytes) -> Findings:
-    """Decode what `encode_findings` made.
+    """Decode the output of `encode_findings`.
 
     Raises:
-        msgspec.DecodeError: It is not a report of this schema.
+        msgspec.DecodeError: The data is not a report of this schema.
     """
     findings = msgspec.json.decode(data, type=Findings)
     if findings.schema != SCHEMA:
-        raise msgspec.ValidationError(f"the report has schema {findings.schema!r}, this version reads {SCHEMA!r}")
+        raise msgspec.ValidationError(
+            f"the report has schema {findings.schema!r}; this version of jarvisperf reads {SCHEMA!r}"
+        )
     return findings
 
 
 def json_schema() -> dict[str, Any]:
-    """Give the JSON Schema (draft 2020-12) of `report.json`; every version of Python gives the same."""
+    """Return the JSON Schema (draft 2020-12) of `report.json`, the same on every version of Python."""
     schema = msgspec.json.schema(Findings)
     for definition in schema["$defs"].values():
-        # From Python 3.13 on, docstrings have lost their indentation already.
+        # Python 3.13 strips the indentation of docstrings itself.
         definition["description"] = inspect.cleandoc(definition["description"])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": SCHEMA, **schema}
+
+
+def render(report: Report) -> dict[str, bytes]:
+    """Render `report.json`."""
+    return {FILE: encode_findings(report.findings)}
+
+
+FORMAT = ReportFormat("json", (FILE,), render)

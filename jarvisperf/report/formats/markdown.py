@@ -1,33 +1,21 @@
-"""`report.md`: the verdict, what changed, and the rest folded; for a pull request or a repository's page."""
+"""`report.md`: the verdict, what changed, and the rest folded away, for a pull request or a page of a repository."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.formats.base import Report
-from jarvisperf.report.plots.before_after import BEFORE_AFTER, pairs_of
-from jarvisperf.report.shared.profile_view import reasons
-from jarvisperf.report.shared.table import (
-    LEFT_ALIGNED,
-    columns,
-    commit_line,
-    footnote,
-    machine_line,
-    problem_lines,
-    summary_line,
-    table_rows,
-)
-from jarvisperf.runs.files import write_whole
+from jarvisperf.report.shared.report import ReportFormat
+from jarvisperf.report.shared.table import LEFT_ALIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
-    from jarvisperf.report.findings.model import Findings
-    from jarvisperf.report.shared.table import Row
+    from jarvisperf.report.shared.report import MetricRow, Report
 
-LARGEST_BYTES = 60_000  # GitHub takes a comment of 65,536 characters, some of which the one who posts it may need
+FILE = "report.md"
+PAIRS_PICTURE = "plots/before_after.png"
+LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; the rest is left to whoever posts it
 MOST_PROBLEMS = 50
 LONGEST_CELL = 160
 FOLDED = frozenset({"unchanged", "new"})
@@ -39,67 +27,53 @@ VERDICTS = {
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-# A user's or team's name, or an issue's number, would notify somebody or link somewhere, backslash or not: a zero-width
-# space parts it.
+# A mention of a user, team or issue notifies somebody or becomes a link even after a backslash, so a zero-width space
+# breaks it up.
 _MENTION = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d))")
 _NO_MENTION = "\\1\u200b"
 
 
-class MarkdownReport(Report):
-    """Writes `report.md`."""
-
-    files = ("report.md",)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Write `report.md` in UTF-8; the picture that it shows is written by `PlotsReport`."""
-        path = folder / "report.md"
-        write_whole(path, render(findings).encode())
-        return [path]
+def render(report: Report) -> dict[str, bytes]:
+    """Render `report.md`."""
+    return {FILE: markdown(report).encode()}
 
 
-def render(findings: Findings, *, at_most_bytes: int = LARGEST_BYTES, pictures: bool = True) -> str:
-    """Write the findings as GitHub-flavoured Markdown.
+def markdown(report: Report, *, at_most_bytes: int = LARGEST_BYTES, pictures: bool = True) -> str:
+    """Write a report as GitHub-flavoured Markdown.
 
     Args:
-        findings: What to report.
-        at_most_bytes: The size that the text may have in UTF-8; rows that do not fit are counted.
-        pictures: Whether to show the pictures beside the file.
+        report: The report.
+        at_most_bytes: The largest size of the text in UTF-8; rows that do not fit are only counted.
+        pictures: Whether to show the pictures that lie next to the file.
     """
-    parts = [
-        "# Benchmarks",
-        "",
-        f"**{escape(summary_line(findings))}**",
-        "",
-        f"{escape(commit_line(findings))}; measured {findings.created} on {escape(machine_line(findings))}.",
-        "",
-    ]
-    if pictures and findings.base is None and pairs_of(findings):
-        parts += [f"![Bars of every pair, before and after, on a log scale](plots/{BEFORE_AFTER}.png)", ""]
-    problems = _problems(findings)
-    rows = table_rows(findings)
-    changed = [row for row in rows if findings.base is None or row["verdict"] not in FOLDED]
-    folded = [row for row in rows if findings.base is not None and row["verdict"] in FOLDED]
-    notes = [footnote(findings), ""] if rows else []
-    why = [f"- {escape(line[:500])}" for line in reasons(findings)[:MOST_PROBLEMS]]
+    compares = report.findings.base is not None
+    measured = f"measured {report.findings.created} on {escape(report.machine)}"
+    parts = ["# Benchmarks", "", f"**{escape(report.summary)}**", "", f"{escape(report.commit)}; {measured}.", ""]
+    if pictures and not compares and report.pairs and PAIRS_PICTURE in report.files:
+        parts += [f"![Bars of every pair, before and after, on a log scale]({PAIRS_PICTURE})", ""]
+    problems = _problems(report.problems)
+    folded = [row for row in report.rows if compares and row.metric.verdict in FOLDED]
+    changed = [row for row in report.rows if not compares or row.metric.verdict not in FOLDED]
+    notes = [report.footnote, ""] if report.rows else []
+    why = [f"- {escape(line[:500])}" for line in report.reasons[:MOST_PROBLEMS]]
     notes += ["**Why**", "", *why, ""] if why else []
     room = at_most_bytes - _size([*parts, *problems, *notes]) - 500
     if changed:
-        table, room = _table(findings, changed, room)
+        table, room = _table(report, changed, room)
         parts += [*table, ""]
     if folded:
-        table, room = _table(findings, folded, room)
+        table, room = _table(report, folded, room)
         parts += ["<details>", f"<summary>{len(folded)} unchanged or new</summary>", "", *table, "", "</details>", ""]
     return "\n".join([*parts, *notes, *problems])
 
 
 def escape(text: str) -> str:
-    """Write text so that Markdown shows it as it is, on one line."""
+    """Escape text so that Markdown shows it literally, on one line."""
     shown = _MENTION.sub(_NO_MENTION, _SPECIAL.sub(r"\\\1", " ".join(text.split())))
-    return shown.replace("$", "<span>$</span>")  # between two of them would be a formula
+    return shown.replace("$", "<span>$</span>")  # two dollar signs would enclose a formula
 
 
-def _problems(findings: Findings) -> list[str]:
-    lines = problem_lines(findings)
+def _problems(lines: list[str]) -> list[str]:
     if not lines:
         return []
     left = len(lines) - MOST_PROBLEMS
@@ -107,16 +81,18 @@ def _problems(findings: Findings) -> list[str]:
     return ["## Failed", "", *(f"- {escape(line[:500])}" for line in lines[:MOST_PROBLEMS]), *more, ""]
 
 
-def _table(findings: Findings, rows: Sequence[Row], room_bytes: int) -> tuple[list[str], int]:
-    """Give a table with as many rows as there is room for, and the room that is left."""
-    names = columns(findings)
+def _table(report: Report, rows: Sequence[MetricRow], room_bytes: int) -> tuple[list[str], int]:
+    """Return a table of the rows that fit, and the room that is left."""
+    names = report.columns
     lines = [_line(names), _line("---" if name in LEFT_ALIGNED else "---:" for name in names)]
     room_bytes -= _size(lines)
     for place, row in enumerate(rows):
-        line = _line(_cell(name, row[name]) for name in names)
+        line = _line(_cell(name, row.texts[name]) for name in names)
         room_bytes -= _size([line])
         if room_bytes < 0:
-            return [*lines, "", f"and {len(rows) - place} more: report.html and report.json have them all."], 0
+            whole = [name for name in ("report.html", "report.json") if name in report.files]
+            where = f": see {' or '.join(whole)}" if whole else ""
+            return [*lines, "", f"and {len(rows) - place} more{where}"], 0
         lines.append(line)
     return lines, room_bytes
 
@@ -133,3 +109,6 @@ def _line(cells: Iterable[str]) -> str:
 
 def _size(lines: Iterable[str]) -> int:
     return sum(len(line.encode()) + 1 for line in lines)
+
+
+FORMAT = ReportFormat("markdown", (FILE,), render)

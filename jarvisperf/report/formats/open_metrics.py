@@ -1,6 +1,6 @@
 """`metrics.txt`: the figures for GitLab's metrics report and for Prometheus.
 
-The format is OpenMetrics 1.0 text, which GitLab shows on a merge request where a job names the file as
+The format is OpenMetrics 1.0 text. GitLab shows it on a merge request if a job names the file as
 ``artifacts:reports:metrics``.
 """
 
@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.formats.base import Report
-from jarvisperf.runs.files import write_whole
+from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.shared.report import Report
 
+FILE = "metrics.txt"
 FAMILIES = (
     ("jarvisperf_median_seconds", "Median seconds per call.", "s"),
     ("jarvisperf_median_bytes", "Median bytes.", "B"),
@@ -24,27 +24,15 @@ FAMILIES = (
 )
 
 
-class OpenMetricsReport(Report):
-    """Writes `metrics.txt`."""
-
-    files = ("metrics.txt",)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Write `metrics.txt` in UTF-8."""
-        path = folder / "metrics.txt"
-        write_whole(path, render(findings).encode())
-        return [path]
-
-
-def render(findings: Findings) -> str:
-    """Write the findings as OpenMetrics text."""
+def render(report: Report) -> dict[str, bytes]:
+    """Render `metrics.txt`."""
     lines: list[str] = []
     for family, text, unit in FAMILIES:
-        samples = list(_samples(findings, unit))
+        samples = list(_samples(report.findings, unit))
         if samples:
             lines += [f"# TYPE {family} gauge", f"# HELP {family} {text}"]
             lines += [f"{family}{labels} {value:.9g}" for labels, value in samples]
-    return "\n".join([*lines, "# EOF", ""])
+    return {FILE: "\n".join([*lines, "# EOF", ""]).encode()}
 
 
 def _samples(findings: Findings, unit: str | None) -> Iterator[tuple[str, float]]:
@@ -59,3 +47,6 @@ def _samples(findings: Findings, unit: str | None) -> Iterator[tuple[str, float]
 
 def _escape(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+FORMAT = ReportFormat("open_metrics", (FILE,), render)

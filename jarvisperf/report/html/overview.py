@@ -1,20 +1,20 @@
-"""The page's first picture: a line for each benchmark that changed, or for each pair where nothing was compared."""
+"""The page's overview: a line for each benchmark that changed or, if nothing was compared, for each pair."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report.html.svg import Drawing, scale
-from jarvisperf.report.plots.before_after import pairs_of
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.ratio_scale import clipped, reach_of
-from jarvisperf.report.shared.table import short_names
+from jarvisperf.report.shared.table import label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
     from jarvisperf.report.html.svg import Colour
+    from jarvisperf.report.shared.report import Report
 
 MOST_LINES = 30
 WIDTH, HEIGHT = 360.0, 16.0
@@ -25,11 +25,11 @@ class Line(NamedTuple):
     """One benchmark in the overview.
 
     Attributes:
-        number: Its place on the page, by which it is linked to.
-        name: Its name.
+        number: The benchmark's number on the page, for the link.
+        name: Its display name.
         picture: An SVG element.
         words: What the picture shows, in words.
-        kind: The colour of the words.
+        kind: The verdict that colours the words.
     """
 
     number: int
@@ -40,27 +40,26 @@ class Line(NamedTuple):
 
 
 class Overview(NamedTuple):
-    """The overview; without lines it is not shown."""
+    """The overview; the page leaves it out if it has no lines."""
 
     title: str
     lines: list[Line]
     note: str
 
 
-def overview_of(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
-    """Draw what changed, the gravest first; where nothing was compared, the pairs.
+def overview_of(report: Report, ordered: Sequence[BenchmarkFinding]) -> Overview:
+    """Draw what changed, the most serious first; if nothing was compared, the pairs.
 
     Args:
-        findings: The report.
-        ordered: Its benchmarks as they are numbered on the page.
+        report: The report.
+        ordered: Its benchmarks in the order of their numbers on the page.
     """
-    return _changes(findings, ordered) if findings.base is not None else _pairs(findings, ordered)
+    return _changes(report, ordered) if report.findings.base is not None else _pairs(report, ordered)
 
 
-def _changes(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
-    names = short_names(findings)
+def _changes(report: Report, ordered: Sequence[BenchmarkFinding]) -> Overview:
     found = [
-        (number, names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
+        (number, label(report.names[finding.id], name), metric)
         for number, finding in enumerate(ordered)
         for name, metric in finding.metrics.items()
         if metric.interval is not None and metric.ratio is not None and metric.verdict not in {"unchanged", "new"}
@@ -81,7 +80,7 @@ def _changes(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overvie
     scale = f"from {max(1 - reach, 0):.2f} to {1 + reach:.2f}"
     note = f"Ratio head / base with its interval, {scale}; dashed: 1; grey: within the threshold."
     more = len(found) - len(shown)
-    return Overview("What changed", lines, f"{note} {more} more stand in the table." if more else note)
+    return Overview("What changed", lines, f"{note} {more} more are in the table." if more else note)
 
 
 def _interval(metric: MetricFinding, reach: float) -> str:
@@ -104,10 +103,9 @@ def _interval(metric: MetricFinding, reach: float) -> str:
     return drawing.svg(f"ratio {units.ratio(ratio)}, interval {units.interval((low, high))}")
 
 
-def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
-    pairs = pairs_of(findings)[:MOST_LINES]
-    names = short_names(findings)
-    numbers = {names[finding.id]: number for number, finding in enumerate(ordered)}
+def _pairs(report: Report, ordered: Sequence[BenchmarkFinding]) -> Overview:
+    pairs = report.pairs[:MOST_LINES]
+    numbers = {report.names[finding.id]: number for number, finding in enumerate(ordered)}
     logs = [pair.magnitude for pair in pairs]
     low, high = min([*logs, 0.0]), max([*logs, 0.1])
     place = scale(low, high, 2, WIDTH - 2)
@@ -117,10 +115,9 @@ def _pairs(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> Overview:
         left, right = sorted((place(0), place(value)))
         _bar(drawing, left, right, "good" if value >= 0 else "bad", opacity=0.7)
         drawing.line([(place(0), 0), (place(0), HEIGHT)], "ink", width=1)
-        name = pair.name if pair.metric == "time" else f"{pair.name} ({pair.metric})"
         kind = "improved" if value >= 0 else "regressed"
-        lines.append(Line(numbers[pair.name], name, drawing.svg(pair.comparison), pair.comparison, kind))
-    return Overview("Before and after", lines, "Each against its uncached or naive twin, on a log scale.")
+        lines.append(Line(numbers[pair.name], pair.label, drawing.svg(pair.comparison), pair.comparison, kind))
+    return Overview("Before and after", lines, "Each benchmark against its uncached or naive twin, on a log scale.")
 
 
 def _bar(drawing: Drawing, left: float, right: float, colour: Colour, *, opacity: float) -> None:

@@ -1,4 +1,4 @@
-"""What stands on the HTML page: rows, details and words, made of findings and history."""
+"""The content of the HTML page: rows, details and words, made from the report."""
 
 from __future__ import annotations
 
@@ -7,32 +7,22 @@ from typing import TYPE_CHECKING, NamedTuple
 from jarvisperf.report.html import pictures
 from jarvisperf.report.html.overview import Overview, overview_of
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.environment import differing, machine_facts
-from jarvisperf.report.shared.profile_view import ProfileView, profile_view, reasons
-from jarvisperf.report.shared.table import (
-    GRAVITY,
-    columns,
-    commit_line,
-    footnote,
-    machine_line,
-    problem_lines,
-    row_of,
-    short_names,
-    summary_line,
-    verdict_of,
-)
+from jarvisperf.report.shared.profile_view import ProfileView, profile_view
+from jarvisperf.report.shared.table import SEVERITY, verdict_of
 from jarvisperf.runs.bounds import bounded_id
+from jarvisperf.runs.machine import differing, machine_facts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.history.model import History, Series
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.shared.report import MetricRow, Report
     from jarvisperf.runs.summary import Summary
 
 TEXT_COLUMNS = frozenset({"benchmark", "metric", "verdict", "via"})
 FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
-MOST_DETAILS = 1_000  # 14 MB; a page of more opens slowly everywhere
+MOST_DETAILS = 1_000  # about 14 MB; a larger page opens slowly in every browser
 
 
 class Column(NamedTuple):
@@ -43,7 +33,7 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A cell: what it shows, and by what it is sorted."""
+    """A cell: what it shows, and the value it is sorted by."""
 
     text: str
     value: str
@@ -51,7 +41,7 @@ class Cell(NamedTuple):
     label: str
 
 
-class Row(NamedTuple):
+class PageRow(NamedTuple):
     """A row of the main table."""
 
     number: int
@@ -97,7 +87,7 @@ class Page(NamedTuple):
     metrics: list[str]
     footnote: str
     columns: list[Column]
-    rows: list[Row]
+    rows: list[PageRow]
     compared: bool
     differences: list[tuple[str, str, str]]
     environment: str
@@ -105,42 +95,35 @@ class Page(NamedTuple):
     details: list[Detail]
 
 
-def page_of(findings: Findings, history: History) -> Page:
-    """Make the page.
-
-    Args:
-        findings: What to report.
-        history: The stored runs behind it; an empty one where there are none.
-    """
+def page_of(report: Report) -> Page:
+    """Make the content of the page."""
+    findings = report.findings
     ordered = list(findings.benchmarks)
     if findings.base is not None:
-        ordered.sort(key=lambda finding: GRAVITY.index(verdict_of(finding)))
-    names = short_names(findings)
-    titles = columns(findings)[1:]
+        ordered.sort(key=lambda finding: SEVERITY.index(verdict_of(finding)))
+    titles = report.columns[1:]
     found = {metric.verdict for finding in ordered for metric in finding.metrics.values()}
     differences = _differences(findings)
     return Page(
-        summary=summary_line(findings),
+        summary=report.summary,
         state=_state(findings, ordered),
-        facts=[commit_line(findings), _base_line(findings), f"{_time(findings.created)}, {machine_line(findings)}"],
-        problems=problem_lines(findings),
-        overview=overview_of(findings, ordered),
-        reasons=reasons(findings),
-        verdicts=[verdict for verdict in GRAVITY if verdict in found],
+        facts=[report.commit, _base_line(findings), f"{_time(findings.created)}, {report.machine}"],
+        problems=report.problems,
+        overview=overview_of(report, ordered),
+        reasons=report.reasons,
+        verdicts=[verdict for verdict in SEVERITY if verdict in found],
         metrics=sorted({name for finding in ordered for name in finding.metrics}),
-        footnote=footnote(findings),
+        footnote=report.footnote,
         columns=[Column(title, title not in TEXT_COLUMNS) for title in titles],
         rows=[
-            _row(number, finding, names[finding.id], name, metric, titles)
-            for number, finding in enumerate(ordered)
-            for name, metric in finding.metrics.items()
+            _row(number, row, titles) for number, finding in enumerate(ordered) for row in report.rows_by_id[finding.id]
         ],
         compared=findings.base is not None,
         differences=differences,
         environment=_environment_line(findings, differences),
         machine=list(machine_facts(findings.machine).items()),
         details=[
-            _detail(number, finding, history)
+            _detail(number, finding, report.history)
             for number, finding in enumerate(ordered[:MOST_DETAILS])
             if finding.metrics
         ],
@@ -148,7 +131,7 @@ def page_of(findings: Findings, history: History) -> Page:
 
 
 def _state(findings: Findings, ordered: Sequence[BenchmarkFinding]) -> str:
-    """Say in a word whether all is well: ``bad``, ``warn``, ``good``, or nothing where nothing was compared."""
+    """Return ``bad``, ``warn`` or ``good``, or an empty text if nothing was compared."""
     found = {verdict_of(finding) for finding in ordered}
     bad = {"error", "regressed"} if findings.allows_missing else {"error", "regressed", "missing"}
     if found & bad or not findings.trusted or findings.interrupted:
@@ -191,10 +174,8 @@ def _environment_line(findings: Findings, differences: list[tuple[str, str, str]
     return "Machine and packages of base and head are the same."
 
 
-def _row(
-    number: int, finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding, titles: tuple[str, ...]
-) -> Row:
-    texts = row_of(finding, shown, name, metric)
+def _row(number: int, row: MetricRow, titles: tuple[str, ...]) -> PageRow:
+    finding, name, metric, texts = row
     values = _values(finding, name, metric)
     cells = [
         Cell(texts[title], values.get(title, texts[title] if title in TEXT_COLUMNS else ""), _kind(title, texts), title)
@@ -202,7 +183,7 @@ def _row(
     ]
     words = " ".join([finding.id, finding.group or "", *finding.params.values(), name])
     group = texts["group"] if finding.group else None
-    return Row(number, group, metric.verdict, name, words.lower(), cells)
+    return PageRow(number, group, metric.verdict, name, words.lower(), cells)
 
 
 def _kind(title: str, texts: dict[str, str]) -> str:
@@ -226,7 +207,7 @@ def _values(finding: BenchmarkFinding, name: str, metric: MetricFinding) -> dict
         "ratio": metric.ratio,
         "95% interval": metric.interval[1] - metric.interval[0] if metric.interval else None,
         "threshold": metric.threshold,
-        "verdict": float(GRAVITY.index(metric.verdict)),
+        "verdict": float(SEVERITY.index(metric.verdict)),
     }
     return {title: "" if value is None else f"{value:.9g}" for title, value in values.items()}
 

@@ -1,4 +1,4 @@
-"""Figures as PNG and SVG files, drawn by matplotlib without a window and without a global list of figures."""
+"""Figures as PNG and SVG, drawn by matplotlib without a window and without its global list of figures."""
 
 from __future__ import annotations
 
@@ -7,34 +7,31 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.runs.files import write_whole
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PNG_DPI = 150
 LONGEST_NAME = 60
-# Orange and blue of Okabe and Ito's palette: apart for colour-blind readers and in grey.
+# Colours of Okabe and Ito's palette, which colour-blind readers can tell apart, also in greyscale.
 BASE_COLOUR, HEAD_COLOUR = "#E69F00", "#0072B2"
 WORSE_COLOUR, BETTER_COLOUR = "#D55E00", "#009E73"
 
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Draw and save with the same settings: equal data give equal files."""
+    """Draw and save with fixed settings, so that equal data give equal files."""
     import matplotlib as mpl
 
-    # A dollar sign in a name is no formula.
+    # A dollar sign in a name does not start a formula.
     settings = {"svg.hashsalt": "jarvisperf", "font.size": 9, "svg.fonttype": "none", "text.parse_math": False}
     with mpl.rc_context(settings), warnings.catch_warnings():
-        # A name in a script that the font lacks is drawn as boxes; the other formats show it.
+        # The font lacks some scripts and draws boxes for them; the other formats show those names.
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         yield
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Make a figure, in inches, without pyplot: that keeps every figure in a global list and may open a window."""
+    """Make a figure, sized in inches, without pyplot, which keeps figures in a global list and may open a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,7 +41,7 @@ def new_figure(width: float, height: float) -> Any:
 
 
 def encoded(figure: Any, kind: str) -> bytes:
-    """Give a figure as a file's bytes; `kind` is ``png`` or ``svg``."""
+    """Return a figure as the content of a file; `kind` is ``png`` or ``svg``."""
     stream = io.BytesIO()
     options: dict[str, Any] = {"dpi": PNG_DPI} if kind == "png" else {"metadata": {"Date": None}}
     figure.savefig(stream, format=kind, **options)
@@ -52,25 +49,15 @@ def encoded(figure: Any, kind: str) -> bytes:
 
 
 def figure_files(name: str) -> tuple[str, ...]:
-    """Give the files of a picture, relative to the report's folder."""
+    """Return the names of a picture's files, relative to the report's folder."""
     return f"plots/{name}.png", f"plots/{name}.svg"
 
 
-def write_figure(figure: Any | None, folder: Path, name: str) -> list[Path]:
-    """Write `plots/NAME.png` and `.svg`; where there is no figure, those of an earlier run are removed.
-
-    Raises:
-        OSError: The folder cannot be made or written.
-    """
-    paths = [folder / file for file in figure_files(name)]
-    for path in paths:
-        if figure is None:
-            path.unlink(missing_ok=True)
-        else:
-            write_whole(path, encoded(figure, path.suffix[1:]))
-    return paths if figure is not None else []
+def figure_contents(figure: Any | None, name: str) -> dict[str, bytes]:
+    """Return both files of a picture by name; nothing if there is no figure."""
+    return {} if figure is None else {file: encoded(figure, file[-3:]) for file in figure_files(name)}
 
 
 def shortened(name: str) -> str:
-    """Give a name that fits beside a picture."""
+    """Shorten a name so that it fits next to a picture."""
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"

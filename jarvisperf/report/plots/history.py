@@ -5,66 +5,54 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.report.formats.base import Report
 from jarvisperf.report.plots.figure import (
     BETTER_COLOUR,
     HEAD_COLOUR,
     WORSE_COLOUR,
     drawing_style,
     encoded,
+    figure_contents,
     figure_files,
     new_figure,
     shortened,
-    write_figure,
 )
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.report import ReportFormat
+from jarvisperf.report.shared.table import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from jarvisperf.history.model import History, Series
-    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.shared.report import Report
 
 NAME = "history"
 MOST_PANELS = 12
 PANELS_IN_A_ROW = 3
 FEWEST_POINTS = 3
-LARGEST = 1e30  # that an axis shows, in seconds or bytes
+LARGEST = 1e30  # the largest value that an axis shows, in seconds or bytes
 
 
-class HistoryPlotReport(Report):
-    """Writes the history plot.
-
-    Args:
-        history: The stored runs.
-    """
-
-    files = figure_files(NAME)
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:  # noqa: ARG002  # the history is the data
-        """Draw the 12 series with the largest changes, or the first ones where nothing changed."""
-        chosen = sorted_by_change(self._history.all_series())[:MOST_PANELS]
-        with drawing_style():
-            return write_figure(history_figure(chosen, self._history) if chosen else None, folder, NAME)
+def render(report: Report) -> dict[str, bytes]:
+    """Draw the 12 series with the largest changes, or the first ones if nothing changed."""
+    chosen = sorted_by_change(report.history.all_series())[:MOST_PANELS]
+    with drawing_style():
+        return figure_contents(_drawn(chosen, report.history) if chosen else None, NAME)
 
 
 def sorted_by_change(chosen: Iterable[Series]) -> list[Series]:
-    """Sort series with three points or more by their largest change."""
+    """Return the series with at least three points, those with the largest change first."""
     drawable = [series for series in chosen if len(series.points) >= FEWEST_POINTS]
     return sorted(drawable, key=lambda series: -max((one.size for one in series.changes), default=0.0))
 
 
 def draw_history(chosen: Sequence[Series], history: History, kind: str) -> bytes:
-    """Give the picture of some series as a file's bytes; `kind` is ``png`` or ``svg``."""
+    """Return the picture of some series as the content of a file; `kind` is ``png`` or ``svg``."""
     with drawing_style():
-        return encoded(history_figure(chosen, history), kind)
+        return encoded(_drawn(chosen, history), kind)
 
 
-def history_figure(chosen: Sequence[Series], history: History) -> Any:
+def _drawn(chosen: Sequence[Series], history: History) -> Any:
     """Draw one panel for each series."""
     across = min(PANELS_IN_A_ROW, len(chosen))
     down = math.ceil(len(chosen) / across)
@@ -91,9 +79,9 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     for change in series.changes:
         colour = WORSE_COLOUR if change.ratio > 1 else BETTER_COLOUR
         axis.axvline(change.place - 0.5, color=colour, linestyle="--", linewidth=1.2)
-        label = f"{(change.ratio - 1) * 100:+.3g}%\n{history.occasions[change.place].shown[:8]}"
+        text = f"{(change.ratio - 1) * 100:+.3g}%\n{history.occasions[change.place].shown[:8]}"
         axis.annotate(
-            label,
+            text,
             (change.place - 0.5, 1),
             (2, -2),
             xycoords=("data", "axes fraction"),
@@ -103,9 +91,12 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
             color=colour,
         )
     name = series.benchmark.partition("::")[2] or series.benchmark
-    axis.set_title(shortened(name if series.metric == "time" else f"{name} ({series.metric})"), fontsize=8)
+    axis.set_title(shortened(label(name, series.metric)), fontsize=8)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, series.unit)))
     axis.set_ylim(bottom=0, top=max(values) * 1.3 or 1.0)
     axis.set_xlabel("run", fontsize=7)
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right"]].set_visible(False)
+
+
+FORMAT = ReportFormat("history", figure_files(NAME), render)

@@ -1,44 +1,41 @@
-"""`plots/ratios.png` and `.svg`: every ratio with its interval against its threshold, the gravest on top."""
+"""`plots/ratios.png` and `.svg`: every ratio and its interval against the threshold, the most serious on top."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.report.formats.base import Report
 from jarvisperf.report.plots.figure import (
     BETTER_COLOUR,
     HEAD_COLOUR,
     WORSE_COLOUR,
     drawing_style,
+    figure_contents,
     figure_files,
     new_figure,
     shortened,
-    write_figure,
 )
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.ratio_scale import clipped, reach_of
-from jarvisperf.report.shared.table import ratio_rows
+from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from jarvisperf.report.findings.model import Findings, MetricFinding
+    from jarvisperf.report.findings.model import MetricFinding
+    from jarvisperf.report.shared.report import Report
 
 NAME = "ratios"
 MOST_ROWS = 60
 INCHES_PER_ROW = 0.24
 
 
-class RatioPlotReport(Report):
-    """Writes the ratio plot."""
-
-    files = figure_files(NAME)
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:
-        """Draw the ratios of all benchmarks, of the 60 gravest where there are more."""
-        rows = ratio_rows(findings)
-        with drawing_style():
-            return write_figure(_drawn(rows) if rows else None, folder, NAME)
+def render(report: Report) -> dict[str, bytes]:
+    """Draw the ratios of all benchmarks, or of the 60 most serious if there are more."""
+    rows = [
+        (row.label, row.metric)
+        for row in report.rows
+        if row.metric.ratio is not None and row.metric.interval is not None
+    ]
+    with drawing_style():
+        return figure_contents(_drawn(rows) if rows else None, NAME)
 
 
 def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:
@@ -66,8 +63,11 @@ def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:
     axis.axvline(1, color="#000000", linewidth=0.8)
     axis.set_yticks(range(len(shown)), [shortened(name) for name, _ in shown])
     axis.set_ylim(len(shown) - 0.4, -0.6)
-    left = f", the {len(shown)} gravest of {len(rows)}" if len(rows) > len(shown) else ""
+    left = f", the {len(shown)} most serious of {len(rows)}" if len(rows) > len(shown) else ""
     axis.set_xlabel(f"ratio head / base with its interval; grey: the threshold{left}")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", alpha=0.3)
     return figure
+
+
+FORMAT = ReportFormat("ratios", figure_files(NAME), render)

@@ -9,7 +9,7 @@ from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.flame import boxes
 from jarvisperf.profiles.model import scaled
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.visible import visible
+from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost

@@ -1,21 +1,19 @@
-"""The rows of the main table, the same for the terminal, text, Markdown and HTML; the gravest first."""
+"""The rows and lines that the terminal, text, Markdown and HTML have in common."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.findings.model import arm_text, over_limit
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.visible import visible
+from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
-    from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding, Verdict
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding, Verdict
 
 NOTHING = "-"
-GRAVITY: tuple[Verdict, ...] = ("error", "missing", "regressed", "inconclusive", "improved", "unchanged", "new")
-
-
-Row = dict[str, str]  # one metric of one benchmark, as text by column
+SEVERITY: tuple[Verdict, ...] = ("error", "missing", "regressed", "inconclusive", "improved", "unchanged", "new")
 
 RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
 COMPARE_COLUMNS = ("group", "benchmark", "metric", "base", "head", "ratio", "95% interval", "threshold", "verdict")
@@ -28,77 +26,61 @@ RECORD_FOOTNOTE = (
 COMPARE_FOOTNOTE = "base, head: medians. ratio: head / base, measured in pairs; above 1 is slower or larger."
 BASELINE_FOOTNOTE = (
     "base, head: medians. ratio: head / base; above 1 is slower or larger. via: screening compares with stored runs, "
-    "less what the yardstick explains; lockstep measured both anew, in pairs."
+    "less what the yardstick explains; lockstep measured both again, in pairs."
 )
 
 
 def columns(findings: Findings) -> tuple[str, ...]:
-    """Give the table's columns: other ones where something was compared."""
+    """Return the titles of the table's columns, which depend on whether something was compared."""
     if findings.base is None:
         return RECORD_COLUMNS
     return BASELINE_COLUMNS if findings.mode == "baseline" else COMPARE_COLUMNS
 
 
 def footnote(findings: Findings) -> str:
-    """Say what the columns mean."""
+    """Explain the columns in one line."""
     if findings.base is None:
         return RECORD_FOOTNOTE
     return BASELINE_FOOTNOTE if findings.mode == "baseline" else COMPARE_FOOTNOTE
 
 
-def table_rows(findings: Findings) -> list[Row]:
-    """Make the rows: groups and in them benchmarks with the gravest verdict first, otherwise as they ran."""
-    names = short_names(findings)
-    return [
-        row_of(finding, names[finding.id], name, metric)
-        for finding in by_gravity(findings)
-        for name, metric in finding.metrics.items()
-    ]
+def by_severity(findings: Findings) -> list[BenchmarkFinding]:
+    """Sort benchmarks by group and, if anything was compared, put the most serious verdicts first.
 
-
-def by_gravity(findings: Findings) -> list[BenchmarkFinding]:
-    """Sort benchmarks: groups stay together, the gravest verdict goes first, otherwise they stand as they ran.
-
-    Where nothing was compared the order is that of the run.
+    Otherwise benchmarks and groups stay in the order of the run.
     """
-    gravity = {finding.id: _place(finding) if findings.base else 0 for finding in findings.benchmarks}
+    severity = {finding.id: _severity(finding) if findings.base else 0 for finding in findings.benchmarks}
     groups: dict[str | None, list[BenchmarkFinding]] = {}
     for finding in findings.benchmarks:
         groups.setdefault(finding.group, []).append(finding)
-    ordered = sorted(groups.values(), key=lambda group: min(gravity[finding.id] for finding in group))
-    return [finding for group in ordered for finding in sorted(group, key=lambda one: gravity[one.id])]
+    ordered = sorted(groups.values(), key=lambda group: min(severity[finding.id] for finding in group))
+    return [finding for group in ordered for finding in sorted(group, key=lambda one: severity[one.id])]
 
 
-def _place(finding: BenchmarkFinding) -> int:
-    return GRAVITY.index(verdict_of(finding))
+def _severity(finding: BenchmarkFinding) -> int:
+    return SEVERITY.index(verdict_of(finding))
 
 
 def short_names(findings: Findings) -> dict[str, str]:
-    """Give for each id what is shown: the part behind its file where that is unique, the whole id elsewhere."""
+    """Return the display name of each id: the part after its file if that is unique, otherwise the whole id."""
     short = {finding.id: finding.id.partition("::")[2] or finding.id for finding in findings.benchmarks}
     taken = Counter(short.values())
     return {whole: visible(name if taken[name] == 1 else whole) for whole, name in short.items()}
 
 
-def ratio_rows(findings: Findings) -> list[tuple[str, MetricFinding]]:
-    """Give names and metrics that have a ratio and an interval, the gravest first."""
-    names = short_names(findings)
-    return [
-        (names[finding.id] if name == "time" else f"{names[finding.id]} ({name})", metric)
-        for finding in by_gravity(findings)
-        for name, metric in finding.metrics.items()
-        if metric.ratio is not None and metric.interval is not None
-    ]
+def label(name: str, metric_name: str) -> str:
+    """Return a display name that includes the metric unless it is time."""
+    return name if metric_name == "time" else f"{name} ({metric_name})"
 
 
-def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> Row:
-    """Make one row.
+def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> dict[str, str]:
+    """Return the cells of one row as text, by column.
 
     Args:
         finding: The benchmark.
-        shown: Its name as it is shown.
+        shown: Its display name.
         name: The metric's name.
-        metric: What was found of it.
+        metric: The metric's findings.
     """
     base, head = metric.base, metric.head
     speed_up = finding.before.ratios.get(name) if finding.before else None
@@ -122,12 +104,12 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
 
 
 def problem_lines(findings: Findings) -> list[str]:
-    """Give a line for each benchmark without figures."""
+    """Return a line for each benchmark that has no figures."""
     return [visible(f"{finding.id}: {finding.error}") for finding in findings.benchmarks if finding.error]
 
 
 def summary_line(findings: Findings) -> str:
-    """Say in one line what was found."""
+    """Summarize the findings in one line."""
     if findings.base is not None:
         return _comparison_line(findings)
     failed = sum(finding.error is not None for finding in findings.benchmarks)
@@ -140,18 +122,18 @@ def summary_line(findings: Findings) -> str:
 
 
 def verdict_of(finding: BenchmarkFinding) -> Verdict:
-    """Give the gravest verdict of a benchmark's metrics."""
+    """Return the most serious verdict among a benchmark's metrics."""
     if finding.error is not None:
         return "error"
     found = {metric.verdict for metric in finding.metrics.values()}
-    return next((verdict for verdict in GRAVITY if verdict in found), "new")
+    return next((verdict for verdict in SEVERITY if verdict in found), "new")
 
 
 def _comparison_line(findings: Findings) -> str:
     counts = Counter(verdict_of(finding) for finding in findings.benchmarks)
     total = len(findings.benchmarks)
     words = [f"{counts['regressed']} of {total} regressed"]
-    words += [f"{counts[verdict]} {verdict}" for verdict in GRAVITY if verdict != "regressed" and counts[verdict]]
+    words += [f"{counts[verdict]} {verdict}" for verdict in SEVERITY if verdict != "regressed" and counts[verdict]]
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
         words.append(f"{again} measured again in lockstep")
@@ -166,7 +148,7 @@ def _comparison_line(findings: Findings) -> str:
 
 
 def machine_line(findings: Findings) -> str:
-    """Say in one line where it was measured."""
+    """Describe in one line the machine that it was measured on."""
     machine = findings.machine
     words = [
         machine.cpu,
@@ -182,11 +164,28 @@ def machine_line(findings: Findings) -> str:
 
 
 def commit_line(findings: Findings) -> str:
-    """Say in one line what was measured: commit, branch, state of the working tree."""
-    return "no commit" if findings.head.commit is None else f"commit {arm_text(findings.head)}"
+    """Describe in one line what was measured: commit, branch, state of the working tree."""
+    return "no commit" if findings.head.commit is None else visible(f"commit {arm_text(findings.head)}")
 
 
-def arm_text(arm: Arm) -> str:
-    """Say which side of a comparison it is: commit, branch, state of the working tree."""
-    name = f" ({arm.name})" if arm.name else ""
-    return visible(f"{(arm.commit or 'no commit')[:12]}{name}{', with uncommitted changes' if arm.dirty else ''}")
+def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str:
+    """Describe a metric's verdict in one line: base, head, ratio, interval, threshold.
+
+    Args:
+        name: The metric's name.
+        metric: The metric's findings.
+        limit: The absolute limit, in the metric's unit; None: there is none.
+    """
+    head = units.quantity(metric.head.median, metric.unit) if metric.head else "-"
+    words = []
+    if metric.base is not None and metric.ratio is not None and metric.interval is not None:
+        threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold * 100:.3g}%"
+        words.append(
+            f"base {units.quantity(metric.base.median, metric.unit)}, head {head}, "
+            f"ratio {units.ratio(metric.ratio)} (95% interval {units.interval(metric.interval)}), {threshold}"
+        )
+    if limit is not None and over_limit(metric.head, limit):
+        words.append(f"head {head} is over the limit of {units.quantity(limit, metric.unit)}")
+    if metric.doubt is not None:
+        words.append(metric.doubt)
+    return f"{name} {metric.verdict}: {'; '.join(words)}"

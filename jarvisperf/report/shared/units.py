@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-
-from jarvisperf.report.shared.json_numbers import UNBOUNDED
+import re
+import sys
 
 LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
 
@@ -57,7 +57,7 @@ def percent(share: float) -> str:
 
 def ratio(value: float) -> str:
     """Write a ratio of head and base: ``1.234``, ``1.2e+04``, or ``inf`` where nothing bounds it."""
-    if value >= UNBOUNDED:
+    if value >= sys.float_info.max:
         return "inf"
     return f"{value:.3f}" if abs(value) < 1_000 else f"{value:.3g}"
 
@@ -65,3 +65,13 @@ def ratio(value: float) -> str:
 def interval(ends: tuple[float, float]) -> str:
     """Write the interval of a ratio: ``0.990 to 1.010``."""
     return f"{ratio(ends[0])} to {ratio(ends[1])}"
+
+
+# Characters that move the cursor or set colours (C0 and C1, which start escape sequences), end a line, or turn the
+# direction of the text after them (Unicode Standard Annex 9: a name with an override reads as a different one).
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def visible(text: str) -> str:
+    """Escape characters that a terminal or log would act on: a backslash and their name or number, as in Python."""
+    return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

@@ -1,4 +1,4 @@
-"""A ratio with its interval against the threshold, drawn with characters."""
+"""A ratio and its interval against the threshold, drawn with characters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import MetricFinding
 
 WIDTH = 17
-DEFAULT_REACH = 0.05  # of the scale to each side where there is no threshold
+DEFAULT_REACH = 0.05  # how far the scale extends to each side if there is no threshold
 
 
 class Marks(NamedTuple):
@@ -28,16 +28,16 @@ ASCII = Marks(" ", ":", "|", "=", "o", "<", ">")
 
 
 def interval_bar(metric: MetricFinding, *, unicode: bool) -> str:
-    """Draw a ratio: 1 in the middle, the thresholds to its sides at a quarter and three quarters.
+    """Draw a ratio: 1 in the middle, the thresholds at a quarter and three quarters of the width.
 
-    What reaches beyond the scale ends in an arrow.
+    An interval that extends beyond the scale ends in an arrow.
 
     Args:
-        metric: What was found.
+        metric: The metric's findings.
         unicode: Whether the terminal shows more than ASCII.
 
     Returns:
-        17 characters; an empty text where there is no interval.
+        17 characters; an empty text if there is no interval.
     """
     if metric.interval is None or metric.ratio is None:
         return ""

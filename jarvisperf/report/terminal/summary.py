@@ -1,4 +1,4 @@
-"""The tables at the end of a run, for the terminal and for logs; the last line is for people in a hurry."""
+"""The summary at the end of a run, for terminals and logs; its last line says it all."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import io
 import re
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.shared.profile_view import reasons
-from jarvisperf.report.shared.table import by_gravity, footnote, problem_lines, summary_line, verdict_of
+from jarvisperf.report.shared.report import Report
+from jarvisperf.report.shared.table import verdict_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 
-NARROWEST_COLUMNS = 40  # a pipe has no width at all
+NARROWEST_COLUMNS = 40  # a pipe reports no width
 MOST_BENCHMARKS = 100
 QUIET = frozenset({"unchanged", "new"})
 
 
 def shows_unicode(encoding: str | None) -> bool:
-    """Tell whether an encoding has the characters of the bars."""
+    """Tell whether an encoding can express the characters of the bars."""
     try:
         "┊│━●◂▸".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -27,11 +29,11 @@ def shows_unicode(encoding: str | None) -> bool:
 
 
 def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = True) -> str:
-    """Write the tables for a terminal or a pipe.
+    """Render the summary for a terminal or a pipe.
 
     Args:
         findings: What to show.
-        colour: Whether colours may be used; nothing is said by colour alone.
+        colour: Whether to use colours; nothing is said by colour alone.
         columns: The width of the terminal in characters.
         unicode: Whether the terminal shows more than ASCII.
     """
@@ -52,24 +54,24 @@ def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = Tr
         markup=False,
         legacy_windows=False,
     )
-    shown, left_out = _shown(findings)
+    report = Report(findings)
+    shown, left_out = _shown(report.ordered)
     if any(finding.metrics for finding in shown):
-        print_table(console, findings, shown, unicode=unicode)
+        print_table(console, report, shown, unicode=unicode)
         if left_out:
             console.print(Text(f"and {left_out} more that are {_words(findings)}: the report has them all"))
         console.print()
-        console.print(Text(footnote(findings), style="dim"))
-    for line in reasons(findings):
+        console.print(Text(report.footnote, style="dim"))
+    for line in report.reasons:
         console.print(Text(f"WHY {line}"), soft_wrap=True)
-    for line in problem_lines(findings):
+    for line in report.problems:
         console.print(Text(f"FAILED {line}", style="red"), soft_wrap=True)
-    console.print(Text(summary_line(findings), style="bold"), soft_wrap=True)
+    console.print(Text(report.summary, style="bold"), soft_wrap=True)
     return re.sub(" +$", "", stream.getvalue(), flags=re.MULTILINE)
 
 
-def _shown(findings: Findings) -> tuple[list[BenchmarkFinding], int]:
-    """Give the benchmarks to show, and how many quiet ones are left out where there are too many to read."""
-    ordered = by_gravity(findings)
+def _shown(ordered: Sequence[BenchmarkFinding]) -> tuple[list[BenchmarkFinding], int]:
+    """Return the benchmarks to show, and the number of unremarkable ones left out of a list too long to read."""
     room = max(MOST_BENCHMARKS - sum(verdict_of(finding) not in QUIET for finding in ordered), 0)
     shown = []
     left_out = 0

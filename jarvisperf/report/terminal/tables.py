@@ -1,4 +1,4 @@
-"""The table of benchmarks for a terminal of any width."""
+"""The table of benchmarks, for terminals of any width."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, row_of, short_names
-from jarvisperf.report.shared.table import columns as table_columns
+from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING
 from jarvisperf.report.terminal.interval_bar import WIDTH as BAR_WIDTH
 from jarvisperf.report.terminal.interval_bar import interval_bar
 
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
-    from jarvisperf.report.shared.table import Row
+    from jarvisperf.report.findings.model import BenchmarkFinding
+    from jarvisperf.report.shared.report import Report
+
+Row = dict[str, str]  # the cells of one metric of one benchmark, by column
 
 SHORTEST_NAME_COLUMNS = 20
 MOST_NAME_LINES = 3
@@ -38,21 +39,20 @@ STYLES = {
 }
 
 
-def print_table(console: Console, findings: Findings, shown: list[BenchmarkFinding], *, unicode: bool) -> None:
-    """Print the benchmarks, their names beside the figures where there is room, else above them.
+def print_table(console: Console, report: Report, shown: list[BenchmarkFinding], *, unicode: bool) -> None:
+    """Print the benchmarks, their names next to the figures if there is room, otherwise above them.
 
     Args:
-        console: Where to.
-        findings: The whole report.
-        shown: What of it is shown: one metric or more.
+        console: Where to print.
+        report: The whole report.
+        shown: The benchmarks to show, which have at least one metric.
         unicode: Whether the terminal shows more than ASCII.
     """
-    short = short_names(findings)
-    names = list(table_columns(findings)[2:])
+    names = list(report.columns[2:])
     rows = [
-        row_of(finding, short[finding.id], name, metric) | {BAR: interval_bar(metric, unicode=unicode)}
+        row.texts | {BAR: interval_bar(row.metric, unicode=unicode)}
         for finding in shown
-        for name, metric in finding.metrics.items()
+        for row in report.rows_by_id[finding.id]
     ]
     figures = sum(_width(name, rows) for name in names)
     room = console.width - figures - GAP_COLUMNS - len(INDENT)
@@ -60,15 +60,15 @@ def print_table(console: Console, findings: Findings, shown: list[BenchmarkFindi
     beside = room >= min(longest, SHORTEST_NAME_COLUMNS) and longest <= MOST_NAME_LINES * room
     if beside:
         room -= min(longest, 2 * SHORTEST_NAME_COLUMNS)
-    if findings.base is not None and room >= BAR_WIDTH + GAP_COLUMNS:
+    if report.findings.base is not None and room >= BAR_WIDTH + GAP_COLUMNS:
         names.insert(names.index("threshold"), BAR)
     (_print_beside if beside else _print_above)(console, rows, names)
 
 
 def _print_beside(console: Console, rows: list[Row], names: Sequence[str]) -> None:
-    """Print a line for each metric, with its benchmark's name in front."""
+    """Print a line for each metric, starting with the benchmark's name."""
     table = Table(box=None, padding=(0, GAP_COLUMNS, 0, 0), pad_edge=False, header_style="bold")
-    # The group is a line of its own above its benchmarks: as a column it would take the width that names need.
+    # The group has a line of its own above its benchmarks: as a column it would take up the width that names need.
     table.add_column("group, benchmark", overflow="fold")
     for name in names:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
@@ -83,7 +83,7 @@ def _print_beside(console: Console, rows: list[Row], names: Sequence[str]) -> No
 
 
 def _print_above(console: Console, rows: list[Row], names: Sequence[str]) -> None:
-    """Print each name on lines of its own, and the figures below it."""
+    """Print each name on its own lines, and the figures below it."""
     widths = {name: _width(name, rows) for name in names}
     fits = sum(widths.values()) + 2 * len(INDENT) - GAP_COLUMNS <= console.width
     if fits:
@@ -103,7 +103,7 @@ def _print_above(console: Console, rows: list[Row], names: Sequence[str]) -> Non
 
 
 def _sentence(row: Row, names: Sequence[str]) -> Text:
-    """Write a row as words that may stand on several lines."""
+    """Write a row as words that can wrap."""
     words = [Text(row["verdict"], style=_style("verdict", row))] if "verdict" in names else []
     words += [Text(f"{name} {row[name]}") for name in names if name not in {"metric", "verdict", BAR}]
     return Text(f"{row['metric']}: ") + Text(", ").join(words)

@@ -1,51 +1,29 @@
-"""What GitHub Actions shows: the step's summary, and annotations at the tests' lines.
+"""Workflow commands: lines of the log that GitHub Actions shows as annotations at the tests' lines.
 
-The commands are described in GitHub's "Workflow commands for GitHub Actions".
+They are described in GitHub's "Workflow commands for GitHub Actions".
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.findings.lockstep import figures
-from jarvisperf.report.formats import markdown
-from jarvisperf.report.formats.base import Report
-from jarvisperf.report.shared.visible import visible
+from jarvisperf.report.shared.table import figures
+from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 
-MOST_ANNOTATIONS = 10  # of each level in a step; GitHub drops what comes after
-LARGEST_SUMMARY_BYTES = 1_000_000  # of the 1 MiB that a step may have
-
-
-class StepSummaryReport(Report):
-    """Appends the Markdown to the file that ``GITHUB_STEP_SUMMARY`` names; without that it writes nothing.
-
-    Args:
-        environ: Environment variables.
-    """
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._path = environ.get("GITHUB_STEP_SUMMARY")
-
-    def write(self, findings: Findings, folder: Path) -> list[Path]:  # noqa: ARG002  # the file lies elsewhere
-        """Append to the step's summary; the file is GitHub's, so it is not among those that were written."""
-        if self._path:
-            with Path(self._path).open("a", encoding="utf-8") as file:
-                file.write(f"{markdown.render(findings, at_most_bytes=LARGEST_SUMMARY_BYTES, pictures=False)}\n")
-        return []
+MOST_ANNOTATIONS = 10  # per level and step; GitHub drops the rest
 
 
 def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
-    """Give the workflow commands that mark the tests' lines: errors for what fails, warnings for what cannot be told.
+    """Return the commands that annotate the tests: errors for failures, warnings for inconclusive verdicts.
 
     Args:
-        findings: The report.
-        folder: Where the ids' files lie in the repository, with ``/`` at its end; empty: at its top.
+        findings: The report's findings.
+        folder: The folder that the ids' files are relative to, with ``/`` at its end; empty: the repository's root.
     """
     found: dict[str, list[str]] = {"error": [], "warning": []}
     for finding in findings.benchmarks:
@@ -60,7 +38,7 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
         lines += commands[:MOST_ANNOTATIONS]
         left = len(commands) - MOST_ANNOTATIONS
         if left > 0:
-            lines[-1] = f"::{level} title=jarvisperf::and {left + 1} more, see the step's summary"
+            lines[-1] = f"::{level} title=jarvisperf::and {left + 1} more; see the step summary"
     return lines
 
 

@@ -1,0 +1,43 @@
+"""The formats that jarvisperf brings, and the choice among them and those of others."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from jarvisperf.report.shared.report import ReportFormat
+
+
+def builtin_formats() -> tuple[ReportFormat, ...]:
+    """Return all built-in formats: those that programs read first, those that take longest last."""
+    from jarvisperf.report.formats import csv, json, markdown, open_metrics, text
+    from jarvisperf.report.html import report as html
+    from jarvisperf.report.plots import before_after, history, ratios
+
+    modules = (json, text, markdown, csv, open_metrics, html, before_after, ratios, history)
+    return tuple(module.FORMAT for module in modules)
+
+
+def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -> tuple[ReportFormat, ...]:
+    """Return the formats of these names.
+
+    Args:
+        names: Names of formats; none: all formats.
+        further: Formats of third parties, besides the built-in ones.
+
+    Raises:
+        ValueError: A name is unknown, or two formats have the same name or file; the message names it.
+    """
+    formats = (*builtin_formats(), *further)
+    for what, found in (("name", [one.name for one in formats]), ("file", [n for one in formats for n in one.files])):
+        twice = next((word for word, count in Counter(found).items() if count > 1), None)
+        if twice is not None:
+            raise ValueError(f"two report formats have the {what} {twice!r}: rename one of them")
+    known = [one.name for one in formats]
+    for name in names:
+        if name not in known:
+            raise ValueError(f"unknown report format {name!r}; choose from: {', '.join(known)}")
+    return tuple(one for one in formats if not names or one.name in names)

@@ -1,0 +1,136 @@
+"""What a report shows, worked out once for all of its formats, and what a format is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+from jarvisperf.history.model import History
+from jarvisperf.report.shared import table
+from jarvisperf.report.shared.pairs import pairs_of
+from jarvisperf.report.shared.profile_view import reasons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
+    from jarvisperf.report.shared.pairs import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFormat:
+    """One format of the report.
+
+    Attributes:
+        name: The name that ``--jarvis-report-formats`` selects it by.
+        files: Every file that it can produce, relative to the report's folder, with ``/``.
+        render: Returns the content of each file by its name. A file that is left out has nothing to show; the one of
+            an earlier report is then deleted.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    render: Callable[[Report], Mapping[str, bytes]]
+
+
+class MetricRow(NamedTuple):
+    """One metric of one benchmark: a row of the main table.
+
+    Attributes:
+        finding: The benchmark.
+        metric_name: The metric's name.
+        metric: The metric's findings.
+        texts: The cells as text, by column.
+    """
+
+    finding: BenchmarkFinding
+    metric_name: str
+    metric: MetricFinding
+    texts: dict[str, str]
+
+    @property
+    def label(self) -> str:
+        """The benchmark's display name, with the metric unless it is time."""
+        return table.label(self.texts["benchmark"], self.metric_name)
+
+
+class Report:
+    """The findings, the history behind them, and the rows and lines that several formats show.
+
+    Args:
+        findings: What was found.
+        history: The stored runs behind it; None: there are none.
+        files: The files that this report can consist of, so that one can refer to another.
+    """
+
+    def __init__(self, findings: Findings, history: History | None = None, files: frozenset[str] = frozenset()) -> None:
+        self.findings = findings
+        self.history = history or History()
+        self.files = files
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """The display name of each benchmark, by id."""
+        return table.short_names(self.findings)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """The titles of the main table's columns."""
+        return table.columns(self.findings)
+
+    @cached_property
+    def footnote(self) -> str:
+        """What the columns mean."""
+        return table.footnote(self.findings)
+
+    @cached_property
+    def rows_by_id(self) -> dict[str, list[MetricRow]]:
+        """The rows of each benchmark, by its id, in the order of the run."""
+        return {
+            finding.id: [
+                MetricRow(finding, name, metric, table.row_of(finding, self.names[finding.id], name, metric))
+                for name, metric in finding.metrics.items()
+            ]
+            for finding in self.findings.benchmarks
+        }
+
+    @cached_property
+    def ordered(self) -> list[BenchmarkFinding]:
+        """The benchmarks, group by group, the most serious verdicts first."""
+        return table.by_severity(self.findings)
+
+    @cached_property
+    def rows(self) -> list[MetricRow]:
+        """The rows of the main table, group by group, the most serious verdicts first."""
+        return [row for finding in self.ordered for row in self.rows_by_id[finding.id]]
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """The benchmarks that have an uncached or naive twin, with both medians."""
+        return pairs_of(self.findings, self.names)
+
+    @cached_property
+    def summary(self) -> str:
+        """What was found, in one line."""
+        return table.summary_line(self.findings)
+
+    @cached_property
+    def commit(self) -> str:
+        """What was measured, in one line."""
+        return table.commit_line(self.findings)
+
+    @cached_property
+    def machine(self) -> str:
+        """What it ran on, in one line."""
+        return table.machine_line(self.findings)
+
+    @cached_property
+    def problems(self) -> list[str]:
+        """A line for each benchmark that has no figures."""
+        return table.problem_lines(self.findings)
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """A line for each regression that a profile explains."""
+        return reasons(self.findings)
