@@ -38,7 +38,7 @@ gate gate.verdict: moderation estimate thresholds bounded distrust
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
 bench measure: lazy_results waiters
 bench .: checks
-runs runs: places=backends
+runs runs: places=backends pack=files
 profiles profiles: places=source_files collected=decorated
 cli cli: starting=init
 rag rag: places=build shared=default

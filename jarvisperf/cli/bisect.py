@@ -15,7 +15,7 @@ from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandErro
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
-    from jarvisperf.history.bisection import Found, Step
+    from jarvisperf.history.bisection import Culprit, Step
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
 
 Side = Literal["slow", "fast"]
@@ -248,7 +248,7 @@ def _figures(metric: MetricFinding | None) -> str:
     return f"{metric.verdict}, ratio {units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
 
 
-def _conclusion(found: Found, proof: MetricFinding | None, judge: _Judge, *, proven: bool) -> list[str]:
+def _conclusion(found: Culprit, proof: MetricFinding | None, judge: _Judge, *, proven: bool) -> list[str]:
     lines = []
     if len(found.suspects) > 1:
         lines.append(
@@ -263,7 +263,7 @@ def _conclusion(found: Found, proof: MetricFinding | None, judge: _Judge, *, pro
     return lines
 
 
-def _json(found: Found, proof: MetricFinding | None, *, proven: bool) -> str:
+def _json(found: Culprit, proof: MetricFinding | None, *, proven: bool) -> str:
     import msgspec
 
     data = {"schema": "jarvisperf.bisect/1", "proven": proven, "found": found, "proof": proof}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
-    from jarvisperf.runs.store import Entry, RunStore
+    from jarvisperf.runs.store import RunEntry, RunStore
 
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # it has no public name
     Command = Callable[[argparse.Namespace], int]
@@ -74,11 +74,11 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
     """Run a command; what it cannot do is one line on the standard error and status 1."""
     from jarvisperf.gate.arms.git import GitError
     from jarvisperf.runs.files import UnreadableRunError
-    from jarvisperf.runs.store import StoreError
+    from jarvisperf.runs.store import RunStoreError
 
     try:
         return run(words)
-    except (CommandError, StoreError, UnreadableRunError, LookupError, GitError) as error:
+    except (CommandError, RunStoreError, UnreadableRunError, LookupError, GitError) as error:
         return fail(str(error.args[0]))
     except BrokenPipeError:
         raise  # not a failure of ours: the reader has seen enough
@@ -97,7 +97,7 @@ def fail(text: str) -> int:
     return FAILED
 
 
-def wanted(store: RunStore, text: str) -> tuple[Entry, Run]:
+def wanted(store: RunStore, text: str) -> tuple[RunEntry, Run]:
     """Load the run that a text means.
 
     Raises:
@@ -138,7 +138,7 @@ def read_json(path: Path) -> Run | Findings:
         if isinstance(schema, str) and re.match(r"jarvisperf\.report/", schema):
             return decode_findings(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise CommandError(f"{path} is no run and no report: {error}") from None
+        raise CommandError(f"{path} is neither a run nor a report: {error}") from None
     return decode_run(data, str(path))
 
 

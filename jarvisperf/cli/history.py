@@ -15,7 +15,7 @@ from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
-    from jarvisperf.history.model import Change, History, Series
+    from jarvisperf.history.model import History, LevelChange, Series
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 ASCII_BLOCKS = "_.-=+*#@"
@@ -128,7 +128,7 @@ def _overview(chosen: list[Series], history: History) -> list[str]:
     return [f"{first}: {len(found)} change{'' if len(found) == 1 else 's'}", "", *aligned(rows)]
 
 
-def _change_row(series: Series, change: Change, history: History) -> tuple[str, ...]:
+def _change_row(series: Series, change: LevelChange, history: History) -> tuple[str, ...]:
     occasion = history.occasions[change.place]
     return (
         f"{occasion.created:%Y-%m-%d %H:%M}",

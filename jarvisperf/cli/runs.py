@@ -11,7 +11,7 @@ from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_store,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.runs.store import Entry, RunStore
+    from jarvisperf.runs.store import RunEntry, RunStore
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -116,7 +116,7 @@ def _list(words: argparse.Namespace, store: RunStore) -> int:
     return OK
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: RunEntry) -> tuple[str, ...]:
     commit = (entry.commit or "-") + (" (changed)" if entry.dirty else "")
     return entry.name, f"{entry.created:%Y-%m-%d %H:%M:%S}", commit, entry.fingerprint, entry.token
 

@@ -30,7 +30,7 @@ class Step(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Found(msgspec.Struct, frozen=True):
+class Culprit(msgspec.Struct, frozen=True):
     """The end of a search.
 
     Attributes:
@@ -44,7 +44,7 @@ class Found(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
 
 
-def bisect(good: str, commits: Sequence[str], judge: Callable[[str], Step]) -> Found:
+def bisect(good: str, commits: Sequence[str], judge: Callable[[str], Step]) -> Culprit:
     """Find the first slow commit.
 
     Args:
@@ -66,4 +66,4 @@ def bisect(good: str, commits: Sequence[str], judge: Callable[[str], Step]) -> F
             slow = place
         else:
             fast = place
-    return Found(tuple(commits[fast + 1 : slow + 1]), good if fast < 0 else commits[fast], tuple(steps))
+    return Culprit(tuple(commits[fast + 1 : slow + 1]), good if fast < 0 else commits[fast], tuple(steps))

@@ -59,7 +59,7 @@ class Point(msgspec.Struct, frozen=True, gc=False):
         return Point(self.place, self.median / self.speed, self.low / self.speed, self.high / self.speed)
 
 
-class Change(msgspec.Struct, frozen=True):
+class LevelChange(msgspec.Struct, frozen=True):
     """A step in a series.
 
     Attributes:
@@ -99,7 +99,7 @@ class Series(msgspec.Struct, frozen=True):
     metric: str
     unit: Literal["s", "B"]
     points: tuple[Point, ...]
-    changes: tuple[Change, ...] = ()
+    changes: tuple[LevelChange, ...] = ()
     yardstick: bool = False
 
     def levels(self) -> tuple[Point, ...]:

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.history.change_points import change_points, levels
-from jarvisperf.history.model import Change, History, Occasion, Point, Series
-from jarvisperf.runs.backends import StoreError
+from jarvisperf.history.model import History, LevelChange, Occasion, Point, Series
+from jarvisperf.runs.backends import RunStoreError
+from jarvisperf.runs.files import decompressed
 from jarvisperf.runs.model import SCHEMA
-from jarvisperf.runs.pack import decompressed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jarvisperf.runs.store import Entry, RunStore
+    from jarvisperf.runs.store import RunEntry, RunStore
 
 MOST_RUNS = 500
 
@@ -35,19 +35,19 @@ class _Metric(msgspec.Struct, gc=False):
     summary: _Summary
 
 
-class _Benchmark(msgspec.Struct):
+class _StoredBenchmark(msgspec.Struct):
     id: str
     metrics: dict[str, _Metric] = {}
     yardstick: dict[str, float] = {}
 
 
-class _Run(msgspec.Struct):
+class _StoredRun(msgspec.Struct):
     schema: str
-    benchmarks: list[_Benchmark]
+    benchmarks: list[_StoredBenchmark]
 
 
 def read_history(
-    store: RunStore, entries: Iterable[Entry], benchmarks: frozenset[str] | None = None, metric: str | None = None
+    store: RunStore, entries: Iterable[RunEntry], benchmarks: frozenset[str] | None = None, metric: str | None = None
 ) -> History:
     """Read runs and find where their benchmarks changed.
 
@@ -58,7 +58,7 @@ def read_history(
         metric: That one alone; None: all.
 
     Raises:
-        StoreError: The store cannot be reached.
+        RunStoreError: The store cannot be reached.
     """
     newest = sorted(entries, key=lambda entry: (entry.created, entry.token))[-MOST_RUNS:]
     occasions: list[Occasion] = []
@@ -67,7 +67,7 @@ def read_history(
     for entry in newest:
         try:
             run = _decoded(store.read_bytes(entry), entry.path)
-        except (StoreError, ValueError) as error:
+        except (RunStoreError, ValueError) as error:
             warnings.append(f"skipped: {error}")
             continue
         place = len(occasions)
@@ -94,14 +94,15 @@ def with_changes(series: Series) -> Series:
     places = change_points(values)
     steps = itertools.pairwise(levels(values, places))
     changes = tuple(
-        Change(series.points[place].place, before, after) for place, (before, after) in zip(places, steps, strict=True)
+        LevelChange(series.points[place].place, before, after)
+        for place, (before, after) in zip(places, steps, strict=True)
     )
     return msgspec.structs.replace(series, changes=changes, yardstick=yardstick)
 
 
-def _decoded(data: bytes, origin: str) -> _Run:
+def _decoded(data: bytes, origin: str) -> _StoredRun:
     try:
-        run = msgspec.json.decode(decompressed(data, origin), type=_Run)
+        run = msgspec.json.decode(decompressed(data, origin), type=_StoredRun)
     except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
         raise ValueError(f"{origin} is no run: {error}") from error
     if run.schema != SCHEMA:

@@ -152,11 +152,11 @@ def _made_by_us(folder: Path) -> bool:
 
 def _holds_report(folder: Path) -> bool:
     try:
-        header = msgspec.json.decode((folder / "report.json").read_bytes(), type=_Header)
+        header = msgspec.json.decode((folder / "report.json").read_bytes(), type=_ReportHeader)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         return False
     return header.schema.startswith(SCHEMA_PREFIX)
 
 
-class _Header(msgspec.Struct):
+class _ReportHeader(msgspec.Struct):
     schema: str = ""

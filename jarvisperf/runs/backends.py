@@ -1,6 +1,6 @@
-"""Where objects lie: a folder, or anything that fsspec reaches. Whole objects only: list, read, write, delete.
+"""Where stored runs are kept: a folder, or anything that fsspec reaches. Whole objects only: list, read, write, delete.
 
-Every error of a place is a `StoreError` with one line; a missing object alone is a `FileNotFoundError`.
+Every error is a `RunStoreError` of one line, except that a missing object is a `FileNotFoundError`.
 """
 
 from __future__ import annotations
@@ -22,57 +22,57 @@ LOCAL_SCHEMES = frozenset({"file", "local"})
 _Result = TypeVar("_Result")
 
 
-class StoreError(Exception):
-    """A place cannot be used; the message is one line that says which, and why."""
+class RunStoreError(Exception):
+    """A store cannot be used; the message names it and the reason in one line."""
 
 
 class Place(Protocol):
-    """Holds objects under paths with ``/`` between their parts."""
+    """Holds objects under paths whose parts are separated by ``/``."""
 
     shown: str
-    """The place as messages name it, without passwords."""
+    """How messages refer to the place, without passwords."""
 
     def paths(self, folder: str) -> list[str]:
-        """Give the paths of all objects below a folder, in any order."""
+        """Return the paths of all objects below a folder, in any order."""
 
     def read(self, path: str) -> bytes:
         """Read an object."""
 
     def write(self, path: str, data: bytes) -> None:
-        """Write an object, whole or not at all where the place can do so."""
+        """Write an object, atomically if the place supports it."""
 
     def delete(self, path: str) -> None:
-        """Delete an object; one that is gone already is no error."""
+        """Delete an object; a missing one is not an error."""
 
 
 def open_place(url: str | Path, root: Path) -> Place:
-    """Open a place; nothing is made or reached yet.
+    """Open a place without creating or reaching it yet.
 
     Args:
         url: A folder, or a URL that fsspec knows.
-        root: What a relative folder begins at.
+        root: The folder that a relative one starts from.
 
     Raises:
-        StoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
+        RunStoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
     """
     text = str(url)
     if not text.strip():
-        raise StoreError("an empty name is no place for runs, give a folder or a URL like s3://bucket/folder")
+        raise RunStoreError("the store has an empty name: give a folder or a URL like s3://bucket/folder")
     if isinstance(url, Path) or "://" not in text:
         return FolderPlace(root / Path(text).expanduser())
     parts = urlsplit(text)
     if not parts.scheme or (parts.scheme in LOCAL_SCHEMES and not parts.netloc + parts.path):
-        raise StoreError(f"{text!r} names no place, give a folder or a URL like s3://bucket/folder")
+        raise RunStoreError(f"{text!r} is not a store: give a folder or a URL like s3://bucket/folder")
     if parts.scheme in LOCAL_SCHEMES:
         return FolderPlace(root / unquote(parts.netloc + parts.path))
     return FsspecPlace(text)
 
 
 class FolderPlace:
-    """A folder of this machine. Objects are written beside and renamed.
+    """A folder on this machine. Objects are written under a temporary name and renamed.
 
     Args:
-        folder: It is made when something is written.
+        folder: The folder; it is created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -80,14 +80,14 @@ class FolderPlace:
         self.shown = str(folder)
 
     def paths(self, folder: str) -> list[str]:
-        """Give the paths of all objects below a folder.
+        """Return the paths of all objects below a folder.
 
         Raises:
-            StoreError: A folder cannot be listed.
+            RunStoreError: A folder cannot be listed.
         """
 
         def fail(error: OSError) -> None:
-            if not isinstance(error, FileNotFoundError):  # not made yet, or removed just now
+            if not isinstance(error, FileNotFoundError):  # not created yet, or just removed
                 raise error
 
         top = self.folder / folder
@@ -106,8 +106,8 @@ class FolderPlace:
         """Read an object.
 
         Raises:
-            FileNotFoundError: There is none.
-            StoreError: It cannot be read.
+            FileNotFoundError: It does not exist.
+            RunStoreError: It cannot be read.
         """
         try:
             return (self.folder / path).read_bytes()
@@ -117,10 +117,10 @@ class FolderPlace:
             raise self._error("read", error) from error
 
     def write(self, path: str, data: bytes) -> None:
-        """Write an object, whole or not at all.
+        """Write an object atomically.
 
         Raises:
-            StoreError: It cannot be written.
+            RunStoreError: It cannot be written.
         """
         target = self.folder / path
         try:
@@ -130,18 +130,18 @@ class FolderPlace:
             raise self._error("written", error) from error
 
     def delete(self, path: str) -> None:
-        """Delete an object; one that is gone already is no error.
+        """Delete an object; a missing one is not an error.
 
         Raises:
-            StoreError: It cannot be deleted.
+            RunStoreError: It cannot be deleted.
         """
         try:
             (self.folder / path).unlink(missing_ok=True)
         except OSError as error:
             raise self._error("changed", error) from error
 
-    def _error(self, what: str, error: OSError) -> StoreError:
-        return StoreError(f"{self.shown} cannot be {what}: {one_line(error)}")
+    def _error(self, what: str, error: OSError) -> RunStoreError:
+        return RunStoreError(f"{self.shown} cannot be {what}: {one_line(error)}")
 
 
 class FsspecPlace:
@@ -151,38 +151,38 @@ class FsspecPlace:
         url: The place's top.
 
     Raises:
-        StoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
+        RunStoreError: The URL has no scheme or no folder, its scheme is unknown, or a package for it is missing.
     """
 
     def __init__(self, url: str) -> None:
-        import fsspec  # only where it is needed: it is not loaded by an import of the package
+        import fsspec  # only if needed, so that importing the package stays cheap
 
         self.shown = without_password(url)
         self._files: Any
         try:
             self._files, top = fsspec.core.url_to_fs(url)
         except ImportError as error:
-            raise StoreError(f"{self.shown} needs a package that is not installed: {one_line(error)}") from error
-        except Exception as error:  # what a wrong URL raises differs from file system to file system
-            raise StoreError(f"{self.shown} cannot be opened: {one_line(error)}") from error
+            raise RunStoreError(f"{self.shown} needs a package that is not installed: {one_line(error)}") from error
+        except Exception as error:  # each file system raises its own errors for a wrong URL
+            raise RunStoreError(f"{self.shown} cannot be opened: {one_line(error)}") from error
         self._top = str(top).rstrip("/")
 
     def paths(self, folder: str) -> list[str]:
-        """Give the paths of all objects below a folder.
+        """Return the paths of all objects below a folder.
 
         Raises:
-            StoreError: The place cannot be reached or listed.
+            RunStoreError: The place cannot be reached or listed.
         """
 
         def find() -> list[str]:
-            self._files.invalidate_cache()  # other machines write there too
+            self._files.invalidate_cache()  # other machines write to it too
             return list(self._files.find(f"{self._top}/{folder}"))
 
         try:
             found = self._tried("listed", find)
         except FileNotFoundError:
             return []
-        prefix = f"{self._top}/".lstrip("/")  # file systems differ in whether they begin with a slash
+        prefix = f"{self._top}/".lstrip("/")  # some file systems start with a slash, some do not
         paths = (path.lstrip("/").removeprefix(prefix) for path in found)
         return [path for path in paths if path.startswith(f"{folder}/")]
 
@@ -190,8 +190,8 @@ class FsspecPlace:
         """Read an object.
 
         Raises:
-            FileNotFoundError: There is none.
-            StoreError: It cannot be reached or read.
+            FileNotFoundError: It does not exist.
+            RunStoreError: It cannot be reached or read.
         """
         return bytes(self._tried("read", lambda: self._files.cat_file(f"{self._top}/{path}")))
 
@@ -199,7 +199,7 @@ class FsspecPlace:
         """Write an object in one go.
 
         Raises:
-            StoreError: It cannot be reached or written.
+            RunStoreError: It cannot be reached or written.
         """
         target = f"{self._top}/{path}"
 
@@ -207,20 +207,20 @@ class FsspecPlace:
             try:
                 self._files.pipe_file(target, data)
             except FileNotFoundError:
-                # Places with real folders want them first. Buckets do not: asking them could mean making a bucket.
+                # File systems with real folders need them first. Buckets do not, and makedirs could create a bucket.
                 self._files.makedirs(target.rpartition("/")[0], exist_ok=True)
                 self._files.pipe_file(target, data)
 
         try:
             self._tried("written", put)
         except FileNotFoundError as error:  # the bucket itself
-            raise StoreError(f"{self.shown} cannot be written: {one_line(error)}") from error
+            raise RunStoreError(f"{self.shown} cannot be written: {one_line(error)}") from error
 
     def delete(self, path: str) -> None:
-        """Delete an object; one that is gone already is no error.
+        """Delete an object; a missing one is not an error.
 
         Raises:
-            StoreError: It cannot be reached or changed.
+            RunStoreError: It cannot be reached or changed.
         """
         try:
             self._tried("changed", lambda: self._files.rm_file(f"{self._top}/{path}"))
@@ -232,17 +232,17 @@ class FsspecPlace:
             return call()
         except FileNotFoundError:
             raise
-        except Exception as error:  # connection, rights, sign-in: each file system has its own kinds
-            raise StoreError(f"{self.shown} cannot be {what}: {one_line(error)}") from error
+        except Exception as error:  # connection, permissions, sign-in: each file system has its own errors
+            raise RunStoreError(f"{self.shown} cannot be {what}: {one_line(error)}") from error
 
 
 def without_password(text: str) -> str:
-    """Take user names and passwords out of the URLs in a text."""
+    """Remove user names and passwords from the URLs in a text."""
     return re.sub(r"://[^/@\s]*@", "://", text)
 
 
 def one_line(error: BaseException) -> str:
-    """Give an error's first line, with its kind where it says nothing or is not of the system."""
+    """Return an error's first line, with its type unless it is an operating system error."""
     lines = without_password(str(error)).strip().splitlines()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()

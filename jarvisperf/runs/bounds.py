@@ -1,10 +1,9 @@
-"""What a stored run keeps: its size depends on the number of benchmarks and metrics alone.
+"""What a stored run keeps, so that its size depends only on the number of benchmarks and metrics.
 
-Of a metric's samples 33 quantiles stay (steps of 3 %), with 4 significant digits; the figures keep 7, an error below
-0.0001 %. So 100 benchmarks that measure one metric take less than 20 kB, compressed.
+Of a metric's samples, 33 quantiles are kept (steps of 3 %) with 4 significant digits; figures keep 7 digits, an error
+below 0.0001 %. One hundred benchmarks with one metric each take less than 20 kB, compressed.
 
-A text that is longer than its limit is cut, and a hash of the whole stands behind the cut, so different texts stay
-different.
+Text that exceeds its limit is cut and followed by a hash of the whole, so different texts stay different.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _HASH_CHARACTERS = 16
 
 
 def bounded_run(run: Run) -> Run:
-    """Give a run as it is stored."""
+    """Return the run in its stored form."""
     return msgspec.structs.replace(
         run,
         benchmarks=tuple(map(_bounded_benchmark, run.benchmarks)),
@@ -42,12 +41,12 @@ def bounded_run(run: Run) -> Run:
 
 
 def bounded_id(text: str) -> str:
-    """Give a benchmark's id as it is stored."""
+    """Return a benchmark's id in its stored form."""
     return shortened(text, LONGEST_ID)
 
 
 def bounded_summary(summary: Summary) -> Summary:
-    """Give a summary with at most 33 quantiles and rounded figures."""
+    """Return a summary with at most 33 quantiles and rounded figures."""
     kept = summary.quantiles
     if len(kept) > STORED_QUANTILES:
         kept = tuple(quantile(kept, step / (STORED_QUANTILES - 1)) for step in range(STORED_QUANTILES))
@@ -62,11 +61,11 @@ def bounded_summary(summary: Summary) -> Summary:
 
 
 def shortened(text: str, most: int) -> str:
-    """Cut a text that is too long and put a hash of the whole behind it; what is short enough stays as it is.
+    """Cut a text that is too long and append a hash of the whole; shorter text is returned unchanged.
 
     Args:
         text: Any text.
-        most: Characters that the result may have.
+        most: Maximum number of characters of the result.
     """
     if len(text) <= most:
         return text

@@ -1,4 +1,4 @@
-"""Which commit was measured: read from git, never changed."""
+"""The commit that was measured, read from git without changing anything."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import msgspec
 if TYPE_CHECKING:
     from pathlib import Path
 
-GIT_SECONDS = 20.0  # a git that takes longer (a dead network file system) must not hang a run
+GIT_SECONDS = 20.0  # a git that hangs, as on a dead network file system, must not hang the run
 
 
 class Commit(msgspec.Struct, frozen=True):
-    """A commit and the state of the working tree over it.
+    """A commit and the state of the working tree.
 
     Attributes:
         id: The full hash.
         time: The commit's time, ISO 8601.
         branch: The branch that was checked out; None for a detached HEAD.
-        dirty: Whether tracked files differed from the commit, or untracked files that git does not ignore stood there.
+        dirty: Whether tracked files differed from the commit, or there were untracked files that git does not ignore.
     """
 
     id: str
@@ -30,13 +30,13 @@ class Commit(msgspec.Struct, frozen=True):
 
 
 def read_commit(folder: Path) -> Commit | None:
-    """Read the commit that a folder is at.
+    """Read the commit that is checked out in a folder.
 
     Args:
         folder: Any folder of the repository.
 
     Returns:
-        The commit; None where there is no repository, no commit yet, or no git.
+        The commit; None if there is no repository, no commit yet, or no git.
     """
     head = _git(folder, "log", "-1", "--format=%H%n%cI")
     if head is None:
@@ -51,7 +51,7 @@ def read_commit(folder: Path) -> Commit | None:
 
 
 def _git(folder: Path, *words: str) -> str | None:
-    # --no-optional-locks: `git status` would otherwise refresh the index, a write to the user's repository.
+    # Without --no-optional-locks, `git status` would refresh the index, which writes to the user's repository.
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS, check=False)  # noqa: S603

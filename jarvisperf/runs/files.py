@@ -1,54 +1,65 @@
-"""A run as a file: JSON that is read back to an equal run."""
+"""A run as bytes: JSON in files, and the gzipped JSON of the bounded run (RFC 1952) in a store.
+
+gzip ends with a checksum and the length, so a truncated object is recognized; `zcat` shows it to people.
+"""
 
 from __future__ import annotations
 
+import gzip
 import os
+import re
 import tempfile
+import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.runs.bounds import bounded_run
 from jarvisperf.runs.model import SCHEMA, Run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-IGNORE_EVERYTHING = b"# Made by jarvisperf.\n*\n"  # the `.gitignore` of folders that we made
+IGNORE_EVERYTHING = b"# Made by jarvisperf.\n*\n"  # the `.gitignore` of folders that jarvisperf creates
+LARGEST_BYTES = 64 << 20  # of JSON: a damaged or hostile object must not fill the memory
+
+_GZIP_WINDOW = 31  # tells zlib to expect gzip's header and trailer
+_VERSION = re.compile(r"jarvisperf\.run/([0-9]{1,9})")
 
 
 class UnreadableRunError(ValueError):
-    """A file is not a run that this version can read; the message names the file and the reason."""
+    """The data is not a run that this version can read; the message names its origin and the reason."""
 
 
 def encode_run(run: Run) -> bytes:
-    """Encode a run as JSON text in UTF-8."""
+    """Encode a run as JSON in UTF-8."""
     return msgspec.json.encode(run)
 
 
 def decode_run(data: bytes, origin: str = "the data") -> Run:
-    """Decode what `encode_run` made.
+    """Decode the output of `encode_run`.
 
     Args:
-        data: JSON text in UTF-8.
-        origin: Where it came from, for the message.
+        data: JSON in UTF-8.
+        origin: Where the data came from, for the message.
 
     Raises:
-        UnreadableRunError: The data is no JSON, of another schema, or lacks something.
+        UnreadableRunError: The data is not JSON, has another schema, or lacks a field.
     """
     try:
         schema = msgspec.json.decode(data, type=_Header).schema
         if schema != SCHEMA:
-            raise UnreadableRunError(f"{origin} has schema {schema!r}, this version of jarvisperf reads {SCHEMA!r}")
+            raise UnreadableRunError(f"{origin} has schema {schema!r}; this version of jarvisperf reads {SCHEMA!r}")
         return msgspec.json.decode(data, type=Run)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UnreadableRunError(f"{origin} is not a run: {error}") from error
 
 
 def write_run(run: Run, path: Path) -> None:
-    """Write a run to a file, whole or not at all: it is written beside and renamed.
+    """Write a run to a file, atomically.
 
     Raises:
-        OSError: The folder cannot be made or written.
+        OSError: The folder cannot be created or written.
     """
     write_whole(path, encode_run(run))
 
@@ -64,33 +75,88 @@ def read_run(path: Path) -> Run:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old content or the new, never a part.
+    """Write a file atomically: a reader sees either the old content or the new.
 
     Raises:
-        OSError: The folder cannot be made or written.
+        OSError: The folder cannot be created or written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
-        os.chmod(beside, 0o644)  # noqa: PTH101  # mkstemp makes it private, results are not
-        os.replace(beside, path)  # noqa: PTH105
+        os.chmod(temporary, 0o644)  # noqa: PTH101  # mkstemp makes it private; results need not be
+        os.replace(temporary, path)  # noqa: PTH105
     except BaseException:
-        os.unlink(beside)  # noqa: PTH108
+        os.unlink(temporary)  # noqa: PTH108
         raise
 
 
 def make_ignored_folder(folder: Path) -> None:
-    """Make a folder of results, which git ignores: they must not make a repository look changed.
+    """Create a folder for results that git ignores, so that they do not make a repository look changed.
 
-    A folder that is there is the user's, and stays as it is.
+    An existing folder belongs to the user and stays as it is.
 
     Raises:
-        OSError: It cannot be made or written.
+        OSError: It cannot be created or written.
     """
     if not folder.exists():
         write_whole(folder / ".gitignore", IGNORE_EVERYTHING)
+
+
+def pack(run: Run) -> bytes:
+    """Return the stored bytes of a run; equal runs give equal bytes."""
+    return gzip.compress(encode_run(bounded_run(run)), mtime=0)
+
+
+def unpack(data: bytes, origin: str) -> Run:
+    """Read the output of `pack`.
+
+    Args:
+        data: The bytes.
+        origin: Where they came from, for the message.
+
+    Raises:
+        UnreadableRunError: They are damaged, not a run, or written by a newer version; the message says which.
+    """
+    text = decompressed(data, origin)
+    _refuse_newer(text, origin)
+    return decode_run(text, origin)
+
+
+def decompressed(data: bytes, origin: str) -> bytes:
+    """Return the JSON of a stored run without decoding it.
+
+    Args:
+        data: The bytes.
+        origin: Where they came from, for the message.
+
+    Raises:
+        UnreadableRunError: They are damaged or truncated.
+    """
+    reader = zlib.decompressobj(_GZIP_WINDOW)
+    try:
+        text = reader.decompress(data, LARGEST_BYTES)
+    except zlib.error as error:
+        raise UnreadableRunError(f"{origin} is damaged or not a run: {error}") from error
+    if reader.unconsumed_tail:
+        raise UnreadableRunError(f"{origin} is not a run: it holds more than {LARGEST_BYTES >> 20} MiB")
+    if not reader.eof:
+        raise UnreadableRunError(f"{origin} is truncated: it ends after {len(data):,} bytes")
+    return text
+
+
+def _refuse_newer(text: bytes, origin: str) -> None:
+    try:
+        schema = msgspec.json.decode(text, type=_Header).schema
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return  # decoding the whole run explains better what is wrong
+    match = _VERSION.fullmatch(schema)
+    if match and int(match[1]) > int(SCHEMA.rpartition("/")[2]):
+        raise UnreadableRunError(
+            f"{origin} was written by a newer jarvisperf (schema {schema!r}; this version reads {SCHEMA!r}): "
+            "upgrade jarvisperf to read it"
+        )
 
 
 class _Header(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""The machine that a run was made on: the facts that decide whether two runs may be compared."""
+"""The machine that a run was made on: the facts that decide whether two runs are comparable."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ class Machine(msgspec.Struct, frozen=True):
     Attributes:
         cpu: The processor's model name.
         cores: Logical processors that this process may use.
-        memory_bytes: Physical memory; None where the system does not tell.
+        memory_bytes: Physical memory; None if the system does not say.
         system: The operating system and its release.
         architecture: ``x86_64``, ``aarch64`` and the like.
         python: Implementation and version.
-        packages: Versions of the packages that matter here, of those that are installed.
-        governor: The frequency governor of the first processor; None where there is none to see.
-        load: The load average of the last minute when the run began; None where unknown.
-        virtualized: The hypervisor's or container's name, an empty string for bare metal; None where unknown.
+        packages: Versions of those relevant packages that are installed.
+        governor: The frequency governor of the first processor; None if there is none.
+        load: The load average of the last minute when the run started; None if unknown.
+        virtualized: The name of the hypervisor or container, empty for bare metal; None if unknown.
     """
 
     cpu: str
@@ -58,13 +58,13 @@ class Machine(msgspec.Struct, frozen=True):
 
     @property
     def fingerprint(self) -> str:
-        """A short hash of what makes times comparable: processor, cores, architecture and interpreter."""
+        """A short hash of the facts that make times comparable: processor, cores, architecture and interpreter."""
         facts = (self.cpu, str(self.cores), self.architecture, self.python)
         return hashlib.blake2b("\0".join(facts).encode(), digest_size=6).hexdigest()
 
 
 def read_machine() -> Machine:
-    """Read the facts of this machine. What the system does not tell is None, never an error."""
+    """Read the facts of this machine; what the system does not say is None, never an error."""
     return Machine(
         cpu=_cpu_model(),
         cores=_usable_cores(),
@@ -107,7 +107,7 @@ def _usable_cores() -> int:
 def _memory_bytes() -> int | None:
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):  # no sysconf, or not these names
+    except (AttributeError, ValueError, OSError):  # no sysconf, or it lacks these names
         return None
 
 

@@ -1,4 +1,4 @@
-"""What a run is: the data that one `pytest --jarvis-bench` leaves behind."""
+"""The data model of a run: everything that one `pytest --jarvis-bench` produces."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ Better = Literal["lower", "higher"]
 
 
 class Metric(msgspec.Struct, frozen=True):
-    """One thing that a benchmark measured.
+    """One metric of a benchmark, as measured.
 
     Attributes:
         unit: ``s`` (seconds per iteration) or ``B`` (bytes).
-        better: Which direction is the good one.
+        better: The direction of an improvement.
         method: How it was measured, in a word or two (``perf_counter``, ``peak RSS``, ``tracemalloc``).
         summary: The figures.
     """
@@ -36,14 +36,14 @@ class Benchmark(msgspec.Struct, frozen=True):
 
     Attributes:
         id: The pytest node id.
-        group: The group it is shown in; None: none was named.
+        group: The group it is shown in; None: it has none.
         params: Its parameters as text, by name.
         metrics: What was measured, by the metric's name (``time``, ``memory``, ``startup``).
-        before: The id of the benchmark that shows the state before (the uncached or naive twin); None: no pair.
+        before: The id of its uncached or naive twin; None: it has none.
         extra_info: What the test's author noted, as text by name.
-        error: One line that says why it has no figures; None: it has.
-        yardstick: Seconds of each reference workload while it was measured: medians of the readings just before,
-            during and just after; empty: none were taken.
+        error: Why it has no figures, in one line; None: it has figures.
+        yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,
+            during and just after; empty: there were none.
     """
 
     id: str
@@ -57,18 +57,18 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """All that one `pytest --jarvis-bench` produced.
+    """Everything that one `pytest --jarvis-bench` produced.
 
     Attributes:
-        created: When it began, ISO 8601 in UTC.
+        created: When it started, ISO 8601 in UTC.
         seconds: How long the whole run took.
         machine: What it ran on.
         commit: The commit it measured; None outside a git repository.
-        benchmarks: In the order in which they ran.
+        benchmarks: In the order of the run.
         name: The name it was stored under, if any.
         schema: The version of this layout.
-        yardstick: Seconds of each reference workload over the whole run; empty: none were taken.
-        interrupted: Whether it ended before all benchmarks were dealt with.
+        yardstick: Seconds of each reference workload over the whole run; empty: there were none.
+        interrupted: Whether it ended before every benchmark was dealt with.
     """
 
     created: str

@@ -1,11 +1,11 @@
-"""Names of stored runs: what a run is called, and what can be told of it without opening it.
+"""Names of stored runs, which tell the essentials of a run without opening it.
 
 A run under the name ``main`` is the object
 
     runs/main/20260102T030405.000000Z-0a1b2c3d4e5f-0123456789ab-r5f3a9c01d2.run
-              when it began (UTC)     machine      commit       token
+              start (UTC)             machine      commit       token
 
-where ``none`` stands for no commit, and ``.dirty`` behind the commit for changes over it. The token is random, so many
+``none`` means no commit, and ``.dirty`` after the commit means uncommitted changes. The token is random, so many
 machines can write without a lock.
 """
 
@@ -22,7 +22,7 @@ LATEST = "latest"
 SUFFIX = ".run"
 LONGEST_NAME = 120
 NAME_FORMS = (
-    "letters, digits, '.', '_', '-' and '/' between parts that begin with a letter, a digit or '_', "
+    "letters, digits, '.', '_', '-', and '/' between parts that start with a letter, a digit or '_', "
     f"at most {LONGEST_NAME} characters, no part that ends with '{SUFFIX}', and not '{LATEST}'"
 )
 
@@ -39,16 +39,16 @@ _OBJECT = re.compile(
 )
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """A stored run as its name tells it.
+class RunEntry(msgspec.Struct, frozen=True):
+    """A stored run, as its name describes it.
 
     Attributes:
         name: The name it is stored under.
-        created: When the run began, in UTC.
+        created: When the run started, in UTC.
         fingerprint: The machine's fingerprint.
         commit: The first 12 digits of the commit; None: there was none.
         dirty: Whether the files differed from the commit.
-        token: What tells it from all other runs.
+        token: Distinguishes it from all other runs.
     """
 
     name: str
@@ -68,10 +68,10 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def check_name(name: str) -> str:
-    """Give a name back if runs can be stored under it.
+    """Return a name that runs can be stored under.
 
     Raises:
-        ValueError: They cannot; the message says what is allowed.
+        ValueError: It is not allowed; the message describes the allowed names.
     """
     parts = name.split("/")
     if (
@@ -79,12 +79,12 @@ def check_name(name: str) -> str:
         or name == LATEST
         or not all(_PART.fullmatch(part) and not part.endswith(SUFFIX) for part in parts)
     ):
-        raise ValueError(f"{name!r} is not a name for runs, allowed are {NAME_FORMS}")
+        raise ValueError(f"{name!r} is not a name for runs; allowed are {NAME_FORMS}")
     return name
 
 
 def is_name(text: str) -> bool:
-    """Say whether runs can be stored under a name."""
+    """Tell whether runs can be stored under a name."""
     try:
         check_name(text)
     except ValueError:
@@ -93,28 +93,28 @@ def is_name(text: str) -> bool:
 
 
 def is_token(text: str) -> bool:
-    """Say whether a text looks like a run's token."""
+    """Tell whether a text looks like a run's token."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_commit(text: str) -> bool:
-    """Say whether a text looks like a commit: 7 hexadecimal digits or more."""
+    """Tell whether a text looks like a commit: at least 7 hexadecimal digits."""
     return _COMMIT.fullmatch(text.lower()) is not None
 
 
 def short_commit(commit: str) -> str | None:
-    """Give the part of a commit that is in an entry; None for what has not as many hexadecimal digits."""
+    """Return the part of a commit that an entry contains; None if the text has too few hexadecimal digits."""
     short = commit.lower()[:_COMMIT_CHARACTERS]
     return short if len(short) == _COMMIT_CHARACTERS and is_commit(commit) else None
 
 
 def new_token() -> str:
-    """Make a random token; its ``r`` tells it from a commit."""
+    """Return a random token; its ``r`` distinguishes it from a commit."""
     return f"r{secrets.token_hex(5)}"
 
 
-def parse_path(path: str) -> Entry | None:
-    """Read an object's path; None where it is not that of a run."""
+def parse_path(path: str) -> RunEntry | None:
+    """Parse the path of an object; None if it is not a run's."""
     folder, _, rest = path.partition("/")
     name, _, last = rest.rpartition("/")
     match = _OBJECT.fullmatch(last)
@@ -122,9 +122,9 @@ def parse_path(path: str) -> Entry | None:
         return None
     try:
         created = datetime.datetime.strptime(match["created"], _TIME).replace(tzinfo=datetime.UTC)
-    except ValueError:  # a month 13
+    except ValueError:  # such as month 13
         return None
-    return Entry(
+    return RunEntry(
         name=name,
         created=created,
         fingerprint=match["fingerprint"],
@@ -135,10 +135,10 @@ def parse_path(path: str) -> Entry | None:
 
 
 def utc_time(text: str) -> datetime.datetime:
-    """Read a time in ISO 8601; without an offset it is UTC.
+    """Parse a time in ISO 8601; without an offset it is UTC.
 
     Raises:
-        ValueError: It is no such time.
+        ValueError: It is not such a time.
     """
     try:
         time = datetime.datetime.fromisoformat(text)

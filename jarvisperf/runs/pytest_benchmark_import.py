@@ -1,7 +1,7 @@
-"""pytest-benchmark's JSON files (`--benchmark-json`, `--benchmark-save`) as runs, so that a team can bring its history.
+"""Reads pytest-benchmark's JSON files (`--benchmark-json`, `--benchmark-save`) as runs, so a team keeps its history.
 
-Where a file holds no samples, its five quantiles (min, q1, median, q3, max) stand for them. The percentiles between are
-then read off straight lines; outliers, which pytest-benchmark counts apart, do not bend those.
+A file without samples contributes its five quantiles (min, q1, median, q3, max). Percentiles between them are
+interpolated linearly, without the outliers, which pytest-benchmark counts separately.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ class _File(msgspec.Struct):
 
 
 def import_files(path: Path) -> list[Path]:
-    """List the JSON files that a path stands for: itself, or all in a storage folder, the oldest number first.
+    """List the JSON files of a path: the file itself, or all files of a storage folder, the oldest first.
 
     Raises:
-        FileNotFoundError: There is neither a file nor a folder.
+        FileNotFoundError: The path does not exist.
     """
     if path.is_dir():
         return sorted(path.rglob("*.json"))
@@ -73,14 +73,14 @@ def import_files(path: Path) -> list[Path]:
 
 
 def read_pytest_benchmark(path: Path) -> tuple[Run, str]:
-    """Read a file of pytest-benchmark.
+    """Read one of pytest-benchmark's files.
 
     Returns:
-        The run; and a token for the store, equal for equal files: one that is imported twice is stored once.
+        The run, and a token for the store that depends on the content, so that importing a file twice stores it once.
 
     Raises:
         OSError: The file cannot be read.
-        UnreadableRunError: It is no such file; the message names the file and the reason.
+        UnreadableRunError: It is not such a file; the message names the file and the reason.
     """
     data = path.read_bytes()
     try:
@@ -92,8 +92,8 @@ def read_pytest_benchmark(path: Path) -> tuple[Run, str]:
             commit=_commit(file.commit_info),
             benchmarks=tuple(map(_benchmark, file.benchmarks)),
         )
-    except (ValueError, RecursionError) as error:  # of msgspec too
-        raise UnreadableRunError(f"{path} is no file of pytest-benchmark: {error}") from error
+    except (ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+        raise UnreadableRunError(f"{path} is not a file of pytest-benchmark: {error}") from error
     return run, f"r{hashlib.blake2b(data, digest_size=5).hexdigest()}"
 
 
@@ -120,7 +120,7 @@ def _summary(stats: _Stats) -> Summary:
     high = stats.max if stats.hd15iqr is None else stats.hd15iqr
     figures = (stats.min, stats.max, stats.mean, stats.stddev, stats.median, stats.q1, stats.q3, low, high)
     if stats.rounds < 1 or not all(0 <= figure < math.inf for figure in figures):
-        raise ValueError(f"its figures measure nothing: {stats.rounds} rounds, median {stats.median:g} s")
+        raise ValueError(f"its figures are not measurements: {stats.rounds} rounds, median {stats.median:g} s")
     regular = sorted((low, stats.q1, stats.median, stats.q3, high))
     return Summary(
         samples=stats.rounds,
@@ -140,7 +140,7 @@ def _summary(stats: _Stats) -> Summary:
 
 
 def _machine(info: dict[str, Any]) -> Machine:
-    """Fill in a machine such that its fingerprint is that of `read_machine` on the same one, where the file tells."""
+    """Describe the machine so that its fingerprint equals that of `read_machine`, as far as the file allows."""
     cpu = info.get("cpu")
     cpu = cpu if isinstance(cpu, dict) else {}
     cores = cpu.get("count")

@@ -1,4 +1,4 @@
-"""A part of a suite: `1/4` is the first of four, so that four machines measure a suite together."""
+"""A part of a suite: `1/4` is the first of four, so that four machines can share the work."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _FORM = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 
 
 class Shard(NamedTuple):
-    """One of several parts.
+    """One part of a suite.
 
     Attributes:
-        number: Which one, from 1.
-        of: How many there are.
+        number: Which part, from 1.
+        of: How many parts there are.
     """
 
     number: int
@@ -27,10 +27,10 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
     def picks(self, twins: Mapping[str, str | None]) -> frozenset[str]:
-        """Give this part's share of the benchmarks: every so-many-th in sorted order, whatever order they come in.
+        """Return this part's benchmarks: every n-th in sorted order, regardless of the order they come in.
 
         Args:
-            twins: For each benchmark's id that of its uncached or naive twin, which stays with it.
+            twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: it has none.
         """
         first = {name: _first_of(name, twins) for name in twins}
         mine = frozenset(sorted(set(first.values()))[self.number - 1 :: self.of])
@@ -38,16 +38,16 @@ class Shard(NamedTuple):
 
 
 def most_parts(twins: Mapping[str, str | None]) -> int:
-    """Tell into how many parts these benchmarks can be cut, so that each part has one.
+    """Return the largest number of parts for which every part has a benchmark.
 
     Args:
-        twins: For each benchmark's id that of its uncached or naive twin, which stays with it.
+        twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: it has none.
     """
     return len({_first_of(name, twins) for name in twins})
 
 
 def _first_of(name: str, twins: Mapping[str, str | None]) -> str:
-    """Follow the twins to the last; where they go round in a circle, to the smallest name of that."""
+    """Follow the chain of twins to its end; if it is a cycle, return the smallest name in it."""
     seen = [name]
     while (twin := twins.get(seen[-1])) is not None and twin in twins:
         if twin in seen:
@@ -57,10 +57,10 @@ def _first_of(name: str, twins: Mapping[str, str | None]) -> str:
 
 
 def parse_shard(text: str) -> Shard:
-    """Read a shard.
+    """Parse a shard.
 
     Raises:
-        ValueError: It is not one; the message says what is allowed.
+        ValueError: It is not one; the message shows the form.
     """
     match = _FORM.fullmatch(text.strip())
     shard = Shard(int(match[1]), int(match[2])) if match else Shard(0, 0)

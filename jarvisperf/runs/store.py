@@ -1,4 +1,4 @@
-"""The store: one immutable object for each run, in a folder or in any place that fsspec reaches, without locks."""
+"""The store of runs: one immutable object per run, in a folder or anywhere that fsspec reaches, without locks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from jarvisperf.runs.backends import OWN_FOLDER, FolderPlace, Place, StoreError, open_place, without_password
-from jarvisperf.runs.files import UnreadableRunError
+from jarvisperf.runs.backends import OWN_FOLDER, FolderPlace, Place, RunStoreError, open_place, without_password
+from jarvisperf.runs.files import UnreadableRunError, pack, unpack
 from jarvisperf.runs.model import Run
 from jarvisperf.runs.names import (
     FOLDER,
     LATEST,
-    Entry,
+    RunEntry,
     check_name,
     is_commit,
     is_name,
@@ -24,12 +24,13 @@ from jarvisperf.runs.names import (
     short_commit,
     utc_time,
 )
-from jarvisperf.runs.pack import pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["DEFAULT_STORE", "Entry", "Found", "Loaded", "RunStore", "StoreError", "Stored", "open_store"]
+__all__ = ["DEFAULT_STORE", "Loaded", "MatchingRuns", "RunEntry", "RunStore", "RunStoreError", "Stored", "open_store"]
+
+StoreError = RunStoreError  # the name it had before retrieval had an error of that name
 
 DEFAULT_STORE = OWN_FOLDER
 OUTBOX = f"{OWN_FOLDER}/outbox"
@@ -38,29 +39,29 @@ _SHOWN_NAMES = 10
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What became of a run that was saved.
+    """Where a saved run is.
 
     Attributes:
         entry: The run's entry.
-        where: ``store``; or ``outbox``: the store could not be written, the next save uploads it.
-        warnings: What the user should know, a line each.
+        where: ``store``, or ``outbox`` if the store could not be written; the next save uploads it.
+        warnings: Warnings for the user, one line each.
     """
 
-    entry: Entry
+    entry: RunEntry
     where: Literal["store", "outbox"]
     warnings: tuple[str, ...] = ()
 
 
-class Found(msgspec.Struct, frozen=True):
-    """Entries that a selector means.
+class MatchingRuns(msgspec.Struct, frozen=True):
+    """The entries that match a selector.
 
     Attributes:
-        entries: Newest first; all of machines with the wanted fingerprint, or none of them.
-        same_machine: Whether their machines have the wanted fingerprint.
-        warnings: What the user should know, a line each; where nothing was found, why.
+        entries: Newest first; either all from machines with the requested fingerprint, or none.
+        same_machine: Whether their machines have the requested fingerprint.
+        warnings: Warnings for the user, one line each; if nothing was found, the reason.
     """
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RunEntry, ...]
     same_machine: bool
     warnings: tuple[str, ...] = ()
 
@@ -70,10 +71,10 @@ class Loaded(msgspec.Struct, frozen=True):
 
     Attributes:
         runs: The runs, with their entries, in the order asked for.
-        warnings: A line for each that could not be read.
+        warnings: A line for each run that could not be read.
     """
 
-    runs: tuple[tuple[Entry, Run], ...]
+    runs: tuple[tuple[RunEntry, Run], ...]
     warnings: tuple[str, ...] = ()
 
 
@@ -81,7 +82,7 @@ class RunStore:
     """Keeps runs.
 
     Args:
-        place: Where the objects lie.
+        place: Where the objects are kept.
         outbox: Where runs wait while the place cannot be written.
     """
 
@@ -91,39 +92,39 @@ class RunStore:
 
     @property
     def shown(self) -> str:
-        """The store as messages name it, without passwords."""
+        """How messages refer to the store, without passwords."""
         return self._place.shown
 
     def save(self, run: Run, name: str, token: str | None = None) -> Stored:
-        """Store a run. Where the store cannot be written it waits in the outbox; a save that succeeds empties that.
+        """Store a run. If the store cannot be written, the run waits in the outbox until the next successful save.
 
         Args:
-            run: The run; its `name` becomes the one given here.
-            name: What it is stored under.
-            token: What tells it from all others; None: a random one.
+            run: The run; its `name` is replaced by the one given here.
+            name: The name to store it under.
+            token: Distinguishes it from all other runs; None: a random one.
 
         Raises:
-            ValueError: The name is not allowed, or the run's time is none.
-            StoreError: Neither the store nor the outbox can be written.
+            ValueError: The name is not allowed, or the run's time cannot be parsed.
+            RunStoreError: Neither the store nor the outbox can be written.
         """
         entry = _entry_of(run, check_name(name), token or new_token())
         data = pack(msgspec.structs.replace(run, name=name))
         try:
             self._place.write(entry.path, data)
-        except StoreError as error:
+        except RunStoreError as error:
             try:
                 self._outbox.write(entry.path, data)
-            except StoreError as second:
-                raise StoreError(f"the run cannot be kept: {error}; and {second}") from error
-            waiting = f"{error}; the run waits in {self._outbox.shown} and is uploaded by the next save"
+            except RunStoreError as second:
+                raise RunStoreError(f"the run cannot be kept: {error}; and {second}") from error
+            waiting = f"{error}; the run waits in {self._outbox.shown} and the next save uploads it"
             return Stored(entry, "outbox", (waiting,))
         return Stored(entry, "store", tuple(self.flush()))
 
     def flush(self) -> list[str]:
-        """Upload what waits in the outbox.
+        """Upload the runs that wait in the outbox.
 
         Returns:
-            A line for what was uploaded, and one for what could not be.
+            A line that says how many were uploaded or why they still wait; nothing if the outbox was empty.
         """
         uploaded = 0
         try:
@@ -135,119 +136,119 @@ class RunStore:
                 self._place.write(entry.path, data)
                 self._outbox.delete(entry.path)
                 uploaded += 1
-        except StoreError as error:
+        except RunStoreError as error:
             return [f"runs still wait in {self._outbox.shown}: {error}"]
         return [f"{uploaded} earlier run{'s' if uploaded > 1 else ''} uploaded from the outbox"] if uploaded else []
 
-    def waiting(self) -> list[Entry]:
+    def waiting(self) -> list[RunEntry]:
         """List the runs that wait in the outbox, newest first.
 
         Raises:
-            StoreError: The outbox cannot be listed.
+            RunStoreError: The outbox cannot be listed.
         """
         return _newest_first(self._outbox.paths(FOLDER))
 
-    def entries(self, name: str | None = None) -> list[Entry]:
-        """List stored runs, newest first; nothing is opened, and objects that are no runs are left out.
+    def entries(self, name: str | None = None) -> list[RunEntry]:
+        """List stored runs, newest first, without opening any; objects that are not runs are ignored.
 
         Args:
-            name: Those under this name alone; None: all.
+            name: Only runs under this name; None: all.
 
         Raises:
-            StoreError: The store cannot be reached or listed.
+            RunStoreError: The store cannot be reached or listed.
             ValueError: The name is not allowed.
         """
         if name is None:
             return _newest_first(self._place.paths(FOLDER))
         found = _newest_first(self._place.paths(f"{FOLDER}/{check_name(name)}"))
-        return [entry for entry in found if entry.name == name]  # without those of `name/more`
+        return [entry for entry in found if entry.name == name]  # not those of `name/more`
 
-    def find(self, selector: str, machine_fingerprint: str | None = None) -> Found:
-        """Find the runs that a selector means.
+    def find(self, selector: str, machine_fingerprint: str | None = None) -> MatchingRuns:
+        """Find the runs that match a selector.
 
         Args:
-            selector: A name; a commit, 7 to 40 digits; a run's token; or ``latest``: the name of the newest run. A
-                name goes before a commit.
-            machine_fingerprint: Runs of machines with this fingerprint are wanted; those of others are given, with a
-                warning, where there are none. None: any machine.
+            selector: A name; a commit of 7 to 40 digits; a run's token; or ``latest`` for the name of the newest run.
+                A name takes precedence over a commit.
+            machine_fingerprint: Prefer runs of machines with this fingerprint; if there are none, those of others are
+                returned with a warning. None: any machine.
 
         Raises:
-            StoreError: The store cannot be reached or listed.
+            RunStoreError: The store cannot be reached or listed.
         """
         matching = self.entries(selector) if is_name(selector) else []
         if not matching:
             everything = self.entries()
             matching = _selected(everything, selector, machine_fingerprint)
             if not matching:
-                return Found((), same_machine=False, warnings=(self._nothing(selector, everything),))
+                return MatchingRuns((), same_machine=False, warnings=(self._nothing(selector, everything),))
         warnings = []
         if is_commit(selector) and all(entry.dirty for entry in matching):
             warnings.append(f"all runs of {selector} were made with uncommitted changes")
         if machine_fingerprint is None:
-            return Found(tuple(matching), same_machine=True, warnings=tuple(warnings))
+            return MatchingRuns(tuple(matching), same_machine=True, warnings=tuple(warnings))
         own = [entry for entry in matching if entry.fingerprint == machine_fingerprint]
         if not own:
             warnings.append(
                 f"{selector!r} has no run of a machine like this one, only of others "
                 "(another processor, number of cores or Python): less can be told from it"
             )
-        return Found(tuple(own or matching), same_machine=bool(own), warnings=tuple(warnings))
+        return MatchingRuns(tuple(own or matching), same_machine=bool(own), warnings=tuple(warnings))
 
-    def load(self, entry: Entry) -> Run:
+    def load(self, entry: RunEntry) -> Run:
         """Read a run.
 
         Raises:
-            StoreError: It is gone, or the store cannot be reached.
-            UnreadableRunError: It is damaged, half-written, or written by a newer version.
+            RunStoreError: It no longer exists, or the store cannot be reached.
+            UnreadableRunError: It is damaged, truncated, or written by a newer version.
         """
         return unpack(self.read_bytes(entry), origin=entry.path)
 
-    def read_bytes(self, entry: Entry) -> bytes:
-        """Read a run as it is stored.
+    def read_bytes(self, entry: RunEntry) -> bytes:
+        """Read the stored bytes of a run.
 
         Raises:
-            StoreError: It is gone, or the store cannot be reached.
+            RunStoreError: It no longer exists, or the store cannot be reached.
         """
         try:
             return self._place.read(entry.path)
         except FileNotFoundError:
-            raise StoreError(f"{self.shown} has no {entry.path} any more") from None
+            raise RunStoreError(f"{self.shown} no longer has {entry.path}") from None
 
-    def load_readable(self, entries: Iterable[Entry], at_most: int | None = None) -> Loaded:
-        """Read runs; what cannot be read is skipped with a warning.
+    def load_readable(self, entries: Iterable[RunEntry], at_most: int | None = None) -> Loaded:
+        """Read runs, skipping those that cannot be read with a warning.
 
         Args:
-            entries: Which ones, the most wanted first.
-            at_most: How many runs are enough; None: all.
+            entries: Which runs, the most relevant first.
+            at_most: Stop after this many; None: read all.
         """
-        runs: list[tuple[Entry, Run]] = []
+        runs: list[tuple[RunEntry, Run]] = []
         warnings = []
         for entry in entries:
             if at_most is not None and len(runs) >= at_most:
                 break
             try:
                 runs.append((entry, self.load(entry)))
-            except (StoreError, UnreadableRunError) as error:
+            except (RunStoreError, UnreadableRunError) as error:
                 warnings.append(f"skipped: {error}")
         return Loaded(tuple(runs), tuple(warnings))
 
-    def delete(self, entry: Entry) -> None:
-        """Delete a run; one that is gone already is no error.
+    def delete(self, entry: RunEntry) -> None:
+        """Delete a run; a missing one is not an error.
 
         Raises:
-            StoreError: The store cannot be reached or changed.
+            RunStoreError: The store cannot be reached or changed.
         """
         self._place.delete(entry.path)
 
-    def superseded(self, keep: int, name: str | None = None) -> list[Entry]:
-        """List the runs that are older than the newest of their name and machine.
+    def superseded(self, keep: int, name: str | None = None) -> list[RunEntry]:
+        """List all but the newest runs of each name and machine.
 
         Args:
-            keep: How many of each name and machine are not listed.
-            name: Those under this name alone; None: all.
+            keep: How many runs of each name and machine to leave out.
+            name: Only runs under this name; None: all.
 
         Raises:
-            StoreError: The store cannot be reached or listed.
+            RunStoreError: The store cannot be reached or listed.
         """
         kept: dict[tuple[str, str], int] = {}
         older = []
@@ -258,7 +259,7 @@ class RunStore:
                 older.append(entry)
         return older
 
-    def _nothing(self, selector: str, everything: list[Entry]) -> str:
+    def _nothing(self, selector: str, everything: list[RunEntry]) -> str:
         names = list(dict.fromkeys(entry.name for entry in everything))
         if not names:
             return f"{self.shown} holds no runs"
@@ -267,25 +268,25 @@ class RunStore:
 
 
 def open_store(url: str | Path = DEFAULT_STORE, root: Path | None = None) -> RunStore:
-    """Open a store; nothing is made or reached before it is used.
+    """Open a store without creating or reaching it yet.
 
     Args:
         url: A folder, or any URL that fsspec knows (``s3://bucket/folder``, ``memory://runs``).
-        root: Where a relative folder begins, and where ``.jarvisperf/outbox`` is made; None: the working folder.
+        root: The folder that a relative one starts from and that holds ``.jarvisperf/outbox``; None: the current one.
 
     Raises:
-        StoreError: The URL's scheme is unknown, or a package for it is missing.
+        RunStoreError: The URL's scheme is unknown, or a package for it is missing.
     """
     root = Path.cwd() if root is None else root.absolute()
     place = open_place(url, root)
-    # Each store has an outbox of its own; a change of the password must not make another one.
+    # Each store has its own outbox, which a changed password must not replace.
     digest = hashlib.blake2b(without_password(str(url)).encode(), digest_size=6).hexdigest()
     return RunStore(place, FolderPlace(root / OUTBOX / digest))
 
 
-def _entry_of(run: Run, name: str, token: str) -> Entry:
+def _entry_of(run: Run, name: str, token: str) -> RunEntry:
     commit = run.commit
-    return Entry(
+    return RunEntry(
         name=name,
         created=utc_time(run.created),
         fingerprint=run.machine.fingerprint,
@@ -295,12 +296,12 @@ def _entry_of(run: Run, name: str, token: str) -> Entry:
     )
 
 
-def _newest_first(paths: Iterable[str]) -> list[Entry]:
+def _newest_first(paths: Iterable[str]) -> list[RunEntry]:
     entries = filter(None, map(parse_path, paths))
     return sorted(entries, key=lambda entry: (entry.created, entry.token), reverse=True)
 
 
-def _selected(entries: list[Entry], selector: str, fingerprint: str | None) -> list[Entry]:
+def _selected(entries: list[RunEntry], selector: str, fingerprint: str | None) -> list[RunEntry]:
     if selector == LATEST:
         own = [entry for entry in entries if entry.fingerprint == fingerprint]
         newest = next(iter(own or entries), None)
@@ -311,5 +312,5 @@ def _selected(entries: list[Entry], selector: str, fingerprint: str | None) -> l
         return []
     prefix = short_commit(selector) or selector.lower()
     matching = [entry for entry in entries if (entry.commit or "").startswith(prefix)]
-    # A run of changed files is not quite a run of its commit.
+    # A run with uncommitted changes does not quite measure its commit.
     return [entry for entry in matching if not entry.dirty] or matching

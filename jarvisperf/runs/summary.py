@@ -1,4 +1,4 @@
-"""What a set of samples comes down to: a few figures, and a bounded picture of the distribution."""
+"""Reduces samples to a few figures and a bounded description of their distribution."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Summary(msgspec.Struct, frozen=True):
     """Figures of one metric's samples, in the metric's unit per iteration.
 
     Attributes:
-        samples: How many samples there were.
+        samples: The number of samples.
         iterations: Calls of the target in each sample.
         min: The smallest sample.
         max: The largest sample.
@@ -30,7 +30,7 @@ class Summary(msgspec.Struct, frozen=True):
         p75: 75th percentile.
         p95: 95th percentile.
         p99: 99th percentile.
-        quantiles: The sorted samples, or as many quantiles at equal steps where there were more.
+        quantiles: The sorted samples, or 129 quantiles at equal steps if there were more.
     """
 
     samples: int
@@ -54,12 +54,12 @@ class Summary(msgspec.Struct, frozen=True):
 
     @property
     def per_second(self) -> float:
-        """How many iterations one second holds at the median; infinite for a median of 0."""
+        """Iterations per second at the median; infinite for a median of 0."""
         return 1 / self.median if self.median else math.inf
 
 
 def quantile(ordered: Sequence[float], probability: float) -> float:
-    """Read a quantile off sorted values by linear interpolation.
+    """Return a quantile of sorted values by linear interpolation.
 
     This is definition 7 of Hyndman and Fan, "Sample Quantiles in Statistical Packages" (1996).
 
@@ -74,13 +74,13 @@ def quantile(ordered: Sequence[float], probability: float) -> float:
         return ordered[below]
     above = below + 1
     between = ordered[below] + share * (ordered[above] - ordered[below])
-    return min(between, ordered[above])  # rounding must not carry it past its neighbour
+    return min(between, ordered[above])  # rounding must not push it past its neighbour
 
 
 def _mean(values: Sequence[float]) -> float:
     try:
         return statistics.fmean(values)
-    except OverflowError:  # their sum is beyond all floats; this one reckons in fractions, and takes its time
+    except OverflowError:  # the sum exceeds the largest float; this function computes with fractions, slowly
         return statistics.mean(values)
 
 
@@ -98,7 +98,7 @@ def summarize(samples: Sequence[float], iterations: int = 1) -> Summary:
         raise ValueError("no samples to summarize: give at least one")
     for value in samples:
         if not 0 <= value < math.inf:
-            raise ValueError(f"a sample of {value:g} measures nothing: samples must be finite numbers from 0 on")
+            raise ValueError(f"a sample of {value:g} is not a measurement: samples must be finite and not negative")
     ordered = sorted(samples)
     if len(ordered) <= KEPT_QUANTILES:
         kept = tuple(ordered)

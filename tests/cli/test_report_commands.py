@@ -157,7 +157,7 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
         (["report", "nope"], "has no run 'nope'"),
         (["report", "gone.json"], "gone.json does not exist"),
         (["report", "a", "b", "c"], "a report is of one run or of two, got 3"),
-        (["compare", "bad.json", "main"], "bad.json is no run and no report"),
+        (["compare", "bad.json", "main"], "bad.json is neither a run nor a report"),
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
         (["history", "--name", "other"], "holds no such runs"),

@@ -12,7 +12,7 @@ from builders import MACHINE, metric, run_of
 from jarvisperf.cli.main import main
 from jarvisperf.runs.commit import Commit
 from jarvisperf.runs.model import Benchmark, Run
-from jarvisperf.runs.store import Entry, RunStore, open_store
+from jarvisperf.runs.store import RunEntry, RunStore, open_store
 from jarvisperf.runs.summary import summarize
 
 
@@ -22,7 +22,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
     return open_store()
 
 
-def save(store: RunStore, name: str = "main", minute: int = 0, seconds: float = 1e-3, **changes) -> Entry:
+def save(store: RunStore, name: str = "main", minute: int = 0, seconds: float = 1e-3, **changes) -> RunEntry:
     run: Run = msgspec.structs.replace(
         run_of(Benchmark(id="test_a.py::test_a", metrics={"time": metric(seconds)})),
         created=f"2026-01-02T03:{minute:02}:05+00:00",
@@ -48,7 +48,7 @@ def test_runs_are_listed_by_name_and_as_json(store: RunStore, capsys: pytest.Cap
     save(store, "other")
     entry = save(store)
     assert main(["runs", "list", "--name", "main", "--json"]) == 0
-    assert msgspec.convert(json.loads(capsys.readouterr().out), list[Entry]) == [entry]
+    assert msgspec.convert(json.loads(capsys.readouterr().out), list[RunEntry]) == [entry]
 
 
 def test_an_empty_store_is_no_error(store: RunStore, capsys: pytest.CaptureFixture[str]):
@@ -185,7 +185,7 @@ def test_a_bad_file_does_not_keep_the_good_ones_out(
     assert main(["runs", "import", "bad.json", "absent.json", "good.json", "--name", "main"]) == 1
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 2
-    assert errors[0].startswith("jarvisperf: bad.json is no file of pytest-benchmark: ")
+    assert errors[0].startswith("jarvisperf: bad.json is not a file of pytest-benchmark: ")
     assert errors[1] == "jarvisperf: absent.json does not exist"
     assert len(store.entries("main")) == 1
 
@@ -219,7 +219,7 @@ def test_a_damaged_run_is_one_line_and_status_1(store: RunStore, capsys: pytest.
     path = Path(".jarvisperf") / save(store).path
     path.write_bytes(path.read_bytes()[:50])
     assert main(["runs", "show", "main"]) == 1
-    assert "is half-written: it ends after 50 bytes" in capsys.readouterr().err
+    assert "is truncated: it ends after 50 bytes" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

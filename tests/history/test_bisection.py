@@ -5,10 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.history.bisection import Found, Step, bisect
+from jarvisperf.history.bisection import Culprit, Step, bisect
 
 
-def search(count: int, first_slow: int, unknown: frozenset[int] = frozenset()) -> Found:
+def search(count: int, first_slow: int, unknown: frozenset[int] = frozenset()) -> Culprit:
     commits = [f"c{place}" for place in range(count)]
 
     def judge(commit: str) -> Step:
@@ -38,4 +38,4 @@ def test_commits_that_cannot_be_measured_stay_under_suspicion(data: st.DataObjec
 
 
 def test_a_single_commit_needs_no_step():
-    assert search(1, 0) == Found(("c0",), "good", ())
+    assert search(1, 0) == Culprit(("c0",), "good", ())

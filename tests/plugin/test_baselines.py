@@ -510,7 +510,7 @@ def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs, allowed are letters"),
+        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs; allowed are letters"),
         (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a name for runs"),
         (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed, give a commit"),
         (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed, give auto or never"),

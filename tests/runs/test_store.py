@@ -20,10 +20,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from jarvisperf.runs.backends import FolderPlace, FsspecPlace
 from jarvisperf.runs.bounds import LONGEST_ID, STORED_QUANTILES, bounded_run
 from jarvisperf.runs.commit import Commit
-from jarvisperf.runs.files import UnreadableRunError, encode_run
+from jarvisperf.runs.files import UnreadableRunError, encode_run, pack, unpack
 from jarvisperf.runs.model import Benchmark, Run
-from jarvisperf.runs.pack import pack, unpack
-from jarvisperf.runs.store import Entry, RunStore, StoreError, open_store
+from jarvisperf.runs.store import RunEntry, RunStore, RunStoreError, open_store
 
 OTHER_MACHINE = msgspec.structs.replace(MACHINE, cpu="Another CPU")
 HERE = MACHINE.fingerprint
@@ -122,7 +121,7 @@ def test_a_deleted_run_is_gone_and_deleting_it_again_is_no_error(store: RunStore
     store.delete(entry)
     store.delete(entry)
     assert store.entries() == []
-    with pytest.raises(StoreError, match=rf"has no {entry.path} any more$"):
+    with pytest.raises(RunStoreError, match=rf"no longer has {entry.path}$"):
         store.load(entry)
 
 
@@ -192,7 +191,7 @@ def test_what_is_not_found_is_answered_with_the_names_there_are(store: RunStore,
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/../b", "/a", "a//b", "a b", ".a", "a.run", "latest", "x" * 200])
 def test_a_name_that_is_not_allowed_is_refused(store: RunStore, name: str):
-    with pytest.raises(ValueError, match="is not a name for runs, allowed are letters"):
+    with pytest.raises(ValueError, match="is not a name for runs; allowed are letters"):
         store.save(a_run(), name)
 
 
@@ -217,13 +216,13 @@ def test_foreign_files_are_no_runs(tmp_path: Path):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"", "is half-written: it ends after 0 bytes"),
-        (pack(a_run())[:200], "is half-written: it ends after 200 bytes"),
-        (b"\x00" * 100, "is damaged or no run"),
-        (pack(a_run())[:-8] + b"\x00" * 8, "is damaged or no run"),
+        (b"", "is truncated: it ends after 0 bytes"),
+        (pack(a_run())[:200], "is truncated: it ends after 200 bytes"),
+        (b"\x00" * 100, "is damaged or not a run"),
+        (pack(a_run())[:-8] + b"\x00" * 8, "is damaged or not a run"),
         (gzip.compress(b"[]", mtime=0), "is not a run"),
         (gzip.compress(b'{"schema": "jarvisperf.run/2", "new": 1}'), "was written by a newer jarvisperf"),
-        (gzip.compress(bytes(65 << 20)), "is no run: it holds more than 64 MiB"),
+        (gzip.compress(bytes(65 << 20)), "is not a run: it holds more than 64 MiB"),
     ],
 )
 def test_what_cannot_be_read_is_skipped_with_a_warning(store: RunStore, tmp_path: Path, data: bytes, reason: str):
@@ -288,7 +287,7 @@ def test_a_store_has_an_outbox_of_its_own(flaky: type[FlakyFileSystem], tmp_path
 def test_an_unreachable_store_cannot_be_listed_and_says_why(flaky: type[FlakyFileSystem], tmp_path: Path):
     store = open_store("flaky://bucket/runs", root=tmp_path)
     flaky.cut_off = True
-    with pytest.raises(StoreError, match=r"^flaky://bucket/runs cannot be listed: ConnectionError: no route to"):
+    with pytest.raises(RunStoreError, match=r"^flaky://bucket/runs cannot be listed: ConnectionError: no route to"):
         store.find("main", HERE)
 
 
@@ -306,14 +305,14 @@ def test_a_file_where_the_folder_should_be_keeps_the_run_in_the_outbox(tmp_path:
     store = open_store("kept", root=tmp_path)
     stored = store.save(a_run(), "main")
     assert stored.where == "outbox"
-    with pytest.raises(StoreError, match="kept cannot be listed: not a directory"):
+    with pytest.raises(RunStoreError, match="kept cannot be listed: not a directory"):
         store.entries()
 
 
 def test_a_run_that_nothing_can_keep_is_an_error_of_one_line(tmp_path: Path):
     (tmp_path / ".jarvisperf").write_text("a file")
     with pytest.raises(
-        StoreError, match=r"^the run cannot be kept: .* cannot be written: .*; and .* cannot be written"
+        RunStoreError, match=r"^the run cannot be kept: .* cannot be written: .*; and .* cannot be written"
     ):
         open_store(root=tmp_path).save(a_run(), "main")
 
@@ -322,20 +321,20 @@ def test_a_run_that_nothing_can_keep_is_an_error_of_one_line(tmp_path: Path):
     ("url", "message"),
     [
         ("nothing://bucket", "nothing://bucket cannot be opened: ValueError: Protocol not known: nothing"),
-        ("  ", "an empty name is no place for runs"),
-        ("file://", "'file://' names no place"),
-        ("://", "'://' names no place"),
+        ("  ", "the store has an empty name"),
+        ("file://", "'file://' is not a store"),
+        ("://", "'://' is not a store"),
     ],
 )
 def test_a_url_that_cannot_be_is_refused_when_the_store_is_opened(url: str, message: str):
-    with pytest.raises(StoreError) as error:
+    with pytest.raises(RunStoreError) as error:
         open_store(url)
     assert str(error.value).startswith(message)
 
 
 def test_a_missing_package_is_named_when_the_store_is_opened(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(StoreError, match=r"^s3://bucket/runs needs a package that is not installed: .*s3fs"):
+    with pytest.raises(RunStoreError, match=r"^s3://bucket/runs needs a package that is not installed: .*s3fs"):
         open_store("s3://bucket/runs")
 
 
@@ -424,4 +423,4 @@ def test_a_run_without_a_time_is_refused(tmp_path: Path):
 
 def test_entries_are_plain_data(store: RunStore):
     entry = store.save(a_run(), "main").entry
-    assert msgspec.json.decode(msgspec.json.encode(entry), type=Entry) == entry
+    assert msgspec.json.decode(msgspec.json.encode(entry), type=RunEntry) == entry

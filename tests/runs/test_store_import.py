@@ -169,7 +169,7 @@ def test_equal_files_have_equal_tokens(tmp_path: Path):
     ],
 )
 def test_what_is_no_such_file_is_named_with_its_reason(tmp_path: Path, content: object):
-    with pytest.raises(UnreadableRunError, match=r"file\.json is no file of pytest-benchmark: "):
+    with pytest.raises(UnreadableRunError, match=r"file\.json is not a file of pytest-benchmark: "):
         read(tmp_path, content)
 
 
@@ -177,7 +177,7 @@ def test_what_is_no_such_file_is_named_with_its_reason(tmp_path: Path, content: 
 def test_what_is_no_json_is_named(tmp_path: Path, data: bytes):
     path = tmp_path / "file.json"
     path.write_bytes(data)
-    with pytest.raises(UnreadableRunError, match=r"file\.json is no file of pytest-benchmark: "):
+    with pytest.raises(UnreadableRunError, match=r"file\.json is not a file of pytest-benchmark: "):
         read_pytest_benchmark(path)
 
 

@@ -8,14 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.runs.names import Entry, check_name, is_commit, is_token, new_token, parse_path, short_commit, utc_time
+from jarvisperf.runs.names import (
+    RunEntry,
+    check_name,
+    is_commit,
+    is_token,
+    new_token,
+    parse_path,
+    short_commit,
+    utc_time,
+)
 
 hexadecimal = "0123456789abcdef"
 names = st.from_regex(
     r"[A-Za-z0-9_][A-Za-z0-9._-]{0,12}(/[A-Za-z0-9_][A-Za-z0-9._-]{0,12}){0,3}", fullmatch=True
 ).filter(lambda name: name != "latest" and not any(part.endswith(".run") for part in name.split("/")))
 entries = st.builds(
-    Entry,
+    RunEntry,
     name=names,
     created=st.datetimes(timezones=st.just(datetime.UTC)),
     fingerprint=st.text(hexadecimal, min_size=12, max_size=12),
@@ -26,12 +35,12 @@ entries = st.builds(
 
 
 @given(entries)
-def test_an_entry_comes_back_from_its_path(entry: Entry):
+def test_an_entry_comes_back_from_its_path(entry: RunEntry):
     assert parse_path(entry.path) == entry
 
 
 @given(entries, entries)
-def test_the_order_of_paths_is_the_order_of_time(one: Entry, two: Entry):
+def test_the_order_of_paths_is_the_order_of_time(one: RunEntry, two: RunEntry):
     last = [entry.path.rpartition("/")[2][:23] for entry in (one, two)]
     assert (last[0] < last[1]) == (one.created < two.created)
 
