@@ -1,4 +1,4 @@
-"""`jarvisperf bisect`: finds the commit that made a benchmark slower, with lockstep at each step."""
+"""`jarvisperf bisect`: finds the commit that made a benchmark slower, measuring in lockstep at each step."""
 
 from __future__ import annotations
 
@@ -26,23 +26,25 @@ SMALLEST_THRESHOLD = 0.01
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-command."""
+    """Add the sub-command to the parser."""
     bisect = add_command(
         commands,
         "bisect",
         _bisect,
-        "find the commit that made a benchmark slower, by lockstep against the good one at each step",
+        "find the commit that made a benchmark slower; each step is a lockstep comparison with the good commit",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --pytest-args='-p no:randomly'",
-        failed=f"no commit could be proven to be the one; or {FAILURE}",
+        failed=f"no commit was proven to be the cause; or {FAILURE}",
     )
-    bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id, as the working tree has it")
-    bisect.add_argument("--good", required=True, metavar="REV", help="a revision that is fast")
-    bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a revision that is slow (HEAD)")
+    bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id in the working tree")
+    bisect.add_argument("--good", required=True, metavar="REV", help="a fast revision")
+    bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a slow revision (HEAD)")
     bisect.add_argument("--metric", default="time", help="time, memory or startup (time)")
-    bisect.add_argument("--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time of a step (4)")
+    bisect.add_argument("--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time per step (4)")
     bisect.add_argument("--json", action="store_true", help="print JSON")
-    bisect.add_argument("--pytest-args", type=shlex.split, default=[], metavar="WORDS", help="further words for pytest")
+    bisect.add_argument(
+        "--pytest-args", type=shlex.split, default=[], metavar="WORDS", help="further arguments for pytest"
+    )
 
 
 def _positive(text: str) -> float:
@@ -67,8 +69,8 @@ def _bisect(words: argparse.Namespace) -> int:
         if whole is None:
             raise CommandError(f"{words.bad} cannot be compared with {words.good}: {judge.problem}")
         if whole.ratio is None or _side(whole, 0.0) != "slow":
-            raise CommandError(f"{words.bad} is not known to be slower than {words.good}, so there is nothing to find")
-        # Half of the slowdown lies between the two sides, so both are as far from it as can be.
+            raise CommandError(f"{words.bad} was not measurably slower than {words.good}, so there is nothing to find")
+        # The threshold is the geometric middle of the slowdown, as far from both sides as possible.
         judge.threshold = max(math.sqrt(whole.ratio) - 1, SMALLEST_THRESHOLD)
 
         def told(commit: str) -> Step:
@@ -87,7 +89,7 @@ def _bisect(words: argparse.Namespace) -> int:
 
 
 class _Judge:
-    """Measures commits in a clone of the repository, which shares its objects; the working tree stays as it is."""
+    """Measures commits in a clone that shares the repository's objects; the working tree is not touched."""
 
     def __init__(self, words: argparse.Namespace, folder: Path) -> None:
         from jarvisperf.gate.arms.arms import shared_files
@@ -103,7 +105,7 @@ class _Judge:
         git(self._root, "clone", "--quiet", "--shared", "--no-checkout", str(self._root), str(self._clone))
         file = (here / words.benchmark.partition("::")[0]).resolve()
         if not file.is_file():
-            raise CommandError(f"{words.benchmark}: there is no such file here, give the benchmark's pytest node id")
+            raise CommandError(f"{words.benchmark}: the file does not exist; give the benchmark's pytest node id")
         config = next((here / name for name in PYTEST_FILES if (here / name).is_file()), None)
         self._shared = shared_files(self._root.resolve(), [file], config, ())
         self._generated = self._generated_files()
@@ -112,21 +114,23 @@ class _Judge:
         self.threshold = SMALLEST_THRESHOLD
 
     def commits(self, good: str, bad: str) -> list[str]:
-        """List the commits after good up to bad, along the first parents, the oldest first."""
+        """List the commits after good up to bad, along first parents, oldest first."""
         first, last = self._commit(good), self._commit(bad)
         listed = self._git(self._root, "rev-list", "--first-parent", "--reverse", f"{first}..{last}").split()
         if not listed:
             raise CommandError(f"there are no commits between {good} and {bad}")
         if self._git(self._root, "merge-base", first, last).strip() != first:
-            raise CommandError(f"{good} is no ancestor of {bad}: give a good revision from which the bad one came")
+            raise CommandError(
+                f"{good} is not an ancestor of {bad}: give a good revision that the bad one descends from"
+            )
         return listed
 
     def subject(self, commit: str) -> str:
-        """Give a commit's first line."""
+        """Return the subject of a commit."""
         return self._git(self._root, "log", "-1", "--format=%s", commit).strip()
 
     def step(self, commit: str) -> Step:
-        """Judge a commit against the good one; what cannot be told is measured longer, then by which side it is on."""
+        """Judge a commit against the good one; if inconclusive, measure longer, then go by the ratio alone."""
         from jarvisperf.history.bisection import Step
 
         border = self.threshold
@@ -146,10 +150,10 @@ class _Judge:
         """Measure a commit in lockstep against a base.
 
         Args:
-            commit: What is judged.
-            base: What it is compared with.
-            threshold: By which pytest judges, and so how far it measures; None: pytest's own.
-            factor: How many times the budget it may take.
+            commit: The commit to judge.
+            base: The commit to compare it with.
+            threshold: The threshold of the comparison, which also limits how long it measures; None: the project's.
+            factor: Multiple of the budget that it may take.
         """
         from jarvisperf.gate.arms.copying import copy_files, lacking
 
@@ -190,22 +194,22 @@ class _Judge:
 
         if not file.is_file():
             lines = [line for line in said.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
-            self.problem = (lines or said.strip().splitlines() or ["pytest said nothing"])[-1].strip()
+            self.problem = (lines or said.strip().splitlines() or ["pytest printed nothing"])[-1].strip()
             return None
         findings: Findings = decode_findings(file.read_bytes())
         metric = self._words.metric
-        there = [finding for finding in findings.benchmarks if metric in finding.metrics and _is_there(finding)]
-        if len(there) > 1:
-            shown = ", ".join(finding.id for finding in there[:3])
-            raise CommandError(f"{self._words.benchmark} names {len(there)} benchmarks, give one of them: {shown}")
-        if there:
-            return there[0].metrics[metric]
+        measured = [finding for finding in findings.benchmarks if metric in finding.metrics and _is_measured(finding)]
+        if len(measured) > 1:
+            shown = ", ".join(finding.id for finding in measured[:3])
+            raise CommandError(f"{self._words.benchmark} matches {len(measured)} benchmarks; give one of them: {shown}")
+        if measured:
+            return measured[0].metrics[metric]
         errors = [finding.error for finding in findings.benchmarks if finding.error]
-        self.problem = next(iter(errors), f"it measures no {metric}")
+        self.problem = next(iter(errors), f"it does not measure {metric}")
         return None
 
     def _generated_files(self) -> list[str]:
-        """List what a build has written beside tracked files and git ignores, which no checkout brings."""
+        """List ignored files that a build wrote next to tracked ones and that a checkout therefore lacks."""
         from jarvisperf.gate.arms.copying import ignored_modules
 
         tracked = {Path(name).parent for name in self._git(self._root, "ls-files", "-z").split("\0")}
@@ -217,18 +221,18 @@ class _Judge:
         try:
             return self._git(self._root, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
         except GitError:
-            raise CommandError(f"unknown revision {revision!r}; git log shows what there is") from None
+            raise CommandError(f"unknown revision {revision!r}; git log lists the commits") from None
 
 
 def _side(metric: MetricFinding, border: float) -> Side | None:
-    """Tell on which side of a border the interval lies, whatever limits the test itself has; None: it holds it."""
+    """Return the side of the border that the interval lies on, whatever the limits of the test; None: neither."""
     if metric.interval is None:
         return None
     low, high = metric.interval
     return "slow" if low > 1 + border else "fast" if high < 1 + border else None
 
 
-def _is_there(finding: BenchmarkFinding) -> bool:
+def _is_measured(finding: BenchmarkFinding) -> bool:
     return any(metric.verdict != "missing" for metric in finding.metrics.values())
 
 
@@ -259,7 +263,7 @@ def _conclusion(found: Culprit, proof: MetricFinding | None, judge: _Judge, *, p
     lines += [f"  {commit} {judge.subject(commit)}" for commit in found.suspects]
     lines.append(f"proof: {_short(found.suspects[-1])} against {_short(found.before)} in lockstep: {_figures(proof)}")
     if not proven:
-        lines.append("that is no proof: the slowdown may be spread over several commits, or too small for the budget")
+        lines.append("this is not proof: the slowdown may be spread over several commits, or too small for the budget")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`jarvisperf cache`: look into a cache, remove from it, and find out what is wrong with it."""
+"""`jarvisperf cache`: inspect a cache, remove entries, and diagnose problems."""
 
 from __future__ import annotations
 
@@ -21,37 +21,37 @@ _SHOWN_TIERS: Final = ("redis", "disk")
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Tell the parser the sub-commands."""
-    cache = commands.add_parser("cache", help="look into the cache, remove from it, examine it")
+    """Add the sub-commands to the parser."""
+    cache = commands.add_parser("cache", help="inspect the cache, remove entries, diagnose problems")
     kinds = cache.add_subparsers(metavar="COMMAND", required=True)
 
-    stats = _command(kinds, "stats", _stats, "count what Redis and the disk hold", "jarvisperf cache stats --json")
+    stats = _command(kinds, "stats", _stats, "count the entries in Redis and on disk", "jarvisperf cache stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
 
     get = _command(kinds, "get", _get, "print the value of a key", "jarvisperf cache get user:17")
     get.add_argument("key", metavar="KEY")
 
-    ttl = _command(kinds, "ttl", _ttl, "print how many seconds a key has left", "jarvisperf cache ttl user:17")
+    ttl = _command(kinds, "ttl", _ttl, "print the remaining seconds of a key", "jarvisperf cache ttl user:17")
     ttl.add_argument("key", metavar="KEY")
 
     invalidate = _command(
         kinds,
         "invalidate",
         _invalidate,
-        "remove the keys that match a pattern, or have a tag",
+        "remove the keys that match a pattern or have a tag",
         "jarvisperf cache invalidate 'user:*'",
         "jarvisperf cache invalidate --tag orders",
     )
     invalidate.add_argument("pattern", metavar="PATTERN", help="such as 'user:*'; * ? [abc] [!abc]")
-    invalidate.add_argument("--tag", action="store_true", help="it is a tag")
+    invalidate.add_argument("--tag", action="store_true", help="PATTERN is a tag")
 
     clear = _command(kinds, "clear", _clear, "remove every key of the namespace", "jarvisperf cache clear --yes")
-    clear.add_argument("--yes", action="store_true", help="without it, only count them")
+    clear.add_argument("--yes", action="store_true", help="remove them; without it they are only counted")
 
     doctor = add_parser(
         kinds,
         "doctor",
-        "say what works, what does not, and what to do",
+        "check what works, what does not, and what to do about it",
         "jarvisperf cache doctor --redis redis://localhost:6379/0 --dir none",
         failed=f"something does not work; or {FAILURE}",
     )
@@ -101,7 +101,7 @@ def _run(words: argparse.Namespace, run: Callable[[argparse.Namespace, SmartCach
             status = run(words, cache)
             stats = cache.get_stats()
             if stats["redis_unsettled"] or stats["disk_unsettled"]:
-                print("It could not be told of the change: run this again when it is back.", file=sys.stderr)
+                print("A tier did not receive the change: run this again when it is available.", file=sys.stderr)
                 return FAILED
             return status
     except (TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What the sub-commands share: exit statuses, errors of one line, choosing runs, examples under the help."""
+"""What the sub-commands have in common: exit statuses, one-line errors, choosing runs, examples in the help."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # it has no public name
     Command = Callable[[argparse.Namespace], int]
 
-OK, FAILED, USAGE = 0, 1, 2
+OK, FAILED = 0, 1
 RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
 FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
-# The files that may configure pytest, the first one that is there does.
+# The files that can configure pytest; the first one that exists is used.
 PYTEST_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-FAILURE = "it failed, and one line on the standard error says why"
+FAILURE = "the command failed; one line on standard error says why"
 REGRESSION = f"something regressed, is missing or could not be measured; or {FAILURE}"
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked for; the message is one line."""
+    """A command cannot do what it was asked to; the message is one line."""
 
 
 def add_command(
@@ -37,11 +37,11 @@ def add_command(
     """Add a sub-command whose errors are one line.
 
     Args:
-        commands: Where to.
+        commands: The sub-commands to add it to.
         name: Its name.
-        run: What it does; gives the exit status.
-        text: What it does, in a line.
-        *examples: Calls to show under its help.
+        run: Runs the command and returns the exit status.
+        text: What it does, in one line.
+        *examples: Calls to show in its help.
         failed: What exit status 1 means.
     """
     parser = add_parser(commands, name, text, *examples, failed=failed)
@@ -52,26 +52,26 @@ def add_command(
 def add_parser(
     commands: Subparsers, name: str, text: str, *examples: str, failed: str = FAILURE
 ) -> argparse.ArgumentParser:
-    """Add a sub-command's parser, whose help shows examples and what the exit status means."""
+    """Add a sub-command's parser, whose help shows examples and the meaning of the exit status."""
     shown = "".join(f"\n  {example}" for example in examples)
     return commands.add_parser(
         name,
         help=text,
         description=f"{text[0].upper()}{text[1:]}.",
-        epilog=f"examples:{shown}\n\nexit status:\n  0 fine\n  1 {failed}\n  2 not called as this help says",
+        epilog=f"examples:{shown}\n\nexit status:\n  0 success\n  1 {failed}\n  2 wrong usage",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
-    """Add the option that says where runs are kept."""
+    """Add the option for the store."""
     parser.add_argument(
         "--store", default=".jarvisperf", metavar="URL", help="a folder or a URL like s3://bucket/folder (.jarvisperf)"
     )
 
 
 def guarded(run: Command, words: argparse.Namespace) -> int:
-    """Run a command; what it cannot do is one line on the standard error and status 1."""
+    """Run a command; an expected error becomes one line on standard error and status 1."""
     from jarvisperf.gate.arms.git import GitError
     from jarvisperf.runs.files import UnreadableRunError
     from jarvisperf.runs.store import RunStoreError
@@ -81,31 +81,31 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
     except (CommandError, RunStoreError, UnreadableRunError, LookupError, GitError) as error:
         return fail(str(error.args[0]))
     except BrokenPipeError:
-        raise  # not a failure of ours: the reader has seen enough
+        raise  # not an error: the reader, like `head`, has seen enough
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
 def warn(text: str) -> None:
-    """Say something on the standard error."""
+    """Print a warning to standard error."""
     print(f"jarvisperf: {text}", file=sys.stderr)
 
 
 def fail(text: str) -> int:
-    """Say what went wrong, and give the exit status for that."""
+    """Print an error to standard error and return the exit status for it."""
     warn(text)
     return FAILED
 
 
 def wanted(store: RunStore, text: str) -> tuple[RunEntry, Run]:
-    """Load the run that a text means.
+    """Load the run that a text selects.
 
     Raises:
-        LookupError: There is none.
+        LookupError: No run matches.
     """
     selector, tilde, back = text.partition("~")
     if tilde and not (back.isascii() and back.isdecimal()):
-        raise LookupError(f"{text!r} is not a run, allowed are {RUN_FORMS}")
+        raise LookupError(f"{text!r} does not select a run; allowed are {RUN_FORMS}")
     found = store.find(selector)
     place = int(back) if tilde else 0
     if not found.entries:
@@ -143,11 +143,11 @@ def read_json(path: Path) -> Run | Findings:
 
 
 def run_or_findings(store: RunStore, text: str) -> Run | Findings:
-    """Load what a text means: a JSON file where there is one of that name, else a stored run.
+    """Load the JSON file of this name or, if there is none, the stored run that the text selects.
 
     Raises:
         CommandError: The file is neither a run nor a report.
-        LookupError: There is no such run.
+        LookupError: No run matches.
     """
     path = Path(text)
     if path.is_dir() and (path / "report.json").is_file():
@@ -160,7 +160,7 @@ def run_or_findings(store: RunStore, text: str) -> Run | Findings:
 
 
 def as_run(given: Run | Findings) -> Run:
-    """Give a run: of a report what it says of head."""
+    """Return a run; of a report, the figures of head."""
     from jarvisperf.report.findings.model import Findings, run_of
     from jarvisperf.runs.commit import Commit
 
@@ -172,7 +172,7 @@ def as_run(given: Run | Findings) -> Run:
 
 
 def exit_status(findings: Findings) -> int:
-    """Give the exit status of a report: 1 where something regressed, is missing or failed, or nothing was measured."""
+    """Return the exit status of a report: 1 if anything regressed, is missing or failed, or nothing was measured."""
     from jarvisperf.report.shared.table import verdict_of
 
     found = {verdict_of(finding) for finding in findings.benchmarks}
@@ -181,7 +181,7 @@ def exit_status(findings: Findings) -> int:
 
 
 def print_findings(findings: Findings) -> None:
-    """Show findings as the terminal can."""
+    """Print findings in the way that suits the terminal."""
     import os
     import shutil
 

@@ -1,4 +1,4 @@
-"""`jarvisperf doctor`: how noisy this machine is, what can be done about it, and what of the rest works."""
+"""`jarvisperf doctor`: how noisy this machine is, what to do about it, and which components work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST_SECONDS = 600
 
 
 class Check(msgspec.Struct, frozen=True):
-    """What was found of one component."""
+    """The state of one component."""
 
     name: str
     state: State
@@ -38,12 +38,12 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-command."""
+    """Add the sub-command to the parser."""
     doctor = add_command(
         commands,
         "doctor",
         _doctor,
-        "measure how noisy this machine is, and say what helps and what of Redis, Chroma and the model works",
+        "measure how noisy this machine is, suggest improvements, and check Redis, Chroma and the model",
         "jarvisperf doctor",
         "jarvisperf doctor --seconds 20 --json",
     )
@@ -58,7 +58,9 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds <= LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give seconds above 0, at most {LONGEST_SECONDS}")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; give a number of seconds above 0 and up to {LONGEST_SECONDS}"
+        )
     return seconds
 
 
@@ -75,15 +77,15 @@ def _doctor(words: argparse.Namespace) -> int:
         print(msgspec.json.format(msgspec.json.encode(data), indent=1).decode())
         return OK
     print(f"{machine.cpu}, {machine.cores} cores, {machine.python}, {machine.system}")
-    print(f"This machine is {noise.word} just now ({noise.samples:,} samples in {words.seconds:g} s):")
+    print(f"This machine is currently {noise.word} ({noise.samples:,} samples in {words.seconds:g} s):")
     print(f"  samples of the same work differ by            {units.percent(noise.within)} (middle half)")
     print(
         f"  two measurements a moment apart differ by     {units.percent(noise.between)}, at worst "
         f"{units.percent(noise.worst)}"
     )
     print(f"  two that take turns, as in lockstep, by       {units.percent(noise.in_turns)}")
-    print(f"  others took of the processor's time           {units.percent(noise.lost)}")
-    print("What can be done:" if advice else "Nothing to be done: measure away.")
+    print(f"  processor time taken by other processes       {units.percent(noise.lost)}")
+    print("What you can do:" if advice else "Nothing to improve.")
     for line in advice:
         print(f"  - {line}")
     print("Components:")
@@ -93,34 +95,36 @@ def _doctor(words: argparse.Namespace) -> int:
 
 
 def advice_for(machine: Machine, noise: Noise, cpus: int) -> list[str]:
-    """Say what a person can do, the most useful first.
+    """Return what the user can do, the most useful first.
 
     Args:
         machine: The machine's facts.
-        noise: What was measured.
-        cpus: The machine's processors.
+        noise: The measured noise.
+        cpus: The number of processors of the machine.
     """
     advice = []
     if noise.between >= 0.02:
         advice.append(
             "compare with a revision in lockstep (--jarvis-against), not with stored runs: "
-            f"here that is {noise.between / max(noise.in_turns, 1e-4):.0f} times as calm"
+            f"here that is {noise.between / max(noise.in_turns, 1e-4):.0f} times less noisy"
         )
     if machine.load is not None and machine.load > BUSY_LOAD_SHARE * cpus:
-        advice.append(f"the load is {machine.load:g} on {cpus} processors: stop what else runs")
+        advice.append(f"the load is {machine.load:g} on {cpus} processors: stop other programs")
     if noise.lost > 0.02:
-        advice.append("others take the processor from this process: leave a core free, or use a machine of its own")
+        advice.append(
+            "other processes take processor time from this one: leave a core free, or use a dedicated machine"
+        )
     if machine.governor not in {None, "performance"}:
         advice.append(f"the frequency governor is {machine.governor!r}: cpupower frequency-set --governor performance")
     if machine.cores < 2:
-        advice.append("one core alone: pytest, the system and the benchmark share it")
+        advice.append("there is only one core, which pytest, the system and the benchmark share")
     if machine.virtualized:
         advice.append(f"it is virtual ({machine.virtualized}): neighbours come and go, so trust intervals, not medians")
     return advice
 
 
 def check_redis(environ: Mapping[str, str]) -> Check:
-    """See whether the Redis of ``JARVISPERF_REDIS_URL`` answers, or which server the fixtures can start."""
+    """Check whether the Redis of ``JARVISPERF_REDIS_URL`` answers, or which server the fixtures can start."""
     url = environ.get("JARVISPERF_REDIS_URL")
     if url:
         import redis
@@ -143,7 +147,7 @@ def check_redis(environ: Mapping[str, str]) -> Check:
 
 
 def check_rag(*, quick: bool) -> Check:
-    """See whether Chroma and the embedding model work together: one text in, one search."""
+    """Check whether Chroma and the embedding model work together: add one text and search for it."""
     name = "Chroma and model"
     lacking = [module for module in ("chromadb", "sentence_transformers") if importlib.util.find_spec(module) is None]
     if lacking:
@@ -155,7 +159,7 @@ def check_rag(*, quick: bool) -> Check:
 
 
 def check_memray() -> Check:
-    """See whether memory can be profiled."""
+    """Check whether memory can be profiled."""
     if importlib.util.find_spec("memray"):
         return Check("memray", "works", "profiles memory")
     return Check("memray", "absent", "to profile memory: pip install memray")
@@ -169,13 +173,13 @@ def _search() -> float:
         rag.batch_add_texts(["Redis keeps data in memory."])
         found = rag.search_cached(query="Where does Redis keep data?", n_results=1)
     if not found:
-        raise RuntimeError("a search found nothing of what was added just before")
+        raise RuntimeError("the search did not find the text that was just added")
     return time.perf_counter() - begin
 
 
 def _tried(name: str, act: Callable[[], str]) -> Check:
     try:
         return Check(name, "works", act())
-    except Exception as error:  # noqa: BLE001  # whatever is broken in there is what the doctor is asked for
+    except Exception as error:  # noqa: BLE001  # whatever is broken inside is what the user wants to know
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Check(name, "broken", f"{type(error).__name__}: {lines[0]}")

@@ -23,7 +23,7 @@ SPARK_WIDTH = 60
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-command."""
+    """Add the sub-command to the parser."""
     history = add_command(
         commands,
         "history",
@@ -33,14 +33,16 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf history benchmarks/bench_a.py::test_a --since 2026-01-01",
         "jarvisperf history test_a --plot test_a.svg",
     )
-    history.add_argument("benchmark", metavar="BENCHMARK", nargs="?", help="an id, or a part that one id alone has")
-    history.add_argument("--name", help="runs under this name alone (the newest run's name)")
-    history.add_argument("--since", type=_date, metavar="DATE", help="runs since then: 2026-01-31, or 30d for 30 days")
-    history.add_argument("--metric", help="that metric alone: time, memory, startup")
+    history.add_argument("benchmark", metavar="BENCHMARK", nargs="?", help="an id, or a part of exactly one id")
+    history.add_argument("--name", help="only runs under this name (the newest run's name)")
     history.add_argument(
-        "--any-machine", action="store_true", help="runs of all machines, not of the newest run's alone"
+        "--since", type=_date, metavar="DATE", help="only runs since 2026-01-31, or 30d for the last 30 days"
     )
-    history.add_argument("--plot", type=Path, metavar="FILE", help="write a picture too: .svg or .png")
+    history.add_argument("--metric", help="only this metric: time, memory, startup")
+    history.add_argument(
+        "--any-machine", action="store_true", help="runs of all machines, not only of the newest run's"
+    )
+    history.add_argument("--plot", type=Path, metavar="FILE", help="also write a picture: .svg or .png")
     history.add_argument("--json", action="store_true", help="print JSON")
     add_store(history)
 
@@ -54,7 +56,7 @@ def _date(text: str) -> datetime.datetime:
         return utc_time(text)
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not allowed, give a date like 2026-01-31 or days like 30d"
+            f"{text!r} is not allowed; give a date like 2026-01-31 or a number of days like 30d"
         ) from None
 
 
@@ -87,7 +89,7 @@ def _read(words: argparse.Namespace) -> History:
     if words.since:
         entries = [entry for entry in entries if entry.created >= words.since]
     if not entries:
-        raise LookupError(f"{store.shown} holds no such runs; store one: pytest --jarvis-bench --jarvis-save NAME")
+        raise LookupError(f"{store.shown} has no matching runs; store one: pytest --jarvis-bench --jarvis-save NAME")
     newest = entries[0]
     if not words.name:
         entries = [entry for entry in entries if entry.name == newest.name]
@@ -96,7 +98,7 @@ def _read(words: argparse.Namespace) -> History:
     history = read_history(store, entries, metric=words.metric)
     if words.metric and not history.series:
         raise LookupError(
-            f"no benchmark of these runs has the metric {words.metric!r}; usual are time, memory, startup"
+            f"no benchmark of these runs has the metric {words.metric!r}; common ones are time, memory, startup"
         )
     return history
 
@@ -105,13 +107,13 @@ def _chosen(history: History, wanted: str | None) -> list[Series]:
     if wanted is None:
         return list(history.all_series())
     if not wanted:
-        raise LookupError("BENCHMARK is empty, as from a variable that is not set; leave it out for all")
+        raise LookupError("BENCHMARK is empty, perhaps from an unset variable; leave it out to see all benchmarks")
     matching = [wanted] if wanted in history.series else [name for name in history.series if wanted in name]
     if not matching:
         raise LookupError(f"no benchmark of these runs has {wanted!r} in its id")
     if len(matching) > 1:
         shown = ", ".join(matching[:5]) + (", …" if len(matching) > 5 else "")
-        raise LookupError(f"{wanted!r} is in {len(matching)} ids: {shown}")
+        raise LookupError(f"{wanted!r} matches {len(matching)} ids; give one of them: {shown}")
     return list(history.series[matching[0]].values())
 
 
@@ -157,7 +159,9 @@ def _table(series: Series, history: History) -> list[str]:
             )
         )
     told = [" ".join(_change_row(series, change, history)[:5]) for change in series.changes] or ["no change found"]
-    note = ["changes were looked for in the figures less what the yardstick explains"] if series.yardstick else []
+    note = (
+        ["changes were searched for after removing the drift that the yardstick explains"] if series.yardstick else []
+    )
     return [head, _sparkline(series), "", *aligned(rows), "", *told, *note, ""]
 
 
@@ -165,7 +169,7 @@ def _sparkline(series: Series) -> str:
     from jarvisperf.report.terminal.summary import shows_unicode
 
     values = [point.median for point in series.levels()]
-    if len(values) > SPARK_WIDTH:  # each column the median of its share of the runs
+    if len(values) > SPARK_WIDTH:  # each column shows the median of its share of the runs
         edges = [round(step * len(values) / SPARK_WIDTH) for step in range(SPARK_WIDTH + 1)]
         values = [sorted(values[a:b])[(b - a) // 2] for a, b in itertools.pairwise(edges)]
     blocks = BLOCKS if shows_unicode(sys.stdout.encoding) else ASCII_BLOCKS
@@ -179,10 +183,10 @@ def _plot(path: Path, chosen: list[Series], history: History) -> None:
     from jarvisperf.runs.files import write_whole
 
     if path.suffix not in {".svg", ".png"}:
-        raise CommandError(f"--plot {path}: give a file that ends in .svg or .png")
+        raise CommandError(f"--plot {path}: give a file name that ends in .svg or .png")
     drawable = sorted_by_change(chosen)[:MOST_PANELS]
     if not drawable:
-        raise CommandError("a plot needs three runs of a benchmark or more")
+        raise CommandError("a plot needs at least three runs of a benchmark")
     write_whole(path, draw_history(drawable, history, path.suffix[1:]))
     warn(f"wrote {path}")
 

@@ -27,7 +27,7 @@ GITHUB_VARIABLE = f"""    env:
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-command."""
+    """Add the sub-command to the parser."""
     init = add_command(
         commands,
         "init",
@@ -43,7 +43,7 @@ def add_commands(commands: Subparsers) -> None:
 def _init(words: argparse.Namespace) -> int:
     folder: Path = words.folder
     if not folder.is_dir():
-        raise CommandError(f"{folder} is no folder")
+        raise CommandError(f"{folder} is not a folder")
     ci = words.ci or ("gitlab" if (folder / ".gitlab-ci.yml").exists() else "github")
     files = find_benchmarks(folder)
     benchmarks = shlex.join(pytest_words(folder, files)) if files else "benchmarks"
@@ -76,7 +76,7 @@ def _init(words: argparse.Namespace) -> int:
 
 
 def _install(folder: Path, source: str | None) -> str:
-    """Give the shell command that installs the plugin and what the project needs."""
+    """Return the shell command that installs the plugin and the project's requirements."""
     place = f'"${{{SOURCE_VARIABLE}:?is not set, give what pip installs}}"' if source is None else shlex.quote(source)
     words = f"python -m pip install {place}"
     if any(_is_installable(folder / name) for name in INSTALLABLE):
@@ -85,7 +85,7 @@ def _install(folder: Path, source: str | None) -> str:
 
 
 def _is_installable(path: Path) -> bool:
-    """Tell whether pip installs the project by this file: it may be there for tools alone."""
+    """Tell whether pip can install the project with this file, which may exist for tools only."""
     if path.suffix == ".py" or not path.is_file():
         return path.is_file()
     sections = ("[build-system]", "[project]", "[metadata]")
@@ -94,7 +94,7 @@ def _is_installable(path: Path) -> bool:
 
 
 def _write(path: Path, template: str, texts: Mapping[str, str]) -> bool:
-    """Write a file that is not there; tell whether it was written."""
+    """Write a file unless it exists; tell whether it was written."""
     text = (resources.files("jarvisperf.cli") / "templates" / template).read_text(encoding="utf-8")
     for word, replacement in texts.items():
         text = text.replace(word, replacement)

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SHELLS = ("bash", "zsh", "tcsh")
-BROKEN_PIPE = 128 + 13  # as a shell says it of a process that SIGPIPE ended
+BROKEN_PIPE = 128 + 13  # the status that a shell reports for a process ended by SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: The words after the command's name; None: those of this process.
+        argv: The arguments; None: those of this process.
 
     Returns:
-        The exit status: 0 for success, 1 for a regression or a failure. Wrong words end the process with status 2.
+        The exit status: 0 for success, 1 for a regression or a failure. Wrong usage ends the process with status 2.
     """
-    # A result may hold characters that the terminal's encoding lacks; it is better shown with gaps than not at all.
+    # Better to show output with gaps than to fail on characters that the terminal's encoding lacks.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Make the parser with all sub-commands."""
+    """Build the parser with all sub-commands."""
     parser = argparse.ArgumentParser(
         prog="jarvisperf",
         description="Tell whether a change made your Python code slower. Benchmarks run with: pytest --jarvis-bench",
@@ -68,7 +68,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands,
         "machine",
         _machine,
-        "print the facts about this machine that a run stores",
+        "print the facts about this machine that runs record",
         "jarvisperf machine --json",
     )
     machine.add_argument("--json", action="store_true", help="print JSON")
@@ -78,7 +78,7 @@ def make_parser() -> argparse.ArgumentParser:
         commands,
         "completion",
         _completion,
-        "print a shell's completion of this command",
+        "print the shell completion for this command",
         'eval "$(jarvisperf completion bash)"',
         "jarvisperf completion zsh > ~/.zfunc/_jarvisperf",
     )

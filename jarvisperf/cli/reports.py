@@ -34,20 +34,22 @@ EARLIER_RUNS = 20
 
 
 def add_commands(commands: Subparsers) -> None:
-    """Tell the parser the sub-commands."""
+    """Add the sub-commands to the parser."""
     report = add_command(
         commands,
         "report",
         _report,
-        "write the report of a stored run or a report.json in every format, or of two runs against each other",
+        "write the report of a stored run or a report.json in every format, or compare two runs",
         "jarvisperf report                      # the newest run",
-        "jarvisperf report main~1 main          # the second against the first",
+        "jarvisperf report main~1 main          # the second compared with the first",
         "jarvisperf report reports/report.json --out pages",
         failed=REGRESSION,
     )
-    report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; two: base and head (latest)")
-    report.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
-    report.add_argument("--no-history", action="store_true", help="leave the stored runs before it out")
+    report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; if two: base and head (latest)")
+    report.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="the folder to write to (reports)"
+    )
+    report.add_argument("--no-history", action="store_true", help="leave out earlier stored runs")
     _add_comparison(report)
     add_store(report)
 
@@ -55,13 +57,13 @@ def add_commands(commands: Subparsers) -> None:
         commands,
         "compare",
         _compare,
-        "compare two runs; ends with 1 where something regressed",
+        "compare two runs; exit with status 1 if anything regressed",
         "jarvisperf compare main~1 main",
         "jarvisperf compare old/report.json new/report.json --threshold time=10% --allow-missing",
         failed=REGRESSION,
     )
     compare.add_argument("base", metavar="A", help=FILE_FORMS)
-    compare.add_argument("head", metavar="B", help="another")
+    compare.add_argument("head", metavar="B", help="the other run")
     compare.add_argument("--json", action="store_true", help="print the report as JSON")
     _add_comparison(compare)
     add_store(compare)
@@ -70,24 +72,26 @@ def add_commands(commands: Subparsers) -> None:
         commands,
         "merge",
         _merge,
-        "join the reports of a suite's parts (--jarvis-shard) to one",
+        "merge the reports of a suite's parts (--jarvis-shard) into one",
         "jarvisperf merge shard-*/report.json --out reports",
         failed=REGRESSION,
     )
-    merge.add_argument("files", metavar="FILE", nargs="+", help="report.json of each part, or its folder")
-    merge.add_argument("--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (reports)")
-    merge.add_argument("--save", metavar="NAME", help="store the joined run under a name")
+    merge.add_argument("files", metavar="FILE", nargs="+", help="each part's report.json, or its folder")
+    merge.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="the folder to write to (reports)"
+    )
+    merge.add_argument("--save", metavar="NAME", help="store the merged run under a name")
     add_store(merge)
 
 
 def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str, str], float | None]) -> Findings:
-    """Compare two runs of different times.
+    """Compare two runs that were made at different times.
 
     Args:
-        base: The one.
-        head: The other.
-        earlier: Runs before the base under its name, which tell how much runs differ by themselves.
-        threshold: How much worse a metric may get, by benchmark id and metric.
+        base: The run to compare with.
+        head: The run to judge.
+        earlier: Runs before the base under its name, which show how much runs vary by themselves.
+        threshold: Returns how much worse a metric may get, given benchmark id and metric.
     """
     from jarvisperf.gate.screening.screen import screen
     from jarvisperf.report.findings.baseline import baseline_findings
@@ -105,7 +109,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-missing",
         action="store_true",
-        help="do not fail for a benchmark that exists in the base but not in the head",
+        help="do not fail if a benchmark exists in base but not in head",
     )
 
 
@@ -147,7 +151,7 @@ def _report(words: argparse.Namespace) -> int:
     _check_folder(words.out)
     store = open_store(words.store)
     if len(words.runs) > 2:
-        raise CommandError(f"a report is of one run or of two, got {len(words.runs)}")
+        raise CommandError(f"give one run, or two to compare; got {len(words.runs)}")
     if len(words.runs) == 2:
         findings = _of_two(words, store, *words.runs)
     else:
@@ -169,7 +173,7 @@ def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str)
 
 
 def _earlier(store: RunStore, text: str, base: Run) -> list[Run]:
-    """Load the stored runs before the base under its name: they tell how much runs differ by themselves."""
+    """Load the stored runs before the base under its name, which show how much runs vary by themselves."""
     if Path(text).exists() or base.name is None:
         return []
     from jarvisperf.runs.names import utc_time
@@ -208,7 +212,7 @@ def _compare(words: argparse.Namespace) -> int:
         print(encode_findings(findings).decode(), end="")
     else:
         print_findings(findings)
-        print("Two runs of different times were compared; pytest --jarvis-bench --jarvis-against tells better.")
+        print("These runs were made at different times; pytest --jarvis-bench --jarvis-against compares more reliably.")
     return exit_status(findings)
 
 
@@ -216,6 +220,7 @@ def _merge(words: argparse.Namespace) -> int:
     from jarvisperf.report import write_reports
     from jarvisperf.report.findings.merging import MergeError, merged
     from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.shared.units import visible
     from jarvisperf.runs.store import open_store
 
     _check_folder(words.out)
@@ -229,7 +234,7 @@ def _merge(words: argparse.Namespace) -> int:
     try:
         findings, warnings = merged(parts)
     except MergeError as error:
-        raise CommandError(str(error)) from None
+        raise CommandError(visible(str(error))) from None
     for warning in warnings:
         warn(warning)
     written = write_reports(findings, words.out)

@@ -1,4 +1,4 @@
-"""Two stored runs side by side: what differs around them, and the ratios of their medians."""
+"""Tables that compare two stored runs: differences of their environments, and ratios of their medians."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def environment_rows(first: Run, second: Run) -> list[tuple[str, str, str]]:
-    """Give what differs between two runs beside their benchmarks: name, value in the first, value in the second."""
+    """Return how the environments of two runs differ: name, value in the first, value in the second."""
     return differing(_environment(first), _environment(second))
 
 
 def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
-    """Give a row for each metric of each benchmark of either run.
+    """Return a row for each metric of each benchmark of either run.
 
     Returns:
-        Id, metric, both medians, their ratio, and for seconds the ratio over that of the yardsticks.
+        Id, metric, both medians, their ratio, and for times the ratio divided by that of the yardsticks.
     """
     ours = {benchmark.id: benchmark for benchmark in first.benchmarks}
     theirs = {benchmark.id: benchmark for benchmark in second.benchmarks}
@@ -40,11 +40,11 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
 
 
 def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]:
-    """Align rows of cells under the first one.
+    """Align rows of cells in columns.
 
     Args:
-        rows: All of the same length.
-        left: How many columns stand to the left, the others to the right; None: all to the left.
+        rows: Rows of equal length.
+        left: How many columns are left-aligned, before the right-aligned ones; None: all.
     """
     table = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

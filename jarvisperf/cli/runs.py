@@ -15,14 +15,12 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Tell the parser the sub-commands."""
+    """Add the sub-commands to the parser."""
     runs = commands.add_parser("runs", help="list, show, compare, prune and import stored runs")
     kinds = runs.add_subparsers(metavar="COMMAND", required=True)
 
-    listing = _command(
-        kinds, "list", _list, "list the stored runs, the newest first", "jarvisperf runs list --name main"
-    )
-    listing.add_argument("--name", type=_name, help="those under this name")
+    listing = _command(kinds, "list", _list, "list the stored runs, newest first", "jarvisperf runs list --name main")
+    listing.add_argument("--name", type=_name, help="only runs under this name")
     listing.add_argument("--json", action="store_true", help="print JSON")
 
     show = _command(
@@ -34,24 +32,28 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "jarvisperf runs show main~1 --json > run.json",
     )
     show.add_argument("run_wanted", metavar="RUN", help=RUN_FORMS)
-    show.add_argument("--json", action="store_true", help="print the run as it is stored")
+    show.add_argument("--json", action="store_true", help="print the stored run as JSON")
 
     diff = _command(
         kinds,
         "diff",
         _diff,
-        "compare two runs: what differs around them, then B / A; no verdict",
+        "compare two runs without a verdict: their environments, then the ratios B / A",
         "jarvisperf runs diff main~1 main",
     )
     diff.add_argument("first", metavar="A", help=RUN_FORMS)
-    diff.add_argument("second", metavar="B", help="another")
+    diff.add_argument("second", metavar="B", help="the other run")
 
     prune = _command(kinds, "prune", _prune, "delete old runs", "jarvisperf runs prune --keep 100 --dry-run")
     prune.add_argument(
-        "--keep", type=_count, required=True, metavar="N", help="how many of each name and machine stay, 1 or more"
+        "--keep",
+        type=_count,
+        required=True,
+        metavar="N",
+        help="how many runs of each name and machine to keep, at least 1",
     )
-    prune.add_argument("--name", type=_name, help="those under this name alone")
-    prune.add_argument("--dry-run", action="store_true", help="say what would be deleted")
+    prune.add_argument("--name", type=_name, help="only runs under this name")
+    prune.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
 
     importing = _command(
         kinds,
@@ -60,7 +62,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "store runs from pytest-benchmark's JSON files",
         "jarvisperf runs import .benchmarks --name main",
     )
-    importing.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a JSON file, or a folder of them")
+    importing.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a JSON file, or a folder of JSON files")
     importing.add_argument("--name", type=_name, required=True, help="the name to store them under")
 
 
@@ -92,7 +94,7 @@ def _name(text: str) -> str:
 
 def _count(text: str) -> int:
     if not text.isascii() or not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give a whole number, 1 or more")
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number, at least 1")
     return int(text)
 
 
@@ -152,7 +154,7 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
     print()
     rows = benchmark_rows(first, second)
     print("\n".join(aligned([("benchmark", "metric", "A", "B", "B / A", "by yardstick"), *rows], left=2)))
-    print("\nRatios of medians, as two runs of other moments show them: no verdict.")
+    print("\nRatios of medians of runs made at different times; this is not a verdict.")
     return OK
 
 

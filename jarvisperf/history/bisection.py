@@ -1,4 +1,4 @@
-"""Finding the commit that made a benchmark slower: halving, where some commits cannot be judged."""
+"""Bisection for the commit that made a benchmark slower, which copes with commits that cannot be measured."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Word = Literal["slow", "fast", "unknown"]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """What was found of a commit against the good one.
+    """How a commit compares with the good one.
 
     Attributes:
         commit: The full hash.
-        word: ``slow``, ``fast``, or ``unknown``: it could not be measured.
-        ratio: Its time over that of the good commit; None where it is not known.
+        word: ``slow``, ``fast``, or ``unknown`` if it could not be measured.
+        ratio: Its time over that of the good commit; None if unknown.
         interval: The ratio's interval.
-        note: One line that says more.
+        note: Details, in one line.
     """
 
     commit: str
@@ -31,12 +31,12 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Culprit(msgspec.Struct, frozen=True):
-    """The end of a search.
+    """The result of a bisection.
 
     Attributes:
-        suspects: The commits among which the first slow one is, the oldest first; one where nothing was unknown.
+        suspects: The commits that include the first slow one, oldest first; just that one if none was unknown.
         before: The last commit that is known to be fast.
-        steps: All that were judged, in that order.
+        steps: All commits that were judged, in order.
     """
 
     suspects: tuple[str, ...]
@@ -49,7 +49,7 @@ def bisect(good: str, commits: Sequence[str], judge: Callable[[str], Step]) -> C
 
     Args:
         good: The commit that is fast.
-        commits: Those after it, the oldest first; the last is known to be slow.
+        commits: The commits after it, oldest first; the last is known to be slow.
         judge: Measures a commit against the good one.
     """
     steps: list[Step] = []

@@ -1,11 +1,11 @@
-"""Where a series of figures changed its level.
+"""Finds where a series of figures changed its level.
 
-PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost", 2012) on
-the mean of logarithms, in the implementation of the package ruptures. The noise is judged by the middle difference
-between neighbours, which a few steps do not move. Single wild runs are drawn to 2.5 deviations of their neighbours'
-median, so that one bad night is no change.
+The method is PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost",
+2012) on the mean of the logarithms, as implemented by the package ruptures. The noise is estimated from the median
+difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5 deviations of
+their neighbours' median, so that one bad night is not a change.
 
-How often it sees a change where there is none, `python -m benchmarks.history_lab` measures; docs/history.md has the
+`python -m benchmarks.history_lab` measures how often it reports a change where there is none; docs/history.md has the
 figures.
 """
 
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 FEWEST_RUNS = 10
 FEWEST_RUNS_OF_A_LEVEL = 5
 PENALTY = 6.0
-"""Price of a change, times the logarithm of the number of runs, in variances: below 5 % of A/A histories of independent
-runs show one."""
+"""The penalty for a change, in variances, is this times the logarithm of the number of runs: fewer than 5 % of A/A
+histories of independent runs then show one."""
 FEWEST_RUNS_IN_PENALTY = 40
-"""With fewer runs the noise is known so badly that the price does not fall further."""
+"""With fewer runs the noise estimate is so uncertain that the penalty does not fall further."""
 SMALLEST_STEP = 0.01
-"""Steps below 1 % are not reported: where a machine warms up, they are there and mean nothing."""
+"""Steps below 1 % are not reported: a machine that warms up causes them, and they mean nothing."""
 WINDOW = 5
 REACH_DEVIATIONS = 2.5
 LEAST_DEVIATION = 1e-3
-"""Of a logarithm: runs that agree better, like sizes in bytes, do so by chance or rounding."""
+"""The smallest deviation of the logarithms: closer agreement, as of sizes in bytes, is chance or rounding."""
 
 
 def change_points(values: Sequence[float]) -> list[int]:
     """Find where the level changed.
 
     Args:
-        values: One figure a run, the oldest first; where one is 0 or infinite, no change is looked for.
+        values: One figure per run, oldest first.
 
     Returns:
-        The place of the first value of each new level; with fewer than 10 values none is looked for.
+        The index of the first value of each new level; empty for fewer than 10 values, or if one is 0 or infinite.
     """
     if len(values) < FEWEST_RUNS or not 0 < min(values) < max(values) < math.inf:
         return []
@@ -59,7 +59,7 @@ def change_points(values: Sequence[float]) -> list[int]:
 
 
 def levels(values: Sequence[float], places: Sequence[int]) -> list[float]:
-    """Give the median of each stretch between changes."""
+    """Return the median of each stretch between changes."""
     import statistics
 
     edges = [0, *places, len(values)]
@@ -67,7 +67,7 @@ def levels(values: Sequence[float], places: Sequence[int]) -> list[float]:
 
 
 def _deviation(logarithms: NDArray[np.float64]) -> float:
-    """Judge the noise of one run: the median absolute difference of neighbours has 1.4826 and the root of 2 in it."""
+    """Estimate the standard deviation of a single run from the median absolute difference of neighbours."""
     import numpy as np
 
     differences = np.diff(logarithms)
@@ -76,7 +76,7 @@ def _deviation(logarithms: NDArray[np.float64]) -> float:
 
 
 def _median(values: NDArray[np.float64]) -> float:
-    """Give the median; that of numpy takes ten times as long for a history, of which there may be thousands."""
+    """Return the median; numpy's takes ten times as long for a history, and there may be thousands of them."""
     import statistics
 
     middle: float = statistics.median(values.tolist())
@@ -92,7 +92,7 @@ def _tamed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _large_enough(logarithms: NDArray[np.float64], places: list[int]) -> list[int]:
-    """Take out the smallest step while it is below 1 %; its neighbours' levels change with that."""
+    """Remove the smallest step while it is below 1 %; each removal changes the adjacent levels."""
     places = list(places)
     while places:
         middles = levels([float(value) for value in logarithms], places)

@@ -1,4 +1,4 @@
-"""What a history is: for each benchmark and metric one point a run, and the runs at which it changed."""
+"""The data model of a history: for each benchmark and metric a point per run, and the runs at which it changed."""
 
 from __future__ import annotations
 
@@ -11,18 +11,16 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NANOSECONDS_PER_SECOND = 10**9
-
 
 class Occasion(msgspec.Struct, frozen=True):
-    """A run of a history.
+    """A run in a history.
 
     Attributes:
         token: The run's token.
-        created: When it began, in UTC.
+        created: When it started, in UTC.
         commit: The first 12 digits of the commit; None: there was none.
         dirty: Whether the files differed from the commit.
-        name: What it is stored under.
+        name: The name it is stored under.
     """
 
     token: str
@@ -33,7 +31,7 @@ class Occasion(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> str:
-        """The commit as people read it."""
+        """The commit, for people to read."""
         return f"{self.commit or 'no commit'}{' (changed)' if self.dirty else ''}"
 
 
@@ -41,11 +39,11 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     """One benchmark's metric in one run.
 
     Attributes:
-        place: Which of the history's occasions.
+        place: The index of the history's occasion.
         median: The median, in the metric's unit.
         low: 25th percentile.
         high: 75th percentile.
-        speed: How slow the machine was just then: its yardstick over the history's middle one; 1 without any.
+        speed: How slow the machine was at the time: its yardstick over the history's median one; 1 if unknown.
     """
 
     place: int
@@ -55,17 +53,17 @@ class Point(msgspec.Struct, frozen=True, gc=False):
     speed: float = 1.0
 
     def levelled(self) -> Point:
-        """Give the point less what the yardstick explains."""
+        """Return the point without the drift that the yardstick explains."""
         return Point(self.place, self.median / self.speed, self.low / self.speed, self.high / self.speed)
 
 
 class LevelChange(msgspec.Struct, frozen=True):
-    """A step in a series.
+    """A change of a series' level.
 
     Attributes:
-        place: The occasion with the first run after the step.
-        before: The middle level before, in the metric's unit.
-        after: The middle level after.
+        place: The index of the occasion of the first run after the change.
+        before: The median level before, in the metric's unit.
+        after: The median level after.
     """
 
     place: int
@@ -79,20 +77,20 @@ class LevelChange(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> float:
-        """How large the step is, up or down alike: the logarithm of the ratio without its sign."""
+        """The size of the change in either direction: the absolute logarithm of the ratio."""
         return abs(math.log(self.after) - math.log(self.before))
 
 
 class Series(msgspec.Struct, frozen=True):
-    """One metric of one benchmark over the runs, the oldest first.
+    """One metric of one benchmark over the runs, oldest first.
 
     Attributes:
         benchmark: The benchmark's id, as it is stored.
         metric: The metric's name.
         unit: ``s`` or ``B``.
-        points: The runs that have it.
-        changes: Where it changed.
-        yardstick: Whether what the yardstick explains was taken out before changes were looked for.
+        points: A point for each run that has it.
+        changes: Where its level changed.
+        yardstick: Whether changes were searched for after removing the drift that the yardstick explains.
     """
 
     benchmark: str
@@ -103,7 +101,7 @@ class Series(msgspec.Struct, frozen=True):
     yardstick: bool = False
 
     def levels(self) -> tuple[Point, ...]:
-        """Give the points in which changes were looked for."""
+        """Return the points that were searched for changes."""
         return tuple(point.levelled() for point in self.points) if self.yardstick else self.points
 
 
@@ -111,9 +109,9 @@ class History(msgspec.Struct, frozen=True):
     """All series of some runs.
 
     Attributes:
-        occasions: The runs, the oldest first.
-        series: By benchmark id and metric.
-        warnings: What the user should know, a line each.
+        occasions: The runs, oldest first.
+        series: The series, by benchmark id and metric.
+        warnings: Warnings for the user, one line each.
     """
 
     occasions: tuple[Occasion, ...] = ()
@@ -121,6 +119,6 @@ class History(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     def all_series(self) -> Iterator[Series]:
-        """Give every series, benchmark by benchmark."""
+        """Iterate over every series, benchmark by benchmark."""
         for metrics in self.series.values():
             yield from metrics.values()

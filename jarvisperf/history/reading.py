@@ -1,4 +1,4 @@
-"""From stored runs to a history: only what it needs of each run is decoded."""
+"""Builds a history from stored runs, decoding only the parts of each run that it needs."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ def read_history(
     """Read runs and find where their benchmarks changed.
 
     Args:
-        store: Where they are.
-        entries: Which runs, in any order; the newest 500 are read.
-        benchmarks: Those alone; None: all.
-        metric: That one alone; None: all.
+        store: The store that has them.
+        entries: The runs, in any order; the newest 500 are read.
+        benchmarks: Only benchmarks with these ids; None: all.
+        metric: Only this metric; None: all.
 
     Raises:
         RunStoreError: The store cannot be reached.
@@ -86,7 +86,7 @@ def read_history(
 
 
 def with_changes(series: Series) -> Series:
-    """Give a series with the places at which it changed."""
+    """Return a series with the changes of its level."""
     plain = [point.median for point in series.points]
     levelled = [point.median / point.speed for point in series.points]
     yardstick = _helps(plain, levelled)
@@ -104,9 +104,9 @@ def _decoded(data: bytes, origin: str) -> _StoredRun:
     try:
         run = msgspec.json.decode(decompressed(data, origin), type=_StoredRun)
     except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
-        raise ValueError(f"{origin} is no run: {error}") from error
+        raise ValueError(f"{origin} is not a run: {error}") from error
     if run.schema != SCHEMA:
-        raise ValueError(f"{origin} has schema {run.schema!r}, this version of jarvisperf reads {SCHEMA!r}")
+        raise ValueError(f"{origin} has schema {run.schema!r}; this version of jarvisperf reads {SCHEMA!r}")
     return run
 
 
@@ -128,25 +128,25 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
 
 
 def _speed(yardstick: float, middle: float) -> float:
-    """Give how slow the machine was, as times of the middle case; 1 where that is not known."""
+    """Return how slow the machine was, as a multiple of the median; 1 if unknown."""
     speed = yardstick / middle
     return speed if 0 < speed < math.inf else 1.0
 
 
 def _centre(yardstick: dict[str, float]) -> float:
-    """Give the geometric mean of the reference workloads; 0 where there is none."""
+    """Return the geometric mean of the reference workloads; 0 if there are none."""
     values = [value for value in yardstick.values() if 0 < value < math.inf]
     return statistics.geometric_mean(values) if values else 0.0
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
-    """Tell whether neighbouring runs differ less once the yardstick is taken out."""
+    """Tell whether neighbouring runs differ less once the yardstick's drift is removed."""
     if plain == levelled or min(plain) <= 0 or not 0 < min(levelled) <= max(levelled) < math.inf:
         return False
     return _roughness(levelled) < _roughness(plain)
 
 
 def _roughness(values: Sequence[float]) -> float:
-    """Give the mean step between neighbours: a step of the code is in it with the yardstick and without."""
+    """Return the mean step between neighbours; a change of the code contributes equally with and without yardstick."""
     differences = [abs(math.log(after) - math.log(before)) for before, after in itertools.pairwise(values)]
     return statistics.fmean(differences) if differences else 0.0

@@ -151,7 +151,7 @@ def test_a_change_that_redis_could_not_be_told_of_is_a_failure(run, words):
         port = server.getsockname()[1]
     status, _, err = run(*words, redis=f"redis://127.0.0.1:{port}")
     assert status == 1
-    assert err.endswith("It could not be told of the change: run this again when it is back.")
+    assert err.endswith("A tier did not receive the change: run this again when it is available.")
 
 
 def test_a_folder_without_a_name_is_an_error_and_not_the_working_folder(capsys):

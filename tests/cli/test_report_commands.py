@@ -156,16 +156,16 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
     [
         (["report", "nope"], "has no run 'nope'"),
         (["report", "gone.json"], "gone.json does not exist"),
-        (["report", "a", "b", "c"], "a report is of one run or of two, got 3"),
+        (["report", "a", "b", "c"], "give one run, or two to compare; got 3"),
         (["compare", "bad.json", "main"], "bad.json is neither a run nor a report"),
         (["merge", "run.json"], "run.json is a run, not a report"),
         (["history", "nope"], "no benchmark of these runs has 'nope' in its id"),
-        (["history", "--name", "other"], "holds no such runs"),
+        (["history", "--name", "other"], "has no matching runs"),
         (["history", "--metric", "speed"], "no benchmark of these runs has the metric 'speed'"),
         (["history", ""], "BENCHMARK is empty"),
-        (["history", "--plot", "x.gif", "test_a"], "give a file that ends in .svg or .png"),
+        (["history", "--plot", "x.gif", "test_a"], "give a file name that ends in .svg or .png"),
         (["report", "main", "--out", "bad.json"], "bad.json"),
-        (["init", "nowhere"], "nowhere is no folder"),
+        (["init", "nowhere"], "nowhere is not a folder"),
     ],
 )
 def test_what_goes_wrong_is_one_line_and_status_1(
@@ -188,7 +188,7 @@ def test_a_time_that_is_not_allowed_is_told_before_anything_is_measured(
     with pytest.raises(SystemExit) as stop:
         main(["doctor", f"--seconds={seconds}"])
     assert stop.value.code == 2
-    assert f"{seconds!r} is not allowed, give seconds above 0, at most 600" in capsys.readouterr().err
+    assert f"{seconds!r} is not allowed; give a number of seconds above 0 and up to 600" in capsys.readouterr().err
 
 
 def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.CaptureFixture[str]):
@@ -198,7 +198,7 @@ def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.Cap
         assert stop.value.code == 0
         shown = capsys.readouterr().out
         assert f"examples:\n  jarvisperf {' '.join(command)}" in shown.replace('eval "$(', "")
-        assert "exit status:\n  0 fine\n  1 " in shown
+        assert "exit status:\n  0 success\n  1 " in shown
 
 
 def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:

@@ -102,7 +102,7 @@ def test_a_difference_begins_with_what_differs_around_the_runs(store: RunStore, 
     assert differing == {"commit", "branch", "python", "jarvisperf", "numpy", "yardstick interpreter"}
     assert "ffffffffffff (changed)" in shown[1]
     assert shown[empty + 2].split() == ["test_a.py::test_a", "time", "1.000", "ms", "3.000", "ms", "3.000x", "1.500x"]
-    assert shown[-1].endswith("no verdict.")
+    assert shown[-1].endswith("not a verdict.")
 
 
 def test_a_difference_shows_what_only_one_run_has(store: RunStore, capsys: pytest.CaptureFixture[str]):
@@ -195,7 +195,7 @@ def test_a_bad_file_does_not_keep_the_good_ones_out(
     [
         (["show", "mian"], "has no run 'mian'; its names are: main"),
         (["show", "main~7"], "'main' has 1 run in "),
-        (["show", "main~x"], "'main~x' is not a run, allowed are a name"),
+        (["show", "main~x"], "'main~x' does not select a run; allowed are a name"),
         (["diff", "main", "fffffff"], "has no run 'fffffff'"),
         (["list", "--store", "nothing://x"], "nothing://x cannot be opened: ValueError: Protocol not known: nothing"),
         (["list", "--store", "file"], "cannot be listed: not a directory"),

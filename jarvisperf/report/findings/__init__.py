@@ -1,4 +1,4 @@
-"""What a report says: the data behind every format."""
+"""Findings: the data that every format of the report is rendered from."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
-"""What a report says: the data behind every format, and the layout of `report.json`.
+"""The data model of findings: what every format is rendered from, and the layout of `report.json`.
 
-The schema is `jarvisperf.report/1`. Fields that compare (`base`, `ratio`, `interval`, `threshold`) are null where
+The schema is `jarvisperf.report/1`. The fields of a comparison (`base`, `ratio`, `interval`, `threshold`) are null if
 nothing was compared.
 """
 
@@ -157,14 +157,14 @@ def arm_text(arm: Arm) -> str:
 
 
 def arm_of(commit: Commit | None) -> Arm:
-    """Describe the side that a commit stands for."""
+    """Describe the side of a comparison that a commit stands for."""
     if commit is None:
         return Arm(commit=None, name=None, dirty=False)
     return Arm(commit=commit.id, name=commit.branch, dirty=commit.dirty)
 
 
 def findings_of(run: Run) -> Findings:
-    """Make the report of a run that was compared with nothing."""
+    """Return the findings of a run that was compared with nothing."""
     findings = Findings(
         mode="record",
         created=run.created,
@@ -179,12 +179,12 @@ def findings_of(run: Run) -> Findings:
 
 
 def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
-    """Name a benchmark's twin, with no ratios as yet; None where it has none."""
+    """Return a benchmark's twin, without ratios yet; None if it has none."""
     return None if benchmark.before is None else BeforeAfter(benchmark.before)
 
 
 def paired(findings: Findings) -> Findings:
-    """Compare each benchmark with its twin, by the medians of head that this report has."""
+    """Compare each benchmark with its twin, by their medians in head."""
     by_id = {finding.id: finding for finding in findings.benchmarks}
     return msgspec.structs.replace(
         findings,
@@ -237,7 +237,7 @@ def completed(
 
 
 def run_of(findings: Findings, commit: Commit | None) -> Run:
-    """Make a run of what a report says of the head, so that it can be stored."""
+    """Return head's figures as a run that can be stored."""
     return Run(
         created=findings.created,
         seconds=findings.seconds,

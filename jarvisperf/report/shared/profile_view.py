@@ -1,4 +1,4 @@
-"""A benchmark's profile as the page shows it: a table of functions and a flame graph."""
+"""The view of a benchmark's profile: a table of functions, a flame graph, and the reason for a regression."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 
-LONGEST_SECONDS = 1e30  # of a call; a profile cannot be drawn to a scale beyond
+LONGEST_SECONDS = 1e30  # of a call; a profile cannot be scaled to more
 WIDTH = 900
 ROW_HEIGHT = 17
 CHARACTER_WIDTH = 6.1
 COMPARED = ("function", "at", "base", "head", "change", "share of the change")
 COMPARED_CAPTION = (
-    "Flame graph of head: callers above, width is what it takes. Grey: as in the base; yellow to red: it grew, the "
-    "redder the more; green: it shrank."
+    "Flame graph of head: callers above, width is cost. Grey: as in base; yellow to red: grew, the redder the more; "
+    "green: shrank."
 )
-CAPTION = "Flame graph: callers above, width is what it takes. Yellow: the project's own functions; grey: library code."
+CAPTION = "Flame graph: callers above, width is cost. Yellow: the project's own functions; grey: library code."
 ALONE = ("function", "at", "takes", "share")
 
 
@@ -35,10 +35,10 @@ class ProfileView(NamedTuple):
 
     Attributes:
         title: The headline.
-        note: How it was taken.
+        note: How the profile was taken.
         compared: Whether base and head are compared.
         columns: The table's columns.
-        rows: Its rows, the one that explains most first.
+        rows: The table's rows; the function that explains most comes first.
         flame: The flame graph, an SVG element.
         caption: What its widths and colours mean.
     """
@@ -53,7 +53,7 @@ class ProfileView(NamedTuple):
 
 
 def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | None] | None:
-    """Give the profiles of head and base, with the totals that were measured; None where head was not profiled."""
+    """Return the profiles of head and base, scaled to the measured totals; None if head was not profiled."""
     head, base = finding.profile, finding.base_profile
     if head is None:
         return None
@@ -66,12 +66,12 @@ def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | Non
 
 
 def _scaled(profile: Profile, seconds: float) -> Profile:
-    """Scale a profile to the seconds of a call; it stays as it was taken where those are beyond any call."""
+    """Scale a profile to the seconds of a call, unless those are beyond any real call."""
     return scaled(profile, seconds) if seconds < LONGEST_SECONDS else profile
 
 
 def profile_view(finding: BenchmarkFinding) -> ProfileView | None:
-    """Describe a benchmark's profile; None where it has none."""
+    """Return the view of a benchmark's profile; None if it has none."""
     profiles = compared_profiles(finding)
     if profiles is None:
         return None
@@ -91,7 +91,7 @@ def profile_view(finding: BenchmarkFinding) -> ProfileView | None:
 
 
 def guilty(finding: BenchmarkFinding) -> FunctionCost | None:
-    """Give the function that explains most of a change; None where nothing was profiled on both arms."""
+    """Return the function that explains most of a change; None unless both arms were profiled."""
     profiles = compared_profiles(finding)
     if profiles is None or profiles[1] is None:
         return None
@@ -99,7 +99,7 @@ def guilty(finding: BenchmarkFinding) -> FunctionCost | None:
 
 
 def reasons(findings: Findings) -> list[str]:
-    """Say in a line for each benchmark that got worse, in what its profile measures, which function explains most."""
+    """Return a line for each regression of what a profile measures, naming the function that explains most of it."""
     lines = []
     for finding in findings.benchmarks:
         metric = finding.metrics.get("memory" if finding.profile and finding.profile.unit == "B" else "time")
@@ -119,14 +119,14 @@ def _explanation(cost: FunctionCost, unit: str) -> str:
 
 
 def place(cost: FunctionCost) -> str:
-    """Say where a function stands."""
+    """Return the place of a function."""
     return f"{cost.file}:{cost.line}" if cost.line else cost.file
 
 
 def _note(head: Profile, *, compared: bool) -> str:
     kinds = {"pyinstrument": "samples", "cprofile": "calls", "memray": "allocations", "profile_function": "calls"}
-    arms = "Both arms were profiled by themselves after the measurement; " if compared else ""
-    rule = "A function's figures hold the library code that it calls."
+    arms = "Both arms were profiled separately after the measurement; " if compared else ""
+    rule = "A function's figures include the library code that it calls."
     return f"{arms}{head.engine}, {head.samples:,} {kinds[head.engine]} in {head.iterations:,} calls. {rule}"
 
 
@@ -146,8 +146,8 @@ def _row(cost: FunctionCost, unit: str) -> tuple[str, ...]:
 
 def _flame(layout: list[Box], head: Profile, *, compared: bool) -> str:
     depth = max((box.depth for box in layout), default=0) + 1
-    kind = "coloured by how much more it takes than in the base" if compared else "the wider, the more it takes"
-    words = f"Flame graph of head, {kind}; the table beside it has the figures"
+    kind = "coloured by how much more it takes than in base" if compared else "the wider, the more it takes"
+    words = f"Flame graph of head, {kind}; the table below has the figures"
     size = f'viewBox="0 0 {WIDTH} {depth * ROW_HEIGHT}"'
     parts = [f'<svg class="flame" {size} role="img" aria-label="{words}"><title>{words}</title>']
     for box in layout:
@@ -172,7 +172,7 @@ def _told(box: Box, head: Profile) -> str:
 
 
 def _heat(box: Box, head: Profile) -> str:
-    """Colour by the growth as a share of the whole; without a base by whether it is the project's own."""
+    """Colour by the growth as a share of the total; without a base, by whether the code is the project's own."""
     if box.base is None:
         return "heat-1" if box.frame.own else "heat-0"
     growth = (box.head - box.base) / (head.total or 1.0)

@@ -1,4 +1,4 @@
-"""How far a picture of ratios reaches to each side of 1, so that one wild interval does not flatten all others."""
+"""How far a picture of ratios extends to each side of 1, so that one wild interval does not flatten all others."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings.model import MetricFinding
 
-LEAST_REACH = 0.01  # where every ratio is 1
-WIDEST_REACH = 2.0  # what lies further out is drawn at the edge
+LEAST_REACH = 0.01  # if every ratio is 1
+WIDEST_REACH = 2.0  # values further out are drawn at the edge
 MARGIN = 1.1
 
 
 def reach_of(metrics: Iterable[MetricFinding]) -> float:
-    """Tell how far to each side of 1 a picture must reach to show these ratios with their intervals."""
+    """Return how far a picture must extend to each side of 1 to show these ratios and their intervals."""
     sides = [
         abs(side - 1) for metric in metrics for side in (metric.ratio, *(metric.interval or ())) if side is not None
     ]
@@ -23,5 +23,5 @@ def reach_of(metrics: Iterable[MetricFinding]) -> float:
 
 
 def clipped(ratio: float, reach: float) -> float:
-    """Give the place at which a ratio is drawn: its own, or the picture's edge."""
+    """Return the position of a ratio, at most the picture's edge."""
     return min(max(ratio, 1 - reach), 1 + reach)
