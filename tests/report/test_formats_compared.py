@@ -19,7 +19,7 @@ from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.report import UnwrittenError, write_reports
 from jarvisperf.report.findings.model import Findings
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
-from jarvisperf.report.shared.profile_view import reasons
+from jarvisperf.report.shared.reasons import reasons
 from jarvisperf.report.shared.table import summary_line
 from jarvisperf.report.terminal import github
 from jarvisperf.report.terminal import summary as terminal

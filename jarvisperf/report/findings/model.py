@@ -29,11 +29,11 @@ Way = Literal["screening", "lockstep"]
 
 
 class Arm(msgspec.Struct, frozen=True):
-    """One side of the report.
+    """One side of a comparison.
 
     Attributes:
-        commit: The full hash; None where it is not known.
-        name: The branch, or the name under which the run is stored.
+        commit: The full hash; null if unknown.
+        name: The branch, or the name that the run is stored under.
         dirty: Whether the files differed from the commit.
     """
 
@@ -43,22 +43,22 @@ class Arm(msgspec.Struct, frozen=True):
 
 
 class MetricFinding(msgspec.Struct, frozen=True):
-    """What is said of one metric of one benchmark.
+    """The findings about one metric of one benchmark.
 
     Attributes:
         unit: ``s`` or ``B``.
-        better: Which direction is the good one.
+        better: The direction of an improvement.
         method: How it was measured.
-        base: The figures of the base; null where nothing was compared.
-        head: The figures of the head; null where head has none.
+        base: The figures of base; null if nothing was compared.
+        head: The figures of head; null if it has none.
         ratio: head / base.
         interval: The ratio's confidence interval. JSON has no infinity: the largest float, 1.7976931348623157e+308,
-            stands for an interval that is open above.
+            stands for an interval without an upper bound.
         threshold: How much worse it may get, as a share: 0.05 is 5 %.
-        verdict: ``new`` where there was nothing to compare with.
-        via: By which way the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null where
-            nothing was compared.
-        doubt: Why it is inconclusive whatever the interval says; null: the interval decides.
+        verdict: ``new`` if there was nothing to compare with.
+        via: How the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null if nothing was
+            compared.
+        doubt: Why it is inconclusive regardless of the interval; null: the interval decides.
     """
 
     unit: Literal["s", "B"]
@@ -75,11 +75,11 @@ class MetricFinding(msgspec.Struct, frozen=True):
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
-    """How a benchmark stands to its uncached or naive twin of the same run.
+    """How a benchmark compares with its uncached or naive twin of the same run.
 
     Attributes:
         id: The twin's id.
-        ratios: For each metric that both have, the twin's median over this one's; none where the twin has no figures.
+        ratios: For each metric that both have, the twin's median over this one's; empty if the twin has no figures.
     """
 
     id: str
@@ -87,20 +87,20 @@ class BeforeAfter(msgspec.Struct, frozen=True):
 
 
 class BenchmarkFinding(msgspec.Struct, frozen=True):
-    """What is said of one benchmark.
+    """The findings about one benchmark.
 
     Attributes:
         id: The pytest node id.
         group: Its group.
         params: Its parameters as text, by name.
-        metrics: What is said of each metric, by name.
+        metrics: The findings about each metric, by name.
         before: The pair with its twin; null: it has none.
-        extra_info: What the test's author noted.
-        error: One line that says why it has no figures; null: it has.
-        line: The line of its file at which the test begins, from 1; null where it is not known.
-        profile: Where head's time went; null: it was not profiled.
-        base_profile: Where the base's time went; null: it was not profiled.
-        base_id: The id under which the base has it, where its file was renamed; null: the same id.
+        extra_info: Notes of the test's author, by name.
+        error: Why it has no figures, in one line; null: it has figures.
+        line: The first line of the test in its file, from 1; null if unknown.
+        profile: The profile of head; null: it was not profiled.
+        base_profile: The profile of base; null: it was not profiled.
+        base_id: Its id in base if its file was renamed; null: the same id.
     """
 
     id: str
@@ -121,18 +121,18 @@ class Findings(msgspec.Struct, frozen=True):
 
     Attributes:
         mode: ``record`` (nothing was compared), ``baseline`` or ``lockstep``.
-        created: When the run began, ISO 8601 in UTC.
+        created: When the run started, ISO 8601 in UTC.
         seconds: How long it took.
-        trusted: False when the run's own control showed a difference.
+        trusted: Whether the run's own control showed no difference.
         machine: What it ran on.
         base: What was compared with; null in mode ``record``.
         head: What was measured.
-        benchmarks: In the order in which they ran.
+        benchmarks: In the order of the run.
         schema: The version of this layout.
         shard: Which part of the suite this is, like ``1/4``; null: the whole.
-        base_machine: What the base ran on, where it was a stored run; null: on the same machine, side by side.
-        allows_missing: Whether a benchmark that exists in base but not in head is no failure.
-        interrupted: Whether the run ended before all benchmarks were dealt with.
+        base_machine: What base ran on, if it was a stored run; null: the same machine, side by side.
+        allows_missing: Whether benchmarks that exist in base but not in head are accepted.
+        interrupted: Whether the run ended before every benchmark was dealt with.
     """
 
     mode: Mode

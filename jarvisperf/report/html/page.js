@@ -32,7 +32,9 @@
     const cell = detail.insertCell();
     cell.colSpan = row.cells.length;
     const template = document.getElementById("detail-" + row.dataset.benchmark);
-    cell.append(template ? template.content.cloneNode(true) : "This page holds the details of the first 1,000 benchmarks; report.json has all.");
+    const elsewhere = table.dataset.elsewhere ? `; ${table.dataset.elsewhere} has all` : "";
+    const missing = `This page contains the details of the first 1,000 benchmarks only${elsewhere}.`;
+    cell.append(template ? template.content.cloneNode(true) : missing);
     return detail;
   };
 
@@ -61,7 +63,7 @@
     };
     const compare = (a, b) => {
       const [x, y] = [value(a), value(b)];
-      if (x === "" || y === "") return x === y ? 0 : x === "" ? 1 : -1;  // what is not there stands last, either way
+      if (x === "" || y === "") return x === y ? 0 : x === "" ? 1 : -1;  // missing values go last in either direction
       const order = typeof x === "number" && typeof y === "number" ? x - y : String(x).localeCompare(String(y));
       return down ? -order : order;
     };

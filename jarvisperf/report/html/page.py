@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report.html import pictures
 from jarvisperf.report.html.overview import Overview, overview_of
+from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.profile_view import ProfileView, profile_view
 from jarvisperf.report.shared.table import SEVERITY, verdict_of
 from jarvisperf.runs.bounds import bounded_id
 from jarvisperf.runs.machine import differing, machine_facts
@@ -89,6 +89,7 @@ class Page(NamedTuple):
     columns: list[Column]
     rows: list[PageRow]
     compared: bool
+    elsewhere: str
     differences: list[tuple[str, str, str]]
     environment: str
     machine: list[tuple[str, str]]
@@ -119,6 +120,7 @@ def page_of(report: Report) -> Page:
             _row(number, row, titles) for number, finding in enumerate(ordered) for row in report.rows_by_id[finding.id]
         ],
         compared=findings.base is not None,
+        elsewhere="report.json" if "report.json" in report.files else "",
         differences=differences,
         environment=_environment_line(findings, differences),
         machine=list(machine_facts(findings.machine).items()),

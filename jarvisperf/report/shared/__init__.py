@@ -1,1 +1,1 @@
-"""What several formats show: the report's rows and lines, units, pairs and profiles."""
+"""What several formats show: the report's rows and lines, units, pairs and reasons."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jarvisperf.history.model import History
 from jarvisperf.report.shared import table
 from jarvisperf.report.shared.pairs import pairs_of
-from jarvisperf.report.shared.profile_view import reasons
+from jarvisperf.report.shared.reasons import reasons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

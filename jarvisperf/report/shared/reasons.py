@@ -1,0 +1,68 @@
+"""The reasons for regressions: the functions that explain most of them, according to the profiles of both arms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from jarvisperf.profiles.difference import costs
+from jarvisperf.profiles.model import scaled
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.units import visible
+
+if TYPE_CHECKING:
+    from jarvisperf.profiles.difference import FunctionCost
+    from jarvisperf.profiles.model import Profile
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+
+LONGEST_SECONDS = 1e30  # of a call; a profile cannot be scaled to more
+
+
+def _main_cause(finding: BenchmarkFinding) -> FunctionCost | None:
+    """Return the function that explains most of a change; None unless both arms were profiled."""
+    profiles = compared_profiles(finding)
+    if profiles is None or profiles[1] is None:
+        return None
+    return next(iter(costs(*profiles)), None)
+
+
+def reasons(findings: Findings) -> list[str]:
+    """Return a line for each regression of what a profile measures, naming the function that explains most of it."""
+    lines = []
+    for finding in findings.benchmarks:
+        metric = finding.metrics.get("memory" if finding.profile and finding.profile.unit == "B" else "time")
+        cost = _main_cause(finding) if metric is not None and metric.verdict == "regressed" else None
+        if cost is not None and cost.share > 0:
+            unit = finding.profile.unit if finding.profile else "s"
+            lines.append(visible(f"{finding.id}: {cost.function} ({place(cost)}) {_explanation(cost, unit)}"))
+    return lines
+
+
+def _explanation(cost: FunctionCost, unit: str) -> str:
+    """Describe a function's part in a change, which can exceed the whole change if other functions shrank."""
+    if cost.share <= 1:
+        return f"explains {cost.share * 100:.0f}% of the change"
+    whole = units.quantity(cost.change / cost.share, unit)
+    return f"takes {units.quantity(cost.change, unit)} more, and other functions take less: {whole} more in all"
+
+
+def place(cost: FunctionCost) -> str:
+    """Return the place of a function."""
+    return f"{cost.file}:{cost.line}" if cost.line else cost.file
+
+
+def compared_profiles(finding: BenchmarkFinding) -> tuple[Profile, Profile | None] | None:
+    """Return the profiles of head and base, scaled to the measured totals; None if head was not profiled."""
+    head, base = finding.profile, finding.base_profile
+    if head is None:
+        return None
+    time = finding.metrics.get("time")
+    if head.unit == "s" and time and time.head:
+        head = _scaled(head, time.head.median)
+        if base is not None and time.ratio:
+            base = _scaled(base, time.head.median / time.ratio)
+    return head, base
+
+
+def _scaled(profile: Profile, seconds: float) -> Profile:
+    """Scale a profile to the seconds of a call, unless those are beyond any real call."""
+    return scaled(profile, seconds) if seconds < LONGEST_SECONDS else profile
