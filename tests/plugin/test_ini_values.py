@@ -29,6 +29,7 @@ AS_TEXT = {
     "jarvis_store": "runs",
     "jarvis_confirm": "never",
     "jarvis_report": "out",
+    "jarvis_report_formats": "json, html",
     "jarvis_redis": "fake",
     "jarvis_profile": "1",
     "jarvis_profile_engine": "cprofile",
@@ -45,6 +46,7 @@ AS_TOML = {
     "jarvis_allow_missing": "true",
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
+    "jarvis_report_formats": '["json", "html"]',
     "jarvis_profile": "true",
 }
 
@@ -64,6 +66,7 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms
     assert options.report_folder == pytester.path / "out"
+    assert options.report_formats == ("json", "html")
     assert str(options.shard) == "1/4"
 
 
