@@ -8,10 +8,10 @@ __all__ = ["ForeignFileError", "Report", "ReportFormat", "UnwrittenError"]
 __all__ += ["builtin_formats", "check_report_folder", "choose_formats", "write_reports"]
 
 if TYPE_CHECKING:
-    from jarvisperf.report.builtin import builtin_formats, choose_formats
+    from jarvisperf.report.format_list import builtin_formats, choose_formats
     from jarvisperf.report.shared.report import Report, ReportFormat
     from jarvisperf.report.writing import ForeignFileError, UnwrittenError, check_report_folder, write_reports
 else:
     _HOMES = dict.fromkeys(("Report", "ReportFormat"), "shared.report")
-    _HOMES |= dict.fromkeys(("builtin_formats", "choose_formats"), "builtin")
+    _HOMES |= dict.fromkeys(("builtin_formats", "choose_formats"), "format_list")
     __getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{_HOMES.get(name, 'writing')}" for name in __all__})

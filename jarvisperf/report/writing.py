@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.report.builtin import builtin_formats
+from jarvisperf.report.format_list import builtin_formats
 from jarvisperf.report.formats.markdown import markdown
 from jarvisperf.report.shared.report import Report
 from jarvisperf.runs.files import IGNORE_EVERYTHING, make_ignored_folder, write_whole
