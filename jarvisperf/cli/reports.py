@@ -159,9 +159,13 @@ def _report(words: argparse.Namespace) -> int:
         findings = given if isinstance(given, Findings) else findings_of(given)
     history = None if words.no_history else _history(store, findings, words.runs[-1] if words.runs else "latest")
     written = write_reports(findings, words.out, history)
-    print_findings(findings)
-    print(f"Report in {words.out}: {', '.join(path.relative_to(words.out).as_posix() for path in written)}")
+    _print_report(findings, words.out, written)
     return OK
+
+
+def _print_report(findings: Findings, folder: Path, written: list[Path]) -> None:
+    print_findings(findings)
+    print(f"Report in {folder}: {', '.join(path.relative_to(folder).as_posix() for path in written)}")
 
 
 def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str) -> Findings:
@@ -244,6 +248,5 @@ def _merge(words: argparse.Namespace) -> int:
         except ValueError as error:
             raise CommandError(str(error)) from None
         print(f"saved as {stored.entry.name} ({stored.entry.token}) in {store.shown}")
-    print_findings(findings)
-    print(f"Report in {words.out}: {', '.join(path.relative_to(words.out).as_posix() for path in written)}")
+    _print_report(findings, words.out, written)
     return exit_status(findings)

@@ -15,5 +15,5 @@ if TYPE_CHECKING:
     from jarvisperf.runs.summary import Summary, summarize
 else:
     _HOMES = {"Commit": "commit", "read_commit": "commit", "Machine": "machine", "read_machine": "machine"}
-    _HOMES |= dict.fromkeys(("Summary", "summarize"), "summary") | dict.fromkeys(("Benchmark", "Metric", "Run"), "model")
+    _HOMES |= dict.fromkeys(("Benchmark", "Metric", "Run"), "model") | {"Summary": "summary", "summarize": "summary"}
     __getattr__, __dir__ = attach(__name__, {name: f"{__name__}.{_HOMES.get(name, 'files')}" for name in __all__})
