@@ -35,7 +35,8 @@ def distribution(metric: MetricFinding) -> str:
     arms = [(name, arm) for name, arm in sides if arm is not None and _is_drawable(arm)]
     if not arms:
         return ""
-    height = 110.0
+    height = 116.0
+    bottom, top = 2 * LINE, height - 2.4 * LINE  # the labels are above
     low = min(arm.min for _, arm in arms)
     high = max(min(arm.p99, arm.median + 4 * max(arm.iqr, arm.stddev / 4)) for _, arm in arms)
     if high <= low:
@@ -45,11 +46,11 @@ def distribution(metric: MetricFinding) -> str:
     grid = [low + (high - low) * (step / STEPS * 1.1 - 0.05) for step in range(STEPS + 1)]
     for name, arm in arms:
         heights = _density(arm, grid)
-        top = max(heights) or 1.0
-        curve = [(place(x), 2 * LINE + y / top * (height - 4 * LINE)) for x, y in zip(grid, heights, strict=True)]
-        drawing.area([(curve[0][0], 2 * LINE), *curve, (curve[-1][0], 2 * LINE)], name, opacity=0.25)
+        scaled = scale(0, max(heights) or 1.0, bottom, top)
+        curve = [(place(x), scaled(y)) for x, y in zip(grid, heights, strict=True)]
+        drawing.area([(curve[0][0], bottom), *curve, (curve[-1][0], bottom)], name, opacity=0.25)
         drawing.line(curve, name)
-        _vertical(drawing, place(arm.median), 2 * LINE, height - 2 * LINE, name, dashed=True)
+        _vertical(drawing, place(arm.median), bottom, top, name, dashed=True)
     _axis(drawing, place, low, high, metric.unit)
     for row, (name, arm) in enumerate(arms):
         label = f"{name} {units.quantity(arm.median, metric.unit)}"
