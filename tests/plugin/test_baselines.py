@@ -401,7 +401,7 @@ def test_the_first_run_of_a_name_is_stored_and_is_not_green(project: Project):
     assert result.ret == 1
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(
-        ["jarvisperf: nothing was compared: * holds no runs; this run is stored as 'main', the next one can *"]
+        ["jarvisperf: nothing was compared: * holds no runs; this run is stored as 'main', so the next one can *"]
     )
     assert project.report["mode"] == "record"
     assert len(project.stored()) == 1

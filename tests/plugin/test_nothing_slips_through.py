@@ -58,7 +58,7 @@ def test_what_only_the_arms_skip_fails_and_so_does_what_is_no_benchmark_any_more
     project.write({"benchmarks/data.txt": "", "benchmarks/test_b.py": head.replace("@pytest.mark.benchmark\n    ", "")})
     assert project.against() == 1
     assert "not compared: both arms skip it, but an ordinary run does not: download the data first" in project.output
-    assert "jarvis_shared names it" in project.output
+    assert "jarvis_shared lists them" in project.output
     assert "test_with_data" not in project.verdicts
     assert project.verdicts["test_where_it_measures"] in {"unchanged", "inconclusive"}
     assert project.verdicts["test_removed"] == project.verdicts["test_no_benchmark_any_more"] == "missing"
@@ -118,7 +118,7 @@ def test_an_old_benchmark_that_the_base_cannot_run_in_heads_version_is_not_new(t
         {"pkg/__init__.py": WORK + "\n\nadded = work\n", "benchmarks/test_b.py": f"from pkg import added\n{ONE}"}
     )
     assert project.against() == 1
-    assert "the base has this benchmark and cannot run head's version of it" in project.output
+    assert "base has this benchmark but cannot run head's version of it" in project.output
     assert project.against("--jarvis-allow-missing") == 0
     assert project.verdicts == {"test_work": "new"}
 
