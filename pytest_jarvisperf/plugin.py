@@ -24,7 +24,7 @@ from pytest_jarvisperf.sessions.xdist import BenchmarksAfterwards, WithoutBenchm
 from pytest_jarvisperf.state import State, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Generator, Mapping
 
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
@@ -80,8 +80,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
     """Register what measures, compares and reports."""
-    from pytest_jarvisperf.sessions.record import BenchSession
+    from pytest_jarvisperf.sessions.record import BenchSession, is_listing
 
+    if not is_listing(config):
+        _check_report_folder(options)
     found = BenchmarksFoundAtRunTime()
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
@@ -102,6 +104,16 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
     if distributes or lockstep is not None or baseline is not None:
         config.pluginmanager.register(found, "jarvisperf-found")
+
+
+def _check_report_folder(options: Options) -> None:
+    from jarvisperf.report import check_report_folder
+    from jarvisperf.report.folder import ForeignFileError
+
+    try:
+        check_report_folder(options.report_folder)
+    except ForeignFileError as error:
+        raise pytest.UsageError(f"--jarvis-report: {error}") from None
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
@@ -146,9 +158,10 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
     return session
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the markers, those that a conftest added too, and give every benchmark test its record."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
+    """Check the markers, also those that any other plugin adds here, and give every benchmark test its record."""
+    result = yield
     for item in items:
         check_markers(item)
         if config.stash[state_key].options.bench:
@@ -157,6 +170,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     shard = config.stash[state_key].options.shard
     if shard is not None:
         _keep_shard(config, items, shard)
+    return result
 
 
 def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:

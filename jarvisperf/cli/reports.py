@@ -130,11 +130,22 @@ def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
     return limit
 
 
+def _check_folder(folder: Path) -> None:
+    from jarvisperf.report import check_report_folder
+    from jarvisperf.report.folder import ForeignFileError
+
+    try:
+        check_report_folder(folder)
+    except ForeignFileError as error:
+        raise CommandError(f"--out: {error}") from None
+
+
 def _report(words: argparse.Namespace) -> int:
     from jarvisperf.report import write_reports
     from jarvisperf.report.findings.model import Findings, findings_of
     from jarvisperf.runs.store import open_store
 
+    _check_folder(words.out)
     store = open_store(words.store)
     if len(words.runs) > 2:
         raise CommandError(f"a report is of one run or of two, got {len(words.runs)}")
@@ -208,6 +219,7 @@ def _merge(words: argparse.Namespace) -> int:
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.store import open_store
 
+    _check_folder(words.out)
     store = open_store(words.store)
     parts = []
     for text in words.files:

@@ -76,13 +76,16 @@ def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
         return Samples(iterations, _take(target, iterations, plan, clock))
 
 
-def measure_rounds(target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
+def measure_rounds(
+    target: Target, rounds: int, warmup_rounds: int, tell_first: Callable[[float], None] = lambda _: None
+) -> tuple[Any, Samples]:
     """Take a number of samples that the author of a benchmark decided.
 
     Args:
         target: A target with fixed iterations.
         rounds: Samples to take.
         warmup_rounds: Samples before, which do not count.
+        tell_first: Called after the very first round with the seconds that it took, its set-up included.
 
     Returns:
         What the last call returned, and the samples.
@@ -91,15 +94,16 @@ def measure_rounds(target: Target, rounds: int, warmup_rounds: int) -> tuple[Any
     seconds: list[float] = []
     result: Any = None
     with uninstrumented(), collector_paused():
-        for _ in range(warmup_rounds):
-            target.sample(iterations)
-            collect_between_samples()
-        for _ in range(rounds):
+        begin = REAL.wall()
+        for number in range(warmup_rounds + rounds):
             if iterations == 1:
                 elapsed, result = target.timed_call()
             else:
                 elapsed = target.sample(iterations)
-            seconds.append(elapsed / iterations)
+            if number == 0:
+                tell_first(REAL.wall() - begin)
+            if number >= warmup_rounds:
+                seconds.append(elapsed / iterations)
             collect_between_samples()
     if iterations > 1:  # a loop over many calls keeps no result
         result = target.call()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.history.model import History
     from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.formats.base import Report
 
 
 class UnwrittenError(OSError):
@@ -31,7 +32,7 @@ class UnwrittenError(OSError):
 def write_reports(
     findings: Findings, folder: Path, history: History | None = None, environ: Mapping[str, str] | None = None
 ) -> list[Path]:
-    """Write the report in every format.
+    """Write the report in every format. What ends that early, like Ctrl-C, leaves the earlier report as it was.
 
     Args:
         findings: What to report.
@@ -45,6 +46,46 @@ def write_reports(
     Raises:
         UnwrittenError: Some formats could not be written: the folder cannot be made or written, for example.
     """
+    from jarvisperf.report.folder import NewReport
+    from jarvisperf.runs.files import make_ignored_folder
+
+    formats = _formats(history, os.environ if environ is None else environ)
+    with contextlib.suppress(OSError):  # each format will say so itself
+        make_ignored_folder(folder)
+    complete: list[Report] = []
+    written: dict[str, list[Path]] = {}
+    failures: dict[str, Exception] = {}
+    with NewReport(folder) as new:
+        for report in formats:
+            try:
+                report.write(findings, new.aside)
+                complete.append(report)
+            except Exception as error:  # noqa: BLE001  # of ten formats nine are worth having
+                failures[type(report).__name__] = error
+        for report in reversed(complete):  # report.json comes last: who waits for it finds the others
+            try:
+                written[type(report).__name__] = new.publish(report.files)
+            except OSError as error:
+                failures[type(report).__name__] = error
+    paths = [path for report in formats for path in written.get(type(report).__name__, ())]
+    if failures:
+        raise UnwrittenError(failures, paths)
+    return paths
+
+
+def check_report_folder(folder: Path) -> None:
+    """Refuse a folder in which a report would overwrite somebody else's file.
+
+    Raises:
+        jarvisperf.report.folder.ForeignFileError: It holds such a file; the message is one line and names it.
+    """
+    from jarvisperf.report.folder import check_folder
+
+    check_folder(folder, [name for report in _formats(None, {}) for name in report.files])
+
+
+def _formats(history: History | None, environ: Mapping[str, str]) -> tuple[Report, ...]:
+    """Give all formats: first what does not need the folder, then what programs read, then what takes longest."""
     from jarvisperf.history.model import History
     from jarvisperf.report.formats.csv import CsvReport
     from jarvisperf.report.formats.github import StepSummaryReport
@@ -56,12 +97,10 @@ def write_reports(
     from jarvisperf.report.plots.before_after import PlotsReport
     from jarvisperf.report.plots.history import HistoryPlotReport
     from jarvisperf.report.plots.ratios import RatioPlotReport
-    from jarvisperf.runs.files import make_ignored_folder
 
     history = history or History()
-    formats = (
-        # First what does not need the folder, then what programs read, then what takes longest.
-        StepSummaryReport(os.environ if environ is None else environ),
+    return (
+        StepSummaryReport(environ),
         JsonReport(),
         TextReport(),
         MarkdownReport(),
@@ -72,15 +111,3 @@ def write_reports(
         RatioPlotReport(),
         HistoryPlotReport(history),
     )
-    with contextlib.suppress(OSError):  # each format will say so itself
-        make_ignored_folder(folder)
-    written: list[Path] = []
-    failures: dict[str, Exception] = {}
-    for report in formats:
-        try:
-            written += report.write(findings, folder)
-        except Exception as error:  # noqa: BLE001  # of ten formats nine are worth having
-            failures[type(report).__name__] = error
-    if failures:
-        raise UnwrittenError(failures, written)
-    return written

@@ -13,6 +13,8 @@ from jarvisperf.runs.model import SCHEMA, Run
 if TYPE_CHECKING:
     from pathlib import Path
 
+IGNORE_EVERYTHING = b"# Made by jarvisperf.\n*\n"  # the `.gitignore` of folders that we made
+
 
 class UnreadableRunError(ValueError):
     """A file is not a run that this version can read; the message names the file and the reason."""
@@ -88,7 +90,7 @@ def make_ignored_folder(folder: Path) -> None:
         OSError: It cannot be made or written.
     """
     if not folder.exists():
-        write_whole(folder / ".gitignore", b"# Made by jarvisperf.\n*\n")
+        write_whole(folder / ".gitignore", IGNORE_EVERYTHING)
 
 
 class _Header(msgspec.Struct):

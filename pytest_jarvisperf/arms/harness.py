@@ -52,30 +52,33 @@ class LockstepHarness:
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target in lockstep; the result is that of its first call."""
         note_instruments(record)
-        result = target.call()
-        ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
-        samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
-        return result, samples or _one_call(target)
+        with record.watching_target():
+            result = target.call()
+            ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
+            samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
+            return result, samples or _one_call(target)
 
     def rounds(self, record: Record, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target whose rounds its author decided: there are no more of them than that in any process."""
         note_instruments(record)
-        with capture_aside(replay=True):
-            for _ in range(warmup_rounds):
-                target.sample(target.fixed_iterations or 1)
-        # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
-        most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
-        ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
-        samples, result = self._serve(ready, target)
-        if samples is None:
-            samples = _one_call(target)
-        return (result if result is not _NOTHING else target.call()), samples
+        with record.watching_target():
+            with capture_aside(replay=True):
+                for _ in range(warmup_rounds):
+                    target.sample(target.fixed_iterations or 1)
+            # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
+            most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
+            ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
+            samples, result = self._serve(ready, target)
+            if samples is None:
+                samples = _one_call(target)
+            return (result if result is not _NOTHING else target.call()), samples
 
-    def memory(self, record: Record, target: Target) -> Any:  # noqa: ARG002
+    def memory(self, record: Record, target: Target) -> Any:
         """Measure peak memory as often as the coordinator asks."""
         from jarvisperf.measure.memory import memory_method, peak_bytes
 
-        result = target.call()
+        with record.watching_target():
+            result = target.call()
         method = memory_method()
         self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
         with self._serving():
@@ -92,7 +95,8 @@ class LockstepHarness:
         self._children.check_started()
         command = with_arms_path(command)
         with Launcher(command.env, command.cwd) as launcher:
-            launcher.run(command.words)
+            with record.watching_target():
+                launcher.run(command.words)
             record.note(self._children.check(command))
             self._conversation.send(protocol.Ready("startup", 1))
             while isinstance(self._conversation.receive(), protocol.Sample):

@@ -65,10 +65,10 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What an arm says: profiles by id, and a line for each that could not be taken."""
+    """What an arm says: profiles by id, and why others could not be taken, by id."""
 
     profiles: dict[str, Sliced] = {}
-    problems: list[str] = []
+    problems: dict[str, str] = {}
 
 
 def profile_arms(
@@ -93,14 +93,31 @@ def profile_arms(
         return {}, problems
     # All at a time: within a pair one arm waits for the other, and what other pairs do to both alike cancels.
     pairs = [_start_pair(places, words, chosen, folder / f"profiles-{number}") for number in range(LAUNCHES)]
-    launches = []
+    answers = []
     for pair in pairs:
         new: list[str] = []
-        base, head = (_answer(one, len(chosen), new).profiles for one in pair)
-        launches.append((base, head))
+        base, head = (_answer(one, len(chosen), new) for one in pair)
+        answers.append((base, head))
         problems += [problem for problem in new if problem not in problems]
+    launches = [(base.profiles, head.profiles) for base, head in answers]
     found = {name: _joined(name, launches) for name in chosen}
+    problems += [why for name, pair in found.items() if (why := _what_is_lacking(name, pair, answers)) is not None]
     return {name: pair for name, pair in found.items() if pair[1] is not None}, problems
+
+
+def _what_is_lacking(
+    name: str, pair: tuple[Profile | None, Profile | None], answers: Sequence[tuple[Answer, Answer]]
+) -> str | None:
+    """Say what a benchmark's profile lacks, and why; None: nothing, whatever went wrong in single launches."""
+    if None not in pair:
+        return None
+    lacking = 1 if pair[1] is None else 0
+    why = next((arms[lacking].problems[name] for arms in answers if name in arms[lacking].problems), None)
+    if why is None:  # an arm that ended early has said so for all of its benchmarks
+        return None
+    if lacking == 1:
+        return f"{name} was not profiled: {why}"
+    return f"{name}: head alone was profiled, so the report does not show which function grew: in the base {why}"
 
 
 def _start_pair(places: Sequence[ArmPlace], words: Sequence[str], ids: list[str], folder: Path) -> list[_Running]:
@@ -174,7 +191,6 @@ def _answer(running: _Running, benchmarks: int, problems: list[str]) -> Answer:
         last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
         problems.append(f"profiling in {running.name} failed: {last[0]}")
         return Answer()
-    problems += [f"{running.name}: {problem}" for problem in found.problems]
     return found
 
 
@@ -238,6 +254,6 @@ class ProfilePlugin:
         records = [item.stash[record_key] for item in self._items if record_key in item.stash]
         answer: dict[str, Any] = {
             "profiles": {record.id: record.profile for record in records if record.profile},
-            "problems": [f"{record.id}: {record.profile_problem}" for record in records if record.profile_problem],
+            "problems": {record.id: record.profile_problem for record in records if record.profile_problem},
         }
         Path(self._order.answer).write_bytes(msgspec.json.encode(answer))

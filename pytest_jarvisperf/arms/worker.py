@@ -213,6 +213,7 @@ class WorkerPlugin:
                 group=record.group if record else None,
                 extra_info=record.extra_info if record else {},
                 notes=[as_text(note) for note in record.notes] if record else [],
+                raised=record.raised if record else None,
             )
         )
 

@@ -72,7 +72,8 @@ class BenchmarkCalls:
             return measure(FunctionTarget(function, args, kwargs, clock))
         if calls_are_awaited(function):
             _refuse_outside_of_a_loop(function)
-        handed = look_at(function, args, kwargs, clock)
+        with self._record.watching_target():
+            handed = look_at(function, args, kwargs, clock)
         if not handed.is_awaited:
             if handed.first is not None:
                 self._record.note(lazy_note(function, handed.first[1]))

@@ -45,10 +45,10 @@ def make_bridge(
         return None
     if config.pluginmanager.hasplugin("benchmark"):
         from pytest_jarvisperf.bridges.pytest_benchmark import PytestBenchmarkBridge
-        from pytest_jarvisperf.bridges.pytest_benchmark_outputs import refuse_profiles
+        from pytest_jarvisperf.bridges.pytest_benchmark_outputs import refuse_what_would_fail
 
         if measures:
-            refuse_profiles(config)
+            refuse_what_would_fail(config)
         return PytestBenchmarkBridge(config, options, harness, measures=measures)
     if not measures and any(map(config.pluginmanager.hasplugin, WITH_THE_FIXTURE)):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +23,7 @@ OUTPUT_OPTIONS = (
     "benchmark_compare_fail",
     "benchmark_histogram",
 )
+DRAWS_WITH = ("pygal", "pygaljs")
 PROFILE_OPTIONS = ("benchmark_cprofile", "benchmark_cprofile_dump")
 
 
@@ -30,11 +32,12 @@ def has_outputs(config: pytest.Config) -> bool:
     return any(config.getoption(name, None) for name in OUTPUT_OPTIONS)
 
 
-def refuse_profiles(config: pytest.Config) -> None:
-    """Refuse what pytest-benchmark cannot do where it does not measure itself.
+def refuse_what_would_fail(config: pytest.Config) -> None:
+    """Refuse what pytest-benchmark cannot do where it does not measure itself, or only after everything was measured.
 
     Raises:
-        pytest.UsageError: It was told to profile; the message says what to write instead.
+        pytest.UsageError: It was told to profile, or to draw without a package that it draws with; the message says
+            what to write or install instead.
     """
     for name in PROFILE_OPTIONS:
         if config.getoption(name, None):
@@ -42,6 +45,11 @@ def refuse_profiles(config: pytest.Config) -> None:
                 f"--{name.replace('_', '-')} and --jarvis-bench exclude each other; "
                 "give --jarvis-profile --jarvis-profile-engine=cprofile"
             )
+    lacking = [name for name in DRAWS_WITH if importlib.util.find_spec(name) is None]
+    if lacking and config.getoption("benchmark_histogram", None):
+        raise pytest.UsageError(
+            f"--benchmark-histogram needs {' and '.join(lacking)}: pip install 'pytest-benchmark[histogram]'"
+        )
 
 
 def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: Outcome | None) -> None:

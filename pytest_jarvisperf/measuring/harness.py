@@ -75,11 +75,14 @@ class MeasuringHarness:
         yardstick: The readings beside all targets; None before the first one.
         tell_long: Called where one call takes longer than the budget, before it is measured: with the test's id, the
             seconds of a call, and those that measuring takes at least.
+        tell_rounds: Called after the first of a declared number of rounds, with the test's id and the seconds that the
+            remaining ones take at that pace.
     """
 
     def __init__(self) -> None:
         self.yardstick: Yardstick | None = None
         self.tell_long: Callable[[str, float, float], None] | None = None
+        self.tell_rounds: Callable[[str, float], None] | None = None
 
     def time(self, record: Record, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan; the result is that of its first call."""
@@ -98,8 +101,12 @@ class MeasuringHarness:
         """Time a target for a number of rounds; the result is that of the last call."""
         from jarvisperf.measure.sampling import measure_rounds
 
+        def tell_first(seconds: float) -> None:
+            if self.tell_rounds is not None:
+                self.tell_rounds(record.id, seconds * (warmup_rounds + rounds - 1))
+
         with self._beside_yardstick(record), capture_aside(replay=True):
-            result, samples = measure_rounds(target, rounds, warmup_rounds)
+            result, samples = measure_rounds(target, rounds, warmup_rounds, tell_first)
         self._note_time(record, samples)
         return result, samples
 

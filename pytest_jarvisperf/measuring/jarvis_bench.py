@@ -205,7 +205,8 @@ class JarvisBench:
         from jarvisperf.measure.lazy_results import describe, lazy_note
         from jarvisperf.measure.targets import look_at
 
-        handed = look_at(func, args, kwargs)
+        with self._record.watching_target():
+            handed = look_at(func, args, kwargs)
         if handed.first is not None and not handed.is_awaited:
             self._record.note(lazy_note(func, handed.first[1]))
         return self._measure(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.markers import read_bench_marker
+from pytest_jarvisperf.markers import check_markers, read_bench_marker
 from pytest_jarvisperf.measuring.profiling import read_wish
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from jarvisperf.profiles.pairing import Sliced
     from jarvisperf.runs.model import Benchmark, Metric
@@ -41,6 +42,7 @@ class Record:
         whole_test: The test has a marker and no fixture: all of it is the target.
         claimed: A fixture has been set up to take a target.
         notes: What the reader of its figures should know.
+        raised: What its target raised, in one line, whatever the test made of that; None: nothing.
     """
 
     id: str
@@ -59,6 +61,17 @@ class Record:
     whole_test: bool = False
     claimed: bool = False
     notes: list[str] = field(default_factory=list)
+    raised: str | None = None
+
+    @contextmanager
+    def watching_target(self) -> Iterator[None]:
+        """Note what calls of the target raise: the test may catch it."""
+        try:
+            yield
+        except Exception as error:
+            first = str(error).strip().partition("\n")[0]
+            self.raised = as_text(f"{type(error).__name__}: {first}" if first else type(error).__name__)
+            raise
 
     def note(self, text: str | None) -> None:
         """Note what the reader of the figures should know, each thing once; None is nothing."""
@@ -95,6 +108,10 @@ def record_of(item: pytest.Item) -> Record:
     if found is None:
         found = start_record(item)
         found.found_at_run_time = True
+    else:  # a fixture or a plugin may have added a marker since
+        check_markers(item)
+        marker = read_bench_marker(item)
+        found.group, found.before, found.wish = marker.group, marker.before, read_wish(item)
     found.claimed = True
     return found
 

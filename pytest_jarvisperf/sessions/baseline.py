@@ -182,6 +182,8 @@ class BaselineSession:
             self._held = {} if stopped else self._measured_at_once(self._direct)
             run = self.run
         failures = self._compare(session, run, stopped=stopped) if run is not None else {}
+        missing = failures.keys() - self._held.keys() - self._failed
+        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
         for name, (item, reports) in self._held.items():
             text = failures.pop(name, None)
             self._describe(name, reports)
@@ -192,7 +194,7 @@ class BaselineSession:
             if session.shouldfail and not stopped:
                 raise session.Failed(session.shouldfail)
         for name, text in failures.items():
-            if name not in self._failed:
+            if name in missing:
                 location = (name.partition("::")[0], None, name.partition("::")[2])
                 report = pytest.TestReport(name, location, {}, "failed", text, "call")
                 log_reports(session.config.hook, name, location, [report])
@@ -212,9 +214,8 @@ class BaselineSession:
                 self.run = run_of(findings, read_commit(self._config.rootpath))
         fill_outputs(self._config, items, lockstep.comparison.outcome)
         self.warnings += lockstep.comparison.warnings
-        if lockstep.comparison.problem:
-            what = "nothing was compared" if lockstep.comparison.outcome is None else "the comparison was not finished"
-            self.problems.append(f"{what}: {lockstep.comparison.problem}")
+        if lockstep.comparison.shortfall is not None:
+            self.problems.append(lockstep.comparison.shortfall)
         return {item.nodeid: (item, lockstep.reports(item)) for item in items}
 
     def _compare(self, session: pytest.Session, run: Run, *, stopped: bool) -> dict[str, str]:

@@ -88,6 +88,14 @@ class Comparison:
         """What the control says, in one line."""
         return self.outcome.control if self.outcome else ""
 
+    @property
+    def shortfall(self) -> str | None:
+        """Why the comparison was not made, or not finished, as a sentence for the reader; None: it was."""
+        if self.problem is None:
+            return None
+        what = "nothing was compared" if self.outcome is None else "the comparison was not finished"
+        return f"{what}: {self.problem}"
+
     def measure(self, items: Sequence[pytest.Item], present: Collection[str] | None = None) -> None:
         """Measure benchmarks; whatever ends that early, what was decided until then is kept.
 

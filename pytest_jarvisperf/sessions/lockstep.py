@@ -16,7 +16,7 @@ from pytest_jarvisperf.sessions.comparison import Comparison
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Collection, Generator
 
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.lockstep.tally import Tally
@@ -90,10 +90,11 @@ class LockstepSession:
         except (KeyboardInterrupt, pytest.exit.Exception):
             self._report(session, [item for item in self._items if self.comparison.is_decided(item.nodeid)])
             raise
+        missing = () if self._options.allows_missing else self.comparison.missing
+        session.testscollected += len(missing)  # they are reported as tests too, so pytest's progress counts them
         self._report(session, self._items)
-        if not self._options.allows_missing:
-            for name in self.comparison.missing:
-                self._report_missing(session, name)
+        for name in missing:
+            self._report_missing(session, name, _elsewhere(name, self._present()))
         return result
 
     def _present(self) -> set[str]:
@@ -115,9 +116,9 @@ class LockstepSession:
         return True
 
     @staticmethod
-    def _report_missing(session: pytest.Session, name: str) -> None:
+    def _report_missing(session: pytest.Session, name: str, elsewhere: str | None) -> None:
         location = (name.partition("::")[0], None, name.partition("::")[2])
-        report = pytest.TestReport(name, location, {}, "failed", MISSING, "call")
+        report = pytest.TestReport(name, location, {}, "failed", _missing(elsewhere), "call")
         log_reports(session.config.hook, name, location, [report])
 
     def findings(self, created: str, seconds: float) -> Findings | None:
@@ -185,6 +186,18 @@ class LockstepSession:
             if bad or over_limit(metric, self.comparison.limits(item)[1].get(name, math.inf)):
                 failing.append(figures(name, metric, self.comparison.limits(item)[1].get(name)))
         return ("failed", "\n".join(failing), tally.seconds) if failing else ("passed", None, tally.seconds)
+
+
+def _elsewhere(name: str, present: Collection[str]) -> str | None:
+    """Find the file of head that has a benchmark of the same name, to which one that is missing may have been moved."""
+    _, colons, test = name.partition("::")
+    return next((other.partition("::")[0] for other in sorted(present) if other.endswith(f"{colons}{test}")), None)
+
+
+def _missing(elsewhere: str | None) -> str:
+    if elsewhere is None:
+        return MISSING
+    return f"{MISSING}, so if it was moved to {elsewhere}, where head has one of its name, add that option this once"
 
 
 def _is_skipped_here(item: pytest.Item) -> bool:

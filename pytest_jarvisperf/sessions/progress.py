@@ -60,15 +60,19 @@ class Countdown:
     """Which benchmark runs, and how long the rest takes at the pace so far.
 
     Args:
-        budgets: Seconds that each benchmark may take, by id.
+        expected: Seconds that each benchmark probably takes, by id.
         clock: Seconds that pass.
+
+    Attributes:
+        taken: Seconds that benchmarks took from beginning to end, by id; nothing of those that failed.
     """
 
-    def __init__(self, budgets: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
-        self._total = len(budgets)
-        self._to_come = dict(budgets)
+    def __init__(self, expected: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
+        self._total = len(expected)
+        self._to_come = dict(expected)
         self._clock = clock
         self._planned = self._spent = self._begin = 0.0
+        self.taken: dict[str, float] = {}
 
     def begin(self, name: str) -> str:
         """Begin a benchmark, and say how far the run is."""
@@ -76,20 +80,21 @@ class Countdown:
         return self._text(name)
 
     def replan(self, name: str, seconds: float) -> str:
-        """Reckon with a benchmark that takes longer than its budget from when it began, and say how far the run is.
+        """Correct the expectation for the benchmark that runs, and say how far the run is.
 
         Args:
             name: Its id.
-            seconds: What it takes at least.
+            seconds: What it still takes, from now on.
         """
         if name in self._to_come:
-            self._to_come[name] = max(self._to_come[name], seconds)
+            self._to_come[name] = self._clock() - self._begin + seconds
         return self._text(name)
 
     def _text(self, name: str) -> str:
         pace = self._spent / self._planned if self._planned else 1.0
         place = self._total - len(self._to_come) + 1
-        left = f"about {duration(pace * sum(self._to_come.values()))} left"
+        seconds = pace * sum(self._to_come.values()) - (self._clock() - self._begin)
+        left = f"about {duration(max(0.0, seconds))} left"
         return f"benchmark {min(place, self._total)} of {self._total}, {left}  {name[-LONGEST_NAME:]}"
 
     def end(self, name: str, *, measured: bool = True) -> None:
@@ -101,13 +106,19 @@ class Countdown:
         """
         planned = self._to_come.pop(name, None)
         if planned is not None and measured:
+            self.taken[name] = self._clock() - self._begin
             self._planned += planned
-            self._spent += self._clock() - self._begin
+            self._spent += self.taken[name]
 
 
 def duration(seconds: float) -> str:
     """Write a time that is only roughly known."""
     return f"{seconds:.0f} s" if seconds < MINUTES_FROM_SECONDS else f"{seconds / 60:.0f} min"
+
+
+def precise_duration(seconds: float) -> str:
+    """Write a time that is well known: three digits below two minutes."""
+    return f"{seconds:.3g} s" if seconds < MINUTES_FROM_SECONDS else duration(seconds)
 
 
 def _takes_cursor_moves() -> bool:

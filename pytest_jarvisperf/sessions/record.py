@@ -11,11 +11,12 @@ import pytest
 
 from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
-from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.long_calls import LongCalls
 from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.sessions.last_seconds import LastSeconds
 from pytest_jarvisperf.sessions.notes import joined_notes
-from pytest_jarvisperf.sessions.progress import Countdown, ProgressLine
+from pytest_jarvisperf.sessions.progress import Countdown, ProgressLine, precise_duration
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class BenchSession:
         self._warnings: list[str] = []
         self._problems: list[str] = []
         self._progress = ProgressLine(config)
+        self._last_seconds = LastSeconds(config, options.budget_seconds)
         self._countdown: Countdown | None = None
         self._long_calls: LongCalls | None = None
         self._interrupted = False
@@ -107,21 +109,22 @@ class BenchSession:
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
         """Say how long the measuring takes; in lockstep at most, with the processes that start beside it."""
-        budgets = self._budgets(items)
-        if not budgets:
+        benchmarks = [item for item in items if record_key in item.stash]
+        if not benchmarks:
             return None
-        count = f"{len(budgets)} benchmark{'' if len(budgets) == 1 else 's'}"
-        seconds = f"{sum(budgets.values()):.3g} s of measuring"
-        if self._lockstep is None and not (self._baseline and self._baseline.is_direct):
-            return f"jarvisperf: {count}, about {seconds}"
-        return f"jarvisperf: {count}, at most {seconds} and the start of {self._options.launches} pairs of processes"
+        count = f"{len(benchmarks)} benchmark{'' if len(benchmarks) == 1 else 's'}"
+        if self._measures_here():
+            seconds = sum(map(self._last_seconds.expected, benchmarks))
+            return f"jarvisperf: {count}, about {precise_duration(seconds)} of measuring"
+        seconds = sum(map(self._last_seconds.budget, benchmarks))
+        return (
+            f"jarvisperf: {count}, at most {precise_duration(seconds)} of measuring and the start of "
+            f"{self._options.launches} pairs of processes"
+        )
 
-    def _budgets(self, items: list[pytest.Item]) -> dict[str, float]:
-        return {
-            item.nodeid: read_bench_marker(item).budget_seconds or self._options.budget_seconds
-            for item in items
-            if record_key in item.stash
-        }
+    def _measures_here(self) -> bool:
+        """Tell whether benchmarks are measured in this process; otherwise they are in the arms of lockstep."""
+        return self._lockstep is None and not (self._baseline and self._baseline.is_direct)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -129,12 +132,14 @@ class BenchSession:
         if record_key not in item.stash:
             return (yield)
         if self._countdown is None:
-            budgets = self._budgets(item.session.items)
-            self._countdown = Countdown(budgets)
+            benchmarks = [one for one in item.session.items if record_key in one.stash]
+            self._countdown = Countdown({one.nodeid: self._last_seconds.expected(one) for one in benchmarks})
+            budgets = {one.nodeid: self._last_seconds.budget(one) for one in benchmarks}
             self._long_calls = LongCalls(
                 self._config, lambda name: budgets.get(name, self._options.budget_seconds), self._progress
             )
             self._harness.tell_long = self._tell_long_call
+            self._harness.tell_rounds = self._tell_rounds
         self._progress.show(self._countdown.begin(item.nodeid))
         return (yield from self._to_progress(item, ends=False))
 
@@ -143,6 +148,11 @@ class BenchSession:
         if self._long_calls is not None and self._countdown is not None:
             self._long_calls.tell(name, call_seconds, least_seconds)
             self._progress.show(self._countdown.replan(name, least_seconds))
+
+    def _tell_rounds(self, name: str, seconds: float) -> None:
+        """Reckon with the rounds that a test declares, whatever its budget."""
+        if self._countdown is not None:
+            self._progress.show(self._countdown.replan(name, seconds))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
@@ -213,6 +223,8 @@ class BenchSession:
         """Write the reports and store the run; one that measured or compared nothing does not end well."""
         if is_listing(self._config):
             return
+        if self._countdown is not None and self._measures_here():
+            self._last_seconds.keep(self._countdown.taken)
         self._interrupted |= session.exitstatus not in FINISHED
         self._findings = self._lockstep_findings() if self._lockstep else self._recorded_findings()
         if self._baseline is not None:
@@ -298,9 +310,8 @@ class BenchSession:
     def _lockstep_findings(self) -> Findings | None:
         assert self._lockstep is not None  # noqa: S101  # asked only where there is one
         comparison = self._lockstep.comparison
-        if comparison.problem:
-            what = "nothing was compared" if comparison.outcome is None else "the comparison was not finished"
-            self._problems.append(f"{what}: {comparison.problem}")
+        if comparison.shortfall is not None:
+            self._problems.append(comparison.shortfall)
         findings = self._lockstep.findings(self._created_text(), self._seconds())
         if findings is not None and not findings.trusted:
             self._problems.append(f"this run is not to be trusted: {comparison.control}")

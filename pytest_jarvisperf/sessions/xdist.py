@@ -29,13 +29,17 @@ def is_controller(config: pytest.Config) -> bool:
 class WithoutBenchmarks:
     """The plugin object of a worker: leaves the benchmarks to the controller."""
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Deselect the benchmarks."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """Deselect the benchmarks, once the plugin knows them."""
+        result = yield
         benchmarks = [item for item in items if record_key in item.stash]
         if benchmarks:
             config.hook.pytest_deselected(items=benchmarks)
             items[:] = [item for item in items if record_key not in item.stash]
+        return result
 
 
 class BenchmarksAfterwards:

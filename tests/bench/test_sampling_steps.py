@@ -88,6 +88,12 @@ def test_a_call_longer_than_a_tenth_of_a_sample_is_tried_once(call_seconds: floa
     assert target.sampled == [1]
 
 
+def test_a_call_just_below_a_tenth_of_a_sample_is_too_short_to_reckon_with():
+    target = Target(Clock(), 1.9e-4)
+    assert calibrate(target, sample_seconds=2e-3, resolution_seconds=1e-9) == 11
+    assert target.sampled == [1, 4]
+
+
 def test_calls_that_are_suddenly_long_are_taken_as_they_are():
     target = Target(Clock(), samples=(1e-6, 5e-3))
     assert calibrate(target, sample_seconds=2e-3, resolution_seconds=1e-9) == 4
@@ -175,6 +181,9 @@ def test_a_sample_of_just_a_hundredth_is_long_enough():
     target = Target(Clock(), call_seconds=1.0)
     warm_up(target, 100.0, target.clock)
     assert set(target.sampled) == {1}
+    shorter = Target(Clock(), call_seconds=255 / 256)
+    warm_up(shorter, 100.0, shorter.clock)
+    assert set(shorter.sampled) == {1, 2}
 
 
 def test_warming_up_ends_at_its_time_and_runs_once_where_it_has_none():
@@ -233,6 +242,17 @@ def test_rounds_are_the_authors_and_the_last_calls_result_is_kept():
     assert samples == Samples(1, (1.0, 2.0, 3.0))
     assert result == "call 4"
     assert target.sampled == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(("warmup_rounds", "fixed"), [(2, 1), (0, 1), (2, 3)])
+def test_the_first_round_is_told_once_whether_it_counts_or_not(
+    warmup_rounds: int, fixed: int, monkeypatch: pytest.MonkeyPatch
+):
+    target = Target(Clock(), call_seconds=1.0, fixed=fixed)
+    monkeypatch.setattr(sampling, "REAL", SimpleNamespace(wall=lambda: 100.0 + 2 * target.clock.now))
+    told: list[tuple[float, int]] = []
+    measure_rounds(target, 3, warmup_rounds, lambda seconds: told.append((seconds, len(target.sampled))))
+    assert told == [(2.0 * fixed, 1)]  # by the clock on the wall, whatever the target's own says
 
 
 def test_rounds_of_several_calls_are_divided_by_them_and_one_more_call_gives_the_result():

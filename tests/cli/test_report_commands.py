@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -226,28 +225,6 @@ def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, c
     assert Path("benchmarks/test_example.py").read_text() == "mine"
     assert Path(".github/workflows/benchmarks.yml").exists()
     assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("files", "installation"),
-    [
-        ({}, "python -m pip install jarvisperf"),
-        ({"requirements.txt": ""}, "python -m pip install jarvisperf -r requirements.txt"),
-        ({"pyproject.toml": "[tool.ruff]\n"}, "python -m pip install jarvisperf"),
-        ({"pyproject.toml": "[project]\n"}, "python -m pip install jarvisperf && python -m pip install -e ."),
-        ({"setup.py": "", "requirements.txt": ""}, "python -m pip install jarvisperf && python -m pip install -e ."),
-    ],
-)
-@pytest.mark.parametrize(
-    ("ci", "name"), [("github", ".github/workflows/benchmarks.yml"), ("gitlab", ".gitlab-ci-benchmarks.yml")]
-)
-def test_the_ci_file_installs_what_the_project_has(
-    files: dict[str, str], installation: str, ci: str, name: str, store: RunStore
-):
-    for file, text in files.items():
-        Path(file).write_text(text)
-    assert main(["init", "--ci", ci]) == 0
-    assert re.search(rf"- (run: )?{re.escape(installation)}\n", Path(name).read_text())
 
 
 @pytest.mark.parametrize(("file", "line"), [("pyproject.toml", '= "5%"'), ("tox.ini", "= 5%"), (".pytest.ini", "= 5%")])

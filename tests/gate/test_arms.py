@@ -564,6 +564,83 @@ def test_a_shared_file_that_was_written_to_is_given_back_to_each_arm_as_it_was(r
         arms.close()
 
 
+def test_what_an_arm_writes_in_place_into_a_small_file_reaches_neither_the_working_tree_nor_for_long_the_others(
+    repository: Path,
+):
+    write(repository, "data/small.txt", "as it was")
+    write(repository, "data/other.txt", "as it was")
+    commit(repository, "data")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        was_shared = (arms.places["head"].cwd / "data/small.txt").stat().st_nlink > 1
+        for name, place in arms.places.items():
+            small = place.cwd / "data/small.txt"
+            assert small.stat().st_ino != (repository / "data/small.txt").stat().st_ino
+            shares_links = small.stat().st_nlink > 1
+            small.write_text(f"written by {name}")
+            os.utime(small, ns=(0, 1))  # the file system's clock may be coarse
+            assert (repository / "data/small.txt").read_text() == "as it was"
+            assert arms.separate_written() == (["data/small.txt"] if shares_links else [])
+        texts = [(place.cwd / "data/small.txt").read_text() for place in arms.places.values()]
+        # The first write was taken back from all; from then on each has its own.
+        assert texts == ["as it was" if was_shared else "written by head", "written by base", "written by same"]
+        assert {(place.cwd / "data/other.txt").read_text() for place in arms.places.values()} == {"as it was"}
+    finally:
+        arms.close()
+
+
+def test_files_that_head_and_base_have_alike_stay_shared_when_heads_tests_serve_on_both(repository: Path):
+    write(repository, "tests/test_x.py", "x")
+    write(repository, "tests/data.txt", "x")
+    commit(repository, "tests")
+    write(repository, "tests/test_x.py", "changed in head")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        before = {name: (place.cwd / "tests/data.txt").stat().st_ino for name, place in arms.places.items()}
+        arms.share(shared_files(repository, [repository / "tests/test_x.py"], None, ()))
+        after = {name: (place.cwd / "tests/data.txt").stat().st_ino for name, place in arms.places.items()}
+        if shares_links := len(set(before.values())) == 1:
+            assert after == before
+        assert shares_links or len(set(before.values())) == 3
+        assert {(place.cwd / "tests/test_x.py").read_text() for place in arms.places.values()} == {"changed in head"}
+    finally:
+        arms.close()
+
+
+def test_what_git_was_told_not_to_look_at_is_not_taken_for_unchanged(repository: Path):
+    git(repository, "update-index", "--assume-unchanged", "pkg/__init__.py")
+    write(repository, "pkg/__init__.py", "VALUE = 'changed behind the back of git'")
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository)
+    try:
+        assert (arms.places["base"].cwd / "pkg/__init__.py").read_text() == "VALUE = 'first'"
+        assert "behind" in (arms.places["head"].cwd / "pkg/__init__.py").read_text()
+    finally:
+        arms.close()
+
+
+def test_what_an_installation_writes_in_place_stays_in_its_own_arm(repository: Path):
+    write(repository, "generated.c", "of the commit")
+    commit(repository, "generated")
+    writes = "import os, pathlib; p = pathlib.Path('generated.c'); p.write_text('of ' + pathlib.Path.cwd().name); "
+    arms = Arms(resolve(repository, "HEAD", exact=False), repository, f'python -c "{writes}os.utime(p, ns=(0, 1))"')
+    try:
+        texts = {name: (place.cwd / "generated.c").read_text() for name, place in arms.places.items()}
+        assert texts == {name: f"of {name}" for name in ("base", "head", "same")}
+        assert (repository / "generated.c").read_text() == "of the commit"
+    finally:
+        arms.close()
+
+
+@pytest.mark.skipif(shutil.which("lsattr") is None, reason="needs lsattr")
+def test_folders_of_arms_lie_far_apart_where_the_file_system_can_do_so(tmp_path: Path):
+    with Checkouts(tmp_path) as made:
+        home = made.folder.parent
+        kind = subprocess.run(["stat", "-f", "-c", "%T", home], capture_output=True, text=True, check=True).stdout
+        flags = subprocess.run(["lsattr", "-d", home], capture_output=True, text=True, check=False).stdout
+        assert made.folder.is_dir()
+        assert "T" in flags.split()[0] or not kind.startswith("ext")
+
+
 def test_what_lies_outside_of_a_sparse_checkout_is_in_no_arm(repository: Path):
     for name in ("near/x.txt", "far/y.txt", "far/gone.txt"):
         write(repository, name, "")

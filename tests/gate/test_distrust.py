@@ -85,6 +85,25 @@ def test_an_untrusted_control_says_what_follows_from_it():
     )
 
 
+def test_a_control_whose_launches_all_fail_is_not_trusted_and_says_why():
+    control = Control()
+    control.failed("a", "same: OSError: no room")
+    control.failed("b", "same: OSError: no room")
+    assert not control.trusted
+    assert control.describe().startswith(
+        "identical code could not be measured as a control (a: same: OSError: no room), so what it found"
+    )
+
+
+def test_a_control_of_which_some_measurements_fail_counts_the_others():
+    control = Control()
+    control.failed("a", "same: OSError: no room")
+    control.ran()
+    control.add(0.0, [0.0, 0.01, -0.01])
+    assert control.trusted
+    assert control.describe() == "identical code differed by +0.0% in the middle case (1 controls, 1 more failed)"
+
+
 def test_two_launches_of_its_own_are_enough_for_a_control_and_one_is_not():
     wild = Control()
     for _ in range(20):

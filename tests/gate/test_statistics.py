@@ -58,6 +58,9 @@ def test_a_third_of_interrupted_slices_does_not_move_the_ratio():
         ([1.0], [], "values must come in pairs: 1 of base, 0 of head"),
         ([0.0], [1.0], "a value of 0 has no ratio: the target is below the clock's resolution$"),
         ([1.0], [0.0], "a value of 0 has no ratio: the target is below the clock's resolution$"),
+        ([1.0], [-1.0], "a value of -1 has no ratio: did the clock run backwards, or is it not a clock\\?$"),
+        ([math.inf], [1.0], "a value of inf has no ratio: did the clock run backwards, or is it not a clock\\?$"),
+        ([1.0], [math.nan], "a value of nan has no ratio: did the clock run backwards, or is it not a clock\\?$"),
     ],
 )
 def test_what_has_no_ratio_is_refused(base: list[float], head: list[float], complaint: str):

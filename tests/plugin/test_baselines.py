@@ -8,6 +8,7 @@ screening cannot pass, the stored run is rewritten as one of a machine that was 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -340,6 +341,7 @@ def test_a_missing_benchmark_fails_where_all_is_compared_in_lockstep_at_once(pro
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1)
     assert project.verdicts["test_other"] == ("missing", None)
+    assert re.findall(r"\[ *(\d+)%\]", result.stdout.str()) == ["50"]
 
 
 def test_a_run_that_is_stored_is_recorded_before_lockstep_and_says_what_that_costs(saved: Project):

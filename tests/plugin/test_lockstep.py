@@ -8,6 +8,7 @@ machine cannot change the verdict; what the gate makes of small ones is measured
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
@@ -245,12 +246,55 @@ def test_a_benchmark_that_the_base_lacks_is_new_and_passes(project: Project):
 
 
 def test_a_benchmark_that_is_gone_fails_unless_allowed(project: Project):
+    project.write("benchmarks/test_gone.py", BENCH.replace("test_work", "test_gone"))
+    project.commit()
+    (project.root / "benchmarks/test_gone.py").unlink()
     project.write("benchmarks/test_bench.py", BENCH.replace("test_work", "test_renamed"))
     result = project.run()
     assert result.ret == 1
-    assert project.verdicts_of_two_launches == {"test_work": {"time": "missing"}, "test_renamed": {"time": "unchanged"}}
+    assert project.verdicts_of_two_launches == {
+        "test_work": {"time": "missing"},
+        "test_gone": {"time": "missing"},
+        "test_renamed": {"time": "unchanged"},
+    }
     result.stdout.fnmatch_lines(["missing: the benchmark exists in base but not in head*"])
+    assert max(progress(result)) == 66  # two of three, before the last one's file begins
     assert project.run("--jarvis-allow-missing").ret == 0
+
+
+def progress(result: pytest.RunResult) -> list[int]:
+    """Read the percentages that pytest shows while it runs."""
+    return [int(percent) for percent in re.findall(r"\[ *(\d+)%\]", result.stdout.str())]
+
+
+def test_an_error_of_the_target_that_the_test_catches_is_named(project: Project):
+    bench = """
+import pkg, pytest
+
+def test_caught(jarvis_bench):
+    with pytest.raises(ValueError):
+        jarvis_bench(pkg.work, "seven")
+
+def test_caught_rounds(benchmark):
+    with pytest.raises(ValueError):
+        benchmark.pedantic(pkg.work, ("seven",), rounds=3)
+
+def test_no_call(jarvis_bench):
+    pass
+"""
+    project.write("pkg/__init__.py", WORK + "work = int\n")
+    project.write("benchmarks/test_bench.py", bench)
+    project.commit()
+    result = project.run()
+    result.assert_outcomes(failed=3)
+    entries = json.loads((project.root / "reports" / "report.json").read_text())["benchmarks"]
+    errors = {entry["id"].partition("::")[2]: entry["error"] for entry in entries}
+    for name in ("test_caught", "test_caught_rounds"):
+        assert errors[name] == (
+            "head: nothing was measured: the target raised ValueError: invalid literal for int() with base 10: "
+            "'seven', and the test caught that; catch it inside the target, so that each call returns"
+        )
+    assert errors["test_no_call"] == "nothing was measured: the test passed without calling jarvis_bench or benchmark"
 
 
 @pytest.mark.parametrize(

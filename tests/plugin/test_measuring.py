@@ -438,3 +438,27 @@ def test_a_pytest_benchmark_marker_bounds_the_time(pytester: pytest.Pytester):
 def test_listing_the_fixtures_measures_nothing_and_complains_of_nothing(pytester: pytest.Pytester):
     result = pytester.runpytest_subprocess("--jarvis-bench", "--fixtures")
     assert "no benchmark was measured" not in result.stdout.str()
+
+
+@pytest.mark.parametrize("call", ["jarvis_bench(work)", "jarvis_bench.pedantic(work, rounds=9)", "benchmark(work)"])
+def test_a_failure_in_the_middle_of_measuring_shows_the_users_frames_alone(pytester: pytest.Pytester, call: str):
+    pytester.makepyfile(
+        f"""
+        import itertools
+
+        calls = itertools.count()
+
+        def work():
+            if next(calls) == 5:
+                raise ValueError("the sixth call")
+
+        def test_a(jarvis_bench, benchmark):
+            {call}
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    shown = result.stdout.str()
+    assert "the sixth call" in shown
+    assert "sampling.py" not in shown
+    assert "targets.py" not in shown
+    assert "jarvisperf/" not in shown.partition("FAILURES")[2].partition("benchmarks (jarvisperf)")[0]

@@ -121,3 +121,48 @@ def test_an_old_benchmark_that_the_base_cannot_run_in_heads_version_is_not_new(t
     assert "the base has this benchmark and cannot run head's version of it" in project.output
     assert project.against("--jarvis-allow-missing") == 0
     assert project.verdicts == {"test_work": "new"}
+
+
+def test_what_was_measured_counts_even_where_the_test_skips_itself_afterwards(tmp_path: Path):
+    tests = """
+        import pkg
+        import pytest
+
+
+        def test_skips(jarvis_bench):
+            jarvis_bench(pkg.work, 300)
+            pytest.skip("after measuring")
+
+
+        def test_fails_as_expected(jarvis_bench):
+            jarvis_bench(pkg.work, 300)
+            pytest.xfail("after measuring")
+
+
+        def test_measures_in_head_only(jarvis_bench):
+            if hasattr(pkg, "added"):
+                jarvis_bench(pkg.work, 300)
+    """
+    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "benchmarks/test_b.py": tests})
+    project.write({"pkg/__init__.py": f"{SLOWER}\nadded = 1\n"})
+    assert project.against(launches=4) == 1
+    assert project.verdicts == {
+        "test_skips": "regressed",
+        "test_fails_as_expected": "regressed",
+        "test_measures_in_head_only": "error",
+    }
+    assert "cannot run head's version of it: it measures nothing in the base" in project.output
+
+
+def test_a_missing_benchmark_that_another_file_has_is_said_to_be_there(tmp_path: Path):
+    other = ONE.replace("test_work", "test_other")
+    moved = "\n\ndef test_work(jarvis_bench):\n    jarvis_bench(pkg.work, 300)\n"
+    kept = ONE.replace("test_work", "test_kept")
+    project = Stranger(
+        tmp_path,
+        {"pkg/__init__.py": WORK, "benchmarks/test_a.py": kept + moved, "benchmarks/test_b.py": other},
+    )
+    project.write({"benchmarks/test_a.py": kept, "benchmarks/test_b.py": other + moved})
+    assert project.against() == 1
+    assert "if it was moved to benchmarks/test_b.py, where head has one of its name" in project.output
+    assert project.against("--jarvis-allow-missing") == 0

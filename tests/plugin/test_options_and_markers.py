@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -139,3 +140,42 @@ def test_the_plugin_loads_no_library_for_tests_that_do_not_measure():
     )
     done = subprocess.run([sys.executable, "-c", code, "/dev/null"], capture_output=True, text=True, check=False)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+LATE = """
+import pytest
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.name == "test_whole":
+            item.add_marker(pytest.mark.benchmark(group="late"))
+
+def pytest_runtest_setup(item):
+    if item.name == "test_fixture":
+        item.add_marker(pytest.mark.jarvis_bench(group="later", budget=0.03))
+    if item.name == "test_wrong":
+        item.add_marker(pytest.mark.jarvis_bench(grupe="typo"))
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("-n1",)], ids=["alone", "xdist"])
+def test_markers_that_are_added_late_count(pytester: pytest.Pytester, words: tuple[str, ...]):
+    pytester.makeconftest(LATE)
+    pytester.makepyfile(
+        """
+        def test_whole():
+            sum(range(100))
+
+        def test_fixture(jarvis_bench):
+            jarvis_bench(sum, range(100))
+
+        def test_wrong(jarvis_bench):
+            jarvis_bench(sum, range(100))
+        """
+    )
+    result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.02", "-p", "no:asyncio", *words)
+    result.assert_outcomes(passed=2, errors=1)
+    assert "'grupe'" in result.stdout.str()
+    benchmarks = json.loads((pytester.path / "reports" / "report.json").read_text())["benchmarks"]
+    assert [one["group"] for one in benchmarks] == ["late", "later", None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from git_project import GitProject
 
-from pytest_jarvisperf.sessions.progress import Countdown, duration
+from pytest_jarvisperf.sessions.progress import Countdown, duration, precise_duration
 
 TESTS = """
 import pytest
@@ -120,6 +121,72 @@ def test_a_benchmark_whose_call_exceeds_its_budget_is_reckoned_with_at_what_it_t
     countdown.end("a")
     assert countdown.begin("b") == "benchmark 2 of 3, about 4 s left  b"  # the long one says nothing of the others
     assert countdown.replan("late", 40.0) == "benchmark 2 of 3, about 4 s left  late"
+
+
+def test_declared_rounds_count_from_the_first_one_on_whatever_the_budget():
+    now = 0.0
+    countdown = Countdown({"a": 2.0, "b": 2.0}, clock=lambda: now)
+    countdown.begin("a")
+    now = 10.0  # its fixtures, and one round
+    assert countdown.replan("a", 30.0) == "benchmark 1 of 2, about 32 s left  a"
+    now = 40.0
+    countdown.end("a")
+    assert countdown.begin("b") == "benchmark 2 of 2, about 2 s left  b"
+    now = 41.0
+    assert countdown.replan("b", 0.0) == "benchmark 2 of 2, about 0 s left  b"  # fewer than the budget holds
+    countdown.end("b", measured=False)
+    assert countdown.taken == {"a": 40.0}
+
+
+def test_a_terminal_sees_declared_rounds_in_the_time_that_is_left(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=ROUNDS)
+    assert re.search(r"benchmark 1 of 1, about [1-9]\d* s left", on_terminal(pytester.path))
+
+
+ROUNDS = """
+import time
+
+def test_rounds(jarvis_bench):
+    jarvis_bench.pedantic(time.sleep, (0.07,), rounds=30)
+"""
+
+
+def announced_seconds(result: pytest.RunResult) -> float:
+    (found,) = re.findall(r"jarvisperf: 1 benchmark, about (.*) s of measuring", result.stdout.str())
+    return float(found)
+
+
+def test_the_second_run_announces_what_the_first_one_took(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=ROUNDS)
+    words = BENCH[:-2]  # with the cache
+    assert announced_seconds(pytester.runpytest_subprocess(*words)) == 0.02
+    (kept,) = json.loads((pytester.path / ".pytest_cache/v/jarvisperf/seconds").read_text()).values()
+    assert kept[1] >= 2.1
+    assert announced_seconds(pytester.runpytest_subprocess(*words)) == pytest.approx(kept[1], rel=0.01)
+    assert announced_seconds(pytester.runpytest_subprocess(*words, "--jarvis-budget=0.03")) == 0.03  # not comparable
+
+
+def test_what_the_cache_holds_in_another_form_is_ignored(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=ROUNDS.replace("30", "2"))
+    file = pytester.path / ".pytest_cache/v/jarvisperf/seconds"
+    file.parent.mkdir(parents=True)
+    for text in ("[1, 2]", '{"test_bench.py::test_rounds": 7}', '{"test_bench.py::test_rounds": ["0.02 s", null]}'):
+        file.write_text(text)
+        result = pytester.runpytest_subprocess(*BENCH[:-2])
+        assert result.ret == 0
+        assert announced_seconds(result) == 0.02
+
+
+def test_a_cache_that_cannot_be_written_costs_no_report(pytester: pytest.Pytester):
+    pytester.makepyfile(test_bench=ROUNDS.replace("30", "2"))
+    pytester.makeini("[pytest]\nfilterwarnings = error")
+    pytester.makefile("", taken="a file, not a folder")
+    pytester.runpytest_subprocess(*BENCH[:-2], "-o", "cache_dir=taken/cache")
+    assert (pytester.path / "reports/report.json").exists()  # whatever pytest's own plugins make of it
+
+
+def test_long_measuring_is_announced_in_minutes():
+    assert [precise_duration(seconds) for seconds in (0.06, 119.4, 4_000)] == ["0.06 s", "119 s", "67 min"]
 
 
 LONG = """

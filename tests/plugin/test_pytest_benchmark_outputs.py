@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from typing import Any
 
@@ -131,3 +132,13 @@ def test_off(benchmark):
     )
     project.commit()
     project.run("--jarvis-against=HEAD").assert_outcomes(passed=2)
+
+
+def test_a_histogram_without_its_packages_is_refused_before_anything_is_measured(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: None if name == "pygal" else find(name, *more))
+    result = pytester.runpytest_inprocess("--jarvis-bench", "--benchmark-histogram=hist", "-p", "no:asyncio")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--benchmark-histogram needs pygal*: pip install 'pytest-benchmark?histogram?'"])

@@ -175,3 +175,15 @@ def test_names_in_any_script_and_of_any_length(pytester: pytest.Pytester, run: C
     assert any("x" * 300 in one for one in ids)
     page = (pytester.path / "reports" / "report.html").read_text()
     assert page.count("<script>") == 1
+
+
+def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measured(
+    pytester: pytest.Pytester, run: Callable[..., Any]
+):
+    docs = pytester.mkdir("docs")
+    (docs / "report.md").write_text("theirs")
+    result = run("--jarvis-report=docs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert f"--jarvis-report: {docs / 'report.md'} would be overwritten" in result.stderr.str()
+    assert (docs / "report.md").read_text() == "theirs"
+    assert run("--jarvis-report=docs", "--collect-only").ret == 0

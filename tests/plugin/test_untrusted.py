@@ -69,3 +69,15 @@ def test_an_untrusted_run_that_may_pass_says_that_nothing_was_decided(project: P
     result = project.run("-k", "test_work")
     assert result.ret == 0
     result.stdout.fnmatch_lines(["0 of 1 regressed, 1 inconclusive; run NOT trusted*"])
+
+
+def test_a_control_that_can_never_be_measured_leaves_no_run_trusted(project: Project):
+    fails = WORK.replace("def work():", "def work():\n    if ROUNDS == 50_000:\n        raise OSError('no room')")
+    project.write("pkg/__init__.py", fails)
+    project.commit()
+    result = project.run("--jarvis-inconclusive=fail")
+    assert result.ret == 1
+    report = json.loads((project.root / "reports" / "report.json").read_text())
+    assert report["trusted"] is False
+    assert {entry["metrics"]["time"]["verdict"] for entry in report["benchmarks"]} == {"inconclusive"}
+    result.stdout.fnmatch_lines(["*identical code could not be measured as a control (*no room*"])

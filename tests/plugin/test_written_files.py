@@ -3,35 +3,34 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
+import pytest
 from git_project import GitProject
-
-if TYPE_CHECKING:
-    import pytest
 
 BENCH = """
 import pathlib
 
+SIZE = {size}
 FILE = pathlib.Path(__file__).parent.parent / "data.bin"
 
 def test_appends(jarvis_bench):
-    assert FILE.read_bytes()[:1] == b"x" and FILE.stat().st_size in (300_000, 300_001), "the other arm's"
+    assert FILE.read_bytes()[:1] == b"x" and FILE.stat().st_size in (SIZE, SIZE + 1), "the other arm's"
     with FILE.open("r+b") as file:
-        file.truncate(300_000)
+        file.truncate(SIZE)
     with FILE.open("ab") as file:
         file.write(b"y")
     jarvis_bench(sum, range(100))
-    assert FILE.stat().st_size == 300_001, "the other arm's"
+    assert FILE.stat().st_size == SIZE + 1, "the other arm's"
 """
 
 
-def test_a_large_file_that_a_benchmark_writes_to_is_each_arms_own(pytester: pytest.Pytester):
+@pytest.mark.parametrize("size", [300, 300_000])
+def test_a_file_that_a_benchmark_writes_to_is_each_arms_own(pytester: pytest.Pytester, size: int):
     project = GitProject(pytester)
     project.words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2")
     project.words += ("--jarvis-threshold=500%", "-p", "no:asyncio")
-    project.write("benchmarks/test_bench.py", BENCH)
-    (project.root / "data.bin").write_bytes(b"x" * 300_000)
+    project.write("benchmarks/test_bench.py", BENCH.replace("{size}", str(size)))
+    (project.root / "data.bin").write_bytes(b"x" * size)
     project.commit()
     project.run().assert_outcomes(passed=1)
     (entry,) = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]

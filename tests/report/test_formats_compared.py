@@ -15,6 +15,7 @@ from matplotlib import image
 from report.made import HOSTILE, compared, history_of
 from rich.cells import cell_len
 
+from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.report import UnwrittenError, write_reports
 from jarvisperf.report.findings.model import Findings
 from jarvisperf.report.formats import csv as csv_file
@@ -256,6 +257,17 @@ def test_a_profile_of_time_explains_no_memory():
     memory = msgspec.structs.replace(finding.metrics["time"], unit="B", verdict="regressed")
     finding = msgspec.structs.replace(finding, metrics={"time": time, "memory": memory})
     assert reasons(msgspec.structs.replace(compared(1), benchmarks=(finding,))) == []
+
+
+def test_a_function_that_grew_by_more_than_the_whole_is_told_with_what_the_others_saved():
+    (finding,) = compared(1).benchmarks
+    work, other = Frame("work", "pkg/core.py", 12, True), Frame("other", "pkg/core.py", 40, True)
+    base = profile_of("pyinstrument", "s", {(work,): 1e-3, (other,): 2e-3}, iterations=10, samples=400)
+    head = profile_of("pyinstrument", "s", {(work,): 3e-3, (other,): 1e-3}, iterations=10, samples=400)
+    finding = msgspec.structs.replace(finding, base_profile=base, profile=head)
+    (reason,) = reasons(msgspec.structs.replace(compared(1), benchmarks=(finding,)))
+    told = "work (pkg/core.py:12) takes 620.5 µs more, and other functions take less: 219.0 µs more in all"
+    assert reason.endswith(told)
 
 
 def test_what_is_allowed_to_be_missing_is_a_warning():

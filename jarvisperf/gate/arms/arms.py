@@ -101,7 +101,7 @@ class Arms:
             self.notes = [
                 note for name in (HEAD, BASE) for note in describe_pointers(repository.root, name, roots[name])
             ]
-            installed = {name: _install(root, install) for name, root in roots.items()} if install else {}
+            installed = {name: self._install(name, root, install) for name, root in roots.items()} if install else {}
             self.layout = self._layout(repository.root, roots)
             self.generated = () if install else self._share_generated(repository.root, roots)
             self.places = {name: self._place(name, roots[name], repository.root, installed.get(name)) for name in roots}
@@ -173,6 +173,12 @@ class Arms:
     def close(self) -> None:
         """Remove the folder."""
         self._checkouts.close()
+
+    def _install(self, name: str, root: Path, command: str) -> Path:
+        """Install the project in an arm; what that writes into files that the arms share stays this arm's own."""
+        venv = _install(root, command)
+        self._checkouts.separate_written(keeper=name)
+        return venv
 
     def _layout(self, repository: Path, roots: Mapping[str, Path]) -> Layout:
         search = {name: [_moved(entry, repository, root) for entry in sys.path] for name, root in roots.items()}

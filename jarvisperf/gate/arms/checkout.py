@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.copying import copy_files, is_folder, listed
 from jarvisperf.gate.arms.git import GitError, git
-from jarvisperf.gate.arms.sharing import SharedLargeFiles, is_large
+from jarvisperf.gate.arms.scattering import scatter_folders_in
+from jarvisperf.gate.arms.sharing import LinkedFiles, is_copied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
 BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is base once more, for the control
@@ -44,8 +45,9 @@ class Checkouts:
         if home.is_symlink() or home.stat().st_uid != owner:
             raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
         remove_abandoned(home)
+        scatter_folders_in(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
-        self._shared: SharedLargeFiles | None = None
+        self._linked: LinkedFiles | None = None
         # It gets its name once it is locked: an unlocked one would make this folder look abandoned for a moment.
         nameless = self.folder / f"{LOCK_NAME}-new"
         self._lock = os.open(nameless, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -66,7 +68,7 @@ class Checkouts:
         """Write a commit's files into an arm, through an index of its own: the repository's stays as it is.
 
         Submodules are written at the commits that it names; one that was never checked out stays empty, as it is in the
-        working tree. What lies outside of a sparse checkout is left out. Large files that head has too exist once.
+        working tree. What lies outside of a sparse checkout is left out. Files that are the same in head exist once.
 
         Raises:
             GitError: git could not write them, or has not got a submodule's commit.
@@ -75,13 +77,18 @@ class Checkouts:
         target = self.arm(name)
         target.mkdir()
         head = self.arm(HEAD)
-        same = self._same_as_head(repository, commit, head) if head.exists() else []
+        same = _same_as_head(repository, commit, head) if head.exists() else []
         self._write_tree(repository, {}, commit, target, same)
-        self._large(repository).add(head, target, same)
+        if self._linked is None:
+            self._linked = LinkedFiles(repository)
+        self._linked.add(head, target, same)
         return target
 
-    def separate_written(self) -> list[str]:
+    def separate_written(self, keeper: str | None = None) -> list[str]:
         """Give each arm a file of its own again where one that they share was written to.
+
+        Args:
+            keeper: The arm that keeps what was written; None: each gets the file as it was.
 
         Returns:
             The names of those files.
@@ -89,38 +96,31 @@ class Checkouts:
         Raises:
             OSError: A file could not be copied, or the working tree's has changed as well.
         """
-        return self._shared.separate_written() if self._shared else []
-
-    def _large(self, repository: Path) -> SharedLargeFiles:
-        if self._shared is None:
-            self._shared = SharedLargeFiles(repository)
-        return self._shared
-
-    def _same_as_head(self, repository: Path, commit: str, head: Path) -> list[str]:
-        """Name the large files of a commit that are in the working tree as they are in it."""
-        large = set(_large_files(str(head)))
-        if not large:
+        if self._linked is None:
             return []
-        changed = git(repository, "diff-index", "-z", "--name-only", "--no-renames", commit).split("\0")
-        unchanged = large.difference(changed)
-        in_commit = git(repository, "ls-tree", "-r", "-z", "--name-only", "--full-tree", commit).split("\0")
-        return [name for name in in_commit if name in unchanged]
+        return self._linked.separate_written(None if keeper is None else self.arm(keeper))
 
     def _write_tree(
         self, repository: Path, env: Mapping[str, str], commit: str, target: Path, left_out: Sequence[str] = ()
     ) -> None:
         index = {**env, "GIT_INDEX_FILE": str(self.folder / ".index")}
+        entries = [
+            entry.partition("\t")[::2]
+            for entry in git(repository, "ls-tree", "-r", "-z", "--full-tree", commit, env=env).split("\0")
+            if entry
+        ]
         if _is_sparse(repository, env):  # this form alone knows the patterns
             (self.folder / ".index").unlink(missing_ok=True)
             git(repository, "read-tree", "-m", "-u", commit, env={**index, "GIT_WORK_TREE": str(target)})
         else:
             git(repository, "read-tree", commit, env=index)
-            if left_out:
-                given = "".join(f"{name}\0" for name in left_out)
-                git(repository, "update-index", "-z", "--skip-worktree", "--stdin", env=index, stdin=given)
-            git(repository, "checkout-index", "--all", "--force", f"--prefix={target}/", env=index)
-        for entry in git(repository, "ls-tree", "-r", "-z", "--full-tree", commit, env=env).split("\0"):
-            about, _, path = entry.partition("\t")
+            there = set(left_out)
+            lacking = "".join(
+                f"{path}\0" for about, path in entries if path not in there and not about.startswith(SUBMODULE_MODE)
+            )
+            words = ("checkout-index", "--force", "-z", "--stdin", f"--prefix={target}/")
+            git(repository, *words, env=index, stdin=lacking)
+        for about, path in entries:
             if about.startswith(SUBMODULE_MODE):
                 self._write_submodule(repository, env, path, about.split()[2], target / path)
 
@@ -186,11 +186,12 @@ def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
         return False
 
 
-def _large_files(folder: str, inside: str = "") -> Iterator[str]:
-    """Give the large files in a folder, links left aside, relative to it."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                yield from _large_files(entry.path, f"{inside}{entry.name}/")
-            elif is_large(entry.stat(follow_symlinks=False)):
-                yield f"{inside}{entry.name}"
+def _same_as_head(repository: Path, commit: str, head: Path) -> list[str]:
+    """Name the files of a commit that head's arm has a copy of, as the commit has them.
+
+    What git was told not to look at (assume-unchanged, skip-worktree) is left aside: it only seems to be the same.
+    """
+    options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative", "--ignore-submodules=all")
+    changed = set(git(repository, "diff", *options, commit).split("\0"))
+    looked_at = (entry[2:] for entry in git(repository, "ls-files", "-v", "-z").split("\0") if entry.startswith("H "))
+    return [name for name in looked_at if name not in changed and is_copied(f"{repository}/{name}", f"{head}/{name}")]

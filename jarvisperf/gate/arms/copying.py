@@ -39,6 +39,8 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
         if folder not in ready:
             _make_folders_to(target, name)
             ready.add(folder)
+        if _is_the_same_file(origin, copy):
+            continue
         if os.path.lexists(copy):
             _remove(Path(copy))
         if stat.S_ISREG(kind):
@@ -124,6 +126,14 @@ def _is_behind_a_link(root: Path, name: str) -> bool:
 
 def _all_in(folder: Path) -> list[str]:
     return [entry.name for entry in folder.iterdir()]
+
+
+def _is_the_same_file(one: str, other: str) -> bool:
+    """Tell whether both are links to one file, as arms have them of what does not differ between them."""
+    try:
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    except FileNotFoundError:
+        return False
 
 
 def _make_folders_to(root: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Large files that are the same in several arms exist once: the disk need not hold 1 GB of data three times.
+"""Files that are the same in several arms exist once: neither 30,000 files nor 1 GB of data are written three times.
 
 Where the file system can, a copy shares its blocks until one of the two is written to (FICLONE, see ioctl_ficlone(2)).
 Elsewhere the arms have hard links to one copy, never to the user's working tree. A benchmark that writes to such a file
@@ -8,7 +8,7 @@ the arms then get files of their own again, and the batch is measured once more.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FICLONE = 0x40049409
-LARGE_BYTES = 256 * 1024  # below, the space counts less than a file of one's own
+LARGE_BYTES = 256 * 1024  # below, copying costs no more than asking for shared blocks
 PART_BYTES = 1 << 20
+NEVER_CLONES = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EXDEV})
 
 
 class State(NamedTuple):
@@ -31,7 +32,7 @@ class State(NamedTuple):
     mode: int
 
 
-class SharedLargeFiles:
+class LinkedFiles:
     """The files that several arms have links to.
 
     Args:
@@ -40,9 +41,9 @@ class SharedLargeFiles:
 
     def __init__(self, source: Path) -> None:
         self._source = source
-        self._links: dict[str, list[Path]] = {}
+        self._folders: dict[str, list[Path]] = {}  # that have a link to the same file, by its name
         self._states: dict[str, State] = {}
-        self._sources: dict[str, State] = {}
+        self._may_clone = True
 
     def add(self, owner: Path, target: Path, names: Iterable[str]) -> None:
         """Give a folder the same files as another one.
@@ -50,27 +51,37 @@ class SharedLargeFiles:
         Args:
             owner: The folder that has copies of its own of the source's files.
             target: The folder that gets them.
-            names: The files, relative to both.
+            names: The files, relative to both; each is in `owner` as `is_copied` says.
 
         Raises:
             OSError: A file could not be linked or copied.
         """
+        ready: set[str] = set()  # folders that are there
         for name in names:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).unlink(missing_ok=True)
-            if clone_file(owner / name, target / name):
+            folder = name.rpartition("/")[0]
+            if folder not in ready:
+                (target / folder).mkdir(parents=True, exist_ok=True)
+                ready.add(folder)
+            # Names as text, for there may be tens of thousands.
+            origin, copy = f"{owner}/{name}", f"{target}/{name}"
+            if os.path.lexists(copy):
+                os.unlink(copy)  # noqa: PTH108
+            if self._clone(origin, copy):
                 continue
             try:
-                os.link(owner / name, target / name)
+                os.link(origin, copy)
             except OSError:  # more links than the file system has, or none at all
-                copy_file(owner / name, target / name)
+                copy_file(origin, copy)
                 continue
-            self._links.setdefault(name, [owner / name]).append(target / name)
-            self._states[name] = _state(owner / name)
-            self._sources[name] = _state(self._source / name)
+            self._folders.setdefault(name, [owner]).append(target)
+            if name not in self._states:
+                self._states[name] = _state(origin)
 
-    def separate_written(self) -> list[str]:
+    def separate_written(self, keeper: Path | None = None) -> list[str]:
         """Give each arm a file of its own again where one was written to.
+
+        Args:
+            keeper: The folder that keeps what was written; None: each gets the file as it was.
 
         Returns:
             The names of those files.
@@ -80,21 +91,49 @@ class SharedLargeFiles:
         """
         written = [name for name, state in self._states.items() if self._is_written(name, state)]
         for name in written:
-            source = self._source / name
-            if _state(source) != self._sources[name]:
+            source = f"{self._source}/{name}"
+            if _state(source) != self._states[name]:
                 raise OSError(f"{source} has changed while it was being compared; run the comparison again")
-            for link in self._links.pop(name):
-                link.unlink(missing_ok=True)
-                copy_file(source, link)
-            del self._states[name], self._sources[name]
+            for folder in self._folders.pop(name):
+                if folder != keeper:
+                    (folder / name).unlink(missing_ok=True)
+                    copy_file(source, folder / name)
+            del self._states[name]
         return written
 
     def _is_written(self, name: str, state: State) -> bool:
-        for link in self._links[name]:
-            with contextlib.suppress(FileNotFoundError):  # an arm may have removed or replaced its own
-                if link.stat().st_nlink > 1 and _state(link) != state:
-                    return True
+        folders = self._folders[name]
+        for folder in folders:
+            try:
+                about = os.stat(f"{folder}/{name}")  # noqa: PTH116
+            except FileNotFoundError:  # an arm may have removed or replaced its own
+                continue
+            if about.st_nlink > 1 and _state_of(about) != state:
+                return True
+            if about.st_nlink == len(folders):  # this one stands for all
+                return False
         return False
+
+    def _clone(self, origin: str, copy: str) -> bool:
+        """Make a copy that shares its blocks until one is written to; False: that is not possible here."""
+        if not self._may_clone:
+            return False
+        try:
+            clone_file(origin, copy)
+        except OSError as error:
+            if error.errno in NEVER_CLONES:
+                self._may_clone = False
+            return False
+        return True
+
+
+def is_copied(source: str, copy: str) -> bool:
+    """Tell whether a regular file is there in both places and has not been written to since it was copied."""
+    try:
+        about, its = os.lstat(source), os.lstat(copy)
+    except FileNotFoundError:
+        return False
+    return stat.S_ISREG(about.st_mode) and _state_of(about) == _state_of(its)
 
 
 def copy_file(source: str | Path, target: str | Path) -> None:
@@ -109,7 +148,7 @@ def copy_file(source: str | Path, target: str | Path) -> None:
         about = os.fstat(origin)
         copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            if not (is_large(about) and _clone(origin, copy)):
+            if not (about.st_size >= LARGE_BYTES and _clone(origin, copy)):
                 while part := os.read(origin, PART_BYTES):
                     rest = memoryview(part)
                     while rest:
@@ -121,15 +160,19 @@ def copy_file(source: str | Path, target: str | Path) -> None:
         os.close(origin)
 
 
-def clone_file(source: Path, target: Path) -> bool:
-    """Make a copy that shares its blocks until one is written to; False: that is not possible here."""
-    with source.open("rb", buffering=0) as origin, target.open("wb", buffering=0) as copy:
-        cloned = _clone(origin.fileno(), copy.fileno())
-        if cloned:
-            _take_over(copy.fileno(), os.fstat(origin.fileno()))
-    if not cloned:
-        target.unlink()
-    return cloned
+def clone_file(source: str | Path, target: str | Path) -> None:
+    """Make a copy that shares its blocks until one is written to, with its times and permissions.
+
+    Raises:
+        OSError: The file system cannot do that; there is no copy then.
+    """
+    with open(source, "rb", buffering=0) as origin, open(target, "wb", buffering=0) as copy:  # noqa: PTH123
+        try:
+            fcntl.ioctl(copy.fileno(), FICLONE, origin.fileno())
+        except OSError:
+            os.unlink(target)  # noqa: PTH108
+            raise
+        _take_over(copy.fileno(), os.fstat(origin.fileno()))
 
 
 def _clone(origin: int, copy: int) -> bool:
@@ -140,16 +183,14 @@ def _clone(origin: int, copy: int) -> bool:
     return True
 
 
-def is_large(about: os.stat_result) -> bool:
-    """Tell whether a file is worth sharing."""
-    return stat.S_ISREG(about.st_mode) and about.st_size >= LARGE_BYTES
-
-
 def _take_over(descriptor: int, about: os.stat_result) -> None:
     os.fchmod(descriptor, stat.S_IMODE(about.st_mode))
     os.utime(descriptor, ns=(about.st_atime_ns, about.st_mtime_ns))
 
 
-def _state(path: Path) -> State:
-    about = path.stat()
+def _state(path: str) -> State:
+    return _state_of(os.stat(path))  # noqa: PTH116
+
+
+def _state_of(about: os.stat_result) -> State:
     return State(about.st_mtime_ns, about.st_size, about.st_mode)

@@ -83,10 +83,10 @@ class Lockstep:
         """
         start = self._clock()
         self._run_all(self._tallies)
-        trusted = self._control.trusted
+        trusted, said = self._control.trusted, self._control.describe()
         if not trusted:
             self._confirm()
-        return self._outcome(self._clock() - start, trusted=trusted)
+        return self._outcome(self._clock() - start, said, trusted=trusted)
 
     def so_far(self, reason: str) -> Outcome:
         """Give what a run brought that has ended before its time.
@@ -105,13 +105,13 @@ class Lockstep:
         trusted = self._control.trusted
         if not trusted:
             take_back(self._tallies)
-        return self._outcome(0.0, trusted=trusted)
+        return self._outcome(0.0, self._control.describe(), trusted=trusted)
 
-    def _outcome(self, seconds: float, *, trusted: bool) -> Outcome:
+    def _outcome(self, seconds: float, control: str, *, trusted: bool) -> Outcome:
         return Outcome(
             tallies=self._tallies,
             trusted=trusted,
-            control=self._control.describe(),
+            control=control,
             launches=self._launches,
             seconds=seconds,
         )
@@ -272,13 +272,19 @@ class Lockstep:
             )
             for lane in range(lanes)
         ]
+        has_measured = False
         for lane, found in enumerate(self._in_lanes([run.run for run in runs])):
             for name, tally in found.items():
+                if tally.state == "open":
+                    has_measured = True
+                else:
+                    self._control.failed(name, tally.message or tally.state)
                 metric = tally.metrics.get("time")
                 if metric is not None and tally.state == "open":
                     own = self._tallies[name].metrics["time"].log_ratios
                     self._control.add(metric.log_ratios[0], own, launch=(seed, lane))
-        self._control.ran()
+        if has_measured:
+            self._control.ran()
         self._control_until = 0.0
         self._spent["control"] += self._clock() - begin
 

@@ -31,12 +31,13 @@ class Control:
         self._pairs: list[tuple[float, Sequence[float]]] = []
         self._control_launches: list[object] = []  # of each pair
         self._launches = 0
+        self._failures: list[str] = []  # why a benchmark could not be measured, in order
         self._compared = 0
         self._next = 0
 
     @property
     def has_run(self) -> bool:
-        """Whether there was a control at all."""
+        """Whether there was a control that measured anything."""
         return self._launches > 0
 
     def affordable_share(
@@ -71,8 +72,12 @@ class Control:
         return [names[(start + step) % len(names)] for step in range(min(share, len(names)))]
 
     def ran(self) -> None:
-        """Count a control launch."""
+        """Count a control launch that has measured something."""
         self._launches += 1
+
+    def failed(self, name: str, reason: str) -> None:
+        """Note a benchmark that a control launch could not measure, and why."""
+        self._failures.append(f"{name}: {reason}")
 
     def add(self, log_ratio: float, own_launches: Sequence[float], launch: object = None) -> None:
         """Add one benchmark's control.
@@ -87,12 +92,14 @@ class Control:
 
     @property
     def trusted(self) -> bool:
-        """Whether identical code looked identical.
+        """Whether identical code looked identical; False, too, where it was tried and could never be measured.
 
         Benchmarks of one launch share its luck: where their code and data lie in memory, which matters most in a large
         suite of much the same calls. How much they share is seen in the ordinary launches. The sum of the scores is
         compared with a t distribution, whose degrees of freedom are Satterthwaite's (1946).
         """
+        if self._failures and not self.has_run:
+            return False
         scores = self._scores()
         if not scores:
             return True
@@ -127,10 +134,13 @@ class Control:
 
     def describe(self) -> str:
         """Say in one line what the control found."""
+        if self._failures and not self.has_run:
+            return f"identical code could not be measured as a control ({self._failures[0]}), {CONSEQUENCE}"
         if not self._pairs:
             return "no control was run"
+        lost = f", {len(self._failures)} more failed" if self._failures else ""
         middle = ratio_of(statistics.median(value for value, _ in self._pairs)) - 1
-        said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls)"
+        said = f"identical code differed by {middle:+.1%} in the middle case ({len(self._pairs)} controls{lost})"
         return said if self.trusted else f"{said}, {CONSEQUENCE}"
 
     def _scores(self) -> list[tuple[object, float]]:

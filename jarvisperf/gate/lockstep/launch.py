@@ -231,13 +231,25 @@ class PairedRun:
             base.tell(Stop())
             head.tell(Stop())
             answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
-        if isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready):
+        was_compared = bool(tally.metrics)
+        is_alone = isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready)
+        if is_alone:
             answers[head.name] = _take_alone(head, answers[head.name], tally)
         ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
         lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
-        _conclude(tally, ends[base.name], ends[head.name], problem, self._advise, base_is_lacking=lacking)
+        if is_alone and was_compared and ends[base.name].outcome == "passed":
+            problem = "head measures more than the base does: give the benchmark that it adds a test of its own"
+        _conclude(
+            tally,
+            ends[base.name],
+            ends[head.name],
+            problem,
+            self._advise,
+            base_is_lacking=lacking,
+            was_compared=was_compared,
+        )
 
     def _take(self, launch: Launch, name: str, ready: Ready, tally: Tally) -> None:
         base, head = launch.workers
@@ -293,23 +305,46 @@ def _is_lacking(error: str, names: Collection[str]) -> bool:
     return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in said for name in names)
 
 
-def _conclude(tally: Tally, base: Done, head: Done, problem: str, advise: Advise, *, base_is_lacking: bool) -> None:
+def _conclude(
+    tally: Tally,
+    base: Done,
+    head: Done,
+    problem: str,
+    advise: Advise,
+    *,
+    base_is_lacking: bool,
+    was_compared: bool,
+) -> None:
+    """Close a benchmark that an arm could not measure; what was measured counts even if skipped afterwards."""
     tally.xfail, tally.group, tally.extra_info = head.xfail, head.group, head.extra_info
     tally.notes.update(dict.fromkeys([*base.notes, *head.notes]))
     if head.outcome == "failed":
         tally.end("error", f"head: {advise(HEAD, head.message, head.traceback)}", head.traceback)
-    elif head.outcome == "skipped":
+    elif head.outcome == "skipped" and not was_compared:
         tally.end("skipped", head.message)
     elif base.outcome == "failed" and base_is_lacking:
         tally.end("new", f"new: {base.message}")
     elif base.outcome == "failed":
         tally.end("error", f"base: {advise(BASE, base.message, base.traceback)}", base.traceback)
-    elif base.outcome == "skipped":
+    elif base.outcome == "skipped" and not was_compared:
         tally.end("new", f"new: the base skips it ({base.message})")
     elif problem:
         tally.end("error", problem)
+    elif tally.metrics and not was_compared:
+        tally.end("new", "new: it measures nothing in the base")
     elif not tally.metrics:
-        tally.end("error", "it handed over no target: a benchmark calls jarvis_bench or benchmark")
+        tally.end("error", _why_no_figures(base, head))
+
+
+def _why_no_figures(base: Done, head: Done) -> str:
+    """Say why tests that passed in both arms measured nothing."""
+    for name, end in ((HEAD, head), (BASE, base)):
+        if end.raised is not None:
+            return (
+                f"{name}: nothing was measured: the target raised {end.raised}, and the test caught that; "
+                "catch it inside the target, so that each call returns"
+            )
+    return "nothing was measured: the test passed without calling jarvis_bench or benchmark"
 
 
 def _take_alone(head: Worker, answer: Ready | Done, tally: Tally) -> Done:

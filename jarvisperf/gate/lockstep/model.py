@@ -67,7 +67,7 @@ class Outcome:
 
     Attributes:
         tallies: By id.
-        trusted: False when the control showed a difference.
+        trusted: False when the control showed a difference, or could never be measured.
         control: What the control says, in one line.
         launches: How many pairs were launched, the control's not counted.
         seconds: How long it took.

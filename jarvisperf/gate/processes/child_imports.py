@@ -60,7 +60,7 @@ def find_python(command: Command) -> PythonCommand | None:
     """Find the interpreter in a command: it is one, a script that names one, or started by a program such as `env`.
 
     Returns:
-        The command, with a script's interpreter written out; None where it starts none, or none that can be seen.
+        The command, with a script's interpreter written out; None if no interpreter is found in it.
     """
     path = (os.environ if command.env is None else command.env).get("PATH", os.defpath)
     folder = Path(command.cwd or os.curdir)

@@ -30,7 +30,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 7
+VERSION = 8
 
 
 Clock = Literal["wall", "cpu"]
@@ -150,6 +150,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         group: The group that the test named while it ran.
         extra_info: The author's notes.
         notes: What the reader of the figures should know.
+        raised: What the target raised, in one line, whatever the test made of that; None: nothing.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -161,6 +162,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     group: str | None = None
     extra_info: dict[str, str] = {}
     notes: list[str] = []
+    raised: str | None = None
 
 
 FromCoordinator = Run | Sample | Turns | Stop | Fork | Quit

@@ -1,4 +1,4 @@
-"""What still counts in a run whose control showed a difference between identical code.
+"""What still counts in a run whose control showed a difference between identical code, or failed.
 
 The control compares time, so it calls into question every verdict that rests on seconds: `time` and `startup`. Bytes of
 memory stand as they are. `unchanged` and `improved` become inconclusive, because the machine may have hidden a slowdown

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.tally import MetricTally, Tally
     from jarvisperf.report.findings.model import Verdict
 
-DOUBT = "identical code differed in this run, so its figures decide nothing"
+DOUBT = "identical code differed in this run or could not be measured, so its figures decide nothing"
 METHODS = {"time": "perf_counter", "startup": "whole process", "memory": "peak"}
 
 

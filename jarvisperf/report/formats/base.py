@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """One format. The default writes nothing, so that a format overrides only what it has."""
+    """One format. The default writes nothing, so that a format overrides only what it has.
+
+    Attributes:
+        files: The files that it may write, relative to the report's folder.
+    """
+
+    files: ClassVar[tuple[str, ...]] = ()
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:  # noqa: ARG002
         """Write the files of this format.

@@ -40,6 +40,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 class CsvReport(Report):
     """Writes `report.csv`."""
 
+    files = ("report.csv",)
+
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Write `report.csv` in UTF-8, figures in seconds and bytes with all their digits."""
         path = folder / "report.csv"

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 class JsonReport(Report):
     """Writes `report.json`."""
 
+    files = ("report.json",)
+
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Write `report.json`, indented, a key a line, so that two of them can be compared by eye."""
         path = folder / "report.json"

@@ -48,6 +48,8 @@ _NO_MENTION = "\\1\u200b"
 class MarkdownReport(Report):
     """Writes `report.md`."""
 
+    files = ("report.md",)
+
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Write `report.md` in UTF-8; the picture that it shows is written by `PlotsReport`."""
         path = folder / "report.md"

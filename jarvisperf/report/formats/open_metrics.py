@@ -27,6 +27,8 @@ FAMILIES = (
 class OpenMetricsReport(Report):
     """Writes `metrics.txt`."""
 
+    files = ("metrics.txt",)
+
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Write `metrics.txt` in UTF-8."""
         path = folder / "metrics.txt"

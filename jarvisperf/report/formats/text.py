@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 class TextReport(Report):
     """Writes `report.txt`."""
 
+    files = ("report.txt",)
+
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Write `report.txt` in UTF-8."""
         path = folder / "report.txt"

@@ -29,6 +29,8 @@ class HtmlReport(Report):
         history: The stored runs behind the findings; None: there are none.
     """
 
+    files = ("report.html",)
+
     def __init__(self, history: History | None = None) -> None:
         self._history = history or History()
 

@@ -6,7 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.report.formats.base import Report
-from jarvisperf.report.plots.figure import BASE_COLOUR, HEAD_COLOUR, drawing_style, new_figure, shortened, write_figure
+from jarvisperf.report.plots.figure import (
+    BASE_COLOUR,
+    HEAD_COLOUR,
+    drawing_style,
+    figure_files,
+    new_figure,
+    shortened,
+    write_figure,
+)
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.table import short_names
 
@@ -46,6 +54,8 @@ class Pair(NamedTuple):
 
 class PlotsReport(Report):
     """Writes `plots/before_after.png` and `.svg`."""
+
+    files = figure_files(BEFORE_AFTER)
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Draw the pairs; where there are none, a picture of an earlier run is removed."""

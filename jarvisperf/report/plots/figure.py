@@ -51,13 +51,18 @@ def encoded(figure: Any, kind: str) -> bytes:
     return stream.getvalue()
 
 
+def figure_files(name: str) -> tuple[str, ...]:
+    """Give the files of a picture, relative to the report's folder."""
+    return f"plots/{name}.png", f"plots/{name}.svg"
+
+
 def write_figure(figure: Any | None, folder: Path, name: str) -> list[Path]:
     """Write `plots/NAME.png` and `.svg`; where there is no figure, those of an earlier run are removed.
 
     Raises:
         OSError: The folder cannot be made or written.
     """
-    paths = [folder / "plots" / f"{name}.{kind}" for kind in ("png", "svg")]
+    paths = [folder / file for file in figure_files(name)]
     for path in paths:
         if figure is None:
             path.unlink(missing_ok=True)

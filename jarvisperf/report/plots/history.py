@@ -12,6 +12,7 @@ from jarvisperf.report.plots.figure import (
     WORSE_COLOUR,
     drawing_style,
     encoded,
+    figure_files,
     new_figure,
     shortened,
     write_figure,
@@ -38,6 +39,8 @@ class HistoryPlotReport(Report):
     Args:
         history: The stored runs.
     """
+
+    files = figure_files(NAME)
 
     def __init__(self, history: History) -> None:
         self._history = history

@@ -10,6 +10,7 @@ from jarvisperf.report.plots.figure import (
     HEAD_COLOUR,
     WORSE_COLOUR,
     drawing_style,
+    figure_files,
     new_figure,
     shortened,
     write_figure,
@@ -30,6 +31,8 @@ INCHES_PER_ROW = 0.24
 
 class RatioPlotReport(Report):
     """Writes the ratio plot."""
+
+    files = figure_files(NAME)
 
     def write(self, findings: Findings, folder: Path) -> list[Path]:
         """Draw the ratios of all benchmarks, of the 60 gravest where there are more."""

@@ -105,10 +105,17 @@ def reasons(findings: Findings) -> list[str]:
         metric = finding.metrics.get("memory" if finding.profile and finding.profile.unit == "B" else "time")
         cost = guilty(finding) if metric is not None and metric.verdict == "regressed" else None
         if cost is not None and cost.share > 0:
-            lines.append(
-                visible(f"{finding.id}: {cost.function} ({place(cost)}) explains {cost.share * 100:.0f}% of the change")
-            )
+            unit = finding.profile.unit if finding.profile else "s"
+            lines.append(visible(f"{finding.id}: {cost.function} ({place(cost)}) {_explanation(cost, unit)}"))
     return lines
+
+
+def _explanation(cost: FunctionCost, unit: str) -> str:
+    """Say what a function has to do with a change: it may have grown by more than the whole, where others shrank."""
+    if cost.share <= 1:
+        return f"explains {cost.share * 100:.0f}% of the change"
+    whole = units.quantity(cost.change / cost.share, unit)
+    return f"takes {units.quantity(cost.change, unit)} more, and other functions take less: {whole} more in all"
 
 
 def place(cost: FunctionCost) -> str:

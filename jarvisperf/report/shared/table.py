@@ -155,7 +155,11 @@ def _comparison_line(findings: Findings) -> str:
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)
         words.append(f"{again} measured again in lockstep")
-    trust = "run trusted" if findings.trusted else "run NOT trusted, because identical code differed in it"
+    trust = (
+        "run trusted"
+        if findings.trusted
+        else "run NOT trusted, because identical code differed in it or could not be measured"
+    )
     if findings.interrupted:
         trust += "; run NOT finished"
     return f"{', '.join(words)}; {trust}; {findings.seconds:.0f} s"

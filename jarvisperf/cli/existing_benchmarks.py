@@ -1,0 +1,137 @@
+"""Where a project keeps its benchmarks, found by reading its files: none of its code runs."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import fnmatch
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.cli.common import PYTEST_FILES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
+MARKERS = FIXTURES - {"codspeed_benchmark"}
+USUAL_FILES = ("test_*.py", "*_test.py")
+# pytest's own list of folders that it does not enter
+PASSED_OVER = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
+
+
+def find_benchmarks(root: Path) -> list[Path]:
+    """Find the files whose tests ask for the fixture or carry the marker: those in `testpaths`, else those anywhere.
+
+    Args:
+        root: The project.
+
+    Returns:
+        Relative to the project, sorted.
+    """
+    settings = _settings(root)
+    tests = [place for pattern in _words(settings.get("testpaths")) for place in sorted(root.glob(pattern))]
+    found = _benchmarks_below(tests) or _benchmarks_below([root])
+    return sorted({path.relative_to(root) for path in found})
+
+
+def pytest_words(root: Path, files: Sequence[Path]) -> list[str]:
+    """Give the folders of these files, as words for pytest; a file that pytest would pass over is named itself.
+
+    Args:
+        root: The project.
+        files: Relative to it.
+    """
+    patterns = _words(_settings(root).get("python_files")) or USUAL_FILES
+    folders = {path.parent for path in files if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)}
+    outermost = {folder for folder in folders if not folders.intersection(folder.parents)}
+    alone = {path for path in files if not outermost.intersection(path.parents)}
+    return sorted(path.as_posix() for path in outermost | alone)
+
+
+def _benchmarks_below(places: Iterable[Path]) -> list[Path]:
+    return [path for place in places for path in _python_files(place) if _has_benchmark(path)]
+
+
+def _python_files(place: Path) -> Iterator[Path]:
+    if place.is_file():
+        yield place
+        return
+    for parent, folders, names in os.walk(place):
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not any(fnmatch.fnmatch(name, pattern) for pattern in PASSED_OVER)
+            and not (Path(parent) / name / "pyvenv.cfg").exists()
+        )
+        yield from (Path(parent) / name for name in sorted(names) if name.endswith(".py"))
+
+
+def _has_benchmark(path: Path) -> bool:
+    try:
+        text = path.read_bytes()
+        if not any(name.encode() in text for name in FIXTURES):
+            return False
+        tree = ast.parse(text)
+    except (OSError, SyntaxError, ValueError):  # pytest cannot collect it either
+        return False
+    return any(map(_is_test_with_fixture, ast.walk(tree))) or any(map(_is_marker, ast.walk(tree)))
+
+
+def _is_test_with_fixture(node: ast.AST) -> bool:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or not node.name.startswith("test"):
+        return False
+    arguments = node.args
+    return any(
+        argument.arg in FIXTURES for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)
+    )
+
+
+def _is_marker(node: ast.AST) -> bool:
+    """Tell whether this is ``pytest.mark.benchmark`` or ``pytest.mark.jarvis_bench``."""
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in MARKERS
+        and isinstance(node.value, ast.Attribute)
+        and node.value.attr == "mark"
+    )
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    """Read what configures pytest, as far as it can be read: the first file that has a section for it."""
+    for name in PYTEST_FILES:
+        path = root / name
+        if not path.is_file():
+            continue
+        try:
+            section = _toml_section(path) if name.endswith(".toml") else _ini_section(path)
+        except (OSError, ValueError, configparser.Error):  # pytest itself will say so
+            continue
+        if section is not None:
+            return section
+    return {}
+
+
+def _toml_section(path: Path) -> dict[str, Any] | None:
+    data = tomllib.loads(path.read_text(encoding="utf-8"))
+    if path.name != "pyproject.toml":
+        found = data.get("pytest")
+    else:
+        section = data.get("tool", {}).get("pytest")
+        found = section.get("ini_options", section) if isinstance(section, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def _ini_section(path: Path) -> dict[str, Any] | None:
+    parser = configparser.RawConfigParser(strict=False)
+    parser.read_string(path.read_text(encoding="utf-8"))
+    name = "tool:pytest" if path.name == "setup.cfg" else "pytest"
+    return dict(parser[name]) if parser.has_section(name) else None
+
+
+def _words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()

@@ -1,0 +1,64 @@
+"""Where another machine can install this jarvisperf from: as it was installed here, by the record of PEP 610."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from importlib import metadata
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from jarvisperf.runs.backends import without_password
+
+PUBLIC = re.compile(r"https://[\w.:/~%+-]+")  # other machines reach it without a key, and no shell finds anything in it
+GIT_SECONDS = 10
+
+
+def own_source() -> str | None:
+    """Give what pip is to install, like ``git+https://host/owner/jarvisperf``; None: it cannot be told.
+
+    From a package index comes the same version, from a repository the same commit, and from a clone whatever the
+    repository has that it was cloned from: what the clone is at may not be there.
+    """
+    try:
+        distribution = metadata.distribution("jarvisperf")
+    except metadata.PackageNotFoundError:
+        return None
+    record = distribution.read_text("direct_url.json")
+    if record is None:
+        return f"jarvisperf=={distribution.version}"
+    return source_of(json.loads(record))
+
+
+def source_of(record: dict[str, object]) -> str | None:
+    """Give what pip is to install, by an installation's record.
+
+    Args:
+        record: What pip keeps as ``direct_url.json``.
+    """
+    url = str(record.get("url", ""))
+    version_control = record.get("vcs_info")
+    if isinstance(version_control, dict):
+        place = _public(url)
+        return f"{version_control.get('vcs')}+{place}@{version_control.get('commit_id')}" if place else None
+    if url.startswith("file:"):
+        place = _public(_cloned_from(Path(unquote(urlsplit(url).path))))
+        return f"git+{place}" if place else None
+    return _public(url)
+
+
+def _public(url: str) -> str | None:
+    bare = without_password(url)
+    return bare if PUBLIC.fullmatch(bare) else None
+
+
+def _cloned_from(folder: Path) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # the words are ours
+            ["git", "-C", str(folder), "config", "--get", "remote.origin.url"],  # noqa: S607  # the user's own git
+            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()
