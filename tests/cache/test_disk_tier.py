@@ -431,7 +431,7 @@ def test_only_bytes_go_in(folder):
     store.open()
     with pytest.raises(TypeError, match="a value on disk must be bytes, not str"):
         store._database.set(b"k", "text")
-    with pytest.raises(TypeError, match="a key on disk is bytes, not str"):
+    with pytest.raises(TypeError, match="a key on disk must be bytes, not str"):
         store._database.set("k", b"v")
     store.close()
 
