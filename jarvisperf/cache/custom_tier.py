@@ -22,8 +22,8 @@ class Tier(Protocol):
 
     Keys and tags are any str; the cache puts its namespace in front of both, so caches may share a tier. Several
     threads may call the methods at once. They may raise any Exception: the read is then a miss, and the cache leaves
-    the tier alone until a probe succeeds, then replays the changes that it missed. ``jarvisperf.cache.testing`` has the
-    tests that a tier should pass.
+    the tier alone until a probe succeeds; before it uses the tier again, it removes the keys that have changed since.
+    ``jarvisperf.cache.testing`` has the tests that a tier should pass.
 
     Attributes:
         name: Its name in statistics and log messages.

@@ -186,7 +186,7 @@ def test_an_argument_without_a_lasting_encoding_is_an_error_that_names_it(call, 
 
 
 def test_what_helps_is_said():
-    with pytest.raises(TypeError, match="a class can have a __cache_key__ method"):
+    with pytest.raises(TypeError, match="its class can define __cache_key__"):
         key(function, Plain())
 
 
@@ -276,7 +276,7 @@ def test_an_argument_of_a_method_and_of_kwargs_may_be_left_out():
 
 
 def test_an_argument_that_there_is_not_cannot_be_left_out():
-    with pytest.raises(ValueError, match=r"ignore has 'texts' in it: .*one_text takes text"):
+    with pytest.raises(ValueError, match=r"ignore contains 'texts', but .*one_text takes text"):
         KeyMaker(one_text, "p", ["texts"])
     with pytest.raises(TypeError, match=r"give a list or tuple of names, such as \('text',\)"):
         KeyMaker(one_text, "p", "text")

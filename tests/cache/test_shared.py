@@ -59,7 +59,7 @@ def test_the_variables_configure_it(monkeypatch, tmp_path, real_redis):
 
 def test_a_wrong_variable_is_an_error_that_names_it(monkeypatch):
     monkeypatch.setenv("JARVISPERF_REDIS_URL", "localhost")
-    with pytest.raises(ValueError, match=r"Redis URL 'localhost' has no scheme"):
+    with pytest.raises(ValueError, match=r"Redis URL 'localhost' has an unknown scheme"):
         get_smart_cache()
 
 

@@ -230,7 +230,8 @@ class MemoryTier:
         return len(self.entries)
 
     def _hits_so_far(self) -> int:
-        return self._hits_of_gone + sum(map(_hits_of, self.entries.values()))
+        held: int = sum(map(_hits_of, self.entries.values()))
+        return self._hits_of_gone + held
 
     def _make_room(self, size_bytes: int, now: float) -> None:
         for _ in range(_SWEPT_PER_WRITE):
