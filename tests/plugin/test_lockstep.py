@@ -318,7 +318,7 @@ def test_wrong_words_are_usage_errors(project: Project, words: tuple[str, ...], 
 def test_against_without_bench_is_a_usage_error(project: Project):
     result = project.pytester.runpytest_subprocess("--jarvis-against=HEAD")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "give --jarvis-bench too" in result.stderr.str()
+    assert "needs --jarvis-bench: only a run that measures" in result.stderr.str()
 
 
 def test_a_folder_without_a_repository_is_a_usage_error(pytester: pytest.Pytester):
