@@ -32,8 +32,6 @@ def benchmark_group(item: pytest.Item) -> str | None:
         pytest.UsageError: An implementation raised, or returned something other than a non-empty text or None.
     """
     for hook, group in _answers(item.ihook.pytest_jarvis_benchmark_group, item=item):
-        if group is None:
-            continue
         if not isinstance(group, str) or not group:
             raise pytest.UsageError(f"{hook} returned {group!r} for {item.nodeid}; return a name or None")
         return group
@@ -123,9 +121,11 @@ def announce_finished_run(config: pytest.Config, run: Run, findings: Findings) -
 
 
 def _answers(caller: Any, **arguments: object) -> Iterator[tuple[str, Any]]:
-    """Call each implementation; yield how to name it in a message, and what it returned."""
+    """Call each implementation; yield its name for messages and its answer, unless that is None."""
     for impl in _implementations(caller):
-        yield _name(impl), _call(impl, arguments)
+        answer = _call(impl, arguments)
+        if answer is not None:
+            yield _name(impl), answer
 
 
 def _implementations(caller: Any) -> Iterator[Any]:

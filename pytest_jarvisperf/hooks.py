@@ -1,8 +1,8 @@
 """The hooks that JarvisPerf offers to other plugins and to `conftest.py`.
 
 If JarvisPerf may be absent or disabled, mark implementations ``@pytest.hookimpl(optionalhook=True)``, because otherwise
-pytest rejects unknown hooks. Wrappers of these hooks are not supported. A hook that raises, or returns something other
-than documented here, is reported in one line that names the plugin and the hook.
+pytest rejects unknown hooks. Returning None adds nothing. Wrappers of these hooks are not supported. A hook that
+raises, or returns something other than documented here, is reported in one line that names the plugin and the hook.
 """
 
 from __future__ import annotations

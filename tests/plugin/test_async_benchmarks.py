@@ -517,4 +517,4 @@ def test_plain(jarvis_bench, connection):
         assert metric["ratio"] > 3, entry["id"]
         if metric["verdict"] == "regressed":  # on a machine that does too much else it may stay undecided
             name = entry["id"].replace("[", "[[]")
-            result.stdout.fnmatch_lines([f"WHY {name}: work (pkg/__init__.py:2) explains *"])
+            result.stdout.fnmatch_lines([f"WHY {name}: work (pkg/__init__.py:2) *"])  # explains it, or more than it

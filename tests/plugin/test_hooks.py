@@ -103,6 +103,12 @@ def test_a_plugin_adds_a_format_that_can_be_selected(pytester, run):
     assert {path.name for path in folder.iterdir()} == {".gitignore", "report.json", "verdicts.txt"}
 
 
+def test_a_plugin_that_returns_none_adds_nothing(pytester, run):
+    names = ("benchmark_group", "machine_facts", "metrics", "report_formats")
+    assert run("\n".join(f"def pytest_jarvis_{name}(): return None" for name in names)).ret == 0
+    assert report(pytester)["benchmarks"][0]["group"] is None
+
+
 def test_a_format_that_fails_costs_no_other_format(pytester, run):
     broken = example("pytest_jarvis_report_formats").replace("    lines = [", "    1 / 0\n    lines = [")
     result = run(broken, "--jarvis-report-formats=json,verdicts")

@@ -318,7 +318,7 @@ def test_wrong_words_are_usage_errors(project: Project, words: tuple[str, ...], 
 def test_against_without_bench_is_a_usage_error(project: Project):
     result = project.pytester.runpytest_subprocess("--jarvis-against=HEAD")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "give --jarvis-bench too" in result.stderr.str()
+    assert "needs --jarvis-bench: only a run that measures" in result.stderr.str()
 
 
 def test_a_folder_without_a_repository_is_a_usage_error(pytester: pytest.Pytester):
@@ -638,7 +638,7 @@ def test_what_head_needs_and_git_ignores_is_told_with_what_to_do(project: Projec
     project.write("data.bin", "made by a build")
     result = project.run()
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["head: FileNotFoundError: *'data.bin'; * --jarvis-arm-install builds each arm's own*"])
+    result.stdout.fnmatch_lines(["head: FileNotFoundError: *'data.bin'; * build them in each arm with --jarvis-arm-install*"])
 
 
 def test_a_filter_of_warnings_that_the_base_does_not_know_is_heads_alone(project: Project):
