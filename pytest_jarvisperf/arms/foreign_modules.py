@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 # Folders of the working tree that hold what an installer put there.
-INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__", "node_modules"})
 
 
 class ForeignModules:

@@ -54,6 +54,7 @@ class LockstepHarness:
         note_instruments(record)
         with record.watching_target():
             result = target.call()
+            self._check_children(record)
             ready = protocol.Ready("time", target.fixed_iterations, own_clock=target.has_own_clock)
             samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
             return result, samples or _one_call(target)
@@ -65,12 +66,16 @@ class LockstepHarness:
             with capture_aside(replay=True):
                 for _ in range(warmup_rounds):
                     target.sample(target.fixed_iterations or 1)
+            if warmup_rounds:
+                self._check_children(record)
             # Where each round has a fresh state there may be as many as are wanted; one is kept for the result.
             most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
             ready = protocol.Ready("time", target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock)
             samples, result = self._serve(ready, target)
             if samples is None:
                 samples = _one_call(target)
+            if not warmup_rounds:  # the first call was one of those that count
+                self._check_children(record)
             return (result if result is not _NOTHING else target.call()), samples
 
     def memory(self, record: Record, target: Target) -> Any:
@@ -79,6 +84,7 @@ class LockstepHarness:
 
         with record.watching_target():
             result = target.call()
+        self._check_children(record)
         method = memory_method()
         self._conversation.send(self._with_draws(protocol.Ready("memory", 1, method=method)))
         with self._serving():
@@ -92,7 +98,7 @@ class LockstepHarness:
         """Start a fresh process as often as the coordinator asks."""
         from jarvisperf.measure.startup import Launcher
 
-        self._children.check_started()
+        self._check_children(record)
         command = with_arms_path(command)
         with Launcher(command.env, command.cwd) as launcher:
             with record.watching_target():
@@ -106,8 +112,12 @@ class LockstepHarness:
         """Say what was drawn so far, which tells the coordinator whether both arms have the same inputs."""
         randomness = self._randomness
         randomness.unwatch()
-        self._children.check_started()
         return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
+
+    def _check_children(self, record: Record) -> None:
+        self._randomness.unwatch()  # what is drawn from here on is ours
+        for note in self._children.check_started():
+            record.note(note)
 
     def _serve(
         self, ready: protocol.Ready, target: Target, *, pauses_collector: bool = True

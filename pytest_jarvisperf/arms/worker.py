@@ -25,6 +25,7 @@ from pytest_jarvisperf.arms.editable import move_editable_installations
 from pytest_jarvisperf.arms.exit_handlers import end_process, forget_inherited_handlers
 from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 from pytest_jarvisperf.arms.harness import LockstepHarness
+from pytest_jarvisperf.arms.process_starts import ProcessStarts
 from pytest_jarvisperf.arms.selection import OwnSelection
 from pytest_jarvisperf.arms.time_limits import TimeLimits
 from pytest_jarvisperf.measuring.record import as_text, record_key
@@ -52,10 +53,12 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
+    starts = ProcessStarts(Path(arm["log"]).with_suffix(".starts"))
     roots = [Path(root).resolve() for root in arm["roots"]]
     plugin = WorkerPlugin(
         conversation,
         ForeignModules(roots, args["packages"], Path(args["repository"]).resolve()),
+        starts,
         arm["core"],
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
@@ -65,7 +68,9 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     # Of equal length in both arms, and apart from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
-    end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
+    words += [f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"]
+    with starts.installed():
+        end_process(int(pytest.main(words, plugins=[plugin])))
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
@@ -91,6 +96,7 @@ class WorkerPlugin:
         self,
         conversation: Conversation,
         foreign: ForeignModules,
+        starts: ProcessStarts,
         core: int | None,
         wanted: Sequence[str] | None,
         limits: TimeLimits,
@@ -103,7 +109,7 @@ class WorkerPlugin:
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._foreign = foreign
-        self._children = ChildProcesses(foreign)
+        self._children = ChildProcesses(foreign, starts)
         self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
         self._writes_bytecode = writes_bytecode
         self._core = core
@@ -194,8 +200,8 @@ class WorkerPlugin:
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []
         self._lacks = False
-        with self._children.watched():
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        self._children.watch()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self._harness.is_serving:  # in a thread that would take what the coordinator says next
             self._end_with(f"{item.nodeid} was ended while it was measured, together with its event loop")
         record = item.stash.get(record_key, None)  # None: it asks for the fixture while it runs, and has not
@@ -222,6 +228,11 @@ class WorkerPlugin:
         sys.stderr.write(f"{last_words}\n")
         sys.stderr.flush()
         os._exit(70)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Tell the processes of the test from those of its fixtures."""
+        self._children.watch_call()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Gather the reports of the test that runs."""

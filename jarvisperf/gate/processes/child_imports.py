@@ -1,4 +1,4 @@
-"""What a child process imports: it is started once more with `-v`, and says so on its standard error.
+"""What a child process imports and starts: it is started once more with `-v`, and names its modules on standard error.
 
 An option works where no variable of the environment does (`-I`, `-E`, an environment of the caller's own).
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,12 +20,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.interpreter import read_words
+from jarvisperf.gate.processes.living import living_commands
+from jarvisperf.measure.startup import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from jarvisperf.measure.startup import Command
 
 PYTHON = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?")
 # Programs that start the one which is named after their own options.
@@ -33,6 +36,7 @@ STARTERS = frozenset(
 )
 VERBOSE = "-v"
 MOST_SECONDS = 60.0
+LOOK_SECONDS = 0.002
 LONGEST_FIRST_LINE = 512
 
 _FILE = re.compile(r"# (?:\S.* matches (?P<matched>.+)|code object from '?(?P<code>.+?)'?)$")
@@ -80,33 +84,61 @@ def find_python(command: Command) -> PythonCommand | None:
     return None
 
 
-def imported_files(command: Command, python: PythonCommand) -> Iterator[tuple[str, Path]]:
-    """Start a command that starts Python, and give what it imports: names as far as they are known, and files.
+class Observed(msgspec.Struct, frozen=True):
+    """What a command did when it was started once more.
 
-    It counts what was imported until the process ended, however it ended; one that goes on is ended after 60 s.
+    Attributes:
+        imports: What Python imported: names as far as they are known, and files.
+        started: What its descendants were started with.
+        ended: Whether it ended by itself; one that goes on is ended.
+    """
+
+    imports: tuple[tuple[str, Path], ...]
+    started: tuple[Command, ...]
+    ended: bool
+
+
+def observe(command: Command, python: PythonCommand | None, most_seconds: float = MOST_SECONDS) -> Observed:
+    """Start a command, and see what it imports if it starts Python, and which processes descend from it.
+
+    It counts what was imported until the process ended, however it ended, or was ended. Descendants are looked for
+    every 2 ms: a shorter life is not long enough for an interpreter to start.
 
     Args:
         command: The command.
-        python: What `find_python` found in it.
+        python: What `find_python` found in it; None: it starts another program.
+        most_seconds: How long it may run.
     """
-    words = [*python.before, VERBOSE, *python.after]
-    env = None if command.env is None else dict(command.env)
+    words = command.words if python is None else (*python.before, VERBOSE, *python.after)
+    started: dict[tuple[int, tuple[str, ...]], Command] = {}
+    end = REAL.wall() + most_seconds
     with tempfile.TemporaryFile() as output:
-        # Where it goes on, as a server does, what it has imported by then is known.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603  # the user's own command
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=output,
-                env=env,
-                cwd=command.cwd,
-                timeout=MOST_SECONDS,
-                check=False,
-            )
+        process = subprocess.Popen(  # noqa: S603  # the user's own command
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            env=None if command.env is None else dict(command.env),
+            cwd=command.cwd,
+            start_new_session=True,
+        )
+        while (status := process.poll()) is None and REAL.wall() < end:
+            started |= living_commands(process.pid)
+            select.select([], [], [], LOOK_SECONDS)  # tests may replace `time.sleep`
+        if status is None:
+            # A server goes on: what it has imported by then is known.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         output.seek(0)
-        lines = output.read().decode(errors="replace").splitlines()
-    yield from _read(lines, read_words(python.after).module)
+        lines = output.read().decode(errors="replace").splitlines() if python else []
+    module = read_words(python.after).module if python else None
+    return Observed(
+        imports=tuple(_read(lines, module)),
+        # The program that a starter such as `env` becomes has the command's own last words.
+        started=tuple(found for (_, those), found in started.items() if words[-len(those) :] != those),
+        ended=status is not None,
+    )
 
 
 def _read(lines: Sequence[str], module: str | None) -> Iterator[tuple[str, Path]]:

@@ -29,15 +29,20 @@ def end_with_parent(how: signal.Signals) -> None:
     _prctl(PR_SET_PDEATHSIG, how)
 
 
-def children() -> set[int]:
-    """Give the identifiers of this process's children, as far as the system tells them."""
+def children(of: int | None = None) -> set[int]:
+    """Give the identifiers of a process's children, as far as the system tells them.
+
+    Args:
+        of: The identifier of the process; None: this one.
+    """
+    parent = os.getpid() if of is None else of
     found: set[int] = set()
     try:
-        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208
-            with open(f"/proc/self/task/{thread}/children", "rb") as file:  # noqa: PTH123
+        for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208
+            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:  # noqa: PTH123
                 found.update(map(int, file.read().split()))
-    except OSError:  # a kernel without these files
-        return _children_by_scan()
+    except OSError:  # a kernel without these files, or a process or thread that has ended
+        return _children_by_scan(parent)
     return found
 
 
@@ -62,12 +67,12 @@ def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _children_by_scan() -> set[int]:
+def _children_by_scan(parent: int) -> set[int]:
     try:
         numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:
         return set()
-    return {number for number in numbers if _parent(number) == os.getpid()}
+    return {number for number in numbers if _parent(number) == parent}
 
 
 def _parent(number: int) -> int | None:
