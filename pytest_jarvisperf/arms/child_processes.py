@@ -8,9 +8,11 @@ fixtures start, and of those that are alive, those that may evade `PYTHONPATH`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.child_imports import MOST_SECONDS, find_python, observe
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # what is wrong is the user's command
 PATH_VARIABLE = "PYTHONPATH"
-MOST_SECONDS_ASIDE = 5.0  # for a child that sees the arm's folders: only what it starts may not
+MOST_SECONDS_ASIDE = 3.0  # for a child that sees the arm's folders: only what it starts may not
 MOST_SECONDS_OWN = 15.0  # for all such children of a test: the coordinator is waiting
 INSTALLERS = frozenset(
     {"pip", "venv", "ensurepip", "virtualenv", "build"}
@@ -43,13 +45,15 @@ class ChildProcesses:
     Args:
         foreign: Tells what is the project's and not from this arm.
         starts: Notes the processes that this one starts.
+        passed: A file in which this process and its copies remember what they have checked; it need not exist.
     """
 
-    def __init__(self, foreign: ForeignModules, starts: ProcessStarts) -> None:
+    def __init__(self, foreign: ForeignModules, starts: ProcessStarts, passed: Path) -> None:
         self._foreign = foreign
         self._starts = starts
+        self._passed = passed
         self._fixtures: list[Command] = []
-        self._notes: dict[tuple[Any, ...], str | None] = {}
+        self._notes: dict[str, str | None] = {}
 
     def check(self, command: Command, most_seconds: float = MOST_SECONDS) -> str | None:
         """Start a command once, and see where it and the processes that it starts import the project from.
@@ -140,7 +144,10 @@ class ChildProcesses:
 
     def _check_once(self, command: Command, most_seconds: float) -> str | None:
         """Check a command, but for one that has passed already or is being checked: a session's server, a cycle."""
-        key = (command.words, command.cwd, None if command.env is None else frozenset(command.env.items()))
+        env = None if command.env is None else sorted(command.env.items())
+        key = hashlib.sha256(repr((command.words, command.cwd, env)).encode(errors="surrogateescape")).hexdigest()
+        if key not in self._notes and self._passed.exists():
+            self._notes |= dict(map(json.loads, self._passed.read_text(encoding="utf-8").splitlines()))
         if key not in self._notes:
             self._notes[key] = None
             try:
@@ -148,6 +155,8 @@ class ChildProcesses:
             except ForeignChildError:
                 del self._notes[key]  # the next test that has it fails too
                 raise
+            with self._passed.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, self._notes[key]]) + "\n")
         return self._notes[key]
 
     def _may_evade(self, command: Command, python: PythonCommand) -> bool:

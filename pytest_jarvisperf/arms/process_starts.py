@@ -61,8 +61,9 @@ class ProcessStarts:
             (_posixsubprocess, "fork_exec", lambda argv, *more: (argv, _pairs(more[4]), more[3])),
             (subprocess.Popen, "__init__", lambda *args, **kwargs: _of_popen(popen.bind(*args, **kwargs).arguments)),
         ]
-        forks = [(os, "fork"), (os, "forkpty")]
-        originals = [(owner, name, getattr(owner, name)) for owner, name, *_ in (*replaced, *forks)]
+        forks: list[tuple[Any, str]] = [(os, "fork"), (os, "forkpty")]
+        names = [(owner, name) for owner, name, _ in replaced] + forks
+        originals = [(owner, name, getattr(owner, name)) for owner, name in names]
         try:
             for owner, name, arguments in replaced:
                 setattr(owner, name, self._noting(getattr(owner, name), arguments))

@@ -55,10 +55,11 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     starts = ProcessStarts(Path(arm["log"]).with_suffix(".starts"))
     roots = [Path(root).resolve() for root in arm["roots"]]
+    foreign = ForeignModules(roots, args["packages"], Path(args["repository"]).resolve())
     plugin = WorkerPlugin(
         conversation,
-        ForeignModules(roots, args["packages"], Path(args["repository"]).resolve()),
-        starts,
+        foreign,
+        ChildProcesses(foreign, starts, Path(arm["log"]).with_suffix(".checked")),
         arm["core"],
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
@@ -96,7 +97,7 @@ class WorkerPlugin:
         self,
         conversation: Conversation,
         foreign: ForeignModules,
-        starts: ProcessStarts,
+        children: ChildProcesses,
         core: int | None,
         wanted: Sequence[str] | None,
         limits: TimeLimits,
@@ -109,7 +110,7 @@ class WorkerPlugin:
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._foreign = foreign
-        self._children = ChildProcesses(foreign, starts)
+        self._children = children
         self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
         self._writes_bytecode = writes_bytecode
         self._core = core

@@ -44,7 +44,7 @@ def children(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProce
     monkeypatch.chdir(tree.parent / "arm")
     starts = ProcessStarts(tree.parent / "starts")
     with starts.installed():
-        yield ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree), starts)
+        yield ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree), starts, tree.parent / "checked")
 
 
 def script(path: Path, text: str) -> str:
@@ -299,6 +299,28 @@ def test_forks_and_process_pools_run_the_arms_code_and_are_not_noted(children: C
         with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
             assert pool.submit(len, "abc").result() == 3
     assert children.check_started() == []
+
+
+def test_what_has_passed_is_not_started_again_in_this_process_nor_in_a_copy(tmp_path: Path, children: ChildProcesses):
+    counted = tmp_path / "counted"
+
+    def check_a_call() -> None:
+        children.watch()
+        children.watch_call()
+        subprocess.run([sys.executable, "-I", "-c", f"open({str(counted)!r}, 'a').write('x')"], check=True)
+        assert children.check_started() == []
+
+    copy = os.fork()
+    if copy == 0:
+        try:
+            check_a_call()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(copy, 0)[1] == 0
+    check_a_call()
+    check_a_call()
+    assert counted.read_text() == "xxxx"  # the three calls, and what looked at the first
 
 
 def test_a_command_that_goes_on_is_ended_and_what_it_starts_later_is_said_to_be_unknown(children: ChildProcesses):
