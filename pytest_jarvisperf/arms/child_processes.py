@@ -1,118 +1,191 @@
-"""Checks that processes started by a benchmark run the arm's own code; otherwise both arms would measure the same code.
+"""Processes that a benchmark starts in an arm: they must run the arm's own code, or both arms measure the same.
 
-Child processes of an arm find its checkout through `PYTHONPATH`. A child that ignores the environment, or gets a
-different one, may import the project from the working tree or from where it is installed. A command that `startup`
-measures is therefore run once beforehand to see what it imports, and so are processes of a target that may not see
-`PYTHONPATH`.
+An arm's children find its checkout by `PYTHONPATH`. One that ignores the environment, or gets another, may import the
+project from the working tree or from where it is installed. What `startup` measures and what a test starts in its first
+call is therefore started once more beforehand to see what it imports and what it starts in turn; of the processes that
+fixtures start, and of those that are alive, those that may evade `PYTHONPATH`.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import json
 import os
-import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jarvisperf.gate.processes.child_imports import find_python, imported_files
+from jarvisperf.clocks import REAL
+from jarvisperf.gate.processes.child_imports import MOST_SECONDS, find_python, observe
 from jarvisperf.gate.processes.interpreter import read_words
+from jarvisperf.gate.processes.living import living_commands, processes_are_visible
+from jarvisperf.gate.processes.shell_lines import plain_command
 from jarvisperf.measure.startup import Command
+from pytest_jarvisperf.arms.process_starts import SHELL, ProcessStarts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from jarvisperf.gate.processes.child_imports import PythonCommand
     from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
-__tracebackhide__ = True  # the error concerns the user's command
+__tracebackhide__ = True  # what is wrong is the user's command
 PATH_VARIABLE = "PYTHONPATH"
+MOST_SECONDS_ASIDE = 3.0  # for a child that sees the arm's folders: only what it starts may not
+MOST_SECONDS_OWN = 15.0  # for all such children of a test: the coordinator is waiting
 INSTALLERS = frozenset(
     {"pip", "venv", "ensurepip", "virtualenv", "build"}
-)  # modules that run for long, and no project code
+)  # modules that take long, and run no project
 
 
 class ForeignChildError(RuntimeError):
-    """A child process runs code from outside the arm; the message names the code and says what to do."""
+    """A child process runs code that is not the arm's own; the message names it and says what to do."""
 
 
 class ChildProcesses:
-    """Checks the child processes of an arm.
+    """Checks the processes of an arm.
 
     Args:
-        foreign: Recognizes modules of the project that do not come from this arm.
+        foreign: Tells what is the project's and not from this arm.
+        starts: Notes the processes that this one starts.
+        passed: A file in which this process and its copies remember what they have checked; it need not exist.
     """
 
-    def __init__(self, foreign: ForeignModules) -> None:
+    def __init__(self, foreign: ForeignModules, starts: ProcessStarts, passed: Path) -> None:
         self._foreign = foreign
-        self._started: list[Command] = []
-        self._stop: Callable[[], object] = int
+        self._starts = starts
+        self._passed = passed
+        self._fixtures: list[Command] = []
+        self._notes: dict[str, str | None] = {}
 
-    def check(self, command: Command) -> str | None:
-        """Run a command once to see where it imports the project from.
+    def check(self, command: Command, most_seconds: float = MOST_SECONDS) -> str | None:
+        """Start a command once, and see where it and the processes that it starts import the project from.
+
+        Args:
+            command: What was or will be measured.
+            most_seconds: How long it may run.
 
         Returns:
-            A note for the report if that cannot be determined.
+            What the reader of the figures should know, where that cannot be seen.
 
         Raises:
-            ForeignChildError: It imports the project from outside this arm's checkout.
+            ForeignChildError: From elsewhere than this arm's checkout.
         """
-        python = find_python(command)
+        command, python = _without_shell(command)
+        note = None
+        if python is None:
+            note = self._check_program(command)
+        elif (script := _script(command, python)) is not None:
+            self._check_file(command, "__main__", script)
+        try:
+            observed = observe(command, python, most_seconds)
+        except OSError as error:
+            return f"{command.shown} could not be started once more ({error.strerror}), so its code cannot be verified"
+        for name, file in observed.imports:
+            self._check_file(command, name, file)
+        for started in observed.started:
+            self._check_evading(started)
+        if note is None and not processes_are_visible():
+            return f"which code the processes that {command.shown} starts run cannot be verified on this system"
+        if note is None and not observed.ended:
+            return f"{command.shown} was watched for {most_seconds:.0f} s; what it starts later cannot be verified"
+        return note
+
+    def watch(self) -> None:
+        """Note the processes that a test starts from now on, its fixtures first, until they are checked."""
+        self._fixtures = []
+        self._starts.begin()
+
+    def watch_call(self) -> None:
+        """Begin with those of the test itself: its fixtures have been set up."""
+        self._fixtures += self._starts.take()
+
+    def check_started(self) -> list[str]:
+        """Check the processes noted so far, and note no more.
+
+        A fixture's are started again only where they need not see the arm's `PYTHONPATH`: they may be servers, or fill
+        a database. Those that the test itself starts are if they are Python: its benchmark repeats them anyway.
+
+        Returns:
+            What the reader of the figures should know, where the code that they run cannot be seen.
+
+        Raises:
+            ForeignChildError: One imports the project from elsewhere.
+        """
+        self._starts.stop()
+        own = self._starts.take()
+        living = [command for (number, _), command in living_commands(os.getpid()).items() if number != os.getpid()]
+        for command in [*self._fixtures, *living]:
+            self._check_evading(command)
+        self._fixtures = []
+        end = REAL.wall() + MOST_SECONDS_OWN
+        notes = [self._check_own(command, end) for command in own if not _is_multiprocessings(command)]
+        if self._starts.others_ended():
+            notes.append(
+                "it started processes in a way that cannot be followed, so which code they run cannot be verified: it "
+                "may be the same in both arms"
+            )
+        return list(dict.fromkeys(filter(None, notes)))
+
+    def _check_own(self, command: Command, end: float) -> str | None:
+        """Check what a test started, in more detail if there is time until `end`."""
+        command, python = _without_shell(command)
         if python is None:
             return self._check_program(command)
-        script = read_words(python.after).script
-        if script is not None:
-            self._check_file(command, "__main__", (Path(command.cwd or os.curdir) / script).resolve())
-        for name, file in imported_files(command, python):
-            self._check_file(command, name, file)
-        return None
+        if self._may_evade(command, python):
+            return self._check_once(command, MOST_SECONDS)
+        if read_words(python.after).module in INSTALLERS:
+            return None
+        if REAL.wall() > end:
+            return "it starts many Python processes, and what some of them start in turn cannot be verified"
+        return self._check_once(command, MOST_SECONDS_ASIDE)
 
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Record the processes that a test starts in its fixtures and first call, until they are checked."""
-        original = subprocess.Popen.__init__
-        self._started.clear()
+    def _check_evading(self, command: Command) -> None:
+        command, python = _without_shell(command)
+        if python is not None and self._may_evade(command, python):
+            self._check_once(command, MOST_SECONDS)
 
-        def noting(process: subprocess.Popen[Any], args: Any, *more: Any, **kwargs: Any) -> None:
-            original(process, args, *more, **kwargs)
-            if command := _command(args, kwargs):
-                self._started.append(command)
+    def _check_once(self, command: Command, most_seconds: float) -> str | None:
+        """Check a command, but for one that has passed already or is being checked: a session's server, a cycle."""
+        env = None if command.env is None else sorted(command.env.items())
+        key = hashlib.sha256(repr((command.words, command.cwd, env)).encode(errors="surrogateescape")).hexdigest()
+        if key not in self._notes and self._passed.exists():
+            self._notes |= dict(map(json.loads, self._passed.read_text(encoding="utf-8").splitlines()))
+        if key not in self._notes:
+            self._notes[key] = None
+            try:
+                self._notes[key] = self.check(command, most_seconds)
+            except ForeignChildError:
+                del self._notes[key]  # the next test that has it fails too
+                raise
+            with self._passed.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, self._notes[key]]) + "\n")
+        return self._notes[key]
 
-        def stop() -> None:
-            subprocess.Popen.__init__ = original  # type: ignore[method-assign]
-
-        self._stop = stop
-        subprocess.Popen.__init__ = noting  # type: ignore[method-assign, assignment]
-        try:
-            yield
-        finally:
-            stop()
-
-    def check_started(self) -> None:
-        """Check the recorded processes that may not see the arm's `PYTHONPATH`, and stop recording.
-
-        Raises:
-            ForeignChildError: One imports the project from outside this arm's checkout.
-        """
-        self._stop()
-        for command in self._started:
-            python = find_python(command)
-            if python is not None and _may_evade(command, python):
-                self.check(command)
-        self._started.clear()
+    def _may_evade(self, command: Command, python: PythonCommand) -> bool:
+        """Tell whether a Python process need not have the arm's folders first on its search path."""
+        own = os.environ.get(PATH_VARIABLE, "")
+        sees = command.env is None or command.env.get(PATH_VARIABLE, "").startswith(own)
+        words = read_words(python.after)
+        if words.module in INSTALLERS or _is_multiprocessings(command):
+            return False
+        script = _script(command, python)
+        first = script or (Path(command.cwd or os.curdir).resolve() / "module")  # its folder is searched before all
+        return not sees or python.clears_environment or words.ignores_environment or self._is_foreign("", first)
 
     def _check_program(self, command: Command) -> str | None:
         word = command.words[0]
         if os.sep in word:
-            self._check_file(command, "", (Path(command.cwd or os.curdir) / word).resolve())
-            if self._foreign.is_the_arms(Path(word).resolve()):
+            file = (Path(command.cwd or os.curdir) / word).resolve()
+            self._check_file(command, "", file)
+            if self._foreign.is_the_arms(file) or not file.exists():  # `os.execvp` tries one folder after the other
                 return None
+        is_line = command.words[:2] == (SHELL, "-c")  # as `os.system` and `shell=True` start it
+        shown = f"the shell line {Command(command.words[2:]).shown}" if is_line else repr(word)
         return (
-            f"{word!r} is not a Python program, so which code its processes run cannot be verified: it may be the same "
+            f"{shown} is not a Python program, so which code its processes run cannot be verified: it may be the same "
             "in both arms"
         )
 
     def _check_file(self, command: Command, name: str, file: Path) -> None:
-        if self._foreign.is_foreign(name, file) and not _is_in_environment(file):
+        if self._is_foreign(name, file):
             what = f"imported {name} from {file}" if name.strip("_") not in {"", "main"} else f"runs {file}"
             raise ForeignChildError(
                 f"{command.shown} {what}, not from this arm's checkout, so both arms may run the same code; let it see "
@@ -120,9 +193,12 @@ class ChildProcesses:
                 "give --jarvis-arm-install, which makes an environment for each arm"
             )
 
+    def _is_foreign(self, name: str, file: Path) -> bool:
+        return self._foreign.is_foreign(name, file) and not _is_in_environment(file)
+
 
 def with_arms_path(command: Command) -> Command:
-    """Put the arm's folders first in a command's own environment."""
+    """Have a command's own environment lead to the arm's folders first."""
     if command.env is None:
         return command
     given = command.env.get(PATH_VARIABLE, "").split(os.pathsep)
@@ -131,27 +207,24 @@ def with_arms_path(command: Command) -> Command:
     return Command(command.words, {**command.env, PATH_VARIABLE: joined}, command.cwd)
 
 
-def _command(args: Any, kwargs: dict[str, Any]) -> Command | None:
-    """Return the command that a call of `Popen` starts; None if a shell interprets it."""
-    if kwargs.get("shell") or isinstance(args, str | bytes):
-        return None
-    try:
-        words: Sequence[str] = [os.fsdecode(word) for word in (args if not isinstance(args, os.PathLike) else [args])]
-        env, cwd = kwargs.get("env"), kwargs.get("cwd")
-        variables = None if env is None else {os.fsdecode(key): os.fsdecode(value) for key, value in env.items()}
-    except TypeError:  # Popen rejects it too
-        return None
-    return Command(tuple(words), variables, None if cwd is None else os.fsdecode(cwd)) if words else None
+def _without_shell(command: Command) -> tuple[Command, PythonCommand | None]:
+    """Give a command with the interpreter that it starts, without a shell that only starts that."""
+    plain = plain_command(command)
+    if plain is not None and (python := find_python(plain)) is not None:
+        return plain, python
+    return command, find_python(command)
 
 
-def _may_evade(command: Command, python: PythonCommand) -> bool:
-    """Return whether a Python process may lack the arm's folders at the front of its search path."""
-    own = os.environ.get(PATH_VARIABLE, "")
-    sees = command.env is None or command.env.get(PATH_VARIABLE, "").startswith(own)
-    words = read_words(python.after)
-    return words.module not in INSTALLERS and (not sees or python.clears_environment or words.ignores_environment)
+def _script(command: Command, python: PythonCommand) -> Path | None:
+    script = read_words(python.after).script
+    return None if script is None else (Path(command.cwd or os.curdir) / script).resolve()
+
+
+def _is_multiprocessings(command: Command) -> bool:
+    """Tell whether `multiprocessing` starts this: it hands over the search path, and it needs its parent."""
+    return "--multiprocessing-fork" in command.words or command.words[-1].startswith("from multiprocessing.")
 
 
 def _is_in_environment(file: Path) -> bool:
-    """Return whether a file belongs to a virtual environment, such as an installed command."""
+    """Tell whether a file is a virtual environment's, such as an installed command."""
     return any((folder / "pyvenv.cfg").exists() for folder in file.parents[1:3]) and "site-packages" not in file.parts

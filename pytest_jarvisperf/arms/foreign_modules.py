@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FINDERS = "__editable___"  # how the names of setuptools' mapping modules begin
 # Folders of the working tree with packages that an installer put there.
-INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__"})
+INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__", "node_modules"})
 
 
 def move_editable_installations(repository: Path, root: Path) -> None:

@@ -95,6 +95,7 @@ class LockstepHarness:
         note_instruments(record)
         with record.watching_target():
             result = target.call()
+            self._check_children(record)
             ready = protocol.Ready(TIME.name, target.fixed_iterations, own_clock=target.has_own_clock)
             samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
             return result, samples or _one_call(target)
@@ -106,6 +107,8 @@ class LockstepHarness:
             with capture_aside(replay=True):
                 for _ in range(warmup_rounds):
                     target.sample(target.fixed_iterations or 1)
+            if warmup_rounds:
+                self._check_children(record)
             # If each round has a fresh state, any number is allowed; otherwise one is reserved for the result.
             most = None if target.sets_up and rounds > 1 else max(1, rounds - 1)
             ready = protocol.Ready(
@@ -114,6 +117,8 @@ class LockstepHarness:
             samples, result = self._serve(ready, target)
             if samples is None:
                 samples = _one_call(target)
+            if not warmup_rounds:  # the first call was one of those that count
+                self._check_children(record)
             return (result if result is not _NOTHING else target.call()), samples
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
@@ -121,6 +126,7 @@ class LockstepHarness:
         assert isinstance(kind.measurement, OfSingleCalls)  # noqa: S101  # the caller looked
         with record.watching_target():
             result = target.call()
+        self._check_children(record)
         methods = kind.measurement.methods()
         self._conversation.send(self._with_draws(protocol.Ready(kind.name, 1, methods=methods)))
         with self._serving():
@@ -136,7 +142,7 @@ class LockstepHarness:
 
         measurement = kind.measurement
         assert isinstance(measurement, OfProcesses)  # noqa: S101  # the caller looked
-        self._children.check_started()
+        self._check_children(record)
         command = with_arms_path(command)
         with Launcher(command.env, command.cwd) as launcher:
             with record.watching_target():
@@ -151,8 +157,12 @@ class LockstepHarness:
         """Add which random numbers were drawn so far, so the coordinator can see whether the arms' inputs are equal."""
         randomness = self._randomness
         randomness.unwatch()
-        self._children.check_started()
         return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
+
+    def _check_children(self, record: BenchmarkRecord) -> None:
+        self._randomness.unwatch()  # what is drawn from here on is ours
+        for note in self._children.check_started():
+            record.note(note)
 
     def _serve(
         self, ready: protocol.Ready, target: Target, *, pauses_collector: bool = True

@@ -23,6 +23,7 @@ from pytest_jarvisperf.arms.child_processes import ChildProcesses
 from pytest_jarvisperf.arms.exit_handlers import end_process, forget_inherited_handlers
 from pytest_jarvisperf.arms.foreign_modules import ForeignModules, move_editable_installations
 from pytest_jarvisperf.arms.harness import Conversation, LockstepHarness
+from pytest_jarvisperf.arms.process_starts import ProcessStarts
 from pytest_jarvisperf.arms.selection import OwnSelection
 from pytest_jarvisperf.arms.time_limits import TimeLimits
 from pytest_jarvisperf.measuring.record import as_text, record_key
@@ -51,10 +52,13 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
+    starts = ProcessStarts(Path(arm["log"]).with_suffix(".starts"))
     roots = [Path(root).resolve() for root in arm["roots"]]
+    foreign = ForeignModules(roots, args["packages"], Path(args["repository"]).resolve())
     plugin = WorkerPlugin(
         conversation,
-        ForeignModules(roots, args["packages"], Path(args["repository"]).resolve()),
+        foreign,
+        ChildProcesses(foreign, starts, Path(arm["log"]).with_suffix(".checked")),
         arm["core"],
         args.get("ids"),
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
@@ -65,7 +69,9 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     # Equally long in both arms, and separate from pytest's numbered folders, of which only the last few are kept.
     temporary = Path(arm["log"]).with_suffix(".tmp")
     words = [*args["pytest"], *_known_filters(args.get("filters", []))]
-    end_process(int(pytest.main([*words, f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"], plugins=[plugin])))
+    words += [f"--rootdir={arm['cwd']}", f"--basetemp={temporary}"]
+    with starts.installed():
+        end_process(int(pytest.main(words, plugins=[plugin])))
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
@@ -91,6 +97,7 @@ class WorkerPlugin:
         self,
         conversation: Conversation,
         foreign: ForeignModules,
+        children: ChildProcesses,
         core: int | None,
         wanted: Sequence[str] | None,
         limits: TimeLimits,
@@ -105,7 +112,7 @@ class WorkerPlugin:
         self._selection = OwnSelection(wanted)
         self._conversation = conversation
         self._foreign = foreign
-        self._children = ChildProcesses(foreign)
+        self._children = children
         self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
         self._writes_bytecode = writes_bytecode
         self._core = core
@@ -199,8 +206,8 @@ class WorkerPlugin:
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> None:
         self._reports = []
         self._lacks = False
-        with self._children.watched():
-            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        self._children.watch()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self._harness.is_serving:  # in a thread that would receive the coordinator's next message
             self._end_with(f"{item.nodeid} and its event loop ended while it was being measured")
         record = item.stash.get(record_key, None)  # None: it requests the fixture at run time, but did not
@@ -227,6 +234,11 @@ class WorkerPlugin:
         sys.stderr.write(f"{last_words}\n")
         sys.stderr.flush()
         os._exit(70)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self) -> None:
+        """Tell the processes of the test from those of its fixtures."""
+        self._children.watch_call()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Collect the reports of the running test."""

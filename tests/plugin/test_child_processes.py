@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import json
+import multiprocessing
 import os
+import pty
+import shlex
+import shutil
+import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from git_project import GitProject
 
-from jarvisperf.gate.processes.child_imports import find_python, imported_files
+from jarvisperf.gate.processes.child_imports import find_python, observe
+from jarvisperf.gate.processes.shell_lines import plain_command
 from jarvisperf.measure.startup import Command
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, ForeignChildError, with_arms_path
 from pytest_jarvisperf.arms.foreign_modules import ForeignModules
+from pytest_jarvisperf.arms.process_starts import ProcessStarts
 
 
 @pytest.fixture
@@ -29,9 +39,12 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def children(tree: Path, monkeypatch: pytest.MonkeyPatch) -> ChildProcesses:
+def children(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcesses]:
     monkeypatch.setenv("PYTHONPATH", str(tree.parent / "arm"))
-    return ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree))
+    monkeypatch.chdir(tree.parent / "arm")
+    starts = ProcessStarts(tree.parent / "starts")
+    with starts.installed():
+        yield ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree), starts, tree.parent / "checked")
 
 
 def script(path: Path, text: str) -> str:
@@ -107,8 +120,12 @@ def test_a_program_that_is_not_python_is_noted_and_one_of_the_working_tree_is_an
     (tree / "built").write_bytes(b"\x7fELF")
     with pytest.raises(ForeignChildError, match=r"runs .*built, not from this arm's"):
         children.check(Command((str(tree / "built"),)))
-    (tree.parent / "arm/built").write_bytes(b"\x7fELF")
-    assert children.check(Command((str(tree.parent / "arm/built"),))) is None
+    assert children.check(Command((script(tree.parent / "arm/built", "#!/bin/sh\n"),))) is None
+
+
+def test_a_command_that_cannot_be_started_once_more_is_noted(tmp_path: Path, children: ChildProcesses):
+    note = children.check(Command((sys.executable, "-c", "pass"), cwd=str(tmp_path / "removed")))
+    assert "could not be started once more (No such file or directory), so its code cannot be verified" in note
 
 
 def test_a_command_of_an_environment_in_the_working_tree_is_judged_by_what_it_imports(
@@ -127,43 +144,223 @@ def test_the_arms_folders_come_first_in_an_environment_of_the_callers_own(childr
     children.check(with_arms_path(Command((sys.executable, "-c", "import pkg"), {"PATH": os.environ["PATH"]})))
 
 
-def test_processes_that_a_target_starts_are_checked_where_they_may_evade_the_arm(tree: Path, children: ChildProcesses):
-    import asyncio
-    import subprocess
+def imports_the_tree(tree: Path) -> str:
+    return f"import sys; sys.path.insert(0, {str(tree)!r}); import pkg"
 
-    search = f"import sys; sys.path.append({str(tree)!r}); import pkg"
-    with children.watched():
-        subprocess.run([sys.executable, "-c", search], check=True)
-        subprocess.run("true", shell=True, check=True)
-        subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
-        children.check_started()
-        subprocess.run([sys.executable, "-I", "-c", search], check=True)  # no more than the first ones are looked at
-        children.check_started()
-    for evades in ({"env": {}}, {"env": {"PYTHONPATH": ""}, "cwd": "/"}):
-        with children.watched():
-            subprocess.run([sys.executable, "-c", search], check=True, **evades)
-            with pytest.raises(ForeignChildError):
-                children.check_started()
 
+def test_processes_are_checked_that_were_started_before_the_first_check(tree: Path, children: ChildProcesses):
+    search = imports_the_tree(tree)
+    children.watch()
+    subprocess.run([sys.executable, "-c", search], check=True)  # a fixture's: what sees the arm is not started again
+    children.watch_call()
+    subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
+    assert children.check_started() == []
+    subprocess.run([sys.executable, "-I", "-c", search], check=True)  # no more than the first ones are looked at
+    assert children.check_started() == []
+
+
+@pytest.mark.parametrize(
+    "evades", [{"env": {}, "cwd": "/"}, {"env": {"PYTHONPATH": ""}, "cwd": "/"}, {"cwd": "the tree"}]
+)
+def test_a_fixtures_process_is_checked_where_it_may_evade_the_arm(
+    evades: dict[str, Any], tree: Path, children: ChildProcesses
+):
+    where = {**evades, "cwd": tree} if evades.get("cwd") == "the tree" else evades
+    children.watch()
+    subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append({str(tree)!r}); import pkg"], check=True, **where
+    )
+    children.watch_call()
+    with pytest.raises(ForeignChildError):
+        children.check_started()
+
+
+def by_asyncio(words: list[str]) -> None:
     async def start() -> None:
-        process = await asyncio.create_subprocess_exec(sys.executable, "-I", "-c", search)
+        process = await asyncio.create_subprocess_exec(*words)
         await process.wait()
 
-    with children.watched():
-        asyncio.run(start())
-        with pytest.raises(ForeignChildError):
-            children.check_started()
-    original = subprocess.Popen.__init__
-    with pytest.raises(ZeroDivisionError), children.watched():
-        raise ZeroDivisionError
-    assert subprocess.Popen.__init__ is original
+    asyncio.run(start())
+
+
+def by_asyncios_shell(words: list[str]) -> None:
+    async def start() -> None:
+        process = await asyncio.create_subprocess_shell(shlex.join(words))
+        await process.wait()
+
+    asyncio.run(start())
+
+
+def by_fork_and_exec(words: list[str]) -> None:
+    child = os.fork()
+    if child == 0:
+        os.execv(words[0], words)
+    os.waitpid(child, 0)
+
+
+WAYS: dict[str, Callable[[list[str]], object]] = {
+    "subprocess.run": subprocess.run,
+    "a shell": lambda words: subprocess.run(shlex.join(words), shell=True, check=True),
+    "os.system": lambda words: os.system(shlex.join(words)),
+    "os.system with variables and redirections": lambda words: os.system(
+        f"A=1 exec {shlex.join(words)} >/dev/null 2>&1"
+    ),
+    "os.popen": lambda words: os.popen(shlex.join(words)).close(),
+    "os.posix_spawn": lambda words: os.waitpid(os.posix_spawn(words[0], words, os.environ), 0),
+    "os.posix_spawnp": lambda words: os.waitpid(os.posix_spawnp(words[0], words, os.environ), 0),
+    "os.spawnv": lambda words: os.spawnv(os.P_WAIT, words[0], words),
+    "os.spawnlpe": lambda words: os.spawnlpe(os.P_WAIT, words[0], *words, dict(os.environ)),
+    "fork and exec": by_fork_and_exec,
+    "pty.spawn": lambda words: pty.spawn(words, lambda file: os.read(file, 1024)),
+    "asyncio": by_asyncio,
+    "asyncio's shell": by_asyncios_shell,
+    "a child's child": lambda words: subprocess.run(
+        [sys.executable, "-c", f"import subprocess; subprocess.run({words!r})"], check=True
+    ),
+    "a child that becomes it": lambda words: subprocess.run(
+        [sys.executable, "-c", f"import os; os.execv({words[0]!r}, {words!r})"], check=True
+    ),
+    "a shell of a child": lambda words: subprocess.run(
+        [sys.executable, "-c", f"import os; os.system({'cd / && ' + shlex.join(words)!r})"], check=True
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_child_that_evades_the_arm_is_found_however_it_is_started(way: str, tree: Path, children: ChildProcesses):
+    children.watch()
+    children.watch_call()
+    WAYS[way]([sys.executable, "-I", "-c", imports_the_tree(tree)])
+    with pytest.raises(ForeignChildError, match=r"imported pkg from .*tree/pkg/__init__\.py"):
+        children.check_started()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_child_that_runs_nothing_of_the_project_is_fine_however_it_is_started(way: str, children: ChildProcesses):
+    children.watch()
+    children.watch_call()
+    WAYS[way]([sys.executable, "-I", "-c", "import json"])
+    assert children.check_started() == []
+
+
+def test_a_child_that_still_runs_is_looked_at_though_it_was_started_unseen(tree: Path, children: ChildProcesses):
+    code = f"{imports_the_tree(tree)}; print(1, flush=True); sys.stdin.read()"
+    words = [sys.executable, "-I", "-c", code]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        server.stdout.readline()
+        for _ in range(2):  # a server of a session's fixture serves all tests
+            children.watch()
+            children.watch_call()
+            with pytest.raises(ForeignChildError):
+                children.check_started()
+        server.kill()
+
+
+@pytest.mark.parametrize(
+    ("start", "program"),
+    [
+        (lambda: subprocess.run(["git", "--version"], check=True), "'git'"),
+        (lambda: subprocess.run(["ls"], check=True), "'ls'"),
+        (lambda: os.spawnlp(os.P_WAIT, "git", "git", "--version"), repr(shutil.which("git"))),
+        (lambda: os.system("cd / && python -I -c pass"), "the shell line 'cd / && python -I -c pass'"),
+        (lambda: subprocess.run("echo 1 | cat", shell=True, check=True), "the shell line 'echo 1 | cat'"),
+    ],
+)
+def test_a_program_that_a_test_starts_is_noted_and_a_fixtures_is_not(
+    start: Callable[[], object], program: str, children: ChildProcesses
+):
+    children.watch()
+    start()
+    children.watch_call()
+    assert children.check_started() == []
+    children.watch()
+    children.watch_call()
+    start()
+    start()
+    (note,) = children.check_started()
+    assert note.startswith(f"{program} is not a Python program, so which code its processes run cannot be verified")
+
+
+def test_processes_that_no_function_of_pythons_started_are_noted(children: ChildProcesses):
+    import ctypes
+
+    children.watch()
+    children.watch_call()
+    ctypes.CDLL(None).system(b"true")
+    (note,) = children.check_started()
+    assert "started processes in a way that cannot be followed" in note
+
+
+def test_forks_and_process_pools_run_the_arms_code_and_are_not_noted(children: ChildProcesses):
+    children.watch()
+    children.watch_call()
+    for method in ("fork", "spawn", "forkserver"):
+        context = multiprocessing.get_context(method)
+        with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
+            assert pool.submit(len, "abc").result() == 3
+    assert children.check_started() == []
+
+
+def test_what_has_passed_is_not_started_again_in_this_process_nor_in_a_copy(tmp_path: Path, children: ChildProcesses):
+    counted = tmp_path / "counted"
+
+    def check_a_call() -> None:
+        children.watch()
+        children.watch_call()
+        subprocess.run([sys.executable, "-I", "-c", f"open({str(counted)!r}, 'a').write('x')"], check=True)
+        assert children.check_started() == []
+
+    copy = os.fork()
+    if copy == 0:
+        try:
+            check_a_call()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    assert os.waitpid(copy, 0)[1] == 0
+    check_a_call()
+    check_a_call()
+    assert counted.read_text() == "xxxx"  # the three calls, and what looked at the first
+
+
+def test_a_command_that_goes_on_is_ended_and_what_it_starts_later_is_said_to_be_unknown(children: ChildProcesses):
+    note = children.check(Command((sys.executable, "-c", "import time; time.sleep(60)")), most_seconds=0.3)
+    assert "what it starts later cannot be verified" in note
+
+
+def test_the_functions_that_start_processes_are_put_back(tmp_path: Path):
+    before = (os.system, os.execv, os.posix_spawn, subprocess.Popen.__init__)
+    with ProcessStarts(tmp_path / "starts").installed():
+        assert os.system is not before[0]
+    assert (os.system, os.execv, os.posix_spawn, subprocess.Popen.__init__) == before
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("python -c 'import a; import b'", ("python", "-c", "import a; import b")),
+        ('exec python -m tool "a b" > log.txt 2>&1', ("python", "-m", "tool", "a b")),
+        ("python x.py < in.txt", ("python", "x.py")),
+        ("python x.py | cat", None),
+        ("cd / && python x.py", None),
+        ("python $FILE", None),
+        ('python "$FILE"', None),
+        ("python *.py", None),
+        ("python x.py &", None),
+        ("python `which x`", None),
+        ("python 'x", None),
+        ("A=1", None),
+        ("", None),
+    ],
+)
+def test_a_shells_line_is_read_where_it_is_one_plain_command(line: str, words: tuple[str, ...] | None):
+    found = plain_command(Command(("/bin/sh", "-c", line)))
+    assert (found.words if found else None) == words
 
 
 def test_what_a_child_imports_is_known_by_name_and_file(tree: Path):
     command = Command((sys.executable, "-c", "import pkg, json.decoder"), {"PYTHONPATH": str(tree)})
-    python = find_python(command)
-    assert python is not None
-    found = dict(imported_files(command, python))
+    found = dict(observe(command, find_python(command)).imports)
     assert found["pkg"] == tree / "pkg/__init__.py"
     assert found["json.decoder"].name == "decoder.py"
 
@@ -193,26 +390,59 @@ def test_in_lockstep_a_child_of_elsewhere_is_an_error_of_its_benchmark_and_the_r
     project.write(
         "benchmarks/test_bench.py",
         f"""
-import os, subprocess, sys
+import concurrent.futures, multiprocessing, os, shlex, subprocess, sys
+from os import system
+
+import pytest
 
 EVADES = [sys.executable, "-I", "-c", "import sys; sys.path.append({source!r}); import pkg"]
 IMPORTS = [sys.executable, "-c", "import pkg"]
+PARENT = [sys.executable, "-c", f"import subprocess; subprocess.run({{EVADES!r}})"]
+
+def fork_and_exec():
+    child = os.fork()
+    if child == 0:
+        os.execv(EVADES[0], EVADES)
+    os.waitpid(child, 0)
+
+def pool():
+    with concurrent.futures.ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as workers:
+        workers.submit(__import__, "pkg")
 
 def test_evades(jarvis_bench): jarvis_bench.startup(EVADES)
-def test_evades_in_a_call(jarvis_bench): jarvis_bench(subprocess.run, EVADES, check=True)
+def test_evades_by_a_child(jarvis_bench): jarvis_bench.startup(PARENT)
+
+CALLS = {{
+    "run": lambda: subprocess.run(EVADES, check=True),
+    "system": lambda: system(shlex.join(EVADES)),
+    "exec": fork_and_exec,
+    "child": lambda: subprocess.run(PARENT, check=True),
+}}
+
+@pytest.mark.parametrize("call", CALLS)
+def test_evades_in_a_call(jarvis_bench, call): jarvis_bench(CALLS[call])
+def test_evades_in_rounds(jarvis_bench): jarvis_bench.pedantic(CALLS["system"], rounds=3)
 def test_inherits(jarvis_bench): jarvis_bench.startup(IMPORTS)
+def test_inherits_in_a_pool(jarvis_bench): jarvis_bench(pool)
 def test_own_environment(jarvis_bench, tmp_path):
     jarvis_bench.startup(IMPORTS, env={{"PATH": os.environ["PATH"], "PYTHONPATH": {source!r}}}, cwd=tmp_path)
 def test_shell(jarvis_bench): jarvis_bench.startup(["sh", "-c", "exit 0"])
+def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], check=True)
 """,
     )
     project.commit()
-    project.write("src/pkg/__init__.py", f"import time\ntime.sleep(0.3)\n{WORK}")
+    project.write("src/pkg/__init__.py", f"import time\ntime.sleep(0.15)\n{WORK}")
     result = project.run()
     found = entries(project)
-    for name in ("test_evades", "test_evades_in_a_call"):
+    evading = [name for name in found if name.startswith("test_evades")]
+    assert len(evading) == 7
+    for name in evading:
         assert f"imported pkg from {source}/pkg/__init__.py, not from this arm's checkout" in found[name]["error"]
     for name in ("test_inherits", "test_own_environment"):
         assert found[name]["metrics"]["startup"]["ratio"] > 1.5, found[name]
-    assert found["test_shell"]["error"] is None
-    result.stdout.fnmatch_lines(["*'sh' is not a Python program, so which code its processes run cannot be verified*"])
+    assert found["test_inherits_in_a_pool"]["metrics"]["time"]["ratio"] > 1.2, found
+    for name in ("test_shell", "test_git"):
+        assert found[name]["error"] is None
+    for name, program in (("test_shell", "sh"), ("test_git", "git")):
+        note = f"'{program}' is not a Python program, so which code its processes run cannot be verified"
+        result.stdout.fnmatch_lines([f"*{name}: {note}*"])

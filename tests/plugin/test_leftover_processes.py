@@ -201,18 +201,18 @@ def test_an_exit_handler_that_never_ends_does_not_hang_the_run(project: GitProje
 def test_orphans_are_adopted_and_ended_and_other_children_spared(tmp_path: Path):
     started = tmp_path / "started"
     code = f"""
-import subprocess, sys, time
+import os, subprocess, sys, time
 from jarvisperf.gate import descendants
 
 descendants.adopt_orphans()
 spared = subprocess.Popen(["sleep", "1000"])
 subprocess.run([sys.executable, "-c", {DAEMON!r}, {str(started)!r}], check=True)
 while not __import__("os").path.exists({str(started)!r}): time.sleep(0.01)
-assert len(descendants.children()) == 2 == len(descendants._children_by_scan())
+assert len(descendants.children()) == 2 == len(descendants._children_by_scan(os.getpid()))
 descendants.end_orphans(spared={{spared.pid}})
 assert descendants.children() == {{spared.pid}} and spared.poll() is None
 descendants.end_orphans()
 assert not descendants.children()
 """
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-    assert descendants.children() == descendants._children_by_scan()
+    assert descendants.children() == descendants._children_by_scan(os.getpid())

@@ -1,6 +1,6 @@
-"""Finds out what a child process imports, by starting it once more with `-v`.
+"""What a child process imports and starts: it is started once more with `-v`, and names its modules on standard error.
 
-An option works even where an environment variable would not (`-I`, `-E`, a custom `env=`).
+An option works where no variable of the environment does (`-I`, `-E`, an environment of the caller's own).
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,21 +20,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.interpreter import read_words
+from jarvisperf.gate.processes.living import living_commands
+from jarvisperf.measure.startup import Command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from jarvisperf.measure.startup import Command
-
 PYTHON = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?")
-# Programs that start another program, named after their own options.
+# Programs that start the one which is named after their own options.
 STARTERS = frozenset(
     {"env", "nice", "ionice", "timeout", "taskset", "time", "setarch", "chrt", "stdbuf", "nohup", "setsid", "numactl"}
     | {"uv", "poetry", "pdm", "hatch", "pipenv"}
 )
 VERBOSE = "-v"
 MOST_SECONDS = 60.0
+LOOK_SECONDS = 0.002
 LONGEST_FIRST_LINE = 512
 
 _FILE = re.compile(r"# (?:\S.* matches (?P<matched>.+)|code object from '?(?P<code>.+?)'?)$")
@@ -46,9 +50,9 @@ class PythonCommand(msgspec.Struct, frozen=True):
     """A command that starts Python.
 
     Attributes:
-        before: The words up to and including the interpreter.
-        after: The words after it.
-        clears_environment: Whether `env -i` precedes it.
+        before: The words up to the interpreter, itself included.
+        after: The words that follow.
+        clears_environment: `env -i` stands before it.
     """
 
     before: tuple[str, ...]
@@ -57,10 +61,10 @@ class PythonCommand(msgspec.Struct, frozen=True):
 
 
 def find_python(command: Command) -> PythonCommand | None:
-    """Find the interpreter in a command: the program itself, a script's, or one started by a program such as `env`.
+    """Find the interpreter in a command: it is one, a script that names one, or started by a program such as `env`.
 
     Returns:
-        The command, with a script's interpreter spelled out; None if no interpreter is found in it.
+        The command, with a script's interpreter written out; None if no interpreter is found in it.
     """
     path = (os.environ if command.env is None else command.env).get("PATH", os.defpath)
     folder = Path(command.cwd or os.curdir)
@@ -80,33 +84,61 @@ def find_python(command: Command) -> PythonCommand | None:
     return None
 
 
-def imported_files(command: Command, python: PythonCommand) -> Iterator[tuple[str, Path]]:
-    """Start a command that starts Python, and yield what it imports: module names, as far as known, and files.
+class Observed(msgspec.Struct, frozen=True):
+    """What a command did when it was started once more.
 
-    Everything imported until the process ends counts, however it ends; after 60 s it is ended.
+    Attributes:
+        imports: What Python imported: names as far as they are known, and files.
+        started: What its descendants were started with.
+        ended: Whether it ended by itself; one that goes on is ended.
+    """
+
+    imports: tuple[tuple[str, Path], ...]
+    started: tuple[Command, ...]
+    ended: bool
+
+
+def observe(command: Command, python: PythonCommand | None, most_seconds: float = MOST_SECONDS) -> Observed:
+    """Start a command, and see what it imports if it starts Python, and which processes descend from it.
+
+    It counts what was imported until the process ended, however it ended, or was ended. Descendants are looked for
+    every 2 ms: a shorter life is not long enough for an interpreter to start.
 
     Args:
         command: The command.
-        python: What `find_python` found in it.
+        python: What `find_python` found in it; None: it starts another program.
+        most_seconds: How long it may run.
     """
-    words = [*python.before, VERBOSE, *python.after]
-    env = None if command.env is None else dict(command.env)
+    words = command.words if python is None else (*python.before, VERBOSE, *python.after)
+    started: dict[tuple[int, tuple[str, ...]], Command] = {}
+    end = REAL.wall() + most_seconds
     with tempfile.TemporaryFile() as output:
-        # A server, for example, never exits; by then it has imported what it needs.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            subprocess.run(  # noqa: S603  # the user's own command
-                words,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=output,
-                env=env,
-                cwd=command.cwd,
-                timeout=MOST_SECONDS,
-                check=False,
-            )
+        process = subprocess.Popen(  # noqa: S603  # the user's own command
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=output,
+            env=None if command.env is None else dict(command.env),
+            cwd=command.cwd,
+            start_new_session=True,
+        )
+        while (status := process.poll()) is None and REAL.wall() < end:
+            started |= living_commands(process.pid)
+            select.select([], [], [], LOOK_SECONDS)  # tests may replace `time.sleep`
+        if status is None:
+            # A server goes on: what it has imported by then is known.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         output.seek(0)
-        lines = output.read().decode(errors="replace").splitlines()
-    yield from _read(lines, read_words(python.after).module)
+        lines = output.read().decode(errors="replace").splitlines() if python else []
+    module = read_words(python.after).module if python else None
+    return Observed(
+        imports=tuple(_read(lines, module)),
+        # The program that a starter such as `env` becomes has the command's own last words.
+        started=tuple(found for (_, those), found in started.items() if words[-len(those) :] != those),
+        ended=status is not None,
+    )
 
 
 def _read(lines: Sequence[str], module: str | None) -> Iterator[tuple[str, Path]]:
@@ -125,7 +157,7 @@ def _read(lines: Sequence[str], module: str | None) -> Iterator[tuple[str, Path]
 
 
 def _name_of(file: str, names: set[str]) -> str:
-    """Return the longest module name that fits a file."""
+    """Give the longest of the names that a file can have."""
     parts = file.removesuffix(".pyc").removesuffix(".py").removesuffix("/__init__").split("/")
     fitting = (".".join(parts[start:]) for start in range(len(parts)))
     return next((name for name in fitting if name in names), parts[-1])
@@ -139,7 +171,7 @@ def _is_this_python(file: str) -> bool:
 
 
 def _shebang(script: Path) -> list[str] | None:
-    """Read the interpreter's words from a script's first line; None if it is not Python."""
+    """Read the interpreter's words from a script's first line; None: it names no Python."""
     try:
         with script.open("rb") as file:
             start = file.read(2 * LONGEST_FIRST_LINE).decode(errors="replace")

@@ -1,7 +1,7 @@
-"""Ends processes that others left behind; standard library only, because it runs before anything else is imported.
+"""Ending the processes that others left behind: standard library only, for it runs before anything is imported.
 
-A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent exits, even one that has
-moved to another session or process group (prctl(2), PR_SET_CHILD_SUBREAPER). So no descendant can escape.
+A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent ends, whatever session or
+group that has moved to (prctl(2), PR_SET_CHILD_SUBREAPER). So none gets away.
 """
 
 from __future__ import annotations
@@ -14,38 +14,43 @@ import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-MOST_SECONDS = 4.0  # then give up: a process hangs in the kernel, or forks faster than we can kill
-GRACE_SECONDS = 1.0  # after SIGTERM, for a server to close its files and multiprocessing's tracker to clean up
+MOST_SECONDS = 4.0  # what hangs in the kernel, or starts others faster than they are found, is left
+GRACE_SECONDS = 1.0  # after SIGTERM: a server closes its files, multiprocessing's tracker removes what is left
 LOOK_SECONDS = 0.01
 
 
 def adopt_orphans() -> None:
-    """Make this process the parent of its orphaned descendants, if the system supports that."""
+    """Have this process become the parent of its orphaned descendants, where the system can do that."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent(how: signal.Signals) -> None:
-    """Receive a signal when the parent exits, however it exits."""
+    """Get a signal when the parent ends in whatever way."""
     _prctl(PR_SET_PDEATHSIG, how)
 
 
-def children() -> set[int]:
-    """Return the process ids of this process's children, as far as the system reports them."""
+def children(of: int | None = None) -> set[int]:
+    """Give the identifiers of a process's children, as far as the system tells them.
+
+    Args:
+        of: The identifier of the process; None: this one.
+    """
+    parent = os.getpid() if of is None else of
     found: set[int] = set()
     try:
-        for thread in os.listdir("/proc/self/task"):  # noqa: PTH208
-            with open(f"/proc/self/task/{thread}/children", "rb") as file:  # noqa: PTH123
+        for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208
+            with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:  # noqa: PTH123
                 found.update(map(int, file.read().split()))
-    except OSError:  # a kernel without these files
-        return _children_by_scan()
+    except OSError:  # a kernel without these files, or a process or thread that has ended
+        return _children_by_scan(parent)
     return found
 
 
 def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
-    """End this process's children and all their descendants: SIGTERM first, SIGKILL after a second.
+    """End this process's children and all that descend from them: asked first, and killed after a second.
 
     Args:
-        spared: Process ids of children to leave alone.
+        spared: Children that are not meant.
     """
     start = time.monotonic()
     asked: set[int] = set()
@@ -62,19 +67,19 @@ def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _children_by_scan() -> set[int]:
+def _children_by_scan(parent: int) -> set[int]:
     try:
         numbers = [int(name) for name in os.listdir("/proc") if name.isdecimal()]  # noqa: PTH208
     except OSError:
         return set()
-    return {number for number in numbers if _parent(number) == os.getpid()}
+    return {number for number in numbers if _parent(number) == parent}
 
 
 def _parent(number: int) -> int | None:
     try:
         with open(f"/proc/{number}/stat", "rb") as file:  # noqa: PTH123
             return int(file.read().rpartition(b")")[2].split()[1])
-    except (OSError, ValueError, IndexError):  # it has exited
+    except (OSError, ValueError, IndexError):  # it has ended
         return None
 
 

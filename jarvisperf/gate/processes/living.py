@@ -1,0 +1,58 @@
+"""What the living descendants of a process were started with, as `/proc` shows it (Linux)."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jarvisperf.gate.processes import descendants
+from jarvisperf.measure.startup import Command
+
+
+def processes_are_visible() -> bool:
+    """Tell whether this system shows what processes were started with."""
+    return Path("/proc/self/cmdline").exists()
+
+
+def living_commands(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
+    """Give the commands of a process and of all that descend from it, by its identifier and words.
+
+    A process that was forked and has started no other program shows its parent's words, and is left out.
+
+    Args:
+        of: The identifier of the process.
+    """
+    found: dict[tuple[int, tuple[str, ...]], Command] = {}
+    left: list[tuple[int, tuple[str, ...]]] = [(of, ())]
+    seen: set[int] = set()
+    while left:
+        number, parents_words = left.pop()
+        seen.add(number)
+        words = _words(number)
+        if words and words != parents_words:
+            command = _command(number, words)
+            if command is not None:
+                found[number, words] = command
+        left += [(child, words) for child in descendants.children(number) if child not in seen]
+    return found
+
+
+def _command(number: int, words: tuple[str, ...]) -> Command | None:
+    try:
+        env = _strings(f"/proc/{number}/environ")
+        folder = str(Path(f"/proc/{number}/cwd").readlink())
+    except OSError:  # it has ended, or is another user's
+        return None
+    return Command(words, dict(entry.split("=", 1) for entry in env if "=" in entry), folder)
+
+
+def _words(number: int) -> tuple[str, ...]:
+    try:
+        return tuple(_strings(f"/proc/{number}/cmdline"))
+    except OSError:
+        return ()
+
+
+def _strings(file: str) -> list[str]:
+    text = os.fsdecode(Path(file).read_bytes())
+    return text.removesuffix("\0").split("\0") if text else []

@@ -1,0 +1,164 @@
+"""Notes the processes that this one starts, by whatever function of Python's, and those that its forks become.
+
+The functions are replaced before the project's code is imported, so that what it has imported by name is noted too. An
+audit hook would see the same calls, but it stays for good and slows each open file and each `id` of a benchmark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import json
+import os
+import resource
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.gate.processes import descendants
+from jarvisperf.measure.startup import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    Noting = Callable[..., tuple[Any, Any, Any]]  # of a call's arguments: words, environment, working folder
+
+MOST_NOTED = 50  # a benchmark's calls are alike: those that come later start what the first ones did
+MOST_JOURNAL_BYTES = 200_000
+SHELL = "/bin/sh"
+
+
+class ProcessStarts:
+    """Notes commands between `begin` and `take`.
+
+    Args:
+        journal: A file in which forks of this process write what they become; it need not exist.
+    """
+
+    def __init__(self, journal: Path) -> None:
+        self._base = journal
+        self._journal = journal
+        self._process = os.getpid()
+        self._commands: list[Command] = []
+        self._is_noting = False
+        self._has_noted = False
+        self._forks = 0
+        self._before = (0, set[int]())
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Replace the functions that start processes by ones that note what they start."""
+        import _posixsubprocess  # `multiprocessing` calls it, and nothing above it
+
+        popen = inspect.signature(subprocess.Popen.__init__)
+        replaced: list[tuple[Any, str, Noting]] = [
+            (os, "system", lambda command: ([SHELL, "-c", command], None, None)),
+            (os, "posix_spawn", lambda path, argv, env, **_: ([path, *argv[1:]], env, None)),
+            (os, "posix_spawnp", lambda path, argv, env, **_: ([path, *argv[1:]], env, None)),
+            (os, "execv", lambda path, argv: ([path, *argv[1:]], None, None)),
+            (os, "execve", lambda path, argv, env: ([path, *argv[1:]], env, None)),
+            (_posixsubprocess, "fork_exec", lambda argv, *more: (argv, _pairs(more[4]), more[3])),
+            (subprocess.Popen, "__init__", lambda *args, **kwargs: _of_popen(popen.bind(*args, **kwargs).arguments)),
+        ]
+        forks: list[tuple[Any, str]] = [(os, "fork"), (os, "forkpty")]
+        names = [(owner, name) for owner, name, _ in replaced] + forks
+        originals = [(owner, name, getattr(owner, name)) for owner, name in names]
+        try:
+            for owner, name, arguments in replaced:
+                setattr(owner, name, self._noting(getattr(owner, name), arguments))
+            for owner, name in forks:
+                setattr(owner, name, self._counting(getattr(owner, name)))
+            yield
+        finally:
+            for owner, name, original in originals:
+                setattr(owner, name, original)
+
+    def begin(self) -> None:
+        """Note from now on, and forget what was noted so far."""
+        self._process = os.getpid()
+        self._journal = self._base.with_name(f"{self._base.name}-{self._process}")
+        self._commands.clear()
+        self._has_noted = False
+        self._forks = 0
+        self._before = (_reaped_faults(), descendants.children())
+        self._is_noting = True
+
+    def take(self) -> list[Command]:
+        """Give what was noted, each command once, and go on."""
+        taken, self._commands = self._commands, []
+        if self._journal.exists():
+            lines = self._journal.read_text(encoding="utf-8").splitlines()
+            self._journal.unlink()
+            taken += [Command(tuple(words), env, cwd) for words, env, cwd in map(json.loads, lines)]
+        return [command for index, command in enumerate(taken) if command not in taken[:index]]
+
+    def stop(self) -> None:
+        """Note no more."""
+        self._is_noting = False
+
+    def others_ended(self) -> bool:
+        """Tell whether processes have ended that neither a fork nor a replaced function can have started.
+
+        The system counts the page faults of children that were waited for; there is none without any.
+        """
+        faults, children = self._before
+        if self._has_noted or self._forks:
+            return False
+        return _reaped_faults() > faults and children <= descendants.children()
+
+    def _counting(self, fork: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(fork)
+        def counting() -> Any:
+            self._forks += 1
+            return fork()
+
+        return counting
+
+    def _noting(self, original: Callable[..., Any], arguments: Noting) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            if self._is_noting:
+                # What is wrong with a call, the function says itself.
+                with contextlib.suppress(TypeError, ValueError, IndexError, AttributeError, OSError):
+                    self._note(*arguments(*args, **kwargs))
+            return original(*args, **kwargs)
+
+        return noting
+
+    def _note(self, words: Any, env: Any, cwd: Any) -> None:
+        if len(self._commands) >= MOST_NOTED:
+            return
+        variables = os.environ if env is None else env
+        command = Command(
+            tuple(os.fsdecode(word) for word in words),
+            {os.fsdecode(name): os.fsdecode(value) for name, value in variables.items()},
+            os.path.abspath(os.fsdecode(cwd or "")),  # noqa: PTH100  # a string, as `Popen` takes it
+        )
+        self._has_noted = True
+        if os.getpid() == self._process:
+            self._commands.append(command)
+            return
+        line = json.dumps([command.words, command.env, command.cwd]) + "\n"
+        # The fork may have other rights than this process; it is not to fail for that.
+        with contextlib.suppress(OSError), self._journal.open("a", encoding="utf-8") as journal:
+            if journal.tell() < MOST_JOURNAL_BYTES:
+                journal.write(line)
+
+
+def _of_popen(given: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    args, executable = given["args"], given.get("executable")
+    words = [args] if isinstance(args, str | bytes | os.PathLike) else list(args)
+    if given.get("shell"):
+        words = [executable or SHELL, "-c", *words]
+    elif executable is not None:
+        words[0] = executable
+    return words, given.get("env"), given.get("cwd")
+
+
+def _pairs(env: Any) -> dict[bytes, bytes] | None:
+    return None if env is None else dict(entry.split(b"=", 1) for entry in env)
+
+
+def _reaped_faults() -> int:
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
