@@ -31,7 +31,7 @@ cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed
 cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded=envelope checksum=envelope unpacking
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
-gate gate.processes: interpreter child_imports descendants launch=workers nursery protocol
+gate gate.processes: interpreter child_imports descendants launch=workers nursery=fork_server protocol
 gate gate.lockstep: campaign=model pair=launch slices tally control pace absence distrust
 gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
 gate gate.verdict: moderation estimate thresholds bounded

@@ -1,6 +1,6 @@
 """Inside an arm: a pytest session that runs single tests on demand and takes samples when the coordinator asks.
 
-`jarvisperf/gate/processes/` defines the conversation (`protocol.py`) and how the process starts (`nursery.py`).
+`jarvisperf/gate/processes/` defines the conversation (`protocol.py`) and how the process starts (`fork_server.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
     """Run as a worker: collect, answer the coordinator until it says to quit, exit.
 
     Args:
-        arm: The nursery's description of this arm.
+        arm: The fork server's description of this arm.
         args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
             come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
             the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``

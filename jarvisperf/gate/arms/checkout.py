@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.copying import copy_files, is_folder, listed
+from jarvisperf.gate.arms.disk_placement import scatter_folders_in
 from jarvisperf.gate.arms.git import GitError, git
-from jarvisperf.gate.arms.scattering import scatter_folders_in
 from jarvisperf.gate.arms.sharing import LinkedFiles, is_copied
 
 if TYPE_CHECKING:

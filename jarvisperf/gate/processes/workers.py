@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
-NURSERY = Path(__file__).with_name("nursery.py")
+FORK_SERVER = Path(__file__).with_name("fork_server.py")
 END_SECONDS = 10.0  # a worker that has not exited by then is killed
-KILL_SECONDS = 6.0  # for the nursery to end the workers and their descendants; then it is killed with them
+KILL_SECONDS = 6.0  # for the fork server to end the workers and their descendants; then it is killed with them
 FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
 
@@ -211,8 +211,8 @@ class WorkerPair:
         env = {**places[0].env, "PYTHONHASHSEED": str(seed)}
         env.pop("PYTHONPATH", None)  # each worker sets its own
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every launch would compile the project again
-        self._nursery = subprocess.Popen(  # noqa: S603
-            [python, "-P", *options_to_pass_on(), str(NURSERY)],
+        self._fork_server = subprocess.Popen(  # noqa: S603
+            [python, "-P", *options_to_pass_on(), str(FORK_SERVER)],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             env=env,
@@ -224,7 +224,7 @@ class WorkerPair:
         for end in turns:
             end.close()
         self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
-        assert self._nursery.stdin is not None  # noqa: S101  # asked for above
+        assert self._fork_server.stdin is not None  # noqa: S101  # asked for above
         with contextlib.suppress(BrokenPipeError):  # it has exited already; the workers' missing answers will show it
             config = {
                 "arms": arms,
@@ -232,8 +232,8 @@ class WorkerPair:
                 "args": dict(args),
                 "preload": list(preload),
             }
-            self._nursery.stdin.write(json.dumps(config).encode())
-            self._nursery.stdin.close()
+            self._fork_server.stdin.write(json.dumps(config).encode())
+            self._fork_server.stdin.close()
 
     def __enter__(self) -> Self:
         return self
@@ -254,7 +254,7 @@ class WorkerPair:
     def reap(self) -> None:
         """Wait for dismissed workers to end; kill one that does not."""
         try:
-            status = self._nursery.wait(END_SECONDS)
+            status = self._fork_server.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill()
         else:
@@ -291,13 +291,13 @@ class WorkerPair:
             worker.close()
 
     def _kill(self) -> None:
-        self._nursery.terminate()
+        self._fork_server.terminate()
         try:
-            self._nursery.wait(KILL_SECONDS)
+            self._fork_server.wait(KILL_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill_group()
-            self._nursery.wait()
+            self._fork_server.wait()
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._nursery.pid, signal.SIGKILL)
+            os.killpg(self._fork_server.pid, signal.SIGKILL)

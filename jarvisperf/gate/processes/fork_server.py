@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from jarvisperf.gate.processes import descendants
 else:
     # By path, and under a name that no arm uses: an arm may have its own version of jarvisperf.
-    _spec = importlib.util.spec_from_file_location("_nursery_descendants", Path(__file__).with_name("descendants.py"))
+    _spec = importlib.util.spec_from_file_location(
+        "_fork_server_descendants", Path(__file__).with_name("descendants.py")
+    )
     descendants = importlib.util.module_from_spec(_spec)
     _spec.loader.exec_module(descendants)
 
