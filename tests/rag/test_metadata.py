@@ -36,7 +36,7 @@ class Level(enum.IntEnum):
         ({"x": [1, "a"]}, r"metadata 7\['x'\] is \[1, 'a'\]: give a list of at least one value"),
         ({"x": [True, 1]}, r"metadata 7\['x'\] is \[True, 1\]: give a list of at least one value"),
         ({"x": [[1]]}, r"metadata 7\['x'\] is \[1\] of type list: give"),
-        ({"x": [None]}, r"metadata 7\['x'\] is None, a NoneType: give"),
+        ({"x": [None]}, r"metadata 7\['x'\] is None of type NoneType: give"),
         ({"x": [1.0, math.inf]}, r"metadata 7\['x'\] is \[1.0, inf\]: give finite numbers in a list"),
         ({"x": "\udcff"}, r"metadata 7\['x'\] has a lone surrogate"),
         ({"x": ["\udcff"]}, r"metadata 7\['x'\] has a lone surrogate"),
