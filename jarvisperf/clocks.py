@@ -1,7 +1,7 @@
 """The machine's clocks, bound before a project's code is loaded: what tests freeze or patch leaves these alone.
 
 They are kept in a tuple because freezegun replaces clocks wherever a module has them as names of its own. Its peer
-time-machine changes ``time.time`` itself, so the date is reckoned from the performance counter, which it leaves alone.
+time-machine changes ``time.time`` itself, so the date is computed from the performance counter, which it leaves alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tells objects that they are in a forked child now, before anything else runs there.
 
-What another thread of the parent held when it forked stays locked in the child for ever. Connections, the name of a
-writer and other libraries' threads are the parent's too. So an object with such things begins anew.
+A lock that another thread of the parent held at the fork stays locked in the child for ever. Connections, a writer's
+name and other libraries' threads also belong to the parent. So an object that has any of these starts afresh.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
 def finish_import_before_forks(module: str) -> None:
     """Import a module before every fork from now on, for one that is imported when it is first needed.
 
-    What another thread is just importing stays locked in the child for ever, too: it would hang when it needs it.
+    A module that another thread is importing also stays locked in the child for ever: its next import would hang.
     """
     _late.add(module)
 

@@ -1,4 +1,4 @@
-"""The environment variables that JarvisPerf reads, and what holds without them."""
+"""The environment variables that JarvisPerf reads, and their defaults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT_TTL_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment says.
+    """The settings from the environment.
 
     Attributes:
         redis_url: ``JARVISPERF_REDIS_URL``; None: no Redis tier.
@@ -40,7 +40,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         environ: The variables; None: those of this process. An empty value counts as absent.
 
     Raises:
-        ValueError: A variable has a value that it cannot have; the message names the variable and the value.
+        ValueError: A variable has an invalid value; the message names the variable and the value.
     """
     environ = os.environ if environ is None else environ
     return Settings(

@@ -51,7 +51,7 @@ class Options:
         allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of which both arms use head's version.
-        save: The name to store this run under; None: it is not stored.
+        save: The name to store this run under; None: do not store it.
         compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: no comparison.
         store: Where runs are kept: a folder, relative to the root folder, or a URL.
         confirms: Whether benchmarks that stored runs cannot decide are measured again in lockstep.

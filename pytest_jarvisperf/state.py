@@ -1,4 +1,4 @@
-"""What the plugin stores on pytest's config: the options, the metrics, and the harness that measures targets."""
+"""The plugin's state on pytest's config: the options, the metrics, and the harness that measures targets."""
 
 from __future__ import annotations
 

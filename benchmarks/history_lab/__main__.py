@@ -24,7 +24,7 @@ HISTORIES = 1_000
 LENGTHS = (20, 50, 100)
 DEVIATION = 0.05
 STEPS = (0.05, 0.10, 0.20)
-NEAR = 2  # runs beside the true place that still count as found
+NEAR = 2  # runs away from the true place that still count as found
 RECORDED = Path(__file__).with_name("recorded.json")
 
 
@@ -88,15 +88,15 @@ def found(step: float, length: int) -> float:
 def main() -> None:
     """Print both tables."""
     kinds = {
-        "normal, deviation 5 %": normal,
+        "normal distribution, standard deviation 5 %": normal,
         "heavy tails (t, 3 degrees of freedom)": heavy,
-        "one bad night in twenty (8 deviations)": bad_nights,
-        "lingering (autocorrelation 0.3)": lingering,
+        "one outlier in twenty runs (8 standard deviations)": bad_nights,
+        "autocorrelated (0.3)": lingering,
         "recorded, shuffled": recorded(shuffled=True),
-        "recorded, as made, 10 s apart": recorded(shuffled=False),
+        "recorded, in their original order, 10 s apart": recorded(shuffled=False),
     }
     lines = [
-        f"| A/A histories, false alarms | {' | '.join(f'{length} runs' for length in LENGTHS)} |",
+        f"| false alarms in unchanged histories | {' | '.join(f'{length} runs' for length in LENGTHS)} |",
         "|---|---|---|---|",
     ]
     lines += [
@@ -105,7 +105,7 @@ def main() -> None:
     ]
     lines += [
         "",
-        f"| a step, deviation 5 %, found | {' | '.join(f'{length} runs' for length in LENGTHS)} |",
+        f"| steps found, standard deviation 5 % | {' | '.join(f'{length} runs' for length in LENGTHS)} |",
         "|---|---|---|---|",
     ]
     lines += [f"| {step:.0%} | {' | '.join(f'{found(step, length):.0%}' for length in LENGTHS)} |" for step in STEPS]

@@ -1,4 +1,4 @@
-"""Fresh processes that answer one question: from the cache on disk, or by loading everything."""
+"""Start-up time of a fresh process that answers one question, from the disk cache or by loading everything."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class RAGBenchmarks:
 
         Returns:
             For each part what caching or batching changed: ``before`` and ``after`` in ``unit``, ``ratio`` (before /
-            after), and ``same_answer``: whether both gave the same answer; None: there is no answer to compare. Some
+            after), and ``same_answer``: whether both gave the same answer; None: no answer to compare. Some
             parts have further keys.
         """
         parts = {

@@ -69,7 +69,7 @@ class AsyncSmartCache:
         return await self.cache.beside(self.cache.ttl, key)
 
     async def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of the keys that are there."""
+        """Return the values of the keys that exist."""
         return await self.cache.beside(self.cache.get_many, keys)
 
     async def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:

@@ -31,7 +31,7 @@ _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
 
 
 class CachePlan(NamedTuple):
-    """What a cache is made of; see ``SmartCache`` for the meaning and the allowed values."""
+    """The settings of a cache; see ``SmartCache`` for the meaning and the allowed values."""
 
     redis: str | redis.Redis | redis.RedisCluster | None
     folder: Path | str | None

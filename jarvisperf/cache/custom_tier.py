@@ -32,7 +32,7 @@ class Tier(Protocol):
     name: str
 
     def get_many(self, keys: Sequence[str]) -> Mapping[str, bytes]:
-        """Return what is held for those of the keys that it holds."""
+        """Return the bytes of those keys that the tier has."""
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Hold ``write.blob`` for each ``write.key``, for ``write.seconds`` (which may be infinity), with its tags.
@@ -105,11 +105,11 @@ class TierStore:
         )
 
     def delete(self, key: str) -> bool:
-        """Remove a key; returns whether it was there."""
+        """Remove a key; returns whether it existed."""
         return bool(self.delete_many([key]))
 
     def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that were there."""
+        """Remove keys; returns those that existed."""
         return self._keys(self._tier.delete_many(self._names(keys))) if keys else set()
 
     def keys(self, pattern: KeyPattern) -> set[str]:

@@ -37,7 +37,7 @@ class _UnkeptError(Exception):
     """
 
     def __init__(self, result: Any) -> None:
-        super().__init__(f"the result is a {type(result).__name__}, which does not fit the function's annotation")
+        super().__init__(f"the result is of type {type(result).__name__}, which does not fit the function's annotation")
         self.result = result
 
 
@@ -69,7 +69,7 @@ class CachedFunction(Protocol[P, R]):
         """Return the key of a call."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the result of a call from the cache; returns whether it was there."""
+        """Remove the result of a call from the cache; returns whether it existed."""
 
     def invalidate_all(self) -> int:
         """Remove the results of all calls; returns how many there were."""

@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     """The result of one check.
 
     Attributes:
-        works: Whether it works; None: it is not in use.
+        works: Whether it works; None if it is not in use.
         what: What was found.
         advice: What to do; empty: nothing.
     """

@@ -209,7 +209,7 @@ class SmartCache:
         return bool(self._open_core().remove([key]))
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
-        """Give a key a new time to live from now on; returns whether it was there.
+        """Give a key a new time to live from now on; returns whether it existed.
 
         Args:
             key: A str that is not empty.
@@ -225,7 +225,7 @@ class SmartCache:
         return core.touch(key, life) if life.seconds else bool(core.remove([key]))
 
     def ttl(self, key: str) -> float | None:
-        """Return the seconds until a key expires; infinity: it never does; None: it is not there.
+        """Return the seconds until a key expires; infinity if it never expires; None if it does not exist.
 
         Raises:
             TypeError: The key is not a str.
@@ -302,7 +302,7 @@ class SmartCache:
     # --- many keys
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of the keys that are there, with one round trip to Redis for all that memory lacks.
+        """Return the values of the keys that exist, with one round trip to Redis for all that memory lacks.
 
         Raises:
             TypeError: A key is not a str.
@@ -332,7 +332,7 @@ class SmartCache:
         return core.write_many(values, life)
 
     def delete_many(self, keys: Iterable[str]) -> int:
-        """Remove keys from every tier; returns how many are known to have been there.
+        """Remove keys from every tier; returns how many are known to have existed.
 
         Raises:
             TypeError: A key is not a str.

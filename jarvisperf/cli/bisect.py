@@ -73,12 +73,12 @@ def _bisect(words: argparse.Namespace) -> int:
         # The threshold is the geometric middle of the slowdown, as far from both sides as possible.
         judge.threshold = max(math.sqrt(whole.ratio) - 1, SMALLEST_THRESHOLD)
 
-        def told(commit: str) -> Step:
+        def step_of(commit: str) -> Step:
             step = judge.step(commit)
             say(f"{_short(commit)} {step.word:8} {step.note}  {judge.subject(commit)}")
             return step
 
-        found = bisect(judge.good, commits, told)
+        found = bisect(judge.good, commits, step_of)
         proof = judge.measure(found.suspects[-1], found.before)
         proven = proof is not None and _side(proof, 0.0) == "slow" and len(found.suspects) == 1
         if words.json:
@@ -189,12 +189,12 @@ class _Judge:
             return None
         return self._metric(report / "report.json", f"{done.stdout}\n{done.stderr}")
 
-    def _metric(self, file: Path, said: str) -> MetricFinding | None:
+    def _metric(self, file: Path, output: str) -> MetricFinding | None:
         from jarvisperf.report.formats.json import decode_findings
 
         if not file.is_file():
-            lines = [line for line in said.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
-            self.problem = (lines or said.strip().splitlines() or ["pytest printed nothing"])[-1].strip()
+            lines = [line for line in output.splitlines() if "jarvisperf:" in line or line.startswith("E ")]
+            self.problem = (lines or output.strip().splitlines() or ["pytest printed nothing"])[-1].strip()
             return None
         findings: Findings = decode_findings(file.read_bytes())
         metric = self._words.metric

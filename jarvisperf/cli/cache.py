@@ -73,9 +73,13 @@ def _command(
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--redis", metavar="URL", help="(JARVISPERF_REDIS_URL); 'none': no Redis")
-    parser.add_argument("--dir", metavar="FOLDER", help="(JARVISPERF_CACHE_DIR); 'none': no disk")
-    parser.add_argument("--namespace", default="jarvisperf", help="(jarvisperf)")
+    parser.add_argument(
+        "--redis", metavar="URL", help="URL of Redis (default: $JARVISPERF_REDIS_URL); 'none' disables the Redis tier"
+    )
+    parser.add_argument(
+        "--dir", metavar="FOLDER", help="cache folder (default: $JARVISPERF_CACHE_DIR); 'none' disables the disk tier"
+    )
+    parser.add_argument("--namespace", default="jarvisperf", help="namespace of the keys (default: jarvisperf)")
 
 
 def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:

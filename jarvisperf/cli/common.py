@@ -1,4 +1,4 @@
-"""What the sub-commands have in common: exit statuses, one-line errors, choosing runs, examples in the help."""
+"""Code shared by the sub-commands: exit statuses, one-line errors, choosing runs, examples in the help."""
 
 from __future__ import annotations
 

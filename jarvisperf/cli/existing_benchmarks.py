@@ -1,4 +1,4 @@
-"""Where a project keeps its benchmarks, found by reading its files: none of its code runs."""
+"""Finds a project's benchmarks by reading its files, without running its code."""
 
 from __future__ import annotations
 

@@ -158,11 +158,11 @@ def _table(series: Series, history: History) -> list[str]:
                 f"<- {(change.ratio - 1) * 100:+.3g}% since here" if change else "",
             )
         )
-    told = [" ".join(_change_row(series, change, history)[:5]) for change in series.changes] or ["no change found"]
+    lines = [" ".join(_change_row(series, change, history)[:5]) for change in series.changes] or ["no change found"]
     note = (
         ["changes were searched for after removing the drift that the yardstick explains"] if series.yardstick else []
     )
-    return [head, _sparkline(series), "", *aligned(rows), "", *told, *note, ""]
+    return [head, _sparkline(series), "", *aligned(rows), "", *lines, *note, ""]
 
 
 def _sparkline(series: Series) -> str:

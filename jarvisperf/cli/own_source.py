@@ -1,4 +1,4 @@
-"""Where another machine can install this jarvisperf from: as it was installed here, by the record of PEP 610."""
+"""The source from which another machine can install this jarvisperf, from the record of its installation (PEP 610)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ GIT_SECONDS = 10
 
 
 def own_source() -> str | None:
-    """Give what pip is to install, like ``git+https://host/owner/jarvisperf``; None: it cannot be told.
+    """Return the requirement for pip, such as ``git+https://host/owner/jarvisperf``; None if it cannot be determined.
 
-    From a package index comes the same version, from a repository the same commit, and from a clone whatever the
-    repository has that it was cloned from: what the clone is at may not be there.
+    For an installation from a package index, it names the same version; for one from a repository, the same commit. For
+    a clone, it names the repository that was cloned, without a commit: the clone's commit may not exist there.
     """
     try:
         distribution = metadata.distribution("jarvisperf")

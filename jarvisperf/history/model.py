@@ -18,7 +18,7 @@ class Occasion(msgspec.Struct, frozen=True):
     Attributes:
         token: The run's token.
         created: When it started, in UTC.
-        commit: The first 12 digits of the commit; None: there was none.
+        commit: The first 12 digits of the commit; None: no commit.
         dirty: Whether the files differed from the commit.
         name: The name it is stored under.
     """

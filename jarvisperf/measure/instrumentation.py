@@ -79,7 +79,7 @@ def _is_fixed(profiler: Any) -> bool:
 
 
 def memray_is_tracking() -> bool:
-    """Return whether memray tracks this process; only the profile function of new threads shows it."""
+    """Return whether memray is tracking this process, judging by the profile function of new threads."""
     return (getattr(threading.getprofile(), "__module__", None) or "").partition(".")[0] == "memray"
 
 

@@ -41,19 +41,19 @@ def refuse_lazy(function: object, result: object) -> None:
     if inspect.isgenerator(result) and inspect.getgeneratorstate(result) == inspect.GEN_CREATED:
         result.close()
         raise LazyResultError(
-            f"{name} returned a generator, which runs nothing before it is consumed, so its time says nothing: "
+            f"{name} returned a generator, which runs nothing before it is consumed, so its time is meaningless: "
             f"consume it in the call, like lambda: list({_simple(name)}(...))"
         )
     if inspect.isasyncgen(result):
         raise LazyResultError(
-            f"{name} returned an async generator, which runs nothing before it is consumed, so its time says nothing: "
-            "consume it in a coroutine function, like async def consume(): return [item async for item in "
+            f"{name} returned an async generator, which runs nothing before it is consumed, so its time is "
+            "meaningless: consume it in a coroutine function, like async def consume(): return [item async for item in "
             f"{_simple(name)}(...)]"
         )
     if isinstance(result, Coroutine):
         result.close()
         raise LazyResultError(
-            f"{name} returned a coroutine that nobody awaits, so its time says nothing: "
+            f"{name} returned a coroutine that nobody awaits, so its time is meaningless: "
             "make it an async def that awaits it"
         )
 

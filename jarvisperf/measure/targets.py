@@ -159,7 +159,7 @@ class CoroutineTarget(_CallTarget):
     include starting it and passing it to the event loop.
 
     Args:
-        function: What to call and await.
+        function: The function to call and await.
         args: Positional arguments.
         kwargs: Keyword arguments.
         clock: Returns seconds; only differences matter.

@@ -1,4 +1,4 @@
-"""Where calls of a coroutine function are awaited: in our own event loop, in a borrowed one, or in a running task.
+"""Awaits calls of a coroutine function: in a new event loop, in a borrowed one, or in a running task.
 
 Measuring code is ordinary blocking code. Inside a running event loop it therefore runs in a separate thread, and the
 task that waits for the measurement awaits the calls. They run where the test's own calls would run, with its context,

@@ -24,7 +24,7 @@ class FunctionCost(NamedTuple):
         file: Its file.
         line: The most expensive line, or in a difference the line of head that grew most; 0: unknown.
         head: Its cost in head.
-        base: Its cost in base; None: there is no base.
+        base: Its cost in base; None: no base.
         share: In a difference its share of the total change, otherwise its share of the total cost.
     """
 

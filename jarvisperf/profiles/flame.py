@@ -23,7 +23,7 @@ class Box(NamedTuple):
         left: Its left edge, as a share of the total width.
         width: Its width, as a share of the total width.
         head: Its cost in head, including everything it calls.
-        base: Its cost in base; None: there is no base.
+        base: Its cost in base; None: no base.
     """
 
     frame: Frame

@@ -33,7 +33,7 @@ class Frame(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """Where the time or memory of a target went.
+    """The breakdown of a target's time or memory.
 
     Attributes:
         engine: The profiler: ``pyinstrument`` (samples), ``cprofile`` (every call), ``memray`` (memory at its peak),

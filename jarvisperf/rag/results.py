@@ -1,4 +1,4 @@
-"""What searches and ingestions return: immutable objects."""
+"""Immutable results of searches and ingestions."""
 
 # No postponed annotations here: msgspec evaluates them when it builds the decoder.
 
@@ -62,7 +62,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class AddReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an ingestion did.
+    """The result of an ingestion.
 
     Attributes:
         added: New passages.

@@ -30,7 +30,7 @@ class Latencies(TypedDict):
 
 
 class PerformanceStats(TypedDict):
-    """What :meth:`OptimizedRAG.get_performance_stats` returns.
+    """The result of :meth:`OptimizedRAG.get_performance_stats`.
 
     ``cache_hit_rate`` is the share of cached calls that the cache answered, 0.0 before the first one; warm-up does not
     count. ``avg_query_time_ms`` is the mean over all searches and contexts, cached or not, in milliseconds.

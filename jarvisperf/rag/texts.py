@@ -31,7 +31,7 @@ def normalise_query(query: str) -> str:
         ValueError: It is empty, blank, or not valid Unicode.
     """
     if not isinstance(query, str):
-        raise TypeError(f"query is a {type(query).__name__}: give a string")
+        raise TypeError(f"query is of type {type(query).__name__}: give a string")
     check_unicode(query, "query")
     folded = " ".join(unicodedata.normalize("NFC", query).split())
     if not folded:

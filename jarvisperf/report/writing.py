@@ -57,7 +57,7 @@ def write_reports(
     Args:
         findings: What to report.
         folder: Where to; a missing folder is created, with a ``.gitignore``.
-        history: The stored runs behind the findings; None: there are none.
+        history: The stored runs behind the findings; None: no stored runs.
         environ: Environment variables; ``GITHUB_STEP_SUMMARY`` names a file to append the Markdown to. None: those of
             this process.
         formats: The formats to write, see `choose_formats`; None: all built-in ones.

@@ -1,4 +1,4 @@
-"""What a run is, the machine and commit it belongs to, and where runs are kept."""
+"""Runs, the machine and commit that they belong to, and the stores that keep them."""
 
 from typing import TYPE_CHECKING
 

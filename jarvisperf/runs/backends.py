@@ -1,4 +1,4 @@
-"""Where stored runs are kept: a folder, or anything that fsspec reaches. Whole objects only: list, read, write, delete.
+"""Storage for runs: a folder, or anything that fsspec supports. Whole objects only: list, read, write, delete.
 
 Every error is a `RunStoreError` of one line, except that a missing object is a `FileNotFoundError`.
 """

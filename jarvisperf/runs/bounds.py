@@ -1,4 +1,4 @@
-"""What a stored run keeps, so that its size depends only on the number of benchmarks and metrics.
+"""Limits of a stored run, so that its size depends only on the number of benchmarks and metrics.
 
 Of a metric's samples, 33 quantiles are kept (steps of 3 %) with 4 significant digits; figures keep 7 digits, an error
 below 0.0001 %. One hundred benchmarks with one metric each take less than 20 kB, compressed.

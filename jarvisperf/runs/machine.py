@@ -72,7 +72,7 @@ def read_machine(facts: Mapping[str, Any] | None = None) -> Machine:
     """Read the facts of this machine; what the system does not say is None, never an error.
 
     Args:
-        facts: Further facts, as JSON values; None: there are none.
+        facts: Further facts, as JSON values; None: no further facts.
     """
     return Machine(
         cpu=_cpu_model(),

@@ -36,10 +36,10 @@ class Benchmark(msgspec.Struct, frozen=True):
 
     Attributes:
         id: The pytest node id.
-        group: The group it is shown in; None: it has none.
+        group: The group it is shown in; None: no group.
         params: Its parameters as text, by name.
         metrics: What was measured, by the metric's name (``time``, ``memory``, ``startup``).
-        before: The id of its uncached or naive twin; None: it has none.
+        before: The id of its uncached or naive twin; None: no twin.
         extra_info: What the test's author noted, as text by name.
         error: Why it has no figures, in one line; None: it has figures.
         yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,

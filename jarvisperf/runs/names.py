@@ -46,7 +46,7 @@ class RunEntry(msgspec.Struct, frozen=True):
         name: The name it is stored under.
         created: When the run started, in UTC.
         fingerprint: The machine's fingerprint.
-        commit: The first 12 digits of the commit; None: there was none.
+        commit: The first 12 digits of the commit; None: no commit.
         dirty: Whether the files differed from the commit.
         token: Distinguishes it from all other runs.
     """

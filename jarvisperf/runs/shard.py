@@ -30,7 +30,7 @@ class Shard(NamedTuple):
         """Return this part's benchmarks: every n-th in sorted order, regardless of the order they come in.
 
         Args:
-            twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: it has none.
+            twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: no twin.
         """
         first = {name: _first_of(name, twins) for name in twins}
         mine = frozenset(sorted(set(first.values()))[self.number - 1 :: self.of])
@@ -41,7 +41,7 @@ def most_parts(twins: Mapping[str, str | None]) -> int:
     """Return the largest number of parts for which every part has a benchmark.
 
     Args:
-        twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: it has none.
+        twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: no twin.
     """
     return len({_first_of(name, twins) for name in twins})
 

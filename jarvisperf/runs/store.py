@@ -39,7 +39,7 @@ _SHOWN_NAMES = 10
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """Where a saved run is.
+    """Location of a saved run.
 
     Attributes:
         entry: The run's entry.
@@ -121,10 +121,11 @@ class RunStore:
         return Stored(entry, "store", tuple(self.flush()))
 
     def flush(self) -> list[str]:
-        """Upload the runs that wait in the outbox.
+        """Upload the runs in the outbox.
 
         Returns:
-            A line that says how many were uploaded or why they still wait; nothing if the outbox was empty.
+            One line with the number of uploaded runs or the reason why they remain in the outbox; an empty list if the
+            outbox was empty.
         """
         uploaded = 0
         try:
@@ -272,7 +273,7 @@ def open_store(url: str | Path = DEFAULT_STORE, root: Path | None = None) -> Run
 
     Args:
         url: A folder, or any URL that fsspec knows (``s3://bucket/folder``, ``memory://runs``).
-        root: The folder that a relative one starts from and that holds ``.jarvisperf/outbox``; None: the current one.
+        root: Base of a relative ``url``, and parent of ``.jarvisperf/outbox``; None: the current folder.
 
     Raises:
         RunStoreError: The URL's scheme is unknown, or a package for it is missing.

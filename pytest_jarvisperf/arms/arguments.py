@@ -106,7 +106,7 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
     Args:
         config: The config of this pytest.
         files: The benchmark files, relative to the root folder.
-        config_file: The worker's configuration file, relative to its folder; None: it has none.
+        config_file: The worker's configuration file, relative to its folder; None: no configuration file.
     """
     # Only argparse knows which options exist, and which of them take a value.
     parser: argparse.ArgumentParser = config._parser.optparser  # noqa: SLF001

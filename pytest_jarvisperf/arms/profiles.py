@@ -43,7 +43,7 @@ HASH_SEED = "0"  # so that sets have the same order, and the same collisions, in
 
 
 class ProfileOrder(msgspec.Struct, frozen=True):
-    """What an arm has to profile.
+    """The benchmarks that an arm has to profile, and where.
 
     Attributes:
         pytest: pytest's arguments.
@@ -110,7 +110,7 @@ def profile_arms(
 def _what_is_lacking(
     name: str, pair: tuple[Profile | None, Profile | None], answers: Sequence[tuple[ProfileAnswer, ProfileAnswer]]
 ) -> str | None:
-    """Describe what a benchmark's profile lacks, and why; None: nothing, whatever failed in single launches."""
+    """Describe what a benchmark's profile lacks, and why; None if it lacks nothing, even if single launches failed."""
     if None not in pair:
         return None
     lacking = 1 if pair[1] is None else 0
@@ -190,7 +190,7 @@ def _answer(running: _ProfilingArm, benchmarks: int, problems: list[str]) -> Pro
     try:
         found = msgspec.json.decode(running.answer.read_bytes(), type=ProfileAnswer)
     except (OSError, msgspec.DecodeError):
-        last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        last = running.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it printed nothing"]
         problems.append(f"profiling in {running.name} failed: {last[0]}")
         return ProfileAnswer()
     return found
@@ -206,7 +206,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Profile in an arm as ordered on standard input, and end the processes that this has started."""
+    """Run the profiling order read from standard input, then end all processes started by it."""
     descendants.adopt_orphans()
     descendants.end_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _end_at_once)

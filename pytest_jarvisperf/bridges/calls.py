@@ -32,7 +32,7 @@ class BenchmarkCalls:
         plan: How to take the samples.
         harness: Measures the targets.
         clock: A custom clock that returns seconds as a float; None: the usual one.
-        keep: Called with the samples; None: nobody needs them.
+        keep: Called with the samples; None: samples are discarded.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
     if not is_inside_a_loop():
         raise LazyResultError(
             f"{describe(function)} makes a coroutine, and the fixture benchmark does not await it in a plain test, so "
-            "its time says nothing: use the fixture jarvis_bench, which does, or write await benchmark(...) in an "
+            "its time is meaningless: use the fixture jarvis_bench, which does, or write await benchmark(...) in an "
             "async test"
         )
 

@@ -37,8 +37,8 @@ def make_bridge(
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ
     )
     if is_codspeed_on and measures:
-        told = "--codspeed" if config.getoption("codspeed", False) else "the environment variable CODSPEED_ENV"
-        raise pytest.UsageError(f"--jarvis-bench and {told} both measure the benchmarks; choose one")
+        option = "--codspeed" if config.getoption("codspeed", False) else "the environment variable CODSPEED_ENV"
+        raise pytest.UsageError(f"--jarvis-bench and {option} both measure the benchmarks; choose one")
     for description in DESCRIPTIONS.values():
         config.addinivalue_line("markers", description)
     if is_codspeed_on:

@@ -94,6 +94,7 @@ class CodspeedBenchmark:
     def _claim(self) -> None:
         if self._is_used:
             raise MetricAlreadyMeasuredError(
-                f"{self._name} measures time twice: a test measures each metric once, make it two tests"
+                f"{self._name} measures time twice, but a test can measure each metric only once: "
+                "split it into two tests"
             )
         self._is_used = True

@@ -59,7 +59,7 @@ def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: O
     Args:
         config: pytest's config.
         items: The benchmarks that were compared.
-        outcome: The result of lockstep; None: nothing was measured.
+        outcome: The result of lockstep; None if nothing was measured.
     """
     theirs: Any = getattr(config, "_benchmarksession", None)
     if theirs is None or outcome is None or not has_outputs(config):

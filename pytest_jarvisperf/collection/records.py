@@ -1,4 +1,4 @@
-"""Starts the record of each benchmark test: when it is collected, rerun, or requests its fixture at run time."""
+"""Creates the record of a benchmark when it is collected, rerun, or requests its fixture at run time."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def restart_record(item: pytest.Item) -> None:
 
 
 def profile_request(item: pytest.Item, *, always: bool = False) -> ProfileRequest | None:
-    """Read from markers and options how to profile a test; None: not at all.
+    """Read from markers and options how to profile a test; None: do not profile it.
 
     Args:
         item: The test.

@@ -73,12 +73,12 @@ class QuickHarness:
 
 
 def further_metrics(harness: Harness, metrics: Metrics, names: Sequence[str]) -> Harness:
-    """Make a harness measure these metrics of every function that a test asks to time."""
+    """Wrap a harness so that it measures these metrics for every timed function."""
     return harness if tuple(names) == (TIME.name,) else _FurtherMetrics(harness, [metrics[name] for name in names])
 
 
 class _FurtherMetrics:
-    """Makes another harness measure further metrics of every function that a test asks to time: ``--jarvis-metrics``.
+    """Wraps a harness so that it measures the metrics of ``--jarvis-metrics`` for every timed function.
 
     Args:
         inner: The harness that measures.

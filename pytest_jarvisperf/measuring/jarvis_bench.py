@@ -252,6 +252,7 @@ class JarvisBench:
         for each in kind.together:
             if each.name in self._measured:
                 raise MetricAlreadyMeasuredError(
-                    f"{self._record.id} measures {each.name} twice: each metric once per test, so make it two tests"
+                    f"{self._record.id} measures {each.name} twice, but a test can measure each metric only once: "
+                    "split it into two tests"
                 )
             self._measured.add(each.name)

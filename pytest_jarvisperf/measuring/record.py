@@ -41,15 +41,15 @@ class BenchmarkRecord:
         extra_info: The author's notes.
         error: Why it has no figures.
         yardstick: Seconds of each reference workload around it.
-        first_reading: The index of the yardstick's reading just before it; None: it has not measured yet.
-        profile_request: How to profile it; None: not at all.
+        first_reading: The index of the yardstick's reading just before it; None: not measured yet.
+        profile_request: How to profile it; None: do not profile it.
         profile: Where its time or memory goes.
         profile_problem: Why it could not be profiled.
         found_at_run_time: Whether the test requested its fixture at run time, so that collection did not recognize it.
         whole_test: Whether the test has a marker but no fixture, so that all of it is the target.
         claimed: Whether a fixture has been set up to measure a target.
         notes: What readers of its figures should know.
-        raised: What its target raised, in one line, even if the test caught it; None: nothing.
+        raised: What its target raised, in one line, even if the test caught it; None if it did not raise.
     """
 
     id: str

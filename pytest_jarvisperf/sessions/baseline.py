@@ -172,7 +172,7 @@ class BaselineSession:
 
         Args:
             session: pytest's session.
-            run: The recorded run; None: nothing was recorded.
+            run: The recorded run; None if nothing was recorded.
             stopped: Whether the loop ended early, as with `-x`: then nothing is missing, and nothing is measured again.
 
         Raises:

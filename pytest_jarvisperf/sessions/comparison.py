@@ -60,7 +60,7 @@ class Comparison:
         repository: The repository and the two commits.
 
     Attributes:
-        outcome: The result of lockstep, as far as it got; None: it did not start.
+        outcome: The result of lockstep, as far as it got; None if it did not start.
         problem: Why the comparison was not made or not finished; None: it was.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
         findings: The findings by id; none of skipped tests.

@@ -28,11 +28,11 @@ MOST_NAMED = 3  # benchmarks that share a note are listed up to this number, the
 
 @dataclass(slots=True)
 class Messages:
-    """What the terminal says below the table, one line each.
+    """The lines that the terminal shows below the table.
 
     Attributes:
-        warnings: What the user should know.
-        problems: What went wrong.
+        warnings: Facts that the user should know.
+        problems: Failures.
     """
 
     warnings: list[str] = field(default_factory=list)

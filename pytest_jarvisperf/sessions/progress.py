@@ -70,7 +70,7 @@ class LongCalls:
         self._config = config
         self._budget = budget
         self._progress = progress
-        self._told: set[str] = set()
+        self._announced: set[str] = set()
 
     def tell(self, name: str, call_seconds: float, least_seconds: float | None = None) -> None:
         """Say that one call takes longer than the budget.
@@ -80,9 +80,9 @@ class LongCalls:
             call_seconds: The seconds of one call.
             least_seconds: The minimum seconds that measuring takes; None: the progress line includes them.
         """
-        if name in self._told:
+        if name in self._announced:
             return
-        self._told.add(name)
+        self._announced.add(name)
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
         if reporter is None:
             return

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 class Recording:
-    """The plugin object that keeps the records.
+    """Plugin object that stores benchmark records.
 
     Args:
         config: pytest's config.
         harness: Measures the targets, and reads the yardstick.
 
     Attributes:
-        records: By node id, the record of the test's last attempt.
-        limits: By node id, the absolute limits of a passed test, by metric.
+        records: The record of each test's last attempt, by node id.
+        limits: By node id, the absolute limits of a passed test for each metric.
         created: When the run began.
     """
 

@@ -44,8 +44,8 @@ class BenchSession:
         recording: Keeps the tests' records.
         outputs: Writes and shows the results.
         messages: What the terminal will say.
-        lockstep: Compares with a revision; None: there is no such comparison.
-        baseline: Compares with stored runs; None: there is no such comparison.
+        lockstep: Compares with a revision; None: no such comparison.
+        baseline: Compares with stored runs; None: no such comparison.
     """
 
     def __init__(

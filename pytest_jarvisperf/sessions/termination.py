@@ -19,9 +19,9 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Termination:
-    """The plugin object that handles these signals, unless somebody else does.
+    """Plugin object that handles these signals unless another handler is installed.
 
-    A second signal, as CI sends one after Ctrl-C, must not cost the report. SIGKILL still ends a run that hangs.
+    A second signal, such as CI sends after Ctrl-C, must not prevent the report. SIGKILL still ends a run that hangs.
     """
 
     def __init__(self) -> None:

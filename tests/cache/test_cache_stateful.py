@@ -216,7 +216,7 @@ class CacheMachine(RuleBasedStateMachine):
         known = self.model.get(key)
         if self.call(who, "touch", key, ttl) and known is not None:
             deadline = self.now + ttl
-            if not self.all_is_well:  # others may have what was there, and as long as it was to live
+            if not self.all_is_well:  # others may have the old value, with the old deadline
                 deadline = max(deadline, known.deadline)
             self.model[key] = known._replace(deadline=deadline, stale_until=max(deadline, known.stale_until))
             assert not self.all_is_well or self.now < known.deadline

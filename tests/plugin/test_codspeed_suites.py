@@ -74,7 +74,7 @@ def test_a_fixture_measures_once(pytester: pytest.Pytester):
     pytester.makepyfile("def test_a(benchmark):\n    benchmark(len, '')\n    benchmark.pedantic(len, ('',))\n")
     result = pytester.runpytest_subprocess(*QUICKLY, *WITHOUT_PYTEST_BENCHMARK)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*test_a measures time twice: a test measures each metric once, make it two tests"])
+    result.stdout.fnmatch_lines(["*test_a measures time twice, but a test can*: split it into two tests"])
 
 
 def test_told_to_measure_too_pytest_codspeed_is_refused(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):

@@ -66,7 +66,7 @@ def test_memory(jarvis_bench):
     result = pytester.runpytest_subprocess(*options)
     result.assert_outcomes(failed=11)
     result.stdout.fnmatch_lines(
-        ["E *LazyResultError: numbers returned a generator, *so its time says nothing: *lambda: list(numbers(...))"]
+        ["E *LazyResultError: numbers returned a generator, *so its time is meaningless: *lambda: list(numbers(...))"]
     )
     result.stdout.fnmatch_lines(["E *LazyResultError: slowly returned an async generator, *[[]item async for *"])
     assert "lazy_results.py" not in result.stdout.str()

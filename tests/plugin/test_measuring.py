@@ -276,7 +276,7 @@ def test_listing_the_tests_is_green(pytester: pytest.Pytester):
 def test_measuring_a_metric_twice_is_an_error_that_says_what_to_do(pytester: pytest.Pytester):
     pytester.makepyfile("def test_a(jarvis_bench):\n    jarvis_bench(lambda: 1)\n    jarvis_bench(lambda: 2)")
     result = pytester.runpytest_subprocess(*QUICKLY)
-    result.stdout.fnmatch_lines(["*measures time twice*make it two tests*"])
+    result.stdout.fnmatch_lines(["*measures time twice*split it into two tests*"])
 
 
 def test_a_report_that_cannot_be_written_leaves_verdict_and_status(pytester: pytest.Pytester):

@@ -126,7 +126,7 @@ def test_documents_are_there_after_closing_and_opening_again(make_rag):
     [
         ("", 5, ValueError, "query is '': give at least one word"),
         (" \n", 5, ValueError, "give at least one word"),
-        (None, 5, TypeError, "query is a NoneType: give a string"),
+        (None, 5, TypeError, "query is of type NoneType: give a string"),
         ("cats", 0, ValueError, "n_results is 0: give at least 1"),
         ("cats", -1, ValueError, "n_results is -1: give at least 1"),
         ("cats", True, TypeError, "n_results is True: give a whole number"),
@@ -233,7 +233,7 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
         ({"texts": ["a"], "metadatas": {"x": 1}}, TypeError, "metadatas is .*: give a list, one for each text"),
         ({"texts": ["a"], "ids": "1"}, TypeError, "ids is '1': give a list, one for each text"),
         ({"texts": ["a"], "ids": 1}, TypeError, "ids is 1: give a list"),
-        ({"texts": ["a", 3]}, TypeError, "text 1 is a int: give strings"),
+        ({"texts": ["a", 3]}, TypeError, "text 1 is of type int: give strings"),
         ({"texts": ["a", "b\udfff"]}, ValueError, "text 1 has a lone surrogate"),
         ({"texts": ["a"], "batch_size": 0}, ValueError, "batch_size is 0: give at least 1"),
         ({"texts": ["a"], "batch_size": True}, TypeError, "batch_size is True"),
@@ -247,7 +247,11 @@ def test_metadata_that_is_not_given_again_is_gone(rag):
         ),
         ({"texts": ["a", "b"], "ids": ["1", "1"]}, ValueError, "id '1' is given twice"),
         ({"texts": ["a"], "ids": [""]}, ValueError, "id 0 is ''"),
-        ({"texts": ["a"], "metadatas": [{"x": {}}]}, ValueError, r"metadata 0\['x'\] is \{\}, a dict: give strings"),
+        (
+            {"texts": ["a"], "metadatas": [{"x": {}}]},
+            ValueError,
+            r"metadata 0\['x'\] is \{\} of type dict: give strings",
+        ),
     ],
 )
 def test_texts_that_cannot_be_added_are_refused_with_the_reason(rag, given, error, message):
@@ -493,7 +497,7 @@ def test_a_url_of_another_form_is_refused_at_once(url):
 
 
 def test_a_model_that_is_no_model_is_refused_at_once(tmp_path):
-    with pytest.raises(TypeError, match="model is a int: give a folder, a hub name, or an object"):
+    with pytest.raises(TypeError, match="model is of type int: give a folder, a hub name, or an object"):
         OptimizedRAG(path=tmp_path, model=3)
 
 

@@ -1,4 +1,4 @@
-"""What pytest loads: the hooks through which JarvisPerf finds the metric and the format."""
+"""The plugin module that pytest loads; its hooks add the metric and the report format to JarvisPerf."""
 
 from __future__ import annotations
 

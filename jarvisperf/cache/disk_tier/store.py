@@ -79,7 +79,7 @@ class DiskStore:
         self._file, self._checked_at = self._file_now(), self._clock()
 
     def get(self, key: str) -> bytes | None:
-        """Return the bytes of a key; None: there are none."""
+        """Return the bytes of a key; None if it does not exist."""
         database = self._opened
         if database is None or self._clock() - self._checked_at >= CHECK_PLACE_SECONDS:
             database = self._database

@@ -97,7 +97,7 @@ class Coherence:
         return True
 
     def lost(self, error: Exception) -> None:
-        """Drop memory, since messages may have been missed, and have a probe find out whether the server is there."""
+        """Drop memory, since messages may have been missed, and have a probe check whether the server is reachable."""
         self._core.hears_changes = False
         self._tuned_in.clear()
         self._core.forget_memory()

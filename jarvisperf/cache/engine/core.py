@@ -141,7 +141,7 @@ class Core(Reader):
         return is_prolonged
 
     def _touch_below(self, key: str, life: Life) -> bool | None:
-        """Prolong the value that a lower tier has; None: none has one."""
+        """Prolong the value in a lower tier; None if no lower tier has it."""
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
@@ -182,7 +182,7 @@ class Core(Reader):
         return True
 
     def _touch_in_memory(self, key: str, life: Life) -> bool:
-        """Prolong a value that only memory has; a tier that is unavailable is told when it is back."""
+        """Prolong a value that only memory has; an unavailable tier receives this when it is back."""
         entry, now = self.memory.live(key), self.memory.now()
         if entry is None or entry.deadline <= now or (entry.check_at <= now and self._can_ask_below()):
             return False
@@ -272,11 +272,11 @@ class Core(Reader):
     # --- computing
 
     def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
-        """Ask Redis for the right to compute a value; None: Redis is not in use, so there is nobody to ask.
+        """Ask Redis for the right to compute a value; None if Redis is not in use.
 
         Args:
             key: The key.
-            held_version: Version of the value in Redis that is to be replaced; None: none was found.
+            held_version: Version of the value in Redis that is to be replaced; None: no value was found.
             seconds: How long the lease lasts.
         """
         return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)

@@ -96,7 +96,7 @@ class FactoryStopError(Exception):
 
 
 class LoadedValue:
-    """What a flight brought.
+    """The result of a flight.
 
     Args:
         value: What the factory returned, or a copy of what a tier had.
@@ -297,7 +297,7 @@ class Load:
         return _CANCELLED if outcome is None else outcome.copy()
 
     def _outcome_of_another(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue | None]:
-        """Wait for another caller's flight; None: that caller was cancelled, which does not cancel this one."""
+        """Wait for another caller's flight; None if that caller was cancelled, which does not cancel this one."""
         from asyncio import CancelledError  # the drivers have loaded it
 
         if _is_computing(flight):

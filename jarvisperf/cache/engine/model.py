@@ -1,4 +1,4 @@
-"""What moves between the tiers: values that were found, and the time to live of values that are written."""
+"""Data exchanged between the tiers: the values found, and the time to live of values to write."""
 
 from __future__ import annotations
 

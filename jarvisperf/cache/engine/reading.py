@@ -65,8 +65,8 @@ class Reader:
         codec: Encodes and decodes values.
         secret: Key of the MAC; None: no MAC.
         memory: The first tier.
-        remote: Redis, the second tier; None: there is none.
-        disk: The third tier; None: there is none.
+        remote: Redis, the second tier; None: no Redis.
+        disk: The third tier; None: no disk.
         own: The user's own tiers, asked last.
         versions: Source of the versions of writes.
         memory_seconds: How long memory is trusted without asking the tiers below.

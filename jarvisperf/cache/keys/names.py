@@ -47,7 +47,7 @@ class Names:
             return [self.name(key) for key in keys]
 
     def key(self, name: bytes) -> str | None:
-        """Return the key of a name; None: it is not a name of this namespace."""
+        """Return the key of a name; None if the name is not in this namespace."""
         if not name.startswith(self.prefix):
             return None
         try:

@@ -1,4 +1,4 @@
-"""Which entry a full memory evicts: LRU, or W-TinyLFU while recent requests show that it has more hits.
+"""Memory eviction policy: LRU, switching to W-TinyLFU while recent requests show a higher hit rate.
 
 Measured on five public traces (``benchmarks/eviction``), no fixed policy does at least as well as LRU on all of them:
 SIEVE, S3-FIFO and W-TinyLFU lose where only recency counts. So the cache starts as LRU, and switches when a simulation
@@ -40,7 +40,7 @@ class MemoryEntry:
     Attributes:
         key: The key.
         value: The value itself, or what ``thaw`` makes it from.
-        thaw: Makes the reader's own copy; None: nobody can change the value, so it is shared.
+        thaw: Makes the reader's own copy; None: the value is immutable and therefore shared.
         valid_until: Until then a hit needs no further check; at most ``deadline`` and ``check_at``, and never far away,
             so that a hit is timed now and then.
         check_at: From then on the tiers below have to be asked first.
@@ -170,7 +170,7 @@ class Eviction:
             del self._sampled[entry.key]
 
     def victim(self) -> MemoryEntry | None:
-        """Return the entry to evict, which the caller has to remove next; None: there are no entries."""
+        """Return the entry to evict, which the caller has to remove next; None if memory is empty."""
         # If the bytes are the tighter bound, there is room for fewer entries than the maximum number.
         self._room = self._window.count + self._probation.count + self._protected.count
         if not self._by_frequency:

@@ -1,4 +1,4 @@
-"""Which of two eviction policies would have more hits: both are simulated on keys alone.
+"""Simulates two eviction policies on keys alone to find out which has more hits.
 
 For a large cache only a sample of the keys is simulated, chosen by their hashes, on tables that are smaller by the same
 factor (C. A. Waldspurger, T. Saemundsson, I. Ahmad and N. Park, "Cache Modeling and Optimization using Miniature
@@ -42,12 +42,12 @@ _HALVED: Final = bytes(count >> 1 for count in range(256))
 
 
 def window_size(items: int) -> int:
-    """Return how many of a number of entries form the window."""
+    """Return the size of the window in a cache of this many entries."""
     return max(1, int(items * WINDOW_SHARE))
 
 
 def protected_size(items: int) -> int:
-    """Return how many of a number of entries may be protected: 80 % of the main part, as in W-TinyLFU."""
+    """Return the maximum number of protected entries among this many: 80 % of the main part, as in W-TinyLFU."""
     return int((items - window_size(items)) * PROTECTED_SHARE)
 
 

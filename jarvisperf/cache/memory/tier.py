@@ -174,7 +174,7 @@ class MemoryTier:
             return True
 
     def delete(self, key: str) -> bool:
-        """Remove a key; returns whether it was there and had not expired."""
+        """Remove a key; returns whether it existed and had not expired."""
         entry = self.live(key)
         return entry is not None and self._drop(key, entry) and entry.deadline > self._clock()
 

@@ -39,7 +39,7 @@ class TierBelowRedis(GuardedTier):
         store: The store.
         jitter: Source of randomness for the pauses between probes.
         versions: Source of the versions of changes.
-        remote: Redis; None: there is none.
+        remote: Redis; None: no Redis.
     """
 
     def __init__(self, store: Store, jitter: random.Random, versions: Versions, remote: BuriesKeys | None) -> None:

@@ -163,7 +163,7 @@ class GuardedTier:
 
         Args:
             keys: The keys.
-            version: The version of the deletion if other tiers share it; 0: a version of its own.
+            version: Version of the deletion, if shared with other tiers; 0 assigns a new one.
         """
         nothing: set[str] = set()
         of = version or self._versions.next()

@@ -16,8 +16,8 @@ class Write(NamedTuple):
     Attributes:
         key: The key.
         blob: The bytes.
-        seconds: How long to keep them, above 0; infinity: without expiry.
-        tags: Tags that they can be invalidated by.
+        seconds: How long to keep them, greater than 0; infinity: they never expire.
+        tags: Tags by which they can be invalidated.
     """
 
     key: str
@@ -47,7 +47,7 @@ class Store(Protocol):
         """Open the store; called before the first use and after every failure."""
 
     def get(self, key: str) -> bytes | None:
-        """Return the bytes of a key; None: there are none.
+        """Return the bytes of a key; None if it does not exist.
 
         Raises:
             CorruptEntryError: The entry was not written by this store.

@@ -43,7 +43,7 @@ class Subscribed:
         connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
 
     def next(self) -> tuple[bytes, bytes] | None:
-        """Return the kind (``subscribe``, ``message`` or ``pong``) and the content; None: nothing arrived.
+        """Return the kind (``subscribe``, ``message`` or ``pong``) and the content; None if nothing arrived.
 
         Raises:
             RedisError: The connection is lost, or the server returned an error.
@@ -54,8 +54,8 @@ class Subscribed:
             return None
         if isinstance(reply, redis.ResponseError):
             raise reply
-        kind, *_, said = reply
-        return kind, said
+        kind, *_, payload = reply
+        return kind, payload
 
     def has_more(self) -> bool:
         """Return whether ``next`` would return at once."""

@@ -46,7 +46,7 @@ def to_bytes(message: Message) -> bytes:
 
 
 def from_bytes(blob: bytes) -> Message | None:
-    """Decode a message; None: it is not a message of this version, so anything may have changed."""
+    """Decode a message; None if it is not a message of this version, so anything may have changed."""
     try:
         wire = _decoder.decode(blob)
         names = tuple(name.decode("utf-8", "surrogatepass") for name in wire.names)

@@ -116,9 +116,9 @@ def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: threadi
                 raise TimeoutError("Redis does not answer on the subscription's connection")
             continue
         silent = 0
-        kind, said = heard
+        kind, payload = heard
         if kind == b"message":
-            if not listener.heard(said) and not channel.has_more():
+            if not listener.heard(payload) and not channel.has_more():
                 # A busy writer receives its own messages; pausing here keeps this thread from delaying each write.
                 time.sleep(_REST_SECONDS)
         elif kind == b"subscribe":

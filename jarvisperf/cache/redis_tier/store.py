@@ -238,7 +238,7 @@ class RedisStore:
 
         Args:
             key: The key.
-            held_version: The version of the value to replace; None: none was found.
+            held_version: The version of the value to replace; None: no value was found.
             lease_seconds: After this time another process may get the lease.
         """
         name, token = self._names.name(key), marks.new_token()

@@ -93,7 +93,7 @@ class RemoteTier(GuardedTier):
         """Store a value computed under a lease; False: the key has changed since."""
         return self.change(
             lambda: self._store.fill(*write, lease),
-            # The value may predate a change by another process that this one could not hear of.
+            # The value may predate a change by another process that this one could not learn about.
             lambda: self._note_deleted([write.key]),
             otherwise=True,
         )
@@ -135,7 +135,7 @@ class RemoteTier(GuardedTier):
     def _sorted(self, pending: Snapshot) -> tuple[list[Write], dict[str, int]]:
         """Split the changes into those that can still be written and those that can only be deleted.
 
-        A write may predate a deletion or invalidation that this process could not hear of. Deletions leave a tombstone
+        A write may predate a deletion or invalidation that this process has missed. Deletions leave a tombstone
         for a while; invalidations are counted.
         """
         now = time.monotonic()

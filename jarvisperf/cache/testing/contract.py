@@ -18,7 +18,7 @@ _UNUSUAL_KEYS: Final = (
 
 
 class TierContract:
-    """What every tier must do, tested through a cache that has no other tier: exactly what runs in production.
+    """The requirements for every tier, tested through a cache that has no other tier: the code that runs in production.
 
     Subclass it and return a tier from ``make_tier``::
 

@@ -98,7 +98,7 @@ def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
     """Return the layout of an array in two parts; the second is the array's own memory where possible.
 
     Returns:
-        The parts; None: the value is not an array that fits this layout.
+        The parts; None if the value is not an array that fits this layout.
     """
     if type(value) is not np.ndarray or not value.nbytes:
         return None

@@ -151,7 +151,7 @@ def mac_key(secret: bytes) -> bytes:
         ValueError: It has fewer than 32 bytes.
     """
     if not isinstance(secret, bytes):
-        raise TypeError(f"the secret is a {type(secret).__name__}: give bytes, such as secrets.token_bytes(32)")
+        raise TypeError(f"the secret is of type {type(secret).__name__}: give bytes, such as secrets.token_bytes(32)")
     if len(secret) < LEAST_SECRET_BYTES:
         raise ValueError(f"the secret has {len(secret)} bytes: give {LEAST_SECRET_BYTES} or more random ones")
     return blake2b(secret, person=b"jarvisperf cache").digest()
@@ -182,7 +182,7 @@ def seal(
         encoded: The value.
         created: The current time, in seconds since 1970.
         expiry: When it expires, in seconds since 1970; infinity: never.
-        stale_until: Until when it may be served stale, in seconds since 1970; None: not beyond its expiry.
+        stale_until: Until when it may be served stale, in seconds since 1970; None: only until it expires.
         generation: The generation of the namespace.
         version: The version of the write; 0: none.
         tags: The tags that it can be invalidated by.
@@ -233,7 +233,7 @@ def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | F
 
 
 def plain_fields(blob: bytes, key: bytes) -> Fields | None:
-    """Return the fields of a plain envelope (MessagePack, no MAC, no tags) for this key; None: it is not one."""
+    """Return the fields of a plain envelope (MessagePack, no MAC, no tags) for this key; None for any other bytes."""
     end = len(blob)
     if end < KEY_START:
         return None

@@ -28,7 +28,7 @@ UNREADABLE_BECAUSE: Final = (
     MemoryError,
     struct.error,
 )
-"""What the constructors behind the extension codes raise for arguments that no encoder wrote."""
+"""Exceptions that the constructors behind the extension codes raise for arguments that no encoder wrote."""
 
 
 class Unpacker:

@@ -189,7 +189,7 @@ def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
 def _same_as_head(repository: Path, commit: str, head: Path) -> list[str]:
     """Return the files of a commit of which head's arm has an identical copy.
 
-    Files that git was told not to look at (assume-unchanged, skip-worktree) are left out, because they only seem equal.
+    Files that git does not check (assume-unchanged, skip-worktree) are left out, because they only seem equal.
     """
     options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative", "--ignore-submodules=all")
     changed = set(git(repository, "diff", *options, commit).split("\0"))

@@ -26,7 +26,7 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
         OSError: A file could not be copied.
     """
     # Names as text, because there may be tens of thousands.
-    ready: set[str] = set()  # folders that are there in both
+    ready: set[str] = set()  # folders that exist in both
     for name in dict.fromkeys(name.rstrip("/") for name in names):
         folder = name.rpartition("/")[0]
         if folder not in ready and not is_reached_by_folders(source, name):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-# What `git rev-parse --local-env-vars` lists except GIT_CONFIG*, and variables that change the meaning of paths. Inside
+# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. Inside
 # a git hook these point elsewhere, but here the folder decides. GIT_CONFIG* stay: they say what is allowed.
 PLACES = frozenset(
     {
@@ -77,6 +77,6 @@ def git(
     except subprocess.TimeoutExpired:
         raise GitError(f"git {words[0]} took longer than {GIT_SECONDS:.0f} s") from None
     if done.returncode not in allowed:
-        said = (line.strip() for line in (done.stderr.strip() or done.stdout).splitlines())
-        raise GitError(f"git {words[0]} failed: {' '.join(filter(None, said))}")
+        lines = (line.strip() for line in (done.stderr.strip() or done.stdout).splitlines())
+        raise GitError(f"git {words[0]} failed: {' '.join(filter(None, lines))}")
     return done.stdout

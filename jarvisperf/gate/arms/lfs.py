@@ -33,8 +33,8 @@ def describe_pointers(repository: Path, arm: str, root: Path) -> list[str]:
     if not found:
         return []
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-    told = f"{arm} has a Git LFS pointer instead of the content of {found[0]}{more}; get the contents first: "
-    return [f"{told}git lfs install, git lfs pull (and git lfs fetch for the base's commit)"]
+    message = f"{arm} has a Git LFS pointer instead of the content of {found[0]}{more}; get the contents first: "
+    return [f"{message}git lfs install, git lfs pull (and git lfs fetch for the base's commit)"]
 
 
 def _is_pointer(path: Path) -> bool:

@@ -43,7 +43,7 @@ class SharedFiles(msgspec.Struct, frozen=True):
 
     Attributes:
         files: The files.
-        places: Files and folders that the other arms have exactly as head does, or not at all.
+        places: Files and folders to mirror from head: a path that head lacks is removed from the other arms.
         named: Those among them that the project or the command line names, including files that git ignores.
     """
 

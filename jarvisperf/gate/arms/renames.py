@@ -37,12 +37,12 @@ def renamed_files(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[st
                 place = folder / side / path
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(data)
-        told = git(
+        listing = git(
             folder,
             *("diff", "--no-index", "--find-renames", "--diff-filter=R", "--name-status", "-z", "old", "new"),
             allowed=(0, DIFFERENCES_FOUND),
         )
-    words = iter(told.split("\0"))
+    words = iter(listing.split("\0"))
     found = {}
     for status in words:
         if status:

@@ -56,7 +56,7 @@ class LinkedFiles:
         Raises:
             OSError: A file could not be linked or copied.
         """
-        ready: set[str] = set()  # folders that are there
+        ready: set[str] = set()  # folders that exist
         for name in names:
             folder = name.rpartition("/")[0]
             if folder not in ready:

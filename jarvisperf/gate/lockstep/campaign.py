@@ -84,10 +84,10 @@ class Lockstep:
         """
         start = self._clock()
         self._run_all(self._tallies)
-        trusted, said = self._control.trusted, self._control.describe()
+        trusted, description = self._control.trusted, self._control.describe()
         if not trusted:
             self._confirm()
-        return self._outcome(self._clock() - start, said, trusted=trusted)
+        return self._outcome(self._clock() - start, description, trusted=trusted)
 
     def so_far(self, reason: str) -> Outcome:
         """Return the results of a run that ended early.

@@ -199,10 +199,10 @@ class Launch:
             tally.forks = 1
         else:
             allowed = self._launch_seconds(name)
-            beside = max(0.0, wall_seconds - slice_seconds)
-            beside_allows = int(WALL_TO_SLICES * allowed / max(beside, 1e-9))
+            other_seconds = max(0.0, wall_seconds - slice_seconds)
+            other_allows = int(WALL_TO_SLICES * allowed / max(other_seconds, 1e-9))
             slices_allow = math.ceil(allowed / max(slice_seconds, 1e-9))
-            tally.forks = max(1, min(tally.forks, beside_allows, slices_allow))
+            tally.forks = max(1, min(tally.forks, other_allows, slices_allow))
         done = _timed_forks(tally) or 1
         if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
             del self._left[name]
@@ -338,12 +338,12 @@ def _unequal_inputs(base: Ready, head: Ready) -> str:
 def _is_lacking(error: str, names: Collection[str]) -> bool:
     """Return whether an error says that base lacks a module or name of the project, so that the benchmark is new.
 
-    Anything else that fails in base, such as a package that is not installed, is an error: what cannot be compared must
-    not look new.
+    Anything else that fails in base, such as a package that is not installed, is an error, so that a benchmark that
+    cannot be compared does not look new.
     """
     imported = re.search(r"cannot import name '([^']+)' from [a-z ]*'([^']+)'", error)
-    said = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)
-    return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in said for name in names)
+    lacking = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)
+    return not names or any(is_or_is_in(one, name) or is_or_is_in(name, one) for one in lacking for name in names)
 
 
 def _conclude(

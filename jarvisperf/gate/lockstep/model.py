@@ -20,7 +20,7 @@ class LockstepError(RuntimeError):
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
-    """What to compare, and when to stop.
+    """The benchmarks to compare, and the rules for stopping.
 
     Attributes:
         ids: The benchmarks of head, in the order in which they run.

@@ -237,7 +237,7 @@ def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:
 def measure_values(
     base: Worker, head: Worker, plan: SlicePlan, ready: Ready, *, base_leads: bool
 ) -> list[PairedSamples]:
-    """Take one value of both arms, of a metric that is measured by single calls or processes.
+    """Take one value from each arm, for a metric that is measured by single calls or processes.
 
     Args:
         base: Base's worker, with a target ready.

@@ -103,7 +103,7 @@ class Tally:
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
         is_final: Whether not to retry after the error, because that would take long again.
-        xfail: Why it was expected to fail; None: it was not.
+        xfail: Why it was expected to fail; None if it was not expected to.
         group: The group that the test named at run time.
         extra_info: The author's notes.
         unequal: Why both arms may have had different inputs, in a few words.

@@ -73,7 +73,7 @@ class Quit(msgspec.Struct, tag="quit", frozen=True):
 
 
 class Collected(msgspec.Struct, tag="collected", frozen=True):
-    """What the worker collected.
+    """The worker's collected tests.
 
     Attributes:
         version: The protocol's version.
@@ -142,13 +142,13 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         outcome: pytest's word for it.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
-        xfail: Why it was expected to fail; None: it was not.
+        xfail: Why it was expected to fail; None if it was not expected to.
         lacks: Whether it failed because a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
         group: The group that the test named at run time.
         extra_info: The author's notes.
         notes: What readers of the figures should know.
-        raised: What the target raised, in one line, even if the test caught it; None: nothing.
+        raised: What the target raised, in one line, even if the test caught it; None if it did not raise.
     """
 
     outcome: Literal["passed", "failed", "skipped"]

@@ -41,7 +41,7 @@ SHOWN_LOG_CHARACTERS = 3_000
 
 
 class ArmPlace(msgspec.Struct, frozen=True):
-    """Where an arm's worker runs.
+    """The environment of an arm's worker.
 
     Attributes:
         name: Its name in messages: ``base`` or ``head``.

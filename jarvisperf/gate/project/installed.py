@@ -23,7 +23,7 @@ MODULES = (".py", ".so", ".pyd")
 
 
 class Installed(msgspec.Struct, frozen=True):
-    """What was installed from a repository.
+    """The code installed from a repository.
 
     Attributes:
         projects: Folders of projects, relative to the repository.

@@ -36,7 +36,7 @@ COMPILED = (".so", ".pyd")
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """Where a project's code is.
+    """The layout of a project's code.
 
     Attributes:
         packages: Dotted names of its topmost own packages and modules: `pkg`, or `google.cloud.pkg` in a namespace
@@ -93,7 +93,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
 
 
 class _Found:
-    """What is known so far."""
+    """The layout found so far."""
 
     def __init__(self, root: Path) -> None:
         self._root = root

@@ -1,4 +1,4 @@
-"""Arithmetic on ratios that returns 0 or infinity where Python would raise, so that no figure can end a run."""
+"""Ratio arithmetic that returns 0 or infinity instead of raising, so that extreme figures cannot end a run."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never e
 
 
 class Prior(msgspec.Struct, frozen=True):
-    """What the suite says about a variance.
+    """The suite's prior for a variance.
 
     Attributes:
         df: Its weight in degrees of freedom; 0: nothing is known.

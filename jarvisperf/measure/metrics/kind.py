@@ -1,4 +1,4 @@
-"""What defines a metric: its name and unit, how it is measured, and how its values are judged and shown."""
+"""The definition of a metric: its name and unit, how it is measured, and how its values are judged and shown."""
 
 from __future__ import annotations
 

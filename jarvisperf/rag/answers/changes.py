@@ -69,7 +69,7 @@ class ChangeLog:
         self._hold(token, step)
 
     def between(self, old: Heads, new: Heads) -> list[StoreChange] | None:
-        """Return everything that changed from an older generation to a newer one; None where that is unknown."""
+        """Return all changes between an older generation and a newer one; None if they are unknown."""
         before = dict(old)
         changes: list[StoreChange] = []
         for writer, newest in new:

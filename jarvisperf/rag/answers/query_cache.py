@@ -108,7 +108,7 @@ class ServedAnswer(NamedTuple, Generic[T]):
     Attributes:
         value: The answer.
         path: The cache tier that had it, ``semantic``, or ``computed``.
-        key: The key under which it is cached now; None where it could not be cached.
+        key: The key under which it is cached now; None if it could not be cached.
     """
 
     value: T

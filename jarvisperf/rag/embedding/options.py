@@ -1,4 +1,4 @@
-"""How a sentence-transformers model is run, checked before anything is loaded."""
+"""Options for running a sentence-transformers model, checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BFLOAT16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 @dataclass(frozen=True, slots=True)
 class ModelOptions:
-    """How the model is run.
+    """Options for running the model.
 
     Args:
         device: torch's name of a device, such as "cpu" or "cuda"; None: sentence-transformers chooses.

@@ -1,4 +1,4 @@
-"""What an embedder must offer, and which embedder a model's name stands for."""
+"""The embedder protocol, and the choice of an embedder by a model's name."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def embedder_for(
             raise ValueError(f"model options do not apply to a given embedder: {options}")
         return model
     raise TypeError(
-        f"model is a {type(model).__name__}: give a folder, a hub name, or an object with identity,"
+        f"model is of type {type(model).__name__}: give a folder, a hub name, or an object with identity,"
         " embed_documents and embed_query"
     )

@@ -20,7 +20,7 @@ class Extracted:
 
     Attributes:
         text: Markdown for HTML and Word; plain text, page by page, for PDF.
-        pages: The offset of each page in the text; empty where there are no pages.
+        pages: The offset of each page in the text; empty if there are no pages.
     """
 
     text: str

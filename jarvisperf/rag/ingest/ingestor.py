@@ -33,7 +33,7 @@ class Ingestor:
     Args:
         store: Where passages are stored.
         embedder: Computes their vectors.
-        vectors: Keeps vectors; None: none are kept.
+        vectors: Caches vectors; None: vectors are not cached.
     """
 
     def __init__(self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None) -> None:
@@ -149,8 +149,8 @@ def progress_bar(what: str, items: object, show: bool | None) -> Iterator[Callab
 
     Args:
         what: A label, such as "Adding texts".
-        items: What is processed; the bar has an end if its size is known.
-        show: Whether to show a bar; None: if standard error is a terminal.
+        items: The items to process; the bar shows a total if their number is known.
+        show: Whether to show a bar; None: only if standard error is a terminal.
 
     Raises:
         TypeError: ``show`` has another type.

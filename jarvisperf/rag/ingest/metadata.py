@@ -65,7 +65,7 @@ def _scalar(place: str, value: Any) -> bool | int | float | str:
         if isinstance(value, kind):
             break
     else:
-        raise ValueError(f"{place} is {value!r}, a {type(value).__name__}: {_ALLOWED}")
+        raise ValueError(f"{place} is {value!r} of type {type(value).__name__}: {_ALLOWED}")
     if isinstance(value, str):
         check_unicode(value, place)
     if isinstance(value, int) and value.bit_length() > 1000:

@@ -100,7 +100,7 @@ def _records(
     for index, text in enumerate(texts):
         name = f"text {index}"
         if not isinstance(text, str):
-            raise TypeError(f"{name} is a {type(text).__name__}: give strings")
+            raise TypeError(f"{name} is of type {type(text).__name__}: give strings")
         check_unicode(text, name)
         metadata = None if remaining_metadatas is None else _next("metadatas", remaining_metadatas, index)
         key = content_id(text) if remaining_ids is None else _check_id(index, _next("ids", remaining_ids, index), seen)

@@ -27,7 +27,7 @@ def document_vectors(
     Args:
         texts: At least one text.
         embedder: Embeds texts with unknown vectors.
-        cache: Keeps vectors; None: none are kept.
+        cache: Caches vectors; None: vectors are not cached.
 
     Raises:
         ValueError: The embedder returned an array of the wrong shape.

@@ -1,4 +1,4 @@
-"""What an answer depends on, and whether it is still valid after writes.
+"""The data that an answer depends on, and whether the answer is still valid after writes.
 
 The nearest ``k`` passages stay the nearest ``k`` unless one of them changes or a nearer one arrives. So an answer
 survives a write that touched none of its passages and added no vector that lies within the distance of its last
@@ -32,7 +32,7 @@ _NOISE: Final = 1e-5  # float32 sums of a few hundred products vary by 1e-6 with
 
 
 class Footprint(msgspec.Struct, frozen=True, array_like=True):
-    """What an answer depends on.
+    """The data that an answer depends on.
 
     Attributes:
         vector: The query's unit vector, float32.

@@ -1,4 +1,4 @@
-"""What a search asks for: the options of its caller, checked, and the question that the cache is asked."""
+"""A search request: the caller's validated options, and the corresponding question for the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one write changed, which cached answers are checked against later."""
+"""The record of one write, against which cached answers are checked later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVERYWHERE: Final = math.inf
 
 
 class StoreChange(msgspec.Struct, frozen=True, array_like=True):
-    """What one write did.
+    """The effect of one write.
 
     Attributes:
         ids: The passages that it added, replaced or removed.

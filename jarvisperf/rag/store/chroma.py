@@ -54,7 +54,7 @@ class ChromaStore(Collection):
         return not self._known_to_hold_documents
 
     def settle_state(self) -> CollectionState | None:
-        """Resolve what a dead writer left, and return the collection's state; None where it is unknown."""
+        """Resolve what a dead writer left, and return the collection's state; None if it is unknown."""
         state = self._home.read_state()
         if state is None or state.writing:
             self.open()

@@ -122,7 +122,7 @@ def _check_depth(name: str, part: Any, left: int = _MAX_LEVELS) -> None:
 
 
 def _match(where: Filter, metadata: Mapping[str, Any]) -> bool | None:
-    """Return whether the metadata passes the filter; None where that is not sure."""
+    """Return whether the metadata passes the filter; None if that is uncertain."""
     return _all([_match_one(key, condition, metadata) for key, condition in where.items()])
 
 

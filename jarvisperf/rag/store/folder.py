@@ -144,7 +144,7 @@ class StateFile:
         self._held: _HeldFile | None = None
 
     def read(self) -> CollectionState | None:
-        """Return the state, the same object while the file is unchanged; None where it cannot be read."""
+        """Return the state, the same object while the file is unchanged; None if it cannot be read."""
         held = self._held
         try:
             found = os.stat(self._name)  # noqa: PTH116 - read for every cached query: half the time of Path.stat

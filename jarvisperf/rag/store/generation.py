@@ -27,7 +27,7 @@ Heads: TypeAlias = tuple[tuple[str, str], ...]
 """The latest token of each writer, sorted by the writers' names."""
 
 BEFORE_THE_FIRST = ""
-"""What precedes a writer's first token."""
+"""The value before a writer's first token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class CollectionState:
 
 
 class Home(Protocol):
-    """Where a collection lives: a local folder or a Chroma server."""
+    """The location of a collection: a local folder or a Chroma server."""
 
     def connect(self) -> Any:
         """Open Chroma and return its client; loads chromadb."""
@@ -57,7 +57,7 @@ class Home(Protocol):
         ...
 
     def read_state(self) -> CollectionState | None:
-        """Return the current state, the same object while it is unchanged; None where it is unknown."""
+        """Return the current state, the same object while it is unchanged; None if it is unknown."""
         ...
 
     def check_in_place(self) -> None:

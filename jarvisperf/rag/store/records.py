@@ -55,7 +55,7 @@ class Neighbours(NamedTuple):
 
 
 def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) -> str:
-    """Return the mark of a passage's content; empty where it has none."""
+    """Return the mark of a passage's content; empty if it has none."""
     if model is None:
         return ""
     try:

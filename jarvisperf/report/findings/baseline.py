@@ -107,12 +107,12 @@ def _metrics(
     final: bool,
 ) -> dict[str, MetricFinding]:
     metrics = {}
-    for name, said in screened.metrics.items():
+    for name, found in screened.metrics.items():
         measured = head[name] if name in head or stored is None else stored.metrics[name]
         second = judged.metrics.get(name) if judged else None
-        failed = judged is not None and judged.error is not None and said.to_confirm
+        failed = judged is not None and judged.error is not None and found.to_confirm
         metrics[name] = (
-            second if second and _decides(second, said) else _screened(said, measured, failed=failed, final=final)
+            second if second and _decides(second, found) else _screened(found, measured, failed=failed, final=final)
         )
     return metrics
 
@@ -124,25 +124,25 @@ def _decides(second: MetricFinding, first: ScreenedMetric) -> bool:
     return second.ratio is not None  # without a ratio the commit lacks this benchmark, so nothing is known
 
 
-def _screened(said: ScreenedMetric, measured: Metric, *, failed: bool, final: bool) -> MetricFinding:
+def _screened(found: ScreenedMetric, measured: Metric, *, failed: bool, final: bool) -> MetricFinding:
     return MetricFinding(
         unit=measured.unit,
         better=measured.better,
         method=measured.method,
-        base=said.base,
-        head=said.head,
-        ratio=None if said.ratio is None else in_json(said.ratio),
-        interval=None if said.interval is None else interval_in_json(said.interval),
-        threshold=said.threshold,
-        verdict="error" if failed else _word(said, final=final),
-        via="screening" if said.base and said.head else None,
+        base=found.base,
+        head=found.head,
+        ratio=None if found.ratio is None else in_json(found.ratio),
+        interval=None if found.interval is None else interval_in_json(found.interval),
+        threshold=found.threshold,
+        verdict="error" if failed else _word(found, final=final),
+        via="screening" if found.base and found.head else None,
     )
 
 
-def _word(said: ScreenedMetric, *, final: bool) -> Verdict:
+def _word(found: ScreenedMetric, *, final: bool) -> Verdict:
     """Translate a screening verdict; a suspicion counts as a verdict only if nothing can be measured again."""
-    if not said.to_confirm:
-        return said.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
+    if not found.to_confirm:
+        return found.verdict  # type: ignore[return-value]  # mypy does not narrow a literal by a property
     if not final:
         return "inconclusive"
-    return {"suspicious": "regressed", "improved?": "improved"}.get(said.verdict, "inconclusive")  # type: ignore[return-value]
+    return {"suspicious": "regressed", "improved?": "improved"}.get(found.verdict, "inconclusive")  # type: ignore[return-value]

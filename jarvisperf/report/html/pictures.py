@@ -55,12 +55,12 @@ def distribution(metric: MetricFinding) -> str:
     for row, (name, arm) in enumerate(arms):
         label = f"{name} {units.quantity(arm.median, metric.unit)}"
         drawing.text((RIGHT, height - LINE * (row + 1)), label, colour=name, align="end")
-    told = "; ".join(
+    text = "; ".join(
         f"{name}: median {units.quantity(arm.median, metric.unit)}, middle half "
         f"{units.quantity(arm.p25, metric.unit)} to {units.quantity(arm.p75, metric.unit)}, {arm.samples:,} samples"
         for name, arm in arms
     )
-    return drawing.svg(f"Distributions. {told}")
+    return drawing.svg(f"Distributions. {text}")
 
 
 def interval(metric: MetricFinding) -> str:
@@ -91,8 +91,8 @@ def interval(metric: MetricFinding) -> str:
     words = f"{units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
     drawing.text((min(max(place(metric.ratio), 75), WIDTH - 75), height - LINE + 5), words, align="middle")
     against = f"threshold {limit * 100:.3g}%" if limit else "no threshold"
-    told = f"{units.ratio(metric.ratio)}, interval {units.interval(metric.interval)}"
-    return drawing.svg(f"Ratio head over base {told}, {against}")
+    text = f"{units.ratio(metric.ratio)}, interval {units.interval(metric.interval)}"
+    return drawing.svg(f"Ratio head over base {text}, {against}")
 
 
 def history_line(series: Series, history: History) -> str:
@@ -116,19 +116,19 @@ def history_line(series: Series, history: History) -> str:
     drawing.line(medians, "head", width=1)
     drawing.dots(medians, "head", radius=2.5)
     place_of = {point.place: index for index, point in enumerate(points)}
-    told = []
+    texts = []
     for change in series.changes:
         x = (xs[place_of[change.place]] + xs[place_of[change.place] - 1]) / 2
         colour: Colour = "bad" if change.ratio > 1 else "good"
         _vertical(drawing, x, bottom, top, colour, width=1.5, dashed=True)
         drawing.text((x, height - LINE), f"{(change.ratio - 1) * 100:+.3g}%", colour=colour, align="middle")
-        told.append(f"{(change.ratio - 1) * 100:+.3g}% at {history.occasions[change.place].shown}")
+        texts.append(f"{(change.ratio - 1) * 100:+.3g}% at {history.occasions[change.place].shown}")
     drawing.line([(LEFT, bottom), (RIGHT, bottom)], "faint", width=1)
     drawing.text((LEFT, 4), f"{history.occasions[points[0].place].created:%Y-%m-%d}")
     drawing.text((RIGHT, 4), f"{history.occasions[points[-1].place].created:%Y-%m-%d}", align="end")
     drawing.text((LEFT, LINE + 3), units.rounded(low, series.unit), colour="faint")
     drawing.text((LEFT, height - LINE), units.rounded(high, series.unit), colour="faint")
-    changes = "; ".join(told) or "no change found"
+    changes = "; ".join(texts) or "no change found"
     return drawing.svg(f"History over {len(points)} runs: {changes}")
 
 

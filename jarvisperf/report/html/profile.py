@@ -29,7 +29,7 @@ ALONE = ("function", "at", "takes", "share")
 
 
 class ProfileView(NamedTuple):
-    """What the page shows of a profile.
+    """The part of a profile that the page shows.
 
     Attributes:
         title: The headline.
@@ -101,7 +101,7 @@ def _flame(layout: list[Box], head: Profile, *, compared: bool) -> str:
         x, width, y = box.left * WIDTH, box.width * WIDTH, box.depth * ROW_HEIGHT
         name = f"{box.frame.function}:{box.frame.line}" if box.frame.own and box.frame.line else box.frame.function
         parts.append(
-            f"<g><title>{html.escape(_told(box, head))}</title>"
+            f"<g><title>{html.escape(_caption(box, head))}</title>"
             f'<rect x="{x:.1f}" y="{y}" width="{width:.1f}" height="{ROW_HEIGHT}" class="{_heat(box, head)}"/>'
         )
         characters = int((width - 4) / CHARACTER_WIDTH)
@@ -112,10 +112,10 @@ def _flame(layout: list[Box], head: Profile, *, compared: bool) -> str:
     return "".join([*parts, "</svg>"])
 
 
-def _told(box: Box, head: Profile) -> str:
+def _caption(box: Box, head: Profile) -> str:
     place = f"{box.frame.function} ({box.frame.file}:{box.frame.line})"
-    told = f"{place}: {units.quantity(box.head, head.unit)}, {box.width * 100:.1f}% of head"
-    return told if box.base is None else f"{told}; base {units.quantity(box.base, head.unit)}"
+    text = f"{place}: {units.quantity(box.head, head.unit)}, {box.width * 100:.1f}% of head"
+    return text if box.base is None else f"{text}; base {units.quantity(box.base, head.unit)}"
 
 
 def _heat(box: Box, head: Profile) -> str:

@@ -1,4 +1,4 @@
-"""`plots/before_after.png` and `.svg`: the medians before and after of every pair."""
+"""`plots/before_after.png` and `.svg`: each pair's medians, before and after."""
 
 from __future__ import annotations
 

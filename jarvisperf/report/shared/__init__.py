@@ -1,1 +1,1 @@
-"""What several formats show: the report's rows and lines, units, pairs and reasons."""
+"""Content shared by several formats: the report's rows and lines, units, pairs and reasons."""

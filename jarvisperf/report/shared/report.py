@@ -1,4 +1,4 @@
-"""What a report shows, worked out once for all of its formats, and what a format is."""
+"""The content of a report, computed once for all formats, and the definition of a format."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class Report:
     """The findings, the history behind them, and the rows and lines that several formats show.
 
     Args:
-        findings: What was found.
-        history: The stored runs behind it; None: there are none.
+        findings: The results.
+        history: The stored runs behind it; None: no stored runs.
         files: The files that this report can consist of, so that one can refer to another.
     """
 
@@ -81,7 +81,7 @@ class Report:
 
     @cached_property
     def footnote(self) -> str:
-        """What the columns mean."""
+        """The meaning of the columns."""
         return table.footnote(self.findings)
 
     @cached_property
@@ -112,17 +112,17 @@ class Report:
 
     @cached_property
     def summary(self) -> str:
-        """What was found, in one line."""
+        """The findings, in one line."""
         return table.summary_line(self.findings)
 
     @cached_property
     def commit(self) -> str:
-        """What was measured, in one line."""
+        """The commit, branch and state of the working tree, in one line."""
         return table.commit_line(self.findings)
 
     @cached_property
     def machine(self) -> str:
-        """What it ran on, in one line."""
+        """The machine, in one line."""
         return table.machine_line(self.findings)
 
     @cached_property

@@ -176,7 +176,7 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
     Args:
         name: The metric's name.
         metric: The metric's findings.
-        limit: The absolute limit, in the metric's unit; None: there is none.
+        limit: The absolute limit, in the metric's unit; None: no limit.
     """
     head = units.quantity(metric.head.median, metric.unit) if metric.head else "-"
     words = []
