@@ -235,7 +235,7 @@ def test_a_url_says_how_redis_is_run(url, kind, hosts, master):
     ("url", "message"),
     [
         ("redis+sentinel://h:1", "names no master"),
-        ("redis+sentinel://h:1/m/x", "has a database that is no number"),
+        ("redis+sentinel://h:1/m/x", "has a database that is not a number"),
         ("redis+cluster://h:1/3", "a cluster has only one"),
         ("redis+cluster://h:x", "cannot be read"),
         ("redis+magic://h", "unknown scheme"),

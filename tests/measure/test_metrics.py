@@ -87,7 +87,9 @@ def test_blocks_are_counted_alike_call_by_call(methods: tuple[str, ...]):
     assert isinstance(measurement, OfSingleCalls)
 
     def counted(count: int) -> list[float]:
-        return list(measurement.values(FunctionTarget(lambda: [object() for _ in "." * count]), methods))
+        target = FunctionTarget(lambda: [object() for _ in "." * count])
+        # The least of three: other threads of the test process allocate now and then.
+        return [min(figures) for figures in zip(*(measurement.values(target, methods) for _ in range(3)), strict=True)]
 
     counted(10)
     blocks, size = counted(1_000)
