@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,13 +32,28 @@ def test_settings(jarvis_bench, tmp_path):
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
-    """Run pytest with the plugin loaded by name; an installation does the same through its entry point."""
-    monkeypatch.setenv("PYTHONPATH", str(EXAMPLE), prepend=":")
-    entry_points = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
-    words = ["-p", *entry_points["pytest11"].values(), "-p", "no:asyncio", "--jarvis-budget=0.05"]
-    words.append("--jarvis-report-formats=json,badge")
+def run(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """Run pytest with the plugin installed: pytest finds it by its entry point."""
+    install(tmp_path / "site")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=":")
+    words = ["-p", "no:asyncio", "--jarvis-budget=0.05", "--jarvis-report-formats=json,badge"]
     return lambda *more: pytester.runpytest_subprocess(*words, *more, timeout=120)
+
+
+def install(site: Path) -> None:
+    """Write what pip writes for a package without dependencies; pip itself would need hatchling from an index."""
+    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
+    (package,) = (folder.parent for folder in EXAMPLE.glob("*/__init__.py"))
+    shutil.copytree(package, site / package.name)
+    record = site / f"{package.name}-{project['version']}.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n")
+    (record / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\n" + "".join(f"{name} = {target}\n" for name, target in points.items())
+            for group, points in project["entry-points"].items()
+        )
+    )
 
 
 def figures(pytester: pytest.Pytester) -> dict[str, Any]:
