@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from jarvisperf.gate.lockstep.control import LAUNCH_COST_IN_BENCHMARKS, Control
-from jarvisperf.gate.verdict.decide import INTERVAL_ERROR, LOOK_ERRORS, LOOKS, SUITE_ERROR, is_look, judge, spent_at
+from jarvisperf.gate.verdict.decide import LOOK_ERRORS, LOOKS, SUITE_ERROR, is_look, judge, spent_at
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
 from jarvisperf.gate.verdict.moderation import NOTHING_KNOWN, Prior, fit_prior, moderate
 
@@ -181,7 +181,7 @@ def test_a_benchmark_at_its_threshold_is_called_regressed_in_no_more_than_one_of
     for look in LOOKS:
         judged = judge({name: ratios[:look] for name, ratios in full.items()}, dict.fromkeys(full, 0.02), tests=10)
         alarmed |= {name for name, judgement in judged.items() if judgement.verdict == "regressed"}
-    assert len(alarmed) <= stats.binom.ppf(1 - 1e-6, benchmarks, INTERVAL_ERROR / 2)
+    assert len(alarmed) <= stats.binom.ppf(1 - 1e-6, benchmarks, 0.05 / 2)
 
 
 def test_the_looks_together_spend_the_whole_error():
@@ -194,7 +194,7 @@ def test_the_looks_own_errors_add_up_to_what_each_may_spend():
     inside = np.ones(len(walks), dtype=bool)
     for look, (launches, error) in enumerate(zip(LOOKS, LOOK_ERRORS, strict=True)):
         outside = np.abs(walks[:, launches - 1]) > stats.norm.isf(error / 2) * math.sqrt(launches)
-        assert np.mean(inside & outside) == pytest.approx(INTERVAL_ERROR * spent_at(look), abs=1e-3)
+        assert np.mean(inside & outside) == pytest.approx(0.05 * spent_at(look), abs=1e-3)
         inside &= ~outside
 
 

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from jarvisperf.runs.model import Better
 
 SUITE_ERROR = 0.01  # the probability of any false alarm in a suite of identical code, however large
-INTERVAL_ERROR = 0.05  # the probability that a benchmark's interval misses the true ratio, at any look
 FEWEST_TO_TRIM = 8
 LOOKS = (4, 8, 12)  # numbers of launches after which a verdict may be reached
-LOOK_ERRORS = (0.0167, 0.0218, 0.0278)  # of each look, so that the total error is INTERVAL_ERROR
+LOOK_ERRORS = (0.0167, 0.0218, 0.0278)  # tails of the interval at each look; they add up to an error of 5 %
 
 FourVerdicts = Literal["regressed", "improved", "unchanged", "inconclusive"]
 
