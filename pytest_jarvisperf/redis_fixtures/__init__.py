@@ -1,1 +1,1 @@
-"""Redis servers for tests (`server.py`), and faults between client and server (`faults.py`)."""
+"""The Redis server behind the fixtures."""
