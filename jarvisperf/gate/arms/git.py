@@ -37,7 +37,7 @@ GIT_SECONDS = 300.0  # a large tree on a slow disk takes a while; a dead network
 
 
 class GitError(RuntimeError):
-    """A git command failed, or git has no answer; the message says which and what to do."""
+    """A git command failed or did not answer; the message says which and what to do."""
 
 
 def git(

@@ -92,8 +92,8 @@ class Lockstep:
     def so_far(self, reason: str) -> Outcome:
         """Return the results of a run that ended early.
 
-        Decided benchmarks stay decided. Those that have had a look but were not decided are inconclusive, and all
-        others are errors.
+        Decided benchmarks stay decided. Those that had a look without a decision are inconclusive; all others are
+        errors.
 
         Args:
             reason: Why the run ended, in a few words.
@@ -368,7 +368,7 @@ class Lockstep:
         return WALL_PER_SLICES * self._campaign.budget(name) / LOOKS[-1]
 
     def _launches_left(self, name: str, tally: Tally) -> int:
-        """Return the maximum number of launches of a benchmark, which ends at the look at which its budget is spent."""
+        """Return how many more launches a benchmark may need, up to the look at which its budget is spent."""
         done = tally.launches
         last = min(LOOKS[-1], self._campaign.most_launches)
         budget = self._campaign.budget(name)

@@ -42,7 +42,7 @@ class Control:
     def affordable_share(
         self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int, to_come: int = 0
     ) -> int:
-        """Return how many benchmarks the next control launch may measure; 0: wait until more time has been spent.
+        """Return how many benchmarks the next control launch may measure; 0 until more time has been spent.
 
         Args:
             launch_seconds: Time spent on launches so far.

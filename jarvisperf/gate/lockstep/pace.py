@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 LAUNCH_SECONDS = 1.0  # assumed for starting a pair until one has been observed
-NEWEST = 4  # launches, of which the median counts: a machine's speed changes, and the first launch settles the forks
+NEWEST = 4  # launches whose median counts: a machine's speed changes, and the first launch determines the forks
 
 
 @dataclass(slots=True)

@@ -177,7 +177,7 @@ class _Calibration(msgspec.Struct):
 
 
 def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
-    """Find the iterations for samples of the wanted length, and warm up both arms in the process."""
+    """Find the iterations for samples of the intended duration, which also warms up both arms."""
     iterations = ready.fixed_iterations or 1
     waiting = {worker.name: 1.0 for worker in workers}
     taken = 0

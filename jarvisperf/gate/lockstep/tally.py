@@ -102,7 +102,7 @@ class Tally:
         seconds: Time that its samples took, both arms together.
         message: Why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
-        is_final: Whether not to retry after the error, because that would take long again.
+        is_final: Whether the error is final, because another attempt would take as long again.
         xfail: Why it was expected to fail; None if it was not expected to.
         group: The group that the test named at run time.
         extra_info: The author's notes.

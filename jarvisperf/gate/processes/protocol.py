@@ -11,13 +11,13 @@ The coordinator speaks first, and the worker answers each message with one messa
 | (either of these two) | `done`, if the target raised |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
 | `fork` | `forked`, from a copy of the process, which takes over the conversation |
-| `quit` | a copy exits, and its original answers `ended`; an original exits without an answer |
+| `quit` | a copy exits and its original answers `ended`; an original exits without an answer |
 
 In `turns`, the two workers pass one byte back and forth over a dedicated socket while the coordinator sleeps: in each
 block, the leading worker takes its slice first, and the lead alternates: A B, B A, A B, … If calls are long, slices run
 concurrently: the byte starts each block on both sides, and the scheduler, with one CPU for both, lets them take turns
-within the calls. The byte identifies the `turns` it belongs to, so that one left over from earlier turns is ignored. It
-also says whether the target raised, so that the other worker returns what it has instead of waiting forever.
+within the calls. The byte identifies its `turns`, so that one left over from earlier turns is ignored. It also says
+whether the target raised, so that the other worker returns what it has instead of waiting forever.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Stop(msgspec.Struct, tag="stop", frozen=True):
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):
-    """Continue in a forked copy of this process, until that is told to quit."""
+    """Continue in a forked copy of this process until it receives `quit`."""
 
 
 class Quit(msgspec.Struct, tag="quit", frozen=True):
@@ -139,7 +139,7 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     """A test has ended.
 
     Attributes:
-        outcome: pytest's word for it.
+        outcome: pytest's name for the outcome.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
         xfail: Why it was expected to fail; None if it was not expected to.

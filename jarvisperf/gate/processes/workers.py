@@ -168,7 +168,7 @@ class WorkerPair:
         args: Arguments for both, plain data.
         seed: The launch's number. It is the hash seed of both workers, and decides which is forked first.
         folder: Where logs go.
-        core: The CPU that both are pinned to while they measure; None: not pinned.
+        core: The CPU to pin both to while they measure; None: not pinned.
         preload: Modules to import once for both, before the fork.
         python: The interpreter.
     """
@@ -258,7 +258,7 @@ class WorkerPair:
         except subprocess.TimeoutExpired:
             self._kill()
         else:
-            if status != 0:  # it could not end everything that the workers left
+            if status != 0:  # it could not end every process that the workers left
                 self._kill_group()
 
     def fork(self) -> None:

@@ -102,13 +102,13 @@ class _Found:
         self.folders: dict[str, None] = {}
 
     def declare(self, folder: Path, names: Iterable[str], *, on_path: bool) -> None:
-        """Note what the metadata says."""
+        """Add packages that the metadata declares."""
         self.packages.update(dict.fromkeys(names))
         if on_path and folder.is_relative_to(self._root):
             self.folders[str(folder.relative_to(self._root))] = None
 
     def guess(self, folder: Path, names: Iterable[str], *, own: bool) -> None:
-        """Note what a folder looks like."""
+        """Add packages found by looking at a folder."""
         chosen = dict.fromkeys(names)
         self.names.update(chosen)
         if own:
@@ -186,7 +186,7 @@ def _own(folder: Path, name: str) -> Iterator[str]:
 
 
 def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
-    """Descend to the packages that have code of their own; nothing else in a namespace belongs to the project alone."""
+    """Descend to the packages that contain code; nothing else in a namespace belongs to the project alone."""
     start = place / "__init__.py"
     if start.exists() and not any(mark in start.read_bytes() for mark in NAMESPACE_MARKS):
         return [name]

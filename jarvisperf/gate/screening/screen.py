@@ -1,4 +1,4 @@
-"""Screens against stored runs: what is clearly fine passes, and everything else must be measured again in lockstep.
+"""Screens a run against stored ones: what is clearly fine passes; the rest must be measured again in lockstep.
 
 A stored run was made at a different time, so a comparison with it never says `regressed` or `improved`: if the machine
 was busy then, everything looks faster now. The interval is a t interval on the logarithm of head / baseline, each
