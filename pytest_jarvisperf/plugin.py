@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", description)
     options = read_options(config, metrics)
     in_worker = harness_key in config.stash
-    if in_worker:  # an arm: it measures what it is told to, and reports nothing itself
+    if in_worker:  # an arm measures on request and reports nothing itself
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
     elif options.bench and is_worker(config):
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
-# pytest's names of plugins that have a fixture `benchmark` of their own.
+# pytest's names for other plugins with a `benchmark` fixture.
 WITH_THE_FIXTURE = ("codspeed", "speed")
 
 

@@ -69,7 +69,7 @@ def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: O
         for item in items
         if item.nodeid in outcome.tallies and _has_times(outcome.tallies[item.nodeid])
     }
-    # A test that asked for the fixture at run time has left figures of its run as a functional test.
+    # A test that requested the fixture at run time has already left figures as a functional test.
     at_run_time = {stats.fullname for stats in theirs.benchmarks}
     theirs.benchmarks[:] = [stats for stats in theirs.benchmarks if stats.fullname not in measured]
     for name, (item, tally) in measured.items():

@@ -29,7 +29,7 @@ _randbits = secrets.randbits
 
 
 def seed_of(*parts: object) -> int:
-    """Derive a seed from what it is for; the same in every process."""
+    """Derive a seed from its purpose; the same in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()[:SEED_BYTES], "big")
 
@@ -55,7 +55,7 @@ class SeededRandomness:
 
     def seed(self, seed: int) -> None:
         """Seed the shared generators, and the source of seeds for generators created later."""
-        self._source = random.Random(seed)  # noqa: S311  # no secrets are made of it
+        self._source = random.Random(seed)  # noqa: S311  # not used for secrets
         random.seed(seed)
         numpy_seeds = sys.modules.get(NUMPY_SEEDS)
         if numpy_seeds is not None:

@@ -36,7 +36,7 @@ class BenchmarkRecord:
         id: The pytest node id.
         group: The group that reports show it in.
         params: Its parameters as text, by name.
-        before: The id of its uncached or naive twin.
+        before: The id of its uncached or naive counterpart.
         metrics: The metrics measured so far.
         extra_info: The author's notes.
         error: Why it has no figures.
@@ -48,7 +48,7 @@ class BenchmarkRecord:
         found_at_run_time: Whether the test requested its fixture at run time, so that collection did not recognize it.
         whole_test: Whether the test has a marker but no fixture, so that all of it is the target.
         claimed: Whether a fixture has been set up to measure a target.
-        notes: What readers of its figures should know.
+        notes: Notes for readers of its figures.
         raised: What its target raised, in one line, even if the test caught it; None if it did not raise.
     """
 

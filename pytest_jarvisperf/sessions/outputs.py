@@ -1,4 +1,4 @@
-"""Writes what a finished run leaves behind: the stored run, the report, and the terminal's summary."""
+"""Writes the results of a finished run: the stored run, the report, and the terminal's summary."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Messages:
     """The lines that the terminal shows below the table.
 
     Attributes:
-        warnings: Facts that the user should know.
+        warnings: Warnings for the user.
         problems: Failures.
     """
 
@@ -47,7 +47,7 @@ class Outputs:
         options: This plugin's options.
         store: Where runs are kept; None: nowhere.
         formats: The formats of the report.
-        messages: What the terminal will say.
+        messages: The lines to show in the terminal.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ class StoredRuns(NamedTuple):
 
     Attributes:
         runs: Newest first; empty only if this run is stored as the first of its name.
-        warnings: What the user should know, one line each.
+        warnings: Warnings for the user, one line each.
         absence: Why there are none; empty if there are some.
     """
 
@@ -97,7 +97,7 @@ def outlook(
     """Screen the newest stored run against all of them, as if this machine had made it now.
 
     A single stored run does not show how much runs deviate. A wide deviation is assumed, so small thresholds cannot be
-    decided. Measuring every benchmark once for that, and then again in lockstep, would be a waste.
+    decided. Measuring every benchmark first to find that out, and then again in lockstep, would be a waste.
 
     Args:
         stored: The runs, newest first.
