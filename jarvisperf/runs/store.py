@@ -39,7 +39,7 @@ _SHOWN_NAMES = 10
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """Location of a saved run.
+    """The location of a saved run.
 
     Attributes:
         entry: The run's entry.
@@ -70,7 +70,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """Runs that could be read.
 
     Attributes:
-        runs: The runs, with their entries, in the order asked for.
+        runs: The runs, with their entries, in the requested order.
         warnings: A line for each run that could not be read.
     """
 
@@ -219,7 +219,7 @@ class RunStore:
         """Read runs, skipping those that cannot be read with a warning.
 
         Args:
-            entries: Which runs, the most relevant first.
+            entries: The runs, the most relevant first.
             at_most: Stop after this many; None: read all.
         """
         runs: list[tuple[RunEntry, Run]] = []
