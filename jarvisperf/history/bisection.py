@@ -17,7 +17,7 @@ class Step(msgspec.Struct, frozen=True):
 
     Attributes:
         commit: The full hash.
-        word: ``slow``, ``fast``, or ``unknown`` if it could not be measured.
+        word: ``slow``, ``fast``, or ``unknown`` if the commit could not be measured.
         ratio: Its time over that of the good commit; None if unknown.
         interval: The ratio's interval.
         note: Details, in one line.
