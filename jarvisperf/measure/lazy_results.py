@@ -10,7 +10,7 @@ from typing import Any
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
-# Calls that return these may have computed nothing yet, or everything but the iteration.
+# A call that returns one of these may have computed nothing yet, or everything except the iteration.
 LAZY_ITERATORS: tuple[type, ...] = (
     map,
     filter,
@@ -26,7 +26,7 @@ class LazyResultError(TypeError):
 
 
 def refuse_lazy(function: object, result: object) -> None:
-    """Refuse a function whose result shows that the work is still to be done.
+    """Reject a function whose result shows that the work has not been done yet.
 
     A generator that has already been started is accepted: somebody chose to measure the rest of it.
 

@@ -66,8 +66,8 @@ def profile_function(name: str | None = None) -> Callable[[Callable[P, R]], Call
 def profile_function(name: Any = None) -> Any:
     """Log the time of each call of a function, like ``⏱️ process_data: 25.34ms``, at level INFO.
 
-    Works on plain and coroutine functions, with or without parentheses. Exceptions propagate, and the line mentions
-    them.
+    Works on plain and coroutine functions, with or without parentheses. Exceptions propagate and are mentioned in the
+    log line.
 
     Args:
         name: The name to log; None: the function's own.

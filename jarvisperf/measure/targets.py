@@ -1,4 +1,4 @@
-"""Targets: what is measured. A target takes a sample, which is the timing of a fixed number of calls.
+"""Targets: the things to measure. A target takes samples; a sample is the timing of a fixed number of calls.
 
 Each form of call has its own loop, so that the loop contains nothing but the call. `benchmarks/bench_harness.py`
 measures the overhead of the loop per call.
@@ -313,7 +313,7 @@ class SetUpTarget(_Clocked):
         return made[0], dict(made[1])
 
     async def _settled(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call setup or teardown, and await the result if it is a coroutine function."""
+        """Call setup or teardown; await the result of a coroutine function."""
         made = function(*args, **kwargs)
         return await made if calls_are_awaited(function) and self._awaits else made
 

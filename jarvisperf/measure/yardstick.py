@@ -1,7 +1,7 @@
 """The yardstick: fixed reference workloads, measured next to the benchmarks to track the speed of the machine.
 
-A stored run shows how fast the code was on the machine of that day. If the yardstick is slower today, so is the
-machine, and the code is not to blame for that part. The yardstick removes the drift that all code shares;
+A stored run shows how fast the code was on the machine at that time. If the yardstick is slower today, so is the
+machine, and the code is not to blame for that part of a slowdown. The yardstick removes the drift that all code shares;
 `jarvisperf.gate.screening` estimates the rest.
 
 A workload does the same work in every version of jarvisperf. To change one, give it a new name.
@@ -102,7 +102,7 @@ class Yardstick:
     def tick(self) -> YardstickReading:
         """Measure each workload, which takes a few milliseconds.
 
-        The median of 3 calls counts, so that neither cold caches in the first call nor one interruption matter.
+        The median of 3 calls counts, so neither cold caches in the first call nor a single interruption matter.
         """
         clock = self._clock
         for name, work in self._workloads.items():
