@@ -137,7 +137,7 @@ def pytest_jarvis_run_finished(config: pytest.Config, run: Run, findings: Findin
     Args:
         config: pytest's configuration.
         run: The measurements; in lockstep, those of head.
-        findings: What the reports say: verdicts, ratios and figures of both sides.
+        findings: The content of the reports: verdicts, ratios and figures of both sides.
 
     Example::
 

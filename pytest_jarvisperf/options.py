@@ -53,7 +53,7 @@ class Options:
         shared: Further files and folders of which both arms use head's version.
         save: The name to store this run under; None: do not store it.
         compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: no comparison.
-        store: Where runs are kept: a folder, relative to the root folder, or a URL.
+        store: The store of runs: a folder, relative to the root folder, or a URL.
         confirms: Whether benchmarks that stored runs cannot decide are measured again in lockstep.
         profile: Whether to profile every benchmark after measuring it.
         profile_engine: The profiler for benchmarks whose marker names none.

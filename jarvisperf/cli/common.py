@@ -40,9 +40,9 @@ def add_command(
         commands: The sub-commands to add it to.
         name: Its name.
         run: Runs the command and returns the exit status.
-        text: What it does, in one line.
+        text: A description in one line.
         *examples: Calls to show in its help.
-        failed: What exit status 1 means.
+        failed: The meaning of exit status 1.
     """
     parser = add_parser(commands, name, text, *examples, failed=failed)
     parser.set_defaults(run=lambda words: guarded(run, words))

@@ -13,7 +13,7 @@ Word = Literal["slow", "fast", "unknown"]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How a commit compares with the good one.
+    """The comparison of a commit with the good one.
 
     Attributes:
         commit: The full hash.

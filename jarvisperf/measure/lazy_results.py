@@ -31,8 +31,8 @@ def refuse_lazy(function: object, result: object) -> None:
     A generator that has already been started is accepted: somebody chose to measure the rest of it.
 
     Args:
-        function: What was called.
-        result: What the call returned.
+        function: The function that was called.
+        result: The result of the call.
 
     Raises:
         LazyResultError: The result is a generator, an async generator, or a coroutine that nobody awaits.

@@ -30,7 +30,7 @@ class Call(NamedTuple):
 
     Attributes:
         names: Names of the decorated functions on the stack, from the outermost to this one.
-        seconds: How long the call took, including everything it called.
+        seconds: Duration of the call, including everything it called.
     """
 
     names: tuple[str, ...]

@@ -71,10 +71,10 @@ def allocate() -> int:
 
 
 class YardstickReading(msgspec.Struct, frozen=True):
-    """How fast the machine was at one moment.
+    """The speed of the machine at one moment.
 
     Attributes:
-        when: When the reading ended, in seconds of the clock.
+        when: The end of the reading, in seconds of the clock.
         seconds: Seconds per call, by workload.
     """
 
@@ -119,7 +119,7 @@ class Yardstick:
         """Take readings until the newest ones are recent; if they already are, take none.
 
         Args:
-            count: How many readings must be recent; at most this many are taken.
+            count: Number of readings that must be recent, and the most to take.
             seconds: Maximum age of a recent reading.
 
         Returns:
@@ -143,7 +143,7 @@ class Yardstick:
         """Return the readings, oldest first.
 
         Args:
-            at_most: How many to return; if there are more, evenly spaced ones including the first and the last.
+            at_most: Maximum number to return; if there are more, evenly spaced ones including the first and the last.
         """
         count = len(self)
         if count <= at_most:

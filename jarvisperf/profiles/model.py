@@ -72,7 +72,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Slices(NamedTuple):
-    """How often a target is called.
+    """The schedule of a profile's calls.
 
     Attributes:
         number: Number of slices.

@@ -38,9 +38,9 @@ class Benchmark(msgspec.Struct, frozen=True):
         id: The pytest node id.
         group: The group it is shown in; None: no group.
         params: Its parameters as text, by name.
-        metrics: What was measured, by the metric's name (``time``, ``memory``, ``startup``).
+        metrics: The measured metrics, by name (``time``, ``memory``, ``startup``).
         before: The id of its uncached or naive counterpart; None if it has none.
-        extra_info: What the test's author noted, as text by name.
+        extra_info: Notes of the test's author, as text by name.
         error: Why it has no figures, in one line; None if it has some.
         yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,
             during and just after; empty if there were none.
@@ -61,7 +61,7 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         created: When it started, ISO 8601 in UTC.
-        seconds: How long the whole run took.
+        seconds: The duration of the whole run.
         machine: The machine it ran on.
         commit: The commit it measured; None outside a git repository.
         benchmarks: In the order of the run.

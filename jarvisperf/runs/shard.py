@@ -16,8 +16,8 @@ class Shard(NamedTuple):
     """One part of a suite.
 
     Attributes:
-        number: Which part, from 1.
-        of: How many parts there are.
+        number: The part's number, from 1.
+        of: The number of parts.
     """
 
     number: int

@@ -82,8 +82,8 @@ class RunStore:
     """Keeps runs.
 
     Args:
-        place: Where the objects are kept.
-        outbox: Where runs wait while the place cannot be written.
+        place: The storage for the objects.
+        outbox: The storage for runs while `place` cannot be written.
     """
 
     def __init__(self, place: Place, outbox: FolderPlace) -> None:
@@ -92,7 +92,7 @@ class RunStore:
 
     @property
     def shown(self) -> str:
-        """How messages refer to the store, without passwords."""
+        """The store's name in messages, without passwords."""
         return self._place.shown
 
     def save(self, run: Run, name: str, token: str | None = None) -> Stored:
@@ -245,7 +245,7 @@ class RunStore:
         """List all but the newest runs of each name and machine.
 
         Args:
-            keep: How many runs of each name and machine to leave out.
+            keep: Number of runs of each name and machine to leave out.
             name: Only runs under this name; None: all.
 
         Raises:

@@ -58,7 +58,7 @@ class ChildProcesses:
 
         Args:
             command: The command that was or will be measured.
-            most_seconds: How long it may run.
+            most_seconds: Maximum time before it is killed.
 
         Returns:
             A note for readers of the figures if the check was not complete.

@@ -55,7 +55,7 @@ class ForeignModules:
     """Inspects the imported modules, each once.
 
     Args:
-        roots: Where the arm's modules may come from.
+        roots: Folders that the arm's modules may come from.
         packages: Dotted names of the project's packages and modules, which must come from there.
         repository: The working tree, from which only packages installed in it may come.
     """

@@ -43,7 +43,7 @@ HASH_SEED = "0"  # so that sets have the same order, and the same collisions, in
 
 
 class ProfileOrder(msgspec.Struct, frozen=True):
-    """Which benchmarks an arm has to profile, and where it runs.
+    """The benchmarks that an arm has to profile, and its environment.
 
     Attributes:
         pytest: pytest's arguments.

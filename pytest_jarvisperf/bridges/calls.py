@@ -106,7 +106,7 @@ class BenchmarkCalls:
         return value.
 
         Args:
-            target: What to time.
+            target: The function to time.
             args: Its positional arguments, unless `setup` returns them.
             kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``. pytest-benchmark calls

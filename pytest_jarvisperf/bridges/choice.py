@@ -31,7 +31,7 @@ def make_bridge(
         measures: Whether this session measures.
 
     Raises:
-        pytest.UsageError: pytest-codspeed was told to measure as well, or pytest-benchmark to profile.
+        pytest.UsageError: pytest-codspeed was asked to measure as well, or pytest-benchmark to profile.
     """
     is_codspeed_on = config.pluginmanager.hasplugin("codspeed") and (
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ

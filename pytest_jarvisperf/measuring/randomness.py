@@ -1,6 +1,6 @@
 """Makes unseeded random numbers equal in both arms and from run to run, so that the same inputs are measured.
 
-It seeds the generators of `random` and numpy that nobody seeded: the shared ones, and those created without a seed
+It seeds generators of `random` and numpy that have no seed: the shared ones, and those created without a seed
 (``random.Random()``, ``numpy.random.default_rng()``). A test that seeds a generator afterwards wins; so does
 ``random.seed()``, which asks for unpredictable numbers. Random bytes from the system (`os.urandom`, `secrets`,
 ``uuid.uuid4()``) stay as they are, but are counted.
@@ -38,7 +38,7 @@ class SeededRandomness:
     """Seeds this process's generators while it is active.
 
     Attributes:
-        system_draws: How often random bytes were requested from the system since `seed`.
+        system_draws: Number of requests for random bytes from the system since `seed`.
     """
 
     def __init__(self) -> None:

@@ -61,7 +61,7 @@ class Comparison:
 
     Attributes:
         outcome: The result of lockstep, as far as it got; None if it did not start.
-        problem: Why the comparison was not made or not finished; None: it was.
+        problem: The reason why the comparison was not made or not finished; None if it was finished.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
         findings: The findings by id; skipped tests are absent.
         missing: The ids of benchmarks that exist in base but not in head.
@@ -99,7 +99,7 @@ class Comparison:
 
     @property
     def shortfall(self) -> str | None:
-        """Why the comparison was not made or not finished, as a line for the user; None: it was."""
+        """The reason why the comparison was not finished, as a line for the user; None if it was finished."""
         if self.problem is None:
             return None
         what = "nothing was compared" if self.outcome is None else "the comparison was not finished"

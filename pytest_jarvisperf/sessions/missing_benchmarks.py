@@ -34,7 +34,7 @@ class Absent(msgspec.Struct, frozen=True):
         missing: The ids of benchmarks that are gone.
         old_ids: For an id of head, the id in base if its file was renamed.
         in_base: The ids of all benchmarks in base's own files.
-        problems: Why not all of base's benchmarks are known, one line each.
+        problems: Reasons why some of base's benchmarks may be unknown, one line each.
     """
 
     missing: tuple[str, ...] = ()

@@ -45,7 +45,7 @@ class Outputs:
     Args:
         config: pytest's config.
         options: This plugin's options.
-        store: Where runs are kept; None: nowhere.
+        store: The store of runs; None if runs are not stored.
         formats: The formats of the report.
         messages: The lines to show in the terminal.
     """
@@ -99,7 +99,7 @@ class Outputs:
             self._messages.problems.append(f"the report could not be written: {type(error).__name__}: {error}")
 
     def announce(self, run: Run, findings: Findings) -> bool:
-        """Tell other plugins that the run has finished; return whether none of them failed."""
+        """Tell other plugins that the run has finished; return False if one of them failed."""
         problems = announce_finished_run(self._config, run, findings)
         self._messages.problems += problems
         return not problems

@@ -30,7 +30,7 @@ class Recording:
     Attributes:
         records: The record of each test's last attempt, by node id.
         limits: By node id, the absolute limits of a passed test for each metric.
-        created: When the run began.
+        created: The time when the run began.
     """
 
     def __init__(self, config: pytest.Config, harness: MeasuringHarness) -> None:
@@ -73,7 +73,7 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken so far."""
+        """The run's duration so far."""
         return REAL.wall() - self._start
 
     def run(self, *, interrupted: bool) -> Run | None:

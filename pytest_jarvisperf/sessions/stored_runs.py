@@ -24,7 +24,7 @@ class StoredRuns(NamedTuple):
     Attributes:
         runs: Newest first; empty only if this run is stored as the first of its name.
         warnings: Warnings for the user, one line each.
-        absence: Why there are none; empty if there are some.
+        absence: The reason why there are none; empty if there are some.
     """
 
     runs: tuple[Run, ...]
@@ -39,7 +39,7 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
 
     Args:
         options: This plugin's options.
-        store: Where runs are kept.
+        store: The store of runs.
         selector: A name, a commit, a run's token or ``latest``.
         machine: This machine.
 
@@ -72,11 +72,11 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
 
 
 class Outlook(NamedTuple):
-    """How many benchmarks stored runs can decide at best.
+    """The number of benchmarks that stored runs can decide at best.
 
     Attributes:
-        known: How many of the benchmarks exist in the newest stored run.
-        decidable: How many of those would pass if head were exactly as fast as that run.
+        known: Number of benchmarks that exist in the newest stored run.
+        decidable: Number of those that would pass if head were exactly as fast as that run.
     """
 
     known: int

@@ -35,7 +35,7 @@ class Checkouts:
     """A temporary folder with one subfolder for each arm.
 
     Args:
-        parent: Where the folder is created; None: the system's folder for temporary files.
+        parent: The folder to create it in; None: the system's folder for temporary files.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -167,7 +167,7 @@ def remove_abandoned(home: Path) -> None:
     for folder in home.iterdir():
         try:
             lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:  # not yet: somebody is creating it
+        except OSError:  # no lock yet: another process is creating it
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,7 +50,7 @@ def git(
     """Run a git command in a folder and return its output.
 
     Args:
-        folder: Where to run it.
+        folder: The folder to run it in.
         *words: The command's words.
         env: Environment variables in addition to this process's.
         stdin: Text for its standard input.

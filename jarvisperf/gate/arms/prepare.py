@@ -73,7 +73,7 @@ class Arms:
     Attributes:
         folder: The folder with the arms.
         layout: The project's packages.
-        places: Where each arm's worker runs.
+        places: The environment of each arm's worker.
         generated: Files that git ignores and all arms use.
         notes: Notes about the files for readers of the report, one line each.
 
@@ -243,7 +243,7 @@ def shared_files(
         files: The benchmark files.
         config_file: The file with pytest's configuration.
         extra: Further files and folders, relative to the repository.
-        packages: Where the project's packages lie, relative to the repository; they are compared, so not shared.
+        packages: The places of the project's packages, relative to the repository; they are compared, so not shared.
 
     Raises:
         GitError: A benchmark file, the target of a link, or a further file lies outside the repository; or a path to

@@ -45,7 +45,7 @@ class Lockstep:
     waits, and the influence of the other lane on both arms cancels out.
 
     Args:
-        campaign: What to compare.
+        campaign: The benchmarks to compare, and when to stop.
         progress: Called before each benchmark of each launch, from one thread at a time.
         clock: Returns the time in seconds.
     """
@@ -96,7 +96,7 @@ class Lockstep:
         errors.
 
         Args:
-            reason: Why the run ended, in a few words.
+            reason: The reason why the run ended, in a few words.
         """
         for tally in self._tallies.values():
             if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
@@ -384,10 +384,10 @@ def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) 
     """Collect the benchmarks of one arm.
 
     Args:
-        place: Where the arm runs.
+        place: The arm's environment.
         entry: ``module:function`` of the worker.
         args: The worker's arguments.
-        folder: Where its log goes.
+        folder: The folder for its log.
 
     Returns:
         Its ids and the files that could not be collected; if it could not start, no ids, and the reason as the problem

@@ -107,7 +107,7 @@ def observe(command: Command, python: PythonCommand | None, most_seconds: float 
     Args:
         command: The command.
         python: The result of `find_python`; None: it starts another program.
-        most_seconds: How long it may run before it is killed.
+        most_seconds: Maximum time before it is killed.
     """
     words = command.words if python is None else (*python.before, VERBOSE, *python.after)
     started: dict[tuple[int, tuple[str, ...]], Command] = {}

@@ -108,7 +108,7 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
         own_clock: Whether the test specifies the clock.
         methods: The methods that measure the metric and those measured with it.
         drawn: A digest of its random generators' state, equal if both arms drew the same numbers.
-        system_draws: How often it requested random bytes from the system, which cannot be made equal.
+        system_draws: Number of requests for random bytes from the system, which cannot be made equal.
     """
 
     metric: str
@@ -142,13 +142,13 @@ class Done(msgspec.Struct, tag="done", frozen=True):
         outcome: pytest's name for the outcome.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
-        xfail: Why it was expected to fail; None if it was not expected to.
+        xfail: The reason why it was expected to fail; None if it was not.
         lacks: Whether it failed because a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
         group: The group that the test named at run time.
         extra_info: The author's notes.
-        notes: What readers of the figures should know.
-        raised: What the target raised, in one line, even if the test caught it; None if it did not raise.
+        notes: Notes for readers of the figures.
+        raised: The target's exception in one line, even if the test caught it; None if it did not raise.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -204,7 +204,7 @@ class Channel:
         """Wait for a message.
 
         Args:
-            seconds: How long to wait for each part of it; None: forever.
+            seconds: Maximum wait for each part of it; None: forever.
 
         Raises:
             ChannelClosedError: The other side is gone, or it does not speak this protocol.

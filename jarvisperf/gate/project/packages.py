@@ -66,7 +66,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
         project: The project's folder; the same as `root` if the repository holds a single project.
         search_path: `sys.path` of the running Python; its folders inside the repository count too (editable
             installations, `pythonpath`).
-        installed: What was installed from the repository.
+        installed: The code installed from the repository.
     """
     installed = installed or Installed()
     found = _Found(root)
@@ -127,7 +127,7 @@ def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
 
     Args:
         file: A file's name, relative to the checkout.
-        packages: Where the project's packages lie; a folder that is or contains one is not a test folder.
+        packages: The places of the project's packages; a folder that is or contains one is not a test folder.
     """
     parts = file.split("/")[:-1]
     for depth, part in enumerate(parts):

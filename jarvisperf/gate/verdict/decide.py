@@ -81,7 +81,7 @@ def judge(
         log_ratios: For each benchmark, log(head / base) of its launches, one or more finite numbers; one per launch,
             because only launches are independent.
         thresholds: For each benchmark, how much worse it may get, as a share.
-        tests: How many benchmarks the whole suite compares, including those that are already decided.
+        tests: Number of benchmarks that the whole suite compares, including those that are already decided.
         better: The direction of an improvement.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}

@@ -67,7 +67,7 @@ class MetricKind(NamedTuple):
     Attributes:
         name: The name in options, markers, reports and stored runs; an identifier.
         unit: The unit of its values.
-        axis_label: How an axis names its values, like ``time per call``.
+        axis_label: The label of an axis for its values, like ``time per call``.
         better: Which direction is better.
         threshold: Default threshold, as a share: 0.05 is 5 %.
         prior_deviation: Standard deviation from run to run, as a share, to assume if there is only one stored run.
@@ -75,7 +75,7 @@ class MetricKind(NamedTuple):
         smallest: Smaller values count as this one in ratios, because 0 has no ratio.
         follows_machine: Whether a slower machine increases the values. If so, values of stored runs are divided by the
             yardstick, and a run whose control showed a difference decides nothing about the metric.
-        measurement: How an arm measures it; None: only along with another metric.
+        measurement: How an arm measures it; None if it is only measured along with another metric.
         also: Metrics that are measured along with it.
     """
 

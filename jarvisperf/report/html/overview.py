@@ -28,7 +28,7 @@ class Line(NamedTuple):
         number: The benchmark's number on the page, for the link.
         name: Its display name.
         picture: An SVG element.
-        words: What the picture shows, in words.
+        words: The content of the picture in words.
         kind: The verdict that colours the words.
     """
 

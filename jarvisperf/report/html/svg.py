@@ -61,7 +61,7 @@ class Drawing:
         """Return the picture as an SVG element.
 
         Args:
-            title: What the picture shows, for screen readers and as a tooltip.
+            title: A description of the picture, for screen readers and as a tooltip.
         """
         words = html.escape(title)
         return (

@@ -32,7 +32,7 @@ def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = Tr
     """Render the summary for a terminal or a pipe.
 
     Args:
-        findings: What to show.
+        findings: The findings to show.
         colour: Whether to use colours; everything can be read without them.
         columns: The width of the terminal in characters.
         unicode: Whether the terminal shows more than ASCII.
