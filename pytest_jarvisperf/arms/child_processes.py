@@ -75,13 +75,13 @@ class ChildProcesses:
         try:
             observed = observe(command, python, most_seconds)
         except OSError as error:
-            return f"{command.shown} could not be started once more ({error.strerror}), so its code cannot be verified"
+            return f"{command.shown} could not be started again ({error.strerror}), so its code cannot be verified"
         for name, file in observed.imports:
             self._check_file(command, name, file)
         for started in observed.started:
             self._check_evading(started)
         if note is None and not processes_are_visible():
-            return f"which code the processes that {command.shown} starts run cannot be verified on this system"
+            return f"the code of the processes that {command.shown} starts cannot be verified on this system"
         if note is None and not observed.ended:
             return f"{command.shown} was watched for {most_seconds:.0f} s; what it starts later cannot be verified"
         return note

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. Inside
-# a git hook these point elsewhere, but here the folder decides. GIT_CONFIG* stay: they say what is allowed.
+# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. In a git hook,
+# these point elsewhere, but here the folder decides. GIT_CONFIG* stay, because they may allow access (safe.directory).
 PLACES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
