@@ -1,8 +1,8 @@
 """JarvisPerf tells whether a change made your Python code slower.
 
-The names below load what they need when they are first used: importing this package is cheap.
+Importing this package is cheap: the names below load what they need on first use.
 
-PYTEST_DONT_REWRITE: a worker of lockstep imports it before pytest begins, and pytest would warn of that.
+PYTEST_DONT_REWRITE: lockstep workers import it before pytest starts, which pytest would warn about.
 """
 
 from __future__ import annotations

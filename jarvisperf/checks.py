@@ -1,4 +1,4 @@
-"""Argument checks: TypeError for a wrong type, ValueError for a wrong value; both show the value and what to give."""
+"""Argument checks: TypeError for a wrong type, ValueError for a wrong value; the message says what is allowed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def whole_number(name: str, value: int, *, at_least: int | None = None, at_most:
     """Return an int within limits.
 
     Raises:
-        TypeError: It is not an int; True and False are not either.
+        TypeError: It is not an int; True and False do not count as ints.
         ValueError: It is too small or too large.
     """
     if isinstance(value, bool) or not isinstance(value, int):
@@ -29,7 +29,7 @@ def whole_number(name: str, value: int, *, at_least: int | None = None, at_most:
 
 
 def number(name: str, value: float, *, at_least: float = -math.inf, at_most: float = math.inf) -> float:
-    """Return a number within limits as a float; NaN is outside of any.
+    """Return a number within limits as a float; NaN is never within limits.
 
     Raises:
         TypeError: It is neither an int nor a float.
@@ -46,7 +46,7 @@ def seconds(name: str, value: float, *, zero: bool = True) -> float:
     """Return a number of seconds as a float; infinity is allowed.
 
     Args:
-        name: What the argument is called in messages.
+        name: The argument's name in messages.
         value: The argument.
         zero: Whether 0 is allowed.
 
@@ -83,7 +83,7 @@ def one_of(name: str, value: _T, allowed: Collection[_T]) -> _T:
     """Return one of the allowed values.
 
     Raises:
-        ValueError: It is another.
+        ValueError: It is not one of them.
     """
     if value not in allowed:
         raise ValueError(f"{name} is {value!r}: choose one of: {', '.join(map(str, allowed))}")
@@ -94,9 +94,9 @@ def function(name: str, value: Callable[..., _T], wanted: str = "a function") ->
     """Return something that can be called.
 
     Args:
-        name: What the argument is called in messages.
+        name: The argument's name in messages.
         value: The argument.
-        wanted: What to give, for the message.
+        wanted: What is allowed, for the message.
 
     Raises:
         TypeError: It cannot be called.

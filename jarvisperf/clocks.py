@@ -1,7 +1,7 @@
-"""The machine's clocks, bound before a project's code is loaded: what tests freeze or patch leaves these alone.
+"""The machine's clocks, bound before a project's code is loaded, so that tests cannot freeze or patch them.
 
-They are kept in a tuple because freezegun replaces clocks wherever a module has them as names of its own. Its peer
-time-machine changes ``time.time`` itself, so the date is computed from the performance counter, which it leaves alone.
+They are kept in a tuple because freezegun replaces clocks that are attributes of a module. time-machine changes
+``time.time`` itself, so the date is computed from the performance counter, which it leaves unchanged.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class Clocks(NamedTuple):
     """Clocks in seconds; only differences count.
 
     Attributes:
-        wall: The time that passes.
-        cpu: The time that this process spends on a processor.
+        wall: Elapsed time.
+        cpu: Processor time of this process.
     """
 
     wall: Callable[[], float]
@@ -31,5 +31,5 @@ _EPOCH_SECONDS = (time.time() - time.perf_counter(),)
 
 
 def now() -> datetime.datetime:
-    """Tell the date and time in UTC, whatever date tests pretend."""
+    """Return the real date and time in UTC, even if tests fake the date."""
     return datetime.datetime.fromtimestamp(_EPOCH_SECONDS[0] + REAL.wall(), datetime.UTC)

@@ -1,7 +1,7 @@
-"""Tells objects that they are in a forked child now, before anything else runs there.
+"""Notifies objects in a forked child before anything else runs there.
 
-A lock that another thread of the parent held at the fork stays locked in the child for ever. Connections, a writer's
-name and other libraries' threads also belong to the parent. So an object that has any of these starts afresh.
+A lock that another thread of the parent held at the fork stays locked in the child forever. Connections, a writer's
+name and other libraries' threads also belong to the parent. So an object with any of these resets itself in the child.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ _to_tell: Final[weakref.WeakKeyDictionary[Any, Callable[[Any], None]]] = weakref
 
 
 def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
-    """Call ``begin_anew(one)`` in every child that this process forks, and in theirs, for as long as the object lives.
+    """Call ``begin_anew(one)`` in all forked children of this process and their children, as long as the object lives.
 
     Args:
-        one: The object; it is held weakly.
-        begin_anew: A function of it, and not its bound method, which would keep it alive. There is one thread then.
+        one: The object; only a weak reference is kept.
+        begin_anew: A function, not a bound method of the object, which would keep it alive. It runs while the child has
+            a single thread.
     """
     _to_tell[one] = begin_anew
 
 
 def finish_import_before_forks(module: str) -> None:
-    """Import a module before every fork from now on, for one that is imported when it is first needed.
+    """Import a module before every fork from now on, if it is otherwise imported on first use.
 
-    A module that another thread is importing also stays locked in the child for ever: its next import would hang.
+    A module that another thread is importing at the fork stays locked in the child, where importing it would hang.
     """
     _late.add(module)
 

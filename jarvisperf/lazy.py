@@ -1,4 +1,4 @@
-"""Attributes of a package that are imported when they are first used (PEP 562)."""
+"""Package attributes that are imported on first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """Make ``__getattr__`` and ``__dir__`` for a package whose names live in other modules.
+    """Create ``__getattr__`` and ``__dir__`` for a package whose names are defined in other modules.
 
     Args:
         package: The package's ``__name__``.
-        homes: For each public name the absolute module that defines it.
+        homes: The absolute name of the module that defines each public name.
 
     Returns:
         The pair to assign to ``__getattr__, __dir__`` in the package's ``__init__``.
@@ -26,7 +26,7 @@ def attach(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], obje
         if home is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(home), name)
-        setattr(sys.modules[package], name, value)  # so that the next look-up is an ordinary one
+        setattr(sys.modules[package], name, value)  # so that later lookups do not come here
         return value
 
     def names() -> list[str]:

@@ -1,7 +1,7 @@
-"""Old module paths: modules that moved into rooms can still be imported by the paths they had.
+"""Keeps old module paths importable after modules moved into subpackages.
 
-An old path is looked up last, after everything that exists. It imports the module at its new path and warns.
-Names of packages (``from jarvisperf.cache import SmartCache``) have not changed.
+Old paths are looked up last, after all existing modules. Importing one imports the module at its new path and warns.
+Names exported by packages (``from jarvisperf.cache import SmartCache``) have not changed.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ report report.findings: json_numbers=model
 report report.terminal: bar=interval_bar terminal_tables=tables github
 report runs: environment=machine
 """
-"""A line: the package that modules were in, the room they are in now (``.``: the library itself), and their names,
-``old=new`` where the name changed as well."""
+"""Each line: the package that modules were in, the one they are in now (``.``: the library itself), and their names,
+``old=new`` if a name changed as well."""
 
 
 def new_paths() -> dict[str, str]:
@@ -82,20 +82,20 @@ def new_paths() -> dict[str, str]:
 
 
 class OldPaths:
-    """Finds modules by their old paths, for ``sys.meta_path``."""
+    """Finds modules by their old paths; an entry for ``sys.meta_path``."""
 
     def __init__(self) -> None:
         self._new = new_paths()
 
     def find_spec(self, name: str, _path: Sequence[str] | None, _target: ModuleType | None = None) -> ModuleSpec | None:
-        """Return a spec for an old path, None for any other name."""
+        """Return a spec for an old path; None for any other name."""
         return ModuleSpec(name, self) if name in self._new else None  # type: ignore[arg-type]
 
     def create_module(self, _spec: ModuleSpec) -> None:
         """Use the default module, which :meth:`exec_module` replaces."""
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module at the new path in the place of the one at the old path."""
+        """Replace the module at the old path by the one at the new path."""
         old = module.__name__
         new = self._new[old]
         warnings.warn(f"{old} has moved to {new}", DeprecationWarning, stacklevel=2)
@@ -103,6 +103,6 @@ class OldPaths:
 
 
 def install() -> None:
-    """Look up old paths from now on; installing twice has no further effect."""
+    """Make old paths importable; calling this twice has no further effect."""
     if not any(isinstance(finder, OldPaths) for finder in sys.meta_path):
         sys.meta_path.append(OldPaths())

@@ -19,7 +19,7 @@ class Settings:
     """The settings from the environment.
 
     Attributes:
-        redis_url: ``JARVISPERF_REDIS_URL``; None: no Redis tier.
+        redis_url: ``JARVISPERF_REDIS_URL``; None disables the Redis tier.
         cache_dir: ``JARVISPERF_CACHE_DIR``; the folder of the disk tier, by default the user's cache folder.
         default_ttl_seconds: ``JARVISPERF_DEFAULT_TTL``; seconds that a cached value lives, by default 3600.
         data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
@@ -69,7 +69,7 @@ def _folder(environ: Mapping[str, str], name: str, kind: str) -> Path:
     text = environ.get(name)
     if text:
         return Path(text).expanduser()
-    import platformdirs  # only where it is needed: it is not loaded by an import of the package
+    import platformdirs  # here, so that importing the package does not load it
 
     base = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_data_path
     return base("jarvisperf") / kind

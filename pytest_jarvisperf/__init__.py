@@ -1,4 +1,4 @@
 """The pytest plugin.
 
-PYTEST_DONT_REWRITE: a worker of lockstep imports it before pytest begins, and pytest would warn of that.
+PYTEST_DONT_REWRITE: lockstep workers import it before pytest starts, which pytest would warn about.
 """

@@ -120,7 +120,7 @@ def group_of(asked: Mapping[str, Any]) -> str | None:
 
 
 def budget_of(asked: Mapping[str, Any]) -> float | None:
-    """Return the measuring time in seconds that the markers ask for; None if there is none or it is invalid."""
+    """Return the measuring time in seconds that the markers ask for; None if absent or invalid."""
     seconds: Any = asked.get("max_time")
     return float(seconds) if HONOURED["max_time"].allows(seconds) else None
 

@@ -95,9 +95,9 @@ def pytest_jarvis_report_formats(config: pytest.Config) -> Iterable[ReportFormat
 def pytest_jarvis_metrics(config: pytest.Config) -> Iterable[MetricKind]:  # type: ignore[empty-body]
     """Add metrics that tests can measure, compare and limit like the built-in ones.
 
-    Called once for every pytest session, also without ``--jarvis-bench``: a metric is a method of the fixture
-    `jarvis_bench`, two keys of the marker `jarvis_threshold` and, if it is measured on calls, a name that
-    ``--jarvis-metrics`` takes. In lockstep each arm calls the hook too.
+    Called once in every pytest session, also without ``--jarvis-bench``. A metric adds a method to the fixture
+    `jarvis_bench`, two keys to the marker `jarvis_threshold` and, if it is measured on calls, a name to those that
+    ``--jarvis-metrics`` accepts. In lockstep, each arm calls the hook too.
 
     Args:
         config: pytest's configuration.
@@ -128,7 +128,7 @@ def pytest_jarvis_metrics(config: pytest.Config) -> Iterable[MetricKind]:  # typ
 
 @pytest.hookspec
 def pytest_jarvis_run_finished(config: pytest.Config, run: Run, findings: Findings) -> None:
-    """Act on a finished run, for example send its figures somewhere.
+    """Process a finished run, for example send its figures somewhere.
 
     Called with ``--jarvis-bench`` after the reports have been written and the run has been stored, whether the run was
     only recorded or compared with stored runs or with a revision; not called if no benchmark produced a result. If an
@@ -137,7 +137,7 @@ def pytest_jarvis_run_finished(config: pytest.Config, run: Run, findings: Findin
     Args:
         config: pytest's configuration.
         run: The measurements; in lockstep, those of head.
-        findings: What the reports say: verdicts, ratios and figures of both sides.
+        findings: The content of the reports: verdicts, ratios and figures of both sides.
 
     Example::
 

@@ -27,7 +27,7 @@ DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # the last look of gate.verdict, which a plain pytest run never imports
 NEVER_EMPTY = frozenset(
     {"jarvis_against", "jarvis_compare", "jarvis_save"}
-)  # if empty by mistake, the run would look green
+)  # if empty by mistake, the run would look green without comparing anything
 NEED_BENCH = ("against", "compare", "save")
 FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
@@ -53,12 +53,12 @@ class Options:
         shared: Further files and folders of which both arms use head's version.
         save: The name to store this run under; None: do not store it.
         compare: The stored runs to compare with: a name, a commit, a run's token or ``latest``; None: no comparison.
-        store: Where runs are kept: a folder, relative to the root folder, or a URL.
+        store: The store of runs: a folder, relative to the root folder, or a URL.
         confirms: Whether benchmarks that stored runs cannot decide are measured again in lockstep.
         profile: Whether to profile every benchmark after measuring it.
         profile_engine: The profiler for benchmarks whose marker names none.
         shard: The part of the benchmarks to run; None: all.
-        metrics: The metrics to measure of a function whose test names none.
+        metrics: The metrics to measure for tests that name none.
     """
 
     bench: bool
@@ -195,13 +195,14 @@ def settled(config: pytest.Config, options: Options) -> Options:
 
 
 def check_root_folder(config: pytest.Config) -> None:
-    """Reject an option's folder that has misled pytest, which finds its root folder before it knows plugins' options.
+    """Reject a plugin option's folder that pytest has mistaken for a folder of tests.
 
-    pytest takes an option's second word that is a path for a folder of tests. Then it does not find the project's own
-    configuration, and the root folder is the common ancestor of that folder and the project.
+    pytest finds its root folder before it knows the plugins' options. If the value of such an option is a separate word
+    and an existing path, pytest takes it for a folder of tests. It then misses the project's own configuration, and the
+    root folder becomes the common ancestor of that folder and the project.
 
     Raises:
-        pytest.UsageError: That has happened; the message says what to write.
+        pytest.UsageError: This has happened; the message says what to write.
     """
     here = config.invocation_params.dir
     words = [str(word) for word in config.invocation_params.args]

@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", description)
     options = read_options(config, metrics)
     in_worker = harness_key in config.stash
-    if in_worker:  # an arm: it measures what it is told to, and reports nothing itself
+    if in_worker:  # an arm measures on request and reports nothing itself
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
     elif options.bench and is_worker(config):
         options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
@@ -220,7 +220,7 @@ def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
 
     most = most_parts(twins)
     there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
-    pairs = ", and a benchmark stays with its twin (before=)" if most < len(twins) else ""
+    pairs = ", and pairs (before=) stay together" if most < len(twins) else ""
     advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
     return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
 

@@ -1,4 +1,4 @@
-"""Real text that comes with every Python: its language reference, in chunks, and questions about it."""
+"""Real text included with every Python: its language reference in chunks, and questions about it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def topics_of_chunks(characters: int = CHUNK_CHARACTERS) -> dict[str, frozenset[
     """Return the chunks of :func:`reference_chunks`, each with the topics that contain it."""
     from pydoc_data.topics import topics
 
-    found: dict[str, set[str]] = {}  # a dict keeps the order and drops repeats
+    found: dict[str, set[str]] = {}  # a dict keeps the order and drops duplicates
     for name in sorted(topics):
         for chunk in _split(topics[name], characters):
             found.setdefault(chunk, set()).add(name)

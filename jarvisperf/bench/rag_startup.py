@@ -33,14 +33,14 @@ assert rag.search(question)
 
 
 def cached_processes(folder: Path, cache: Path, model: str, question: str, seconds: float) -> list[ProcessSample]:
-    """Measure processes that find the answer on disk; they fail if that loads torch or chromadb.
+    """Measure processes that find the answer on disk; they fail if they load torch or chromadb.
 
     Args:
         folder: The folder of the documents.
         cache: The folder of a cache that contains the answer.
         model: A folder or hub name; empty: the default model.
         question: The question.
-        seconds: Time for all processes together; there are at least three.
+        seconds: Time for all processes together; at least three are measured.
     """
     return measure_startup([sys.executable, "-c", _CACHED, str(folder), str(cache), model, question], seconds)
 

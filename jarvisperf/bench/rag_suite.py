@@ -1,4 +1,4 @@
-"""Benchmarks of the RAG on real text: what caching and batching gain, and whether the answers stay the same."""
+"""Benchmarks of the RAG on real text: how much caching and batching gain, and whether the answers stay the same."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RAGBenchmarks:
     """Benchmarks of an :class:`jarvisperf.rag.OptimizedRAG` in temporary folders; the user's data is not touched.
 
     Args:
-        system: Times and keeps the results, such as a `BenchmarkSystem`; None: a new one.
+        system: Times functions and keeps the results, such as a `BenchmarkSystem`; None: a new one.
         model: The embedding model, as `OptimizedRAG` takes it.
         texts: The documents; None: chunks of Python's language reference.
         queries: The questions; None: sixty about that reference, in English and Portuguese.
@@ -66,8 +66,8 @@ class RAGBenchmarks:
         """Run every benchmark.
 
         Returns:
-            For each part what caching or batching changed: ``before`` and ``after`` in ``unit``, ``ratio`` (before /
-            after), and ``same_answer``: whether both gave the same answer; None: no answer to compare. Some
+            For each part, the effect of caching or batching: ``before`` and ``after`` in ``unit``, ``ratio`` (before /
+            after), and ``same_answer``: whether both gave the same answer, None if there is none to compare. Some
             parts have further keys.
         """
         parts = {
@@ -87,7 +87,7 @@ class RAGBenchmarks:
         """Time the embedding of texts, one at a time and all in one batch.
 
         Args:
-            texts: What to embed; None: the first 32 documents.
+            texts: The texts to embed; None: the first 32 documents.
             iterations: Samples of each.
 
         Returns:
@@ -167,14 +167,14 @@ class RAGBenchmarks:
         return parts | {f"search from {tier}": self._compare_tier(tier, uncached, **how) for tier, how in tiers.items()}
 
     def compare_embedding(self) -> dict[str, Any]:
-        """Compare embedding texts one at a time with all in one batch, per text."""
+        """Compare embedding texts one at a time with embedding them in one batch, per text."""
         import numpy as np
 
         texts = self._texts[:32]
         results = self.run_embedding_benchmark(texts, iterations=5)
         embedder = self._embedder()
         single = np.concatenate([embedder.embed_documents([text]) for text in texts])
-        # The rest of a batch shifts a vector: by float32 noise, in bfloat16 to a cosine of 0.996 with itself.
+        # The other texts of a batch change a vector: by rounding in float32, to a cosine of 0.996 in bfloat16.
         same = bool((single * embedder.embed_documents(texts)).sum(axis=1).min() > 0.99)
         return _change(
             results["embedding_single"].median / len(texts),
@@ -183,7 +183,7 @@ class RAGBenchmarks:
         )
 
     def compare_ingestion(self) -> dict[str, Any]:
-        """Compare adding texts one at a time with all in one call, per text."""
+        """Compare adding texts one at a time with adding them in one call, per text."""
         texts = self._texts[:INGESTED_TEXTS]
         with self._empty_rag() as one_by_one, self._empty_rag() as batched:
             for rag in (one_by_one, batched):  # the first text loads the model and creates the collection
@@ -253,10 +253,10 @@ class RAGBenchmarks:
     def compare_processes(self, seconds: float = 2.0) -> dict[str, dict[str, Any]]:
         """Compare processes that load everything with ones that find the answer on disk: ``startup``, ``memory``.
 
-        Empty if the model is an object of the caller, which another process does not have.
+        The result is empty if the model is an object of the caller, which other processes cannot access.
 
         Args:
-            seconds: Time for the processes that find the answer on disk; there are at least three.
+            seconds: Time for the processes that find the answer on disk; at least three are measured.
         """
         if not isinstance(self._model, str | os.PathLike | None):
             return {}

@@ -41,7 +41,7 @@ class BenchmarkResult(msgspec.Struct, frozen=True, kw_only=True):
         max_time: The slowest sample.
         std_dev: Sample standard deviation.
         median: The middle sample.
-        p50: The same as the median.
+        p50: The same as `median`.
         p90: 90th percentile.
         p95: 95th percentile.
         p99: 99th percentile.

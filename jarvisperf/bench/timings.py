@@ -81,7 +81,7 @@ class Timings:
     def benchmark_multiple(
         self, tests: Mapping[str, Callable[[], Any]], iterations: int = 100
     ) -> dict[str, BenchmarkResult]:
-        """Time several functions, in the order given.
+        """Time several functions in the given order.
 
         Args:
             tests: Functions by name.
@@ -91,7 +91,7 @@ class Timings:
             The results by name.
 
         Raises:
-            TypeError: `tests` is not a mapping; or as `benchmark`.
+            TypeError: `tests` is not a mapping; or see `benchmark`.
         """
         if not isinstance(tests, Mapping):
             raise TypeError(f"tests is {tests!r}: give a dictionary of functions by name")
@@ -134,7 +134,7 @@ class Timings:
         """Return all results as a text table.
 
         Args:
-            path: A file to write the table to, too; None: no file.
+            path: A file to write the table to as well; None: no file.
 
         Returns:
             The table.

@@ -31,7 +31,7 @@ def add_commands(commands: Subparsers) -> None:
         commands,
         "bisect",
         _bisect,
-        "find the commit that made a benchmark slower; each step is a lockstep comparison with the good commit",
+        "find the commit that made a benchmark slower, comparing each step in lockstep with the good commit",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad HEAD",
         "jarvisperf bisect benchmarks/bench_a.py::test_a --good v1.0 --bad main --pytest-args='-p no:randomly'",
         failed=f"no commit was proven to be the cause; or {FAILURE}",
@@ -152,8 +152,8 @@ class _Judge:
         Args:
             commit: The commit to judge.
             base: The commit to compare it with.
-            threshold: The threshold of the comparison, which also limits how long it measures; None: the project's.
-            factor: Multiple of the budget that it may take.
+            threshold: The threshold of the comparison, which also affects how long it measures; None: the project's.
+            factor: Multiple of the budget to allow.
         """
         from jarvisperf.gate.arms.copying import copy_files, lacking
 
@@ -209,7 +209,7 @@ class _Judge:
         return None
 
     def _generated_files(self) -> list[str]:
-        """List ignored files that a build wrote next to tracked ones and that a checkout therefore lacks."""
+        """List ignored files that a build wrote next to tracked ones, which a checkout lacks."""
         from jarvisperf.gate.arms.copying import ignored_modules
 
         tracked = {Path(name).parent for name in self._git(self._root, "ls-files", "-z").split("\0")}
@@ -225,7 +225,7 @@ class _Judge:
 
 
 def _side(metric: MetricFinding, border: float) -> Side | None:
-    """Return the side of the border that the interval lies on, whatever the limits of the test; None: neither."""
+    """Return the side of the border on which the interval lies, ignoring the test's limits; None if on neither."""
     if metric.interval is None:
         return None
     low, high = metric.interval

@@ -1,4 +1,4 @@
-"""Code shared by the sub-commands: exit statuses, one-line errors, choosing runs, examples in the help."""
+"""Code shared by the sub-commands: exit statuses, one-line errors, run selection, examples in the help."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ REGRESSION = f"something regressed, is missing or could not be measured; or {FAI
 
 
 class CommandError(Exception):
-    """A command cannot do what it was asked to; the message is one line."""
+    """A command cannot do what was requested; the message is one line."""
 
 
 def add_command(
@@ -40,9 +40,9 @@ def add_command(
         commands: The sub-commands to add it to.
         name: Its name.
         run: Runs the command and returns the exit status.
-        text: What it does, in one line.
+        text: A description in one line.
         *examples: Calls to show in its help.
-        failed: What exit status 1 means.
+        failed: The meaning of exit status 1.
     """
     parser = add_parser(commands, name, text, *examples, failed=failed)
     parser.set_defaults(run=lambda words: guarded(run, words))
@@ -81,7 +81,7 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
     except (CommandError, RunStoreError, UnreadableRunError, LookupError, GitError) as error:
         return fail(str(error.args[0]))
     except BrokenPipeError:
-        raise  # not an error: the reader, like `head`, has seen enough
+        raise  # not an error: the reader, such as `head`, has closed the pipe
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
@@ -160,7 +160,7 @@ def run_or_findings(store: RunStore, text: str) -> Run | Findings:
 
 
 def as_run(given: Run | Findings) -> Run:
-    """Return a run; of a report, the figures of head."""
+    """Return a run unchanged; convert a report to a run with head's figures."""
     from jarvisperf.report.findings.model import Findings, run_of
     from jarvisperf.runs.commit import Commit
 
@@ -181,7 +181,7 @@ def exit_status(findings: Findings) -> int:
 
 
 def print_findings(findings: Findings) -> None:
-    """Print findings in the way that suits the terminal."""
+    """Print findings in a form that suits the terminal."""
     import os
     import shutil
 

@@ -1,4 +1,4 @@
-"""`jarvisperf doctor`: how noisy this machine is, what to do about it, and which components work."""
+"""`jarvisperf doctor`: measures how noisy this machine is, gives advice, and checks which components work."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _doctor(words: argparse.Namespace) -> int:
 
 
 def advice_for(machine: Machine, noise: Noise, cpus: int) -> list[str]:
-    """Return what the user can do, the most useful first.
+    """Return advice for the user, the most useful first.
 
     Args:
         machine: The machine's facts.
@@ -180,6 +180,6 @@ def _search() -> float:
 def _tried(name: str, act: Callable[[], str]) -> Check:
     try:
         return Check(name, "works", act())
-    except Exception as error:  # noqa: BLE001  # whatever is broken inside is what the user wants to know
+    except Exception as error:  # noqa: BLE001  # the user wants to know whatever is broken inside
         lines = str(error).strip().splitlines() or [type(error).__name__]
         return Check(name, "broken", f"{type(error).__name__}: {lines[0]}")

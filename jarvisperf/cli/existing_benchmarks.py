@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 MARKERS = FIXTURES - {"codspeed_benchmark"}
 USUAL_FILES = ("test_*.py", "*_test.py")
-# pytest's own list of folders that it does not enter
+# Folders that pytest skips by default (`norecursedirs`).
 PASSED_OVER = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 
 
 def find_benchmarks(root: Path) -> list[Path]:
-    """Find the files whose tests ask for the fixture or carry the marker: those in `testpaths`, else those anywhere.
+    """Find the files with benchmarks (tests with the fixture or marker), in `testpaths` or else in the whole project.
 
     Args:
-        root: The project.
+        root: The project's folder.
 
     Returns:
-        Relative to the project, sorted.
+        The files, relative to the project, sorted.
     """
     settings = _settings(root)
     tests = [place for pattern in _words(settings.get("testpaths")) for place in sorted(root.glob(pattern))]
@@ -38,11 +38,11 @@ def find_benchmarks(root: Path) -> list[Path]:
 
 
 def pytest_words(root: Path, files: Sequence[Path]) -> list[str]:
-    """Give the folders of these files, as words for pytest; a file that pytest would pass over is named itself.
+    """Return the folders of these files as arguments for pytest, and files that pytest would skip by name.
 
     Args:
-        root: The project.
-        files: Relative to it.
+        root: The project's folder.
+        files: The files, relative to it.
     """
     patterns = _words(_settings(root).get("python_files")) or USUAL_FILES
     folders = {path.parent for path in files if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)}
@@ -90,7 +90,7 @@ def _is_test_with_fixture(node: ast.AST) -> bool:
 
 
 def _is_marker(node: ast.AST) -> bool:
-    """Tell whether this is ``pytest.mark.benchmark`` or ``pytest.mark.jarvis_bench``."""
+    """Return whether a node is ``pytest.mark.benchmark`` or ``pytest.mark.jarvis_bench``."""
     return (
         isinstance(node, ast.Attribute)
         and node.attr in MARKERS
@@ -100,14 +100,14 @@ def _is_marker(node: ast.AST) -> bool:
 
 
 def _settings(root: Path) -> dict[str, Any]:
-    """Read what configures pytest, as far as it can be read: the first file that has a section for it."""
+    """Read pytest's configuration from the first readable file that has a section for it."""
     for name in PYTEST_FILES:
         path = root / name
         if not path.is_file():
             continue
         try:
             section = _toml_section(path) if name.endswith(".toml") else _ini_section(path)
-        except (OSError, ValueError, configparser.Error):  # pytest itself will say so
+        except (OSError, ValueError, configparser.Error):  # pytest reports it
             continue
         if section is not None:
             return section

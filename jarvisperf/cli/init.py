@@ -1,4 +1,4 @@
-"""`jarvisperf init`: configuration, CI file and, where there is none, a benchmark; nothing is ever overwritten."""
+"""`jarvisperf init`: writes a configuration, a CI file and, if there is none, a benchmark; overwrites nothing."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def add_commands(commands: Subparsers) -> None:
         commands,
         "init",
         _init,
-        "write the configuration, the CI file and, where there is none, a benchmark into a project; never overwrites",
+        "write a configuration, a CI file and, if there is none, a benchmark into a project; never overwrites files",
         "jarvisperf init",
         "jarvisperf init path/to/project --ci gitlab",
     )
     init.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project (.)")
-    init.add_argument("--ci", choices=sorted(CI_FILES), help="which CI (what the project's files tell, else github)")
+    init.add_argument("--ci", choices=sorted(CI_FILES), help="the CI system (the one in use, else github)")
 
 
 def _init(words: argparse.Namespace) -> int:
@@ -85,7 +85,7 @@ def _install(folder: Path, source: str | None) -> str:
 
 
 def _is_installable(path: Path) -> bool:
-    """Tell whether pip can install the project with this file, which may exist for tools only."""
+    """Return whether pip can install the project with this file, which may only configure tools."""
     if path.suffix == ".py" or not path.is_file():
         return path.is_file()
     sections = ("[build-system]", "[project]", "[metadata]")

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 for success, 1 for a regression or a failure. Wrong usage ends the process with status 2.
     """
-    # Better to show output with gaps than to fail on characters that the terminal's encoding lacks.
+    # Replacing characters that the terminal's encoding lacks is better than failing on them.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status = int(words.run(words))
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader, like `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BROKEN_PIPE
     except KeyboardInterrupt:

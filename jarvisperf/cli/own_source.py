@@ -1,4 +1,4 @@
-"""The source from which another machine can install this jarvisperf, from the record of its installation (PEP 610)."""
+"""Finds where another machine can install this jarvisperf from, using the record of its installation (PEP 610)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from urllib.parse import unquote, urlsplit
 
 from jarvisperf.runs.backends import without_password
 
-PUBLIC = re.compile(r"https://[\w.:/~%+-]+")  # other machines reach it without a key, and no shell finds anything in it
+PUBLIC = re.compile(r"https://[\w.:/~%+-]+")  # needs no key, and has no characters that are special in a shell
 GIT_SECONDS = 10
 
 
 def own_source() -> str | None:
     """Return the requirement for pip, such as ``git+https://host/owner/jarvisperf``; None if it cannot be determined.
 
-    For an installation from a package index, it names the same version; for one from a repository, the same commit. For
-    a clone, it names the repository that was cloned, without a commit: the clone's commit may not exist there.
+    It names the same version if jarvisperf was installed from a package index, and the same commit if it was installed
+    from a repository. For a clone, it names the original repository without a commit, which may not exist there.
     """
     try:
         distribution = metadata.distribution("jarvisperf")
@@ -32,10 +32,10 @@ def own_source() -> str | None:
 
 
 def source_of(record: dict[str, object]) -> str | None:
-    """Give what pip is to install, by an installation's record.
+    """Return the requirement for pip that matches an installation's record; None if others cannot install from there.
 
     Args:
-        record: What pip keeps as ``direct_url.json``.
+        record: The content of pip's ``direct_url.json``.
     """
     url = str(record.get("url", ""))
     version_control = record.get("vcs_info")
@@ -55,7 +55,7 @@ def _public(url: str) -> str | None:
 
 def _cloned_from(folder: Path) -> str:
     try:
-        done = subprocess.run(  # noqa: S603  # the words are ours
+        done = subprocess.run(  # noqa: S603  # a fixed command
             ["git", "-C", str(folder), "config", "--get", "remote.origin.url"],  # noqa: S607  # the user's own git
             capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
         )  # fmt: skip

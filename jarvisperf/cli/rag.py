@@ -62,7 +62,7 @@ def add_commands(commands: Any) -> None:
         "jarvisperf rag warm --ttl 86400 < queries.txt",
     )
     warm.add_argument("queries", nargs="*", metavar="QUERY", help="default: one per line of standard input")
-    warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="how long answers are cached (600)")
+    warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="seconds to cache answers for (600)")
 
     stats = _action(actions, "stats", _stats, "print what the collection contains", "jarvisperf rag stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")

@@ -90,7 +90,7 @@ def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str,
     Args:
         base: The run to compare with.
         head: The run to judge.
-        earlier: Runs before the base under its name, which show how much runs vary by themselves.
+        earlier: Runs before the base under its name, which show how much runs vary without a change.
         threshold: Returns how much worse a metric may get, given benchmark id and metric.
     """
     from jarvisperf.gate.screening.screen import screen
@@ -178,7 +178,7 @@ def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str)
 
 
 def _earlier(store: RunStore, text: str, base: Run) -> list[Run]:
-    """Load the stored runs before the base under its name, which show how much runs vary by themselves."""
+    """Load the stored runs before the base under its name, which show how much runs vary without a change."""
     if Path(text).exists() or base.name is None:
         return []
     from jarvisperf.runs.names import utc_time

@@ -45,7 +45,7 @@ def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]
 
     Args:
         rows: Rows of equal length.
-        left: How many columns are left-aligned, before the right-aligned ones; None: all.
+        left: Number of left-aligned columns, before the right-aligned ones; None: all.
     """
     table = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

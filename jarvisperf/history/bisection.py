@@ -13,11 +13,11 @@ Word = Literal["slow", "fast", "unknown"]
 
 
 class Step(msgspec.Struct, frozen=True):
-    """How a commit compares with the good one.
+    """The comparison of a commit with the good one.
 
     Attributes:
         commit: The full hash.
-        word: ``slow``, ``fast``, or ``unknown`` if it could not be measured.
+        word: ``slow``, ``fast``, or ``unknown`` if the commit could not be measured.
         ratio: Its time over that of the good commit; None if unknown.
         interval: The ratio's interval.
         note: Details, in one line.

@@ -5,7 +5,7 @@ The method is PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changep
 difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5 deviations of
 their neighbours' median, so that one bad night is not a change.
 
-`python -m benchmarks.history_lab` measures how often it reports a change where there is none; docs/history.md has the
+`python -m benchmarks.history_lab` measures how often it reports a change in unchanged code; docs/history.md has the
 figures.
 """
 
@@ -29,7 +29,7 @@ histories of independent runs then show one."""
 FEWEST_RUNS_IN_PENALTY = 40
 """With fewer runs the noise estimate is so uncertain that the penalty does not fall further."""
 SMALLEST_STEP = 0.01
-"""Steps below 1 % are not reported: a machine that warms up causes them, and they mean nothing."""
+"""Steps below 1 % are not reported: a machine that is warming up causes them."""
 WINDOW = 5
 REACH_DEVIATIONS = 2.5
 LEAST_DEVIATION = 1e-3

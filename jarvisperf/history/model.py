@@ -89,7 +89,7 @@ class Series(msgspec.Struct, frozen=True):
         metric: The metric's name.
         unit: The symbol of its unit, like ``s`` or ``B``.
         points: A point for each run that has it.
-        changes: Where its level changed.
+        changes: The changes of its level.
         yardstick: Whether changes were searched for after removing the drift that the yardstick explains.
     """
 

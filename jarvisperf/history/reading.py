@@ -142,7 +142,7 @@ def _centre(yardstick: dict[str, float]) -> float:
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
-    """Tell whether neighbouring runs differ less once the yardstick's drift is removed."""
+    """Return whether neighbouring runs differ less once the yardstick's drift is removed."""
     if plain == levelled or min(plain) <= 0 or not 0 < min(levelled) <= max(levelled) < math.inf:
         return False
     return _roughness(levelled) < _roughness(plain)

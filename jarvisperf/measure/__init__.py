@@ -1,4 +1,4 @@
-"""Measuring one target: how it is called and sampled, and the metrics; knows neither the cache nor the RAG."""
+"""Measures one target: calls, samples and metrics. Independent of the cache and the RAG."""
 
 from typing import TYPE_CHECKING
 

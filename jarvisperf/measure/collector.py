@@ -23,7 +23,7 @@ class Collections:
 
     Args:
         clock: Returns seconds.
-        collect: Collects a generation and all younger ones, like `gc.collect`.
+        collect: Collects garbage of a generation and all younger ones, like `gc.collect`.
     """
 
     def __init__(self, clock: Callable[[], float] = REAL.wall, collect: Callable[[int], object] = gc.collect) -> None:

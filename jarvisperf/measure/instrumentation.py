@@ -74,7 +74,7 @@ def _can_pause(profiler: Any) -> bool:
 
 
 def _is_fixed(profiler: Any) -> bool:
-    """Return whether this profiler could not be restored: for one written in C, Python does not expose its function."""
+    """Return whether this profiler cannot be restored: Python does not expose the function of one written in C."""
     return memray_is_tracking() or not (profiler is None or callable(profiler) or _can_pause(profiler))
 
 

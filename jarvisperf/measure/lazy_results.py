@@ -10,7 +10,7 @@ from typing import Any
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
 
-# Calls that return these may have computed nothing yet, or everything but the iteration.
+# A call that returns one of these may have computed nothing yet, or everything except the iteration.
 LAZY_ITERATORS: tuple[type, ...] = (
     map,
     filter,
@@ -26,13 +26,13 @@ class LazyResultError(TypeError):
 
 
 def refuse_lazy(function: object, result: object) -> None:
-    """Refuse a function whose result shows that the work is still to be done.
+    """Reject a function whose result shows that the work has not been done yet.
 
     A generator that has already been started is accepted: somebody chose to measure the rest of it.
 
     Args:
-        function: What was called.
-        result: What the call returned.
+        function: The function that was called.
+        result: The result of the call.
 
     Raises:
         LazyResultError: The result is a generator, an async generator, or a coroutine that nobody awaits.

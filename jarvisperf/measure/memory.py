@@ -18,7 +18,7 @@ Method = Literal["memray", "tracemalloc"]
 
 
 def memory_method() -> Method:
-    """Return what can measure memory here: memray if it is installed and not already tracking this process."""
+    """Return the method available here: memray if it is installed and not already tracking this process."""
     return "memray" if importlib.util.find_spec("memray") and not memray_is_tracking() else "tracemalloc"
 
 
@@ -30,7 +30,7 @@ def peak_bytes(target: Target, method: Method) -> int:
     and not as the arenas that contain them. `tracemalloc` sees numpy's arrays, but no other native allocations.
 
     Args:
-        target: What to call. A process can measure one call at a time.
+        target: The target to call. A process can measure one call at a time.
         method: See `memory_method`.
     """
     target.call()

@@ -1,4 +1,4 @@
-"""How noisy this machine is: the same work, measured repeatedly.
+"""Measures how noisy this machine is, by measuring the same work repeatedly.
 
 - within: how much consecutive samples differ;
 - between: how much two measurements a moment apart differ, like two runs compared with each other;
@@ -57,7 +57,7 @@ def measure_noise(
 
     Args:
         seconds: How long to measure.
-        work: What to repeat; it must do the same work every time.
+        work: The function to repeat; it must do the same work every time.
         clock: Returns seconds.
     """
     calls = _calls(work, clock)

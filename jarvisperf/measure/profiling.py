@@ -30,7 +30,7 @@ class Call(NamedTuple):
 
     Attributes:
         names: Names of the decorated functions on the stack, from the outermost to this one.
-        seconds: How long the call took, including everything it called.
+        seconds: Duration of the call, including everything it called.
     """
 
     names: tuple[str, ...]
@@ -66,8 +66,8 @@ def profile_function(name: str | None = None) -> Callable[[Callable[P, R]], Call
 def profile_function(name: Any = None) -> Any:
     """Log the time of each call of a function, like ``⏱️ process_data: 25.34ms``, at level INFO.
 
-    Works on plain and coroutine functions, with or without parentheses. Exceptions propagate, and the line mentions
-    them.
+    Works on plain and coroutine functions, with or without parentheses. Exceptions propagate and are mentioned in the
+    log line.
 
     Args:
         name: The name to log; None: the function's own.

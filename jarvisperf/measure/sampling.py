@@ -1,4 +1,4 @@
-"""Taking samples in one process: warm up, calibrate, then sample until the budget is spent."""
+"""Takes samples in one process: warms up, calibrates, then samples until the budget is spent."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         sample_seconds: Target duration of a sample, unless the number of calls is fixed.
         min_samples: Samples to take even if they exceed the budget.
         max_samples: Samples to take at most, even within the budget; None: no limit.
-        pause_collector: Disable the garbage collector during samples.
+        pause_collector: Whether to disable the garbage collector during samples.
     """
 
     budget_seconds: float = DEFAULT_BUDGET_SECONDS
@@ -66,8 +66,8 @@ def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
     """Warm up a target, calibrate it and take its samples.
 
     Args:
-        target: What to measure.
-        plan: How long and how finely to measure.
+        target: The target to measure.
+        plan: How long and how finely to measure it.
         clock: Returns seconds; the budget is counted with it.
     """
     with uninstrumented(), collector_paused() if plan.pause_collector else nullcontext():

@@ -63,8 +63,8 @@ class Command(msgspec.Struct, frozen=True):
 
     Attributes:
         words: The program and its arguments.
-        env: Its environment; None: this process's own.
-        cwd: Its working folder; None: this process's own.
+        env: Its environment; None: that of this process.
+        cwd: Its working folder; None: that of this process.
     """
 
     words: tuple[str, ...]
@@ -99,10 +99,10 @@ def measure_processes(
     """Measure fresh processes: one to warm up, then as many as fit into the budget, between 3 and 20.
 
     Args:
-        command: What to start.
+        command: The command to start.
         budget_seconds: Time for all samples together.
-        values: Returns what to keep of a process, given its figures, the command, and a function that returns its
-            output.
+        values: Returns the values to keep for a process, given its figures, the command, and a function that returns
+            its output.
         clock: Returns seconds; the budget is counted with it.
 
     Raises:
@@ -118,7 +118,7 @@ def measure_processes(
 
 
 def measure_startup(argv: Sequence[str], budget_seconds: float, clock: Clock = REAL.wall) -> list[ProcessSample]:
-    """Measure fresh processes that have this process's environment and working folder; see `measure_processes`."""
+    """Measure fresh processes with this process's environment and working folder; see `measure_processes`."""
     return measure_processes(Command(tuple(check_words(argv))), budget_seconds, lambda sample, *_: sample, clock)
 
 
@@ -126,8 +126,8 @@ class Launcher:
     """A small process that starts and times others, one at a time.
 
     Args:
-        env: The environment of the processes; None: this process's own.
-        cwd: Their working folder; None: this process's own.
+        env: The environment of the processes; None: that of this process.
+        cwd: Their working folder; None: that of this process.
     """
 
     def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Targets: what is measured. A target takes a sample, which is the timing of a fixed number of calls.
+"""Targets: the things to measure. A target takes samples; a sample is the timing of a fixed number of calls.
 
 Each form of call has its own loop, so that the loop contains nothing but the call. `benchmarks/bench_harness.py`
 measures the overhead of the loop per call.
@@ -83,7 +83,7 @@ class _CallTarget(_Clocked):
     """A callable with its arguments.
 
     Args:
-        function: What to call.
+        function: The function to call.
         args: Positional arguments.
         kwargs: Keyword arguments.
         clock: Returns seconds; only differences matter.
@@ -164,7 +164,7 @@ class CoroutineTarget(_CallTarget):
         kwargs: Keyword arguments.
         clock: Returns seconds; only differences matter.
         first: A call that has already been made: its seconds, and the awaitable it returned.
-        waiter: Where calls are awaited; None: in an event loop of their own.
+        waiter: Where calls are awaited; None: in a new event loop.
     """
 
     def __init__(
@@ -232,14 +232,14 @@ class SetUpTarget(_Clocked):
     Function, setup and teardown are awaited if they are coroutine functions; then all three run in the event loop.
 
     Args:
-        function: What to call.
+        function: The function to call.
         args: Positional arguments if `setup` returns none.
         kwargs: Keyword arguments if `setup` returns none.
         setup: Called before each sample; may return ``(args, kwargs)``.
         teardown: Called after each sample with the arguments.
         iterations: Calls per sample; with a `setup` it must be 1.
         clock: Returns seconds; only differences matter.
-        waiter: Where coroutines are awaited; None: in an event loop of their own.
+        waiter: Where coroutines are awaited; None: in a new event loop.
         awaits: Whether to await coroutine functions; False: return the result of a call as it is, even a coroutine or
             a generator.
 
@@ -313,7 +313,7 @@ class SetUpTarget(_Clocked):
         return made[0], dict(made[1])
 
     async def _settled(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call setup or teardown, and await the result if it is a coroutine function."""
+        """Call setup or teardown; await the result of a coroutine function."""
         made = function(*args, **kwargs)
         return await made if calls_are_awaited(function) and self._awaits else made
 
@@ -356,7 +356,7 @@ class Handed(NamedTuple):
     """A function to measure, and what is known about its calls.
 
     Attributes:
-        function: What to call.
+        function: The function to call.
         args: Positional arguments.
         kwargs: Keyword arguments.
         clock: Returns seconds.
@@ -375,7 +375,7 @@ class Handed(NamedTuple):
         """Create the target.
 
         Args:
-            waiter: Where calls are awaited; None: in an event loop of their own.
+            waiter: Where calls are awaited; None: in a new event loop.
         """
         if self.is_awaited:
             return CoroutineTarget(self.function, self.args, self.kwargs, self.clock, self.first, waiter)
@@ -417,7 +417,7 @@ def make_target(
     kwargs: Mapping[str, Any] | None = None,
     clock: Clock = REAL.wall,
 ) -> FunctionTarget | CoroutineTarget:
-    """Create the target for a function or coroutine function; see `look_at`. It awaits calls in a loop of its own."""
+    """Create the target for a function or coroutine function; see `look_at`. Calls are awaited in a new event loop."""
     return look_at(function, args, kwargs, clock).target()
 
 

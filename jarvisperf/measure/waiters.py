@@ -125,7 +125,7 @@ class RunningTask:
             target=contextvars.copy_context().run,
             args=(self._do, function, outcome),
             name="jarvisperf",
-            daemon=True,  # must not keep the process alive if the test is aborted
+            daemon=True,  # so that an aborted test does not keep the process alive
         )
         thread.start()
         try:

@@ -1,7 +1,7 @@
 """The yardstick: fixed reference workloads, measured next to the benchmarks to track the speed of the machine.
 
-A stored run shows how fast the code was on the machine of that day. If the yardstick is slower today, so is the
-machine, and the code is not to blame for that part. The yardstick removes the drift that all code shares;
+A stored run shows how fast the code was on the machine at that time. If the yardstick is slower today, so is the
+machine, and the code is not to blame for that part of a slowdown. The yardstick removes the drift that all code shares;
 `jarvisperf.gate.screening` estimates the rest.
 
 A workload does the same work in every version of jarvisperf. To change one, give it a new name.
@@ -71,10 +71,10 @@ def allocate() -> int:
 
 
 class YardstickReading(msgspec.Struct, frozen=True):
-    """How fast the machine was at one moment.
+    """The speed of the machine at one moment.
 
     Attributes:
-        when: When the reading ended, in seconds of the clock.
+        when: The end of the reading, in seconds of the clock.
         seconds: Seconds per call, by workload.
     """
 
@@ -102,7 +102,7 @@ class Yardstick:
     def tick(self) -> YardstickReading:
         """Measure each workload, which takes a few milliseconds.
 
-        The median of 3 calls counts, so that neither cold caches in the first call nor one interruption matter.
+        The median of 3 calls counts, so neither cold caches in the first call nor a single interruption matter.
         """
         clock = self._clock
         for name, work in self._workloads.items():
@@ -119,7 +119,7 @@ class Yardstick:
         """Take readings until the newest ones are recent; if they already are, take none.
 
         Args:
-            count: How many readings must be recent; at most this many are taken.
+            count: Number of readings that must be recent, and the most to take.
             seconds: Maximum age of a recent reading.
 
         Returns:
@@ -143,7 +143,7 @@ class Yardstick:
         """Return the readings, oldest first.
 
         Args:
-            at_most: How many to return; if there are more, evenly spaced ones including the first and the last.
+            at_most: Maximum number to return; if there are more, evenly spaced ones including the first and the last.
         """
         count = len(self)
         if count <= at_most:

@@ -32,8 +32,8 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:
     """Profile a number of calls.
 
     Args:
-        target: What to call.
-        slices: How often to call it, and whose turn it is.
+        target: The target to call.
+        slices: How often to call it, and how to take turns.
         roots: The project's folders.
     """
     profiler = cProfile.Profile()

@@ -20,7 +20,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # n
     """Profile one call.
 
     Args:
-        target: What to call.
+        target: The target to call.
         slices: Not used: many calls have the same peak as one.
         roots: The project's folders.
     """

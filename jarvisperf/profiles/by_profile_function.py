@@ -22,7 +22,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Profile:  # n
     """Profile a number of calls, at most 1,000, because each call of a decorated function is kept.
 
     Args:
-        target: What to call.
+        target: The target to call.
         slices: How often to call it.
         roots: Not used: decorated functions are the project's own.
     """

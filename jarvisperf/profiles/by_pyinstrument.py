@@ -3,8 +3,8 @@
 pyinstrument samples when a function is called or returns. The time of a function is therefore correct, and so is the
 line if that line calls something; a loop without calls is attributed to the end of its function.
 
-The wall clock, which is quick to read, decides when to sample. The processor clock, read only then, says how long it
-took, because on a busy machine other processes hold the processor for longer than most functions run.
+The wall clock, which is quick to read, decides when to sample. The processor clock is read only then and measures the
+cost, because on a busy machine other processes hold the processor for longer than most functions run.
 
 Many short slices are taken. A single profile leaves out the slowest quarter of them; two that were taken in turns are
 compared slice by slice (`pairing`).
@@ -35,8 +35,8 @@ IDLE_SHARE = 0.05
 IDLE_TRIALS = 5
 SLOWDOWN_TRIALS = 3
 LARGEST_SLOWDOWN = 10.0
-# How pyinstrument writes a frame: function, file and first line, separated by zero bytes; then attributes, each after a
-# byte 1. The attribute that begins with "l" is the line that ran.
+# pyinstrument's notation of a frame: function, file and first line, separated by zero bytes; then attributes, each
+# preceded by a byte 1. The attribute that begins with "l" is the line that ran.
 _FIELD, _ATTRIBUTE, _LINE = "\x00", "\x01", "l"
 
 
@@ -56,8 +56,8 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
     """Profile a number of calls.
 
     Args:
-        target: What to call.
-        slices: How often to call it, and whose turn it is.
+        target: The target to call.
+        slices: How often to call it, and how to take turns.
         roots: The project's folders.
     """
     places = Places(roots)
@@ -84,9 +84,9 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
 
 
 def _waits(target: Target, iterations: int) -> bool:
-    """Return whether a target waits voluntarily, and not because others have the processor; see getrusage(2).
+    """Return whether a target waits voluntarily, not because others have the processor; see getrusage(2).
 
-    Threads that hand over to each other also give up the processor, but then one of them has it.
+    Threads that hand over to each other also yield the processor, but then another thread of the process uses it.
     """
     least = math.inf
     for _ in range(IDLE_TRIALS):
@@ -145,7 +145,7 @@ class _Observation:
     """Samples the stack of the thread that enters it, with the time of both clocks.
 
     Args:
-        watch: Entered together with it.
+        watch: Entered and left together with it.
 
     Attributes:
         looks: For each sample, the stack as pyinstrument writes it and the time of both clocks.

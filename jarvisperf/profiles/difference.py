@@ -37,7 +37,7 @@ class FunctionCost(NamedTuple):
 
     @property
     def change(self) -> float:
-        """How much more it costs in head than in base."""
+        """Its cost in head minus its cost in base."""
         return self.head - (self.base or 0.0)
 
 

@@ -44,10 +44,10 @@ def take_sliced(
     """Profile a target, slice by slice if the engine can.
 
     Args:
-        target: What to call.
+        target: The target to call.
         roots: The project's folders; functions in them are its own.
         engine: ``pyinstrument``, ``cprofile``, ``memray`` or ``profile_function``.
-        top: How many functions the report shows.
+        top: Number of functions in the report.
         seconds: How long to profile; memray profiles a single call.
         turn: Returns the context in which a slice is taken, so that two processes can take turns.
 

@@ -41,7 +41,7 @@ class Profile(msgspec.Struct, frozen=True):
         unit: ``s`` (seconds per call of the target) or ``B`` (bytes).
         iterations: Calls of the target.
         samples: Number of samples taken, or of calls or allocations seen.
-        top: How many functions the report shows.
+        top: Number of functions in the report.
         frames: All frames that occur.
         stacks: Pairs of a stack (indices into `frames`, from the outermost to the innermost) and its own cost. At most
             300, the most expensive ones.
@@ -72,7 +72,7 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class Slices(NamedTuple):
-    """How often a target is called.
+    """The schedule of a profile's calls.
 
     Attributes:
         number: Number of slices.

@@ -1,8 +1,8 @@
 """Comparing two profiles that were taken in turns, pair of slices by pair of slices.
 
-Where samples happen to fall, and other users of the processor, distort a single profile. They distort the difference
-between two consecutive slices, one of each arm, far less; and because the mean is trimmed (Tukey, 1962), an outlier
-counts no more than any other pair.
+A single profile is distorted by other processes and by where its samples happen to fall. The difference between two
+consecutive slices, one of each arm, is distorted far less, and a trimmed mean (Tukey, 1962) limits the weight of
+outliers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How profiles show files, and which of them belong to the project."""
+"""Shortens the file names in profiles, and decides which files belong to the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two processes that take turns, so that the machine affects both profiles equally."""
+"""Lets two processes take turns, so that the machine affects both profiles equally."""
 
 from __future__ import annotations
 

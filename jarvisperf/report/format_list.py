@@ -1,4 +1,4 @@
-"""The formats that jarvisperf brings, and the choice among them and those of others."""
+"""The built-in formats, and the selection among them and those of plugins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def builtin_formats() -> tuple[ReportFormat, ...]:
-    """Return all built-in formats: those that programs read first, those that take longest last."""
+    """Return all built-in formats, those for programs first and the slowest last."""
     from jarvisperf.report.formats import csv, json, markdown, open_metrics, text
     from jarvisperf.report.html import report as html
     from jarvisperf.report.plots import before_after, history, ratios
@@ -25,8 +25,8 @@ def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -
     """Return the formats of these names.
 
     Args:
-        names: Names of formats; none: all formats.
-        further: Formats of third parties, besides the built-in ones.
+        names: Names of formats; empty: all formats.
+        further: Formats of plugins, in addition to the built-in ones.
 
     Raises:
         ValueError: A name is unknown, or two formats have the same name or file; the message names it.

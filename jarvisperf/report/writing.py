@@ -25,14 +25,14 @@ LARGEST_STEP_SUMMARY_BYTES = 1_000_000  # GitHub allows 1 MiB per step
 
 
 class ForeignFileError(Exception):
-    """The folder holds a file that a report would overwrite and that jarvisperf did not write."""
+    """A report would overwrite a file that jarvisperf did not write."""
 
 
 class UnwrittenError(OSError):
     """Some formats could not be written; the others were.
 
     Attributes:
-        written: The files of the others.
+        written: The files of the other formats.
     """
 
     def __init__(self, failures: Mapping[str, Exception], written: list[Path]) -> None:
@@ -55,9 +55,9 @@ def write_reports(
     report as it was. `report.json` is written last: whoever waits for it finds the other files in place.
 
     Args:
-        findings: What to report.
-        folder: Where to; a missing folder is created, with a ``.gitignore``.
-        history: The stored runs behind the findings; None: no stored runs.
+        findings: The findings to report.
+        folder: The folder to write to; a missing one is created, with a ``.gitignore``.
+        history: The stored runs behind the findings; None if there are none.
         environ: Environment variables; ``GITHUB_STEP_SUMMARY`` names a file to append the Markdown to. None: those of
             this process.
         formats: The formats to write, see `choose_formats`; None: all built-in ones.
@@ -79,7 +79,7 @@ def write_reports(
     for one in formats:
         try:
             rendered.append((one, _checked(one, one.render(report))))
-        except Exception as error:  # noqa: BLE001  # one broken format must not cost the others
+        except Exception as error:  # noqa: BLE001  # one broken format must not prevent the others
             failures[one.name] = error
     if _made_by_us(folder):  # files of an earlier report in other formats would contradict this one
         chosen = {one.name for one in formats}
@@ -98,12 +98,12 @@ def write_reports(
 
 
 def check_report_folder(folder: Path, formats: Sequence[ReportFormat] | None = None) -> None:
-    """Refuse a folder in which a report would overwrite a file that jarvisperf did not write.
+    """Reject a folder in which a report would overwrite a file that jarvisperf did not write.
 
     A folder is ours if jarvisperf created it, as its `.gitignore` shows, or if its `report.json` is one of our reports.
 
     Args:
-        folder: Where a report is to be written; it need not exist.
+        folder: The folder to write to; it need not exist.
         formats: The formats to write; None: all built-in ones.
 
     Raises:

@@ -30,7 +30,7 @@ class Place(Protocol):
     """Holds objects under paths whose parts are separated by ``/``."""
 
     shown: str
-    """How messages refer to the place, without passwords."""
+    """The place's name in messages, without passwords."""
 
     def paths(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, in any order."""

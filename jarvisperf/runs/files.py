@@ -1,6 +1,6 @@
 """A run as bytes: JSON in files, and the gzipped JSON of the bounded run (RFC 1952) in a store.
 
-gzip ends with a checksum and the length, so a truncated object is recognized; `zcat` shows it to people.
+gzip ends with a checksum and the length, so a truncated object is recognized. `zcat` shows its content.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def make_ignored_folder(folder: Path) -> None:
 
 
 def pack(run: Run) -> bytes:
-    """Return the stored bytes of a run; equal runs give equal bytes."""
+    """Return the stored bytes of a run; equal runs have equal bytes."""
     return gzip.compress(encode_run(bounded_run(run)), mtime=0)
 
 
@@ -150,7 +150,7 @@ def _refuse_newer(text: bytes, origin: str) -> None:
     try:
         schema = msgspec.json.decode(text, type=_Header).schema
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return  # decoding the whole run explains better what is wrong
+        return  # decoding the whole run gives a better error message
     match = _VERSION.fullmatch(schema)
     if match and int(match[1]) > int(SCHEMA.rpartition("/")[2]):
         raise UnreadableRunError(

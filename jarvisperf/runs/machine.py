@@ -69,7 +69,7 @@ class Machine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def read_machine(facts: Mapping[str, Any] | None = None) -> Machine:
-    """Read the facts of this machine; what the system does not say is None, never an error.
+    """Read the facts of this machine; what the system does not report is None, never an error.
 
     Args:
         facts: Further facts, as JSON values; None: no further facts.

@@ -38,12 +38,12 @@ class Benchmark(msgspec.Struct, frozen=True):
         id: The pytest node id.
         group: The group it is shown in; None: no group.
         params: Its parameters as text, by name.
-        metrics: What was measured, by the metric's name (``time``, ``memory``, ``startup``).
-        before: The id of its uncached or naive twin; None: no twin.
-        extra_info: What the test's author noted, as text by name.
-        error: Why it has no figures, in one line; None: it has figures.
+        metrics: The measured metrics, by name (``time``, ``memory``, ``startup``).
+        before: The id of its uncached or naive counterpart; None if it has none.
+        extra_info: Notes of the test's author, as text by name.
+        error: Why it has no figures, in one line; None if it has some.
         yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,
-            during and just after; empty: there were none.
+            during and just after; empty if there were none.
     """
 
     id: str
@@ -61,14 +61,14 @@ class Run(msgspec.Struct, frozen=True):
 
     Attributes:
         created: When it started, ISO 8601 in UTC.
-        seconds: How long the whole run took.
-        machine: What it ran on.
+        seconds: The duration of the whole run.
+        machine: The machine it ran on.
         commit: The commit it measured; None outside a git repository.
         benchmarks: In the order of the run.
         name: The name it was stored under, if any.
         schema: The version of this layout.
-        yardstick: Seconds of each reference workload over the whole run; empty: there were none.
-        interrupted: Whether it ended before every benchmark was dealt with.
+        yardstick: Seconds of each reference workload over the whole run; empty if there were none.
+        interrupted: Whether it ended before every benchmark was done.
     """
 
     created: str

@@ -1,4 +1,4 @@
-"""Names of stored runs, which tell the essentials of a run without opening it.
+"""Names of stored runs, which contain the essentials of a run so that it need not be opened.
 
 A run under the name ``main`` is the object
 
@@ -40,7 +40,7 @@ _OBJECT = re.compile(
 
 
 class RunEntry(msgspec.Struct, frozen=True):
-    """A stored run, as its name describes it.
+    """A stored run, as described by its name.
 
     Attributes:
         name: The name it is stored under.
@@ -84,7 +84,7 @@ def check_name(name: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether runs can be stored under a name."""
+    """Return whether runs can be stored under a name."""
     try:
         check_name(text)
     except ValueError:
@@ -93,12 +93,12 @@ def is_name(text: str) -> bool:
 
 
 def is_token(text: str) -> bool:
-    """Tell whether a text looks like a run's token."""
+    """Return whether a text looks like a run's token."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def is_commit(text: str) -> bool:
-    """Tell whether a text looks like a commit: at least 7 hexadecimal digits."""
+    """Return whether a text looks like a commit: at least 7 hexadecimal digits."""
     return _COMMIT.fullmatch(text.lower()) is not None
 
 

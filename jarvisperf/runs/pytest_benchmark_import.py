@@ -1,6 +1,6 @@
 """Reads pytest-benchmark's JSON files (`--benchmark-json`, `--benchmark-save`) as runs, so a team keeps its history.
 
-A file without samples contributes its five quantiles (min, q1, median, q3, max). Percentiles between them are
+A file without samples contributes its five quantiles (min, q1, median, q3, max). Percentiles between these are
 interpolated linearly, without the outliers, which pytest-benchmark counts separately.
 """
 

@@ -16,8 +16,8 @@ class Shard(NamedTuple):
     """One part of a suite.
 
     Attributes:
-        number: Which part, from 1.
-        of: How many parts there are.
+        number: The part's number, from 1.
+        of: The number of parts.
     """
 
     number: int
@@ -27,10 +27,11 @@ class Shard(NamedTuple):
         return f"{self.number}/{self.of}"
 
     def picks(self, twins: Mapping[str, str | None]) -> frozenset[str]:
-        """Return this part's benchmarks: every n-th in sorted order, regardless of the order they come in.
+        """Return this part's benchmarks: every n-th in sorted order, whatever order they are passed in.
 
         Args:
-            twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: no twin.
+            twins: The id of each benchmark's uncached or naive counterpart, which stays in the same part; None if it
+                has none.
         """
         first = {name: _first_of(name, twins) for name in twins}
         mine = frozenset(sorted(set(first.values()))[self.number - 1 :: self.of])
@@ -38,16 +39,17 @@ class Shard(NamedTuple):
 
 
 def most_parts(twins: Mapping[str, str | None]) -> int:
-    """Return the largest number of parts for which every part has a benchmark.
+    """Return the largest number of parts that leaves no part empty.
 
     Args:
-        twins: The id of each benchmark's uncached or naive twin, which stays in the same part; None: no twin.
+        twins: The id of each benchmark's uncached or naive counterpart, which stays in the same part; None if it has
+            none.
     """
     return len({_first_of(name, twins) for name in twins})
 
 
 def _first_of(name: str, twins: Mapping[str, str | None]) -> str:
-    """Follow the chain of twins to its end; if it is a cycle, return the smallest name in it."""
+    """Follow the chain of counterparts to its end; if it is a cycle, return the smallest name in it."""
     seen = [name]
     while (twin := twins.get(seen[-1])) is not None and twin in twins:
         if twin in seen:

@@ -39,7 +39,7 @@ _SHOWN_NAMES = 10
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """Location of a saved run.
+    """The location of a saved run.
 
     Attributes:
         entry: The run's entry.
@@ -70,7 +70,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """Runs that could be read.
 
     Attributes:
-        runs: The runs, with their entries, in the order asked for.
+        runs: The runs, with their entries, in the requested order.
         warnings: A line for each run that could not be read.
     """
 
@@ -82,8 +82,8 @@ class RunStore:
     """Keeps runs.
 
     Args:
-        place: Where the objects are kept.
-        outbox: Where runs wait while the place cannot be written.
+        place: The storage for the objects.
+        outbox: The storage for runs while `place` cannot be written.
     """
 
     def __init__(self, place: Place, outbox: FolderPlace) -> None:
@@ -92,7 +92,7 @@ class RunStore:
 
     @property
     def shown(self) -> str:
-        """How messages refer to the store, without passwords."""
+        """The store's name in messages, without passwords."""
         return self._place.shown
 
     def save(self, run: Run, name: str, token: str | None = None) -> Stored:
@@ -219,7 +219,7 @@ class RunStore:
         """Read runs, skipping those that cannot be read with a warning.
 
         Args:
-            entries: Which runs, the most relevant first.
+            entries: The runs, the most relevant first.
             at_most: Stop after this many; None: read all.
         """
         runs: list[tuple[RunEntry, Run]] = []
@@ -245,7 +245,7 @@ class RunStore:
         """List all but the newest runs of each name and machine.
 
         Args:
-            keep: How many runs of each name and machine to leave out.
+            keep: Number of runs of each name and machine to leave out.
             name: Only runs under this name; None: all.
 
         Raises:

@@ -80,7 +80,7 @@ def quantile(ordered: Sequence[float], probability: float) -> float:
 def _mean(values: Sequence[float]) -> float:
     try:
         return statistics.fmean(values)
-    except OverflowError:  # the sum exceeds the largest float; this function computes with fractions, slowly
+    except OverflowError:  # the sum exceeds the largest float; this function computes with fractions, which is slow
         return statistics.mean(values)
 
 

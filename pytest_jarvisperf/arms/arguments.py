@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-# Options that are not passed on, each in one spelling, which covers the others.
+# Options that are not passed on; one spelling of each covers the others.
 DROPPED = frozenset(
     {
         # selection
@@ -122,7 +122,7 @@ def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: P
     words = ["-p", "no:terminalreporter", "--continue-on-collection-errors", "-o", "addopts="]
     if config.pluginmanager.hasplugin(
         "cacheprovider"
-    ):  # with a folder in the arm, and without the two plugins that use it for selection
+    ):  # give the arm its own cache folder, and no plugins that select tests by it
         words += ["-o", "cache_dir=.pytest_cache", "-p", "no:lfplugin", "-p", "no:nfplugin"]
     for plugin in _unused_plugins([*kept, *config.getini("required_plugins")]):
         words += ["-p", f"no:{plugin}"]

@@ -1,9 +1,9 @@
-"""Processes that a benchmark starts in an arm: they must run the arm's own code, or both arms measure the same.
+"""Checks that the processes a benchmark starts in an arm run that arm's code; otherwise both arms measure the same.
 
-An arm's children find its checkout by `PYTHONPATH`. One that ignores the environment, or gets another, may import the
-project from the working tree or from where it is installed. What `startup` measures and what a test starts in its first
-call is therefore started once more beforehand to see what it imports and what it starts in turn; of the processes that
-fixtures start, and of those that are alive, those that may evade `PYTHONPATH`.
+An arm's children find its checkout through `PYTHONPATH`. A child that ignores the environment, or gets a different one,
+may import the project from the working tree or an installation. So commands are run again to see what they import and
+what they start in turn: those that `startup` measures and those that a test starts in its first call. Commands of
+fixtures and of processes still running are run again only if they may bypass `PYTHONPATH`.
 """
 
 from __future__ import annotations
@@ -26,26 +26,24 @@ if TYPE_CHECKING:
     from jarvisperf.gate.processes.child_imports import PythonCommand
     from pytest_jarvisperf.arms.foreign_modules import ForeignModules
 
-__tracebackhide__ = True  # what is wrong is the user's command
+__tracebackhide__ = True  # the error is about the user's command
 PATH_VARIABLE = "PYTHONPATH"
-MOST_SECONDS_ASIDE = 3.0  # for a child that sees the arm's folders: only what it starts may not
-MOST_SECONDS_OWN = 15.0  # for all such children of a test: the coordinator is waiting
-INSTALLERS = frozenset(
-    {"pip", "venv", "ensurepip", "virtualenv", "build"}
-)  # modules that take long, and run no project
+MOST_SECONDS_ASIDE = 3.0  # for a child that sees the arm's folders; what it starts may not see them
+MOST_SECONDS_OWN = 15.0  # for all such children of a test, because the coordinator is waiting
+INSTALLERS = frozenset({"pip", "venv", "ensurepip", "virtualenv", "build"})  # slow modules that do not run the project
 
 
 class ForeignChildError(RuntimeError):
-    """A child process runs code that is not the arm's own; the message names it and says what to do."""
+    """A child process runs code from outside the arm; the message names the process and says what to do."""
 
 
 class ChildProcesses:
-    """Checks the processes of an arm.
+    """Checks the processes that an arm starts.
 
     Args:
-        foreign: Tells what is the project's and not from this arm.
-        starts: Notes the processes that this one starts.
-        passed: A file in which this process and its copies remember what they have checked; it need not exist.
+        foreign: Recognizes the project's code from outside this arm.
+        starts: Records the processes that this one starts.
+        passed: The file in which this process and its forks record the commands they have checked; it need not exist.
     """
 
     def __init__(self, foreign: ForeignModules, starts: ProcessStarts, passed: Path) -> None:
@@ -56,17 +54,17 @@ class ChildProcesses:
         self._notes: dict[str, str | None] = {}
 
     def check(self, command: Command, most_seconds: float = MOST_SECONDS) -> str | None:
-        """Start a command once, and see where it and the processes that it starts import the project from.
+        """Run a command once, and check where it and its descendants import the project from.
 
         Args:
-            command: What was or will be measured.
-            most_seconds: How long it may run.
+            command: The command that was or will be measured.
+            most_seconds: Maximum time before it is killed.
 
         Returns:
-            What the reader of the figures should know, where that cannot be seen.
+            A note for readers of the figures if the check was not complete.
 
         Raises:
-            ForeignChildError: From elsewhere than this arm's checkout.
+            ForeignChildError: The project was imported from outside this arm's checkout.
         """
         command, python = _without_shell(command)
         note = None
@@ -77,37 +75,37 @@ class ChildProcesses:
         try:
             observed = observe(command, python, most_seconds)
         except OSError as error:
-            return f"{command.shown} could not be started once more ({error.strerror}), so its code cannot be verified"
+            return f"{command.shown} could not be started again ({error.strerror}), so its code cannot be verified"
         for name, file in observed.imports:
             self._check_file(command, name, file)
         for started in observed.started:
             self._check_evading(started)
         if note is None and not processes_are_visible():
-            return f"which code the processes that {command.shown} starts run cannot be verified on this system"
+            return f"the code of the processes that {command.shown} starts cannot be verified on this system"
         if note is None and not observed.ended:
             return f"{command.shown} was watched for {most_seconds:.0f} s; what it starts later cannot be verified"
         return note
 
     def watch(self) -> None:
-        """Note the processes that a test starts from now on, its fixtures first, until they are checked."""
+        """Start recording the processes of a test, beginning with those of its fixtures."""
         self._fixtures = []
         self._starts.begin()
 
     def watch_call(self) -> None:
-        """Begin with those of the test itself: its fixtures have been set up."""
+        """Start recording the processes of the test itself, after its fixtures have been set up."""
         self._fixtures += self._starts.take()
 
     def check_started(self) -> list[str]:
-        """Check the processes noted so far, and note no more.
+        """Stop recording, and check the recorded processes.
 
-        A fixture's are started again only where they need not see the arm's `PYTHONPATH`: they may be servers, or fill
-        a database. Those that the test itself starts are if they are Python: its benchmark repeats them anyway.
+        Commands of fixtures are run again only if they may bypass the arm's `PYTHONPATH`, because they may be servers
+        or fill a database. The test's own Python commands are always run again: the benchmark repeats them anyway.
 
         Returns:
-            What the reader of the figures should know, where the code that they run cannot be seen.
+            Notes for readers of the figures about processes whose code cannot be verified.
 
         Raises:
-            ForeignChildError: One imports the project from elsewhere.
+            ForeignChildError: A process imports the project from outside this arm's checkout.
         """
         self._starts.stop()
         own = self._starts.take()
@@ -125,7 +123,7 @@ class ChildProcesses:
         return list(dict.fromkeys(filter(None, notes)))
 
     def _check_own(self, command: Command, end: float) -> str | None:
-        """Check what a test started, in more detail if there is time until `end`."""
+        """Check a command of the test itself; skip one that cannot bypass `PYTHONPATH` if it is later than `end`."""
         command, python = _without_shell(command)
         if python is None:
             return self._check_program(command)
@@ -143,7 +141,7 @@ class ChildProcesses:
             self._check_once(command, MOST_SECONDS)
 
     def _check_once(self, command: Command, most_seconds: float) -> str | None:
-        """Check a command, but for one that has passed already or is being checked: a session's server, a cycle."""
+        """Check a command unless it has passed before (a session's server) or is being checked (a cycle)."""
         env = None if command.env is None else sorted(command.env.items())
         key = hashlib.sha256(repr((command.words, command.cwd, env)).encode(errors="surrogateescape")).hexdigest()
         if key not in self._notes and self._passed.exists():
@@ -153,21 +151,21 @@ class ChildProcesses:
             try:
                 self._notes[key] = self.check(command, most_seconds)
             except ForeignChildError:
-                del self._notes[key]  # the next test that has it fails too
+                del self._notes[key]  # the next test with this command fails too
                 raise
             with self._passed.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, self._notes[key]]) + "\n")
         return self._notes[key]
 
     def _may_evade(self, command: Command, python: PythonCommand) -> bool:
-        """Tell whether a Python process need not have the arm's folders first on its search path."""
+        """Return whether a Python process may search other folders before the arm's."""
         own = os.environ.get(PATH_VARIABLE, "")
         sees = command.env is None or command.env.get(PATH_VARIABLE, "").startswith(own)
         words = read_words(python.after)
         if words.module in INSTALLERS or _is_multiprocessings(command):
             return False
         script = _script(command, python)
-        first = script or (Path(command.cwd or os.curdir).resolve() / "module")  # its folder is searched before all
+        first = script or (Path(command.cwd or os.curdir).resolve() / "module")  # its folder is searched first
         return not sees or python.clears_environment or words.ignores_environment or self._is_foreign("", first)
 
     def _check_program(self, command: Command) -> str | None:
@@ -175,9 +173,9 @@ class ChildProcesses:
         if os.sep in word:
             file = (Path(command.cwd or os.curdir) / word).resolve()
             self._check_file(command, "", file)
-            if self._foreign.is_the_arms(file) or not file.exists():  # `os.execvp` tries one folder after the other
+            if self._foreign.is_the_arms(file) or not file.exists():  # `os.execvp` tries each folder on the PATH
                 return None
-        is_line = command.words[:2] == (SHELL, "-c")  # as `os.system` and `shell=True` start it
+        is_line = command.words[:2] == (SHELL, "-c")  # from `os.system` or `shell=True`
         shown = f"the shell line {Command(command.words[2:]).shown}" if is_line else repr(word)
         return (
             f"{shown} is not a Python program, so which code its processes run cannot be verified: it may be the same "
@@ -198,7 +196,7 @@ class ChildProcesses:
 
 
 def with_arms_path(command: Command) -> Command:
-    """Have a command's own environment lead to the arm's folders first."""
+    """Put the arm's folders first in the `PYTHONPATH` of a command that has its own environment."""
     if command.env is None:
         return command
     given = command.env.get(PATH_VARIABLE, "").split(os.pathsep)
@@ -208,7 +206,7 @@ def with_arms_path(command: Command) -> Command:
 
 
 def _without_shell(command: Command) -> tuple[Command, PythonCommand | None]:
-    """Give a command with the interpreter that it starts, without a shell that only starts that."""
+    """Find the interpreter that a command starts; if a shell only starts that interpreter, leave out the shell."""
     plain = plain_command(command)
     if plain is not None and (python := find_python(plain)) is not None:
         return plain, python
@@ -221,10 +219,10 @@ def _script(command: Command, python: PythonCommand) -> Path | None:
 
 
 def _is_multiprocessings(command: Command) -> bool:
-    """Tell whether `multiprocessing` starts this: it hands over the search path, and it needs its parent."""
+    """Return whether this is a child of `multiprocessing`, which inherits the search path and needs its parent."""
     return "--multiprocessing-fork" in command.words or command.words[-1].startswith("from multiprocessing.")
 
 
 def _is_in_environment(file: Path) -> bool:
-    """Tell whether a file is a virtual environment's, such as an installed command."""
+    """Return whether a file, such as an installed command, belongs to a virtual environment."""
     return any((folder / "pyvenv.cfg").exists() for folder in file.parents[1:3]) and "site-packages" not in file.parts

@@ -64,6 +64,6 @@ def end_now(status: int) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except (OSError, ValueError):  # closed, or nobody reads it
+        except (OSError, ValueError):  # it is closed, or its reader is gone
             continue
     os._exit(status)

@@ -16,7 +16,7 @@ from jarvisperf.gate.project.packages import is_or_is_in
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-FINDERS = "__editable___"  # how the names of setuptools' mapping modules begin
+FINDERS = "__editable___"  # prefix of setuptools' mapping modules
 # Folders of the working tree with packages that an installer put there.
 INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__", "node_modules"})
 
@@ -24,10 +24,10 @@ INSTALLED = frozenset({"site-packages", "dist-packages", "__pypackages__", "node
 def move_editable_installations(repository: Path, root: Path) -> None:
     """Redirect editable installations of the working tree to the arm's checkout.
 
-    An editable installation puts a folder on the module search path; a namespace package would get its parts from there
-    and from the arm. Where a folder is not enough, setuptools installs a module that maps packages to folders and is
-    consulted at every import (https://setuptools.pypa.io/en/latest/userguide/development_mode.html). Folders that the
-    arm does not have stay as they are.
+    An editable installation puts a folder on the module search path; a namespace package would get portions from there
+    and from the arm. If a folder is not enough, setuptools installs a module that maps packages to folders and is
+    consulted at every import (https://setuptools.pypa.io/en/latest/userguide/development_mode.html). Folders that do
+    not exist in the arm stay as they are.
 
     Args:
         repository: The top folder of the working tree.
@@ -55,7 +55,7 @@ class ForeignModules:
     """Inspects the imported modules, each once.
 
     Args:
-        roots: Where the arm's modules may come from.
+        roots: Folders that the arm's modules may come from.
         packages: Dotted names of the project's packages and modules, which must come from there.
         repository: The working tree, from which only packages installed in it may come.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
-RARE_WAITS = 0.1  # of the slices: too few to say anything about the target
+RARE_WAITS = 0.1  # share of the slices: too few to say anything about the target
 
 __tracebackhide__ = True  # the error comes from the user's function
 
@@ -101,7 +101,7 @@ class LockstepHarness:
             return result, samples or _one_call(target)
 
     def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target with a given number of rounds, which no process exceeds."""
+        """Time a target with a given number of rounds; no process takes more."""
         note_instruments(record)
         with record.watching_target():
             with capture_aside(replay=True):
@@ -117,7 +117,7 @@ class LockstepHarness:
             samples, result = self._serve(ready, target)
             if samples is None:
                 samples = _one_call(target)
-            if not warmup_rounds:  # the first call was one of those that count
+            if not warmup_rounds:  # the first call already counts
                 self._check_children(record)
             return (result if result is not _NOTHING else target.call()), samples
 
@@ -160,7 +160,7 @@ class LockstepHarness:
         return msgspec.structs.replace(ready, drawn=randomness.state(), system_draws=randomness.system_draws)
 
     def _check_children(self, record: BenchmarkRecord) -> None:
-        self._randomness.unwatch()  # what is drawn from here on is ours
+        self._randomness.unwatch()  # later draws are our own
         for note in self._children.check_started():
             record.note(note)
 

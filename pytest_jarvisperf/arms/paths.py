@@ -32,10 +32,10 @@ class ArmPaths:
         self._repository = repository
 
     def files(self, items: Iterable[pytest.Item]) -> list[str]:
-        """Return what an arm's pytest has to collect for these tests to have the same ids there as here.
+        """Return the arguments with which an arm's pytest collects these tests under the same ids.
 
         An id begins with the file relative to the root folder. For a file outside of it, the id begins with the file
-        relative to the argument that named it; the arm is then given the same argument.
+        relative to the argument that named it; the arm then gets the same argument.
 
         Raises:
             GitError: A file lies outside of the repository.

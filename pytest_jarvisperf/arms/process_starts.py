@@ -1,7 +1,7 @@
-"""Notes the processes that this one starts, by whatever function of Python's, and those that its forks become.
+"""Records the commands that this process and its forks start, whichever of Python's functions they use.
 
-The functions are replaced before the project's code is imported, so that what it has imported by name is noted too. An
-audit hook would see the same calls, but it stays for good and slows each open file and each `id` of a benchmark.
+The functions are replaced before the project's code is imported, so its own references to them are covered. An audit
+hook would see the same calls, but it can never be removed and slows every `open` and `id` of a benchmark.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    Noting = Callable[..., tuple[Any, Any, Any]]  # of a call's arguments: words, environment, working folder
+    Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to words, environment, working folder
 
-MOST_NOTED = 50  # a benchmark's calls are alike: those that come later start what the first ones did
+MOST_NOTED = 50  # a benchmark's calls are alike: later ones start the same commands as the first
 MOST_JOURNAL_BYTES = 200_000
 SHELL = "/bin/sh"
 
 
 class ProcessStarts:
-    """Notes commands between `begin` and `take`.
+    """Records commands between `begin` and `stop`.
 
     Args:
-        journal: A file in which forks of this process write what they become; it need not exist.
+        journal: The file in which forks of this process record their commands; the process id is appended to its name.
     """
 
     def __init__(self, journal: Path) -> None:
@@ -48,8 +48,8 @@ class ProcessStarts:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Replace the functions that start processes by ones that note what they start."""
-        import _posixsubprocess  # `multiprocessing` calls it, and nothing above it
+        """Replace the functions that start processes by ones that also record the command."""
+        import _posixsubprocess  # `multiprocessing` calls it directly
 
         popen = inspect.signature(subprocess.Popen.__init__)
         replaced: list[tuple[Any, str, Noting]] = [
@@ -75,7 +75,7 @@ class ProcessStarts:
                 setattr(owner, name, original)
 
     def begin(self) -> None:
-        """Note from now on, and forget what was noted so far."""
+        """Start recording; drop what was recorded so far."""
         self._process = os.getpid()
         self._journal = self._base.with_name(f"{self._base.name}-{self._process}")
         self._commands.clear()
@@ -85,7 +85,7 @@ class ProcessStarts:
         self._is_noting = True
 
     def take(self) -> list[Command]:
-        """Give what was noted, each command once, and go on."""
+        """Return the commands recorded since the last call, each once; recording continues."""
         taken, self._commands = self._commands, []
         if self._journal.exists():
             lines = self._journal.read_text(encoding="utf-8").splitlines()
@@ -94,13 +94,13 @@ class ProcessStarts:
         return [command for index, command in enumerate(taken) if command not in taken[:index]]
 
     def stop(self) -> None:
-        """Note no more."""
+        """Stop recording."""
         self._is_noting = False
 
     def others_ended(self) -> bool:
-        """Tell whether processes have ended that neither a fork nor a replaced function can have started.
+        """Return whether a process has ended that was started neither by a fork nor by a replaced function.
 
-        The system counts the page faults of children that were waited for; there is none without any.
+        The system counts the page faults of children that were waited for, and every process causes some.
         """
         faults, children = self._before
         if self._has_noted or self._forks:
@@ -119,7 +119,7 @@ class ProcessStarts:
         @functools.wraps(original)
         def noting(*args: Any, **kwargs: Any) -> Any:
             if self._is_noting:
-                # What is wrong with a call, the function says itself.
+                # The function itself reports wrong arguments.
                 with contextlib.suppress(TypeError, ValueError, IndexError, AttributeError, OSError):
                     self._note(*arguments(*args, **kwargs))
             return original(*args, **kwargs)
@@ -140,7 +140,7 @@ class ProcessStarts:
             self._commands.append(command)
             return
         line = json.dumps([command.words, command.env, command.cwd]) + "\n"
-        # The fork may have other rights than this process; it is not to fail for that.
+        # A fork with fewer permissions may be unable to write, which must not make it fail.
         with contextlib.suppress(OSError), self._journal.open("a", encoding="utf-8") as journal:
             if journal.tell() < MOST_JOURNAL_BYTES:
                 journal.write(line)

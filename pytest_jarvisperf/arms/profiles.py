@@ -43,7 +43,7 @@ HASH_SEED = "0"  # so that sets have the same order, and the same collisions, in
 
 
 class ProfileOrder(msgspec.Struct, frozen=True):
-    """The benchmarks that an arm has to profile, and where.
+    """The benchmarks that an arm has to profile, and its environment.
 
     Attributes:
         pytest: pytest's arguments.
@@ -85,7 +85,7 @@ def profile_arms(
         folder: The folder for files of the arms' processes.
 
     Returns:
-        The profiles of base and head by id; and what the user should know, one line each.
+        The profiles of base and head by id; and messages for the user, one line each.
     """
     chosen = list(ids[:MOST_BENCHMARKS])
     problems: list[str] = []

@@ -1,7 +1,8 @@
 """Extends a project's own time limits for tests (pytest-timeout) inside an arm.
 
-In an arm a test also waits while the other arm takes its slices, and it includes the measuring. Its limit is therefore
-twice the sum of the project's limit and the budget, so a test within its limit in an ordinary run is within it here.
+In an arm, a test takes longer: it includes the measuring, and waits while the other arm takes its slices. Its limit is
+therefore twice the sum of the project's limit and the budget, so a test that meets its limit in an ordinary run does so
+here too.
 """
 
 from __future__ import annotations

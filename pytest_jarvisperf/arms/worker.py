@@ -37,16 +37,15 @@ __tracebackhide__ = True  # the error comes from the user's function
 
 
 def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
-    """Run as a worker: collect, answer the coordinator until it says to quit, exit.
+    """Run as a worker: collect, answer the coordinator until it sends `quit`, exit.
 
     Args:
         arm: The fork server's description of this arm.
-        args: ``pytest``: the arguments of pytest; ``packages``: dotted names of the project's packages, which must
-            come from the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``:
-            the lines of pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``
-            and ``budgets``: measuring time per benchmark, and of single ones by id, in seconds; ``argv``: the command
-            line of the main pytest, for projects that look at it; ``metrics``: the metrics to measure of a function
-            whose test names none.
+        args: ``pytest``: pytest's arguments; ``packages``: dotted names of the project's packages, which must come from
+            the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``: the lines of
+            pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``: measuring time
+            per benchmark, in seconds; ``budgets``: exceptions from it, by id; ``argv``: the command line of the main
+            pytest, for projects that inspect it; ``metrics``: the metrics to measure for tests that name none.
     """
     sys.argv = list(args.get("argv", sys.argv))
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
@@ -124,7 +123,7 @@ class WorkerPlugin:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the plugin use the worker's harness, and collect the tests that the coordinator wants."""
         config.stash[harness_key] = self._harness
-        config.option.jarvis_bench = True  # for projects that look at it: this process does measure
+        config.option.jarvis_bench = True  # for projects that inspect it: this process does measure
         config.option.jarvis_metrics = self._metrics
         config.pluginmanager.register(self._seeded, "jarvisperf-seeds")
         config.pluginmanager.register(self._selection, "jarvisperf-selection")
@@ -194,7 +193,7 @@ class WorkerPlugin:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
-        """Exit right after the teardown of fixtures; what pytest and its plugins would still do is not needed here."""
+        """Exit right after the teardown of fixtures; the rest of pytest's session end is not needed here."""
         end_process()
 
     @pytest.hookimpl(trylast=True)
@@ -237,7 +236,7 @@ class WorkerPlugin:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_call(self) -> None:
-        """Tell the processes of the test from those of its fixtures."""
+        """Separate the test's processes from those of its fixtures."""
         self._children.watch_call()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -245,7 +244,7 @@ class WorkerPlugin:
         self._reports.append(report)
 
     def pytest_exception_interact(self, call: pytest.CallInfo[None]) -> None:
-        """Return whether a failure means that something does not exist in this arm."""
+        """Record whether a failure means that something does not exist in this arm."""
         error = call.excinfo.value if call.excinfo else None
         missing_name = isinstance(error, AttributeError) and isinstance(error.obj, types.ModuleType)
         self._lacks = self._lacks or isinstance(error, ImportError) or missing_name

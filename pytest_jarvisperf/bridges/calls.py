@@ -100,17 +100,17 @@ class BenchmarkCalls:
         warmup_rounds: int = 0,
         iterations: int = 1,
     ) -> Any:
-        """Time a function for a number of rounds; give what its last call returned.
+        """Time a function for a number of rounds and return the result of its last call.
 
-        In an async test a coroutine function, or a set-up or teardown that is one, is awaited; what this gives is then
-        to be awaited too.
+        In an async test, coroutine functions are awaited, also as setup or teardown. The test then has to await the
+        return value.
 
         Args:
-            target: What to time.
+            target: The function to time.
             args: Its positional arguments, unless `setup` returns them.
             kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``. pytest-benchmark calls
-                it without arguments, pytest-codspeed with those of the target: it gets them if it cannot do without.
+                it without arguments, pytest-codspeed with those of the target; here it gets them if it requires any.
             teardown: Called after each round with the arguments, outside the timing.
             rounds: Samples to take.
             warmup_rounds: Rounds to run first, which do not count.
@@ -156,7 +156,7 @@ class BenchmarkCalls:
 
 
 def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
-    """Refuse a coroutine function in a plain test, where nobody could await its calls while they are timed."""
+    """Reject a coroutine function in a plain test, where nothing awaits its calls while they are timed."""
     from jarvisperf.measure.lazy_results import LazyResultError, describe
     from jarvisperf.measure.waiters import is_inside_a_loop
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
-# pytest's names of plugins that have a fixture `benchmark` of their own.
+# pytest's names for other plugins with a `benchmark` fixture.
 WITH_THE_FIXTURE = ("codspeed", "speed")
 
 
@@ -31,7 +31,7 @@ def make_bridge(
         measures: Whether this session measures.
 
     Raises:
-        pytest.UsageError: pytest-codspeed was told to measure as well, or pytest-benchmark to profile.
+        pytest.UsageError: pytest-codspeed was asked to measure as well, or pytest-benchmark to profile.
     """
     is_codspeed_on = config.pluginmanager.hasplugin("codspeed") and (
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ

@@ -1,7 +1,7 @@
 """pytest-benchmark's `benchmark` fixture, measured by this plugin and unchanged for the test's author.
 
 The fixture remains an object of pytest-benchmark, with its options, marker, `weave` and `stats`. Only the two methods
-that take the samples are replaced. If pytest-benchmark itself was told to measure or to write something, it does so.
+that take the samples are replaced. If pytest-benchmark itself was asked to measure or write something, it does so.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ PROFILE_OPTIONS = ("benchmark_cprofile", "benchmark_cprofile_dump")
 
 
 def has_outputs(config: pytest.Config) -> bool:
-    """Return whether pytest-benchmark was told to write, to show or to compare something."""
+    """Return whether pytest-benchmark was asked to write, show or compare something."""
     return any(config.getoption(name, None) for name in OUTPUT_OPTIONS)
 
 
@@ -37,7 +37,7 @@ def refuse_what_would_fail(config: pytest.Config) -> None:
     """Reject what pytest-benchmark cannot do if it does not measure, or would fail at only after measuring.
 
     Raises:
-        pytest.UsageError: It was told to profile, or to draw a histogram without the packages for it; the message says
+        pytest.UsageError: It was asked to profile, or to draw a histogram without the packages for it; the message says
             what to write or install instead.
     """
     for name in PROFILE_OPTIONS:
@@ -54,7 +54,7 @@ def refuse_what_would_fail(config: pytest.Config) -> None:
 
 
 def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: Outcome | None) -> None:
-    """Pass head's samples to pytest-benchmark if it was told to do something with them.
+    """Pass head's samples to pytest-benchmark if it was asked to process them.
 
     Args:
         config: pytest's config.
@@ -69,7 +69,7 @@ def fill_outputs(config: pytest.Config, items: Iterable[pytest.Item], outcome: O
         for item in items
         if item.nodeid in outcome.tallies and _has_times(outcome.tallies[item.nodeid])
     }
-    # A test that asked for the fixture at run time has left figures of its run as a functional test.
+    # A test that requested the fixture at run time has already left figures as a functional test.
     at_run_time = {stats.fullname for stats in theirs.benchmarks}
     theirs.benchmarks[:] = [stats for stats in theirs.benchmarks if stats.fullname not in measured]
     for name, (item, tally) in measured.items():

@@ -1,1 +1,1 @@
-"""Which tests are benchmarks (`recognition.py`), their records (`records.py`), and when they run."""
+"""Recognizes benchmarks (`recognition.py`), keeps their records (`records.py`), and decides when they run."""

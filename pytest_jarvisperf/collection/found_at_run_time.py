@@ -1,8 +1,8 @@
 """Handles tests that turn out to be benchmarks at run time, because they call `request.getfixturevalue`.
 
-pytest-bdd's steps and wrappers of the fixture do that, and collection cannot see it. When benchmarks are measured or
+pytest-bdd's steps and wrappers of the fixture do that, which collection cannot see. When benchmarks are measured or
 judged after the functional tests (in lockstep, against stored runs, under xdist), such a test first runs as a
-functional test. Its report is then left out of the count, and the test is treated like the other benchmarks.
+functional test. Its report is left out of the count, and the test is then treated like the other benchmarks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class BenchmarksFoundAtRunTime:
 
     Attributes:
         ids: Their node ids, in the order in which they ran.
-        held: By node id, the test and the report that was not counted; not of tests that ran in a worker.
+        held: By node id, the test and the report that was not counted; tests that ran in a worker are absent.
     """
 
     def __init__(self) -> None:

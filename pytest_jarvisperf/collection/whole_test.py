@@ -47,8 +47,8 @@ class WholeTests:
     def _call(self, item: pytest.Function) -> Callable[[], Any]:
         """Return a function that runs the body of a test once.
 
-        A plugin that runs coroutines in an event loop of its own (anyio) does so in this very hook, so the test is
-        called through the hook, which costs about 20 µs. pytest-asyncio replaces the test by a plain function.
+        A plugin with its own event loop for coroutines (anyio) runs them in this same hook, so the test is called
+        through the hook, which costs about 20 µs. pytest-asyncio replaces the test by a plain function.
         """
         if not inspect.iscoroutinefunction(item.obj):
             args = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001  # as pytest does

@@ -75,4 +75,4 @@ class _StandIn(logging.Handler):
 
 
 def _ignore(message: object) -> None:
-    """Keep no warning."""
+    """Discard a warning."""

@@ -1,4 +1,4 @@
-"""Finds the event loop of a plain test's async fixtures, the only loop in which what they opened works.
+"""Finds the event loop of a plain test's async fixtures, because the connections they open work in no other loop.
 
 pytest knows nothing about event loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner`
 per scope, anyio one runner for all, and others have a fixture with the loop itself.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's test
 DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
-OWN_SCOPE = "fixture-scope"  # pytest-asyncio's value for: the loop has the fixture's scope
+OWN_SCOPE = "fixture-scope"  # pytest-asyncio's value for a loop with the fixture's scope
 
 
 class AmbiguousLoopError(RuntimeError):

@@ -128,7 +128,7 @@ class MeasuringHarness:
     """Measures each target in this process and adds the figures to the test's record.
 
     Attributes:
-        yardstick: The readings taken around the targets; None before the first one.
+        yardstick: The readings taken around the targets; None before the first.
         tell_long: Called if one call takes longer than the budget, before it is measured, with the test's id, the
             seconds of a call, and the minimum seconds that measuring takes.
         tell_rounds: Called after the first of a declared number of rounds, with the test's id and the seconds that the
@@ -219,7 +219,7 @@ def _note(record: BenchmarkRecord, kind: MetricKind, methods: Sequence[str], val
 
 
 def note_instruments(record: BenchmarkRecord) -> None:
-    """Note tools that slow the target and could not be turned off; call this on the thread that makes the calls."""
+    """Note tools that slow the target and cannot be turned off; call this on the thread that makes the calls."""
     from jarvisperf.measure.instrumentation import remaining_instruments
 
     for name in remaining_instruments():

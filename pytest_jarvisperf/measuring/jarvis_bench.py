@@ -72,7 +72,7 @@ class JarvisBench:
         """Time a function; a coroutine function is awaited.
 
         Args:
-            func: What to time.
+            func: The function to time.
             *args: Its positional arguments.
             **kwargs: Its keyword arguments.
 
@@ -115,7 +115,7 @@ class JarvisBench:
         """Time a function for a fixed number of rounds.
 
         Args:
-            target: What to time; a coroutine function is awaited.
+            target: The function to time; a coroutine function is awaited.
             args: Its positional arguments, unless `setup` returns them.
             kwargs: Its keyword arguments, unless `setup` returns them.
             setup: Called before each round, outside the timing; may return ``(args, kwargs)``.

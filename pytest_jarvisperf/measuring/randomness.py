@@ -1,6 +1,6 @@
 """Makes unseeded random numbers equal in both arms and from run to run, so that the same inputs are measured.
 
-It seeds the generators of `random` and numpy that nobody seeded: the shared ones, and those created without a seed
+It seeds generators of `random` and numpy that have no seed: the shared ones, and those created without a seed
 (``random.Random()``, ``numpy.random.default_rng()``). A test that seeds a generator afterwards wins; so does
 ``random.seed()``, which asks for unpredictable numbers. Random bytes from the system (`os.urandom`, `secrets`,
 ``uuid.uuid4()``) stay as they are, but are counted.
@@ -29,7 +29,7 @@ _randbits = secrets.randbits
 
 
 def seed_of(*parts: object) -> int:
-    """Derive a seed from what it is for; the same in every process."""
+    """Derive a seed from its purpose; the same in every process."""
     text = "\0".join(str(part) for part in parts)
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "backslashreplace")).digest()[:SEED_BYTES], "big")
 
@@ -38,7 +38,7 @@ class SeededRandomness:
     """Seeds this process's generators while it is active.
 
     Attributes:
-        system_draws: How often random bytes were requested from the system since `seed`.
+        system_draws: Number of requests for random bytes from the system since `seed`.
     """
 
     def __init__(self) -> None:
@@ -55,7 +55,7 @@ class SeededRandomness:
 
     def seed(self, seed: int) -> None:
         """Seed the shared generators, and the source of seeds for generators created later."""
-        self._source = random.Random(seed)  # noqa: S311  # no secrets are made of it
+        self._source = random.Random(seed)  # noqa: S311  # not used for secrets
         random.seed(seed)
         numpy_seeds = sys.modules.get(NUMPY_SEEDS)
         if numpy_seeds is not None:

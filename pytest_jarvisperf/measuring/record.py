@@ -36,20 +36,20 @@ class BenchmarkRecord:
         id: The pytest node id.
         group: The group that reports show it in.
         params: Its parameters as text, by name.
-        before: The id of its uncached or naive twin.
+        before: The id of its uncached or naive counterpart.
         metrics: The metrics measured so far.
         extra_info: The author's notes.
-        error: Why it has no figures.
+        error: The reason why it has no figures.
         yardstick: Seconds of each reference workload around it.
-        first_reading: The index of the yardstick's reading just before it; None: not measured yet.
-        profile_request: How to profile it; None: do not profile it.
-        profile: Where its time or memory goes.
-        profile_problem: Why it could not be profiled.
+        first_reading: The index of the yardstick's reading just before it; None if it has not been measured yet.
+        profile_request: How to profile it; None if it is not to be profiled.
+        profile: The breakdown of its time or memory.
+        profile_problem: The reason why it could not be profiled.
         found_at_run_time: Whether the test requested its fixture at run time, so that collection did not recognize it.
         whole_test: Whether the test has a marker but no fixture, so that all of it is the target.
         claimed: Whether a fixture has been set up to measure a target.
-        notes: What readers of its figures should know.
-        raised: What its target raised, in one line, even if the test caught it; None if it did not raise.
+        notes: Notes for readers of its figures.
+        raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
     """
 
     id: str

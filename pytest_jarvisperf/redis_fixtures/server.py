@@ -32,7 +32,7 @@ STALE_AFTER_SECONDS = 3 * START_DEADLINE_SECONDS  # a newer folder may belong to
 FOLDER_PREFIX = "jarvis-redis-"
 SOCKET_NAME = "redis.sock"
 LONGEST_SOCKET_PATH_BYTES = 100  # kernels allow 104 to 108
-# No port, so that nobody else on the machine can reach it. No persistence, so that it leaves nothing behind.
+# No port: nobody else on the machine can reach it. No persistence: it leaves nothing behind.
 SERVER_OPTIONS = ("--port", "0", "--unixsocketperm", "700", "--save", "", "--appendonly", "no")
 _PR_SET_PDEATHSIG = 1
 

@@ -46,11 +46,11 @@ class Announcement:
         self._long_calls: LongCalls | None = None
 
     def pytest_report_header(self) -> str:
-        """Say that this run measures, and for how long."""
+        """Announce that this run measures, and for how long."""
         return f"jarvisperf: measuring, {self._options.budget_seconds:g} s per benchmark"
 
     def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
-        """Say how long measuring takes; in lockstep at most, with the start of its processes."""
+        """Announce how long measuring takes; in lockstep, the maximum and the number of process pairs to start."""
         benchmarks = _benchmarks(items)
         if not benchmarks:
             return None
@@ -66,7 +66,7 @@ class Announcement:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        """Show which benchmark runs and how long the rest takes; its fixtures may take longer than its measuring."""
+        """Show which benchmark runs and how long the rest takes; setup may take longer than the measuring."""
         if record_key not in item.stash:
             return (yield)
         if self._countdown is None:
@@ -82,13 +82,13 @@ class Announcement:
         return (yield from self._to_progress(item, ends=False))
 
     def _tell_long_call(self, name: str, call_seconds: float, least_seconds: float) -> None:
-        """Say that a call takes longer than its budget, and allow for that."""
+        """Report that a call takes longer than its budget, and adjust the estimate."""
         if self._long_calls is not None and self._countdown is not None:
             self._long_calls.tell(name, call_seconds, least_seconds)
             self._progress.show(self._countdown.replan(name, least_seconds))
 
     def _tell_rounds(self, name: str, seconds: float) -> None:
-        """Allow for the rounds that a test declares, whatever its budget."""
+        """Adjust the estimate for the rounds that a test declares, whatever its budget."""
         if self._countdown is not None:
             self._progress.show(self._countdown.replan(name, seconds))
 
@@ -98,7 +98,7 @@ class Announcement:
         return (yield from self._to_progress(item, ends=True))
 
     def _to_progress(self, item: pytest.Item, *, ends: bool) -> Generator[None, object, object]:
-        """Run a phase of a test; remove the progress line if it is the last phase or fails."""
+        """Run a phase of a test; remove the progress line if the phase is the last one or fails."""
         passed = False
         try:
             result = yield

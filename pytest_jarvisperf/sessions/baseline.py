@@ -54,8 +54,8 @@ class BaselineSession:
     Attributes:
         run: Head's figures if lockstep measured them; None: the tests recorded them.
         findings: The report's data; None if nothing was compared.
-        warnings: What the user should know, one line each.
-        problems: What went wrong, one line each.
+        warnings: Warnings for the user, one line each.
+        problems: Failures, one line each.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class BaselineSession:
         return self.findings is not None
 
     def pytest_report_header(self) -> list[str]:
-        """Say what this run is compared with, before it starts measuring."""
+        """Announce what this run is compared with."""
         runs = self._stored.runs
         if not runs:
             return [f"jarvisperf: nothing to compare with yet: {self._stored.absence}"] if self._stored.absence else []
@@ -121,7 +121,7 @@ class BaselineSession:
             )
 
     def pytest_report_collectionfinish(self) -> str | None:
-        """Say what the stored runs can decide."""
+        """Announce what the stored runs can decide."""
         return f"jarvisperf: {self._outlook}" if self._outlook else None
 
     def _choose(self, baseline: Run) -> str:
@@ -173,7 +173,7 @@ class BaselineSession:
         Args:
             session: pytest's session.
             run: The recorded run; None if nothing was recorded.
-            stopped: Whether the loop ended early, as with `-x`: then nothing is missing, and nothing is measured again.
+            stopped: Whether the loop ended early, as with `-x`. Then nothing counts as missing or is measured again.
 
         Raises:
             pytest.Session.Failed: The limit of failures set by `-x` or `--maxfail` was reached.
@@ -336,7 +336,7 @@ class BaselineSession:
             )
 
     def _repository(self, baseline: Run, *, stopped: bool) -> tuple[Repository | None, str | None]:
-        """Find the repository for lockstep, or say why it is not possible."""
+        """Return the repository for lockstep, or the reason why lockstep is not possible."""
         from jarvisperf.gate.arms.git import GitError
         from jarvisperf.gate.arms.revision import resolve
 

@@ -61,11 +61,11 @@ class Comparison:
 
     Attributes:
         outcome: The result of lockstep, as far as it got; None if it did not start.
-        problem: Why the comparison was not made or not finished; None: it was.
+        problem: The reason why the comparison was not made or not finished; None if it was finished.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
-        findings: The findings by id; none of skipped tests.
+        findings: The findings by id; skipped tests are absent.
         missing: The ids of benchmarks that exist in base but not in head.
-        warnings: What the user should know, one line each.
+        warnings: Warnings for the user, one line each.
     """
 
     def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
@@ -99,7 +99,7 @@ class Comparison:
 
     @property
     def shortfall(self) -> str | None:
-        """Why the comparison was not made or not finished, as a line for the user; None: it was."""
+        """The reason why the comparison was not finished, as a line for the user; None if it was finished."""
         if self.problem is None:
             return None
         what = "nothing was compared" if self.outcome is None else "the comparison was not finished"
@@ -130,7 +130,7 @@ class Comparison:
         except (KeyboardInterrupt, pytest.exit.Exception):
             self.problem, self.interrupted = INTERRUPTED, True
             raise
-        except Exception as error:  # noqa: BLE001  # a bug of ours must not cost the decisions made so far
+        except Exception as error:  # noqa: BLE001  # our own bug must not lose the decisions made so far
             self.problem = f"internal error of jarvisperf: {type(error).__name__}: {error}"
             self.warnings.append(f"please report this:\n{traceback.format_exc()}")
         finally:
@@ -254,10 +254,12 @@ class Comparison:
         )
 
     def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
-        """Find benchmarks in changed files of the project's code, because both arms use head's benchmark files.
+        """Find benchmarks that cannot be compared: those in changed files of the project's code.
+
+        Both arms use head's benchmark files, so such a file would be head's in both.
 
         Returns:
-            Why each of them cannot be compared, by id.
+            The reason for each benchmark, by id.
         """
         from jarvisperf.gate.project.packages import is_in_folder, shared_test_folder
 
@@ -311,7 +313,7 @@ class Comparison:
                 )
 
     def _notes(self) -> list[str]:
-        """Return what readers of the verdicts should know: shared files, and calls that change over time."""
+        """Return notes for readers of the verdicts: shared files, and calls that change over time."""
         found = []
         if self._generated:
             more = f" and {len(self._generated) - 1} more" if len(self._generated) > 1 else ""

@@ -1,8 +1,8 @@
 """Finds benchmarks that exist in base but not in head: removed, or in a file that was renamed.
 
 A deselected benchmark is not missing. So base is collected with the same arguments and pytest's own selecting options
-(`-k`, `-m`, `--deselect`), and the selection of plugins is undone. What only this pytest lacks, because it skipped a
-file, is looked for in head's checkout as well.
+(`-k`, `-m`, `--deselect`), and the selection of plugins is undone. Benchmarks that only this pytest lacks, because it
+skipped a file, are looked for in head's checkout as well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Absent(msgspec.Struct, frozen=True):
         missing: The ids of benchmarks that are gone.
         old_ids: For an id of head, the id in base if its file was renamed.
         in_base: The ids of all benchmarks in base's own files.
-        problems: Why not all of base's benchmarks are known, one line each.
+        problems: Reasons why some of base's benchmarks may be unknown, one line each.
     """
 
     missing: tuple[str, ...] = ()
@@ -99,7 +99,7 @@ def _listed(
     config_file = paths.config_file()
     if (
         config_file is not None and not (place.cwd / config_file).exists()
-    ):  # this arm has none, perhaps because git ignores it
+    ):  # the arm lacks the folder, perhaps because git ignores it
         config_file = config.inipath
     words = worker_arguments(config, asked, config_file)
     args = {"pytest": [*words, *selection], "packages": [], "repository": str(repository), "ids": None}

@@ -1,4 +1,4 @@
-"""Writes what a finished run leaves behind: the stored run, the report, and the terminal's summary."""
+"""Writes the results of a finished run: the stored run, the report, and the terminal's summary."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Messages:
     """The lines that the terminal shows below the table.
 
     Attributes:
-        warnings: Facts that the user should know.
+        warnings: Warnings for the user.
         problems: Failures.
     """
 
@@ -45,9 +45,9 @@ class Outputs:
     Args:
         config: pytest's config.
         options: This plugin's options.
-        store: Where runs are kept; None: nowhere.
+        store: The store of runs; None if runs are not stored.
         formats: The formats of the report.
-        messages: What the terminal will say.
+        messages: The lines to show in the terminal.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Outputs:
             self._messages.problems.append(f"the report could not be written: {type(error).__name__}: {error}")
 
     def announce(self, run: Run, findings: Findings) -> bool:
-        """Tell other plugins that the run has finished; return whether none of them failed."""
+        """Tell other plugins that the run has finished; return False if one of them failed."""
         problems = announce_finished_run(self._config, run, findings)
         self._messages.problems += problems
         return not problems

@@ -73,7 +73,7 @@ class LongCalls:
         self._announced: set[str] = set()
 
     def tell(self, name: str, call_seconds: float, least_seconds: float | None = None) -> None:
-        """Say that one call takes longer than the budget.
+        """Report that one call takes longer than the budget.
 
         Args:
             name: The benchmark's id.

@@ -1,4 +1,4 @@
-"""Keeps the records of benchmark tests as they end, and makes a run of them."""
+"""Keeps the records of benchmark tests as they end, and makes them into a run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Recording:
     Attributes:
         records: The record of each test's last attempt, by node id.
         limits: By node id, the absolute limits of a passed test for each metric.
-        created: When the run began.
+        created: The time when the run began.
     """
 
     def __init__(self, config: pytest.Config, harness: MeasuringHarness) -> None:
@@ -73,11 +73,11 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """How long the run has taken so far."""
+        """The run's duration so far."""
         return REAL.wall() - self._start
 
     def run(self, *, interrupted: bool) -> Run | None:
-        """Make a run of the records of tests that measured or failed; None if there are none.
+        """Make the records of tests that measured or failed into a run; None if there are none.
 
         Args:
             interrupted: Whether the run ended before all benchmarks were done.

@@ -1,4 +1,4 @@
-"""One `pytest --jarvis-bench`: makes findings of what was recorded or compared, and decides the exit status."""
+"""One `pytest --jarvis-bench`: turns what was recorded or compared into findings, and decides the exit status."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BenchSession:
         options: This plugin's options.
         recording: Keeps the tests' records.
         outputs: Writes and shows the results.
-        messages: What the terminal will say.
+        messages: The lines to show in the terminal.
         lockstep: Compares with a revision; None: no such comparison.
         baseline: Compares with stored runs; None: no such comparison.
     """
@@ -121,7 +121,7 @@ class BenchSession:
         self._outputs.show(terminalreporter, self._findings)
 
     def _compared_findings(self, lockstep: LockstepSession) -> Findings | None:
-        """Return what lockstep found, and make a run of head's figures."""
+        """Return what lockstep found, and make head's figures into a run."""
         import msgspec
 
         from jarvisperf.report.findings.model import run_of

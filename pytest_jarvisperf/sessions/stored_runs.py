@@ -23,8 +23,8 @@ class StoredRuns(NamedTuple):
 
     Attributes:
         runs: Newest first; empty only if this run is stored as the first of its name.
-        warnings: What the user should know, one line each.
-        absence: Why there are none; empty if there are some.
+        warnings: Warnings for the user, one line each.
+        absence: The reason why there are none; empty if there are some.
     """
 
     runs: tuple[Run, ...]
@@ -39,7 +39,7 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
 
     Args:
         options: This plugin's options.
-        store: Where runs are kept.
+        store: The store of runs.
         selector: A name, a commit, a run's token or ``latest``.
         machine: This machine.
 
@@ -72,11 +72,11 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
 
 
 class Outlook(NamedTuple):
-    """How many benchmarks stored runs can decide at best.
+    """The number of benchmarks that stored runs can decide at best.
 
     Attributes:
-        known: How many of the benchmarks exist in the newest stored run.
-        decidable: How many of those would pass if head were exactly as fast as that run.
+        known: Number of benchmarks that exist in the newest stored run.
+        decidable: Number of those that would pass if head were exactly as fast as that run.
     """
 
     known: int
@@ -97,7 +97,7 @@ def outlook(
     """Screen the newest stored run against all of them, as if this machine had made it now.
 
     A single stored run does not show how much runs deviate. A wide deviation is assumed, so small thresholds cannot be
-    decided. Measuring every benchmark once for that, and then again in lockstep, would be a waste.
+    decided. Measuring every benchmark first to find that out, and then again in lockstep, would be a waste.
 
     Args:
         stored: The runs, newest first.

@@ -1,4 +1,4 @@
-"""Ends a run on SIGTERM, as CI sends it, and on SIGHUP of a closed terminal, in the same way as Ctrl-C.
+"""Ends a run on SIGTERM (from CI) and SIGHUP (from a closed terminal) in the same way as on Ctrl-C.
 
 The report contains what was measured up to then.
 """
@@ -19,9 +19,10 @@ SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Termination:
-    """Plugin object that handles these signals unless another handler is installed.
+    """The plugin object that handles these signals unless another handler is installed.
 
-    A second signal, such as CI sends after Ctrl-C, must not prevent the report. SIGKILL still ends a run that hangs.
+    A second signal, such as the one CI sends after Ctrl-C, must not prevent the report. SIGKILL still ends a run that
+    hangs.
     """
 
     def __init__(self) -> None:

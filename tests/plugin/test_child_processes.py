@@ -125,7 +125,7 @@ def test_a_program_that_is_not_python_is_noted_and_one_of_the_working_tree_is_an
 
 def test_a_command_that_cannot_be_started_once_more_is_noted(tmp_path: Path, children: ChildProcesses):
     note = children.check(Command((sys.executable, "-c", "pass"), cwd=str(tmp_path / "removed")))
-    assert "could not be started once more (No such file or directory), so its code cannot be verified" in note
+    assert "could not be started again (No such file or directory), so its code cannot be verified" in note
 
 
 def test_a_command_of_an_environment_in_the_working_tree_is_judged_by_what_it_imports(

@@ -110,7 +110,7 @@ def test_a_part_without_benchmarks_is_an_error_that_says_into_how_many_to_cut(
     assert not (pytester.path / "reports").exists()
     pair = TESTS.replace("def test_two", "@pytest.mark.jarvis_bench(before='test_one')\ndef test_two")
     pytester.makepyfile(test_bench=pair)
-    assert "3 benchmarks, and a benchmark stays with its twin" in run("--jarvis-shard=3/3").stderr.str()
+    assert "3 benchmarks, and pairs (before=) stay together" in run("--jarvis-shard=3/3").stderr.str()
     run("-k", "plain", "--jarvis-shard=2/2").assert_outcomes(passed=1, deselected=3)
 
 

@@ -1,4 +1,4 @@
-"""Advises on errors in an arm that are caused by how arms are made.
+"""Adds advice to errors that are caused by how arms are set up.
 
 An arm lacks every file that git ignores, and both arms compete for anything that exists only once: a port, a lock.
 """
@@ -56,7 +56,7 @@ class Advisor:
         self._places = places
 
     def advise(self, arm: str, message: str, traceback: str = "") -> str:
-        """Return an arm's error message, followed by what to do about it if that is known.
+        """Return an arm's error message, followed by advice if there is any.
 
         Args:
             arm: The arm's name.

@@ -35,7 +35,7 @@ class Checkouts:
     """A temporary folder with one subfolder for each arm.
 
     Args:
-        parent: Where the folder is created; None: the system's folder for temporary files.
+        parent: The folder to create it in; None: the system's folder for temporary files.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
@@ -65,10 +65,10 @@ class Checkouts:
         return self.folder / name
 
     def write_commit(self, repository: Path, commit: str, name: str) -> Path:
-        """Write a commit's files into an arm with a separate index, so that the repository's stays unchanged.
+        """Write a commit's files into an arm, using a separate index so that the repository's own stays unchanged.
 
-        Submodules are written at the commits that it names; one that was never checked out stays empty, as in the
-        working tree. Files outside a sparse checkout are left out. Files that are the same in head exist once.
+        Submodules are written at the commits it names; one that was never checked out stays empty, as in the working
+        tree. Files outside a sparse checkout are left out. Files that are identical in head are stored once.
 
         Raises:
             GitError: git could not write them, or a submodule's commit is missing.
@@ -88,7 +88,7 @@ class Checkouts:
         """Give each arm its own copy of a shared file again if it was written to.
 
         Args:
-            keeper: The arm that keeps the written file; None: each gets the original file.
+            keeper: The arm that keeps the written file; None: every arm gets the original file.
 
         Returns:
             The names of those files.
@@ -167,7 +167,7 @@ def remove_abandoned(home: Path) -> None:
     for folder in home.iterdir():
         try:
             lock = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:  # not yet: somebody is creating it
+        except OSError:  # no lock yet: another process is creating it
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -187,9 +187,9 @@ def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
 
 
 def _same_as_head(repository: Path, commit: str, head: Path) -> list[str]:
-    """Return the files of a commit of which head's arm has an identical copy.
+    """Return the files of a commit that are identical in head's arm.
 
-    Files that git does not check (assume-unchanged, skip-worktree) are left out, because they only seem equal.
+    Files that git does not check (assume-unchanged, skip-worktree) are left out, because they may only seem equal.
     """
     options = ("--name-only", "-z", "--no-renames", "--no-ext-diff", "--no-relative", "--ignore-submodules=all")
     changed = set(git(repository, "diff", *options, commit).split("\0"))

@@ -79,7 +79,7 @@ def listed(repository: Path) -> list[str]:
 
 
 def listed_even_ignored(repository: Path, places: Iterable[str]) -> list[str]:
-    """Return all files at or below paths of a working tree, including ignored ones, but no bytecode caches.
+    """Return all files at or below paths of a working tree, including ignored ones but not bytecode caches.
 
     Raises:
         GitError: git could not list them.
@@ -106,12 +106,12 @@ def ignored_modules(repository: Path, *patterns: str) -> list[str]:
 
 
 def is_reached_by_folders(root: Path, name: str) -> bool:
-    """Return whether only folders, not links, lead from a folder down to a name in it."""
+    """Return whether the path from a folder to a name in it has only folders and no links."""
     return all(is_folder(root / parent) for parent in Path(name).parents[:-1])
 
 
 def lacking(root: Path, names: Iterable[str]) -> list[str]:
-    """Return the names that are missing and can be added, because there is no link on the way to them."""
+    """Return the names that are missing and can be added because no link lies on their path."""
     return [name for name in names if not os.path.lexists(root / name) and not _is_behind_a_link(root, name)]
 
 
@@ -129,7 +129,7 @@ def _all_in(folder: Path) -> list[str]:
 
 
 def _is_the_same_file(one: str, other: str) -> bool:
-    """Return whether both are hard links to one file, as the arms have for files that do not differ."""
+    """Return whether both are hard links to one file, as the arms have for identical files."""
     try:
         return os.path.samestat(os.lstat(one), os.lstat(other))
     except FileNotFoundError:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. Inside
-# a git hook these point elsewhere, but here the folder decides. GIT_CONFIG* stay: they say what is allowed.
+# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. In a git hook,
+# these point elsewhere, but here the folder decides. GIT_CONFIG* stay, because they may allow access (safe.directory).
 PLACES = frozenset(
     {
         "GIT_ALTERNATE_OBJECT_DIRECTORIES",
@@ -37,7 +37,7 @@ GIT_SECONDS = 300.0  # a large tree on a slow disk takes a while; a dead network
 
 
 class GitError(RuntimeError):
-    """A git command failed, or git has no answer; the message says which and what to do."""
+    """A git command failed or did not answer; the message says which and what to do."""
 
 
 def git(
@@ -50,7 +50,7 @@ def git(
     """Run a git command in a folder and return its output.
 
     Args:
-        folder: Where to run it.
+        folder: The folder to run it in.
         *words: The command's words.
         env: Environment variables in addition to this process's.
         stdin: Text for its standard input.

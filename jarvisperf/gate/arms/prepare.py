@@ -73,9 +73,9 @@ class Arms:
     Attributes:
         folder: The folder with the arms.
         layout: The project's packages.
-        places: Where each arm's worker runs.
-        generated: Files that git ignores and that all arms use.
-        notes: What readers of the report should know about the files, one line each.
+        places: The environment of each arm's worker.
+        generated: Files that git ignores and all arms use.
+        notes: Notes about the files for readers of the report, one line each.
 
     Args:
         repository: The repository and its commits.
@@ -110,7 +110,7 @@ class Arms:
             raise
 
     def share(self, shared: SharedFiles) -> None:
-        """Give files of head to the other arms too.
+        """Copy files of head to the other arms.
 
         Raises:
             GitError: A path that the project names exists neither in head nor in base, or git could not list it.
@@ -135,7 +135,7 @@ class Arms:
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
         """Give all arms the generated files in the project's packages that git ignores, such as `_version.py`.
 
-        Only Python files: a compiled module would be head's on both arms, and hide the very change to be measured.
+        Only Python files: with a compiled module, both arms would run head's code, which hides the change to measure.
         """
         names = tuple(self._in_packages(ignored_modules(repository, "*.py")))
         for root in roots.values():
@@ -149,7 +149,7 @@ class Arms:
         return [name for name in names if name.startswith(starts)]
 
     def _without_compiled(self) -> list[str]:
-        """Warn that the arms lack compiled modules that this Python may use, so code may run differently there."""
+        """Warn that the arms lack compiled modules that this Python may use, so their code may run differently."""
         compiled = self._in_packages(ignored_modules(self._repository, "*.so", "*.pyd"))
         missing = lacking(self._checkouts.arm(HEAD), compiled)
         if not missing:
@@ -175,7 +175,7 @@ class Arms:
         self._checkouts.close()
 
     def _install(self, roots: Mapping[str, Path], command: str) -> dict[str, Path]:
-        """Install the project in every arm; what that writes to files shared by the arms stays that arm's own.
+        """Install the project in every arm; a shared file that this changes becomes that arm's own.
 
         Returns:
             Each arm's virtual environment, which falls back to this one's packages.
@@ -243,7 +243,7 @@ def shared_files(
         files: The benchmark files.
         config_file: The file with pytest's configuration.
         extra: Further files and folders, relative to the repository.
-        packages: Where the project's packages lie, relative to the repository; they are compared, so not shared.
+        packages: The places of the project's packages, relative to the repository; they are compared, so not shared.
 
     Raises:
         GitError: A benchmark file, the target of a link, or a further file lies outside the repository; or a path to

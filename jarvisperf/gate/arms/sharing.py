@@ -1,9 +1,9 @@
-"""Stores files that are the same in several arms only once, so that 30,000 files or 1 GB are not written three times.
+"""Stores identical files of several arms only once, so that 30,000 files or 1 GB are not written three times.
 
 If the file system supports it, a copy shares its blocks until one of the two is written to (FICLONE, see
 ioctl_ficlone(2)). Otherwise the arms have hard links to one copy, never to the user's working tree. A benchmark that
-writes to such a file in place changes it in the other arms as well. This is detected by its modification time: after
-each batch of launches the arms then get their own copies again, and the batch is measured again.
+writes to such a file in place changes it in the other arms as well. The modification time shows this after each batch
+of launches; the arms then get their own copies again, and the batch is measured again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NEVER_CLONES = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.ENOSYS, errno.EX
 
 
 class FileState(NamedTuple):
-    """The properties of a file that writing to it changes."""
+    """The properties of a file that change when it is written to."""
 
     modified_ns: int
     size_bytes: int
@@ -46,12 +46,12 @@ class LinkedFiles:
         self._may_clone = True
 
     def add(self, owner: Path, target: Path, names: Iterable[str]) -> None:
-        """Give a folder the same files as another one.
+        """Add files of another folder to a folder.
 
         Args:
-            owner: The folder that has its own copies of the source's files.
-            target: The folder that gets them.
-            names: The files, relative to both; `is_copied` is true for each of them in `owner`.
+            owner: The folder with its own copies of the source's files.
+            target: The folder to add them to.
+            names: The files, relative to both folders; `is_copied` is true for each of them in `owner`.
 
         Raises:
             OSError: A file could not be linked or copied.
@@ -70,7 +70,7 @@ class LinkedFiles:
                 continue
             try:
                 os.link(origin, copy)
-            except OSError:  # more links than the file system has, or none at all
+            except OSError:  # the file system allows no more links, or none at all
                 copy_file(origin, copy)
                 continue
             self._folders.setdefault(name, [owner]).append(target)
@@ -81,7 +81,7 @@ class LinkedFiles:
         """Give each arm its own copy of a file again if it was written to.
 
         Args:
-            keeper: The folder that keeps the written file; None: each gets the original file.
+            keeper: The folder that keeps the written file; None: every folder gets the original file.
 
         Returns:
             The names of those files.
@@ -110,12 +110,12 @@ class LinkedFiles:
                 continue
             if about.st_nlink > 1 and _state_of(about) != state:
                 return True
-            if about.st_nlink == len(folders):  # this one stands for all
+            if about.st_nlink == len(folders):  # all are still links to this one
                 return False
         return False
 
     def _clone(self, origin: str, copy: str) -> bool:
-        """Create a copy that shares its blocks until one is written to; False: not possible on this file system."""
+        """Create a copy that shares its blocks until one is written to; return False if the file system cannot."""
         if not self._may_clone:
             return False
         try:

@@ -22,7 +22,7 @@ def why_not_there(name: str, arm: Collected) -> str:
 
     Args:
         name: The benchmark's id.
-        arm: What the arm collected: no test with this id, or several.
+        arm: The arm's collected tests: none with this id, or several.
     """
     if name in arm.ids:
         return f"{arm.ids.count(name)} tests have this id, so none of them can be compared; rename them"

@@ -45,7 +45,7 @@ class Lockstep:
     waits, and the influence of the other lane on both arms cancels out.
 
     Args:
-        campaign: What to compare.
+        campaign: The benchmarks to compare, and when to stop.
         progress: Called before each benchmark of each launch, from one thread at a time.
         clock: Returns the time in seconds.
     """
@@ -92,11 +92,11 @@ class Lockstep:
     def so_far(self, reason: str) -> Outcome:
         """Return the results of a run that ended early.
 
-        Decided benchmarks stay decided. Those that have had a look but were not decided are inconclusive, and all
-        others are errors.
+        Decided benchmarks stay decided. Those that had a look without a decision are inconclusive; all others are
+        errors.
 
         Args:
-            reason: Why the run ended, in a few words.
+            reason: The reason why the run ended, in a few words.
         """
         for tally in self._tallies.values():
             if tally.state == "open" and tally.metrics and all(one.judgement for one in tally.metrics.values()):
@@ -368,7 +368,7 @@ class Lockstep:
         return WALL_PER_SLICES * self._campaign.budget(name) / LOOKS[-1]
 
     def _launches_left(self, name: str, tally: Tally) -> int:
-        """Return the maximum number of launches of a benchmark, which ends at the look at which its budget is spent."""
+        """Return how many more launches a benchmark may need, up to the look at which its budget is spent."""
         done = tally.launches
         last = min(LOOKS[-1], self._campaign.most_launches)
         budget = self._campaign.budget(name)
@@ -384,10 +384,10 @@ def collect(place: ArmPlace, entry: str, args: Mapping[str, Any], folder: Path) 
     """Collect the benchmarks of one arm.
 
     Args:
-        place: Where the arm runs.
+        place: The arm's environment.
         entry: ``module:function`` of the worker.
         args: The worker's arguments.
-        folder: Where its log goes.
+        folder: The folder for its log.
 
     Returns:
         Its ids and the files that could not be collected; if it could not start, no ids, and the reason as the problem

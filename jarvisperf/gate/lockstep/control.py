@@ -42,14 +42,14 @@ class Control:
     def affordable_share(
         self, launch_seconds: float, control_seconds: float, benchmarks: int, lanes: int, to_come: int = 0
     ) -> int:
-        """Return how many benchmarks the next control launch may measure; 0: wait until more time has been spent.
+        """Return how many benchmarks the next control launch may measure; 0 until more time has been spent.
 
         Args:
             launch_seconds: Time spent on launches so far.
             control_seconds: Time spent on the control so far.
-            benchmarks: How many there are.
-            lanes: How many pairs run at a time.
-            to_come: How many of the batches in `launch_seconds` are still to run, if that includes estimated time.
+            benchmarks: Number of benchmarks.
+            lanes: Number of pairs that run at a time.
+            to_come: Number of batches in `launch_seconds` that have not run yet, if it includes estimated time.
         """
         allowed = MOST_EXTRA_TIME * launch_seconds - control_seconds
         per_launch = launch_seconds / max(1, self._compared + to_come)

@@ -296,7 +296,7 @@ class Launch:
         return self._metrics[ready.metric]
 
     def _measure_new(self, head: Worker, name: str, following: str | None, tally: Tally) -> None:
-        """Measure a benchmark that only head has."""
+        """Measure a benchmark that exists only in head."""
         end = self._take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
@@ -338,8 +338,8 @@ def _unequal_inputs(base: Ready, head: Ready) -> str:
 def _is_lacking(error: str, names: Collection[str]) -> bool:
     """Return whether an error says that base lacks a module or name of the project, so that the benchmark is new.
 
-    Anything else that fails in base, such as a package that is not installed, is an error, so that a benchmark that
-    cannot be compared does not look new.
+    Any other failure in base, such as a package that is not installed, is an error: otherwise a benchmark that cannot
+    be compared would look new.
     """
     imported = re.search(r"cannot import name '([^']+)' from [a-z ]*'([^']+)'", error)
     lacking = [f"{imported[2]}.{imported[1]}"] if imported else re.findall(r"'([^']+)'", error)

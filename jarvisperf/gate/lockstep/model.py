@@ -24,9 +24,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ids: The benchmarks of head, in the order in which they run.
-        base: Where base runs.
-        head: Where head runs.
-        same: Where the copy of base runs, for the control.
+        base: The environment of base.
+        head: The environment of head.
+        same: The environment of the copy of base, for the control.
         entry: ``module:function`` of the worker.
         args: The worker's arguments.
         thresholds: For each id and metric, how much worse it may get; a missing metric is not compared.
@@ -34,9 +34,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         budgets: Other budgets, by id.
         most_launches: Maximum number of launches.
         preload: Modules that may be imported before the fork, because they are the same in both arms.
-        refused: Why some of the benchmarks cannot be compared, by id; they are errors from the start.
+        refused: The reasons why some benchmarks cannot be compared, by id; they are errors from the start.
         seed: The first launch's seed; each launch has a different one.
-        folder: Where logs go.
+        folder: The folder for logs.
         separate_written: Gives each arm its own copy of shared files that were written to, and returns their names;
             what was measured in the meantime does not count.
         metrics: The metrics that tests may measure.
@@ -72,8 +72,8 @@ class Outcome:
         tallies: The results of each benchmark, by id.
         trusted: False if the control showed a difference, or could never be measured.
         control: The result of the control, in one line.
-        launches: How many pairs were launched, not counting those of the control.
-        seconds: How long it took.
+        launches: Number of launched pairs, not counting those of the control.
+        seconds: Its duration.
     """
 
     tallies: dict[str, Tally]
@@ -84,13 +84,13 @@ class Outcome:
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a campaign is.
+    """The progress of a campaign.
 
     Attributes:
         launch: The latest running launch.
         benchmark: The benchmark that it is measuring.
-        undecided: How many benchmarks still need launches.
-        total: How many benchmarks there are.
+        undecided: Number of benchmarks that still need launches.
+        total: Number of benchmarks.
         seconds_left: An estimate of the maximum remaining time.
         long_calls: Seconds of one call, by benchmark, if one call takes longer than the whole budget.
     """

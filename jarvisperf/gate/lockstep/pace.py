@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 LAUNCH_SECONDS = 1.0  # assumed for starting a pair until one has been observed
-NEWEST = 4  # launches, of which the median counts: a machine's speed changes, and the first launch settles the forks
+NEWEST = 4  # launches whose median counts: a machine's speed changes, and the first launch determines the forks
 
 
 @dataclass(slots=True)
@@ -66,8 +66,8 @@ class Pace:
         """Estimate the seconds until all remaining launches have ended.
 
         Args:
-            launches: How many launches each benchmark still needs, running ones included.
-            lanes: How many launches run at a time.
+            launches: Number of launches that each benchmark still needs, including running ones.
+            lanes: Number of launches that run at a time.
             guess: Returns the assumed seconds of a benchmark in one launch, until one has been observed.
         """
         batches = {name: math.ceil(count / lanes) for name, count in launches.items()}

@@ -32,7 +32,7 @@ FEWEST_TO_SEE_WAITING = 3  # calls before they run concurrently, where waits can
 
 
 class SlicePlan(msgspec.Struct, frozen=True):
-    """How long one benchmark is measured in one launch.
+    """The schedule for measuring one benchmark in one launch.
 
     Attributes:
         seconds: Measuring time of both arms together, in one fork.
@@ -41,7 +41,7 @@ class SlicePlan(msgspec.Struct, frozen=True):
         number: Distinguishes these turns from the previous ones; this number and the next are used.
         slice_seconds: Duration of a slice, unless one call lasts longer.
         sample_seconds: Duration of a sample, unless one call lasts longer.
-        answer_seconds: How long to wait for a worker's answer.
+        answer_seconds: Maximum wait for a worker's answer.
     """
 
     seconds: float
@@ -167,7 +167,7 @@ class _Calibration(msgspec.Struct):
         iterations: Calls in a sample.
         seconds: Duration of a sample of the slower arm; 0 if unknown.
         waiting: By the arm's name, the share of a sample that it waits.
-        samples: How many samples of each arm this took.
+        samples: Number of samples of each arm that this took.
     """
 
     iterations: int
@@ -177,7 +177,7 @@ class _Calibration(msgspec.Struct):
 
 
 def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
-    """Find the iterations for samples of the wanted length, and warm up both arms in the process."""
+    """Find the iterations for samples of the intended duration, which also warms up both arms."""
     iterations = ready.fixed_iterations or 1
     waiting = {worker.name: 1.0 for worker in workers}
     taken = 0

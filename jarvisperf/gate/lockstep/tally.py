@@ -33,7 +33,7 @@ class MetricTally:
         kind: The metric's kind.
         log_ratios: One number per launch.
         parts: One number per fork of the running launch.
-        drifts: For each fork, how much longer its last calls took than its first ones, as a logarithm.
+        drifts: For each fork, the logarithm of the duration of its last calls divided by that of its first ones.
         base: Samples of base, in the unit, per iteration.
         head: Samples of head, likewise.
         iterations: Calls per sample in the last launch.
@@ -87,7 +87,7 @@ class MetricTally:
 
     @property
     def growth(self) -> float:
-        """How many times as long the last calls took as the first ones (median); 1.0 if too few are known."""
+        """Duration of the last calls divided by that of the first ones (median); 1.0 if too few are known."""
         return ratio_of(statistics.median(self.drifts)) if len(self.drifts) >= FEWEST_FOR_DRIFT else 1.0
 
 
@@ -100,13 +100,13 @@ class Tally:
         metrics: The measured metrics, by name.
         forks: The number of forks of a launch in which it is measured.
         seconds: Time that its samples took, both arms together.
-        message: Why it has no verdict, in one line.
+        message: The reason why it has no verdict, in one line.
         traceback: The failure as pytest shows it.
-        is_final: Whether not to retry after the error, because that would take long again.
-        xfail: Why it was expected to fail; None if it was not expected to.
+        is_final: Whether the error is final, because another attempt would take as long again.
+        xfail: The reason why it was expected to fail; None if it was not.
         group: The group that the test named at run time.
         extra_info: The author's notes.
-        unequal: Why both arms may have had different inputs, in a few words.
+        unequal: The reason why both arms may have had different inputs, in a few words.
         notes: Notes of the arms for readers of the figures, in order.
     """
 
@@ -157,5 +157,5 @@ class Tally:
 
     @property
     def launches(self) -> int:
-        """How many launches it has."""
+        """Number of its launches."""
         return max((len(metric.log_ratios) for metric in self.metrics.values()), default=0)

@@ -1,1 +1,1 @@
-"""The processes of the arms: pairs of workers (`workers.py`), the protocol that they speak, and how they end."""
+"""The processes of the arms: pairs of workers (`workers.py`), their protocol, and how they end."""

@@ -1,6 +1,6 @@
-"""What a child process imports and starts: it is started once more with `-v`, and names its modules on standard error.
+"""Finds out what a child process imports and starts, by running it again with `python -v`.
 
-An option works where no variable of the environment does (`-I`, `-E`, an environment of the caller's own).
+An option works where environment variables do not: with `-I` or `-E`, or if the caller passes its own environment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 PYTHON = re.compile(r"(python|pypy)[\d.]*t?(\.exe)?")
-# Programs that start the one which is named after their own options.
+# Programs that start the program named after their own options.
 STARTERS = frozenset(
     {"env", "nice", "ionice", "timeout", "taskset", "time", "setarch", "chrt", "stdbuf", "nohup", "setsid", "numactl"}
     | {"uv", "poetry", "pdm", "hatch", "pipenv"}
@@ -50,9 +50,9 @@ class PythonCommand(msgspec.Struct, frozen=True):
     """A command that starts Python.
 
     Attributes:
-        before: The words up to the interpreter, itself included.
-        after: The words that follow.
-        clears_environment: `env -i` stands before it.
+        before: The words up to and including the interpreter.
+        after: The words after it.
+        clears_environment: Whether it is started through `env -i`.
     """
 
     before: tuple[str, ...]
@@ -61,10 +61,10 @@ class PythonCommand(msgspec.Struct, frozen=True):
 
 
 def find_python(command: Command) -> PythonCommand | None:
-    """Find the interpreter in a command: it is one, a script that names one, or started by a program such as `env`.
+    """Find the interpreter in a command: directly, in a script's first line, or after a program such as `env`.
 
     Returns:
-        The command, with a script's interpreter written out; None if no interpreter is found in it.
+        The command, with a script's interpreter written out; None if there is no interpreter.
     """
     path = (os.environ if command.env is None else command.env).get("PATH", os.defpath)
     folder = Path(command.cwd or os.curdir)
@@ -85,12 +85,12 @@ def find_python(command: Command) -> PythonCommand | None:
 
 
 class Observed(msgspec.Struct, frozen=True):
-    """What a command did when it was started once more.
+    """What a command did when it ran again.
 
     Attributes:
-        imports: What Python imported: names as far as they are known, and files.
-        started: What its descendants were started with.
-        ended: Whether it ended by itself; one that goes on is ended.
+        imports: The names, as far as they are known, and files of the modules that Python imported.
+        started: The commands of its descendants.
+        ended: Whether it ended by itself; otherwise it was killed.
     """
 
     imports: tuple[tuple[str, Path], ...]
@@ -99,15 +99,15 @@ class Observed(msgspec.Struct, frozen=True):
 
 
 def observe(command: Command, python: PythonCommand | None, most_seconds: float = MOST_SECONDS) -> Observed:
-    """Start a command, and see what it imports if it starts Python, and which processes descend from it.
+    """Run a command, and record its descendants and, if it starts Python, its imports.
 
-    It counts what was imported until the process ended, however it ended, or was ended. Descendants are looked for
-    every 2 ms: a shorter life is not long enough for an interpreter to start.
+    Imports count even if the process fails or is killed. Descendants are looked for every 2 ms, because an interpreter
+    takes longer than that to start.
 
     Args:
         command: The command.
-        python: What `find_python` found in it; None: it starts another program.
-        most_seconds: How long it may run.
+        python: The result of `find_python`; None: it starts another program.
+        most_seconds: Maximum time before it is killed.
     """
     words = command.words if python is None else (*python.before, VERBOSE, *python.after)
     started: dict[tuple[int, tuple[str, ...]], Command] = {}
@@ -126,7 +126,7 @@ def observe(command: Command, python: PythonCommand | None, most_seconds: float 
             started |= living_commands(process.pid)
             select.select([], [], [], LOOK_SECONDS)  # tests may replace `time.sleep`
         if status is None:
-            # A server goes on: what it has imported by then is known.
+            # A server never ends; what it has imported so far counts.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -135,7 +135,7 @@ def observe(command: Command, python: PythonCommand | None, most_seconds: float 
     module = read_words(python.after).module if python else None
     return Observed(
         imports=tuple(_read(lines, module)),
-        # The program that a starter such as `env` becomes has the command's own last words.
+        # A starter such as `env` turns into the program named by the command's last words; that is not a descendant.
         started=tuple(found for (_, those), found in started.items() if words[-len(those) :] != those),
         ended=status is not None,
     )
@@ -157,7 +157,7 @@ def _read(lines: Sequence[str], module: str | None) -> Iterator[tuple[str, Path]
 
 
 def _name_of(file: str, names: set[str]) -> str:
-    """Give the longest of the names that a file can have."""
+    """Return the longest imported name that fits a file, otherwise the last part of its path."""
     parts = file.removesuffix(".pyc").removesuffix(".py").removesuffix("/__init__").split("/")
     fitting = (".".join(parts[start:]) for start in range(len(parts)))
     return next((name for name in fitting if name in names), parts[-1])
@@ -171,7 +171,7 @@ def _is_this_python(file: str) -> bool:
 
 
 def _shebang(script: Path) -> list[str] | None:
-    """Read the interpreter's words from a script's first line; None: it names no Python."""
+    """Read the interpreter's words from a script's first line; None if it does not name Python."""
     try:
         with script.open("rb") as file:
             start = file.read(2 * LONGEST_FIRST_LINE).decode(errors="replace")
@@ -180,7 +180,7 @@ def _shebang(script: Path) -> list[str] | None:
     if not start.startswith("#!"):
         return None
     lines = start[2:].splitlines()
-    # Installers write `#!/bin/sh` and `'''exec' /path/python "$0" "$@"` where the path is long or has spaces.
+    # If the path is long or has spaces, installers write `#!/bin/sh` and `'''exec' /path/python "$0" "$@"`.
     words = _split(lines[1]) if len(lines) > 1 and lines[1].startswith("'''exec'") else _split(lines[0])
     words = [word for word in words if word not in {"exec", "$0", "$@"} and not word.startswith("'''")]
     if words and Path(words[0]).name == "env":

@@ -1,7 +1,7 @@
-"""Ending the processes that others left behind: standard library only, for it runs before anything is imported.
+"""Ends processes that others left behind; imports the standard library only, because it runs before everything else.
 
-A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent ends, whatever session or
-group that has moved to (prctl(2), PR_SET_CHILD_SUBREAPER). So none gets away.
+A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent ends, even in another
+session or process group (prctl(2), PR_SET_CHILD_SUBREAPER). So none is missed.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-MOST_SECONDS = 4.0  # what hangs in the kernel, or starts others faster than they are found, is left
-GRACE_SECONDS = 1.0  # after SIGTERM: a server closes its files, multiprocessing's tracker removes what is left
+MOST_SECONDS = 4.0  # then gives up on processes that hang in the kernel or start others faster than they are found
+GRACE_SECONDS = 1.0  # after SIGTERM, for servers to close files and for multiprocessing's tracker to clean up
 LOOK_SECONDS = 0.01
 
 
 def adopt_orphans() -> None:
-    """Have this process become the parent of its orphaned descendants, where the system can do that."""
+    """Make this process the parent of its orphaned descendants, if the system supports it."""
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_with_parent(how: signal.Signals) -> None:
-    """Get a signal when the parent ends in whatever way."""
+    """Have the system send this process a signal when its parent ends, however it ends."""
     _prctl(PR_SET_PDEATHSIG, how)
 
 
 def children(of: int | None = None) -> set[int]:
-    """Give the identifiers of a process's children, as far as the system tells them.
+    """Return the process ids of a process's children; empty if the system does not show them.
 
     Args:
-        of: The identifier of the process; None: this one.
+        of: The process's id; None: this process.
     """
     parent = os.getpid() if of is None else of
     found: set[int] = set()
@@ -41,16 +41,16 @@ def children(of: int | None = None) -> set[int]:
         for thread in os.listdir(f"/proc/{parent}/task"):  # noqa: PTH208
             with open(f"/proc/{parent}/task/{thread}/children", "rb") as file:  # noqa: PTH123
                 found.update(map(int, file.read().split()))
-    except OSError:  # a kernel without these files, or a process or thread that has ended
+    except OSError:  # the kernel lacks these files, or the process or thread has ended
         return _children_by_scan(parent)
     return found
 
 
 def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
-    """End this process's children and all that descend from them: asked first, and killed after a second.
+    """End this process's children and their descendants: with SIGTERM, and with SIGKILL after a second.
 
     Args:
-        spared: Children that are not meant.
+        spared: Children to leave running.
     """
     start = time.monotonic()
     asked: set[int] = set()

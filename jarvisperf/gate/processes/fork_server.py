@@ -37,7 +37,7 @@ class _StoppedError(BaseException):
 
 
 def main() -> None:
-    """Read the configuration from standard input, fork the workers, wait for them, and end processes they left."""
+    """Read the configuration from standard input, fork the workers, wait for them, and end the processes they left."""
     running: set[int] = set()
     signal.signal(signal.SIGTERM, _stop)
     descendants.end_with_parent(signal.SIGTERM)  # so that nothing outlives a killed pytest
@@ -70,7 +70,7 @@ def _run(config: dict[str, Any], running: set[int]) -> None:
         os.close(arm["channel"])
         os.close(arm["turns"])
     while running:
-        pid, _ = os.wait()  # orphans of the arms too
+        pid, _ = os.wait()  # also reaps orphans of the arms
         running.discard(pid)
 
 

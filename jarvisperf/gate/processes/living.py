@@ -1,4 +1,4 @@
-"""What the living descendants of a process were started with, as `/proc` shows it (Linux)."""
+"""Reads the commands of a process and its living descendants from `/proc` (Linux)."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from jarvisperf.measure.startup import Command
 
 
 def processes_are_visible() -> bool:
-    """Tell whether this system shows what processes were started with."""
+    """Return whether this system shows the commands of processes."""
     return Path("/proc/self/cmdline").exists()
 
 
 def living_commands(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
-    """Give the commands of a process and of all that descend from it, by its identifier and words.
+    """Return the commands of a process and all its descendants, by process id and words.
 
-    A process that was forked and has started no other program shows its parent's words, and is left out.
+    A forked process that still runs its parent's program is left out.
 
     Args:
-        of: The identifier of the process.
+        of: The process's id.
     """
     found: dict[tuple[int, tuple[str, ...]], Command] = {}
     left: list[tuple[int, tuple[str, ...]]] = [(of, ())]
@@ -41,7 +41,7 @@ def _command(number: int, words: tuple[str, ...]) -> Command | None:
     try:
         env = _strings(f"/proc/{number}/environ")
         folder = str(Path(f"/proc/{number}/cwd").readlink())
-    except OSError:  # it has ended, or is another user's
+    except OSError:  # it has ended, or belongs to another user
         return None
     return Command(words, dict(entry.split("=", 1) for entry in env if "=" in entry), folder)
 

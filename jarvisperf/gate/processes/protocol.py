@@ -11,13 +11,13 @@ The coordinator speaks first, and the worker answers each message with one messa
 | (either of these two) | `done`, if the target raised |
 | `stop` | `ready` for the next metric, or `done`: outcome, message, modules from elsewhere |
 | `fork` | `forked`, from a copy of the process, which takes over the conversation |
-| `quit` | a copy exits, and its original answers `ended`; an original exits without an answer |
+| `quit` | a copy exits and its original answers `ended`; an original exits without an answer |
 
 In `turns`, the two workers pass one byte back and forth over a dedicated socket while the coordinator sleeps: in each
 block, the leading worker takes its slice first, and the lead alternates: A B, B A, A B, … If calls are long, slices run
 concurrently: the byte starts each block on both sides, and the scheduler, with one CPU for both, lets them take turns
-within the calls. The byte identifies the `turns` it belongs to, so that one left over from earlier turns is ignored. It
-also says whether the target raised, so that the other worker returns what it has instead of waiting forever.
+within the calls. The byte identifies its `turns`, so that one left over from earlier turns is ignored. It also says
+whether the target raised, so that the other worker returns what it has instead of waiting forever.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Stop(msgspec.Struct, tag="stop", frozen=True):
 
 
 class Fork(msgspec.Struct, tag="fork", frozen=True):
-    """Continue in a forked copy of this process, until that is told to quit."""
+    """Continue in a forked copy of this process until it receives `quit`."""
 
 
 class Quit(msgspec.Struct, tag="quit", frozen=True):
@@ -108,7 +108,7 @@ class Ready(msgspec.Struct, tag="ready", frozen=True):
         own_clock: Whether the test specifies the clock.
         methods: The methods that measure the metric and those measured with it.
         drawn: A digest of its random generators' state, equal if both arms drew the same numbers.
-        system_draws: How often it requested random bytes from the system, which cannot be made equal.
+        system_draws: Number of requests for random bytes from the system, which cannot be made equal.
     """
 
     metric: str
@@ -139,16 +139,16 @@ class Done(msgspec.Struct, tag="done", frozen=True):
     """A test has ended.
 
     Attributes:
-        outcome: pytest's word for it.
+        outcome: pytest's name for the outcome.
         message: The error in one line, or why it was skipped.
         traceback: The failure as pytest shows it.
-        xfail: Why it was expected to fail; None if it was not expected to.
+        xfail: The reason why it was expected to fail; None if it was not.
         lacks: Whether it failed because a module, or a name in a module, does not exist.
         foreign: Modules of the project that came from elsewhere, with their files.
         group: The group that the test named at run time.
         extra_info: The author's notes.
-        notes: What readers of the figures should know.
-        raised: What the target raised, in one line, even if the test caught it; None if it did not raise.
+        notes: Notes for readers of the figures.
+        raised: The target's exception in one line, even if the test caught it; None if it did not raise.
     """
 
     outcome: Literal["passed", "failed", "skipped"]
@@ -204,7 +204,7 @@ class Channel:
         """Wait for a message.
 
         Args:
-            seconds: How long to wait for each part of it; None: forever.
+            seconds: Maximum wait for each part of it; None: forever.
 
         Raises:
             ChannelClosedError: The other side is gone, or it does not speak this protocol.

@@ -1,4 +1,4 @@
-"""A shell's line that is one plain command, so that it can be looked at as if it had been started without the shell."""
+"""Unwraps shell lines that contain a single plain command, so that the command can be examined without the shell."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from jarvisperf.measure.startup import Command
 
 SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
-# Where output goes, at the end of a line, does not change what runs.
+# Redirections at the end of a line do not change what runs.
 _REDIRECTIONS = re.compile(r"(\s*(\d?>>?\s*(&\d|[\w./-]+)|&>>?\s*[\w./-]+|\d?<\s*[\w./-]+))+\s*$")
 _QUOTED = re.compile(r"'[^']*'|\"([^\"\\$`]|\\.)*\"")
 _SHELLS_OWN = frozenset("$`*?[]{}~!#;&|()<>\n")
@@ -18,10 +18,10 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 
 
 def plain_command(command: Command) -> Command | None:
-    """Give what a shell starts; None: the command is not a shell's, or its line does more than start one program.
+    """Return the command in a shell line; None if it is not a shell line or does more than start one program.
 
     Args:
-        command: Such as ``sh -c 'A=1 python -m tool > log'``.
+        command: For example ``sh -c 'A=1 python -m tool > log'``.
     """
     words = command.words
     if len(words) != 3 or Path(words[0]).name not in SHELLS or not re.fullmatch(r"-[a-z]*c", words[1]):
@@ -31,7 +31,7 @@ def plain_command(command: Command) -> Command | None:
         return None
     try:
         left = shlex.split(line)
-    except ValueError:  # a quotation mark without its other half
+    except ValueError:  # an unclosed quotation mark
         return None
     assigned: dict[str, str] = {}
     while left and (_ASSIGNMENT.match(left[0]) or left[0] == "exec"):

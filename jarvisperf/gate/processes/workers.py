@@ -45,7 +45,7 @@ class ArmPlace(msgspec.Struct, frozen=True):
 
     Attributes:
         name: Its name in messages: ``base`` or ``head``.
-        roots: Where its modules may come from: its checkout, and its virtual environment if it has one.
+        roots: Folders that its modules may come from: its checkout, and its virtual environment if it has one.
         cwd: Its working folder: the checkout or a folder in it.
         paths: The first entries of its module search path.
         env: Its environment variables.
@@ -163,12 +163,12 @@ class WorkerPair:
     """A running pair of workers; a context manager that ends them.
 
     Args:
-        places: Where the two workers run.
+        places: The environments of the two workers.
         entry: ``module:function`` that a worker calls with its arm and the arguments.
         args: Arguments for both, plain data.
         seed: The launch's number. It is the hash seed of both workers, and decides which is forked first.
-        folder: Where logs go.
-        core: The CPU that both are pinned to while they measure; None: not pinned.
+        folder: The folder for logs.
+        core: The CPU to pin both to while they measure; None: not pinned.
         preload: Modules to import once for both, before the fork.
         python: The interpreter.
     """
@@ -258,7 +258,7 @@ class WorkerPair:
         except subprocess.TimeoutExpired:
             self._kill()
         else:
-            if status != 0:  # it could not end everything that the workers left
+            if status != 0:  # it could not end every process that the workers left
                 self._kill_group()
 
     def fork(self) -> None:

@@ -43,7 +43,7 @@ def declared_sources(project: Path) -> tuple[Source, ...]:
         project: The folder with `pyproject.toml`, `setup.cfg` or `setup.py`.
 
     Returns:
-        Its sources; empty if the metadata does not say or cannot be read. Then the folders have to tell.
+        Its sources; empty if the metadata does not say or cannot be read. Then the folders decide.
     """
     pyproject = _table(_read_toml(project / "pyproject.toml"))
     tool = _table(pyproject.get("tool"))

@@ -1,4 +1,4 @@
-"""Finds the distributions that this Python has installed from a repository, and what they contain.
+"""Finds the distributions that were installed into this Python from a repository, and what they contain.
 
 An installer notes the folder or file that a distribution came from in `direct_url.json`
 (https://packaging.python.org/en/latest/specifications/direct-url/) and its files in `RECORD`.
@@ -37,7 +37,7 @@ class Installed(msgspec.Struct, frozen=True):
 
 
 def installed_from(repository: Path) -> Installed:
-    """Find what this Python has installed from a repository.
+    """Find what was installed into this Python from a repository.
 
     Args:
         repository: The top folder of the working tree.

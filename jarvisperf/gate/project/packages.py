@@ -66,7 +66,7 @@ def find_layout(root: Path, project: Path, search_path: Iterable[str], installed
         project: The project's folder; the same as `root` if the repository holds a single project.
         search_path: `sys.path` of the running Python; its folders inside the repository count too (editable
             installations, `pythonpath`).
-        installed: What was installed from the repository.
+        installed: The code installed from the repository.
     """
     installed = installed or Installed()
     found = _Found(root)
@@ -102,13 +102,13 @@ class _Found:
         self.folders: dict[str, None] = {}
 
     def declare(self, folder: Path, names: Iterable[str], *, on_path: bool) -> None:
-        """Note what the metadata says."""
+        """Add packages that the metadata declares."""
         self.packages.update(dict.fromkeys(names))
         if on_path and folder.is_relative_to(self._root):
             self.folders[str(folder.relative_to(self._root))] = None
 
     def guess(self, folder: Path, names: Iterable[str], *, own: bool) -> None:
-        """Note what a folder looks like."""
+        """Add packages found by looking at a folder."""
         chosen = dict.fromkeys(names)
         self.names.update(chosen)
         if own:
@@ -127,7 +127,7 @@ def shared_test_folder(file: str, packages: Iterable[str] = ()) -> str | None:
 
     Args:
         file: A file's name, relative to the checkout.
-        packages: Where the project's packages lie; a folder that is or contains one is not a test folder.
+        packages: The places of the project's packages; a folder that is or contains one is not a test folder.
     """
     parts = file.split("/")[:-1]
     for depth, part in enumerate(parts):
@@ -186,7 +186,7 @@ def _own(folder: Path, name: str) -> Iterator[str]:
 
 
 def _in_namespace(place: Path, name: str, *, modules: bool) -> list[str]:
-    """Descend to the packages that have code of their own; nothing else in a namespace belongs to the project alone."""
+    """Descend to the packages that contain code; nothing else in a namespace belongs to the project alone."""
     start = place / "__init__.py"
     if start.exists() and not any(mark in start.read_bytes() for mark in NAMESPACE_MARKS):
         return [name]

@@ -1,1 +1,1 @@
-"""Screening against stored runs: `screen.py` says what passes, and what must be measured again in lockstep."""
+"""Screening against stored runs: `screen.py` decides what passes and what must be measured again in lockstep."""

@@ -1,4 +1,4 @@
-"""Screens against stored runs: what is clearly fine passes, and everything else must be measured again in lockstep.
+"""Screens a run against stored ones: what is clearly fine passes; the rest must be measured again in lockstep.
 
 A stored run was made at a different time, so a comparison with it never says `regressed` or `improved`: if the machine
 was busy then, everything looks faster now. The interval is a t interval on the logarithm of head / baseline, each
@@ -63,10 +63,10 @@ class ScreenedMetric(msgspec.Struct, frozen=True):
             not in head).
         ratio: head / baseline, after correcting for machine speed; None if one of the two is missing or zero.
         interval: The ratio's confidence interval, 95 %.
-        threshold: How much worse it may get, as a share; None: it is not judged, and the verdict is `unchanged`.
+        threshold: How much worse it may get, as a share; None if it is not judged (the verdict is `unchanged`).
         base: The figures of the newest earlier run that was used.
         head: The figures of head.
-        earlier: How many earlier runs were used.
+        earlier: Number of earlier runs used.
         same_machine: Whether they are from the same machine and method.
         yardstick: Whether the yardstick was used.
     """

@@ -1,4 +1,4 @@
-"""Decides the verdict: takes the ratios of launches, and returns one of four words."""
+"""Decides the verdict from the ratios of launches: one of four words."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Judgement(msgspec.Struct, frozen=True):
 
     Attributes:
         ratio: head / base.
-        interval: The interval that covers the true ratio with 95 % confidence, whenever one stops; from 0 to infinity
-            if nothing is known.
+        interval: The interval that covers the true ratio with 95 % confidence, whenever measuring stops; from 0 to
+            infinity if nothing is known.
         sure_interval: The wider interval that covers the true ratios of all benchmarks of the suite with 99 %.
         verdict: The verdict.
         launches: The number of launches it is based on.
@@ -81,7 +81,7 @@ def judge(
         log_ratios: For each benchmark, log(head / base) of its launches, one or more finite numbers; one per launch,
             because only launches are independent.
         thresholds: For each benchmark, how much worse it may get, as a share.
-        tests: How many benchmarks the whole suite compares, including those that are already decided.
+        tests: Number of benchmarks that the whole suite compares, including those that are already decided.
         better: The direction of an improvement.
     """
     centres = {name: _centre(values) for name, values in log_ratios.items()}

@@ -15,9 +15,9 @@ TRIMMED_SHARE = 0.35  # of the ratios on each side
 def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     """Estimate log(head / base) from values that were taken in pairs.
 
-    The paired log ratios are heavy-tailed (one slice is interrupted, its partner is not), so the middle 30 % of them
-    are averaged: nearly as robust as the median, and smoother when values are few or tied. docs/how-it-decides.md
-    compares it with the median, Hodges-Lehmann, and ratios of quantiles.
+    The paired log ratios are heavy-tailed (one slice is interrupted, the other is not), so the middle 30 % are
+    averaged: nearly as robust as the median, and smoother when values are few or tied. docs/how-it-decides.md
+    compares this with the median, Hodges-Lehmann, and ratios of quantiles.
 
     Args:
         base: Positive finite values, one or more.

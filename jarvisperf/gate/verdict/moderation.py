@@ -2,9 +2,8 @@
 
 With few launches, a benchmark's own variance is a poor estimate. Benchmarks of one suite on one machine have
 launch-to-launch variances of similar size, so each is shrunk towards the common one, the more the better they agree.
-Source: G. K. Smyth,
-"Linear models and empirical Bayes methods for assessing differential expression in microarray experiments", Statistical
-Applications in Genetics and Molecular Biology 3 (2004), section 6.2.
+Source: G. K. Smyth, "Linear models and empirical Bayes methods for assessing differential expression in microarray
+experiments", Statistical Applications in Genetics and Molecular Biology 3 (2004), section 6.2.
 """
 
 from __future__ import annotations

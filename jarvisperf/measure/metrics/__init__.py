@@ -1,4 +1,4 @@
-"""The metrics, one file each. `kind.py` says what defines a metric, `registry.py` lists them."""
+"""The metrics, one file each. `kind.py` defines what a metric is; `registry.py` lists them."""
 
 from jarvisperf.measure.metrics.kind import MetricKind, OfProcesses, OfSingleCalls, OfTimedCalls
 from jarvisperf.measure.metrics.registry import BUILT_IN, Metrics

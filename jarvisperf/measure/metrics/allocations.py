@@ -41,7 +41,7 @@ def _values(target: Target, methods: tuple[str, ...]) -> tuple[float, float]:
     gc.disable()
     try:
         with uninstrumented():
-            # Counting itself allocates: more the first time, and more while other threads allocate, too.
+            # Counting itself allocates: more the first time, and more while other threads allocate.
             own = [count(FunctionTarget(_nothing)) for _ in range(3)]
             own_blocks, own_bytes = (min(figures) for figures in zip(*own, strict=True))
             blocks, size = count(target)
@@ -71,7 +71,7 @@ def _by_memray(target: Target) -> tuple[int, int]:
 
 @contextmanager
 def _tracked(file: Path) -> Iterator[None]:
-    """Have memray track the allocations in the block, which excludes the setup of the target."""
+    """Let memray track allocations inside the block, which excludes the target's setup."""
     import memray
 
     with memray.Tracker(destination=memray.FileDestination(file), trace_python_allocators=True):

@@ -18,7 +18,7 @@ DEFAULT_THRESHOLD = 0.10
 
 
 class OfTimedCalls(NamedTuple):
-    """Measured by timing samples of many calls; see `measure.sampling`. Only `time` is.
+    """Measured by timing samples of many calls; see `measure.sampling`. Only used for `time`.
 
     In lockstep, the arms take their samples in turns, in several forks of each launch.
 
@@ -33,11 +33,11 @@ class OfSingleCalls(NamedTuple):
     """Measured by calling the target once per value.
 
     Attributes:
-        methods: Returns what measures the metric on this machine, in a word or two, and likewise for each metric in
+        methods: Returns how the metric is measured on this machine, in a word or two, and likewise for each metric in
             `MetricKind.also`. In lockstep, both arms must return the same.
         values: Calls the target and returns the value of the metric, then those of the metrics in `MetricKind.also`;
             takes the target and the methods.
-        profile: What a profile must show to explain the values.
+        profile: The kind of profile that explains the values.
     """
 
     methods: Callable[[], tuple[str, ...]]
@@ -49,7 +49,7 @@ class OfProcesses(NamedTuple):
     """Measured by starting a fresh process per value.
 
     Attributes:
-        methods: What measures the metric, in a word or two, and likewise for each metric in `MetricKind.also`.
+        methods: How the metric is measured, in a word or two, and likewise for each metric in `MetricKind.also`.
         command: Returns the command to start; takes the arguments that the test passed, and raises TypeError or
             ValueError if they are wrong.
         values: Returns the value of the metric, then those of the metrics in `MetricKind.also`; takes the figures of
@@ -62,12 +62,12 @@ class OfProcesses(NamedTuple):
 
 
 class MetricKind(NamedTuple):
-    """Defines a metric. Whatever measures, compares or shows a metric asks its kind.
+    """Defines a metric. All code that measures, compares or shows a metric relies on its kind.
 
     Attributes:
         name: The name in options, markers, reports and stored runs; an identifier.
         unit: The unit of its values.
-        axis_label: How an axis names its values, like ``time per call``.
+        axis_label: The label of an axis for its values, like ``time per call``.
         better: Which direction is better.
         threshold: Default threshold, as a share: 0.05 is 5 %.
         prior_deviation: Standard deviation from run to run, as a share, to assume if there is only one stored run.
@@ -75,7 +75,7 @@ class MetricKind(NamedTuple):
         smallest: Smaller values count as this one in ratios, because 0 has no ratio.
         follows_machine: Whether a slower machine increases the values. If so, values of stored runs are divided by the
             yardstick, and a run whose control showed a difference decides nothing about the metric.
-        measurement: How an arm measures it; None: only along with another metric.
+        measurement: How an arm measures it; None if it is only measured along with another metric.
         also: Metrics that are measured along with it.
     """
 
@@ -117,11 +117,11 @@ class MetricKind(NamedTuple):
         return summarize(samples, iterations)
 
     def metric(self, samples: Sequence[float], method: str, iterations: int = 1) -> Metric:
-        """Return what a run stores about samples.
+        """Return samples as a run stores them.
 
         Args:
             samples: Values of the metric, in its unit per iteration.
-            method: What measured them.
+            method: How they were measured.
             iterations: Calls per sample.
         """
         from jarvisperf.runs.model import Metric
@@ -132,7 +132,7 @@ class MetricKind(NamedTuple):
 
 
 def stored_kind(name: str, unit: str, better: Better = "lower") -> MetricKind:
-    """Describe a metric that a stored run or a report contains and that is not defined here.
+    """Describe a metric of a stored run or report that is not defined here.
 
     Args:
         name: Its name.

@@ -48,7 +48,7 @@ class Metrics:
         """Return the kind with a name.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no kind with this name.
         """
         return self._kinds[name]
 

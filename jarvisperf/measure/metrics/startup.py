@@ -22,9 +22,9 @@ def _command(
 
     Args:
         argv: The program and its arguments, like ``[sys.executable, "-c", "import json"]``.
-        env: The environment of the processes; None: this process's own. In lockstep, the arm's folders are put first
+        env: The environment of the processes; None: that of this process. In lockstep, the arm's folders are put first
             in its ``PYTHONPATH``.
-        cwd: Their working folder; None: this process's own.
+        cwd: Their working folder; None: that of this process.
 
     Raises:
         TypeError: `argv` is not a list of words.

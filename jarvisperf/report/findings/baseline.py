@@ -39,11 +39,11 @@ def baseline_findings(
     Args:
         run: The head.
         baseline: The newest of the stored runs.
-        screened: The verdicts of screening, by id; an id that the head lacks is missing there.
+        screened: The verdicts of screening, by id; an id that head lacks is a missing benchmark.
         judged: Lockstep's findings for the benchmarks that screening could not decide, by id.
         trusted: Whether lockstep's control showed no difference.
         final: Whether nothing can be measured again, as with two stored runs. A change beyond the threshold is then
-            called regressed, which otherwise only lockstep may say.
+            called regressed, which is otherwise left to lockstep.
     """
     by_id = {benchmark.id: benchmark for benchmark in run.benchmarks}
     stored = {benchmark.id: benchmark for benchmark in baseline.benchmarks}
@@ -118,7 +118,7 @@ def _metrics(
 
 
 def _decides(second: MetricFinding, first: ScreenedMetric) -> bool:
-    """Tell whether lockstep's verdict counts: if it is conclusive, or if screening had none either."""
+    """Return whether lockstep's verdict counts: if it is conclusive, or if screening had none either."""
     if second.verdict == "inconclusive":
         return first.to_confirm
     return second.ratio is not None  # without a ratio the commit lacks this benchmark, so nothing is known

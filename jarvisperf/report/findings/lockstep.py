@@ -42,7 +42,7 @@ def benchmark_finding(
         tally: The results of the launches.
         thresholds: How much worse each metric may get, as a share.
         limits: Absolute limits in the metric's unit.
-        before: The id of its uncached or naive twin.
+        before: The id of its uncached or naive counterpart.
     """
     failed = tally.state == "error"
     metrics = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MergeError(ValueError):
-    """The parts do not belong together, or one is missing; the message says which."""
+    """The parts do not belong together, or one is missing; the message names it."""
 
 
 def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
@@ -47,7 +47,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
     for part in parts:
         for finding in part.benchmarks:
             known = found.setdefault(finding.id, finding)
-            # Every part reports the benchmarks that head lacks.
+            # Every part reports the benchmarks that are missing in head.
             if known is not finding and not (_is_missing(known) and _is_missing(finding)):
                 raise MergeError(f"{finding.id} is in more than one part")
     machines = {part.machine.fingerprint for part in parts}

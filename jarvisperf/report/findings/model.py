@@ -58,7 +58,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
         verdict: ``new`` if there was nothing to compare with.
         via: How the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null if nothing was
             compared.
-        doubt: Why it is inconclusive regardless of the interval; null: the interval decides.
+        doubt: Why it is inconclusive regardless of the interval; null if the interval decides.
     """
 
     unit: str
@@ -75,11 +75,12 @@ class MetricFinding(msgspec.Struct, frozen=True):
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
-    """How a benchmark compares with its uncached or naive twin of the same run.
+    """How a benchmark compares with its uncached or naive counterpart in the same run.
 
     Attributes:
-        id: The twin's id.
-        ratios: For each metric that both have, the twin's median over this one's; empty if the twin has no figures.
+        id: The counterpart's id.
+        ratios: For each metric that both have, the counterpart's median divided by this benchmark's; empty if the
+            counterpart has no figures.
     """
 
     id: str
@@ -94,13 +95,13 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         group: Its group.
         params: Its parameters as text, by name.
         metrics: The findings about each metric, by name.
-        before: The pair with its twin; null: it has none.
+        before: The comparison with its uncached or naive counterpart; null if it has none.
         extra_info: Notes of the test's author, by name.
-        error: Why it has no figures, in one line; null: it has figures.
+        error: Why it has no figures, in one line; null if it has some.
         line: The first line of the test in its file, from 1; null if unknown.
-        profile: The profile of head; null: it was not profiled.
-        base_profile: The profile of base; null: it was not profiled.
-        base_id: Its id in base if its file was renamed; null: the same id.
+        profile: The profile of head; null if it was not profiled.
+        base_profile: The profile of base; null if it was not profiled.
+        base_id: Its id in base if its file was renamed; null if it is the same.
     """
 
     id: str
@@ -124,15 +125,15 @@ class Findings(msgspec.Struct, frozen=True):
         created: When the run started, ISO 8601 in UTC.
         seconds: How long it took.
         trusted: Whether the run's own control showed no difference.
-        machine: What it ran on.
-        base: What was compared with; null in mode ``record``.
-        head: What was measured.
+        machine: The machine it ran on.
+        base: The side that head was compared with; null in mode ``record``.
+        head: The side that was measured.
         benchmarks: In the order of the run.
         schema: The version of this layout.
-        shard: Which part of the suite this is, like ``1/4``; null: the whole.
-        base_machine: What base ran on, if it was a stored run; null: the same machine, side by side.
+        shard: The part of the suite that this is, like ``1/4``; null for the whole suite.
+        base_machine: The machine of base if base is a stored run; null if both ran side by side on the same machine.
         allows_missing: Whether benchmarks that exist in base but not in head are accepted.
-        interrupted: Whether the run ended before every benchmark was dealt with.
+        interrupted: Whether the run ended before every benchmark was done.
     """
 
     mode: Mode
@@ -157,7 +158,7 @@ def arm_text(arm: Arm) -> str:
 
 
 def arm_of(commit: Commit | None) -> Arm:
-    """Describe the side of a comparison that a commit stands for."""
+    """Convert a commit to a side of a comparison."""
     if commit is None:
         return Arm(commit=None, name=None, dirty=False)
     return Arm(commit=commit.id, name=commit.branch, dirty=commit.dirty)
@@ -179,12 +180,12 @@ def findings_of(run: Run) -> Findings:
 
 
 def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
-    """Return a benchmark's twin, without ratios yet; None if it has none."""
+    """Return a benchmark's counterpart, without ratios yet; None if it has none."""
     return None if benchmark.before is None else BeforeAfter(benchmark.before)
 
 
 def paired(findings: Findings) -> Findings:
-    """Compare each benchmark with its twin, by their medians in head."""
+    """Compare each benchmark with its counterpart, by their medians in head."""
     by_id = {finding.id: finding for finding in findings.benchmarks}
     return msgspec.structs.replace(
         findings,
@@ -214,7 +215,7 @@ def completed(
     profiles: Mapping[str, tuple[Profile | None, Profile | None]],
     limits: Mapping[str, Mapping[str, float]],
 ) -> Findings:
-    """Add what the session knows of its tests.
+    """Add what the session knows about its tests.
 
     Args:
         findings: The report's findings.
@@ -279,17 +280,17 @@ def held_to_limits(metrics: dict[str, MetricFinding], limits: Mapping[str, float
 
 
 def over_limit(summary: Summary | None, limit: float | None) -> bool:
-    """Tell whether a metric's median is above its absolute limit; without figures or a limit it is not."""
+    """Return whether a metric's median is above its absolute limit; False without figures or a limit."""
     return summary is not None and limit is not None and summary.median > limit
 
 
 def in_json(ratio: float) -> float:
-    """Return a ratio as JSON can hold it: JSON has no infinity, so the largest float stands for it."""
+    """Return a ratio for JSON, which has no infinity: the largest float stands for it."""
     return min(ratio, sys.float_info.max)
 
 
 def interval_in_json(interval: tuple[float, float]) -> tuple[float, float]:
-    """Return both ends of an interval as JSON can hold them."""
+    """Return both ends of an interval for JSON, see `in_json`."""
     return in_json(interval[0]), in_json(interval[1])
 
 

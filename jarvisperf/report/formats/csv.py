@@ -1,4 +1,4 @@
-"""`report.csv`: a line for each metric of each benchmark, for spreadsheets and scripts (RFC 4180)."""
+"""`report.csv`: one line per metric of each benchmark, for spreadsheets and scripts (RFC 4180)."""
 
 from __future__ import annotations
 

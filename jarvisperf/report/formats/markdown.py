@@ -1,4 +1,4 @@
-"""`report.md`: the verdict, what changed, and the rest folded away, for a pull request or a page of a repository."""
+"""`report.md` for pull requests and repository pages: the verdict, what changed, and the rest folded away."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 FILE = "report.md"
 PAIRS_PICTURE = "plots/before_after.png"
-LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; the rest is left to whoever posts it
+LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; this leaves room for text around it
 MOST_PROBLEMS = 50
 LONGEST_CELL = 160
 FOLDED = frozenset({"unchanged", "new"})
@@ -27,8 +27,8 @@ VERDICTS = {
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-# A mention of a user, team or issue notifies somebody or becomes a link even after a backslash, so a zero-width space
-# breaks it up.
+# A backslash does not stop a mention of a user, team or issue from notifying somebody or becoming a link, so a
+# zero-width space breaks it up.
 _MENTION = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d))")
 _NO_MENTION = "\\1\u200b"
 
@@ -43,8 +43,8 @@ def markdown(report: Report, *, at_most_bytes: int = LARGEST_BYTES, pictures: bo
 
     Args:
         report: The report.
-        at_most_bytes: The largest size of the text in UTF-8; rows that do not fit are only counted.
-        pictures: Whether to show the pictures that lie next to the file.
+        at_most_bytes: Maximum size of the text in UTF-8; rows that do not fit are only counted.
+        pictures: Whether to include the pictures next to the file.
     """
     compares = report.findings.base is not None
     measured = f"measured {report.findings.created} on {escape(report.machine)}"

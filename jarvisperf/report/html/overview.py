@@ -28,7 +28,7 @@ class Line(NamedTuple):
         number: The benchmark's number on the page, for the link.
         name: Its display name.
         picture: An SVG element.
-        words: What the picture shows, in words.
+        words: The content of the picture in words.
         kind: The verdict that colours the words.
     """
 
@@ -117,7 +117,7 @@ def _pairs(report: Report, ordered: Sequence[BenchmarkFinding]) -> Overview:
         drawing.line([(place(0), 0), (place(0), HEIGHT)], "ink", width=1)
         kind = "improved" if value >= 0 else "regressed"
         lines.append(Line(numbers[pair.name], pair.label, drawing.svg(pair.comparison), pair.comparison, kind))
-    return Overview("Before and after", lines, "Each benchmark against its uncached or naive twin, on a log scale.")
+    return Overview("Before and after", lines, "Each benchmark and its uncached or naive counterpart, on a log scale.")
 
 
 def _bar(drawing: Drawing, left: float, right: float, colour: Colour, *, opacity: float) -> None:

@@ -98,7 +98,7 @@ class Page(NamedTuple):
 
 
 def page_of(report: Report) -> Page:
-    """Make the content of the page."""
+    """Build the content of the page."""
     findings = report.findings
     ordered = list(findings.benchmarks)
     if findings.base is not None:

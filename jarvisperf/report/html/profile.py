@@ -38,7 +38,7 @@ class ProfileView(NamedTuple):
         columns: The table's columns.
         rows: The table's rows; the function that explains most comes first.
         flame: The flame graph, an SVG element.
-        caption: What its widths and colours mean.
+        caption: The meaning of its widths and colours.
     """
 
     title: str

@@ -1,7 +1,7 @@
-"""`report.html`: one file that loads nothing and runs only its own script.
+"""`report.html`: a single file that loads nothing and runs only its own script.
 
 The template engine escapes everything that comes from outside. The Content-Security-Policy allows one style sheet and
-one script by their hashes, so nothing else could run even if something slipped through.
+one script by their hashes, so nothing else can run even if the escaping misses something.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def render(report: Report) -> dict[str, bytes]:
 
 
 def _with_pictures(report: Report) -> object:
-    """Make the page and mark its pictures as safe: `Drawing` and the flame graph escape their own text."""
+    """Build the page and mark its pictures as safe: `Drawing` and the flame graph escape their own text."""
     from markupsafe import Markup
 
     page = page_of(report)

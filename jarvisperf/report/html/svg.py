@@ -1,7 +1,7 @@
 """Small inline SVG pictures for the page: lines, areas, dots and text.
 
-Colours are classes of the page's style sheet (``s-head`` strokes, ``f-head`` fills), so light and dark are the page's
-concern, and there are no style attributes, which the page's Content-Security-Policy would refuse.
+Colours are classes of the page's style sheet (``s-head`` strokes, ``f-head`` fills). So the page chooses light or dark,
+and there are no style attributes, which its Content-Security-Policy would block.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Drawing:
         """Return the picture as an SVG element.
 
         Args:
-            title: What the picture shows, for screen readers and as a tooltip.
+            title: A description of the picture, for screen readers and as a tooltip.
         """
         words = html.escape(title)
         return (

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NAME = "before_after"
 INCHES_PER_PAIR = 0.55
 FAINTEST, LARGEST = 1e-30, 1e30  # the lengths that a bar can have, in seconds or bytes
-MOST_PAIRS = 60  # no viewer opens a taller picture
+MOST_PAIRS = 60  # viewers cannot open a taller picture
 
 
 def render(report: Report) -> dict[str, bytes]:
@@ -36,7 +36,7 @@ def render(report: Report) -> dict[str, bytes]:
 
 
 def _units_of(pairs: list[Pair]) -> list[str]:
-    """Return the units of pairs in the order of the metrics that are built in, others behind them."""
+    """Return the units of pairs in the order of the built-in metrics, followed by others."""
     order = [kind.unit.symbol for kind in BUILT_IN]
     return sorted(
         {pair.unit for pair in pairs}, key=lambda unit: (order.index(unit) if unit in order else len(order), unit)

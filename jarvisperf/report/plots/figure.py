@@ -19,7 +19,7 @@ WORSE_COLOUR, BETTER_COLOUR = "#D55E00", "#009E73"
 
 @contextmanager
 def drawing_style() -> Iterator[None]:
-    """Draw and save with fixed settings, so that equal data give equal files."""
+    """Draw and save with fixed settings, so that equal data produce equal files."""
     import matplotlib as mpl
 
     # A dollar sign in a name does not start a formula.
@@ -31,7 +31,7 @@ def drawing_style() -> Iterator[None]:
 
 
 def new_figure(width: float, height: float) -> Any:
-    """Make a figure, sized in inches, without pyplot, which keeps figures in a global list and may open a window."""
+    """Create a figure, sized in inches, without pyplot, which keeps figures in a global list and may open a window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -54,7 +54,7 @@ def figure_files(name: str) -> tuple[str, ...]:
 
 
 def figure_contents(figure: Any | None, name: str) -> dict[str, bytes]:
-    """Return both files of a picture by name; nothing if there is no figure."""
+    """Return both files of a picture by name; empty if there is no figure."""
     return {} if figure is None else {file: encoded(figure, file[-3:]) for file in figure_files(name)}
 
 

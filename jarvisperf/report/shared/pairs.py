@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 class Pair(NamedTuple):
-    """The medians of a benchmark and of its uncached or naive twin.
+    """The medians of a benchmark and of its uncached or naive counterpart.
 
     Attributes:
         name: The benchmark's display name.
         metric: The metric's name.
         unit: The metric's unit.
-        before: The twin's median.
+        before: The counterpart's median.
         after: The benchmark's own median.
     """
 
@@ -39,7 +39,7 @@ class Pair(NamedTuple):
 
     @property
     def magnitude(self) -> float:
-        """How many powers of ten the median before is above the one after."""
+        """The improvement in powers of ten; negative if the median after is larger."""
         return math.log10(self.before) - math.log10(self.after)
 
     @property

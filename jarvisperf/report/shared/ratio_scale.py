@@ -1,4 +1,4 @@
-"""How far a picture of ratios extends to each side of 1, so that one wild interval does not flatten all others."""
+"""The scale of pictures of ratios, limited so that one wide interval does not flatten all others."""
 
 from __future__ import annotations
 

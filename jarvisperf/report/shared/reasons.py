@@ -27,7 +27,7 @@ def _main_cause(finding: BenchmarkFinding) -> FunctionCost | None:
 
 
 def reasons(findings: Findings) -> list[str]:
-    """Return a line for each regression of what a profile measures, naming the function that explains most of it."""
+    """Return a line for each regression that a profile explains, naming the function that contributes most."""
     lines = []
     for finding in findings.benchmarks:
         metric = finding.metrics.get(finding.profile.explains) if finding.profile else None
@@ -39,7 +39,7 @@ def reasons(findings: Findings) -> list[str]:
 
 
 def _explanation(cost: FunctionCost, unit: str) -> str:
-    """Describe a function's part in a change: it may have grown by more than the whole if others have shrunk."""
+    """Describe a function's part in a change, which exceeds the whole if other functions take less."""
     if cost.share <= 1:
         return f"explains {cost.share * 100:.0f}% of the change"
     whole = units.quantity(cost.change / cost.share, unit)

@@ -25,8 +25,8 @@ class ReportFormat:
     Attributes:
         name: The name that ``--jarvis-report-formats`` selects it by.
         files: Every file that it can produce, relative to the report's folder, with ``/``.
-        render: Returns the content of each file by its name. A file that is left out has nothing to show; the one of
-            an earlier report is then deleted.
+        render: Returns the content of each file by its name. A file with nothing to show is left out; the one from an
+            earlier report is then deleted.
     """
 
     name: str
@@ -60,8 +60,8 @@ class Report:
 
     Args:
         findings: The results.
-        history: The stored runs behind it; None: no stored runs.
-        files: The files that this report can consist of, so that one can refer to another.
+        history: The stored runs behind it; None if there are none.
+        files: The files that this report may contain, so that one can refer to another.
     """
 
     def __init__(self, findings: Findings, history: History | None = None, files: frozenset[str] = frozenset()) -> None:
@@ -107,7 +107,7 @@ class Report:
 
     @cached_property
     def pairs(self) -> list[Pair]:
-        """The benchmarks that have an uncached or naive twin, with both medians."""
+        """The benchmarks that have an uncached or naive counterpart, with both medians."""
         return pairs_of(self.findings, self.names)
 
     @cached_property

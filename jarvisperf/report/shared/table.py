@@ -23,7 +23,7 @@ BASELINE_COLUMNS = (*COMPARE_COLUMNS, "via")
 LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict", "via"})
 RECORD_FOOTNOTE = (
     "spread: width of the middle half of the samples, as a share of the median. "
-    "before/after: how many times the median of the uncached or naive twin."
+    "before/after: the median of the uncached or naive counterpart, divided by this one's."
 )
 COMPARE_FOOTNOTE = "base, head: medians. ratio: head / base, measured in pairs; above 1 is slower or larger."
 BASELINE_FOOTNOTE = (

@@ -14,13 +14,13 @@ def quantity(value: float, unit: str) -> str:
 
 
 def rounded(value: float, unit: str) -> str:
-    """Write a round value without the zeros behind its point: ``10 µs``."""
+    """Write a round value without trailing zeros: ``10 µs``."""
     number, _, name = quantity(value, unit).partition(" ")
     return f"{number.rstrip('0').rstrip('.') if '.' in number else number} {name}"
 
 
 def times(ratio: float) -> str:
-    """Write how many times: ``12.34x``."""
+    """Write a factor: ``12.34x``."""
     return f"{ratio:,.0f}x" if 1_000 <= ratio < MOST_READABLE else f"{digits(ratio)}x"
 
 
@@ -32,7 +32,7 @@ def percent(share: float) -> str:
 
 
 def ratio(value: float) -> str:
-    """Write a ratio of head and base: ``1.234``, ``1.2e+04``, or ``inf`` where nothing bounds it."""
+    """Write a ratio head / base: ``1.234``, ``1.2e+04``, or ``inf`` if it is unbounded."""
     if value >= sys.float_info.max:
         return "inf"
     return f"{value:.3f}" if abs(value) < 1_000 else f"{value:.3g}"
@@ -43,11 +43,11 @@ def interval(ends: tuple[float, float]) -> str:
     return f"{ratio(ends[0])} to {ratio(ends[1])}"
 
 
-# Characters that move the cursor or set colours (C0 and C1, which start escape sequences), end a line, or turn the
-# direction of the text after them (Unicode Standard Annex 9: a name with an override reads as a different one).
+# Characters that move the cursor or set colours (C0 and C1, which start escape sequences), end a line, or change the
+# direction of the text after them (Unicode Standard Annex 9: an override makes a name look like a different one).
 _ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def visible(text: str) -> str:
-    """Escape characters that a terminal or log would act on: a backslash and their name or number, as in Python."""
+    """Escape characters that a terminal or log would act on, in the way of Python's string literals."""
     return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)

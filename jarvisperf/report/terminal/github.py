@@ -1,6 +1,6 @@
-"""Workflow commands: lines of the log that GitHub Actions shows as annotations at the tests' lines.
+"""Workflow commands: log lines that GitHub Actions shows as annotations on the tests' source lines.
 
-They are described in GitHub's "Workflow commands for GitHub Actions".
+Source: GitHub's documentation, "Workflow commands for GitHub Actions".
 """
 
 from __future__ import annotations

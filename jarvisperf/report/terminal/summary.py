@@ -1,4 +1,4 @@
-"""The summary at the end of a run, for terminals and logs; its last line says it all."""
+"""The summary at the end of a run, for terminals and logs; its last line is the overall result."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ QUIET = frozenset({"unchanged", "new"})
 
 
 def shows_unicode(encoding: str | None) -> bool:
-    """Tell whether an encoding can express the characters of the bars."""
+    """Return whether an encoding has the characters of the bars."""
     try:
         "┊│━●◂▸".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -32,8 +32,8 @@ def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = Tr
     """Render the summary for a terminal or a pipe.
 
     Args:
-        findings: What to show.
-        colour: Whether to use colours; nothing is said by colour alone.
+        findings: The findings to show.
+        colour: Whether to use colours; everything can be read without them.
         columns: The width of the terminal in characters.
         unicode: Whether the terminal shows more than ASCII.
     """

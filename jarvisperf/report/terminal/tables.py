@@ -43,7 +43,7 @@ def print_table(console: Console, report: Report, shown: list[BenchmarkFinding],
     """Print the benchmarks, their names next to the figures if there is room, otherwise above them.
 
     Args:
-        console: Where to print.
+        console: The console to print to.
         report: The whole report.
         shown: The benchmarks to show, which have at least one metric.
         unicode: Whether the terminal shows more than ASCII.
@@ -68,7 +68,7 @@ def print_table(console: Console, report: Report, shown: list[BenchmarkFinding],
 def _print_beside(console: Console, rows: list[Row], names: Sequence[str]) -> None:
     """Print a line for each metric, starting with the benchmark's name."""
     table = Table(box=None, padding=(0, GAP_COLUMNS, 0, 0), pad_edge=False, header_style="bold")
-    # The group has a line of its own above its benchmarks: as a column it would take up the width that names need.
+    # The group is on a separate line above its benchmarks: a column would take up the width that names need.
     table.add_column("group, benchmark", overflow="fold")
     for name in names:
         table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
