@@ -154,7 +154,7 @@ def cached(
 
 
 class _Terms(NamedTuple):
-    """How results are stored; see ``cached``."""
+    """Options for storing results; see ``cached``."""
 
     ttl: float | None
     tags: tuple[str, ...] | Callable[..., Iterable[str]]

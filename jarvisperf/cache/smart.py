@@ -67,8 +67,8 @@ class SmartCache:
         namespace: Separates caches that share a Redis or a folder; a word without a colon.
         memory_items: Maximum number of entries in memory; 0 for no memory tier.
         memory_bytes: Approximate maximum size of the memory tier.
-        memory_seconds: How long memory is trusted without asking the tiers below; None means 60 s if there are any.
-            Changes by other processes arrive at once through Redis; this is the backstop.
+        memory_seconds: How long memory is trusted without asking the tiers below; None means 60 s if there are any,
+            otherwise forever. Changes by other processes arrive at once through Redis; this is the backstop.
         disk_bytes: Approximate maximum size of the disk tier; the oldest entries are evicted first.
         redis_connect_seconds: How long a connection to Redis may take.
         redis_reply_seconds: How long Redis may be silent before it counts as unavailable.
@@ -209,7 +209,7 @@ class SmartCache:
         return bool(self._open_core().remove([key]))
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
-        """Give a key a new time to live from now on; return whether it existed.
+        """Give a key a new time to live; return whether it existed.
 
         Args:
             key: A non-empty str.

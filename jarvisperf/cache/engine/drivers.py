@@ -128,7 +128,7 @@ async def drive_async(
                 task.add_done_callback(_background.discard)
             else:
                 answer = await _take(step, factory)
-        except GeneratorExit:  # nobody will resume this coroutine, so it cannot wait for anything
+        except GeneratorExit:  # this coroutine will not be resumed, so it cannot wait for anything
             steps.close()
             raise
         except BaseException as raised:  # noqa: BLE001 - as above
@@ -165,7 +165,7 @@ async def _wait_async(step: Wait) -> bool:
     ended: asyncio.Future[None] = loop.create_future()
 
     def end_soon(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so no caller is waiting
             loop.call_soon_threadsafe(_end, ended)
 
     # Only the end matters here; the error, which may be another caller's cancellation, stays in the flight.

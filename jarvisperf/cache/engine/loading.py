@@ -250,7 +250,7 @@ class Load:
         if in_background or options.hard_seconds < math.inf:
             try:
                 yield Spawn(self._without_errors(leading))
-            except BaseException as error:  # no thread could be started, so nobody else will end the flight
+            except BaseException as error:  # no thread could be started to end the flight
                 flights.end(_LOAD, key, flight, error)
                 raise
             outcome = yield from self._outcome_of(flight, options.hard_seconds)

@@ -6,7 +6,7 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
          0      3  magic, the letters JPC
          3      1  version of this layout
          4      4  CRC-32 of everything after it, except a MAC and a payload that checks itself
-         8      8  version of the write; 0: none
+         8      8  version of the write; 0 if none
         16      1  codec of the payload
         17      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
         18      2  number of tags
@@ -14,7 +14,7 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
         24      4  length of the tags
         28      8  length of the payload
         36      8  created, float64
-        44      8  expiry, float64; infinity: never
+        44      8  expiry, float64; infinity if never
         52      8  stale until, float64; at least the expiry
         60      8  how long the value took to compute in seconds, float64
         68      8  generation
