@@ -2,10 +2,10 @@
 
 Cosine similarity cannot tell "enable" from "disable": opposites are closer than many paraphrases. So two questions
 count as the same only if their vectors are close enough *and* their content words are the same in the same order. They
-may differ in case, in punctuation after words, and in a few words that carry no meaning. This finds few paraphrases,
-by design; ``benchmarks/rag_lab/semantic_tier.py`` measures both.
+may differ in case, in punctuation after words, and in a few words that carry no meaning. By design, this finds few
+paraphrases; ``benchmarks/rag_lab/semantic_tier.py`` measures both.
 
-It saves only the search, because the query must be embedded to be compared.
+A hit saves only the search, because the query must be embedded for the comparison.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class FoundValue(Protocol):
 
 
 class LookupCache(KeyValueCache, Protocol):
-    """A cache that tells which tier a value came from, as :class:`jarvisperf.cache.SmartCache` does."""
+    """A cache that reports which tier a value came from, as :class:`jarvisperf.cache.SmartCache` does."""
 
     def lookup(self, key: str) -> FoundValue | None:
         """Return the value and its tier; None for a miss."""

@@ -114,7 +114,7 @@ def _candidates(request: SearchRequest) -> int:
 
 def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Neighbours) -> Footprint:
     radius = found.radius
-    if request.min_score is not None:  # nothing beyond it is returned
+    if request.min_score is not None:  # passages beyond it are not returned
         radius = min(radius, 1.0 - request.min_score)
     where = request.selection.where
     ids = tuple([hit.id for hit in found.hits])

@@ -61,7 +61,7 @@ def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) ->
     try:
         stored = canonical_text(metadata) if metadata else ""
         return hashlib.blake2b(framed(model, text, stored), digest_size=_MARK_BYTES).hexdigest()
-    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will report what is wrong with it
+    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will report the problem
         return ""
 
 

@@ -101,7 +101,7 @@ class ServerHome:
         self._records.close()
 
     def read_state(self) -> CollectionState | None:
-        """Return the state on the server; None if nobody has opened the collection through this package yet."""
+        """Return the state on the server; None if this package has not opened the collection yet."""
         try:
             records = self._records.read()
         except GoneError:
