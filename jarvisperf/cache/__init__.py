@@ -1,4 +1,4 @@
-"""A tiered cache: memory, then Redis, then the disk, then tiers of your own."""
+"""A tiered cache: memory, then Redis, then the disk, then your own tiers."""
 
 from typing import TYPE_CHECKING
 

@@ -1,6 +1,6 @@
 """The cache for coroutines: a ``SmartCache`` whose calls run in threads when they may block.
 
-Every method has one body, that of ``SmartCache``. A hit in memory is answered in the event loop. Calls that may ask
+``SmartCache`` implements every method. A hit in memory is answered in the event loop. Calls that may ask
 Redis or the disk run in a thread, which costs about 0.1 ms. In exchange, a cancelled call never leaves half a reply on
 a connection (redis-py issues 2624 and 2665), SQLite does not block the loop, and sync and async behave alike.
 """
@@ -29,9 +29,9 @@ class AsyncSmartCache:
     """The methods of ``SmartCache`` as coroutines; see there for their arguments, results and errors.
 
     Args:
-        args: As for ``SmartCache``.
-        cache: An existing cache, to be shared with threads; None: a new one, made from the other arguments.
-        options: As for ``SmartCache``.
+        args: Positional arguments of ``SmartCache``.
+        cache: An existing cache to share with threads; None creates one from the other arguments.
+        options: Keyword arguments of ``SmartCache``.
     """
 
     def __init__(self, *args: Any, cache: SmartCache | None = None, **options: Any) -> None:
@@ -44,7 +44,7 @@ class AsyncSmartCache:
         return await self.cache.beside(self.cache.get, key, default) if found is _ABSENT else found
 
     async def lookup(self, key: str) -> Found | None:
-        """Return the value of a key and the tier that had it; None: a miss."""
+        """Return the value of a key and the tier that had it; None on a miss."""
         value = self.cache.get_from_memory(key, _ABSENT)
         return await self.cache.beside(self.cache.lookup, key) if value is _ABSENT else Found(value, "memory")
 
@@ -57,7 +57,7 @@ class AsyncSmartCache:
         return await self.cache.beside(self.cache.delete, key)
 
     async def contains(self, key: str) -> bool:
-        """Return whether a tier has the key; in place of ``in``, since an operator cannot be awaited."""
+        """Return whether a tier has the key; replaces ``in``, which cannot be awaited."""
         return await self.cache.beside(self.cache.__contains__, key)
 
     async def touch(self, key: str, ttl: float | None = None) -> bool:

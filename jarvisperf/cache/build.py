@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.engine.coherence import Coherence
 
-# The first call that fails may take both, and has to be over within half a second.
+# The first failing call may take the sum of both, which must stay below half a second.
 REDIS_CONNECT_SECONDS: Final = 0.15
 REDIS_REPLY_SECONDS: Final = 0.2
 _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
@@ -51,11 +51,11 @@ class CachePlan(NamedTuple):
 
 
 def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
-    """Make the tiers; the second is None without Redis.
+    """Build a cache's engine, and its listener for changes by other processes (None without Redis).
 
     Raises:
-        TypeError: A part of the plan has a wrong type.
-        ValueError: A part of the plan has a wrong value.
+        TypeError: A setting has the wrong type.
+        ValueError: A setting has an invalid value.
     """
     names = Names(plan.namespace)
     whole_number("memory_items", plan.memory_items, at_least=0)
@@ -70,7 +70,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
     codec = Codec(plan.enums, may_pickle=secret is not None)
     versions = Versions(plan.wall_clock)
-    jitter = random.Random()  # noqa: S311 - it spreads probes in time and guards nothing
+    jitter = random.Random()  # noqa: S311 - spreads probes over time; not used for security
     memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)
     store = remote = disk = None
     wait_seconds = max(_LONGEST_WAIT_FOR_REDIS_SECONDS, connect + reply)
@@ -90,7 +90,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
         from jarvisperf.cache.redis_tier.tier import RemoteTier
 
         store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
-        # It connects in the background: a host name that cannot be resolved may take many seconds.
+        # Connects in the background: resolving an unknown host name may take many seconds.
         remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
     if folder is not None:
         from jarvisperf.cache.disk_tier.store import DiskStore

@@ -1,4 +1,4 @@
-"""A tier of the user's own: what it has to do, and the store that a cache makes of it."""
+"""User-defined tiers: their protocol, and the adapter that turns one into a ``Store``."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _PROBE: Final = "jarvisperf-probe"
 
 
 class Tier(Protocol):
-    """A place where a cache can keep bytes, for ``SmartCache(tiers=[...])``.
+    """A user-defined store of bytes, for ``SmartCache(tiers=[...])``.
 
-    Keys and tags are any str; the cache puts its namespace in front of both, so caches may share a tier. Several
-    threads may call the methods at once. They may raise any Exception: the read is then a miss, and the cache leaves
-    the tier alone until a probe succeeds; before it uses the tier again, it removes the keys that have changed since.
-    ``jarvisperf.cache.testing`` has the tests that a tier should pass.
+    Keys and tags may be any str. The cache prefixes both with its namespace, so several caches may share a tier.
+    Methods may be called from several threads at once. If one raises an Exception, the read is a miss, and the cache
+    does not use the tier until a probe succeeds. Before it uses the tier again, it removes the keys that have changed
+    since. ``jarvisperf.cache.testing`` has the tests that a tier should pass.
 
     Attributes:
         name: Its name in statistics and log messages.
@@ -35,27 +35,27 @@ class Tier(Protocol):
         """Return the bytes of those keys that the tier has."""
 
     def put_many(self, writes: Sequence[Write]) -> int:
-        """Hold ``write.blob`` for each ``write.key``, for ``write.seconds`` (which may be infinity), with its tags.
+        """Store each ``write.blob`` under ``write.key`` for ``write.seconds`` (may be infinity), with its tags.
 
         Returns:
-            How many it holds now: all of them, unless some are too large.
+            The number of writes stored: all, unless some are too large.
         """
 
     def delete_many(self, keys: Collection[str]) -> Collection[str]:
-        """Remove keys; returns those that it held."""
+        """Remove keys; return those that existed."""
 
     def delete_tagged(self, tags: Collection[str]) -> Collection[str]:
-        """Remove the keys that have one of the tags; returns them."""
+        """Remove the keys that have one of the tags; return them."""
 
     def keys(self, prefix: str) -> Iterable[str]:
         """Return the keys that begin with a prefix."""
 
     def close(self) -> None:
-        """Release what it holds of the system."""
+        """Release all resources."""
 
 
 class TierStore:
-    """A tier of the user's own as a ``Store``.
+    """A user-defined tier as a ``Store``.
 
     Args:
         tier: The tier.
@@ -72,11 +72,11 @@ class TierStore:
         self._prefix = f"{namespace}:"
 
     def open(self) -> None:
-        """Ask the tier for a key, to find out whether it works."""
+        """Check that the tier works by reading a key."""
         self._tier.get_many([_PROBE])
 
     def get(self, key: str) -> bytes | None:
-        """Return what is held for a key.
+        """Return the bytes of a key; None if it does not exist.
 
         Raises:
             CorruptEntryError: The tier holds something other than bytes.
@@ -90,26 +90,26 @@ class TierStore:
         return blob
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
-        """Return what is held for those of the keys that the tier holds."""
+        """Return the bytes of the keys that exist."""
         found: Mapping[str, Any] = self._tier.get_many([self._prefix + key for key in keys])
         return {self._key(name): blob for name, blob in found.items() if isinstance(blob, bytes)}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
-        """Hold bytes; returns False if they are too large."""
+        """Store bytes; return False if they are too large."""
         return self.put_many([Write(key, blob, seconds, tags)]) == 1
 
     def put_many(self, writes: Sequence[Write]) -> int:
-        """Hold several; returns how many are held."""
+        """Store several values; return how many were stored."""
         return self._tier.put_many(
             [Write(self._prefix + key, blob, seconds, self._names(tags)) for key, blob, seconds, tags in writes]
         )
 
     def delete(self, key: str) -> bool:
-        """Remove a key; returns whether it existed."""
+        """Remove a key; return whether it existed."""
         return bool(self.delete_many([key]))
 
     def delete_many(self, keys: Collection[str]) -> set[str]:
-        """Remove keys; returns those that existed."""
+        """Remove keys; return those that existed."""
         return self._keys(self._tier.delete_many(self._names(keys))) if keys else set()
 
     def keys(self, pattern: KeyPattern) -> set[str]:
@@ -118,15 +118,15 @@ class TierStore:
         return {key for key in keys if pattern.matches(key)}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns them."""
+        """Remove the keys that match; return them."""
         return self.delete_many(self.keys(pattern))
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns them."""
+        """Remove the keys that have one of the tags; return them."""
         return self._keys(self._tier.delete_tagged(self._names(tags)))
 
     def size(self) -> tuple[int, int]:
-        """Return zeros: the size is not known without a search."""
+        """Return zeros: finding the size would require a search."""
         return 0, 0
 
     def close(self) -> None:
@@ -144,11 +144,11 @@ class TierStore:
 
 
 def checked_tiers(tiers: Iterable[Tier]) -> tuple[Tier, ...]:
-    """Return tiers of the user's own.
+    """Return the user-defined tiers as a tuple if all are valid.
 
     Raises:
-        TypeError: One of them lacks a method, or its name is not a str.
-        ValueError: One of them has an empty name, or the name of another tier.
+        TypeError: A tier lacks a method, or its name is not a str.
+        ValueError: A tier's name is empty, or is the name of another tier.
     """
     found = tuple(tiers)
     names = list(_BUILT_IN)

@@ -30,7 +30,7 @@ _ATTEMPTS: Final = 2  # the first may find a result that does not fit the annota
 
 
 class _UnkeptError(Exception):
-    """A result that does not fit the function's annotation: the caller gets it, but it is not stored.
+    """A result that does not fit the function's annotation; the caller gets it, but it is not stored.
 
     Args:
         result: What the function returned.
@@ -42,16 +42,16 @@ class _UnkeptError(Exception):
 
 
 class CacheInfo(NamedTuple):
-    """How the calls of a decorated function were answered in this process."""
+    """Hits and misses of a decorated function in this process."""
 
     hits: int
-    """Calls for which the caller did not have to run the function."""
+    """Calls that did not run the function."""
     misses: int
     """Runs of the function, including those in the background."""
 
 
 class CachedFunction(Protocol[P, R]):
-    """A function decorated with ``@cached``: it can be called as before, and has methods for its cached results.
+    """A function decorated with ``@cached``: called as before, with methods to manage its cached results.
 
     The methods of a decorated method take the instance as their first argument: ``Service.embed.invalidate(service,
     text)``.
@@ -69,13 +69,13 @@ class CachedFunction(Protocol[P, R]):
         """Return the key of a call."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the result of a call from the cache; returns whether it existed."""
+        """Remove the result of a call from the cache; return whether it existed."""
 
     def invalidate_all(self) -> int:
-        """Remove the results of all calls; returns how many there were."""
+        """Remove the results of all calls; return how many there were."""
 
     def cache_info(self) -> CacheInfo:
-        """Count hits and misses in this process."""
+        """Return the hits and misses in this process."""
 
 
 def cached(
@@ -93,32 +93,33 @@ def cached(
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
     """Cache the results of a function, method or coroutine function.
 
-    A result is found by the function's name and its arguments, in this process and in others that share the cache.
-    However many callers want the same result at once, the function runs once: within this process always, among
-    processes while Redis is in use. None is cached like any other result; exceptions are not. The first caller gets
-    what the function returned, later ones get copies.
+    The function's name and arguments identify a result, in this process and in others that share the cache. Concurrent
+    calls for the same result share one run of the function: always within this process, and across processes while
+    Redis is in use. None is cached like any other result; exceptions are not. The first caller gets the object that the
+    function returned; later callers get copies.
 
-    A result whose annotation is or contains a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict comes back
-    as that type. A cached result that no longer fits the annotation is computed again. A new result that does not fit,
-    or has fields that the annotation lacks, is returned but not cached.
+    If the return annotation is or contains a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict, results come
+    back as that type. A cached result that no longer fits the annotation is computed again. A new result that does not
+    fit, or has fields that the annotation lacks, is returned but not cached.
 
-    Methods are cached per instance, for as long as it lives and within its process, unless its class has a
-    ``__cache_key__`` method or is a frozen dataclass or an Enum: then equal instances share results. Put ``@cached``
-    below ``@classmethod`` or ``@staticmethod``. Functions defined inside another function share a name and therefore
-    results; if they differ, give each its own ``key_prefix``.
+    Methods are cached per instance, within its process and lifetime. If the class has a ``__cache_key__`` method or is
+    a frozen dataclass or an Enum, equal instances share results instead. Put ``@cached`` below ``@classmethod`` or
+    ``@staticmethod``. Functions defined inside another function share a name and therefore results; if they differ,
+    give each its own ``key_prefix``.
 
     Args:
-        ttl: Seconds that a result lives, as for ``SmartCache.set``.
-        key_prefix: Put in front of the function's name in its keys, so that ``cache.invalidate("embeddings:*")`` finds
+        ttl: Time to live of a result in seconds, as for ``SmartCache.set``.
+        key_prefix: Prepended to the function's name in its keys, so that ``cache.invalidate("embeddings:*")`` matches
             them all.
-        key: Makes the part of the key that distinguishes calls from the call's arguments; None: all arguments.
-        tags: Tags of the results, or a function that makes them from the call's arguments; see
+        key: Computes the part of the key that distinguishes calls, from the call's arguments; None uses all arguments.
+        tags: Tags of the results, or a function that computes them from the call's arguments; see
             ``SmartCache.invalidate_tag``.
-        ignore: Names of arguments that are not part of the key.
-        cache: Where results are stored; None: the process's default cache, looked up at each call.
-        stale_ttl: As for ``SmartCache.get_or_set``, like the next three.
-        refresh_ahead: A result may be computed again in the background before it expires.
-        soft_seconds: How long a caller waits for a new result before it is served the stale one.
+        ignore: Names of arguments to leave out of the key.
+        cache: The cache to use; None looks up the process's default cache at each call.
+        stale_ttl: Seconds after its expiry during which an old result may be served. See ``SmartCache.get_or_set`` for
+            this and the next three.
+        refresh_ahead: Allow recomputing a result in the background before it expires.
+        soft_seconds: How long a caller waits for a new result before it gets the stale one.
         hard_seconds: How long a caller waits when there is no stale result; after that it gets a TimeoutError.
 
     Raises:
@@ -153,7 +154,7 @@ def cached(
 
 
 class _Terms(NamedTuple):
-    """How results are stored; see ``cached``."""
+    """Options for storing results; see ``cached``."""
 
     ttl: float | None
     tags: tuple[str, ...] | Callable[..., Iterable[str]]
@@ -173,7 +174,7 @@ class _Calls:
 
     Attributes:
         function: The function.
-        group: What all its keys begin with.
+        group: The prefix of all its keys.
         calls: Calls of the decorated function.
         runs: Runs of the function itself.
     """
@@ -197,7 +198,7 @@ class _Calls:
 
     @functools.cached_property
     def form(self) -> Form | None:
-        # Not before the first call: the annotation may name something that is defined below the function.
+        # Deferred to the first call: the annotation may name something defined below the function.
         return form_of(self.function)
 
     def info(self) -> CacheInfo:
@@ -212,7 +213,7 @@ class _Calls:
         )  # fmt: skip
 
     def load(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
-        """Find or compute a result; ``_ABSENT`` if the cached one never fits the annotation."""
+        """Find or compute a result; ``_ABSENT`` if the cached one did not fit the annotation on any attempt."""
         for _ in range(_ATTEMPTS):
             try:
                 return self.returned((yield from self.steps(cache, key, args, kwargs, in_background=in_background)))

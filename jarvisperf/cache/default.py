@@ -24,17 +24,17 @@ class _Shared:
 
 
 _shared: Final = _Shared()
-os.register_at_fork(after_in_child=_shared.reset_lock)  # another thread may have held it at the fork
+os.register_at_fork(after_in_child=_shared.reset_lock)  # another thread may have held it during the fork
 
 
 def get_smart_cache() -> SmartCache:
-    """Return the process's default cache; the first call creates it, and the first call after a fork a new one.
+    """Return the process's default cache, created on the first call and again on the first call after a fork.
 
     It is configured by ``JARVISPERF_REDIS_URL`` (default: no Redis tier), ``JARVISPERF_CACHE_DIR`` (default: the user's
     cache folder) and ``JARVISPERF_DEFAULT_TTL`` (default: 3600 seconds).
 
     Raises:
-        ValueError: A variable has a wrong value.
+        ValueError: A variable has an invalid value.
     """
     cache = _shared.cache
     if cache is not None and _shared.pid == os.getpid():
@@ -51,7 +51,7 @@ def get_smart_cache() -> SmartCache:
 
 
 def reset_smart_cache() -> None:
-    """Close the process's default cache; the next :func:`get_smart_cache` creates a new one. For tests."""
+    """Close the process's default cache; the next :func:`get_smart_cache` creates a new one. Meant for tests."""
     with _shared.lock:
         if _shared.cache is not None and _shared.pid == os.getpid():
             _shared.cache.close()

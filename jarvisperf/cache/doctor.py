@@ -18,7 +18,7 @@ _HOW_TO_START_REDIS: Final = (
     "start it with `redis-server` (Debian and Ubuntu: apt install redis-server; macOS: brew install redis)"
     " or `docker run -p 6379:6379 redis`; without it the cache works, but processes do not share it"
 )
-# The list of a tag's keys lives as long as the longest of them, so with this policy it is evicted after them.
+# A tag's list of keys lives as long as its longest-lived key, so this policy evicts the list after the keys.
 _BEST_POLICY: Final = "volatile-ttl"
 _LOW_SPACE_BYTES: Final = 2**29
 _SLOW_SECONDS: Final = 0.01
@@ -31,7 +31,7 @@ class Finding(NamedTuple):
     Attributes:
         works: Whether it works; None if it is not in use.
         what: What was found.
-        advice: What to do; empty: nothing.
+        advice: What to do; empty if nothing.
     """
 
     works: bool | None
@@ -43,8 +43,8 @@ def examine(redis_url: str | None, folder: Path | None) -> Iterator[Finding]:
     """Check everything that a cache with this configuration needs.
 
     Args:
-        redis_url: As for ``SmartCache``; None: no Redis.
-        folder: Folder of the disk tier; None: no disk.
+        redis_url: As for ``SmartCache``; None if Redis is not configured.
+        folder: Folder of the disk tier; None if it is not configured.
     """
     yield Finding(True, "memory: works")
     yield from _examine_redis(redis_url)

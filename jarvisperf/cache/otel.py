@@ -41,7 +41,7 @@ def observe_cache(cache: SmartCache, name: str = "default", meter_provider: Mete
     Args:
         cache: The cache; only a weak reference is kept.
         name: The value of the attribute ``cache.name``.
-        meter_provider: The meter provider; None: OpenTelemetry's global one.
+        meter_provider: The meter provider; None uses OpenTelemetry's global one.
     """
     meter = get_meter("jarvisperf.cache", meter_provider=meter_provider)
     reference = weakref.ref(cache)

@@ -43,11 +43,11 @@ class SmartCache:
     """A cache of several tiers. Threads may share it, and processes may share its Redis and its folder.
 
     ``set`` writes a value to every tier, with the same expiry. A read asks memory, Redis and the disk in this order and
-    copies what it finds to the faster tiers, with the time that is left. A Redis or a disk that fails never raises: the
-    read is a miss, the failure is counted and logged once, and a background thread finds out when the tier can be used
-    again.
+    promotes what it finds to the faster tiers, with the remaining time to live. A failure of Redis or the disk never
+    raises an error: the read is a miss, the failure is counted and logged once, and a background thread probes until
+    the tier can be used again.
 
-    Callers cannot change what the cache holds: memory shares only immutable values. Of all others it keeps a private
+    Callers cannot change what the cache holds. Memory shares only immutable values; for all others it keeps a private
     copy or the encoded bytes, and every ``get`` returns a new copy.
 
     A value comes back equal and of the same type: None, bool, int of any size, float, complex, str, bytes, list,
@@ -57,34 +57,34 @@ class SmartCache:
     Args:
         redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
             ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
-            client of redis-py (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS are used;
-            None: no Redis tier. A server that does not answer is not an error; the constructor waits for it for at most
-            0.4 s.
-        local_cache_dir: Folder of the disk tier, created for its owner only; None: no disk tier. If it cannot be
-            written, that is logged once, and the cache works without it.
-        default_ttl: Seconds that a value lives unless ``set`` says otherwise; may be infinity.
-        tiers: Tiers of your own (see ``jarvisperf.cache.Tier``), asked after Redis and the disk in this order.
+            redis-py client (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS settings are
+            used; None for no Redis tier. An unreachable server is not an error; the constructor waits for it for at
+            most 0.4 s.
+        local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
+            not writable, the cache logs that once and works without it.
+        default_ttl: Time to live in seconds if ``set`` is given none; may be infinity.
+        tiers: Your own tiers (see ``jarvisperf.cache.Tier``), asked in this order after Redis and the disk.
         namespace: Separates caches that share a Redis or a folder; a word without a colon.
-        memory_items: Maximum number of entries in memory; 0: no memory tier.
+        memory_items: Maximum number of entries in memory; 0 for no memory tier.
         memory_bytes: Approximate maximum size of the memory tier.
-        memory_seconds: How long memory is trusted without asking the tiers below; None: 60 s if there are any.
-            Changes by other processes arrive at once through Redis; this is the backstop.
+        memory_seconds: How long memory is trusted without asking the tiers below; None means 60 s if there are any,
+            otherwise forever. Changes by other processes arrive at once through Redis; this is the backstop.
         disk_bytes: Approximate maximum size of the disk tier; the oldest entries are evicted first.
         redis_connect_seconds: How long a connection to Redis may take.
         redis_reply_seconds: How long Redis may be silent before it counts as unavailable.
-        redis_call_seconds: How long one exchange with Redis may take in total; None: the sum of these two.
-        enums: Enum classes whose members may be stored, by their names.
-        pickle_secret: At least 32 random bytes, the same in all processes: values that have no other encoding are
-            pickled, and every entry carries a keyed MAC that is verified before anything is read.
-        clock: Monotonic seconds; entries in memory expire by it.
-        wall_clock: Seconds since 1970; entries in the tiers below expire by it.
+        redis_call_seconds: How long one exchange with Redis may take in total; None means the sum of these two.
+        enums: Enum classes whose members may be stored by name.
+        pickle_secret: At least 32 random bytes, the same in all processes. If given, values that have no other encoding
+            are pickled, and every entry carries a keyed MAC that is verified before anything is read.
+        clock: Monotonic clock in seconds, for expiry in memory.
+        wall_clock: Seconds since 1970, for expiry in the tiers below.
 
     Raises:
-        TypeError: An argument has a wrong type.
-        ValueError: An argument has a wrong value, such as a malformed URL.
+        TypeError: An argument has the wrong type.
+        ValueError: An argument has an invalid value, such as a malformed URL.
     """
 
-    def __init__(  # noqa: PLR0913 - a cache has that many settings; all but three are by name
+    def __init__(  # noqa: PLR0913 - a cache has many settings; all but three are keyword-only
         self,
         redis_url: str | redis.Redis | redis.RedisCluster | None = "redis://localhost:6379",
         local_cache_dir: Path | str | None = Path("data/cache"),
@@ -134,9 +134,9 @@ class SmartCache:
         """Return the value of a key.
 
         Args:
-            key: A str that is not empty.
-            default: Returned when no tier has the key, or it has expired. None can be stored like any other value: to
-                tell it from a miss, pass a default of your own or use ``lookup``.
+            key: A non-empty str.
+            default: Returned if no tier has the key or it has expired. None can be stored like any other value; to
+                distinguish it from a miss, pass your own default or use ``lookup``.
 
         Raises:
             TypeError: The key is not a str.
@@ -147,15 +147,15 @@ class SmartCache:
     def get_from_memory(self, key: str, default: Any = None) -> Any:
         """Return the value of a key if memory has it; a miss is not counted, and no other tier is asked.
 
-        For callers that must not block, such as coroutines: on a miss they ask the other tiers in a thread.
+        For callers that must not block, such as coroutines, which ask the other tiers in a thread on a miss.
         """
         return self._find_in_memory(key, default)  # replaced like ``get``
 
     def lookup(self, key: str) -> Found | None:
-        """Return the value of a key and the tier that had it; None: a miss. It is counted like a ``get``.
+        """Return the value of a key and the tier that had it; None on a miss. It is counted like a ``get``.
 
         Args:
-            key: A str that is not empty.
+            key: A non-empty str.
 
         Raises:
             TypeError: The key is not a str.
@@ -171,18 +171,18 @@ class SmartCache:
         """Store a value in every tier.
 
         Args:
-            key: A str that is not empty.
+            key: A non-empty str.
             value: Any value that can be encoded; see the class.
-            ttl: Seconds that it lives from now on; None: the cache's ``default_ttl``; infinity: it never expires;
-                0: it expires at once, so it is not stored, and an older value of the key is removed.
-            tags: What ``invalidate_tag`` can remove it by.
+            ttl: Time to live in seconds. None uses the cache's ``default_ttl``; with infinity, the value never expires;
+                with 0, it is not stored, and an older value of the key is removed.
+            tags: Tags by which ``invalidate_tag`` can remove it.
 
         Returns:
-            Whether a tier holds the value now.
+            Whether any tier holds the value now.
 
         Raises:
-            TypeError: The key is not a str, the ttl is not a number, or the value cannot be encoded; then the message
-                names the part of the value and its type.
+            TypeError: The key is not a str, the ttl is not a number, or the value cannot be encoded (the message names
+                the part of the value and its type).
             ValueError: The key is empty, or the ttl is negative or NaN.
         """
         if type(key) is not str or not key:
@@ -199,7 +199,7 @@ class SmartCache:
         """Remove a key from every tier.
 
         Returns:
-            Whether a tier is known to have had it; of a tier that is unavailable, this is not known.
+            Whether any tier is known to have had it; an unavailable tier cannot tell.
 
         Raises:
             TypeError: The key is not a str.
@@ -209,10 +209,10 @@ class SmartCache:
         return bool(self._open_core().remove([key]))
 
     def touch(self, key: str, ttl: float | None = None) -> bool:
-        """Give a key a new time to live from now on; returns whether it existed.
+        """Give a key a new time to live; return whether it existed.
 
         Args:
-            key: A str that is not empty.
+            key: A non-empty str.
             ttl: As for ``set``; 0 removes the key.
 
         Raises:
@@ -249,19 +249,19 @@ class SmartCache:
     ) -> Any:
         """Return the value of a key, or call the factory for it and store what it returns.
 
-        However many callers want the key at the same time, the factory runs once: within this process always, among
-        processes while Redis is in use. What it raises is raised here and not stored.
+        Concurrent callers of one key share one run of the factory: always within this process, and across processes
+        while Redis is in use. Its exceptions propagate and are not stored.
 
         Args:
-            key: A str that is not empty.
+            key: A non-empty str.
             factory: Computes the value.
             ttl: As for ``set``.
             tags: As for ``set``.
             stale_ttl: Seconds after its expiry during which the old value may be served, while a new one is computed in
                 the background or when the factory fails.
-            refresh_ahead: The value may be computed again in the background before it expires; the longer that takes,
+            refresh_ahead: Allow computing the value again in the background before it expires; the longer that takes,
                 the earlier it starts (XFetch).
-            soft_seconds: How long a caller waits for a new value before it is served the stale one.
+            soft_seconds: How long a caller waits for a new value before it gets the stale one.
             hard_seconds: How long a caller waits when there is no stale value; after that it gets a TimeoutError, and
                 the factory continues in the background.
 
@@ -302,7 +302,7 @@ class SmartCache:
     # --- many keys
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Any]:
-        """Return the values of the keys that exist, with one round trip to Redis for all that memory lacks.
+        """Return the values of the keys that exist, with one round trip to Redis for those missing from memory.
 
         Raises:
             TypeError: A key is not a str.
@@ -314,11 +314,11 @@ class SmartCache:
         """Store several values in every tier, with one round trip to Redis and one transaction on disk.
 
         Returns:
-            Whether a tier holds all of them now.
+            Whether any tier holds all of them now.
 
         Raises:
-            TypeError: As for ``set``; then none is stored.
-            ValueError: As for ``set``; then none is stored.
+            TypeError: As for ``set``; no value is stored.
+            ValueError: As for ``set``; no value is stored.
         """
         if not hasattr(values, "items"):
             raise TypeError(f"values is {values!r}: give a dictionary of keys and values")
@@ -332,7 +332,7 @@ class SmartCache:
         return core.write_many(values, life)
 
     def delete_many(self, keys: Iterable[str]) -> int:
-        """Remove keys from every tier; returns how many are known to have existed.
+        """Remove keys from every tier; return how many are known to have existed.
 
         Raises:
             TypeError: A key is not a str.
@@ -343,7 +343,7 @@ class SmartCache:
     def keys(self, pattern: str = "*") -> list[str]:
         """Return the keys of all available tiers that match, sorted.
 
-        A key whose value can only be served stale may be among them.
+        They may include keys whose values can only be served stale.
 
         Args:
             pattern: As for ``invalidate``.
@@ -394,7 +394,7 @@ class SmartCache:
     def get_stats(self) -> CacheStats:
         """Return counts since the cache was created or since ``reset_stats``; see ``CacheStats``.
 
-        It adds up the hits of all entries in memory: about 0.5 ms for 10,000 entries.
+        Adding up the hits of all entries in memory takes about 0.5 ms for 10,000 entries.
         """
         return stats_of(self._core, self._base)
 
@@ -407,11 +407,11 @@ class SmartCache:
 
     @property
     def may_block(self) -> bool:
-        """Whether a call may wait for Redis, a disk or a tier of your own."""
+        """Whether a call may wait for Redis, the disk or one of your own tiers."""
         return bool(self._core.lower)
 
     def beside(self, call: Callable[..., _T], *args: Any) -> Awaitable[_T]:
-        """Run a call of this cache in a thread if it may block, otherwise here; for coroutines."""
+        """Run a call of this cache for a coroutine: in a thread if it may block, otherwise inline."""
         return in_thread(call, *args) if self.may_block else inline(call, *args)
 
     def close(self) -> None:

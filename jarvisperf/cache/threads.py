@@ -1,6 +1,6 @@
-"""Threads for calls of coroutines that may block.
+"""Threads for blocking calls made by coroutines.
 
-They are the cache's own, so that an application's busy pool cannot delay them. A call in a thread costs about 0.1 ms.
+The cache has its own, so that an application's busy pool cannot delay its calls. A call in a thread costs about 0.1 ms.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def home_of(path: str | os.PathLike[str] | None, chroma_url: str | None, collect
 def vectors_file(
     embedding_cache: str | os.PathLike[str] | bool, path: str | os.PathLike[str] | None, chroma_url: str | None
 ) -> Path | None:
-    """Return the file of the embedding cache; None: no such cache.
+    """Return the file of the embedding cache; None if it is disabled.
 
     Raises:
         TypeError: ``embedding_cache`` has the wrong type.

@@ -11,10 +11,10 @@ _shared: OptimizedRAG | None = None
 
 
 def get_optimized_rag() -> OptimizedRAG:
-    """Return the process's shared OptimizedRAG, created at the first call and again after it has been closed.
+    """Return the process's shared OptimizedRAG, created on the first call and again after it has been closed.
 
-    Its documents are in ``chroma`` in the folder named by ``JARVISPERF_DATA_DIR``, its model is that of
-    ``JARVISPERF_MODEL``, and its cache is the process's own.
+    Its documents are in ``chroma`` in the folder named by ``JARVISPERF_DATA_DIR``, its model is the one named by
+    ``JARVISPERF_MODEL``, and its cache is the process's default cache.
 
     Raises:
         ValueError: An environment variable has an invalid value.

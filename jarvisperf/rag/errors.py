@@ -16,7 +16,7 @@ class ModelNotFoundError(RagError):
 
 
 class StoreError(RagError):
-    """The document store cannot be opened, or rejects what it was given."""
+    """The document store cannot be opened, or rejects the data."""
 
 
 class StoreInUseError(StoreError):

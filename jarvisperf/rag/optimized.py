@@ -68,7 +68,7 @@ def _in_thread(method: Callable[P, T]) -> Callable[P, Coroutine[object, object, 
 
     @functools.wraps(method)
     async def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        import asyncio  # here, because it is a fifth of what a fresh process loads for a cached answer
+        import asyncio  # imported here, because it is a fifth of what a fresh process loads for a cached answer
 
         return await asyncio.to_thread(method, *args, **kwargs)
 
@@ -82,30 +82,30 @@ class OptimizedRAG:
     """Retrieval over one collection of documents.
 
     Creating one costs nothing: the model, Chroma and the cache are loaded on first use, and a cached answer needs
-    neither the model nor Chroma. Safe to call from several threads. Each method that may take long has a coroutine
-    version that runs it in a thread: ``asearch`` for ``search``, and so on.
+    neither the model nor Chroma. Safe to call from several threads. Each method that may block has a coroutine version
+    that runs it in a thread: ``asearch`` for ``search``, and so on.
 
     A cached answer is never stale: after a write, by this process or another one that uses this class, an earlier
-    answer is used only if the write provably leaves it unchanged. That is exact with ``exact=True``; with Chroma's
+    answer is used only if the write provably leaves it unchanged. With ``exact=True`` this is exact. With Chroma's
     approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class and go
     straight to Chroma are not noticed.
 
-    Several processes may read one folder, but only one may have it open while it is written to. To share documents
-    between more, use a server and ``chroma_url``.
+    Several processes may read one folder, but only one may have it open while it is written to. To write from several
+    processes, use a server and ``chroma_url``.
 
     Args:
-        path: The folder of the documents; None: ``chroma`` in the data folder of the settings.
-        cache: Where answers are cached; None: the process's own, :func:`jarvisperf.cache.get_smart_cache`.
-        model: A folder or hub name of a sentence-transformers model, or an :class:`Embedder`; None: the setting
+        path: The folder of the documents; None uses ``chroma`` in the data folder of the settings.
+        cache: Caches answers; None uses the process's default cache, :func:`jarvisperf.cache.get_smart_cache`.
+        model: A folder or hub name of a sentence-transformers model, or an :class:`Embedder`. None uses the setting
             ``JARVISPERF_MODEL``, else an installed model, else all-MiniLM-L6-v2 from the hub.
         collection: The collection's name: 3 to 512 letters, digits, dots, hyphens and underscores.
         chroma_url: ``http://host:port`` of a Chroma server, instead of a folder.
         model_options: How to run a sentence-transformers model: device, backend, dtype, dimension, prompts.
-        embedding_cache: The SQLite file that keeps the vectors of documents; True: in the folder of the documents (with
-            a server: in the cache folder of the settings); False: none.
+        embedding_cache: The SQLite file that caches the vectors of documents. True places it in the folder of the
+            documents (with a server, in the cache folder of the settings); False disables it.
         exact: Compare with every passage instead of using Chroma's index: always right, but slow on large collections.
-        semantic_threshold: Minimum cosine similarity at which a question that says the same in other words gets another
-            question's cached answer; see ``answers/paraphrases.py``. None: never.
+        semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
+            original; see ``answers/paraphrases.py``. None disables this.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -187,7 +187,7 @@ class OptimizedRAG:
             query: The query; queries that differ only in white space or Unicode form count as the same.
             n_results: See :meth:`search`.
             where: See :meth:`search`.
-            cache_ttl: How many seconds the answer is cached; 0: not at all.
+            cache_ttl: Seconds to cache the answer; 0 disables caching.
             **options: See :meth:`search`.
 
         Raises:
@@ -264,7 +264,7 @@ class OptimizedRAG:
             max_chars: See :meth:`generate_context`.
             max_tokens: See :meth:`generate_context`.
             where: See :meth:`search`.
-            cache_ttl: How many seconds the answer is cached; 0: not at all.
+            cache_ttl: Seconds to cache the answer; 0 disables caching.
             **options: See :meth:`search`.
 
         Raises:
@@ -308,11 +308,11 @@ class OptimizedRAG:
         texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
         Args:
-            texts: The texts; may be a generator of more than fits in memory.
-            batch_size: How many texts are embedded and stored at a time, at least 1.
-            metadatas: For each text a dictionary of strings, numbers, booleans or lists of them, or None.
+            texts: The texts; may be a generator, so they need not fit in memory.
+            batch_size: Number of texts embedded and stored at a time, at least 1.
+            metadatas: For each text, a dictionary of strings, numbers, booleans or lists of them, or None.
             ids: An id for each text.
-            show_progress: Whether to show a progress bar on standard error; None: if it is a terminal.
+            show_progress: Whether to show a progress bar on standard error; None shows it only on a terminal.
 
         Raises:
             TypeError: One string is given instead of several, a text is not a string, or a metadata not a dictionary.
@@ -349,7 +349,7 @@ class OptimizedRAG:
 
         Args:
             paths: Files as for :meth:`add_document_optimized`.
-            show_progress: Whether to show a progress bar on standard error; None: if it is a terminal.
+            show_progress: Whether to show a progress bar on standard error; None shows it only on a terminal.
 
         Raises:
             TypeError: One path is given instead of several.
@@ -415,7 +415,7 @@ class OptimizedRAG:
         return thread
 
     def get_performance_stats(self) -> PerformanceStats:
-        """Return what happened so far; loads nothing. :class:`PerformanceStats` explains each figure."""
+        """Return the statistics so far, without loading anything; :class:`PerformanceStats` explains each figure."""
         is_open = self._store.is_open
         return self._stats.summary(
             chunks=self._store.count() if is_open else None,
@@ -558,7 +558,7 @@ class OptimizedRAG:
     def _warm_up_quietly(self) -> None:
         try:
             self.warm_up()
-        except Exception as error:  # noqa: BLE001 - the next search runs into it again and raises it
+        except Exception as error:  # noqa: BLE001 - the next search hits the same error and raises it
             _log.warning("preloading failed: %s", error)
 
     def _check_open(self) -> None:
@@ -567,10 +567,10 @@ class OptimizedRAG:
 
 
 def _several(name: str, items: Iterable[T]) -> Iterable[T]:
-    """Return the items, unless they are a single string or path.
+    """Return the items after checking that they are not a single string or path.
 
     Raises:
-        TypeError: They are, or they are not iterable.
+        TypeError: They are a single string or path, or are not iterable.
     """
     if isinstance(items, str | bytes | os.PathLike):
         kind = "string" if isinstance(items, str) else type(items).__name__

@@ -67,7 +67,7 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         added: New passages.
         replaced: Passages whose id existed with different content, or occurred earlier in the same call.
-        unchanged: Passages that were stored already: neither embedded nor written again.
+        unchanged: Passages that were already stored, and were neither embedded nor written again.
         skipped: Empty or blank texts.
         removed: Old passages that were removed.
         embedded: Vectors that the model computed.
@@ -98,7 +98,7 @@ def decode_results(packed: bytes) -> list[SearchResult]:
     """Unpack what :func:`encode_results` packed.
 
     Raises:
-        msgspec.DecodeError: The bytes are something else.
+        msgspec.DecodeError: The bytes are not packed results.
     """
     return _decoder.decode(packed)
 

@@ -21,7 +21,7 @@ _COUNTED_TOGETHER: Final = 1000
 
 
 class Latencies(TypedDict):
-    """How often a stage or path was taken, and percentiles of its latest 10,000 durations in milliseconds."""
+    """The number of times a stage or path was taken, and percentiles of its latest 10,000 durations in milliseconds."""
 
     count: int
     p50_ms: float
@@ -35,12 +35,12 @@ class PerformanceStats(TypedDict):
     ``cache_hit_rate`` is the share of cached calls that the cache answered, 0.0 before the first one; warm-up does not
     count. ``avg_query_time_ms`` is the mean over all searches and contexts, cached or not, in milliseconds.
     ``cache_size`` is the number of answers that this object has put into the cache or found there and that have not
-    expired. ``first_query_ms`` is the first computed search, including everything that it loaded; no other figure but
-    the mean includes it. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache`` (finding an answer in
-    the cache); ``paths`` says where answers came from: a tier of the cache (``memory``, ``redis``, ``disk``),
-    ``semantic`` or ``computed``. ``chunks`` is the number of passages, ``documents`` that of files and of texts without
-    a source; both are None until the store is opened. ``embeddings_computed`` and ``embeddings_reused`` count vectors
-    of documents.
+    expired. ``first_query_ms`` is the duration of the first computed search, with everything that it loaded; of the
+    other figures, only the mean includes it. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache``
+    (finding an answer in the cache); ``paths`` says where answers came from: a tier of the cache (``memory``,
+    ``redis``, ``disk``), ``semantic`` or ``computed``. ``chunks`` is the number of passages, ``documents`` that of
+    files and of texts without a source; both are None until the store is opened. ``embeddings_computed`` and
+    ``embeddings_reused`` count vectors of documents.
     """
 
     cache_hit_rate: float
@@ -115,7 +115,7 @@ class QueryStats:
         Args:
             path: Where the answer came from: a tier of the cache, ``semantic`` or ``computed``.
             seconds: How long it took.
-            cached_call: Whether the cache was asked.
+            cached_call: Whether the cache was consulted.
         """
         with self._lock:
             self._queries += 1
@@ -132,7 +132,7 @@ class QueryStats:
                 self._paths.setdefault(path, _Times()).add(seconds)
 
     def count_recalled(self, seconds: float) -> None:
-        """Count one query answered from memory; a tenth of the cost of ``count_query``, on the fastest path."""
+        """Count one query answered from memory, at a tenth of the cost of ``count_query``, for the fastest path."""
         self._recalled.append(seconds)
         if len(self._recalled) >= _COUNTED_TOGETHER:
             with self._lock:
@@ -190,5 +190,5 @@ class QueryStats:
 
 
 def _percentile(ordered: list[float], part: float) -> float:
-    """Return the percentile by nearest rank; 0.0 where there are no values."""
+    """Return the percentile by nearest rank; 0.0 if there are no values."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)] if ordered else 0.0

@@ -9,9 +9,9 @@ _ID_BYTES = 16
 
 
 def content_id(text: str) -> str:
-    """Return the id of a text that was given none: 32 hexadecimal digits, equal for equal texts.
+    """Return the default id of a text: 32 hexadecimal digits, equal for equal texts.
 
-    BLAKE2b (RFC 7693) of its UTF-8 form, 128 bits.
+    The id is the 128-bit BLAKE2b (RFC 7693) of the text in UTF-8.
     """
     return hashlib.blake2b(text.encode(), digest_size=_ID_BYTES).hexdigest()
 

@@ -22,8 +22,8 @@ from jarvisperf.forks import tell_when_forked
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-# How long a call waits while another process writes. A longer wait is a failure: a failure costs a recomputation,
-# while waiting would delay every caller.
+# How long a call waits while another process writes. A longer wait counts as a failure, because a failure costs one
+# recomputation, while waiting would delay every caller.
 BUSY_SECONDS: Final = 0.25
 BATCH: Final = 500
 
@@ -43,7 +43,8 @@ SETTINGS: Final = {
 
 # The file names that diskcache uses; any other name could lead to a file that it did not write.
 _FILE_NAME: Final = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
-# The size is checked after this much was written, or this often; so the limit is exceeded by a few percent at most.
+# The size is checked after writing this share of the limit or this many rows, so it exceeds the limit by a few percent
+# at most.
 _LOOK_AFTER_SHARE: Final = 1 / 64
 _LOOK_AFTER_WRITES: Final = 16
 _ROWS_PER_ROUND: Final = 64
@@ -147,7 +148,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         return execute
 
     def reset(self, key: str, *args: object, **kwargs: object) -> object:
-        """Apply a setting, but no unknown one: it could replace a method of this class."""
+        """Apply a known setting; any other is rejected, because it could replace a method of this class."""
         if key not in diskcache.DEFAULT_SETTINGS and key not in METADATA:
             raise OSError(f"not a cache database: unknown setting {key!r}")
         return super().reset(key, *args, **kwargs)

@@ -1,8 +1,8 @@
-"""Makes a process fork only while none of its threads is inside SQLite.
+"""Lets a process fork only while none of its threads is inside SQLite.
 
 SQLite's locks, including its record of file locks, belong to the process. A child would inherit their state and hang at
 its first statement, or find the database locked forever (sqlite.org, "How To Corrupt An SQLite Database File", 2.6).
-Therefore each thread holds a lock of its own while inside SQLite, and a fork acquires all of them: it waits for running
+Therefore each thread holds its own lock while inside SQLite, and a fork acquires all of them: it waits for running
 calls to end, and new calls wait for the fork.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from threading import RLock
 
 LONGEST_WAIT_SECONDS: Final = 2.0
-"""The longest wait of a fork; a search through a large folder can take longer."""
+"""Maximum wait of a fork; searching a large folder can take longer."""
 
 
 class _Forks:

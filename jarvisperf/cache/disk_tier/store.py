@@ -33,11 +33,11 @@ class DiskStore:
     """Stores bytes under the names of one namespace in a folder, which several processes may share.
 
     Args:
-        folder: The folder; created with access for its owner only if it does not exist.
+        folder: The folder; if it does not exist, it is created with access for its owner only.
         names: The names of the namespace.
         most_bytes: The size limit, exceeded by a few percent at most; the oldest entries are evicted first. A value
             larger than a quarter of it is not stored.
-        clock: Monotonic clock in seconds, for the check that the folder is still the one that was opened.
+        clock: Monotonic clock in seconds; schedules the checks that the folder has not been removed or replaced.
     """
 
     name = "disk"

@@ -1,1 +1,1 @@
-"""How values move between the tiers: reading, writing, computing once, and races."""
+"""The engine that moves values between the tiers: reading, writing, computing once, and races."""

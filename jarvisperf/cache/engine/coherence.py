@@ -31,7 +31,7 @@ class Coherence:
 
     def __init__(self, core: Core, remote: RemoteTier, store: RedisStore, jitter: random.Random) -> None:
         self.usable = remote.usable
-        self.failures = (*store.failures, ValueError)  # ValueError: a socket that is closed under the reader
+        self.failures = (*store.failures, ValueError)  # ValueError: a socket closed while it was being read
         self._core = core
         self._remote = remote
         self._store = store
@@ -40,14 +40,14 @@ class Coherence:
         self._subscription: Subscription | None = None
 
     def start(self) -> bool:
-        """Start listening unless that was done before; returns False when no thread could be started."""
+        """Start listening unless already started; return False if no thread could be started."""
         if self._subscription is None:
             with contextlib.suppress(RuntimeError):
                 self._subscription = Subscription(self, self._jitter)
         return self._subscription is not None
 
     def wait(self, seconds: float) -> None:
-        """Wait until every message is received, up to a number of seconds."""
+        """Wait until the subscription is active, for at most this many seconds."""
         if self._subscription is not None:
             self._tuned_in.wait(seconds)
 
@@ -57,7 +57,7 @@ class Coherence:
             self._subscription.stop()
 
     def after_fork(self) -> None:
-        """Start over in a child, where the parent's thread does not run: nothing is received until ``start``."""
+        """Reset in a forked child: the parent's thread does not run there, so nothing is received until ``start``."""
         self.usable = self._remote.usable
         self._subscription = None
         self._tuned_in = threading.Event()
@@ -69,13 +69,13 @@ class Coherence:
         return self._store.link.subscribe(self._store.channel, silence_seconds)
 
     def tuned_in(self) -> None:
-        """Note that every message is received from now on; some may have been missed before."""
+        """Note that every message is received from now on; earlier ones may have been missed."""
         self._core.forget_memory()
         self._core.hears_changes = True
         self._tuned_in.set()
 
     def heard(self, blob: bytes) -> bool:
-        """Handle a message; returns whether another process sent it."""
+        """Handle a message; return whether another process sent it."""
         if is_from(self._store.sender, blob):
             return False
         message = from_bytes(blob)
@@ -97,7 +97,7 @@ class Coherence:
         return True
 
     def lost(self, error: Exception) -> None:
-        """Drop memory, since messages may have been missed, and have a probe check whether the server is reachable."""
+        """Clear memory, because messages may have been missed, and let a probe check whether the server responds."""
         self._core.hears_changes = False
         self._tuned_in.clear()
         self._core.forget_memory()

@@ -1,4 +1,4 @@
-"""The engine of a cache: how values are written to all tiers, prolonged, removed and computed."""
+"""The engine of a cache: writes, extends, removes and computes values in all tiers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 class Core(Reader):
     """All tiers of one cache; see ``Reader`` for its arguments.
 
-    Writes go from the slowest tier to memory, deletions from Redis to the slowest: what Redis holds is never older than
-    what lies below it.
+    Writes go from the slowest tier up to memory, and deletions from Redis down to the slowest, so Redis never holds an
+    older value than the tiers below it.
     """
 
     # --- writing
 
     def write(self, key: str, value: object, life: Life) -> bool:
-        """Write a value to every tier; returns whether one holds it."""
+        """Write a value to every tier; return whether any tier holds it."""
         held, encoded = self._prepare(value)
         stripe = self.stripes.of(key)
         with stripe:
@@ -49,7 +49,7 @@ class Core(Reader):
         return is_held
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
-        """Write several values, each tier at once; returns whether one tier holds all of them."""
+        """Write several values, with one batch per tier; return whether any tier holds all of them."""
         prepared = self._prepare_all(values)
         with self.stripes.changing(prepared):
             self._computations.void(prepared)
@@ -70,23 +70,23 @@ class Core(Reader):
         return are_held
 
     def check_encodable(self, value: object) -> None:
-        """Check that a value could be written.
+        """Check that a value can be encoded.
 
         Raises:
-            TypeError: It cannot be encoded.
+            TypeError: It cannot.
         """
         self._prepare(value)
 
     def check_all_encodable(self, values: Mapping[str, object]) -> None:
-        """Check that several values could be written.
+        """Check that several values can be encoded.
 
         Raises:
-            TypeError: One cannot be encoded.
+            TypeError: One of them cannot.
         """
         self._prepare_all(values)
 
     def hold(self, value: object) -> Held:
-        """Return what other callers can copy a value from.
+        """Return the form of a value from which other callers get their copies.
 
         Raises:
             TypeError: It cannot be encoded.
@@ -94,7 +94,7 @@ class Core(Reader):
         return self._prepare(value)[0]
 
     def _prepare(self, value: object) -> tuple[Held, Encoded | None]:
-        """Return what memory holds of a value, and what the tiers below do if there are any."""
+        """Return the form of a value for memory and, if there are any, the form for the tiers below."""
         held = self._codec.hold(value)
         if held is not None and not self.lower:
             return held, None
@@ -130,9 +130,9 @@ class Core(Reader):
     # --- a new time to live
 
     def touch(self, key: str, life: Life) -> bool:
-        """Give the value of a key a new time to live; returns whether there is one."""
+        """Give the value of a key a new time to live; return whether the key has a value."""
         stripe = self.stripes.of(key)
-        with stripe:  # while it is read, too: a value deleted by another thread must not be written again
+        with stripe:  # held while reading as well: a value deleted by another thread must not be written again
             remote_changes = stripe.remote_changes
             is_prolonged = self._touch_below(key, life)
             if is_prolonged is None:
@@ -141,7 +141,7 @@ class Core(Reader):
         return is_prolonged
 
     def _touch_below(self, key: str, life: Life) -> bool | None:
-        """Prolong the value in a lower tier; None if no lower tier has it."""
+        """Extend the value's life in a lower tier; return None if no lower tier has the value."""
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
@@ -149,7 +149,7 @@ class Core(Reader):
             envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
             if not isinstance(envelope, Envelope):
                 return False
-            # A clock that was set back must not prolong a life.
+            # A clock that was set back must not extend a value's life.
             is_alive = max(envelope.created, self._wall_clock()) < envelope.expiry
             if is_alive and (self.remote is None or self._is_current_generation(self.remote, envelope.generation)):
                 return self._prolong_below(tier, key, blob, envelope, life)
@@ -171,7 +171,7 @@ class Core(Reader):
                 return False
         if self.disk is not None and not self.disk.swap(blob, write):
             if tier is not self.disk:
-                self.disk.delete(key)  # it has another value, with another life
+                self.disk.delete(key)  # it has another value, with its own expiry
             else:  # another process has changed it
                 if self.remote is not None:
                     self.remote.delete(key)
@@ -182,7 +182,7 @@ class Core(Reader):
         return True
 
     def _touch_in_memory(self, key: str, life: Life) -> bool:
-        """Prolong a value that only memory has; an unavailable tier receives this when it is back."""
+        """Extend the life of a value that only memory has; an unavailable Redis receives the value once it is back."""
         entry, now = self.memory.live(key), self.memory.now()
         if entry is None or entry.deadline <= now or (entry.check_at <= now and self._can_ask_below()):
             return False
@@ -200,7 +200,7 @@ class Core(Reader):
         )
 
     def _version_after(self, version: int) -> int:
-        # The next after the write that is prolonged, so that every change made since is newer.
+        # The version right after the extended write, so that every change made since is newer.
         self.versions.observe(version + 1)
         return version + 1
 
@@ -215,19 +215,19 @@ class Core(Reader):
     # --- removing
 
     def remove(self, keys: Collection[str]) -> set[str]:
-        """Remove keys from every tier; returns those that are known to have been there."""
+        """Remove keys from every tier; return those that are known to have existed."""
         found: set[str] = set()
         with self.stripes.changing(keys):
             self._computations.void(keys)
             found.update(key for key in keys if self.memory.delete(key))
             version = self.versions.next()
-            # Redis first: a writer that puts the value on disk now still has to write it to Redis.
+            # Redis first: a writer that is storing the value on disk now must still write it to Redis.
             for tier in self.lower:
                 found |= tier.delete_many(keys, version)
         return found
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match from every tier; returns those that are known to have been there."""
+        """Remove the keys that match from every tier; return those that are known to have existed."""
         return self._invalidate(
             lambda tier: tier.invalidate(pattern),
             lambda: self.memory.invalidate(pattern),
@@ -235,7 +235,7 @@ class Core(Reader):
         )
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those that are known to have been there."""
+        """Remove the keys that have one of the tags; return those that are known to have existed."""
         return self._invalidate(
             lambda tier: tier.invalidate_tags(tags),
             lambda: self.memory.invalidate_tags(tags),
@@ -254,7 +254,7 @@ class Core(Reader):
         for tier in self.lower:
             found = in_tier(tier)
             if tier is not self.remote and self.remote is not None and found - removed:
-                # A reader may be copying one of them to Redis, which has to refuse it.
+                # A reader may be promoting one of them to Redis, which must reject it.
                 self.remote.delete_many(found - removed)
             removed |= found
         self.stripes.note_change_of_all()
@@ -276,7 +276,7 @@ class Core(Reader):
 
         Args:
             key: The key.
-            held_version: Version of the value in Redis that is to be replaced; None: no value was found.
+            held_version: Version of the value in Redis to replace; None if no value was found.
             seconds: How long the lease lasts.
         """
         return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
@@ -291,7 +291,7 @@ class Core(Reader):
         self._release(computation.key, lease)
 
     def fill(self, computation: Computation, value: object, life: Life, lease: Lease | None) -> Held:
-        """Store a computed value unless its key was changed since; returns what other callers can copy it from."""
+        """Store a computed value unless its key has changed since; return the form that other callers copy."""
         key = computation.key
         held, encoded = self._prepare(value)
         stripe = self.stripes.of(key)
@@ -335,9 +335,10 @@ class Core(Reader):
     # --- changes by other processes
 
     def apply_remote_changes(self, keys: Collection[str]) -> None:
-        """Drop from memory what another process changed.
+        """Drop from memory the keys that another process changed.
 
-        Whatever its version: when two processes write at once Redis keeps what arrives last, perhaps the older version.
+        Versions do not matter here: when two processes write at once, Redis keeps the write that arrives last, which
+        may have the older version.
         """
         for key in keys:
             self.stripes.of(key).remote_changes += 1
@@ -353,7 +354,7 @@ class Core(Reader):
         if tags:
             self.memory.invalidate_tags(tags)
 
-    # --- its life
+    # --- lifecycle
 
     def close(self) -> None:
         """Release connections, files and memory."""

@@ -1,4 +1,4 @@
-"""Takes the steps of a load, with threads that block or with coroutines that do not."""
+"""Runs the steps of a load, in blocking threads or in coroutines."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_background: Final[set[asyncio.Task[Any]]] = set()  # the loop itself holds tasks weakly
+_background: Final[set[asyncio.Task[Any]]] = set()  # the event loop holds tasks only weakly
 
 
 def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
-    """Take the steps in this thread; steps in the background get a thread of their own.
+    """Run the steps in this thread; background steps run in their own thread.
 
     Args:
-        steps: What to do.
+        steps: The steps.
         factory: Computes the value.
 
     Returns:
-        What the steps return.
+        The result of the steps.
     """
     answer: Any = None
     error: BaseException | None = None
@@ -58,7 +58,7 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
         except GeneratorExit:
             steps.close()
             raise
-        except BaseException as raised:  # noqa: BLE001 - the steps decide what becomes of it
+        except BaseException as raised:  # noqa: BLE001 - the steps decide how to handle it
             error = raised
 
 
@@ -88,18 +88,18 @@ def _in_thread(step: Spawn, factory: Callable[[], Any]) -> None:
 async def drive_async(
     steps: Steps, factory: Callable[[], Awaitable[Any]], beside: Callable[[Callable[[], Any]], Awaitable[Any]]
 ) -> Any:
-    """Take the steps in this coroutine; steps in the background get a task of their own.
+    """Run the steps in this coroutine; background steps run in their own task.
 
-    A cancellation never comes between a call and its answer, which may be a lease that has to be released: the steps
-    receive it while they wait for something else, or at their end.
+    A cancellation never separates a call from its answer, which may be a lease that must be released. The steps receive
+    the cancellation while they wait for something else, or when they end.
 
     Args:
-        steps: What to do.
+        steps: The steps.
         factory: Computes the value.
-        beside: Runs a call that may block outside the event loop.
+        beside: Runs a potentially blocking call outside the event loop.
 
     Returns:
-        What the steps return.
+        The result of the steps.
     """
     answer: Any = None
     error: BaseException | None = None
@@ -128,7 +128,7 @@ async def drive_async(
                 task.add_done_callback(_background.discard)
             else:
                 answer = await _take(step, factory)
-        except GeneratorExit:  # nobody will resume this coroutine, so it cannot wait for anything
+        except GeneratorExit:  # this coroutine will not be resumed, so it cannot wait for anything
             steps.close()
             raise
         except BaseException as raised:  # noqa: BLE001 - as above
@@ -145,7 +145,7 @@ async def _take(step: Compute | Wait | Pause, factory: Callable[[], Awaitable[An
 
 
 async def _end_of(call: Awaitable[Any]) -> asyncio.CancelledError | None:
-    """Wait until a call in a thread has ended, even if this coroutine is cancelled; returns that cancellation."""
+    """Wait until a call in a thread has ended, even if this coroutine is cancelled; return the cancellation."""
     cancellation: asyncio.CancelledError | None = None
     while isinstance(call, asyncio.Future) and not call.done():
         try:
@@ -165,10 +165,10 @@ async def _wait_async(step: Wait) -> bool:
     ended: asyncio.Future[None] = loop.create_future()
 
     def end_soon(_: object) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so no caller is waiting
             loop.call_soon_threadsafe(_end, ended)
 
-    # Only its end matters here: its error, which may be another caller's cancellation, stays in the flight.
+    # Only the end matters here; the error, which may be another caller's cancellation, stays in the flight.
     step.future.add_done_callback(end_soon)
     try:
         await asyncio.wait_for(ended, None if step.seconds == math.inf else step.seconds)

@@ -1,7 +1,7 @@
-"""How ``get_or_set`` finds or computes a value, once for all callers that want it.
+"""Finds or computes a value for ``get_or_set``, once for all concurrent callers.
 
-``Load.steps`` is a generator that says what to do next (``Invoke``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``) and
-does none of it. A driver (``drivers``) takes the steps, with threads or with coroutines, so the logic exists once.
+``Load.steps`` is a generator that yields what to do next (``Invoke``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``)
+without doing it. A driver (``drivers``) runs the steps with threads or with coroutines, so the logic exists once.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 30.0
-"""After this time without a value another process may compute it too."""
+"""After this time without a value, another process may compute it as well."""
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 _LOAD, _MAKE = "load", "make"
@@ -42,36 +42,36 @@ _CANCELLED: Final = object()
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
-# --- what a driver does
+# --- steps
 
 
 class Invoke(NamedTuple):
-    """Call a function that may wait for Redis or a disk. The answer is what it returns."""
+    """Call a function that may wait for Redis or a disk. The answer is its result."""
 
     function: Callable[[], Any]
 
 
 class Compute(NamedTuple):
-    """Call the factory, for these flights. The answer is what it returns; what it raises is raised."""
+    """Call the factory for these flights. The answer is its result; its exceptions propagate."""
 
     flights: tuple[Flight, ...]
 
 
 class Wait(NamedTuple):
-    """Wait for a flight to end, up to a number of seconds. The answer is whether it has ended."""
+    """Wait for a flight to end, for at most ``seconds``. The answer is whether it has ended."""
 
     future: Future[LoadedValue]
     seconds: float
 
 
 class Pause(NamedTuple):
-    """Do nothing for a number of seconds."""
+    """Sleep for a number of seconds."""
 
     seconds: float
 
 
 class Spawn(NamedTuple):
-    """Take these steps in the background."""
+    """Run these steps in the background."""
 
     steps: Steps
 
@@ -84,7 +84,7 @@ class FactoryStopError(Exception):
     """A factory raised StopIteration, which has another meaning inside a generator.
 
     Args:
-        stop: What it raised.
+        stop: The exception.
     """
 
     def __init__(self, stop: StopIteration) -> None:
@@ -92,15 +92,15 @@ class FactoryStopError(Exception):
         self.stop = stop
 
 
-# --- who waits for whom in this process
+# --- single flights in this process
 
 
 class LoadedValue:
     """The result of a flight.
 
     Args:
-        value: What the factory returned, or a copy of what a tier had.
-        held: What other callers make their own copies from; None: all may share the value.
+        value: The factory's result, or a copy of a tier's value.
+        held: The form that other callers copy; None if all may share the value.
     """
 
     __slots__ = ("_held", "value")
@@ -121,7 +121,7 @@ class Flight:
     """A computation under way that other callers can wait for.
 
     Attributes:
-        future: Receives the outcome, or the error.
+        future: Receives the outcome or the error.
     """
 
     __slots__ = ("future",)
@@ -131,14 +131,14 @@ class Flight:
 
 
 class Flights:
-    """The single flights of one cache, by purpose and key: the first caller computes, the others wait for it."""
+    """The single flights of one cache, by purpose and key: the first caller computes, and the others wait."""
 
     def __init__(self) -> None:
         self._by_name: dict[tuple[str, str], Flight] = {}
         self._lock = threading.Lock()
 
     def join(self, kind: str, key: str) -> tuple[Flight, bool]:
-        """Return the flight for a key, and whether this call began it: then the caller has to ``end`` it."""
+        """Return the flight for a key, and whether this call began it; if so, the caller must ``end`` it."""
         with self._lock:
             flight = self._by_name.get((kind, key))
             if flight is not None:
@@ -147,7 +147,7 @@ class Flights:
             return flight, True
 
     def end(self, kind: str, key: str, flight: Flight, outcome: LoadedValue | BaseException) -> None:
-        """Hand the outcome to all who wait, unless the flight has ended before."""
+        """Pass the outcome to all waiting callers, unless the flight has already ended."""
         with self._lock:
             if self._by_name.get((kind, key)) is not flight:
                 return
@@ -163,7 +163,7 @@ _computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_compu
 
 @contextlib.contextmanager
 def computing(flights: tuple[Flight, ...]) -> Iterator[None]:
-    """Mark what is called now as computing these flights; threads and tasks that copy the context inherit it."""
+    """Mark the enclosed code as computing these flights; threads and tasks that copy the context inherit the mark."""
     token = _computing.set(_computing.get() + flights)
     try:
         yield
@@ -172,7 +172,7 @@ def computing(flights: tuple[Flight, ...]) -> Iterator[None]:
 
 
 def _is_computing(flight: Flight) -> bool:
-    """Whether the caller is part of this flight, so that waiting for it would never end."""
+    """Return whether the caller is part of this flight, so that waiting for it would never end."""
     return any(flight is one for one in _computing.get()) and not flight.future.done()
 
 
@@ -180,12 +180,12 @@ def _is_computing(flight: Flight) -> bool:
 
 
 class LoadOptions(NamedTuple):
-    """How a value is loaded; see ``SmartCache.get_or_set``.
+    """Options for loading a value; see ``SmartCache.get_or_set``.
 
     Attributes:
-        life: Of the computed value.
-        refresh_ahead: It may be computed again before it expires.
-        soft_seconds: How long a caller waits before it is served a stale value.
+        life: Life of the computed value.
+        refresh_ahead: The value may be computed again before it expires.
+        soft_seconds: How long a caller waits before it gets a stale value.
         hard_seconds: How long a caller waits when there is no stale value.
     """
 
@@ -198,11 +198,11 @@ class LoadOptions(NamedTuple):
     def checked(
         cls, life: Life, stale_ttl: float, refresh_ahead: bool, soft_seconds: float, hard_seconds: float
     ) -> Self:
-        """Make them from what a caller gave.
+        """Return the options if a caller's arguments are valid.
 
         Raises:
-            TypeError: One of them is not a number.
-            ValueError: One of them is out of range.
+            TypeError: An argument is not a number.
+            ValueError: An argument is out of range.
         """
         stale_seconds = seconds("stale_ttl", stale_ttl)
         soft_seconds = seconds("soft_seconds", soft_seconds)
@@ -232,7 +232,8 @@ class Load:
         """Yield the steps that lead to the value, which the generator returns.
 
         Args:
-            in_background: The caller only waits: it may be cancelled while others still want the value.
+            in_background: Compute in the background and let the caller only wait, because it may be cancelled while
+                others still need the value.
         """
         core, flights, key, options = self._core, self._flights, self._key, self._options
         known = core.look_in_memory(key)
@@ -249,7 +250,7 @@ class Load:
         if in_background or options.hard_seconds < math.inf:
             try:
                 yield Spawn(self._without_errors(leading))
-            except BaseException as error:  # no thread could be started, so nobody else will end the flight
+            except BaseException as error:  # no thread could be started to end the flight
                 flights.end(_LOAD, key, flight, error)
                 raise
             outcome = yield from self._outcome_of(flight, options.hard_seconds)
@@ -258,7 +259,7 @@ class Load:
         return outcome.value
 
     def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, LoadedValue]:
-        """Find or compute the value for everybody who waits for this flight."""
+        """Find or compute the value for all callers that wait for this flight."""
         core, key, options = self._core, self._key, self._options
         outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
@@ -287,7 +288,7 @@ class Load:
         return outcome
 
     def _follow(self, flight: Flight) -> Steps:
-        """Wait for what another caller computes, unless a stale value will do."""
+        """Wait for the value that another caller computes, unless a stale value will do."""
         options = self._options
         if options.life.stale_seconds > 0 and not options.soft_seconds:
             stale = self._core.look_in_memory(self._key, stale=True)
@@ -316,7 +317,7 @@ class Load:
         return flight.future.result()
 
     def _refresh(self, found: CachedValue) -> Generator[Step, Any, Flight]:
-        """Have the value computed again in the background, unless that is under way."""
+        """Start computing the value again in the background, unless that is already under way."""
         flight, leads = self._flights.join(_MAKE, self._key)
         if leads:
             try:
@@ -329,7 +330,7 @@ class Load:
         return flight
 
     def _without_errors(self, steps: Steps) -> Steps:
-        """Take steps in the background: whoever waits receives their error from the flight."""
+        """Run steps in the background and log their error; waiting callers receive it from the flight."""
         try:
             yield from steps
         except Exception as error:  # noqa: BLE001 - a factory may raise anything
@@ -349,8 +350,8 @@ class Load:
         """Compute the value under a lease and store it.
 
         Args:
-            old: The value to be replaced.
-            making: The flight that the outcome ends, and others that wait for it.
+            old: The value to replace; None if there is none.
+            making: The flight that the outcome ends, followed by flights that wait for it.
         """
         outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
@@ -386,7 +387,7 @@ class Load:
             found: CachedValue | None = yield Invoke(lambda: core.look(key))
             if found is not None:
                 return self._outcome(found)
-            # Redis has a value that cannot be used, perhaps because it has expired: it is to be replaced.
+            # Redis has an unusable value, perhaps an expired one, so ask for a lease to replace it.
             held_version = answer.held_version
 
     def _make_under(
@@ -410,10 +411,10 @@ class Load:
         return LoadedValue(value, core.hold(value))
 
     def _is_due(self, found: CachedValue) -> bool:
-        """Whether a fresh value should be computed again already.
+        """Return whether a fresh value should already be computed again.
 
-        XFetch: the probability is exp(-t/d) with t seconds left and d seconds of computing (A. Vattani, F.
-        Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
+        XFetch: the probability is exp(-t/d), where t is the time left and d the computing time in seconds (A. Vattani,
+        F. Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
         """
         if not self._options.refresh_ahead or found.compute_seconds <= 0:
             return False
@@ -422,4 +423,4 @@ class Load:
 
 def draw_exponential() -> float:
     """Draw from the exponential distribution of mean 1."""
-    return -math.log(1.0 - random.random())  # noqa: S311 - spreads work in time and guards nothing
+    return -math.log(1.0 - random.random())  # noqa: S311 - spreads work over time; not used for security

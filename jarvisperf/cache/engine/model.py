@@ -9,11 +9,11 @@ if TYPE_CHECKING:
 
 
 class Found(NamedTuple):
-    """A value and the tier that had it, as ``SmartCache.lookup`` returns it.
+    """A value and the tier that had it; the result of ``SmartCache.lookup``.
 
     Attributes:
         value: The caller's own copy.
-        tier: ``memory``, ``redis``, ``disk``, or the name of a tier of your own.
+        tier: ``memory``, ``redis``, ``disk``, or the name of your own tier.
     """
 
     value: Any
@@ -21,16 +21,16 @@ class Found(NamedTuple):
 
 
 class CachedValue(NamedTuple):
-    """A value that was found, with what the engine knows about it.
+    """A value that was found, with its metadata.
 
     Attributes:
         value: The caller's own copy.
         tier: The name of the tier that had it.
         seconds: Time until it expires; 0 or less when it is stale.
-        stale_seconds: Time until it may no longer be served stale.
+        stale_seconds: Time until it may no longer be served, even stale.
         version: Version of the write if Redis had it, otherwise 0.
         compute_seconds: How long it took to compute; 0 if unknown.
-        held: What other callers can copy it from; None if that has to be made from the value.
+        held: The form that other callers copy; None if it must be derived from the value.
     """
 
     value: object
@@ -43,12 +43,12 @@ class CachedValue(NamedTuple):
 
 
 class Life(NamedTuple):
-    """How long a value lives, and what is stored along with it.
+    """A value's time to live, and the metadata stored with it.
 
     Attributes:
         seconds: Time until it expires.
         stale_seconds: How long it may be served stale after that.
-        tags: What it can be invalidated by.
+        tags: Tags by which it can be invalidated.
         compute_seconds: How long it took to compute.
     """
 

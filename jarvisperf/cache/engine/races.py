@@ -1,4 +1,4 @@
-"""Which keys are changing, and which are being computed: so that an old value never overwrites a newer one."""
+"""Tracks keys that are changing or being computed, so that an old value never overwrites a newer one."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _COUNT: Final = 256
 
 
 class Stripe:
-    """The lock and the change counters that some keys share; a key always belongs to the same stripe.
+    """A lock and change counters shared by some keys; a key always belongs to the same stripe.
 
-    A reader that found a value in a lower tier copies it upward only if the counters are what they were when it began
-    to read; otherwise it could bring back a value that was replaced or removed.
+    A reader promotes a value from a lower tier only if the counters have not changed since it began to read. Otherwise
+    it could bring back a value that was replaced or removed.
 
-    ``with stripe:`` makes one change. It holds the lock and counts twice, when it begins and when it ends: readers look
-    at the counters without the lock, and one that begins while a change is under way may read the old value.
+    ``with stripe:`` makes one change. It holds the lock and counts at the start and at the end, because readers check
+    the counters without the lock, and a reader that begins during a change may read the old value.
 
     Attributes:
         lock: Held while a key is changed in all tiers, so that the tiers agree.
@@ -60,7 +60,7 @@ class Stripes:
 
     @contextlib.contextmanager
     def changing(self, keys: Iterable[str]) -> Iterator[None]:
-        """Change several keys; all callers take the locks in the same order."""
+        """Change several keys; all callers acquire the locks in the same order."""
         numbers = sorted({hash(key) % _COUNT for key in keys})
         with contextlib.ExitStack() as stack:
             for number in numbers:
@@ -68,7 +68,7 @@ class Stripes:
             yield
 
     def note_change_of_all(self) -> None:
-        """Count a change of every key; waits for copies upward that have begun."""
+        """Count a change of every key; wait for promotions in progress."""
         for stripe in self._stripes:
             with stripe:
                 pass
@@ -90,9 +90,9 @@ class Computation:
     Attributes:
         key: Its key.
         tags: Its tags.
-        is_void: This process has changed the key since: the result may be out of date and is not stored.
-        changed_remotely: Another process may have changed the key: Redis knows whether the result is out of date, but
-            memory must not keep it.
+        is_void: This process has changed the key since, so the result may be outdated and is not stored.
+        changed_remotely: Another process may have changed the key. Redis knows whether the result is outdated; memory
+            must not keep it.
     """
 
     __slots__ = ("changed_remotely", "is_void", "key", "tags")
@@ -105,21 +105,21 @@ class Computation:
 
 
 class Computations:
-    """All values of one cache that are being computed."""
+    """The values of one cache that are being computed."""
 
     def __init__(self) -> None:
         self._by_key: dict[str, Computation] = {}
         self._lock = threading.Lock()
 
     def begin(self, key: str, tags: tuple[str, ...]) -> Computation:
-        """Start to watch a key."""
+        """Start watching a key."""
         computation = Computation(key, tags)
         with self._lock:
             self._by_key[key] = computation
         return computation
 
     def end(self, computation: Computation) -> None:
-        """Stop watching it."""
+        """Stop watching a computation's key."""
         with self._lock:
             if self._by_key.get(computation.key) is computation:
                 del self._by_key[computation.key]
@@ -133,7 +133,7 @@ class Computations:
                     computation.is_void = True
 
     def void_where(self, concerns: Callable[[Computation], bool]) -> None:
-        """Note that this process changed every key that the change concerns."""
+        """Note that this process changed the keys of all computations that the change concerns."""
         for computation in self._all():
             computation.is_void |= concerns(computation)
 

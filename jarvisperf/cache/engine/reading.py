@@ -1,4 +1,4 @@
-"""How a read asks the tiers one after the other, and copies what it finds to the faster ones."""
+"""Reads from the tiers in order, and promotes what it finds to the faster ones."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from jarvisperf.cache.values.versions import Versions
 
 UNCONFIRMED_SECONDS: Final = 1.0
-"""How long memory is trusted while messages of other processes cannot be received."""
+"""How long memory is trusted while messages from other processes cannot be received."""
 _NO_STATE: Final = (0, 0)
 
 
 class LowerHit:
-    """A value that a tier below memory had.
+    """A value found in a tier below memory.
 
     Attributes:
-        value: The value, decoded.
-        envelope: What it was stored in.
+        value: The decoded value.
+        envelope: Its envelope.
         seconds: Time until it expires; 0 or less when it is stale.
-        stale_seconds: Time until it may no longer be served stale.
+        stale_seconds: Time until it may no longer be served, even stale.
         tier: The name of the tier.
-        held: What memory took a copy of; None if it took none.
+        held: The value as memory holds it; None if it was not promoted to memory.
     """
 
     __slots__ = ("envelope", "held", "seconds", "stale_seconds", "tier", "value")
@@ -58,16 +58,16 @@ class LowerHit:
 
 
 class Reader:
-    """The tiers of one cache, and the reads from them; ``Core`` adds the changes.
+    """The tiers of one cache, and reads from them; ``Core`` adds changes.
 
     Args:
         names: Names of keys in the namespace.
         codec: Encodes and decodes values.
-        secret: Key of the MAC; None: no MAC.
+        secret: Key of the MAC; None for no MAC.
         memory: The first tier.
-        remote: Redis, the second tier; None: no Redis.
-        disk: The third tier; None: no disk.
-        own: The user's own tiers, asked last.
+        remote: Redis, the second tier, or None.
+        disk: The disk, the third tier, or None.
+        own: User-defined tiers, asked last.
         versions: Source of the versions of writes.
         memory_seconds: How long memory is trusted without asking the tiers below.
         wall_clock: Seconds since 1970.
@@ -77,7 +77,7 @@ class Reader:
         misses: Reads that no tier could answer.
         memory_misses: Reads that memory could not answer.
         sets: Values written.
-        hears_changes: Every message of other processes is received.
+        hears_changes: Whether every message from other processes is received.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Reader:
     # --- one key
 
     def find(self, key: str) -> tuple[object, str] | None:
-        """Return the value of a key and the tier that has it: as a bare tuple, since every ``get`` comes here."""
+        """Return the value of a key and its tier, as a plain tuple because this is on the path of every ``get``."""
         if self._secret is not None or self._copies_upward():
             known = self.look(key)
             return None if known is None else (known.value, known.tier)
@@ -137,11 +137,11 @@ class Reader:
         return None
 
     def look(self, key: str, *, stale: bool = False) -> CachedValue | None:
-        """Look for a key in all tiers, and copy what is found to the faster ones.
+        """Look up a key in all tiers, and promote its value to the faster ones.
 
         Args:
             key: The key.
-            stale: Return an expired value that may be served stale if there is no fresh one.
+            stale: If there is no fresh value, return an expired one that may be served stale.
         """
         entry = self.memory.live(key) if self.memory.entries else None
         if entry is None:
@@ -166,7 +166,7 @@ class Reader:
         )
 
     def look_in_memory(self, key: str, *, stale: bool = False) -> CachedValue | None:
-        """Look for a key in memory only; a miss is not counted."""
+        """Look up a key in memory only; a miss is not counted."""
         entry = self.memory.live(key)
         if entry is None:
             return None
@@ -178,7 +178,7 @@ class Reader:
     # --- many keys
 
     def look_many(self, keys: Sequence[str]) -> dict[str, object]:
-        """Look for several keys, with one round trip for all that memory lacks."""
+        """Look up several keys, with one round trip for those missing from memory."""
         found: dict[str, object] = {}
         wanted = list(dict.fromkeys(keys))
         in_memory = self.memory.entries
@@ -228,7 +228,7 @@ class Reader:
                     if copies:
                         self._copy_upward(tier, key, hit, states[key], old_version)
                 elif is_mark(blob):
-                    marked.add(key)  # deleted or being computed: what the disk has must not be used
+                    marked.add(key)  # deleted or being computed: the disk's value must not be used
                 else:
                     old_versions[key] = self._version_in(key, blob)
             tier.hits += hits
@@ -253,11 +253,11 @@ class Reader:
     # --- memory
 
     def _fresh(self, entry: MemoryEntry, now: float) -> CachedValue | None:
-        """Serve an entry unless it has expired or has to be compared with the tiers below."""
+        """Serve an entry unless it has expired or must be compared with the tiers below."""
         if entry.valid_until <= now:
             if entry.deadline <= now or entry.check_at <= now:
                 return None
-            # Once a second a hit of a key comes here, and is timed.
+            # About once a second, a hit of a key gets here and is timed.
             started = time.perf_counter()
             entry.valid_until = min(entry.deadline, entry.check_at, now + LOOK_AGAIN_SECONDS)
             found = self._of_entry(entry, now)
@@ -266,7 +266,7 @@ class Reader:
         return self._of_entry(entry, now)
 
     def _unconfirmed(self, entry: MemoryEntry, now: float, *, stale: bool) -> CachedValue | None:
-        """Serve an entry that no lower tier has: when none could be asked, or when a stale value will do."""
+        """Serve an entry that no lower tier has, if no lower tier could be asked or a stale value will do."""
         if entry.deadline <= now:
             return self._of_entry(entry, now) if stale else None
         if self._can_ask_below():
@@ -283,7 +283,7 @@ class Reader:
         return CachedValue(value, "memory", seconds, stale_seconds, entry.version, entry.compute_seconds, held)
 
     def _hold(self, key: str, held: Held, life: Life, version: int) -> bool:
-        """Put a value into memory; returns whether there is room for it."""
+        """Store a value in memory; return whether it fits."""
         now = self.memory.now()
         is_deaf = self.remote is not None and self.remote.available and not self.hears_changes
         return self.memory.hold(
@@ -298,7 +298,7 @@ class Reader:
         )
 
     def _drop_if_changed_remotely(self, stripe: Stripe, remote_changes: int, key: str) -> None:
-        # Messages are handled without the lock, perhaps just before memory took the value.
+        # Messages are handled without the lock, perhaps just before the value was stored in memory.
         if stripe.remote_changes != remote_changes:
             self.memory.delete(key)
 
@@ -311,15 +311,15 @@ class Reader:
     # --- the tiers below
 
     def _look_below(self, key: str, *, stale: bool, first: int = 0, blob: bytes | None = None) -> LowerHit | None:
-        """Look for a key in the tiers below memory.
+        """Look up a key in the tiers below memory.
 
         Args:
             key: The key.
-            stale: A stale value will do if there is no fresh one.
-            first: The number of the tier to begin with.
-            blob: What that tier has, if that is known.
+            stale: Accept a stale value if there is no fresh one.
+            first: Index of the tier to begin with.
+            blob: That tier's blob, if it has been read already.
         """
-        # A blob read before the state of the stripe may be older than that state, so it cannot be copied.
+        # A blob read before the stripe's state may be older than that state, so it cannot be promoted.
         copies = blob is None and self._copies_upward()
         state = self.stripes.of(key).state() if copies else _NO_STATE
         old_version = 0
@@ -333,7 +333,7 @@ class Reader:
             if hit is None:
                 tier.misses += 1
                 if is_mark(found):
-                    break  # deleted or being computed: what the disk has must not be used
+                    break  # deleted or being computed: the disk's value must not be used
                 if tier is self.remote:
                     old_version = self._version_in(key, found)
                 continue
@@ -350,7 +350,7 @@ class Reader:
     def _open(
         self, tier: GuardedTier, key: str, blob: bytes, now: float, old_version: int, *, stale: bool
     ) -> LowerHit | None:
-        """Return what a blob holds, if it may be served."""
+        """Return the value in a blob if it may be served."""
         envelope = unseal(blob, self.names.name(key), self._secret)
         if isinstance(envelope, Flaw):
             if not is_mark(blob):
@@ -358,8 +358,8 @@ class Reader:
             return None
         created, expiry, stale_until, generation, version, _, _, codec, payload = envelope
         if version < old_version:
-            return None  # Redis has a later one that has expired; the disk missed it
-        # A clock that was set back must not prolong a life.
+            return None  # Redis has a later, expired version that the disk missed
+        # A clock that was set back must not extend a value's life.
         start = now if now > created else created  # noqa: FURB136 - max takes three times as long
         seconds, stale_seconds = expiry - start, stale_until - start
         if (seconds <= 0 and not stale) or stale_seconds <= 0:
@@ -378,13 +378,13 @@ class Reader:
         return envelope.version if isinstance(envelope, Envelope) else 0
 
     def _copies_upward(self) -> bool:
-        """Whether a tier above the one with the value could take a copy."""
+        """Return whether a tier above the one with the value could take a copy."""
         return self.memory.holds_any or (len(self.lower) > 1 and self.remote is not None and self.remote.available)
 
     def _copy_upward(
         self, tier: GuardedTier, key: str, hit: LowerHit, state: tuple[int, int], old_version: int
     ) -> Held | None:
-        """Copy a hit to Redis and memory unless its key was changed since; returns what memory can copy it from."""
+        """Promote a hit to Redis and memory unless its key has changed since; return the value as memory holds it."""
         remote = None if tier is self.remote else self.remote
         if not self.memory.holds_any and (remote is None or not remote.available):
             return None
@@ -407,7 +407,7 @@ class Reader:
     def _copy_to_redis(
         self, remote: RemoteTier, key: str, envelope: Envelope, encoded: Encoded, life: Life, old_version: int
     ) -> bool:
-        """Copy a value to Redis; False: another process has changed the key there."""
+        """Copy a value to Redis; return False if another process has changed the key there."""
         if not old_version and not remote.available:
             return True  # what ``put_if_absent`` would return, without the work
         seconds = life.seconds + life.stale_seconds
@@ -428,14 +428,14 @@ class Reader:
         return remote.put_if_absent(key, blob, seconds, life.tags)
 
     def _can_ask_below(self) -> bool:
-        """Whether a miss below means that the key is gone, not that no tier could be asked."""
+        """Return whether a lower tier is available, so that a miss there means that the key is gone."""
         return any(tier.available for tier in self.lower)
 
     def _generation(self) -> int:
         return self.remote.generation if self.remote is not None else 0
 
     def _is_current_generation(self, remote: RemoteTier, generation: int) -> bool:
-        """Whether a value belongs to the namespace's generation; a later one than was known is adopted."""
+        """Return whether a value belongs to the namespace's generation; a newer generation is adopted."""
         if generation == remote.generation:
             return True
         if not remote.learn_generation(generation):

@@ -16,14 +16,14 @@ class TierStats(TypedDict):
     misses: int
     sets: int
     evictions: int
-    """Entries that made room for others; always 0 for Redis, which does not say."""
+    """Entries evicted to make room; always 0 for Redis, which does not report them."""
     errors: int
-    """Failures, including probes during an outage; none of them reached a caller."""
+    """Failures, including probes during an outage; none reached a caller."""
     corrupt: int
     """Damaged or foreign entries; each was a miss and was removed."""
     items: int
     bytes: int
-    """Approximate size of what is held; 0 for Redis, where only a search could tell."""
+    """Approximate size of the entries; 0 for Redis, where finding out would require a search."""
     latency_p50_seconds: float
     latency_p95_seconds: float
     latency_p99_seconds: float
@@ -32,8 +32,8 @@ class TierStats(TypedDict):
 class CacheStats(TypedDict):
     """Counts since the cache was created or since ``reset_stats``.
 
-    A read asks memory, then Redis, then the disk, and stops where it finds the value: every read is one hit of one
-    tier, or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
+    A read asks memory, then Redis, then the disk, and stops where it finds the value, so every read is one hit of
+    one tier, or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
     """
 
     hits: int
@@ -47,7 +47,7 @@ class CacheStats(TypedDict):
     memory_items: int
     """Entries in memory now, including expired ones that have not been removed yet."""
     memory_evictions: int
-    """Entries that made room for others."""
+    """Entries evicted to make room."""
     redis_available: bool
     """Redis is configured and in use."""
     redis_breaker: Literal["closed", "open", "none"]
@@ -56,11 +56,11 @@ class CacheStats(TypedDict):
     """Changes by other processes are received at once."""
     redis_hits: int
     redis_misses: int
-    """Reads that Redis could not answer; while it is unavailable or not configured, all that memory could not."""
+    """Reads that Redis could not answer; while it is unavailable or not configured, every miss in memory counts."""
     redis_errors: int
     """Failures of Redis, including probes during an outage."""
     redis_unsettled: int
-    """Changes to be replayed to Redis before it is used again."""
+    """Changes to replay to Redis before it is used again."""
     local_cache_available: bool
     """The disk tier is configured and in use."""
     disk_breaker: Literal["closed", "open", "none"]
@@ -71,15 +71,15 @@ class CacheStats(TypedDict):
     sets: int
     """Values written."""
     errors: int
-    """Failures of all tiers; none of them reached a caller."""
+    """Failures of all tiers; none reached a caller."""
     corrupt: int
     """Damaged or foreign entries; each was a miss and was removed."""
     tiers: dict[str, TierStats]
-    """More, by tier: ``memory``, ``redis``, ``disk``, and tiers of your own by their names."""
+    """Detailed counts by tier: ``memory``, ``redis``, ``disk``, and your own tiers by name."""
 
 
 class Counts(TypedDict):
-    """The counts that ``reset_stats`` resets, as they are now."""
+    """Current values of the counts that ``reset_stats`` resets."""
 
     memory_hits: int
     memory_misses: int
@@ -89,7 +89,7 @@ class Counts(TypedDict):
 
 
 def counts_of(core: Core) -> Counts:
-    """Return the counts that only grow."""
+    """Return the current counts, which only grow."""
     return {
         "memory_hits": core.memory.hits(),
         "memory_misses": core.memory_misses,
@@ -136,7 +136,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "redis_breaker": _breaker(redis),
         "redis_listening": core.hears_changes,
         "redis_hits": redis.hits if redis else 0,
-        # Without Redis too, hits / (hits + misses) is the share of reads past memory that it answered: none.
+        # Keeps hits / (hits + misses) the share of reads past memory that Redis answered; without Redis, that is 0.
         "redis_misses": redis.misses if redis else memory_misses,
         "redis_errors": redis.errors if redis else 0,
         "redis_unsettled": redis.unsettled if redis else 0,

@@ -1,4 +1,4 @@
-"""Keys: the names they have in Redis and on disk, and the key of a function call."""
+"""Keys: their names in Redis and on disk, and the keys of function calls."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""Keys of function calls: the same in every process and after every restart."""
+"""Keys of function calls, stable across processes and restarts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class KeyMaker:
     Args:
         function: The function.
         prefix: Prepended to the name; may be empty.
-        ignore: Names of arguments that are left out of the key.
+        ignore: Names of arguments to leave out of the key.
 
     Raises:
         TypeError: ``ignore`` is not a collection of names; a single str is rejected, too.
@@ -57,7 +57,7 @@ class KeyMaker:
         self._tokens = InstanceTokens()
 
     def group(self) -> str:
-        """Return the prefix that all keys of this function, and of no other, start with."""
+        """Return the prefix of all keys of this function, which no other function's keys have."""
         return self._start
 
     def key(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:

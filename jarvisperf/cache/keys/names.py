@@ -16,8 +16,8 @@ class Names:
     """Converts keys to names and back.
 
     Args:
-        namespace: Separates several caches in one Redis or folder. It contains no colon: otherwise clearing ``a`` would
-            clear ``a:b``, too.
+        namespace: Separates several caches in one Redis or folder. It must not contain a colon: otherwise clearing
+            ``a`` would also clear ``a:b``.
 
     Raises:
         TypeError: The namespace is not a str.

@@ -34,7 +34,7 @@ class KeyPattern:
 
 
 def literal(text: str) -> str:
-    """Return the pattern that matches this text and nothing else."""
+    """Return a pattern that matches exactly this text."""
     return _SPECIAL.sub(r"[\g<0>]", text)
 
 

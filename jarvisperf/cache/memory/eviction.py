@@ -1,16 +1,16 @@
 """Memory eviction policy: LRU, switching to W-TinyLFU while recent requests show a higher hit rate.
 
-Measured on five public traces (``benchmarks/eviction``), no fixed policy does at least as well as LRU on all of them:
-SIEVE, S3-FIFO and W-TinyLFU lose where only recency counts. So the cache starts as LRU, and switches when a simulation
-of both policies (``policy_trial``) says so.
+On five public traces (``benchmarks/eviction``), no fixed policy does at least as well as LRU on all of them: SIEVE,
+S3-FIFO and W-TinyLFU lose where only recency counts. So the cache starts with LRU, and switches when a simulation of
+both policies (``policy_trial``) favours the other one.
 
-A read notes on its entry how often and when it was read, and touches nothing else: no lock, no list. The order of the
-entries is updated when one has to be evicted, which costs a few steps of a heap:
+A read only updates the hit count and the time of last use of its entry; it needs no lock and no list. The order of the
+entries is updated when one must be evicted, which costs a few steps of a heap:
 
-- LRU evicts the entry whose last use is longest ago.
-- W-TinyLFU has new entries pass a window of 5 %. One that leaves the window replaces the oldest entry of the main part
-  if it was requested more often lately. Entries of the main part that were read again are protected (Einziger, Friedman
-  and Manes, ACM Trans. Storage 13, 2017; segments: Karedla, Love and Wherry, IEEE Computer 27, 1994).
+- LRU evicts the least recently used entry.
+- W-TinyLFU admits new entries to a window of 5 %. An entry that leaves the window replaces the oldest entry of the main
+  part if it was requested more often recently. Entries of the main part that were read again are protected (Einziger,
+  Friedman and Manes, ACM Trans. Storage 13, 2017; segments: Karedla, Love and Wherry, IEEE Computer 27, 1994).
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ LOOK_AGAIN_SECONDS: Final = 1.0
 class MemoryEntry:
     """The value of one key in memory.
 
-    A hit is: ``entry.valid_until > now``, then ``entry.hits += 1`` and ``entry.used = now``, then ``entry.value`` if
-    ``thaw`` is None, otherwise ``entry.thaw(entry.value)``.
+    A hit checks ``entry.valid_until > now``, sets ``entry.hits += 1`` and ``entry.used = now``, and returns
+    ``entry.value`` if ``thaw`` is None, otherwise ``entry.thaw(entry.value)``.
 
     Attributes:
         key: The key.
-        value: The value itself, or what ``thaw`` makes it from.
-        thaw: Makes the reader's own copy; None: the value is immutable and therefore shared.
-        valid_until: Until then a hit needs no further check; at most ``deadline`` and ``check_at``, and never far away,
-            so that a hit is timed now and then.
-        check_at: From then on the tiers below have to be asked first.
+        value: The value itself, or the input of ``thaw``.
+        thaw: Makes the reader's own copy; None if the value is immutable and therefore shared.
+        valid_until: Until this time, a hit needs no further check. At most ``deadline`` and ``check_at``, and never far
+            away, so that hits are timed now and then.
+        check_at: From this time on, the tiers below must be asked first.
         deadline: When it expires, in seconds by the tier's clock.
-        stale_until: Until then it may be served stale; at least ``deadline``.
+        stale_until: Until this time, it may be served stale; at least ``deadline``.
         hits: How often it was read.
         used: When it was last read or written, in seconds by the tier's clock.
-        version: Version of the write; 0: none.
-        tags: What it can be invalidated by, besides its key.
+        version: Version of the write; 0 if it has none.
+        tags: Tags by which it can be invalidated.
         compute_seconds: How long it took to compute.
         size_bytes: Approximate size in memory.
         is_held: Whether it is still in memory.
-        segment: Where the eviction policy keeps it; this and the rest belong to the policy.
-        ranked: ``used`` when it was given its place there.
+        segment: Its segment in the eviction policy, which owns this and the following attributes.
+        ranked: The value of ``used`` when it was last ranked.
         counted_hits: How many of the hits the policy's sketch has counted.
         sampled_hits: How many of the hits the policy trial has seen.
     """
@@ -100,7 +100,7 @@ class MemoryEntry:
 
 
 class Segment:
-    """Entries by rank, lowest first; entries that moved or left are skipped when they come to the top."""
+    """Entries by rank, lowest first; entries that moved or left are skipped when they reach the top."""
 
     __slots__ = ("count", "heap")
 
@@ -170,8 +170,8 @@ class Eviction:
             del self._sampled[entry.key]
 
     def victim(self) -> MemoryEntry | None:
-        """Return the entry to evict, which the caller has to remove next; None if memory is empty."""
-        # If the bytes are the tighter bound, there is room for fewer entries than the maximum number.
+        """Return the entry to evict, which the caller must remove next; None if memory is empty."""
+        # If bytes are the tighter limit, fewer entries fit than the maximum number.
         self._room = self._window.count + self._probation.count + self._protected.count
         if not self._by_frequency:
             return self._oldest(self._window)
@@ -187,7 +187,7 @@ class Eviction:
         return rival
 
     def clear(self) -> None:
-        """Forget every entry, but not what is known about requests."""
+        """Forget every entry, but keep the statistics of requests."""
         for segment in (self._window, self._probation, self._protected):
             for _, _, entry in segment.heap:
                 entry.segment = None
@@ -204,7 +204,7 @@ class Eviction:
             self._push(segment, entry, rank)
 
     def _oldest(self, segment: Segment) -> MemoryEntry | None:
-        """Return the entry whose last use is longest ago, after moving those that were read to their places."""
+        """Return the least recently used entry, after ranking again those that were read."""
         while (entry := segment.top()) is not None and entry.used != entry.ranked:
             self._count_reads(entry)
             entry.ranked = entry.used
@@ -216,7 +216,7 @@ class Eviction:
             self._count_reads(entry)
             self._move(entry, self._protected)
             while self._protected.count > protected_size(self._room):
-                # It is treated like one that has just arrived.
+                # A demoted entry is treated like a new arrival.
                 self._move(self._oldest(self._protected), self._probation, self._latest)
         return entry
 

@@ -18,12 +18,12 @@ WINDOW_SHARE: Final = 0.05
 """Share of the entries that are kept because they are new (TinyLFU's window)."""
 
 PROTECTED_SHARE: Final = 0.8
-"""Largest share of protected entries in the main part: those read again since they arrived there."""
+"""Maximum share of protected entries in the main part; an entry is protected if it was read again there."""
 
-# To take over, frequency has to be ahead by this many standard deviations of a fair coin, and have three hits for each
-# that only LRU has: the cache stays on the safe side while little is known, and when both perform alike (as on the
-# trace sprite) switching is not worth it. Switching back to LRU needs less evidence, and each time doubles what
-# frequency needs next time: a workload that goes back and forth is left to LRU.
+# To take over, frequency must lead by this many standard deviations of a fair coin, and have three hits for each hit
+# that only LRU has. So the cache keeps LRU while there is little evidence, or while both perform alike (as on the trace
+# sprite). Switching back to LRU needs less evidence. Each switch back doubles the evidence that frequency needs next
+# time, so LRU keeps a workload that goes back and forth.
 _HITS_PER_HIT_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
@@ -33,7 +33,7 @@ _LEAST_LEAD_TO_RECENCY: Final = 2.0
 _FORGET_AFTER_PER_KEY: Final = 2
 _FORGET_AFTER_AT_LEAST: Final = 50
 
-_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before more would say anything
+_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before higher ones would be informative
 _COUNTERS_PER_KEY: Final = 8
 _ADDITIONS_PER_KEY: Final = 10
 _LEAST_BITS: Final = 6
@@ -52,14 +52,14 @@ def protected_size(items: int) -> int:
 
 
 class FrequencySketch:
-    """Estimates how often keys were requested lately, in a few bytes per key, and never too low.
+    """Estimates how often keys were requested recently, never too low, in a few bytes per key.
 
     A count-min sketch (G. Cormode and S. Muthukrishnan, "An improved data stream summary", J. Algorithms 55, 2005) that
-    forgets: now and then all counts are halved, as in TinyLFU (G. Einziger, R. Friedman and B. Manes, "TinyLFU: a
-    highly efficient cache admission policy", ACM Trans. Storage 13, 2017). Keys are told apart by their hash.
+    forgets: from time to time all counts are halved, as in TinyLFU (G. Einziger, R. Friedman and B. Manes, "TinyLFU: a
+    highly efficient cache admission policy", ACM Trans. Storage 13, 2017). Keys are distinguished by their hash.
 
     Args:
-        keys: The number of keys it is meant for.
+        keys: Expected number of keys.
     """
 
     __slots__ = ("_additions", "_counts", "_mask", "_most_additions")
@@ -83,7 +83,7 @@ class FrequencySketch:
             self._additions >>= 1
 
     def count(self, key: str) -> int:
-        """Estimate how often a key was requested lately."""
+        """Estimate how often a key was requested recently."""
         number = hash(key)
         return min(self._counts[number & self._mask], self._counts[(number >> _SECOND_ROW_SHIFT) & self._mask])
 
@@ -95,7 +95,7 @@ class _RecentTable:
         self._keys: OrderedDict[str, None] = OrderedDict()
 
     def request(self, key: str, capacity: int) -> bool:
-        """Request a key, which is inserted on a miss; returns whether it was a hit."""
+        """Request a key and insert it on a miss; return whether it was a hit."""
         found = key in self._keys
         self._keys[key] = None
         self._keys.move_to_end(key)
@@ -114,7 +114,7 @@ class _FrequentTable:
         self._protected: OrderedDict[str, None] = OrderedDict()
 
     def request(self, key: str, capacity: int) -> bool:
-        """Request a key, which is inserted on a miss; returns whether it was a hit."""
+        """Request a key and insert it on a miss; return whether it was a hit."""
         for part in (self._window, self._protected):
             if key in part:
                 part.move_to_end(key)
@@ -145,13 +145,13 @@ class _FrequentTable:
 
 
 class PolicyTrial:
-    """Finds out from the requests which policy has more hits.
+    """Determines from the requests which policy has more hits.
 
     Args:
         most_items: Maximum number of entries in the cache.
 
     Attributes:
-        frequency_leads: Whether W-TinyLFU does; LRU is assumed to at the start.
+        frequency_leads: Whether W-TinyLFU has more hits; False at the start.
     """
 
     def __init__(self, most_items: int) -> None:
@@ -165,7 +165,7 @@ class PolicyTrial:
         self._deviations_to_frequency = _DEVIATIONS_TO_FREQUENCY
 
     def samples(self, key: str) -> bool:
-        """Whether the key belongs to the sample."""
+        """Return whether a key belongs to the sample."""
         return not hash(key) & self._mask
 
     def request(self, key: str, times: int, items: int) -> None:

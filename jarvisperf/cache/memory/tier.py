@@ -1,7 +1,7 @@
 """The first tier: the process's own memory, bounded by a number of entries and by their bytes.
 
-Callers cannot change what it holds (see ``values/isolation.py``). When it is full, expired entries go first; then
-``eviction.py`` chooses.
+Callers cannot change the values it holds (see ``values/isolation.py``). When it is full, it removes expired entries
+first, then those that ``eviction.py`` chooses.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 2**28
 """Default size limit of the memory tier."""
 
-# Size of an entry and its places in the dictionary and the queues, without key and value.
+# Size of an entry and its slots in the dictionary and the queues, excluding key and value.
 _ENTRY_BYTES: Final = 450
-# Size of a tag that no other entry has, most of it for the set of its keys.
+# Size of a tag that no other entry has; the set of its keys takes most of it.
 _TAG_BYTES: Final = 230
 # A write removes at most this many expired entries, so that no single write pays for all of them.
 _SWEPT_PER_WRITE: Final = 16
@@ -40,15 +40,15 @@ class MemoryTier:
     """Entries by key; threads may share it.
 
     Args:
-        most_entries: Maximum number of entries; 0: the tier holds nothing.
-        clock: Monotonic seconds.
+        most_entries: Maximum number of entries; 0 disables the tier.
+        clock: Monotonic clock in seconds.
         most_bytes: Approximate maximum size.
 
     Attributes:
-        entries: What it holds, for reading only; some of it may have expired.
-        evictions: Entries that made room for others.
-        bytes: Approximate size of what it holds.
-        latency: Of the hits that are timed.
+        entries: The entries by key, for reading only; some may have expired.
+        evictions: Entries evicted to make room.
+        bytes: Approximate size of the entries.
+        latency: Latency of the hits that are timed.
     """
 
     name = "memory"
@@ -70,13 +70,13 @@ class MemoryTier:
         self._hits_of_gone = 0
 
     def make_reader(self, otherwise: Callable[[str, Any], Any]) -> Callable[..., Any]:
-        """Make a function that returns a key's value from memory, and calls ``otherwise`` for everything else.
+        """Return a function that returns a key's value from memory, and calls ``otherwise`` for everything else.
 
-        A hit costs one lookup, one comparison and two marks on the entry. A total of hits would make it a tenth slower,
-        and so would attributes of an object instead of a closure.
+        A hit costs one lookup, one comparison and two assignments to the entry. Keeping a total of hits would make it
+        10 % slower, as would attributes of an object instead of a closure.
 
         Args:
-            otherwise: Called with the key, which may be anything, and the default.
+            otherwise: Called with the key, which may be any object, and the default.
         """
         entries, clock = self.entries, self._clock
 
@@ -124,16 +124,16 @@ class MemoryTier:
         tags: tuple[str, ...] = (),
         compute_seconds: float = 0.0,
     ) -> bool:
-        """Hold a value; returns whether there is room for it.
+        """Store a value; return whether it fits.
 
         Args:
             key: The key.
-            held: The value, which no caller can change.
+            held: The value, in a form that no caller can change.
             deadline: When it expires; this and the next two are seconds by the tier's clock.
-            stale_until: Until then it may be served stale; the deadline if that is later.
-            check_at: From then on the tiers below have to be asked first.
-            version: Version of the write; 0: none.
-            tags: What it can be invalidated by.
+            stale_until: Until this time, it may be served stale; at least until the deadline.
+            check_at: From this time on, the tiers below must be asked first.
+            version: Version of the write; 0 if it has none.
+            tags: Tags by which it can be invalidated.
             compute_seconds: How long it took to compute.
         """
         if not self.holds_any:
@@ -162,7 +162,7 @@ class MemoryTier:
         return True
 
     def prolong(self, key: str, *, deadline: float, stale_until: float = -math.inf, check_at: float = math.inf) -> bool:
-        """Give the entry of a key a new time to live; returns whether there is one."""
+        """Give the entry of a key a new time to live; return whether the key has an entry."""
         now = self._clock()
         with self._lock:
             entry = self.entries.get(key)
@@ -174,7 +174,7 @@ class MemoryTier:
             return True
 
     def delete(self, key: str) -> bool:
-        """Remove a key; returns whether it existed and had not expired."""
+        """Remove a key; return whether it existed and had not expired."""
         entry = self.live(key)
         return entry is not None and self._drop(key, entry) and entry.deadline > self._clock()
 
@@ -185,12 +185,12 @@ class MemoryTier:
             return {key for key, entry in self.entries.items() if entry.deadline > now and pattern.matches(key)}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
-        """Remove the keys that match; returns those that had not expired."""
+        """Remove the keys that match; return those that had not expired."""
         with self._lock:
             return self._remove_all([key for key in self.entries if pattern.matches(key)])
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
-        """Remove the keys that have one of the tags; returns those that had not expired."""
+        """Remove the keys that have one of the tags; return those that had not expired."""
         with self._lock:
             return self._remove_all({key for tag in tags for key in self._keys_by_tag.get(tag, ())})
 
@@ -218,7 +218,7 @@ class MemoryTier:
             self.clear()
 
     def hits(self) -> int:
-        """Return the number of hits; adds up those of all entries, about 50 ns each."""
+        """Return the number of hits, summed over all entries at about 50 ns each."""
         with self._lock:
             return self._hits_so_far()
 

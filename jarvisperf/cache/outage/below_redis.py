@@ -1,7 +1,7 @@
 """A guarded tier below Redis: old values that it holds after an outage must not be promoted to Redis.
 
 A change that the tier missed leaves an old value there. A tombstone in Redis keeps other processes from promoting it,
-but only for ``TOMBSTONE_SECONDS``: so it is renewed while the tier is unavailable, and once more after the replay.
+but only for ``TOMBSTONE_SECONDS``. So it is renewed while the tier is unavailable, and once more after the replay.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ RENEW_AFTER_SECONDS: Final = TOMBSTONE_SECONDS / 4
 
 
 class BuriesKeys(Protocol):
-    """The part of the Redis tier that is used here."""
+    """The part of the Redis tier used here."""
 
     def clear(self) -> None:
         """Remove every key of the namespace."""
 
     def bury(self, versions: dict[str, int]) -> None:
-        """Put a tombstone in place of each key whose value is not newer than a version."""
+        """Replace with a tombstone each key whose value is not newer than the given version."""
 
 
 class TierBelowRedis(GuardedTier):
@@ -39,7 +39,7 @@ class TierBelowRedis(GuardedTier):
         store: The store.
         jitter: Source of randomness for the pauses between probes.
         versions: Source of the versions of changes.
-        remote: Redis; None: no Redis.
+        remote: The Redis tier, or None.
     """
 
     def __init__(self, store: Store, jitter: random.Random, versions: Versions, remote: BuriesKeys | None) -> None:

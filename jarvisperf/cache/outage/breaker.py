@@ -1,6 +1,6 @@
 """A circuit breaker: after one failure, a store is left alone until a background probe succeeds.
 
-The pattern is M. Nygard's ("Release It!", 2007), with two differences. One daemon thread probes, never a call, so no
+The pattern is M. Nygard's ("Release It!", 2007), with two differences. A daemon thread probes, never a call, so no
 caller waits for a store that is down. Pauses are jittered, so that many processes do not probe a recovering server
 at the same moment.
 """
@@ -33,7 +33,7 @@ class Breaker:
         first_pause_seconds: The pause after the first failed attempt; it doubles up to 5 s.
 
     Attributes:
-        is_open: Whether the store is to be left alone.
+        is_open: Whether the store must not be used.
     """
 
     def __init__(

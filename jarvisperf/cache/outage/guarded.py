@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 # A store that fails intermittently (full for writes, but fine when probed) must not flood the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
 _TIMED_READS: Final = 8  # one read in this many is timed
-# If changes arrive faster than they are replayed, the last round is replayed while they wait.
+# If changes arrive faster than they are replayed, new ones wait while the last round is replayed.
 _ROUNDS_WITHOUT_WAITING = 3
 
 _T = TypeVar("_T")
@@ -46,18 +46,18 @@ class GuardedTier:
         store: The store.
         jitter: Source of randomness for the pauses between probes.
         versions: Issues the versions of changes.
-        wait_seconds: How long the constructor waits for a background thread to open the store; None: the constructor
+        wait_seconds: How long the constructor waits for a background thread to open the store. If None, the constructor
             opens it itself, however long that takes.
         first_pause_seconds: The pause between the first two probes of an outage.
         clock: Monotonic clock in seconds; limits the log.
 
     Attributes:
-        hits: Reads answered by this tier (counted by the cache, which alone can tell).
+        hits: Reads answered by this tier (counted by the cache, because only the cache can tell).
         misses: Reads that reached this tier and were not answered by it.
         sets: Successful writes.
         errors: Failures of the store.
         corrupt: Entries that turned out to be damaged.
-        latency: Latency of writes and of every eighth read; timing a read of the disk costs a twentieth of it.
+        latency: Latency of writes and of every eighth read; timing a read of the disk makes it 5 % slower.
         usable: Set while the store is in use.
     """
 
@@ -103,7 +103,7 @@ class GuardedTier:
         return len(self._pending)
 
     def read(self, key: str) -> bytes | None:
-        """Return the value of a key, or the mark that says why there is none."""
+        """Return the value of a key, or the mark that explains why there is none."""
         if self._breaker.is_open and self._is_out_of_use():
             return None
         started = time.perf_counter() if self._is_timed() else 0.0

@@ -26,7 +26,7 @@ class Change:
     Attributes:
         version: The version of the change.
         noted: When it was recorded, in monotonic seconds.
-        write: The value written; None: the key was deleted.
+        write: The value written; None if the key was deleted.
     """
 
     version: int
@@ -39,8 +39,8 @@ class Snapshot:
     """The pending changes at one moment.
 
     Attributes:
-        everything: Above 0: too much changed to be listed, so every key counts as changed; the number tells one such
-            event from the next.
+        everything: Above 0 if too much changed to list, so that every key counts as changed; the number distinguishes
+            one such event from the next.
         changes: Changes by key.
         patterns: Invalidated patterns.
         tags: Invalidated tags.
@@ -66,7 +66,7 @@ class Pending:
     """A bounded list of changes in memory; not thread-safe.
 
     Args:
-        most_keys: With more changed keys than this, every key counts as changed.
+        most_keys: Beyond this number of changed keys, every key counts as changed.
         most_bytes: Beyond this, written values are dropped and their keys are only deleted.
     """
 
@@ -93,7 +93,7 @@ class Pending:
             self.note_everything()
 
     def note_unless_known(self, key: str, change: Change) -> None:
-        """Record a change of a key unless one is recorded already, which is then the later one."""
+        """Record a change of a key unless a change is already recorded, which is then the later one."""
         if key not in self._held.changes:
             self.note(key, change)
 

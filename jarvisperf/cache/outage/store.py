@@ -1,4 +1,4 @@
-"""The protocol of a store: what lies beneath a guarded tier."""
+"""The protocol of the store beneath a guarded tier."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 class Write(NamedTuple):
-    """A value to be stored.
+    """A value to store.
 
     Attributes:
         key: The key.
         blob: The bytes.
-        seconds: How long to keep them, greater than 0; infinity: they never expire.
+        seconds: How long to keep them, greater than 0; infinity for no expiry.
         tags: Tags by which they can be invalidated.
     """
 
@@ -85,4 +85,4 @@ class Store(Protocol):
 
 
 class CorruptEntryError(Exception):
-    """A store holds something under a key that it never wrote there."""
+    """A store has an entry that it did not write."""

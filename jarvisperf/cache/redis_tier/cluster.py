@@ -21,7 +21,7 @@ _GET = b"local found = redis.pcall('GET', KEYS[1]); if type(found) == 'string' t
 
 
 class ClusterLink:
-    """Commands to the server that holds the key.
+    """Sends each command to the server that holds its key.
 
     Args:
         connect: Creates a client that knows the cluster; called at each opening.

@@ -30,7 +30,7 @@ def flat(command: Command) -> tuple[Any, ...]:
 
 
 def milliseconds(seconds: float) -> int | str:
-    """Return a time to live for scripts; empty: no expiry."""
+    """Return a time to live for scripts; an empty string for no expiry."""
     return "" if seconds >= _CENTURY_SECONDS else math.ceil(seconds * 1000)
 
 
@@ -40,7 +40,7 @@ def expiry(seconds: float) -> tuple[object, ...]:
 
 
 def glob(head: bytes) -> bytes:
-    """Return the glob pattern for names that start with this."""
+    """Return the glob pattern for names that start with ``head``."""
     return _GLOB_SPECIAL.sub(rb"\\\1", head) + b"*"
 
 
@@ -50,5 +50,5 @@ def batches(items: list[Any], size: int) -> Iterable[list[Any]]:
 
 
 def is_full(error: Exception) -> bool:
-    """Return whether Redis is out of memory; within a script, only the text says so."""
+    """Return whether Redis is out of memory; an error from a script says so only in its text."""
     return isinstance(error, redis.OutOfMemoryError) or "OOM command not allowed" in str(error)

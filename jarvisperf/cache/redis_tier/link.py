@@ -32,9 +32,9 @@ class Subscribed:
     its own messages.
 
     Args:
-        connection: A connection of its own.
+        connection: A dedicated connection.
         channel: The channel.
-        silence_seconds: How long ``next`` waits at most.
+        silence_seconds: Maximum wait of ``next``.
     """
 
     def __init__(self, connection: Any, channel: bytes, silence_seconds: float) -> None:
@@ -74,7 +74,7 @@ class Subscribed:
 
 
 class Link(Protocol):
-    """Commands to any Redis deployment; the name decides which server receives a command."""
+    """Sends commands to any Redis deployment; the name decides which server receives a command."""
 
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
@@ -92,7 +92,7 @@ class Link(Protocol):
         """Yield the names that match, in batches; a name may occur twice."""
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
-        """Subscribe, on a connection of its own."""
+        """Subscribe on a dedicated connection."""
 
     def open(self) -> None:
         """Check that the server answers, with a new connection."""
@@ -144,7 +144,7 @@ class ServerLink:
                 return
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
-        """Subscribe, on a connection of its own."""
+        """Subscribe on a dedicated connection."""
         return Subscribed(self._new(), channel, silence_seconds)
 
     def open(self) -> None:

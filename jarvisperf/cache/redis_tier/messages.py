@@ -14,10 +14,10 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         sender: The cache that sent it; a cache ignores its own messages.
-        kind: What ``names`` contains: keys, one pattern, or tags; ``all``: everything has changed.
+        kind: The content of ``names``: keys, one pattern, or tags; ``all`` means that everything has changed.
         version: The version of the change.
         generation: The generation of the namespace as known to the sender.
-        names: What has changed.
+        names: The keys, pattern or tags that have changed.
     """
 
     sender: bytes

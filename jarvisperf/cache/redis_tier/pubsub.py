@@ -1,4 +1,4 @@
-"""Listens for messages from other caches of the namespace, in a thread of its own.
+"""Listens for messages from other caches of the namespace, in its own thread.
 
 Changes are missed while the connection is down, so the owner is notified when it is lost and when it is back. A silent
 connection is pinged.
@@ -28,7 +28,7 @@ class Listener(Protocol):
 
     Attributes:
         usable: Set while Redis is in use; the subscription connects only then.
-        failures: Exceptions that mean that the connection is lost.
+        failures: Exceptions that indicate a lost connection.
     """
 
     usable: threading.Event

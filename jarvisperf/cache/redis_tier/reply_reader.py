@@ -36,7 +36,7 @@ class Deadline:
     """The deadline of a call, reads and retries included; nested deadlines have no effect.
 
     Args:
-        seconds: The time from now.
+        seconds: The time allowed, from now.
     """
 
     __slots__ = ("_is_outermost", "_seconds")
@@ -98,7 +98,7 @@ class DeadlineParser(_HiredisParser):
         return super().read_from_socket(timeout, raise_on_timeout)  # type: ignore[no-untyped-call] # private
 
     def _large_string(self, received: int) -> bytearray | None:
-        """Receive the rest of a large string whose start is in the buffer; None: the buffer holds something else."""
+        """Receive the rest of a large string whose start is in the buffer; None if the buffer holds something else."""
         start: bytearray = self._buffer
         if not start.startswith(b"$"):
             return None

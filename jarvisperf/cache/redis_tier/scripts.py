@@ -49,8 +49,8 @@ return is_value and 1 or 0
 """
 ).encode()
 
-# ARGV: blob, milliseconds or '', version, channel, message or ''. The fast path for writes. A write may be in transit
-# for so long that the key has changed since. Returns whether the write was not older than the current content.
+# ARGV: blob, milliseconds or '', version, channel, message or ''. The fast path for writes. The key may have changed
+# while the write was in transit. Returns whether the write was not older than the current content.
 PUT: Final = f"""
 local head = redis.pcall('GETRANGE', KEYS[1], 0, {VERSION_OFFSET + 7})
 local taken = 1

@@ -2,7 +2,7 @@
 
 Names in Redis:
 
-- ``namespace:key``: a value, or a mark that says why there is none;
+- ``namespace:key``: a value, or a mark that explains why there is none;
 - ``namespace#generation``, and ``namespace#count``: the number of pattern and tag invalidations;
 - ``namespace#tag#digest``: the keys of a tag; ``namespace#refresh#digest``: the lease for replacing a value.
 
@@ -52,13 +52,13 @@ class RedisStore:
         versions: Issues the versions of deletions.
 
     Attributes:
-        sender: The id of this cache in messages; a forked child has another one.
+        sender: The id of this cache in messages; a forked child has its own.
         generation: The generation of the namespace; values of older ones are not read.
         invalidations: The number of pattern and tag invalidations known to this cache.
         missed_invalidations: Whether any were missed since the last replay.
 
     Raises:
-        TypeError: It is neither URL nor client.
+        TypeError: ``where`` is neither a URL nor a client.
         ValueError: The URL has none of the allowed forms, or an option that the client rejects.
     """
 
@@ -138,7 +138,10 @@ class RedisStore:
     def put_if_absent(
         self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], *, is_news: bool = False
     ) -> bool:
-        """Store bytes unless there is a value or a mark, publish if they are news; return whether they were stored."""
+        """Store bytes unless there is a value or a mark; return whether they were stored.
+
+        With ``is_news``, also publish the change.
+        """
         name = self._names.name(key)
         setting: Command = (name, ("SET", name, blob, "NX", *expiry(seconds)))
         replies = self.link.many(self._tagging(name, seconds, tags), [setting])
@@ -148,7 +151,7 @@ class RedisStore:
         return is_held
 
     def put_if_newer(self, writes: Sequence[Write]) -> None:
-        """Store those that are newer than the current content; for the replay of writes after an outage."""
+        """Store the writes that are newer than the current content; for the replay after an outage."""
         for batch in batches(list(writes), SCAN_BATCH):
             putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in batch]
             saying = self._publishing("keys", [write.key for write in batch], self._versions.next())
@@ -163,7 +166,7 @@ class RedisStore:
             self._bury(names, burying, saying)
 
     def replace(self, write: Write, version: int) -> bool:
-        """Store bytes if the current value has this version; return whether it had."""
+        """Store bytes if the current value has this version; return whether it did."""
         return self._fill(*write, Lease(b"", version, 0)) != 0
 
     def delete(self, key: str) -> bool:
@@ -238,7 +241,7 @@ class RedisStore:
 
         Args:
             key: The key.
-            held_version: The version of the value to replace; None: no value was found.
+            held_version: The version of the value to replace; None if no value was found.
             lease_seconds: After this time another process may get the lease.
         """
         name, token = self._names.name(key), marks.new_token()
@@ -253,7 +256,7 @@ class RedisStore:
         return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
-        """Store a value computed under a lease and publish the change; False: the key has changed since."""
+        """Store a value computed under a lease and publish the change; return False if the key has changed since."""
         if not self._fill(key, blob, seconds, tags, lease):
             return False
         if int(self.link.call(self._count_name, "GET", self._count_name) or 0) != lease.changes:
@@ -273,11 +276,11 @@ class RedisStore:
 
     @property
     def evictions(self) -> int:
-        """Always 0: Redis does not tell whose entries it evicted."""
+        """Always 0: Redis does not report whose entries it evicted."""
         return 0
 
     def size(self) -> tuple[int, int]:
-        """Always zeros: Redis does not know the size of one namespace without a search."""
+        """Return zeros: finding the size of one namespace would require a search."""
         return 0, 0
 
     def hear_invalidation(self) -> None:
@@ -302,14 +305,15 @@ class RedisStore:
         return int(self.link.many(tagging, [filling], [*tagging, saying])[len(tags)])
 
     def _put(self, writes: Sequence[Write], message: bytes = b"") -> bool:
-        """Store those that are not older than the current content; return whether all were stored.
+        """Store the writes that are not older than the current content; return whether all were stored.
 
         Args:
-            writes: What to store.
-            message: The message to publish with a single write; empty: a message is created.
+            writes: The writes.
+            message: The message to publish with a single write; if empty, one is created.
         """
         putting = [self._putting(redis_scripts.PUT, write, self.channel, message) for write in writes]
-        # Tag before, in case the connection breaks in between, and after, in case of an invalidation in between.
+        # Tag before the write, in case the connection breaks in between, and again after it, in case of an invalidation
+        # in between.
         tagging = self._tagging_all(writes)
         after = tagging if message else [*tagging, self._saying(writes)]
         replies = self.link.many(tagging, putting, after)
@@ -320,7 +324,7 @@ class RedisStore:
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
-        """Store them although the current content has a newer version: these come last, so another clock is ahead."""
+        """Store writes although the current content has a newer version: they come last, so another clock is ahead."""
         names = [self._names.name(write.key) for write in writes]
         setting: list[Command] = [
             (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)

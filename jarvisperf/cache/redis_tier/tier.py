@@ -61,7 +61,7 @@ class RemoteTier(GuardedTier):
         return self.ask(lambda: self._store.put_if_absent(key, blob, seconds, tags), otherwise=True)
 
     def add(self, write: Write) -> bool | None:
-        """Store bytes unless there is a value or a mark; None: Redis is down and the write was recorded."""
+        """Store bytes unless there is a value or a mark; return None if Redis is down and the write recorded."""
         return self.change(
             lambda: self._store.put_if_absent(*write, is_news=True), lambda: self._note_written(write), otherwise=None
         )
@@ -77,7 +77,7 @@ class RemoteTier(GuardedTier):
             self.change(lambda: self._store.bury_if_older(versions), note, otherwise=None)
 
     def replace(self, write: Write, version: int) -> bool | None:
-        """Store bytes if the current value has this version; None: Redis is down and the write was recorded."""
+        """Store bytes if the current value has this version; return None if Redis is down and the write recorded."""
         return self.change(
             lambda: self._store.replace(write, version),
             lambda: self._note_written(write),
@@ -85,15 +85,15 @@ class RemoteTier(GuardedTier):
         )
 
     def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
-        """Request the lease of a key; None: Redis is down."""
+        """Request the lease of a key; return None if Redis is down."""
         down: Lease | Refusal | None = None
         return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
 
     def fill(self, write: Write, lease: Lease) -> bool:
-        """Store a value computed under a lease; False: the key has changed since."""
+        """Store a value computed under a lease; return False if the key has changed since."""
         return self.change(
             lambda: self._store.fill(*write, lease),
-            # The value may predate a change by another process that this one could not learn about.
+            # The value may predate a change by another process that this one has missed.
             lambda: self._note_deleted([write.key]),
             otherwise=True,
         )

@@ -17,7 +17,7 @@ _SCHEMES = frozenset(
 _DEFAULT_PORTS = {"sentinel": 26379, "cluster": 6379}
 # The cache stores bytes and disables the client's retries; these options would change that.
 _FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
-# urlsplit drops tabs, line ends and surrounding blanks, so the client would connect to another place than written.
+# urlsplit drops tabs, line ends and surrounding blanks, so the client would connect to a different address.
 _WHITE_SPACE = re.compile(r"[^\S ]|^ | $|^(?!unix:).* ", re.DOTALL)
 # Up to the last @: a URL whose password contains a slash cannot be parsed.
 _PASSWORD = re.compile(r"^((?:[\w+]+:)?/*[^:@/]*):.*@", re.DOTALL)

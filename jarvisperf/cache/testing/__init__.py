@@ -1,4 +1,4 @@
-"""For tests of and with the cache: the contract of a tier, a clock, a faulty Redis, and seams of a cache."""
+"""Test helpers: the contract of a tier, a clock, a faulty Redis, and seams of a cache."""
 
 from jarvisperf.cache.testing.clock import Clock
 from jarvisperf.cache.testing.contract import TierContract

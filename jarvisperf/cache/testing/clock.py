@@ -1,10 +1,10 @@
-"""A clock that a test moves, for ``SmartCache(clock=..., wall_clock=...)``."""
+"""A clock that a test controls, for ``SmartCache(clock=..., wall_clock=...)``."""
 
 from __future__ import annotations
 
 
 class Clock:
-    """Time that passes when a test says so.
+    """A clock that advances only when a test says so.
 
     Args:
         seconds: The time at the start.

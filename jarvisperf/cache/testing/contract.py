@@ -18,7 +18,7 @@ _UNUSUAL_KEYS: Final = (
 
 
 class TierContract:
-    """The requirements for every tier, tested through a cache that has no other tier: the code that runs in production.
+    """The requirements for every tier, tested through a cache that has no other tier, so that production code runs.
 
     Subclass it and return a tier from ``make_tier``::
 
@@ -26,16 +26,16 @@ class TierContract:
             def make_tier(self):
                 return MyTier()
 
-    Every call of ``make_tier`` within a test must return a tier on the same storage, which must be empty when the test
-    begins: prepare it in ``setup_method``, or in a fixture with ``autouse=True``.
+    Within a test, every call of ``make_tier`` must return a tier on the same storage. The storage must be empty when
+    the test begins: prepare it in ``setup_method``, or in a fixture with ``autouse=True``.
     """
 
     def make_tier(self) -> Tier:
-        """Return the tier to be tested."""
+        """Return the tier under test."""
         raise NotImplementedError("return the tier to be tested")
 
     def make_cache(self, namespace: str = "contract") -> SmartCache:
-        """Return a cache whose only tier is the one to be tested."""
+        """Return a cache whose only tier is the one under test."""
         return SmartCache(None, None, memory_items=0, namespace=namespace, tiers=[self.make_tier()])
 
     def teardown_method(self) -> None:

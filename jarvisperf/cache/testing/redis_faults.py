@@ -1,4 +1,4 @@
-"""A proxy in front of a Redis server that can delay, hold back, swallow and cut off data, for tests of such faults."""
+"""A proxy in front of a Redis server that can delay, hold back, swallow and cut off data, to test such faults."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ _RESET: Final = struct.pack("ii", 1, 0)  # close by RST: linger on, for no time
 class RedisFaults:
     """A Redis behind a proxy; also a context manager.
 
-    Every method takes effect at once, for connections that are open and for new ones, until ``heal``.
+    Every fault takes effect at once on open and new connections, until ``heal``.
 
     Args:
         url: The server's URL: ``redis://host:port[/db]`` or ``unix:///path``.
 
     Attributes:
         url: The proxy's URL; pass it to the cache under test.
-        connections: How many connections were made to the proxy.
+        connections: The number of connections made to the proxy.
     """
 
     def __init__(self, url: str) -> None:
@@ -63,7 +63,7 @@ class RedisFaults:
         self._set("blackhole")
 
     def stall(self) -> None:
-        """Hold back whatever is sent; ``heal`` forwards it, even if its sender has long given up."""
+        """Hold back whatever is sent; ``heal`` forwards it, even if the sender gave up long ago."""
         self._set("stall")
 
     def reset(self) -> None:
@@ -75,7 +75,7 @@ class RedisFaults:
         """Forward the first bytes of a reply, then end the connection.
 
         Args:
-            after_bytes: How many bytes.
+            after_bytes: The number of bytes to forward.
         """
         self._set("half", after_bytes=after_bytes)
 
@@ -127,7 +127,7 @@ class RedisFaults:
             self.connections += 1
             try:
                 server = self._connect()
-            except OSError:  # there is no server: the client sees what it would of a dead one
+            except OSError:  # no server: the client sees what a dead server looks like
                 _end(client, _RESET)
                 continue
             with self._lock:

@@ -1,4 +1,4 @@
-"""Seams of a cache: what a test needs besides the public methods."""
+"""Seams of a cache: internals that tests need besides the public methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def forget_memory(cache: SmartCache) -> None:
 
 
 def stop_listening(cache: SmartCache) -> None:
-    """Let a cache receive no more messages about changes by other processes."""
+    """Stop a cache from receiving messages about changes by other processes."""
     if cache._coherence is not None:  # noqa: SLF001 - this module is the seam
         cache._coherence.stop()  # noqa: SLF001 - as above
 

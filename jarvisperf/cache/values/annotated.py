@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What the cache's codec stores natively.
+# The types that the cache's codec stores natively.
 _KEPT: Final = (
     bytes, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, decimal.Decimal, uuid.UUID,
 )  # fmt: skip
@@ -23,7 +23,7 @@ class MisfitError(Exception):
 
 
 class Form(NamedTuple):
-    """How results of one type are stored and restored.
+    """Converts results of one type for storage and back.
 
     Attributes:
         flatten: Converts a result to plain dictionaries and lists; raises TypeError if it is not of the type.
@@ -35,7 +35,7 @@ class Form(NamedTuple):
 
 
 def form_of(function: Callable[..., Any]) -> Form | None:
-    """Return the form of a function's annotated result type; None: its results are stored unchanged."""
+    """Return the form of a function's annotated result type; None if its results are stored unchanged."""
     try:
         annotation = typing.get_type_hints(function).get("return")
     except (NameError, TypeError, AttributeError):  # it names something that only type checkers import

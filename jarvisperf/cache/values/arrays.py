@@ -2,8 +2,8 @@
 
 This module imports numpy, so import it only when a value is, or was, a numpy object.
 
-An array inside another value is a MessagePack extension. A value that is one array has its own layout, which writer and
-reader copy once at most; numbers are big-endian::
+An array inside another value is a MessagePack extension. A value that is a single array has its own layout, which
+writer and reader copy at most once; numbers are big-endian::
 
     offset  bytes  field
          0      4  length h of the header
@@ -67,7 +67,7 @@ def take_apart(value: object) -> tuple[Header, bytes]:
 
 
 def put_together(header: Any, data: memoryview, *, in_place: bool = False) -> object:
-    """Rebuild the array or scalar, in writable memory of its own.
+    """Rebuild the array or scalar in its own writable memory.
 
     Args:
         header: The header from ``take_apart``.
@@ -115,7 +115,7 @@ def lay_out(value: object) -> tuple[bytes | memoryview, ...] | None:
 
 
 def from_layout(payload: memoryview) -> object:
-    """Rebuild an array from its layout; writable memory was received for this caller alone and is not copied.
+    """Rebuild an array from its layout. Writable memory is not copied, because it belongs to this caller alone.
 
     Raises:
         ValueError: The bytes are not such a layout, or have changed.

@@ -1,7 +1,7 @@
 """Encodes values as bytes and decodes them, without pickle unless a secret enables it.
 
-Nearly all values go through ``msgpack.py`` and ``unpacking.py``. A value that is one numpy array is stored as it lies
-in memory (``arrays.py``), so that it is copied once when stored and once when read.
+Nearly all values go through ``msgpack.py`` and ``unpacking.py``. A single numpy array is stored with its memory layout
+(``arrays.py``), so that it is copied once when stored and once when read.
 """
 
 from __future__ import annotations
@@ -113,11 +113,12 @@ class Codec:
         return UNREADABLE
 
     def hold(self, value: object, encoded: Encoded | None = None) -> Held | None:
-        """Return a value as memory holds it, so that no caller can change it.
+        """Return a value in the form that memory holds, so that no caller can change it.
 
         Args:
             value: The value, either just decoded or the caller's own.
-            encoded: The encoded value; None: not encoded yet. Then the result may be None: encode it and ask again.
+            encoded: The encoded value; None if it is not encoded yet. If the result is then None, encode the value and
+                call again.
         """
         if encoded is None:
             return hold_plain(value)

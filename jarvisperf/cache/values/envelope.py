@@ -6,7 +6,7 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
          0      3  magic, the letters JPC
          3      1  version of this layout
          4      4  CRC-32 of everything after it, except a MAC and a payload that checks itself
-         8      8  version of the write; 0: none
+         8      8  version of the write; 0 if none
         16      1  codec of the payload
         17      1  flags: 1 there is a MAC; 2 the payload checks itself (codec 2)
         18      2  number of tags
@@ -14,7 +14,7 @@ Layout, version 2; numbers are big-endian, times are seconds since 1970 by the w
         24      4  length of the tags
         28      8  length of the payload
         36      8  created, float64
-        44      8  expiry, float64; infinity: never
+        44      8  expiry, float64; infinity if never
         52      8  stale until, float64; at least the expiry
         60      8  how long the value took to compute in seconds, float64
         68      8  generation
@@ -29,9 +29,9 @@ Version 1, which can still be read, lacks the version of the write, the stale ti
 tags: magic, version, codec, a zero, created, expiry, generation (8), length of the key (4) and of the payload (8),
 CRC-32 of the rest, key, payload.
 
-The envelope holds the key because a reader must not trust that it found what it asked for. Where a secret is
-configured, every entry has a MAC. Its algorithm is the one named here, whatever the entry says, and it is verified
-before anything else is read: an entry without a valid MAC is a miss.
+The envelope contains the key so that a reader can verify that it found what it asked for. If a secret is configured,
+every entry has a MAC. The MAC always uses the algorithm named here, whatever the entry says, and is verified before
+anything else is read. An entry without a valid MAC is a miss.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ import struct
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-try:  # isal takes a third of zlib's time where it has wheels; the sums are the same
+try:  # where isal has wheels, it takes a third of zlib's time; the checksums are the same
     from isal.isal_zlib import crc32 as _crc32
 except ImportError:
     from zlib import crc32 as _crc32
@@ -56,7 +56,7 @@ PICKLE: Final = 3
 
 
 class Encoded(NamedTuple):
-    """A value as bytes, in parts that are joined only once: where they are stored."""
+    """A value as bytes, in parts that are joined only once, when they are stored."""
 
     codec: int
     parts: tuple[bytes | memoryview, ...]
@@ -131,7 +131,7 @@ Fields = tuple[float, float, float, int, int, float, tuple[str, ...], int, "byte
 
 
 class Flaw(enum.Enum):
-    """Why some bytes are not an envelope for the requested key."""
+    """The reason why bytes are not an envelope for the requested key."""
 
     TRUNCATED = "shorter than a header"
     NOT_OURS = "another magic or version"
@@ -181,13 +181,13 @@ def seal(
         key: The key as it is stored.
         encoded: The value.
         created: The current time, in seconds since 1970.
-        expiry: When it expires, in seconds since 1970; infinity: never.
-        stale_until: Until when it may be served stale, in seconds since 1970; None: only until it expires.
+        expiry: When it expires, in seconds since 1970; infinity for no expiry.
+        stale_until: When it may no longer be served stale, in seconds since 1970; None means when it expires.
         generation: The generation of the namespace.
-        version: The version of the write; 0: none.
-        tags: The tags that it can be invalidated by.
+        version: The version of the write; 0 if it has none.
+        tags: Tags by which it can be invalidated.
         compute_seconds: How long the value took to compute.
-        secret: The result of ``mac_key``; None: no MAC.
+        secret: The result of ``mac_key``; None for no MAC.
     """
     checks_itself = encoded.codec == ARRAY
     tail = b"".join(map(_tag_bytes, tags)) if tags else b""
@@ -220,7 +220,7 @@ def seal(
 
 
 def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | Flaw:
-    """Read an envelope; anything that is not exactly one for this key is a flaw, never an exception.
+    """Read an envelope. For anything but an intact envelope of this key, return a flaw; never raise.
 
     Args:
         blob: The bytes.
@@ -228,7 +228,7 @@ def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | F
         secret: The result of ``mac_key``; with it, nothing is read before the MAC is verified.
     """
     fields = (plain_fields(blob, key) if secret is None else None) or _unseal_any(blob, key, secret)
-    # Half of the time of Envelope(*fields), which every read of an unusual entry would pay.
+    # Takes half as long as Envelope(*fields), on every read of an entry that is not plain.
     return tuple.__new__(Envelope, fields) if isinstance(fields, tuple) else fields
 
 

@@ -1,4 +1,4 @@
-"""Fast paths for plain entries (MessagePack, no MAC, no tags): one entry, or many with few calls for each."""
+"""Fast paths for plain entries (MessagePack, no MAC, no tags): for one entry, and for many with few calls per entry."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def open_one(
     blob: bytes, name: bytes, now: float, generation: int, unpack: Callable[[bytes | memoryview], Any]
 ) -> tuple[Any, int] | None:
-    """Return the value of a plain envelope and the version of its write; None: it needs a full check.
+    """Return the value of a plain envelope and the version of its write; None if it needs a full check.
 
     Args:
         blob: The envelope.

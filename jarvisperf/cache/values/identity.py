@@ -1,4 +1,4 @@
-"""Stand-ins, inside cache keys, for objects that cannot be stored as values."""
+"""Stand-ins in cache keys for objects that cannot be stored as values."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class InstanceTokens:
         """Return the stand-in for an object.
 
         Raises:
-            UnencodableError: The object does not support weak references, so its end would go unnoticed.
+            UnencodableError: The object does not support weak references, so its deletion would go unnoticed.
         """
         number = id(instance)
         known = self._tokens.get(number)

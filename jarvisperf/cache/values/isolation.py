@@ -1,10 +1,10 @@
-"""Isolation: how memory holds a value so that no caller can change it, and how a reader gets its own.
+"""Isolation: memory holds values so that no caller can change them, and every reader gets its own.
 
 - Immutable values (str, bytes, numbers, None, dates, Decimal, UUID, paths, tuples and frozensets of these) are shared.
 - A flat dict, list or set of these is held as a private copy, and each reader gets a copy of that. Copying a small dict
   takes about a third of the time of decoding it.
-- So is a dict or list of these that also contains a few flat dicts, lists and sets.
-- So is a numpy array.
+- A dict or list of these that also contains a few flat dicts, lists and sets is held in the same way, and so is a numpy
+  array.
 - Every other value is held as its encoded bytes, which are decoded for each reader.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 PLAIN: Final[frozenset[type]] = frozenset({str, bytes, int, float, bool, type(None)})
-"""Immutable types that always have an encoding, so nothing needs to be encoded to find out."""
+"""Immutable types that always have an encoding, so that no trial encoding is needed."""
 
 _IMMUTABLE: Final[frozenset[type]] = PLAIN | {
     complex, datetime.datetime, datetime.date, datetime.time, datetime.timedelta, Decimal, Fraction, UUID,
@@ -41,19 +41,19 @@ class Held(NamedTuple):
     value: object
     """The value itself, a private copy of it, or its bytes."""
     thaw: Callable[[Any], object] | None
-    """Makes the reader's own value from it; None: it is shared."""
+    """Makes the reader's own value from it; None if it is shared."""
     size_bytes: int
 
 
 def hold_plain(value: Any) -> Held | None:
-    """Hold a value that certainly has an encoding; None: encode it to find out."""
+    """Return a value as memory holds it if it certainly has an encoding; None if only encoding it can tell."""
     if type(value) in PLAIN:
         return Held(value, None, sys.getsizeof(value))
     return _hold_flat(value, PLAIN) or _hold_nested(value, PLAIN)
 
 
 def hold_encodable(value: Any, enums: Collection[type]) -> Held | None:
-    """Hold a value that has been encoded, without its bytes; None: only its bytes can be held.
+    """Return a value that has been encoded as memory holds it; None if only its encoded bytes can be held.
 
     Args:
         value: The value.
@@ -82,7 +82,7 @@ def _hold_flat(value: Any, immutable: frozenset[type]) -> Held | None:
 
 
 def _hold_nested(value: Any, immutable: frozenset[type]) -> Held | None:
-    """Hold a dict or list that contains a few flat containers."""
+    """Return a dict or list that contains a few flat containers as memory holds it; None for any other value."""
     if type(value) is dict:
         outer: Any = value.copy()
         if not immutable.issuperset(map(type, outer)):

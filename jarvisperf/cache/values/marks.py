@@ -1,4 +1,4 @@
-"""Marks: what Redis holds for a key without a value. A tombstone: it was deleted. A lease: it is being computed.
+"""Marks that Redis holds for a key without a value: a tombstone if it was deleted, a lease if it is being computed.
 
 Layout::
 
@@ -29,7 +29,7 @@ class Lease(NamedTuple):
     """The right to fill one key.
 
     Attributes:
-        token: The token in the mark that the key holds; empty: the key holds a value that is to be replaced.
+        token: The token in the mark that the key holds; empty if the key holds a value to replace.
         version: The version of that value.
         changes: The number of pattern and tag invalidations before the lease was granted.
     """
@@ -40,10 +40,10 @@ class Lease(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why no lease was granted.
+    """The reason why no lease was granted.
 
     Attributes:
-        held_version: The version of the value that the key holds; None: another process holds the lease.
+        held_version: The version of the value that the key holds; None if another process holds the lease.
     """
 
     held_version: int | None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Fallback = Callable[[object], object]
 
 MAX_DEPTH: Final = 100
-"""Containers nested deeper are rejected; without a limit, a value that contains itself would never end."""
+"""Containers nested deeper are rejected; without a limit, encoding a value that contains itself would never end."""
 
 TUPLE, SET, FROZENSET, PAIRS = range(3, 7)
 ENUM: Final = 25
@@ -126,7 +126,7 @@ class _Packer:
         return _encoder.encode([msgspec.Raw(item) for item in encoded])
 
     def _pack_member(self, name: str, member: enum.Enum, depth: int) -> Ext:
-        # By name, as programs refer to it; a combination of flags may have none.
+        # By name, as programs refer to members. Flags by value, because a combination of them may have no name.
         what = self.pack(int(member.value), depth + 1) if isinstance(member, enum.Flag) else member.name
         return Ext(ENUM, _encoder.encode([name, what]))
 

@@ -36,7 +36,7 @@ class UnencodableError(TypeError):
 
     Args:
         what: The text.
-        hint: What to do about it; added to the end of the message.
+        hint: What to do about it; appended to the message.
     """
 
     def __init__(self, what: str, hint: str = "") -> None:

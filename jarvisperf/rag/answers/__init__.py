@@ -1,5 +1,5 @@
 """Cached answers, and the proof that they are still valid.
 
-Other rooms use ``query_cache.QueryCache``, which keeps answers; ``changes.ChangeLog``, which records changes;
-and ``paraphrases.SemanticTier``, which recognises questions in other words.
+Other packages use ``query_cache.QueryCache``, which caches answers; ``changes.ChangeLog``, which records changes;
+and ``paraphrases.SemanticTier``, which recognises paraphrased questions.
 """

@@ -1,7 +1,7 @@
-"""A log of what each write changed, kept in the cache next to the answers: it leads from one generation to the next.
+"""A log of what each write changed, from one generation to the next, kept in the cache next to the answers.
 
-Each token of a writer points to the one before it and to what changed in between. Everybody who shares cached answers
-shares the log. A record that is missing, expired or was never made only costs answers that could have been kept.
+Each token of a writer points to the previous one and to what changed in between. All processes that share cached
+answers share the log. A missing or expired record only costs answers that could have been kept.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _decoder = msgspec.msgpack.Decoder(_Step)
 
 
 class ChangeLog:
-    """Records what writes changed and finds it again; safe to call from several threads.
+    """Records and looks up what writes changed; safe to call from several threads.
 
     Args:
         cache: Returns the cache.

@@ -1,11 +1,11 @@
-"""Answers to questions that say the same in other words: a second tier of the query cache, off by default.
+"""Reuses answers for paraphrased questions: a second tier of the query cache, off by default.
 
 Cosine similarity cannot tell "enable" from "disable": opposites are closer than many paraphrases. So two questions
 count as the same only if their vectors are close enough *and* their content words are the same in the same order. They
-may differ in case, in punctuation after words, and in a few words that carry no meaning. This finds few paraphrases,
-by design; ``benchmarks/rag_lab/semantic_tier.py`` measures both.
+may differ in case, in punctuation after words, and in a few words that carry no meaning. By design, this finds few
+paraphrases; ``benchmarks/rag_lab/semantic_tier.py`` measures both.
 
-It saves only the search, because the query must be embedded to be compared.
+A hit saves only the search, because the query must be embedded for the comparison.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _FUNCTION_WORDS: Final = frozenset({"the", "an", "of", "is", "are", "be", "pleas
 
 
 def content_words(text: str) -> tuple[str, ...]:
-    """Return the words that carry the meaning, in order; all words where none does."""
+    """Return the words that carry the meaning, in order; all words if none does."""
     words = tuple(word.lstrip(_BEFORE_A_WORD).rstrip(_AFTER_A_WORD) or word for word in text.casefold().split())
     return tuple(word for word in words if word not in _FUNCTION_WORDS) or words
 
 
 class SemanticTier:
-    """Remembers the questions that were answered; safe to call from several threads.
+    """Remembers answered questions; safe to call from several threads.
 
     Args:
         threshold: Minimum cosine similarity, from 0 to 1.
@@ -46,7 +46,7 @@ class SemanticTier:
         self._lock = threading.Lock()
 
     def similar(self, query: str, vector: Any, asked: Hashable) -> str | None:
-        """Return a remembered question that says the same, or None.
+        """Return a remembered question with the same meaning, or None.
 
         Args:
             query: The normalised question.

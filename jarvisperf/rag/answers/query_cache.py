@@ -1,12 +1,13 @@
-"""Cached answers to queries, used for as long as they are provably valid.
+"""Cached answers to queries, used as long as they are provably valid.
 
-The key of an answer holds everything that it depends on except the state of the collection. That is in the entry: the
-generation before the answer was computed, and the answer's footprint. An entry of the current generation is used as it
-is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise the answer
-is computed again. An answer that was computed before a write and stored after it is checked against that write as well.
+The key of an answer contains everything that it depends on except the state of the collection. The entry contains that
+state: the generation before the answer was computed, and the answer's footprint. An entry of the current generation is
+used as it is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise
+the answer is computed again. An answer that was computed before a write and stored after it is checked against that
+write as well.
 
-Decoded entries are kept in memory, each with the bytes that it was decoded from. The cache is still asked every time,
-so an entry that was removed from it or has expired is not used.
+Decoded entries are kept in memory, each with its original bytes. The cache is still queried every time, so removed and
+expired entries are not used.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ T = TypeVar("T")
 PlainCall: TypeAlias = tuple[str, str, int, float]
 """A call without options: the kind of answer, the query as given, the number of results, and the time to live."""
 
-KEY_SCHEMA: Final = "3"  # raise it when the form of keys or of cached answers changes
+KEY_SCHEMA: Final = "3"  # increment it when the format of keys or of cached answers changes
 _KEY_BYTES: Final = 20
 _MAX_REMEMBERED: Final = 4096
 _RENEW_AFTER_CHANGES: Final = 32  # with this many changes since, store the entry again under the current generation
@@ -59,7 +60,7 @@ class FoundValue(Protocol):
 
 
 class LookupCache(KeyValueCache, Protocol):
-    """A cache that tells which tier a value came from, as :class:`jarvisperf.cache.SmartCache` does."""
+    """A cache that reports which tier a value came from, as :class:`jarvisperf.cache.SmartCache` does."""
 
     def lookup(self, key: str) -> FoundValue | None:
         """Return the value and its tier; None for a miss."""
@@ -85,14 +86,14 @@ class _SingleTier:
 
 @dataclass(frozen=True, slots=True)
 class AnswerKind(Generic[T]):
-    """One kind of answer: how it is built from search results, and how the cache keeps it.
+    """A kind of answer: how it is built from search results, and how it is cached.
 
     Attributes:
         name: ``search`` or ``context``.
         build: Builds the answer from the results.
         pack: Converts the answer to bytes.
         unpack: Converts the bytes back; the answer must be immutable, because it is shared.
-        limits: What else the answer depends on, as part of the cache key.
+        limits: Limits that the answer depends on, as part of the cache key.
     """
 
     name: str
@@ -145,9 +146,9 @@ class QueryCache:
 
     Args:
         cache: Returns the cache.
-        changes: What writes changed.
-        read_state: Returns the current state of the collection; None: unknown.
-        settle_state: Resolves what a dead writer left, and returns the state.
+        changes: The log of what writes changed.
+        read_state: Returns the current state of the collection; None if it is unknown.
+        settle_state: Cleans up after a dead writer and returns the state.
         wall_clock: Seconds since 1970.
     """
 
@@ -174,7 +175,7 @@ class QueryCache:
         This is the fast path of most calls.
 
         Args:
-            call: The ``call`` that :meth:`answer` was given.
+            call: The ``call`` passed to :meth:`answer`.
             model: The current identity of the embedder.
             state: The current state of the collection.
         """
@@ -195,14 +196,14 @@ class QueryCache:
         call: PlainCall | None = None,
         alike: Callable[[], str | None] | None = None,
     ) -> ServedAnswer[T]:
-        """Find the answer, or compute and keep it.
+        """Find the answer, or compute and cache it.
 
         Args:
-            question: What is asked.
+            question: The question.
             kind: How the answer is packed.
             compute: Computes the answer.
             ttl_seconds: How long the cache keeps the answer.
-            call: Identifies the call for :meth:`recall`; None: it has options.
+            call: Identifies the call for :meth:`recall`; None if it has options.
             alike: Called on a miss; returns another query whose answer may be used, or None.
         """
         state = self._read_state()
@@ -279,10 +280,10 @@ class QueryCache:
 
 
 def cache_getter(cache: KeyValueCache | None) -> Callable[[], LookupCache]:
-    """Return a function that returns the cache; for None, the process's own at the time of the call.
+    """Return a function that returns the cache, or for None the process's default cache at the time of the call.
 
     Raises:
-        TypeError: It has no ``get`` and ``set``.
+        TypeError: The cache lacks ``get`` or ``set``.
     """
     if cache is None:
         return _process_cache
@@ -301,10 +302,11 @@ def _process_cache() -> LookupCache:
 def answer_key(question: Question, collection: str) -> str:
     """Return the cache key: ``rag:<kind>:`` and 40 hexadecimal digits.
 
-    BLAKE2b (RFC 7693) of all parts, each preceded by its length, so different parts cannot give the same input.
+    The digits are the BLAKE2b (RFC 7693) of all parts, each preceded by its length so that different parts cannot give
+    the same input.
 
     Args:
-        question: What is asked.
+        question: The question.
         collection: The id that Chroma assigned to the collection.
     """
     parts = framed(KEY_SCHEMA, question.query, question.model, collection, *question.options)

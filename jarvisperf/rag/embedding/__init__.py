@@ -1,5 +1,6 @@
 """Turns texts into vectors.
 
-Other rooms use ``protocol.Embedder`` and ``protocol.embedder_for``; ``options.ModelOptions``, how a model is run;
-``sentence_transformer.SentenceTransformerEmbedder``; and ``cache.EmbeddingCache``, which keeps vectors by content.
+Other packages use ``protocol.Embedder`` and ``protocol.embedder_for``; ``options.ModelOptions``, which sets how a model
+runs; ``sentence_transformer.SentenceTransformerEmbedder``; and ``cache.EmbeddingCache``, which caches vectors by
+content.
 """

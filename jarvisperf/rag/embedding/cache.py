@@ -1,8 +1,8 @@
-"""Vectors by content, in one SQLite file, so that no text is embedded twice.
+"""Caches vectors by content in an SQLite file, so that no text is embedded twice.
 
 The key is a digest of the model's identity (which includes the weights' fingerprint, backend, dtype, prompts and
 dimension), the role and the text; the value is the vector as packed float32. Each batch is one transaction, so its
-vectors survive a later interruption. An unusable file only costs speed; it is logged once.
+vectors survive a later interruption. An unusable file only costs speed, and is logged once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def vector_key(model: str, role: str, text: str) -> bytes:
 
 
 class EmbeddingCache:
-    """Keeps packed vectors; threads and processes may share the file.
+    """Caches packed vectors; threads and processes may share the file.
 
     Args:
         file: The SQLite file; created, with its folder, when the first vectors are stored.

@@ -1,8 +1,8 @@
-"""Which embedding model to use, where its files are, and what identifies it; all without loading torch.
+"""Chooses the embedding model, locates its files and identifies it, all without loading torch.
 
 The digest of each large file is computed once and kept; the file is recognised by its path, size, times and inode. A
-file that was changed within the last seconds is read again next time, as git does, because another change might not
-alter its times (git's documentation, "Use of index and Racy Git problem").
+file that changed within the last few seconds is read again next time, because another change might not alter its times
+(git does the same: see its documentation, "Use of index and Racy Git problem").
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ModelChoice:
 
     Attributes:
         name: A folder or a hub name.
-        origin: What chose it, for messages.
+        origin: The source of the choice, for messages.
         is_folder: The name is a folder, not a hub name.
     """
 
@@ -86,7 +86,7 @@ def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
 
     Args:
         folder: The model's folder.
-        digests: Keeps digests; None: those in the cache folder of the settings.
+        digests: Stores digests; None uses those in the cache folder of the settings.
 
     Raises:
         OSError: A file cannot be read.
@@ -119,10 +119,10 @@ _digest_decoder = msgspec.json.Decoder(_KeptDigest)
 
 
 class FileDigests:
-    """Keeps digests of files, each in a small file of its own; threads and processes may share them.
+    """Stores the digests of files, each in its own small file; threads and processes may share them.
 
     Args:
-        folder: Where they are kept; created when needed.
+        folder: The folder of these small files; created when needed.
         clock: Nanoseconds since 1970.
     """
 

@@ -1,7 +1,7 @@
 """Serves the queries of many threads with one model: queries that wait are embedded as one batch.
 
 A tokenizer must not be used by two threads at once. The thread that acquires the model serves all waiting threads, so
-there is no extra thread to start, to stop or to lose in a fork.
+there is no extra thread to start, stop or lose in a fork.
 """
 
 from __future__ import annotations

@@ -25,11 +25,11 @@ class ModelOptions:
     """Options for running the model.
 
     Args:
-        device: torch's name of a device, such as "cpu" or "cuda"; None: sentence-transformers chooses.
+        device: A torch device name, such as "cpu" or "cuda"; None lets sentence-transformers choose.
         backend: "torch", "onnx" or "openvino".
-        dtype: "float32", "bfloat16" or "auto" (bfloat16 if the CPU has it in hardware).
-        truncate_dim: Number of dimensions to keep of each vector (Matryoshka models); None: all.
-        prompts: Prefixes for a "query" and a "document"; None: those in the model's files.
+        dtype: "float32", "bfloat16" or "auto" (bfloat16 if the CPU supports it in hardware).
+        truncate_dim: Number of dimensions to keep of each vector (Matryoshka models); None keeps all.
+        prompts: Prefixes for a "query" and a "document"; None uses those in the model's files.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -66,7 +66,7 @@ class ModelOptions:
         return self.dtype == "bfloat16"
 
     def identity(self) -> str:
-        """Return a string that differs from that of any options with other vectors."""
+        """Return a string that differs for options that produce different vectors."""
         prompts = sorted((self.prompts or {}).items())
         packed = framed(*(part for pair in prompts for part in pair))
         digest = hashlib.blake2b(packed, digest_size=8).hexdigest() if self.prompts is not None else "own"
@@ -89,9 +89,9 @@ class ModelOptions:
 
 @lru_cache(maxsize=1)
 def has_bfloat16() -> bool:
-    """Return whether the CPU computes bfloat16 in hardware; without that, it is slower than float32.
+    """Return whether the CPU computes bfloat16 in hardware; without hardware support, it is slower than float32.
 
-    False where the kernel does not list the CPU's features.
+    False if the kernel does not list the CPU's features.
     """
     try:
         return lists_bfloat16(_CPU_INFO.read_text(encoding="utf-8", errors="replace"))

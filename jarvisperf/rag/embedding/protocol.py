@@ -1,4 +1,4 @@
-"""The embedder protocol, and the choice of an embedder by a model's name."""
+"""The embedder protocol, and the function that returns the embedder for a model."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Embedder(Protocol):
     def identity(self) -> str | None:
         """Distinguishes this embedder's vectors from those of others, in the keys of cached answers and vectors.
 
-        It must change whenever the vectors would, and be cheap: it is read for every cached query. None: not known
-        yet, so nothing is cached.
+        It must change whenever the vectors would, and be cheap, because it is read for every cached query. While it is
+        None (not known yet), nothing is cached.
         """
         ...
 
@@ -47,12 +47,12 @@ def embedder_for(
     """Return the embedder that ``OptimizedRAG(model=model)`` uses, without loading a model.
 
     Args:
-        model: A folder or hub name of a sentence-transformers model, or an embedder; None: the setting
+        model: A folder or hub name of a sentence-transformers model, or an embedder. None uses the setting
             ``JARVISPERF_MODEL``, else an installed model, else all-MiniLM-L6-v2 from the hub.
-        options: How to run a sentence-transformers model; None: the defaults.
+        options: How to run a sentence-transformers model; None uses the defaults.
 
     Raises:
-        TypeError: The model has another type.
+        TypeError: The model has the wrong type.
         ValueError: The model is an empty string, options are given together with an embedder, or an environment
             variable has an invalid value.
     """

@@ -36,7 +36,7 @@ class SentenceTransformerEmbedder:
     (cosine 0.996 with itself), but a cached answer must equal what a search returns.
 
     Args:
-        named: A folder or a hub name; None: chosen by :func:`jarvisperf.rag.embedding.choice.choose_model`.
+        named: A folder or a hub name; if None, :func:`jarvisperf.rag.embedding.choice.choose_model` chooses.
         setting: The value of ``JARVISPERF_MODEL``; used if ``named`` is None.
         options: How to run the model.
     """
@@ -81,7 +81,7 @@ class SentenceTransformerEmbedder:
         return self._identity
 
     def load(self) -> None:
-        """Load the model unless it is loaded.
+        """Load the model unless it is loaded already.
 
         Raises:
             ModelNotFoundError: The model is not available.

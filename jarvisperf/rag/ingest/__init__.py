@@ -1,5 +1,5 @@
 """Adds texts and files to the store.
 
-Other rooms use ``ingestor.Ingestor``; and ``files.SUFFIXES`` and ``files.read_passages``: which files can be read, and
-how they are split.
+Other packages use ``ingestor.Ingestor``; ``files.SUFFIXES``, the supported file types; and ``files.read_passages``,
+which reads and splits a file.
 """

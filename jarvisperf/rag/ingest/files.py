@@ -104,7 +104,7 @@ def _split(text: str, headings: list[tuple[int, str]], *, markdown: bool) -> Ite
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the text and its offset, whole unless lines are too long; those are cut, at spaces if possible."""
+    """Yield parts of the text with their offsets; overlong lines are cut, at spaces if possible."""
     start = 0
     for line in _LONG_LINE.finditer(text):
         place = line.start()

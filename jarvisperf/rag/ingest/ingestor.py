@@ -1,4 +1,4 @@
-"""Adds texts and files to the store; only what is new or changed is embedded and written."""
+"""Adds texts and files to the store, embedding and writing only what is new or changed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Ingestor:
     Args:
         store: Where passages are stored.
         embedder: Computes their vectors.
-        vectors: Caches vectors; None: vectors are not cached.
+        vectors: Caches vectors; None for no caching.
     """
 
     def __init__(self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None) -> None:
@@ -69,7 +69,7 @@ class Ingestor:
         return report
 
     def add_file(self, path: str | os.PathLike[str]) -> AddReport:
-        """Add a file, or what has changed in it; see ``OptimizedRAG.add_document_optimized``."""
+        """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``."""
         file = _resolved(path)
         source = str(file)
         passages = records_of_passages(read_passages(file), source, self._embedder.identity)
@@ -150,10 +150,10 @@ def progress_bar(what: str, items: object, show: bool | None) -> Iterator[Callab
     Args:
         what: A label, such as "Adding texts".
         items: The items to process; the bar shows a total if their number is known.
-        show: Whether to show a bar; None: only if standard error is a terminal.
+        show: Whether to show a bar; None shows it only if standard error is a terminal.
 
     Raises:
-        TypeError: ``show`` has another type.
+        TypeError: ``show`` has the wrong type.
     """
     if show is not None and not isinstance(show, bool):
         raise TypeError(f"show_progress is {show!r}: give True, False, or None for a bar on a terminal only")

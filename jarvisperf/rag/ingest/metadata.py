@@ -1,7 +1,7 @@
 """Checks the metadata of passages before anything is embedded.
 
-The rules are those of Chroma 1.5.9, and two more for values that Chroma accepts but loses: keys that begin with
-``chroma:``, which it never returns, and infinity or NaN in a list, after which it cannot read the collection any more.
+The rules are those of Chroma 1.5.9, plus two for values that Chroma accepts but loses: keys that begin with
+``chroma:``, which it never returns; and infinity or NaN in a list, after which it can no longer read the collection.
 """
 
 from __future__ import annotations

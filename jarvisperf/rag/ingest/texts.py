@@ -29,7 +29,7 @@ def records_of_texts(
     ids: Iterable[str] | None,
     model: str | None,
 ) -> Iterator[PassageRecord | None]:
-    """Yield one record per text, None for an empty or blank one; lazily, so the texts need not fit in memory.
+    """Yield one record per text, or None for an empty or blank one. Lazy, so the texts need not fit in memory.
 
     Lists are checked before anything is stored, generators item by item.
 

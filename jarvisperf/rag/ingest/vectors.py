@@ -1,4 +1,4 @@
-"""Computes the vectors of documents, taking known ones from the embedding cache."""
+"""Computes the vectors of documents, reusing those in the embedding cache."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def document_vectors(
 
     Args:
         texts: At least one text.
-        embedder: Embeds texts with unknown vectors.
-        cache: Caches vectors; None: vectors are not cached.
+        embedder: Embeds the texts whose vectors are not cached.
+        cache: Caches vectors; None for no caching.
 
     Raises:
         ValueError: The embedder returned an array of the wrong shape.

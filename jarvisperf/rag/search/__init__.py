@@ -1,5 +1,6 @@
 """Computes the answers to searches.
 
-Other rooms use ``request``, what a search asks for; ``retriever.Retriever``, which computes the answer;
-``footprint.survives``, whether an answer is valid after writes; ``keywords.KeywordIndex``; and ``context``.
+Other packages use ``request``, the arguments of a search; ``retriever.Retriever``, which computes the answer;
+``footprint.survives``, which tells whether an answer is still valid after writes; ``keywords.KeywordIndex``; and
+``context``.
 """

@@ -22,12 +22,12 @@ def build_context(
     Args:
         results: The passages, best first.
         limit: Maximum size of the context. The first passage that does not fit ends it; if that is the very first
-            passage, it is cut after a word. None: no limit.
+            passage, it is cut after a word. None for no limit.
         measure: Returns the size of a text, in characters or tokens.
 
     Returns:
-        For each passage a line ``[1] source, section`` followed by its text, with an empty line between passages; an
-        empty string where there are none.
+        For each passage, a line ``[1] source, section`` followed by its text, with an empty line between passages; an
+        empty string if there are none.
     """
     context = ""
     for number, result in enumerate(_distinct(results), 1):
@@ -45,9 +45,9 @@ def context_limits(
     """Return a function that builds a context within the limits, and the limits as part of a cache key.
 
     Args:
-        max_chars: Maximum number of characters; None: no limit.
-        max_tokens: Maximum number of tokens; None: no limit.
-        count_tokens: Counts tokens; None: the embedder cannot.
+        max_chars: Maximum number of characters; None for no limit.
+        max_tokens: Maximum number of tokens; None for no limit.
+        count_tokens: Counts tokens; None if the embedder cannot.
 
     Raises:
         TypeError: A limit is not a whole number.

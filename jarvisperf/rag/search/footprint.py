@@ -1,11 +1,11 @@
 """The data that an answer depends on, and whether the answer is still valid after writes.
 
 The nearest ``k`` passages stay the nearest ``k`` unless one of them changes or a nearer one arrives. So an answer
-survives a write that touched none of its passages and added no vector that lies within the distance of its last
-passage and passes its filter. An update counts as both: its old passage was touched and its new vector was added. An
-answer with fewer than ``k`` passages could be joined by any new passage.
+survives a write that touched none of its passages and added no vector that passes its filter within the distance of its
+last passage. An update counts as both: its old passage was touched and its new vector was added. Any new passage could
+join an answer with fewer than ``k`` passages.
 
-This holds no matter when during the writes the answer was computed: the passages that it contains and that no write
+This holds no matter when during the writes the answer was computed, because passages of the answer that no write
 touched exist before and after. It is exact for exact search. Chroma's index (HNSW) is approximate: a distant new vector
 may change the path to a near one. An answer that is kept is then as good as when it was computed, but not necessarily
 the one that the changed index would return.
@@ -36,7 +36,7 @@ class Footprint(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         vector: The query's unit vector, float32.
-        radius: Cosine distance of the last passage; infinity where there was room for more.
+        radius: Cosine distance of the last passage; infinity if there were fewer passages than requested.
         ids: The ids of its passages.
         where: The filter on metadata.
     """
@@ -49,7 +49,7 @@ class Footprint(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Computed(Generic[T]):
-    """An answer that was computed, and its footprint; without one, any write invalidates it."""
+    """A computed answer and its footprint; without a footprint, any write invalidates the answer."""
 
     value: T
     footprint: Footprint | None

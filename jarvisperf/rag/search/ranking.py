@@ -1,4 +1,4 @@
-"""Ranks passages by more than distance: for variety, and from several lists."""
+"""Ranks passages for diversity, and merges several rankings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FUSION_CONSTANT = 60  # as in the paper
 
 
 def marginal_relevance(query: Any, hits: Sequence[Hit], count: int, diversity: float) -> list[Hit]:
-    """Choose passages that are near the query and unlike those chosen before.
+    """Choose passages that are near the query and unlike those already chosen.
 
     Maximal marginal relevance: J. Carbonell and J. Goldstein, "The Use of MMR, Diversity-Based Reranking for
     Reordering Documents and Producing Summaries", SIGIR 1998; lambda is 1 - diversity.

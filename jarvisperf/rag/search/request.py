@@ -51,15 +51,15 @@ class Question(NamedTuple):
 
 
 class SearchRequest(NamedTuple):
-    """One search, checked.
+    """The checked arguments of one search.
 
     Attributes:
         query: The normalised query.
         n_results: Maximum number of passages.
-        selection: Which passages may be returned.
-        min_score: Minimum cosine similarity; None: any.
-        diversity: From 0 (the nearest) to 1 (the most different), by maximal marginal relevance; None: the nearest.
-        hybrid: Fuse the results with a keyword search.
+        selection: The passages that may be returned.
+        min_score: Minimum cosine similarity; None for no minimum.
+        diversity: From 0 (the nearest) to 1 (the most different), by maximal marginal relevance; None for the nearest.
+        hybrid: Fuse the results with those of a keyword search.
     """
 
     query: str

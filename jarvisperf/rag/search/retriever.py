@@ -1,4 +1,4 @@
-"""Computes the answer to a search: asks the store, and ranks what it finds as the request says."""
+"""Computes the answer to a search: queries the store, and ranks the hits as requested."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Retriever:
     Args:
         store: The passages.
         embedder: Embeds queries.
-        keywords: Finds words, for hybrid searches.
+        keywords: Finds passages by keywords, for hybrid searches.
         stats: Receives the times of the stages.
     """
 
@@ -46,7 +46,7 @@ class Retriever:
         self._stats = stats
 
     def embed(self, text: str) -> NDArray[np.float32] | None:
-        """Return the vector of a query; None in an empty store, so that no model needs to be loaded."""
+        """Return the vector of a query; None if the store is empty, so that no model needs to be loaded."""
         if self._store.is_empty():
             return None
         with self._stats.timed_stage("embed"):
@@ -114,7 +114,7 @@ def _candidates(request: SearchRequest) -> int:
 
 def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Neighbours) -> Footprint:
     radius = found.radius
-    if request.min_score is not None:  # nothing beyond it is returned
+    if request.min_score is not None:  # passages beyond it are not returned
         radius = min(radius, 1.0 - request.min_score)
     where = request.selection.where
     ids = tuple([hit.id for hit in found.hits])

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 MOST_VECTORS_PER_CALL: Final = 2048
-"""The maximum number of passages per call that are recorded: bulk loads would fill the cache with vectors."""
+"""Maximum number of passages recorded per call; without a limit, bulk loads would fill the cache with vectors."""
 
 EVERYWHERE: Final = math.inf
 """The radius of an answer that any new passage could join."""

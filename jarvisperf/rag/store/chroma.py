@@ -34,8 +34,8 @@ class ChromaStore(Collection):
     Args:
         home: Where the collection lives.
         name: The collection's name.
-        record_change: Called within each write that is recorded, with the writer's previous token, its new token and
-            what changed.
+        record_change: Called within each recorded write, with the writer's previous token, its new token and the
+            change.
         exact: Compare each query with every passage instead of using Chroma's approximate index.
     """
 
@@ -48,13 +48,13 @@ class ChromaStore(Collection):
         self._known_to_hold_documents = False
 
     def is_empty(self) -> bool:
-        """Return whether there is no passage; cheap once one has been seen."""
+        """Return whether there are no passages; cheap once one has been seen."""
         if not self._known_to_hold_documents:
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
 
     def settle_state(self) -> CollectionState | None:
-        """Resolve what a dead writer left, and return the collection's state; None if it is unknown."""
+        """Clean up after a dead writer, and return the collection's state; None if it is unknown."""
         state = self._home.read_state()
         if state is None or state.writing:
             self.open()
@@ -74,7 +74,7 @@ class ChromaStore(Collection):
         Args:
             vectors: One row per query.
             n_results: Maximum number of passages per query.
-            selection: Which passages may be returned.
+            selection: The passages that may be returned.
             with_vectors: Include the passages' vectors.
 
         Raises:
@@ -187,7 +187,7 @@ class ChromaStore(Collection):
         New passages are written before old ones are removed, so an interruption leaves too much rather than too little.
 
         Args:
-            records: What to store; passages with the same ids are replaced.
+            records: The records to store; passages with the same ids are replaced.
             vectors: One row per record.
             ids_to_remove: Called within the write; returns the ids to remove.
             recorded: Record the change so that unaffected cached answers survive; otherwise the write invalidates all.

@@ -1,4 +1,4 @@
-"""The life of one Chroma collection: opened on first use, reopened after a fork, closed for good; and its errors."""
+"""The lifecycle of a Chroma collection (opened on first use, reopened after a fork, closed for good) and its errors."""
 
 from __future__ import annotations
 

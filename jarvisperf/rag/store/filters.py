@@ -1,7 +1,7 @@
 """Filters on metadata and text: their canonical form, and which passages they certainly exclude.
 
 The syntax is that of Chroma's documentation (Metadata Filtering, Full Text Search). Chroma validates a filter when it
-runs it. Here we decide only whether a passage certainly fails one; "not sure" is always a correct answer.
+runs it. This module decides only whether a passage certainly fails one; "not sure" is always a correct answer.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which passages a search may return.
+    """The passages that a search may return.
 
     Attributes:
         where: Chroma's filter on metadata.
@@ -55,7 +55,7 @@ EVERYTHING = Selection()
 
 
 def checked_filter(name: str, given: Filter | None) -> Filter | None:
-    """Return a copy of a filter after checking its form; callers may change theirs while an answer is cached.
+    """Return a copy of a filter after checking its form, because callers may change theirs while an answer is cached.
 
     Raises:
         TypeError: It is not a dictionary, or holds values that no filter can have.
@@ -73,7 +73,7 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
 
 
 def canonical(name: str, given: Filter | None) -> str:
-    """Return one text per filter, whatever the order of its keys; empty for no filter.
+    """Return the same text for equal filters, whatever the order of their keys; an empty string for no filter.
 
     Raises:
         TypeError: It holds a value that no filter can have.

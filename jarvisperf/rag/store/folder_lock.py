@@ -1,16 +1,17 @@
 """Keeps processes from writing to an embedded Chroma folder that others have open.
 
-Chroma's embedded store does not notice writes of other processes: its index in memory stays as it was, and its answers
+Chroma's embedded store does not notice other processes' writes: its index in memory stays unchanged, and its answers
 become stale. So each process that opens the folder holds a shared lock on a file in it, and a writer upgrades to an
 exclusive lock while it writes. Several processes may read, or one may write. There is one :class:`FolderLock` per
 folder and process, which :func:`folder_lock` returns.
 
-The lock must not end when the process closes another descriptor of the same file, as a backup of the folder does.
-POSIX locks (``fcntl``'s F_SETLK) do; Linux's open file description locks (``fcntl_locking(2)``) do not. Either kind
-keeps the shared lock when an upgrade fails. Systems without the latter use the former.
+The lock must survive when the process closes another descriptor of the same file, as a backup of the folder does.
+Linux's open file description locks (``fcntl_locking(2)``) do; POSIX locks (``fcntl``'s F_SETLK) do not, and are used
+only on systems without the former. Either kind keeps the shared lock when an upgrade fails.
 
-A forked child lacks the threads of its parent's Chroma, and its first search would wait for them forever; with Chroma
-1.5.9 sometimes even if the parent had closed the folder. So a child may not open what its parent ever opened.
+A forked child lacks the threads of its parent's Chroma, and its first search would wait for them forever. With Chroma
+1.5.9, this sometimes happens even if the parent had closed the folder. So a child must not open any folder that its
+parent has ever opened.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class FolderLock:
             self._openers = 0
 
     def acquire_shared(self) -> None:
-        """Register one more opener in this process; waits while another process writes.
+        """Register one more opener in this process; wait while another process writes.
 
         Raises:
             StoreError: The parent process had opened the folder before it forked.
@@ -183,7 +184,7 @@ def _lock_file(descriptor: int, kind: int, *, wait: bool) -> None:
         wait: Wait for others to release conflicting locks.
 
     Raises:
-        BlockingIOError, PermissionError: Somebody holds a conflicting lock.
+        BlockingIOError, PermissionError: Another process holds a conflicting lock.
         OSError: The file cannot be locked.
     """
     if sys.platform == "linux":

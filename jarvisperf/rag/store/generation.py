@@ -1,15 +1,15 @@
-"""The state of a collection, which tells which cached answers about it are still valid.
+"""The state of a collection, which determines which cached answers about it are still valid.
 
 The content of a collection has a *generation*, and every write starts a new one. A cached answer carries the
 generation that was current before it was computed. It is used later if that generation is still current, or if every
 write since is known and provably leaves the answer unchanged (``search/footprint.py``).
 
-Generations are random tokens, not counters: a folder that is copied, or restored from a backup, would count to the
+Generations are random tokens, not counters, because a folder that is copied or restored from a backup would reach the
 same number again with different documents. Each writer has its own token (a folder has one writer at a time; on a
 server each client is one), so writers never overwrite each other's.
 
 A writer marks the collection as being written before it starts, and clears the mark together with changing its token.
-While the mark is set, nobody reads or writes cached answers. A writer that dies leaves its mark, which is later
+While the mark is set, cached answers are neither read nor written. A writer that dies leaves its mark, which is later
 replaced by a new token with an unknown history, so it does not matter whether the write took effect.
 """
 
@@ -37,7 +37,7 @@ class CollectionState:
     Attributes:
         collection: The id that Chroma assigned to the collection.
         heads: The generation.
-        writing: Somebody is changing the collection, or died while doing so.
+        writing: A writer is changing the collection, or died while doing so.
     """
 
     collection: str
@@ -80,7 +80,7 @@ class Home(Protocol):
         Args:
             collection_id: The id that Chroma assigned to the collection.
             publish: Called with this writer's previous and new token if the body succeeded and the previous token is
-                certain, before anybody can see the new one.
+                certain, before the new one becomes visible to others.
         """
         ...
 

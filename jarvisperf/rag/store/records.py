@@ -1,4 +1,4 @@
-"""A passage as it is stored (a record), and as it is found (a hit).
+"""A passage as stored (a record) and as found by a query (a hit).
 
 A record's *mark* identifies its content. It is stored as one more key of the passage's metadata in Chroma and follows
 from the text, the metadata and the model, so a passage with the same mark need not be read, embedded or written again.
@@ -24,7 +24,7 @@ _MARK_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True)
 class PassageRecord:
-    """A passage to store: its id, text, metadata and mark (empty: its content cannot be recognised later)."""
+    """A passage to store: its id, text, metadata and mark (empty if its content cannot be recognised later)."""
 
     id: str
     text: str
@@ -61,7 +61,7 @@ def mark_of(model: str | None, text: str, metadata: Mapping[str, Any] | None) ->
     try:
         stored = canonical_text(metadata) if metadata else ""
         return hashlib.blake2b(framed(model, text, stored), digest_size=_MARK_BYTES).hexdigest()
-    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will report what is wrong with it
+    except (TypeError, OverflowError, UnicodeEncodeError):  # Chroma will report the problem
         return ""
 
 
@@ -106,7 +106,7 @@ def neighbours_in(answer: Mapping[str, Any], row: int, wanted: int) -> Neighbour
 
 
 def results_of(hits: Sequence[Hit]) -> tuple[SearchResult, ...]:
-    """Return hits as the caller of a search gets them."""
+    """Convert hits to the results that a search returns."""
     sources = [hit.metadata.get("source") for hit in hits]
     return tuple(
         [

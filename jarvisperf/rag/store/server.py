@@ -4,9 +4,9 @@ The state is a second collection, ``<name>.jarvisperf-state``, with one record p
 token and whether it is writing. Each client writes only its own record, so none overwrites another's; together the
 tokens are the generation. The price is one request per cached query, about half a millisecond on the same machine.
 
-A client that dies while writing leaves its mark. Whoever has seen the same mark for ``lease_seconds`` on its own clock
-replaces it by a token with an unknown history. One mark covers one batch, so a live client stays far below that. When
-there are many records, those of idle clients are removed; that costs only cached answers.
+A client that dies while writing leaves its mark. Any client that has seen the same mark for ``lease_seconds`` on its
+own clock replaces it with a token of unknown history. One mark covers one batch, so a live client stays far below that.
+When there are many records, those of idle clients are removed; that costs only cached answers.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ServerHome:
         tell_when_forked(self, ServerHome.reset_after_fork)
 
     def reset_after_fork(self) -> None:
-        """Become a separate writer after a fork: two with one name would overwrite each other's record."""
+        """Become a separate writer after a fork: two writers with one name would overwrite each other's record."""
         self._writer = self._new_token()
         self._token = BEFORE_THE_FIRST
         self._write_lock = threading.Lock()
@@ -101,7 +101,7 @@ class ServerHome:
         self._records.close()
 
     def read_state(self) -> CollectionState | None:
-        """Return the state on the server; None if nobody has opened the collection through this package yet."""
+        """Return the state on the server; None if this package has not opened the collection yet."""
         try:
             records = self._records.read()
         except GoneError:
@@ -121,7 +121,7 @@ class ServerHome:
         return state
 
     def check_in_place(self) -> None:
-        """Check nothing: a server looks after its own storage."""
+        """Do nothing: a server looks after its own storage."""
 
     def settle(self, collection_id: str) -> None:
         """Announce the collection, and drop the records of an earlier one with the same name."""

@@ -1,4 +1,4 @@
-"""A minimal HTTP client for a Chroma server, because a cached answer must not have to load chromadb.
+"""A minimal HTTP client for a Chroma server, so that a cached answer need not load chromadb.
 
 The paths come from the server's own description, ``/openapi.json`` (API version 2).
 """
