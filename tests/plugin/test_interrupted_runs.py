@@ -9,6 +9,7 @@ import pytest
 from stranger import SLOWER, WORK, Stranger
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # What the second one does differs from launch to launch, so it stays undecided to the end.
@@ -113,6 +114,15 @@ def test_a_failure_of_ours_and_a_full_disk_cost_what_was_not_decided(tmp_path: P
     assert "INTERNALERROR" not in project.output
 
 
+@pytest.fixture
+def hangup_ends_processes() -> Iterator[None]:
+    """Restore the default for SIGHUP, which processes inherit as ignored if this pytest was started by nohup."""
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, inherited)
+
+
+@pytest.mark.usefixtures("hangup_ends_processes")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path, name: str):
     tests = "import os, signal\ndef test_first(jarvis_bench): jarvis_bench(len, [])\n"
