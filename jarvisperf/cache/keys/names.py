@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 SEPARATOR: Final = ":"
 _LONGEST_TAG_BYTES: Final = 1000
@@ -81,13 +81,7 @@ def checked_keys(keys: Iterable[str]) -> list[str]:
         TypeError: One is not a str, or a single str was given.
         ValueError: One is empty.
     """
-    if isinstance(keys, str):
-        raise TypeError(f"keys is the str {keys!r}: give several keys, such as [{keys!r}]")
-    try:
-        given = iter(keys)
-    except TypeError:
-        raise TypeError(f"keys is {keys!r}: give several keys, such as ['user:1', 'user:2']") from None
-    found = list(given)
+    found = list(_several("keys", keys, example="['user:1', 'user:2']"))
     if not {str}.issuperset(map(type, found)) or "" in found:  # find out which one
         for key in found:
             checked_key(key)
@@ -101,12 +95,7 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
         TypeError: One is not a str, or a single str was given.
         ValueError: One is empty or too long, or there are too many.
     """
-    if isinstance(tags, str):
-        raise TypeError(f"tags is the str {tags!r}: give several tags, such as [{tags!r}]")
-    try:
-        given = tuple(tags)
-    except TypeError:
-        raise TypeError(f"tags is {tags!r}: give several tags, such as ['users', 'posts']") from None
+    given = tuple(_several("tags", tags, example="['users', 'posts']"))
     for tag in given:
         if not isinstance(tag, str):
             raise TypeError(f"tag is {tag!r}: give a str, not {type(tag).__name__}")
@@ -116,3 +105,13 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
     if len(found) > _MOST_TAGS:
         raise ValueError(f"{len(found)} tags are too many: give {_MOST_TAGS} at most")
     return found
+
+
+def _several(name: str, values: Iterable[str], *, example: str) -> Iterator[str]:
+    """Iterate over several values; a single str is not taken for its characters."""
+    if isinstance(values, str):
+        raise TypeError(f"{name} is the str {values!r}: give several {name}, such as [{values!r}]")
+    try:
+        return iter(values)
+    except TypeError:
+        raise TypeError(f"{name} is {values!r}: give several {name}, such as {example}") from None

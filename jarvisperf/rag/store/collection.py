@@ -6,13 +6,27 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
-from jarvisperf.rag.errors import RagError, StoreError
+from jarvisperf.rag.errors import RagError, StoreError, missing_package
 from jarvisperf.rag.store.filters import EVERYTHING, Selection
 
 if TYPE_CHECKING:
     from jarvisperf.rag.store.generation import Home
 
 SPACE = "cosine"
+
+
+def load_chromadb() -> tuple[Any, Any]:
+    """Import chromadb, which takes a while; return it with settings that send no telemetry.
+
+    Raises:
+        MissingPackageError: chromadb is not installed.
+    """
+    try:
+        import chromadb
+        from chromadb.config import Settings
+    except ImportError as error:
+        raise missing_package("chromadb") from error
+    return chromadb, Settings(anonymized_telemetry=False)
 
 
 class Collection:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jarvisperf.rag.errors import StoreError, missing_package
+from jarvisperf.rag.errors import StoreError
+from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.folder_lock import folder_lock
 from jarvisperf.rag.store.generation import CollectionState, new_generation
 
@@ -58,11 +59,7 @@ class FolderHome:
             MissingPackageError: chromadb is not installed.
             StoreError: Chroma cannot open the folder.
         """
-        try:
-            import chromadb
-            from chromadb.config import Settings
-        except ImportError as error:
-            raise missing_package("chromadb") from error
+        chromadb, settings = load_chromadb()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire_shared()
@@ -70,9 +67,7 @@ class FolderHome:
             raise StoreError(f"cannot open the document store in {self._folder}: {error}") from error
         try:
             with self._lock.within_process:  # Chroma creates its systems without a lock
-                self._client = chromadb.PersistentClient(
-                    str(self._folder), settings=Settings(anonymized_telemetry=False)
-                )
+                self._client = chromadb.PersistentClient(str(self._folder), settings=settings)
         except BaseException as error:
             self._lock.release_shared()
             if isinstance(error, Exception):

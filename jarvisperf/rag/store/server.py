@@ -17,7 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import tell_when_forked
-from jarvisperf.rag.errors import StoreError, missing_package
+from jarvisperf.rag.errors import StoreError
+from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation
 from jarvisperf.rag.store.server_http import GoneError, RecordsClient
 
@@ -77,17 +78,13 @@ class ServerHome:
             MissingPackageError: chromadb is not installed.
             StoreError: The server does not respond.
         """
-        try:
-            import chromadb
-            from chromadb.config import Settings
-        except ImportError as error:
-            raise missing_package("chromadb") from error
+        chromadb, settings = load_chromadb()
         try:
             self._client = chromadb.HttpClient(
                 host=self._records.host,
                 port=self._records.port,
                 ssl=self._records.ssl,
-                settings=Settings(anonymized_telemetry=False),
+                settings=settings,
             )
         except Exception as error:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
