@@ -36,7 +36,7 @@ def read_commit(folder: Path) -> Commit | None:
         folder: Any folder of the repository.
 
     Returns:
-        The commit; None if there is no repository, no commit yet, or no git.
+        The commit; None without git, a repository, or a first commit.
     """
     head = _git(folder, "log", "-1", "--format=%H%n%cI")
     if head is None:

@@ -85,7 +85,8 @@ class CodspeedBenchmark:
 
         Raises:
             MetricAlreadyMeasuredError: This test has already measured something.
-            ValueError: `rounds`, `warmup_rounds` or `iterations` is out of range.
+            TypeError: `rounds`, `warmup_rounds` or `iterations` is not a whole number.
+            ValueError: One of them is out of range.
             Exception: Whatever the function raises.
         """
         self._claim()

@@ -265,7 +265,7 @@ def test_two_caches_on_one_redis_make_a_value_once(make_cache, real_redis):
 def test_a_lease_whose_holder_is_gone_expires(make_cache, real_redis, monkeypatch):
     monkeypatch.setattr(loading, "LEASE_SECONDS", 0.2)
     cache = make_cache(real_redis.url)
-    assert isinstance(core_of(cache).take_lease("k", None, 0.2), Lease)  # and never heard of again
+    assert isinstance(core_of(cache).take_lease("k", None, 0.2), Lease)  # and never released
     assert cache.get_or_set("k", lambda: "v") == "v"
     assert cache.get("k") == "v"
 

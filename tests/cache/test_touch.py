@@ -174,7 +174,7 @@ def test_a_touch_in_an_outage_does_not_undo_what_another_process_did(cut_off, fa
     get_back(cut_off, faults)
     expected = "new" if change == "set" else None
     assert reader.get("k") == expected
-    forget_memory(cut_off)  # which is what listening anew does
+    forget_memory(cut_off)  # as a new subscription does
     assert cut_off.get("k") == expected
 
 
