@@ -71,9 +71,72 @@ def test_a_class_whose_instances_are_awaited_is_itself_just_called():
     assert isinstance(make_target(AwaitedObject).call(), AwaitedObject)
 
 
-def test_the_clock_is_read_only_around_the_calls():
-    readings = iter([10.0, 13.0])
-    assert FunctionTarget(Calls(), clock=lambda: next(readings)).sample(100) == 3.0
+class Clock:
+    """Stands still except for what `work` adds; counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.now = 10.0
+        self.reads = 0
+
+    def __call__(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def work(self, *args: Any, **kwargs: Any) -> None:
+        self.now += 1.0
+
+    async def awaited_work(self, *args: Any, **kwargs: Any) -> None:
+        await asyncio.sleep(0)
+        self.now += 1.0
+
+    def begins_work(self) -> Any:
+        self.now += 1.0
+        return self.awaited_work()
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((), {}), ((1,), {}), ((), {"a": 1}), ((1,), {"a": 2})])
+@pytest.mark.parametrize("kind", ["work", "awaited_work"])
+def test_a_sample_is_the_seconds_between_two_readings_of_the_clock(kind: str, args: Any, kwargs: Any):
+    clock = Clock()
+    target = make_target(getattr(clock, kind), args, kwargs, clock)
+    target.call()
+    clock.reads = 0
+    assert (target.sample(5), clock.reads) == (5.0, 2)
+    assert (target.timed_call()[0], clock.reads) == (1.0, 4)
+    target.close()
+
+
+def test_the_first_call_of_a_function_that_returns_a_coroutine_includes_creating_it():
+    clock = Clock()
+    target = make_target(clock.begins_work, clock=clock)
+    assert target.timed_call() == (2.0, None)
+    target.close()
+
+
+@pytest.mark.parametrize("iterations", [1, 2, 5])
+@pytest.mark.parametrize("kind", ["work", "awaited_work"])
+def test_a_sample_without_set_up_makes_its_calls_and_no_more(kind: str, iterations: int):
+    clock = Clock()
+    target = SetUpTarget(getattr(clock, kind), iterations=iterations, clock=clock)
+    first, then = target.sample(iterations), target.sample(iterations)
+    assert (first, then) == (iterations, iterations)
+    target.close()
+
+
+def test_only_the_first_sample_of_several_calls_times_a_call_by_itself():
+    clock = Clock()
+    target = SetUpTarget(clock.work, iterations=3, clock=clock)
+    target.sample(3)
+    assert clock.reads == 4
+    target.sample(3)
+    assert clock.reads == 6
+
+
+def test_a_sample_of_one_call_reads_the_clock_twice():
+    clock = Clock()
+    target = SetUpTarget(clock.work, clock=clock)
+    target.sample(1)
+    assert clock.reads == 2
 
 
 def test_a_coroutine_inside_a_running_loop_is_refused_with_the_way_out():
