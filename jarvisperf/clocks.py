@@ -6,9 +6,14 @@ They are kept in a tuple because freezegun replaces clocks that are attributes o
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import math
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+with contextlib.suppress(ModuleNotFoundError):  # Windows does not have it
+    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +33,11 @@ class Clocks(NamedTuple):
 
 REAL = Clocks(time.perf_counter, time.process_time)
 _EPOCH_SECONDS = (time.time() - time.perf_counter(),)
+
+
+def voluntary_switches() -> float:
+    """Return how often this process has yielded the processor, see getrusage(2); nan on systems without that count."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw if "resource" in globals() else math.nan
 
 
 def now() -> datetime.datetime:

@@ -16,8 +16,27 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+NO_LOCKSTEP: Final = "lockstep forks its processes, which this system cannot do"
+
 _late: Final[set[str]] = set()
 _to_tell: Final[weakref.WeakKeyDictionary[Any, Callable[[Any], None]]] = weakref.WeakKeyDictionary()
+
+
+def can_fork() -> bool:
+    """Return whether this system forks processes; Windows does not."""
+    return hasattr(os, "fork")
+
+
+def at_fork(
+    *,
+    before: Callable[[], None] | None = None,
+    after_in_parent: Callable[[], None] | None = None,
+    after_in_child: Callable[[], None] | None = None,
+) -> None:
+    """Register functions to call at every fork, as `os.register_at_fork` does; do nothing on a system without forks."""
+    if can_fork():
+        functions = {"before": before, "after_in_parent": after_in_parent, "after_in_child": after_in_child}
+        os.register_at_fork(**{when: function for when, function in functions.items() if function is not None})
 
 
 def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
@@ -49,4 +68,4 @@ def _tell() -> None:
         begin_anew(one)
 
 
-os.register_at_fork(before=_finish_imports, after_in_child=_tell)
+at_fork(before=_finish_imports, after_in_child=_tell)

@@ -170,10 +170,15 @@ def _baseline(
 def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
     if options.against is None:
         return None
+    from jarvisperf.forks import NO_LOCKSTEP, can_fork
     from jarvisperf.gate.arms.git import GitError
     from jarvisperf.gate.arms.revision import resolve
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
+    if not can_fork():
+        raise pytest.UsageError(
+            f"--jarvis-against: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
+        )
     try:
         repository = resolve(config.rootpath, options.against, exact=options.exact)
     except GitError as error:

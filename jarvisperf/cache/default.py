@@ -7,6 +7,7 @@ import threading
 from typing import Final
 
 from jarvisperf.cache.smart import SmartCache
+from jarvisperf.forks import at_fork
 from jarvisperf.settings import read_settings
 
 
@@ -24,7 +25,7 @@ class _Shared:
 
 
 _shared: Final = _Shared()
-os.register_at_fork(after_in_child=_shared.reset_lock)  # another thread may have held it during the fork
+at_fork(after_in_child=_shared.reset_lock)  # another thread may have held it during the fork
 
 
 def get_smart_cache() -> SmartCache:

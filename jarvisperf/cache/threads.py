@@ -5,8 +5,9 @@ The cache has its own, so that an application's busy pool cannot delay its calls
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from jarvisperf.forks import at_fork
 
 if TYPE_CHECKING:
     import asyncio
@@ -36,7 +37,7 @@ class _Threads:
 
 
 _threads: Final = _Threads()
-os.register_at_fork(after_in_child=_threads.forget)  # a child does not inherit threads
+at_fork(after_in_child=_threads.forget)  # a child does not inherit threads
 
 
 def in_thread(call: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:

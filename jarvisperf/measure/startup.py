@@ -128,9 +128,14 @@ class Launcher:
     Args:
         env: The environment of the processes; None: that of this process.
         cwd: Their working folder; None: that of this process.
+
+    Raises:
+        ProcessFailedError: This system cannot start and time processes in this way.
     """
 
     def __init__(self, env: Mapping[str, str] | None = None, cwd: str | Path | None = None) -> None:
+        if not hasattr(os, "posix_spawn"):
+            raise ProcessFailedError("startup benchmarks need os.posix_spawn, which this system does not have")
         self._env = None if env is None else dict(env)
         self._launcher = subprocess.Popen(  # noqa: S603  # this interpreter, running the source above
             [sys.executable, "-I", "-S", "-c", _LAUNCHER],

@@ -13,10 +13,9 @@ compared slice by slice (`pairing`).
 from __future__ import annotations
 
 import math
-import resource
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.clocks import REAL
+from jarvisperf.clocks import REAL, voluntary_switches
 from jarvisperf.measure.collector import collect_between_samples, collector_paused
 from jarvisperf.profiles.model import profile_of
 from jarvisperf.profiles.pairing import Sliced, function_key
@@ -92,7 +91,7 @@ def _waits(target: Target, iterations: int) -> bool:
     for _ in range(IDLE_TRIALS):
         watch = _CallWatch()
         target.samples(iterations, 1, watch)
-        if not watch.switches:
+        if watch.switches == 0:
             return False
         least = min(least, 1 - watch.processor / max(watch.wall, 1e-9))
     return least > IDLE_SHARE
@@ -104,19 +103,19 @@ class _CallWatch:
     Attributes:
         wall: Wall seconds.
         processor: Processor seconds of the process.
-        switches: Voluntary context switches.
+        switches: Voluntary context switches; nan if the system does not count them.
     """
 
     wall = processor = 0.0
-    switches = 0
+    switches = 0.0
 
     def __enter__(self) -> None:
-        self.switches = -resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        self.switches = -voluntary_switches()
         self.wall, self.processor = -REAL.wall(), -REAL.cpu()
 
     def __exit__(self, *_: object) -> None:
         self.wall, self.processor = self.wall + REAL.wall(), self.processor + REAL.cpu()
-        self.switches += resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        self.switches += voluntary_switches()
 
     def seconds(self, *, waits: bool) -> float:
         """Return wall seconds for a target that waits, otherwise processor seconds."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import resource
 import statistics
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jarvisperf.clocks import REAL
+from jarvisperf.clocks import REAL, voluntary_switches
 from jarvisperf.gate.processes import protocol
 from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, with_arms_path
@@ -278,11 +277,11 @@ class _WaitWatch:
 
     def __enter__(self) -> None:
         self._entered += 1
-        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+        self._switches = voluntary_switches()
         self._cpu, self._wall = REAL.cpu(), REAL.wall()
 
     def __exit__(self, *_: object) -> None:
-        if resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw > self._switches:
+        if voluntary_switches() > self._switches:
             wall, cpu = REAL.wall() - self._wall, REAL.cpu() - self._cpu
             self._waits.append(max(0.0, 1 - cpu / max(wall, 1e-9)))
 

@@ -11,7 +11,6 @@ import functools
 import inspect
 import json
 import os
-import resource
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -161,4 +160,6 @@ def _pairs(env: Any) -> dict[bytes, bytes] | None:
 
 
 def _reaped_faults() -> int:
+    import resource  # Windows does not have it
+
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.benchmark_marker import DESCRIPTIONS
+from pytest_jarvisperf.other_plugins import has_plugin
 
 if TYPE_CHECKING:
     from pytest_jarvisperf.bridges.codspeed import CodspeedBridge
@@ -33,7 +34,7 @@ def make_bridge(
     Raises:
         pytest.UsageError: pytest-codspeed was asked to measure as well, or pytest-benchmark to profile.
     """
-    is_codspeed_on = config.pluginmanager.hasplugin("codspeed") and (
+    is_codspeed_on = has_plugin(config, "codspeed") and (
         config.getoption("codspeed", False) or "CODSPEED_ENV" in os.environ
     )
     if is_codspeed_on and measures:
@@ -43,14 +44,14 @@ def make_bridge(
         config.addinivalue_line("markers", description)
     if is_codspeed_on:
         return None
-    if config.pluginmanager.hasplugin("benchmark"):
+    if has_plugin(config, "benchmark"):
         from pytest_jarvisperf.bridges.pytest_benchmark import PytestBenchmarkBridge
         from pytest_jarvisperf.bridges.pytest_benchmark_outputs import refuse_what_would_fail
 
         if measures:
             refuse_what_would_fail(config)
         return PytestBenchmarkBridge(config, options, harness, measures=measures)
-    if not measures and any(map(config.pluginmanager.hasplugin, WITH_THE_FIXTURE)):
+    if not measures and any(has_plugin(config, name) for name in WITH_THE_FIXTURE):
         return None
     from pytest_jarvisperf.bridges.codspeed import CodspeedBridge
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.other_plugins import has_plugin
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Replace the method with which pytest-benchmark warns, before it configures itself and until the session ends."""
-    if not config.pluginmanager.hasplugin("benchmark"):
+    if not has_plugin(config, "benchmark"):
         return
     from pytest_benchmark.logger import Logger
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_jarvisperf.other_plugins import has_plugin
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
@@ -42,10 +44,9 @@ def loop_of_fixtures(request: pytest.FixtureRequest) -> Waiter | None:
         AmbiguousLoopError: They live in several loops.
     """
     used: Mapping[str, Any] = getattr(request, "_fixture_defs", {})
-    manager = request.config.pluginmanager
     scopes: dict[str, str] = {}
     for name, definition in used.items():
-        if manager.hasplugin("asyncio") and _is_of_pytest_asyncio(definition.func, request.config):
+        if has_plugin(request.config, "asyncio") and _is_of_pytest_asyncio(definition.func, request.config):
             scopes.setdefault(_loop_scope(definition, request.config), name)
     if len(scopes) > 1:
         described = ", ".join(f"{name} in the loop of the {scope}" for scope, name in sorted(scopes.items()))

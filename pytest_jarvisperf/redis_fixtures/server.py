@@ -105,7 +105,9 @@ def _checked(url: str, what: str) -> str:
 
 
 def _executables(environ: Mapping[str, str]) -> list[Path]:
-    found = []
+    found: list[Path] = []
+    if not hasattr(socket, "AF_UNIX"):  # the private server has no other address
+        return found
     on_path = shutil.which("redis-server", path=environ.get("PATH"))
     if on_path:
         found.append(Path(on_path))

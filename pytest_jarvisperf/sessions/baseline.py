@@ -9,6 +9,7 @@ import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
+from jarvisperf.forks import NO_LOCKSTEP, can_fork
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports
@@ -342,6 +343,8 @@ class BaselineSession:
 
         if not self._options.confirms:
             return None, "--jarvis-confirm never"
+        if not can_fork():
+            return None, NO_LOCKSTEP
         if stopped:
             return None, "the tests were stopped early"
         if baseline.commit is None:

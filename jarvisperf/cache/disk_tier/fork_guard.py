@@ -8,11 +8,12 @@ calls to end, and new calls wait for the fork.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Final
+
+from jarvisperf.forks import at_fork
 
 if TYPE_CHECKING:
     from threading import RLock
@@ -68,4 +69,4 @@ class _InSQLite(threading.local):
 
 _forks: Final = _Forks()
 in_sqlite: Final = _InSQLite()
-os.register_at_fork(before=_forks.before, after_in_parent=_forks.after_in_parent, after_in_child=_forks.after_in_child)
+at_fork(before=_forks.before, after_in_parent=_forks.after_in_parent, after_in_child=_forks.after_in_child)

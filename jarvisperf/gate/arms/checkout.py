@@ -10,7 +10,6 @@ nothing is left behind, not even after `kill -9`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shutil
 import tempfile
@@ -51,7 +50,7 @@ class Checkouts:
         # It gets its name once it is locked; before that, this folder would look abandoned.
         nameless = self.folder / f"{LOCK_NAME}-new"
         self._lock = os.open(nameless, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        _lock_file(self._lock)
         nameless.rename(self.folder / LOCK_NAME)
 
     def __enter__(self) -> Self:
@@ -170,13 +169,24 @@ def remove_abandoned(home: Path) -> None:
         except OSError:  # no lock yet: another process is creating it
             continue
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock_file(lock)
         except OSError:  # its process lives
             continue
         else:
             shutil.rmtree(folder, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+def _lock_file(descriptor: int) -> None:
+    """Lock a file that nobody else has locked.
+
+    Raises:
+        BlockingIOError: Another process has locked it.
+    """
+    import fcntl  # Windows does not have it
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:

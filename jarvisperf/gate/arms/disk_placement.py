@@ -8,7 +8,6 @@ instead of 1 s. Subfolders of a folder with the attribute T (chattr(1)) are plac
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import struct
 from typing import TYPE_CHECKING
@@ -27,6 +26,8 @@ def scatter_folders_in(folder: Path) -> None:
     Raises:
         OSError: The folder could not be opened.
     """
+    import fcntl  # Windows does not have it
+
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):  # not ext4 or one of its predecessors

@@ -9,7 +9,6 @@ of launches; the arms then get their own copies again, and the batch is measured
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from typing import TYPE_CHECKING, NamedTuple
@@ -167,15 +166,15 @@ def clone_file(source: str | Path, target: str | Path) -> None:
         OSError: The file system does not support that; no copy was created.
     """
     with open(source, "rb", buffering=0) as origin, open(target, "wb", buffering=0) as copy:  # noqa: PTH123
-        try:
-            fcntl.ioctl(copy.fileno(), FICLONE, origin.fileno())
-        except OSError:
+        if not _clone(origin.fileno(), copy.fileno()):
             os.unlink(target)  # noqa: PTH108
-            raise
+            raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(target))
         _take_over(copy.fileno(), os.fstat(origin.fileno()))
 
 
 def _clone(origin: int, copy: int) -> bool:
+    import fcntl  # Windows does not have it
+
     try:
         fcntl.ioctl(copy, FICLONE, origin)
     except OSError:  # another file system, or one without shared blocks

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 import struct
 import sys
@@ -35,7 +34,9 @@ if TYPE_CHECKING:
 
 LOCK_NAME = "jarvisperf.lock"
 
-_LOCK_TYPES: Final = {fcntl.LOCK_SH: fcntl.F_RDLCK, fcntl.LOCK_EX: fcntl.F_WRLCK}
+with contextlib.suppress(ModuleNotFoundError):  # Windows does not have it
+    import fcntl
+
 # struct flock of Linux: type, whence, start, length (0: to the end), process (must be 0), and padding.
 _FLOCK: Final = "hhqqi0q"
 
@@ -67,9 +68,14 @@ class FolderLock:
         """Register one more opener in this process; wait while another process writes.
 
         Raises:
-            StoreError: The parent process had opened the folder before it forked.
+            StoreError: The parent process had opened the folder before it forked, or the system has no shared locks.
             OSError: The folder cannot be locked.
         """
+        if "fcntl" not in globals():
+            raise StoreError(
+                f"the document store in {self._folder} cannot be opened here: this system has no shared file locks, "
+                f"which protect it from other processes' writes. Instead, {_share(self._folder)}"
+            )
         if not _folders.note_opening(self._folder):
             raise StoreError(
                 f"the document store in {self._folder} was opened before this process was forked, which Chroma's"
@@ -79,7 +85,7 @@ class FolderLock:
             if self._openers == 0:
                 descriptor = os.open(self._folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
                 try:
-                    _lock_file(descriptor, fcntl.LOCK_SH, wait=True)
+                    _lock_file(descriptor, exclusive=False, wait=True)
                 except BaseException:
                     os.close(descriptor)
                     raise
@@ -104,7 +110,7 @@ class FolderLock:
         with self.within_process:
             self.check_in_place()
             try:
-                _lock_file(self._descriptor, fcntl.LOCK_EX, wait=False)
+                _lock_file(self._descriptor, exclusive=True, wait=False)
             except (BlockingIOError, PermissionError) as error:  # POSIX allows EAGAIN and EACCES
                 raise StoreInUseError(
                     f"cannot write to {self._folder}: another process has it open, and Chroma's embedded store does"
@@ -113,7 +119,7 @@ class FolderLock:
             try:
                 yield
             finally:
-                _lock_file(self._descriptor, fcntl.LOCK_SH, wait=True)
+                _lock_file(self._descriptor, exclusive=False, wait=True)
 
     def check_in_place(self) -> None:
         """Check that the folder is still the one that was opened.
@@ -175,12 +181,12 @@ def _share(folder: Path) -> str:
     return f"share one server: run `chroma run --path {folder}` and give chroma_url='http://localhost:8000'"
 
 
-def _lock_file(descriptor: int, kind: int, *, wait: bool) -> None:
+def _lock_file(descriptor: int, *, exclusive: bool, wait: bool) -> None:
     """Lock a whole file, or change the existing lock.
 
     Args:
         descriptor: The file, open for reading and writing.
-        kind: ``fcntl.LOCK_SH`` or ``fcntl.LOCK_EX``.
+        exclusive: Let nobody else hold a lock, not even a shared one.
         wait: Wait for others to release conflicting locks.
 
     Raises:
@@ -188,12 +194,13 @@ def _lock_file(descriptor: int, kind: int, *, wait: bool) -> None:
         OSError: The file cannot be locked.
     """
     if sys.platform == "linux":
+        kind = fcntl.F_WRLCK if exclusive else fcntl.F_RDLCK
         command = fcntl.F_OFD_SETLKW if wait else fcntl.F_OFD_SETLK
         try:
-            fcntl.fcntl(descriptor, command, struct.pack(_FLOCK, _LOCK_TYPES[kind], os.SEEK_SET, 0, 0, 0))
+            fcntl.fcntl(descriptor, command, struct.pack(_FLOCK, kind, os.SEEK_SET, 0, 0, 0))
         except OSError as error:
             if error.errno != errno.EINVAL:  # raised by systems that only look like Linux
                 raise
         else:
             return
-    fcntl.lockf(descriptor, kind if wait else kind | fcntl.LOCK_NB)
+    fcntl.lockf(descriptor, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | (0 if wait else fcntl.LOCK_NB))
