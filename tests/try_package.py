@@ -1,7 +1,7 @@
 """Installs each built package alone in an empty environment, and uses it there.
 
-``python .ci/try_package.py FOLDER`` tries every wheel and sdist in the folder and writes ``FOLDER/sbom.cdx.json``, a
-CycloneDX list of what the wheel brings along.
+``python tests/try_package.py FOLDER`` tries the wheel and the sdist in the folder, and writes ``FOLDER/sbom.cdx.json``,
+a CycloneDX list of what the wheel brings along.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def main(folder: Path) -> None:
         SystemExit: There is no wheel or no sdist.
         subprocess.CalledProcessError: A package could not be installed or used.
     """
-    packages = sorted([*folder.glob("*.whl"), *folder.glob("*.tar.gz")])
-    if len(packages) != 2:  # noqa: PLR2004
+    packages = [*folder.glob("*.whl"), *folder.glob("*.tar.gz")]
+    if [package.suffix for package in packages] != [".whl", ".gz"]:
         sys.exit(f"expected one wheel and one sdist in {folder}, found {[package.name for package in packages]}")
     for package in packages:
         with tempfile.TemporaryDirectory() as place:
@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
             if package.suffix == ".whl":
                 sbom = ["environment", str(python), "--output-reproducible", "-o", str(folder / "sbom.cdx.json")]
                 subprocess.run([sys.executable, "-m", "cyclonedx_py", *sbom], check=True)
-        print(f"{package.name}: installed alone and used")
+        sys.stdout.write(f"{package.name}: installed alone and used\n")
 
 
 def _installed_alone(package: Path, folder: Path) -> Path:
