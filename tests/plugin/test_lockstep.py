@@ -113,24 +113,6 @@ def test_equal_and_faster_code_pass(project: Project):
     assert project.report["verdicts"] == {"test_work": {"time": "unchanged"}, "test_quick": {"time": "improved"}}
 
 
-def test_a_benchmark_that_never_ends_is_an_error_that_is_waited_for_once(project: Project):
-    calls = project.root.parent / "calls"
-    project.write(
-        "conftest.py",
-        "from jarvisperf.gate.lockstep import launch\n\nlaunch.ANSWER_SECONDS = 10.0\n",
-    )
-    project.write("pkg/__init__.py", WORK + "\ndef wait():\n    pass\n")
-    project.write("benchmarks/test_bench.py", BENCH + "\ndef test_wait(jarvis_bench):\n    jarvis_bench(pkg.wait)\n")
-    project.commit()
-    endless = f"import time\n\ndef wait():\n    open({str(calls)!r}, 'a').write('x')\n    time.sleep(1e6)\n"
-    project.write("pkg/__init__.py", WORK + endless)
-    result = project.run()
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["*the head worker did not answer within 10 s and was ended: *"])
-    assert len(calls.read_text()) <= 2  # one for each lane
-    assert project.verdicts_of_two_launches["test_work"] == {"time": "unchanged"}
-
-
 def test_the_users_repository_stays_as_it_was(project: Project):
     project.write("pkg/new.py", "")
     before = (project.git("status", "--porcelain"), project.git("worktree", "list"), project.git("stash", "list"))
