@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 import time
 
 import pytest
@@ -207,6 +208,16 @@ def test_a_lost_subscription_drops_memory_and_is_made_anew(pair, real_redis):
     one.set("k", "new")
     wait_until(lambda: other.get("k") == "new")
     client.close()
+
+
+def test_closing_ends_the_wait_for_a_message(make_cache, real_redis, monkeypatch):
+    monkeypatch.setattr("jarvisperf.cache.redis_tier.pubsub._LISTEN_SECONDS", 1000.0)
+    others = set(threading.enumerate())
+    cache = make_cache(real_redis.url)
+    wait_until(lambda: cache.get_stats()["redis_listening"])
+    (listener,) = (thread for thread in set(threading.enumerate()) - others if thread.name == "jarvisperf-listener")
+    cache.close()
+    wait_until(lambda: not listener.is_alive())
 
 
 def test_values_never_travel_in_messages(pair, real_redis, namespace):

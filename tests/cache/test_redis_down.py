@@ -12,7 +12,7 @@ from waiting import wait_until
 from jarvisperf.cache import SmartCache
 
 FALLBACK_SECONDS = 0.5
-SLACK = 4  # a machine under load
+SLACK = 20  # a machine under load; what waits for every call takes longer still
 
 
 @pytest.fixture(params=["silent_url", "refusing_url"])
@@ -62,13 +62,13 @@ def test_while_it_is_down_a_call_takes_less_than_a_millisecond(dead_url):
 def test_many_threads_find_out_together(silent_url):
     with SmartCache(silent_url, None) as cache:
         started = time.monotonic()
-        threads = [threading.Thread(target=cache.get, args=(f"k{number}",)) for number in range(16)]
+        threads = [threading.Thread(target=cache.get, args=(f"k{number}",)) for number in range(64)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert time.monotonic() - started < FALLBACK_SECONDS * SLACK
-        assert cache.get_stats()["misses"] == 16
+        assert cache.get_stats()["misses"] == 64
 
 
 def test_a_host_without_an_address_is_an_outage():

@@ -126,7 +126,7 @@ def test_the_workloads_leave_the_garbage_collector_alone():
     assert gc.get_count()[0] - before < 20
 
 
-def test_a_real_tick_takes_milliseconds():
+def test_a_real_tick_takes_less_than_a_second():
     reading = Yardstick().tick()
     assert set(reading.seconds) == {"interpreter", "memory", "allocation", "hashing"}
-    assert all(0 < seconds < 0.1 for seconds in reading.seconds.values())
+    assert all(0 < seconds < 1 for seconds in reading.seconds.values())

@@ -63,6 +63,10 @@ class Project(GitProject):
         project.pytester, project.root = pytester, pytester.path
         return project
 
+    def keep_in(self, folder: Path) -> None:
+        """Keep a copy for `copy_of`."""
+        shutil.copytree(self.root, folder, symlinks=True, ignore=shutil.ignore_patterns("runpytest-*", "std*"))
+
     def rewrite(self, times: float, store: str = ".jarvisperf") -> None:
         """Make every figure of the stored runs so many times as large."""
         opened = open_store(store, self.root)
@@ -113,7 +117,26 @@ def saved(pytester: pytest.Pytester, template: Path) -> Project:
     project = Project(pytester)
     project.commit()
     assert project.run("--jarvis-save=main").ret == 0
-    shutil.copytree(project.root, template, symlinks=True, ignore=shutil.ignore_patterns("runpytest-*", "std*"))
+    project.keep_in(template)
+    return project
+
+
+@pytest.fixture(scope="session")
+def template_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the first project with a stored run of two benchmarks is kept for the others."""
+    return tmp_path_factory.mktemp("saved-two") / "project"
+
+
+@pytest.fixture
+def saved_two(pytester: pytest.Pytester, template_of_two: Path) -> Project:
+    """A project with a stored run of two benchmarks; the second, in `test_other.py`, is not committed."""
+    if template_of_two.exists():
+        return Project.copy_of(template_of_two, pytester)
+    project = Project(pytester)
+    project.commit()
+    project.write("benchmarks/test_other.py", OTHER)
+    assert project.run("--jarvis-save=main").ret == 0
+    project.keep_in(template_of_two)
     return project
 
 
@@ -229,11 +252,19 @@ def test_slower_code_is_confirmed_in_lockstep_and_is_one_failed_test(faster: Pro
     assert properties["jarvis_time_via"] == "lockstep"
 
 
-def test_equal_code_that_screening_cannot_tell_passes_in_lockstep(faster: Project):
-    result = faster.run("--jarvis-compare=latest", *CLOSE)
+def test_equal_code_that_screening_cannot_tell_passes_in_lockstep(project: Project):
+    project.write(
+        "benchmarks/test_dynamic.py",
+        "def test_asks_while_it_runs(request): request.getfixturevalue('jarvis_bench')(sorted, [3, 1, 2])\n",
+    )
+    project.run("--jarvis-save=main")
+    project.rewrite(0.1)
+    result = project.run("--jarvis-compare=latest", *CLOSE)
     assert result.ret == 0
-    assert faster.verdicts == {"test_work": ("unchanged", "lockstep")}
-    result.stdout.fnmatch_lines(["*1 measured again in lockstep*"])
+    result.assert_outcomes(passed=2)
+    assert project.verdicts["test_work"] == ("unchanged", "lockstep")
+    assert project.verdicts["test_asks_while_it_runs"][1] == "lockstep"
+    result.stdout.fnmatch_lines(["*2 measured again in lockstep*"])
 
 
 @pytest.mark.parametrize(("does", "status"), [("pass", 0), ("fail", 1)])
@@ -277,20 +308,18 @@ def test_a_baseline_with_uncommitted_changes_is_compared_by_its_commit_with_a_wa
     assert project.verdicts["test_work"][1] == "lockstep"
 
 
-def test_a_benchmark_that_the_baseline_has_and_head_has_not_fails(project: Project):
-    project.write("benchmarks/test_other.py", OTHER)
-    project.run("--jarvis-save=main")
-    (project.root / "benchmarks" / "test_other.py").unlink()
-    result = project.run("--jarvis-compare=main", CLEAR)
+def test_a_benchmark_that_the_baseline_has_and_head_has_not_fails(saved_two: Project):
+    (saved_two.root / "benchmarks" / "test_other.py").unlink()
+    result = saved_two.run("--jarvis-compare=main", CLEAR)
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(
         ["time missing: it exists in the baseline 'main' but not in head; --jarvis-allow-missing*"]
     )
-    assert project.verdicts["test_other"] == ("missing", None)
-    result = project.run("--jarvis-compare=main", CLEAR, "--jarvis-allow-missing")
+    assert saved_two.verdicts["test_other"] == ("missing", None)
+    result = saved_two.run("--jarvis-compare=main", CLEAR, "--jarvis-allow-missing")
     assert result.ret == 0
-    assert project.verdicts["test_other"] == ("missing", None)
+    assert saved_two.verdicts["test_other"] == ("missing", None)
 
 
 @pytest.mark.parametrize(
@@ -298,19 +327,15 @@ def test_a_benchmark_that_the_baseline_has_and_head_has_not_fails(project: Proje
     [("-k", "work"), ("benchmarks/test_bench.py",), ("--ignore=benchmarks/test_other.py",)],
     ids=["-k", "file", "--ignore"],
 )
-def test_what_was_not_asked_for_is_not_missing(project: Project, words: tuple[str, ...]):
-    project.write("benchmarks/test_other.py", OTHER)
-    project.run("--jarvis-save=main")
-    result = project.run("--jarvis-compare=main", CLEAR, *words)
+def test_what_was_not_asked_for_is_not_missing(saved_two: Project, words: tuple[str, ...]):
+    result = saved_two.run("--jarvis-compare=main", CLEAR, *words)
     assert result.ret == 0
-    assert {name: verdict for name, (verdict, _) in project.verdicts.items()} == {"test_work": "unchanged"}
+    assert {name: verdict for name, (verdict, _) in saved_two.verdicts.items()} == {"test_work": "unchanged"}
 
 
-def test_a_skipped_benchmark_is_not_missing(project: Project):
-    project.write("benchmarks/test_other.py", OTHER)
-    project.run("--jarvis-save=main")
-    project.write("benchmarks/test_other.py", f"import pytest\n@pytest.mark.skip\n{OTHER}")
-    result = project.run("--jarvis-compare=main", CLEAR)
+def test_a_skipped_benchmark_is_not_missing(saved_two: Project):
+    saved_two.write("benchmarks/test_other.py", f"import pytest\n@pytest.mark.skip\n{OTHER}")
+    result = saved_two.run("--jarvis-compare=main", CLEAR)
     assert result.ret == 0
     result.assert_outcomes(passed=1, skipped=1)
 
@@ -335,14 +360,12 @@ def test_where_one_stored_run_cannot_decide_anything_all_is_compared_in_lockstep
     assert saved.verdicts == {"test_work": ("regressed", "lockstep")}
 
 
-def test_a_missing_benchmark_fails_where_all_is_compared_in_lockstep_at_once(project: Project):
-    project.write("benchmarks/test_other.py", OTHER)
-    project.run("--jarvis-save=main")
-    (project.root / "benchmarks" / "test_other.py").unlink()
-    result = project.run("--jarvis-compare=main", "--jarvis-launches=2")
+def test_a_missing_benchmark_fails_where_all_is_compared_in_lockstep_at_once(saved_two: Project):
+    (saved_two.root / "benchmarks" / "test_other.py").unlink()
+    result = saved_two.run("--jarvis-compare=main", "--jarvis-launches=2")
     assert result.ret == 1
     result.assert_outcomes(passed=1, failed=1)
-    assert project.verdicts["test_other"] == ("missing", None)
+    assert saved_two.verdicts["test_other"] == ("missing", None)
     assert re.findall(r"\[ *(\d+)%\]", result.stdout.str()) == ["50"]
 
 
@@ -381,19 +404,6 @@ def test_x_stops_at_the_first_regression(faster: Project):
     result = faster.run("--jarvis-compare=main", *CLOSE, "-x")
     assert result.ret == 1
     result.assert_outcomes(failed=1)
-
-
-def test_a_benchmark_that_asks_for_its_fixture_while_it_runs_is_judged_too(project: Project):
-    project.write(
-        "benchmarks/test_bench.py",
-        "def test_dynamic(request): request.getfixturevalue('jarvis_bench')(sorted, [3, 1, 2])\n",
-    )
-    project.run("--jarvis-save=main")
-    project.rewrite(0.1)
-    result = project.run("--jarvis-compare=main", *CLOSE)
-    assert result.ret == 0
-    result.assert_outcomes(passed=1)
-    assert project.verdicts["test_dynamic"][1] == "lockstep"
 
 
 def test_the_first_run_of_a_name_is_stored_and_is_not_green(project: Project):
@@ -499,9 +509,11 @@ def test_an_absolute_limit_holds_in_every_mode(saved: Project, words: tuple[str,
     assert saved.verdicts["test_work"][0] == "regressed"
 
 
-def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
+def test_a_lockstep_run_is_saved_with_heads_figures_and_the_command_line_goes_before_the_ini_file(saved: Project):
+    saved.write("pytest.ini", "[pytest]\njarvis_compare = nightly\n")  # the two options exclude each other
     result = saved.run("--jarvis-against=HEAD", *BRIEFLY, "--jarvis-save=lockstep")
     assert result.ret == 0
+    assert saved.report["mode"] == "lockstep"
     result.stdout.fnmatch_lines(["saved as lockstep (r*"])
     lockstep, _ = saved.stored()
     assert lockstep.name == "lockstep"
@@ -547,10 +559,3 @@ def test_the_ini_file_names_the_runs_and_ordinary_runs_do_not_mind(project: Proj
     assert project.verdicts["test_work"][1] == "lockstep"  # its workers read the same ini file
     assert project.pytester.runpytest_subprocess("-p", "no:asyncio").ret == 0
     assert len(project.stored("kept")) == 2
-
-
-def test_the_command_line_goes_before_the_ini_file_where_they_exclude_each_other(project: Project):
-    project.write("pytest.ini", "[pytest]\njarvis_compare = nightly\n")
-    project.commit()
-    assert project.run("--jarvis-against=HEAD", *BRIEFLY).ret == 0
-    assert project.report["mode"] == "lockstep"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -117,17 +118,28 @@ def test_they_end_with_a_run_that_is_interrupted_or_killed_too(project: GitProje
     assert wait_until_none(mark) == []
 
 
-def test_they_end_with_a_pair_that_does_not_answer(project: GitProject, mark: str):
+def test_a_benchmark_that_never_ends_is_an_error_that_is_waited_for_once_and_leaves_nothing(
+    project: GitProject, mark: str
+):
+    calls = project.root.parent / "calls"
     project.write(
         "conftest.py",
         "from jarvisperf.gate.lockstep import launch\n\nlaunch.ANSWER_SECONDS = 8.0\n",
     )
-    project.write("benchmarks/test_bench.py", BENCH.replace("sum, range(100)", "__import__('time').sleep, 1e6"))
+    bench = BENCH.replace("sum, range(100)", "pkg.wait") + "\ndef test_fine(jarvis_bench): jarvis_bench(len, [])\n"
+    project.write("benchmarks/test_bench.py", bench)
+    project.write("pkg/__init__.py", f"{STARTS}\ndef wait(): pass\n")
     project.commit()
-    result = project.run("-k", "test_work")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*worker did not answer within 8 s*"])
+    endless = f"\ndef wait():\n    open({str(calls)!r}, 'a').write('x')\n    time.sleep(1e6)\n"
+    project.write("pkg/__init__.py", STARTS + endless)
+    result = project.run("-k", "test_work or test_fine", "--jarvis-threshold=500%")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*the head worker did not answer within 8 s and was ended: *"])
+    assert len(calls.read_text()) <= 2  # one for each lane
     assert marked(mark) == []
+    report = json.loads((project.root / "reports" / "report.json").read_text())
+    verdicts = [metric["verdict"] for entry in report["benchmarks"] for metric in entry["metrics"].values()]
+    assert verdicts in (["unchanged"], ["inconclusive"])
 
 
 HANDLERS = """
@@ -183,6 +195,10 @@ def test_each_exit_handler_runs_once_in_the_process_that_registered_it(project: 
 
 
 def test_an_exit_handler_that_never_ends_does_not_hang_the_run(project: GitProject, mark: str):
+    project.write(
+        "conftest.py",
+        "from pytest_jarvisperf.arms import exit_handlers\n\nexit_handlers.EXIT_SECONDS = 0.5\n",
+    )
     hangs = "import atexit, threading\nlock = threading.Lock()\nlock.acquire()\n"
     hangs += "if 'jarvisperf-arms-' in __file__: atexit.register(lock.acquire)\n"  # this pytest would hang by itself
     project.write("pkg/__init__.py", hangs)

@@ -6,7 +6,9 @@ through the client's connection and read by ``reply_reader.py``, with nothing in
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,6 +66,13 @@ class Subscribed:
     def ping(self) -> None:
         """Check that the connection is alive."""
         self._send("PING")
+
+    def wake(self) -> None:
+        """Make a ``next`` that waits in another thread raise at once; only ``close`` may follow."""
+        sock = self._connection._sock  # noqa: SLF001 - as below
+        if sock is not None:
+            with contextlib.suppress(OSError):  # the connection is lost already
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)  # that of a TLS socket would disturb its reader
 
     def close(self) -> None:
         """Close the connection."""

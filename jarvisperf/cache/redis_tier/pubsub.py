@@ -57,7 +57,7 @@ class Subscription:
     """
 
     def __init__(self, listener: Listener, jitter: random.Random) -> None:
-        self._stop = threading.Event()
+        self._stop = _Stop()
         self._thread = threading.Thread(
             target=_listen, args=(weakref.ref(listener), self._stop, jitter), name="jarvisperf-listener", daemon=True
         )
@@ -70,7 +70,30 @@ class Subscription:
             self._thread.join(_LONGEST_GOODBYE_SECONDS)
 
 
-def _listen(listener_of: weakref.ref[Listener], stop: threading.Event, jitter: random.Random) -> None:
+class _Stop:
+    """Asks the thread to end, even while it waits for a message."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._channel: Subscribed | None = None
+
+    def is_set(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> None:
+        self._event.wait(seconds)
+
+    def set(self) -> None:
+        self._event.set()
+        if (channel := self._channel) is not None:
+            channel.wake()
+
+    def interrupt(self, channel: Subscribed | None) -> None:
+        """Note the connection that ``set`` interrupts; afterwards the thread must ask ``is_set``."""
+        self._channel = channel
+
+
+def _listen(listener_of: weakref.ref[Listener], stop: _Stop, jitter: random.Random) -> None:
     while not stop.is_set():
         listener = listener_of()
         if listener is None:
@@ -82,7 +105,7 @@ def _listen(listener_of: weakref.ref[Listener], stop: threading.Event, jitter: r
             stop.wait(_PAUSE_SECONDS * jitter.uniform(0.5, 1.5))
 
 
-def _listen_once(listener_of: weakref.ref[Listener], stop: threading.Event) -> None:
+def _listen_once(listener_of: weakref.ref[Listener], stop: _Stop) -> None:
     listener = listener_of()
     if listener is None:
         return
@@ -91,17 +114,19 @@ def _listen_once(listener_of: weakref.ref[Listener], stop: threading.Event) -> N
     try:
         channel = listener.subscribe(_LISTEN_SECONDS)
         del listener  # so that it can be collected while no message arrives
+        stop.interrupt(channel)
         _hear(channel, listener_of, stop)
     except failures as error:
         listener = listener_of()
         if listener is not None and not stop.is_set():
             listener.lost(error)
     finally:
+        stop.interrupt(None)
         if channel is not None:
             channel.close()
 
 
-def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: threading.Event) -> None:
+def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: _Stop) -> None:
     silent = 0
     while not stop.is_set():
         heard = channel.next()

@@ -1,0 +1,139 @@
+"""Verdicts in lockstep: slower, equal and faster code, memory and startup. One run with as many launches as it takes.
+
+Factors are large (twice the work), so that a loaded machine cannot change a verdict. What the gate makes of small ones
+is measured by the gate lab.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
+
+import pytest
+from stranger import Stranger
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FUNCTIONS = """
+def slower(n): return sum(i * i for i in range(n))
+def same(n): return sum(i * i for i in range(n))
+def faster(n): return sum(i * i for i in range(n))
+def fill(): return bytearray(1 << 20)
+"""
+HEAD = (
+    FUNCTIONS.replace("range(n)", "range(2 * n)", 1)
+    .replace("def faster(n): return sum(i * i for i in range(n))", "def faster(n): return sum(range(n // 3))")
+    .replace("1 << 20", "3 << 20")
+)
+BENCH = """
+import sys
+
+import pkg, pytest
+
+def test_slower(jarvis_bench): jarvis_bench(pkg.slower, 500)
+def test_same(jarvis_bench): jarvis_bench(pkg.same, 500)
+def test_faster(jarvis_bench): jarvis_bench(pkg.faster, 500)
+def test_memory(jarvis_bench): jarvis_bench.memory(pkg.fill)
+
+@pytest.mark.jarvis_bench(budget=10)
+def test_startup(jarvis_bench):
+    jarvis_bench.startup([sys.executable, "-c", "import pkg.start"])
+
+@pytest.mark.jarvis_bench(budget=2)
+def test_grows(jarvis_bench):
+    seen = []
+    def grow():
+        seen.extend(range(10))
+        return sum(seen)
+    jarvis_bench(grow)
+"""
+OPTIONS = (
+    "--jarvis-budget=0.3",
+    "--jarvis-launches=12",
+    "--jarvis-threshold=time=30%,memory=10%,startup=30%",
+    "--junitxml=reports/junit.xml",
+    "-p",
+    "no:asyncio",
+)
+
+
+class Judged(NamedTuple):
+    """A project after a run: its exit status, its commit, and what git said of the repository before and after."""
+
+    project: Stranger
+    status: int
+    commit: str
+    repository_before: list[str]
+    repository_after: list[str]
+
+    def verdict(self, name: str, metric: str = "time") -> str:
+        verdict: str = self.project.entries[name]["metrics"][metric]["verdict"]
+        return verdict
+
+    def case(self, name: str) -> ET.Element:
+        """The benchmark's entry in the JUnit file."""
+        cases = ET.parse(self.project.root / "reports" / "junit.xml").getroot().iter("testcase")
+        (found,) = (case for case in cases if case.get("name") == name)
+        return found
+
+
+def repository(project: Stranger) -> list[str]:
+    return [project.git("status", "--porcelain"), project.git("worktree", "list"), project.git("stash", "list")]
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    folder: Path = tmp_path_factory.mktemp("verdicts")
+    project = Stranger(folder, {"pkg/__init__.py": FUNCTIONS, "pkg/start.py": "", "benchmarks/test_bench.py": BENCH})
+    project.write({"pkg/__init__.py": HEAD, "pkg/start.py": "import time\ntime.sleep(0.3)\n", "pkg/new.py": ""})
+    commit, before = project.git("rev-parse", "HEAD").strip(), repository(project)
+    status = project.against(*OPTIONS)
+    return Judged(project, status, commit, before, repository(project))
+
+
+def test_slower_code_is_a_failed_test_with_a_line_of_figures(judged: Judged):
+    assert judged.status == 1
+    entry = judged.project.entries["test_slower"]
+    metric = entry["metrics"]["time"]
+    assert metric["verdict"] == "regressed"
+    assert metric["interval"][0] < 2 < metric["interval"][1] or metric["ratio"] == pytest.approx(2, rel=0.15)
+    assert metric["threshold"] == 0.3
+    lines = pytest.LineMatcher(judged.project.output.splitlines())
+    lines.fnmatch_lines(["jarvisperf: 6 benchmarks, at most * s of measuring and the start of 12 pairs *"])
+    lines.fnmatch_lines(["time regressed: base * head * ratio * (95% interval *), threshold 30%"])
+    case = judged.case("test_slower")
+    assert case.find("failure") is not None
+    assert {one.get("name"): one.get("value") for one in case.iter("property")}["jarvis_time_verdict"] == "regressed"
+
+
+def test_equal_and_faster_code_pass(judged: Judged):
+    assert judged.verdict("test_same") == "unchanged"
+    assert judged.verdict("test_faster") == "improved"
+    assert all(judged.case(name).find("failure") is None for name in ("test_same", "test_faster"))
+
+
+@pytest.mark.parametrize("metric", ["memory", "startup"])
+def test_memory_and_startup_are_compared_too(judged: Judged, metric: str):
+    assert judged.verdict(f"test_{metric}", metric) == "regressed"
+    assert judged.case(f"test_{metric}").find("failure") is not None
+
+
+def test_memory_alone_is_compared_where_only_memory_is_measured(judged: Judged):
+    assert judged.project.entries["test_memory"]["metrics"].keys() == {"memory"}
+
+
+def test_calls_that_take_longer_and_longer_are_pointed_out(judged: Judged):
+    lines = pytest.LineMatcher(judged.project.output.splitlines())
+    lines.fnmatch_lines(["*test_grows: its last calls took * times as long as its first ones*"])
+
+
+def test_the_report_names_both_sides(judged: Judged):
+    report = judged.project.report
+    assert report["mode"] == "lockstep"
+    assert report["base"]["commit"] == judged.commit
+    assert report["head"]["dirty"] is True
+
+
+def test_the_users_repository_stays_as_it_was(judged: Judged):
+    assert judged.repository_after == judged.repository_before
