@@ -12,7 +12,6 @@ from jarvisperf.cache.values.envelope import (
     PLAIN_KIND,
     PLAIN_START,
     SHORT_BYTES,
-    Flaw,
     crc32,
     fields_of,
     plain_fields,
@@ -37,7 +36,7 @@ def open_one(
         unpack: Decodes a payload; raises one of ``UNREADABLE_BECAUSE``.
     """
     fields = plain_fields(blob, name) or fields_of(blob, name)
-    if isinstance(fields, Flaw):
+    if not isinstance(fields, tuple):
         return None
     created, expiry, _, of, version, _, _, codec, payload = fields
     if of != generation or codec != MESSAGEPACK or not created <= now < expiry:
