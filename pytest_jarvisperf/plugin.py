@@ -75,7 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
     if measures_here:
         harness = ProfilingHarness(harness, [config.rootpath])
-    config.stash[state_key] = PluginState(options, harness, metrics)
+    config.stash[state_key] = PluginState(options, harness, metrics, marker_keys(metrics))
     if options.bench or in_worker:
         # Now, before a test can replace the real clock with a mock.
         for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
@@ -192,9 +192,8 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, object, object]:
     """Check the markers, including those that other plugins add in this hook, and start every benchmark's record."""
     result = yield
-    keys = marker_keys(config.stash[state_key].metrics)
     for item in items:
-        check_markers(item, keys)
+        check_markers(item, config.stash[state_key].marker_keys)
         if config.stash[state_key].options.bench:
             check_keywords(item)
         recognize(item)

@@ -116,6 +116,7 @@ class SmartCache:
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)
         memory = self._core.memory
+        self._hit = memory.make_reader(_no_hit)
         if memory.holds_any:
             vars(self)["get"] = memory.make_reader(self._find)
             vars(self)["get_from_memory"] = memory.make_reader(self._find_in_memory)
@@ -161,10 +162,12 @@ class SmartCache:
             TypeError: The key is not a str.
             ValueError: The key is empty.
         """
-        value = self.get_from_memory(key, _ABSENT)
+        if type(key) is not str or not key:
+            checked_key(key)
+        value = self._hit(key, _ABSENT)
         if value is not _ABSENT:
             return Found(value, "memory")
-        found = self._open_core().find(checked_key(key))
+        found = self._open_core().find(key)
         return None if found is None else Found(*found)
 
     def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
@@ -465,3 +468,7 @@ class SmartCache:
         if self._coherence is not None:
             self._coherence.after_fork()
             self._is_ready = False
+
+
+def _no_hit(_: str, default: object) -> object:
+    return default

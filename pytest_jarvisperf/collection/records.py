@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pytest_jarvisperf.benchmark_marker import asked_of, wants_cprofile
 from pytest_jarvisperf.extensions import benchmark_group
-from pytest_jarvisperf.markers import check_markers, marker_keys, merged, read_bench_marker
+from pytest_jarvisperf.markers import check_markers, merged, read_bench_marker
 from pytest_jarvisperf.measuring.record import BenchmarkRecord, ProfileRequest, as_text, record_key
 from pytest_jarvisperf.state import state_key
 
@@ -27,7 +27,7 @@ def record_of(item: pytest.Item) -> BenchmarkRecord:
         found = start_record(item)
         found.found_at_run_time = True
     else:  # a fixture or a plugin may have added a marker since collection
-        check_markers(item, marker_keys(item.config.stash[state_key].metrics))
+        check_markers(item, item.config.stash[state_key].marker_keys)
         marker = read_bench_marker(item)
         found.group, found.before = _group(item, marker), marker.before
         found.profile_request = profile_request(item)

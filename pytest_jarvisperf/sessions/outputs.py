@@ -106,13 +106,13 @@ class Outputs:
 
     def _history(self, findings: Findings) -> History | None:
         """Read the stored runs under the name that this run is compared with or stored under."""
+        name = self._options.compare or self._options.save
+        if self._store is None or name is None:
+            return None
         from jarvisperf.history.reading import read_history
         from jarvisperf.runs.bounds import bounded_id
         from jarvisperf.runs.store import RunStoreError
 
-        name = self._options.compare or self._options.save
-        if self._store is None or name is None:
-            return None
         try:
             entries = self._store.find(name, findings.machine.fingerprint).entries
             return read_history(self._store, entries, frozenset(bounded_id(one.id) for one in findings.benchmarks))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
+from pytest_jarvisperf.measuring.record import as_text
 from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.state import elsewhere_key
 
@@ -193,11 +194,12 @@ class BenchSession:
             for name, record in records.items()
             if record.profile_problem
         ]
-        self._messages.warnings += joined_notes({name: record.notes for name, record in records.items()})
+        notes = {name: [as_text(note) for note in record.notes] for name, record in records.items()}
+        self._messages.warnings += joined_notes(notes)
         if self._lockstep is not None:
             self._messages.warnings += self._lockstep.comparison.warnings
         return msgspec.structs.replace(
-            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits),
+            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes),
             shard=str(self._options.shard) if self._options.shard else None,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,

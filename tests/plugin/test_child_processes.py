@@ -446,3 +446,4 @@ def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], c
     for name, program in (("test_shell", "sh"), ("test_git", "git")):
         note = f"'{program}' is not a Python program, so which code its processes run cannot be verified"
         result.stdout.fnmatch_lines([f"*{name}: {note}*"])
+        assert [text.startswith(note) for text in found[name]["notes"]] == [True]

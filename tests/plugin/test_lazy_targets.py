@@ -137,4 +137,7 @@ def test_other_lazy_iterators_are_measured_and_pointed_out(pytester: pytest.Pyte
     )
     assert "test_eager: " not in result.stdout.str()
     report = json.loads((pytester.path / "reports" / "report.json").read_text())
-    assert len(report["benchmarks"]) == 4
+    notes = {benchmark["id"].partition("::")[2]: benchmark["notes"] for benchmark in report["benchmarks"]}
+    assert notes.pop("test_eager") == []
+    assert [len(texts) for texts in notes.values()] == [1, 1, 1]
+    assert notes["test_chained"][0].startswith("chain returned an iterator (chain)")

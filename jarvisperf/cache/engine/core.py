@@ -8,6 +8,7 @@ from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
+from jarvisperf.cache.values.isolation import hold_plain
 from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ class Core(Reader):
 
     def _prepare(self, value: object) -> tuple[Held, Encoded | None]:
         """Return the form of a value for memory and, if there are any, the form for the tiers below."""
-        held = self._codec.hold(value)
+        held = hold_plain(value)
         if held is not None and not self.lower:
             return held, None
         encoded = self._codec.encode(value)
-        return held or self._held(value, encoded), encoded
+        return held or self._codec.hold(value, encoded), encoded
 
     def _prepare_all(self, values: Mapping[str, object]) -> dict[str, tuple[Held, Encoded | None]]:
         prepared = {}

@@ -12,7 +12,7 @@ from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
-from jarvisperf.cache.values.isolation import Held
+from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.marks import is_mark
 
 if TYPE_CHECKING:
@@ -123,9 +123,9 @@ class Reader:
             if blob is None:
                 tier.misses += 1
                 continue
-            plain = open_one(blob, name, self._wall_clock(), self._generation(), self._codec.unpack)
-            if plain is not None:
-                value, version = plain
+            opened = open_one(blob, name, self._wall_clock(), self._generation(), self._codec.unpack)
+            if opened is not None:
+                value, version = opened
                 self.versions.observe(version)
                 tier.hits += 1
                 return value, tier.name
@@ -284,8 +284,8 @@ class Reader:
 
     def _hold(self, key: str, held: Held, life: Life, version: int) -> bool:
         """Store a value in memory; return whether it fits."""
-        now = self.memory.now()
         is_deaf = self.remote is not None and self.remote.available and not self.hears_changes
+        now = self.memory.now()
         return self.memory.hold(
             key,
             held,
@@ -444,7 +444,4 @@ class Reader:
         return True
 
     def _held(self, value: object, encoded: Encoded) -> Held:
-        held = self._codec.hold(value) or self._codec.hold(value, encoded)
-        if held is None:
-            raise AssertionError("an encoded value can always be held")
-        return held
+        return hold_plain(value) or self._codec.hold(value, encoded)

@@ -152,10 +152,10 @@ class Eviction:
         """Register an entry inserted after a miss."""
         self._latest = entry.used
         self._counts.add(entry.key)
-        self._push(self._window, entry)
         if self._trial.samples(entry.key):
             self._sampled[entry.key] = entry
             self._requests.append((entry.used, entry.key, 1))
+        self._push(self._window, entry)
         self._added_in_round += 1
         if self._added_in_round >= max(_LEAST_ROUND, self._room // _ROUNDS_PER_CAPACITY):
             self._end_round()

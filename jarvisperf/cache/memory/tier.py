@@ -254,10 +254,10 @@ class MemoryTier:
     def _insert(self, entry: MemoryEntry) -> None:
         self.entries[entry.key] = entry
         self.bytes += entry.size_bytes
-        self._eviction.add(entry)
         for tag in entry.tags:
             self._keys_by_tag.setdefault(tag, set()).add(entry.key)
         self._watch_expiry(entry)
+        self._eviction.add(entry)
 
     def _watch_expiry(self, entry: MemoryEntry) -> None:
         if entry.stale_until == math.inf:

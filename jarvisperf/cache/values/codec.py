@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
-from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable, hold_plain
+from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE, Unpacker
@@ -112,16 +112,15 @@ class Codec:
             return _unpickled(payload)
         return UNREADABLE
 
-    def hold(self, value: object, encoded: Encoded | None = None) -> Held | None:
+    def hold(self, value: object, encoded: Encoded) -> Held:
         """Return a value in the form that memory holds, so that no caller can change it.
+
+        Many values need not be encoded for that: try ``hold_plain`` first.
 
         Args:
             value: The value, either just decoded or the caller's own.
-            encoded: The encoded value; None if it is not encoded yet. If the result is then None, encode the value and
-                call again.
+            encoded: The encoded value.
         """
-        if encoded is None:
-            return hold_plain(value)
         held = hold_encodable(value, self._enums)
         if held is not None:
             return held

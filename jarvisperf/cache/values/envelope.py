@@ -227,7 +227,7 @@ def unseal(blob: bytes, key: bytes, secret: bytes | None = None) -> Envelope | F
         key: The key as it is stored.
         secret: The result of ``mac_key``; with it, nothing is read before the MAC is verified.
     """
-    fields = (plain_fields(blob, key) if secret is None else None) or _unseal_any(blob, key, secret)
+    fields = (plain_fields(blob, key) if secret is None else None) or fields_of(blob, key, secret)
     # Takes half as long as Envelope(*fields), on every read of an entry that is not plain.
     return tuple.__new__(Envelope, fields) if isinstance(fields, tuple) else fields
 
@@ -259,9 +259,10 @@ def plain_fields(blob: bytes, key: bytes) -> Fields | None:
     return None
 
 
-def _unseal_any(  # noqa: C901, PLR0911 - one return per flaw
-    blob: bytes, key: bytes, secret: bytes | None
+def fields_of(  # noqa: C901, PLR0911 - one return per flaw
+    blob: bytes, key: bytes, secret: bytes | None = None
 ) -> Fields | Flaw:
+    """Return what ``unseal`` returns, as a plain tuple."""
     end = len(blob)
     mac_flag = 0
     if secret is not None:

@@ -1,4 +1,4 @@
-"""Fast paths for plain entries (MessagePack, no MAC, no tags): for one entry, and for many with few calls per entry."""
+"""Fast paths for entries without a MAC: for one entry, and for many plain ones with few calls per entry."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from jarvisperf.cache.values.envelope import (
     ALIGNMENT_BYTES,
     CHECKED_FROM,
     KEY_START,
+    MESSAGEPACK,
     PLAIN_KIND,
     PLAIN_START,
     SHORT_BYTES,
     crc32,
+    fields_of,
     plain_fields,
     read_plain_header,
 )
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 def open_one(
     blob: bytes, name: bytes, now: float, generation: int, unpack: Callable[[bytes | memoryview], Any]
 ) -> tuple[Any, int] | None:
-    """Return the value of a plain envelope and the version of its write; None if it needs a full check.
+    """Return the value of an envelope and the version of its write; None if it needs a full check.
 
     Args:
         blob: The envelope.
@@ -33,11 +35,11 @@ def open_one(
         generation: The generation of the namespace.
         unpack: Decodes a payload; raises one of ``UNREADABLE_BECAUSE``.
     """
-    fields = plain_fields(blob, name)
-    if fields is None:
+    fields = plain_fields(blob, name) or fields_of(blob, name)
+    if not isinstance(fields, tuple):
         return None
-    created, expiry, _, of, version, _, _, _, payload = fields
-    if of != generation or not created <= now < expiry:
+    created, expiry, _, of, version, _, _, codec, payload = fields
+    if of != generation or codec != MESSAGEPACK or not created <= now < expiry:
         return None
     try:
         return unpack(payload), version

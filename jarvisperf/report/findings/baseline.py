@@ -95,6 +95,7 @@ def _finding(
         error=error,
         profile=judged.profile if judged else None,
         base_profile=judged.base_profile if judged else None,
+        notes=judged.notes if judged else (),
     )
 
 

@@ -60,6 +60,7 @@ def benchmark_finding(
         before=BeforeAfter(before) if before else None,
         extra_info=tally.extra_info,
         error=(tally.message or "no figures") if failed else None,
+        notes=tuple(tally.notes),
     )
 
 

@@ -17,7 +17,7 @@ from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jarvisperf.runs.commit import Commit
 
@@ -102,6 +102,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         profile: The profile of head; null if it was not profiled.
         base_profile: The profile of base; null if it was not profiled.
         base_id: Its id in base if its file was renamed; null if it is the same.
+        notes: Notes for readers of its figures, such as what could not be verified.
     """
 
     id: str
@@ -115,6 +116,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     profile: Profile | None = None
     base_profile: Profile | None = None
     base_id: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -214,6 +216,7 @@ def completed(
     lines: Mapping[str, int],
     profiles: Mapping[str, tuple[Profile | None, Profile | None]],
     limits: Mapping[str, Mapping[str, float]],
+    notes: Mapping[str, Iterable[str]],
 ) -> Findings:
     """Add what the session knows about its tests.
 
@@ -222,6 +225,7 @@ def completed(
         lines: The first line of each test, from 1, by benchmark id.
         profiles: Profiles of base and head, by benchmark id.
         limits: Absolute limits in the metric's unit, by benchmark id and metric.
+        notes: Further notes, by benchmark id.
     """
 
     def complete(finding: BenchmarkFinding) -> BenchmarkFinding:
@@ -232,6 +236,7 @@ def completed(
             line=lines.get(finding.id),
             base_profile=base_profile,
             profile=profile,
+            notes=tuple(dict.fromkeys([*finding.notes, *notes.get(finding.id, ())])),
         )
 
     return msgspec.structs.replace(findings, benchmarks=tuple(map(complete, findings.benchmarks)))
