@@ -67,7 +67,7 @@ class Reader:
         memory: The first tier.
         remote: Redis, the second tier, or None.
         disk: The disk, the third tier, or None.
-        own: User-defined tiers, asked last.
+        own: User-defined tiers, tried last.
         versions: Source of the versions of writes.
         memory_seconds: How long memory is trusted without asking the tiers below.
         wall_clock: Seconds since 1970.

@@ -23,7 +23,7 @@ PROTECTED_SHARE: Final = 0.8
 # To take over, frequency must lead by this many standard deviations of a fair coin, and have three hits for each hit
 # that only LRU has. So the cache keeps LRU while there is little evidence, or while both perform alike (as on the trace
 # sprite). Switching back to LRU needs less evidence. Each switch back doubles the evidence that frequency needs next
-# time, so LRU keeps a workload that goes back and forth.
+# time, so a workload that alternates ends up with LRU.
 _HITS_PER_HIT_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0

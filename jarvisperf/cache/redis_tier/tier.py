@@ -40,7 +40,7 @@ class RemoteTier(GuardedTier):
         return self._store.generation
 
     def learn_generation(self, generation: int) -> bool:
-        """Record a generation heard from another process; return whether it is newer."""
+        """Record a generation received from another process; return whether it is newer."""
         is_newer = generation > self._store.generation
         if is_newer:
             self._store.generation = generation
@@ -110,7 +110,7 @@ class RemoteTier(GuardedTier):
 
     def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            # A new generation would suffice, were it not for servers that evict the generation's own key.
+            # A new generation alone would suffice if servers never evicted the key that holds it.
             self._store.clear()
         gone: set[str] = set()
         for pattern in pending.patterns:

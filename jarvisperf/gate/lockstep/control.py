@@ -93,9 +93,9 @@ class Control:
     def trusted(self) -> bool:
         """Whether identical code looked identical; False also if no control could be measured.
 
-        Benchmarks of one launch share its luck, such as where code and data lie in memory, which matters most in a
-        large suite of similar calls. The ordinary launches show how much they share. The sum of the scores is compared
-        with a t distribution with Satterthwaite's degrees of freedom (1946).
+        Benchmarks in one launch share random influences, such as where code and data lie in memory, which matters most
+        in a large suite of similar calls. The ordinary launches show how much they share. The sum of the scores is
+        compared with a t distribution with Satterthwaite's degrees of freedom (1946).
         """
         if self._failures and not self.has_run:
             return False

@@ -167,7 +167,7 @@ class _Calibration(msgspec.Struct):
         iterations: Calls in a sample.
         seconds: Duration of a sample of the slower arm; 0 if unknown.
         waiting: By the arm's name, the share of a sample that it waits.
-        samples: Number of samples of each arm that this took.
+        samples: Number of samples taken of each arm.
     """
 
     iterations: int

@@ -101,7 +101,7 @@ class Observed(msgspec.Struct, frozen=True):
 def observe(command: Command, python: PythonCommand | None, most_seconds: float = MOST_SECONDS) -> Observed:
     """Run a command, and record its descendants and, if it starts Python, its imports.
 
-    Imports count even if the process fails or is killed. Descendants are looked for every 2 ms, because an interpreter
+    Imports count even if the process fails or is killed. It polls for descendants every 2 ms, because an interpreter
     takes longer than that to start.
 
     Args:
@@ -135,7 +135,7 @@ def observe(command: Command, python: PythonCommand | None, most_seconds: float 
     module = read_words(python.after).module if python else None
     return Observed(
         imports=tuple(_read(lines, module)),
-        # A starter such as `env` turns into the program named by the command's last words; that is not a descendant.
+        # A launcher such as `env` becomes the program named by the command's last words; that is not a descendant.
         started=tuple(found for (_, those), found in started.items() if words[-len(those) :] != those),
         ended=status is not None,
     )

@@ -1,4 +1,5 @@
-"""Chooses what to compare of two runs: a metric's medians, divided by the yardstick's seconds if both have them."""
+"""Chooses which figures of two runs to compare: a metric's medians, divided by the yardstick's seconds if both have
+them."""
 
 from __future__ import annotations
 

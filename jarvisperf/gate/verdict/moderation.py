@@ -63,7 +63,7 @@ def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
 def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
     """Shrink a variance towards the prior, but never below what the benchmark itself shows.
 
-    A benchmark that is noisier than the suite keeps its own variance; shrinking it would raise false alarms on the very
+    A benchmark that is noisier than the suite keeps its own variance; shrinking it would cause false alarms on the very
     benchmarks that deserve the least trust.
 
     Returns:
