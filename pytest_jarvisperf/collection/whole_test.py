@@ -15,7 +15,7 @@ from pytest_jarvisperf.state import state_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 
 class WholeTests:

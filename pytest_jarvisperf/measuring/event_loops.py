@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.waiters import Waiter
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's test
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's test
 DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
 OWN_SCOPE = "fixture-scope"  # pytest-asyncio's value for a loop with the fixture's scope
 

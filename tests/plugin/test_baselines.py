@@ -512,10 +512,10 @@ def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs; allowed are letters"),
-        (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a name for runs"),
-        (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed, give a commit"),
-        (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed, give auto or never"),
+        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a valid name for a run; use letters"),
+        (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a valid name for a run"),
+        (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed; give a commit"),
+        (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed; give auto or never"),
         (("--jarvis-store=",), "--jarvis-store: an empty name is not allowed"),
         (("--jarvis-save=main", "--jarvis-store=tape://runs"), "--jarvis-store: "),
         (

@@ -306,7 +306,7 @@ def test_one_arm_that_skips_is_not_compared(project: Project):
         (("--jarvis-against=nothing",), "unknown revision 'nothing'"),
         (("--jarvis-launches=0",), "--jarvis-launches: '0' is not allowed"),
         (("--jarvis-threshold=5",), "--jarvis-threshold: '5' is not allowed"),
-        (("--jarvis-inconclusive=maybe",), "--jarvis-inconclusive: 'maybe' is not allowed, give pass or fail"),
+        (("--jarvis-inconclusive=maybe",), "--jarvis-inconclusive: 'maybe' is not allowed; give pass or fail"),
     ],
 )
 def test_wrong_words_are_usage_errors(project: Project, words: tuple[str, ...], complaint: str):

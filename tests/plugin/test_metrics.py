@@ -116,7 +116,7 @@ def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Py
 def test_the_option_refuses_what_is_not_measured_on_calls(pytester: pytest.Pytester, names: str):
     result = pytester.runpytest_inprocess("--jarvis-bench", f"--jarvis-metrics={names}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jarvis-metrics: *is not allowed, give one or more of: time, memory, allocations*"])
+    result.stderr.fnmatch_lines(["*--jarvis-metrics: *is not allowed; give one or more of: time, memory, allocations*"])
 
 
 def test_more_blocks_than_the_absolute_limit_fail_the_test(pytester: pytest.Pytester):
@@ -141,7 +141,7 @@ def test_more_blocks_than_the_absolute_limit_fail_the_test(pytester: pytest.Pyte
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ("allocations=5", "*allocations=5 is not allowed, give a percentage like '5%' or 'off'*"),
+        ("allocations=5", "*allocations=5 is not allowed; give a percentage like '5%' or 'off'*"),
         ("max_allocations='many'", "*give a number like 1000 or '1000 blocks'*"),
         ("max_import_time=3", "*give a time like '2ms'*"),
     ],

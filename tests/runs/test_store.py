@@ -191,7 +191,7 @@ def test_what_is_not_found_is_answered_with_the_names_there_are(store: RunStore,
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/../b", "/a", "a//b", "a b", ".a", "a.run", "latest", "x" * 200])
 def test_a_name_that_is_not_allowed_is_refused(store: RunStore, name: str):
-    with pytest.raises(ValueError, match="is not a name for runs; allowed are letters"):
+    with pytest.raises(ValueError, match="is not a valid name for a run; use letters"):
         store.save(a_run(), name)
 
 
