@@ -174,7 +174,7 @@ def settled(config: pytest.Config, options: Options) -> Options:
     """Resolve contradictions: the command line takes precedence over the ini file, and comparing requires measuring.
 
     Raises:
-        pytest.UsageError: The command line, or the ini file alone, asks for two things that exclude each other, or the
+        pytest.UsageError: The command line, or the ini file alone, asks for two things that cannot be combined, or the
             command line asks for something that only a measuring run can do.
     """
     given = [name for name in NEED_BENCH if config.getoption(f"jarvis_{name}")]
@@ -186,7 +186,7 @@ def settled(config: pytest.Config, options: Options) -> Options:
         return options
     if ("against" in given) == ("compare" in given):
         raise pytest.UsageError(
-            "--jarvis-against and --jarvis-compare exclude each other: the first compares with a revision, the second "
+            "--jarvis-against and --jarvis-compare cannot be combined: the first compares with a revision, the second "
             "with stored runs; choose one of them"
         )
     if "against" in given:
@@ -195,10 +195,10 @@ def settled(config: pytest.Config, options: Options) -> Options:
 
 
 def check_root_folder(config: pytest.Config) -> None:
-    """Reject a plugin option's folder that pytest has mistaken for a folder of tests.
+    """Reject a plugin option's folder that pytest has mistaken for a test folder.
 
     pytest finds its root folder before it knows the plugins' options. If the value of such an option is a separate word
-    and an existing path, pytest takes it for a folder of tests. It then misses the project's own configuration, and the
+    and an existing path, pytest mistakes it for a test folder. It then misses the project's own configuration, and the
     root folder becomes the common ancestor of that folder and the project.
 
     Raises:
@@ -214,7 +214,7 @@ def check_root_folder(config: pytest.Config) -> None:
             continue
         if not here.is_relative_to(root) or (place.is_relative_to(root) and not is_found):
             raise pytest.UsageError(
-                f"{option} {word}: pytest takes that folder for a folder of tests, and {root} for its root folder; "
+                f"{option} {word}: pytest mistook that folder for a test folder, so its root folder is {root}; "
                 f"write {option}={word}"
             )
 

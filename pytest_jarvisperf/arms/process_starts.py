@@ -48,7 +48,7 @@ class ProcessStarts:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Replace the functions that start processes by ones that also record the command."""
+        """Replace the functions that start processes with ones that also record the command."""
         import _posixsubprocess  # `multiprocessing` calls it directly
 
         popen = inspect.signature(subprocess.Popen.__init__)

@@ -442,7 +442,7 @@ def test_stored_runs_that_all_are_damaged_end_the_run_before_anything_is_measure
     stored.write_bytes(stored.read_bytes()[:-9])
     result = saved.run("--jarvis-compare=main")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines(["*nothing to compare with: of its 1 stored run none can be read (*"])
+    result.stderr.fnmatch_lines(["*nothing to compare with: 1 stored run found, but none can be read (*"])
 
 
 def test_runs_of_another_machine_are_compared_with_a_warning_at_the_start(saved: Project):
@@ -455,7 +455,7 @@ def test_runs_of_another_machine_are_compared_with_a_warning_at_the_start(saved:
     result = saved.run("--jarvis-compare=main", CLEAR)
     assert result.ret == 0
     lines = result.stdout.lines
-    (first, *_) = [number for number, line in enumerate(lines) if "no run of a machine like this one" in line]
+    (first, *_) = [number for number, line in enumerate(lines) if "no run from a machine like this one" in line]
     assert first < next(number for number, line in enumerate(lines) if line.startswith("collected "))
 
 
@@ -520,7 +520,7 @@ def test_a_lockstep_run_is_saved_with_heads_figures(saved: Project):
         (("--jarvis-save=main", "--jarvis-store=tape://runs"), "--jarvis-store: "),
         (
             ("--jarvis-compare=main", "--jarvis-against=HEAD"),
-            "--jarvis-against and --jarvis-compare exclude each other",
+            "--jarvis-against and --jarvis-compare cannot be combined",
         ),
     ],
     ids=["latest", "blank", "parent", "confirm", "no-store", "scheme", "both"],

@@ -288,7 +288,7 @@ def test_processes_that_no_function_of_pythons_started_are_noted(children: Child
     children.watch_call()
     ctypes.CDLL(None).system(b"true")
     (note,) = children.check_started()
-    assert "started processes in a way that cannot be followed" in note
+    assert "started processes in a way that cannot be traced" in note
 
 
 def test_forks_and_process_pools_run_the_arms_code_and_are_not_noted(children: ChildProcesses):

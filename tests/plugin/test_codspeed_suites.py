@@ -94,8 +94,8 @@ def test_told_to_measure_too_pytest_codspeed_is_refused(pytester: pytest.Pyteste
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [
-        ("benchmark(colour='red')", "benchmark has no key 'colour', it takes group, max_time, min_time, min_rounds, "),
-        ("codspeed_benchmark(rounds=3)", "codspeed_benchmark has no key 'rounds', it takes group, max_time, "),
+        ("benchmark(colour='red')", "benchmark has no key 'colour'; it takes group, max_time, min_time, min_rounds, "),
+        ("codspeed_benchmark(rounds=3)", "codspeed_benchmark has no key 'rounds'; it takes group, max_time, "),
         ("benchmark('search')", "benchmark takes keywords only (group, max_time, "),
         ("benchmark(max_time=0)", "max_time=0 is not allowed; give seconds above 0"),
         ("benchmark(max_time='soon')", "max_time='soon' is not allowed; give seconds above 0"),

@@ -95,7 +95,7 @@ def test_a_signal_ends_the_run_with_what_was_decided(tmp_path: Path, number: sig
     assert "saved as main" in project.output
     project.write({"benchmarks/trouble.py": "def come(): pass"})
     assert project.bench("--jarvis-compare=main", "--jarvis-budget=0.05") != 0
-    assert "of its 1 stored run none was finished" in project.output
+    assert "1 stored run found, but none was finished" in project.output
 
 
 @pytest.mark.parametrize(

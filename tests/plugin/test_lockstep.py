@@ -607,7 +607,7 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
     else:
         (elsewhere / "link").symlink_to(project.root)
         result = project.run(f"--rootdir={elsewhere / 'link'}", "benchmarks")
-        complaint = f"*by way of a link only*give both as they are: --rootdir={project.root} *"
+        complaint = f"*only through a link*give both as they are: --rootdir={project.root} *"
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"jarvisperf: nothing was compared: {complaint}"])
 

@@ -46,7 +46,7 @@ def test_a_folder_that_pytest_takes_for_one_of_tests_is_a_usage_error(
     result = pytester.runpytest_subprocess(option, elsewhere)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"*{option} {elsewhere}: pytest takes that folder for a folder of tests, *{option}={elsewhere}"]
+        [f"*{option} {elsewhere}: pytest mistook that folder for a test folder, *{option}={elsewhere}"]
     )
     for words in ([f"{option}={elsewhere}"], ["-c", "tox.ini", option, elsewhere], [option, "."], [option, "../new"]):
         assert pytester.runpytest_subprocess(*words).ret == 0
@@ -64,7 +64,7 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [
-        ("jarvis_bench(colour='red')", "has no key 'colour', it takes group, budget, warmup, setup, before"),
+        ("jarvis_bench(colour='red')", "has no key 'colour'; it takes group, budget, warmup, setup, before"),
         ("jarvis_bench('search')", "takes keywords only (group, budget, warmup, setup, before), got 'search'"),
         ("jarvis_bench(budget=0)", "budget=0 is not allowed; give seconds above 0"),
         ("jarvis_bench(budget='2s')", "budget='2s' is not allowed; give seconds above 0"),
@@ -79,7 +79,7 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
         ("jarvis_threshold(time='fast')", "time='fast' is not allowed; give a percentage like '5%' or 'off'"),
         ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed; give a time like '2ms'"),
         ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed; give a size like '50MB'"),
-        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, allocations"),
+        ("jarvis_threshold(speed='5%')", "has no key 'speed'; it takes time, memory, startup, allocations"),
     ],
 )
 def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(

@@ -107,7 +107,7 @@ def test_its_profiles_are_refused_with_what_to_write_instead(pytester: pytest.Py
     result = pytester.runpytest_subprocess("--jarvis-bench", option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["*--benchmark-cprofile* and --jarvis-bench exclude each other; give --jarvis-profile *"]
+        ["*--benchmark-cprofile* and --jarvis-bench cannot be combined; give --jarvis-profile *"]
     )
 
 

@@ -62,7 +62,7 @@ def test_identical_code_that_differs_makes_the_run_inconclusive_but_for_what_reg
     assert "identical code differed" in work["doubt"]
     result.stdout.fnmatch_lines(["*time inconclusive: *identical code differed in this run*"])
     result.stdout.fnmatch_lines(["*run NOT trusted, because identical code differed in it*"])
-    result.stdout.fnmatch_lines(["*this run is not to be trusted: identical code differed by +*"])
+    result.stdout.fnmatch_lines(["*this run cannot be trusted: identical code differed by +*"])
 
 
 def test_an_untrusted_run_that_may_pass_says_that_nothing_was_decided(project: Project):

@@ -143,7 +143,7 @@ def test_without_a_run_of_the_same_machine_others_are_found_with_a_warning(store
     other = store.save(a_run(machine=OTHER_MACHINE), "main").entry
     found = store.find("main", HERE)
     assert (found.entries, found.same_machine) == ((other,), False)
-    assert found.warnings[0].startswith("'main' has no run of a machine like this one")
+    assert found.warnings[0].startswith("'main' has no run from a machine like this one")
 
 
 @pytest.mark.parametrize("selector", ["abcdef0", "ABCDEF012345", "abcdef0123456789abcdef0123456789abcdef01"])
