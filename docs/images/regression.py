@@ -18,7 +18,7 @@ from rich.text import Text
 
 IMAGES = Path(__file__).parent
 COLUMNS = 118
-# rich's own template loads its font from elsewhere; a picture in a repository brings or names all it needs.
+# rich's own template loads its font from elsewhere; a picture in a repository must be self-contained.
 TEMPLATE = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{
