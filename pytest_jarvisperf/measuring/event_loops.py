@@ -87,9 +87,7 @@ def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
             continue
         is_loop = isinstance(found, asyncio.AbstractEventLoop)
         return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
-    raise RuntimeError(
-        "the event loop of pytest-asyncio's fixtures was not found; versions 0.23 to 1.x are supported"
-    )
+    raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found; versions 0.23 to 1.x are supported")
 
 
 def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:

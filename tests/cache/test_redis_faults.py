@@ -1,4 +1,4 @@
-"""Through a proxy that misbehaves: a fault is a miss, costs a bounded time, and leaves no old value behind."""
+"""Tests Redis behind a faulty proxy: a fault is a miss, costs a bounded time, and leaves no old value behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from waiting import wait_until
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.testing import RedisFaults, tier_of
 
-CALL_SECONDS = 0.35  # what a call may take altogether by default
+CALL_SECONDS = 0.35  # the default time limit of a call
 SLACK_SECONDS = 1.5  # a machine under load
 
 
@@ -141,7 +141,7 @@ def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache
     reader.set("k", "newer") if change == "set" else getattr(reader, change)("k")
     faults.heal()
     wait_until(lambda: cache.get_stats()["redis_available"])
-    deadline = time.monotonic() + 0.3  # what was held is let through at once, and what it does is seen at once
+    deadline = time.monotonic() + 0.3  # the held data is forwarded at once, and takes effect at once
     while time.monotonic() < deadline:
         assert reader.get("k") == expected
     assert cache.get("k") == expected
@@ -222,7 +222,7 @@ def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
     for number in range(200):
         cache.get("k")
         cache.set(f"k{number}", number)
-    assert faults.connections - made <= 3  # the probes of that time
+    assert faults.connections - made <= 3  # the probes during the outage
 
 
 def test_one_thread_at_a_time_probes(cache, faults):

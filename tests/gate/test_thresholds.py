@@ -1,4 +1,4 @@
-"""Thresholds and limits as people write them."""
+"""Tests thresholds and limits as people write them."""
 
 from __future__ import annotations
 

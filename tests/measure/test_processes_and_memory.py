@@ -1,4 +1,4 @@
-"""Fresh processes and peak memory."""
+"""Tests fresh processes and peak memory."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_the_first_call_keeps_does_not_count(method: Method):
 
 def test_memray_sees_native_allocations_that_tracemalloc_does_not():
     def work() -> None:
-        with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # SQLite asks the C library for memory
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # SQLite allocates through the C library
             connection.execute("create table blobs (content blob)")
             connection.execute("insert into blobs values (zeroblob(?))", [5 * MEBIBYTE])
 

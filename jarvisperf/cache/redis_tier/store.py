@@ -324,8 +324,7 @@ class RedisStore:
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
-        """Store writes even if the current content has a newer version: they came last, so the other writer's clock is
-        ahead."""
+        """Store writes even over newer versions: they came last, so the other writer's clock is ahead."""
         names = [self._names.name(write.key) for write in writes]
         setting: list[Command] = [
             (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)
