@@ -1,4 +1,4 @@
-"""What is said of profiles that could not be taken in both arms: only where the report lacks something for it."""
+"""Tests the messages about profiles that could not be taken in both arms: only if the report lacks something."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites written for pytest-codspeed, with and without it, and the keywords of both plugins' markers."""
+"""Tests suites written for pytest-codspeed, with and without it, and the keywords of both plugins' markers."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_the_markers_time_is_announced(pytester: pytest.Pytester, marker: str):
     result.stdout.fnmatch_lines(["jarvisperf: 1 benchmark, about 0.02 s of measuring"])
 
 
-if importlib.util.find_spec("pytest_codspeed"):  # it is no part of the tests' own environment
+if importlib.util.find_spec("pytest_codspeed"):  # it is not installed in the tests' environment
 
     def test_the_real_plugin_beside_this_one_is_replaced_while_measuring(pytester: pytest.Pytester):
         pytester.makepyfile(SUITE)

@@ -1,4 +1,4 @@
-"""Every ini key, in ini files and in pytest's native TOML tables."""
+"""Tests every ini key, in ini files and in pytest's native TOML tables."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""`pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
+"""Tests `pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
 
-Launches are what these tests cost. Most ask for two, with a threshold that equal code stays within on any machine;
-those about a verdict ask for as many as it takes (JUDGED). Factors are large there (twice the work) so that a loaded
-machine cannot change the verdict; what the gate makes of small ones is measured by the gate lab.
+Launches take most of the time of these tests. Most request two, with a threshold that equal code meets on any machine;
+those about a verdict request as many as they need (JUDGED). Changes are large there (twice the work), so that a busy
+machine cannot affect the verdict; the gate lab measures how the gate judges small ones.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ class Project(GitProject):
 
     @property
     def ratio(self) -> float:
-        """How many times as long head's only benchmark took; far from 1 where each arm ran its own code."""
+        """The ratio of the only benchmark; far from 1 if each arm ran its own code."""
         (entry,) = self.report["benchmarks"]
         return entry["metrics"]["time"]["ratio"]
 
     @property
     def verdicts_of_two_launches(self) -> dict[str, dict[str, str]]:
-        """The verdicts, with `unchanged` where a busy machine leaves it open: two launches decide little."""
+        """Return the verdicts, with `unchanged` for `inconclusive`: two launches decide little on a busy machine."""
         return {
             name: {metric: "unchanged" if word == "inconclusive" else word for metric, word in words.items()}
             for name, words in self.report["verdicts"].items()
@@ -282,7 +282,7 @@ def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout
     project.git("mv", "pkg", "src/pkg")
     if layout == "pythonpath":
         project.write("pytest.ini", "[pytest]\npythonpath = src\n")
-    else:  # what an editable installation does: the folder of the working tree is on the search path
+    else:  # like an editable installation: the working tree's folder is on the search path
         monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
     project.commit()
     project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(3 * n)"))

@@ -1,4 +1,5 @@
-"""Metrics that are one file each (`allocations`, `import_time`) or come from another plugin, from test to report."""
+"""Tests metrics that are one file each (`allocations`, `import_time`) or come from another plugin, from test to
+report."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def pytest_jarvis_metrics():
 
 
 def metrics_of(root: Path) -> dict[str, dict[str, Any]]:
-    """Give what report.json says of each benchmark's metrics, by the test's name without its parameters."""
+    """Return each benchmark's metrics in report.json, by the test's name without parameters."""
     report = json.loads((root / "reports" / "report.json").read_text())
     return {one["id"].partition("::")[2].partition("[")[0]: one["metrics"] for one in report["benchmarks"]}
 

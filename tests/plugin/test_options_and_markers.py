@@ -1,4 +1,4 @@
-"""What the command line, the ini file and the markers may say."""
+"""Tests the allowed values of the command line, the ini file and the markers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pytest-benchmark's own files, table and comparison beside a comparison of ours."""
+"""Tests pytest-benchmark's own files, table and comparison next to a comparison by JarvisPerf."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves behind: reports, profiles, shards, GitHub's annotations; broken terminals and folders."""
+"""Tests a run's outputs: reports, profiles, shards and GitHub annotations, also with broken terminals and folders."""
 
 from __future__ import annotations
 

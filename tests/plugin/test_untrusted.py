@@ -1,4 +1,4 @@
-"""A run whose control shows a difference between identical code never ends green with nothing but `unchanged`."""
+"""Tests that a run whose control shows a difference between identical code never ends green with only `unchanged`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import pytest
 from git_project import GitProject
 
-# The control runs the base's code from a third folder; here that folder makes it a hundred times slower. All
-# differences are large, so that a busy machine changes no verdict.
+# The control runs base's code from a third folder; here the code is a hundred times slower in that folder. All
+# differences are large, so that a busy machine cannot change a verdict.
 WORK = """
 import pathlib
 ROUNDS = 50_000 if "same" in pathlib.Path(__file__).parts else 500

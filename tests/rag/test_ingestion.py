@@ -1,4 +1,4 @@
-"""Adding, replacing, removing, and what is kept when something goes wrong in between."""
+"""Tests adding, replacing and removing, and what is kept when something fails in between."""
 
 from __future__ import annotations
 
@@ -326,7 +326,7 @@ try:
     OptimizedRAG({str(tmp_path / "chroma")!r}, model=Nobody()).search("cats")
 except StoreError as error:
     print(error)
-"""  # in a fresh process, for this one's Chroma still has the good file open
+"""  # in a fresh process, because this one's Chroma still has the good file open
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert f"cannot open the document store in {tmp_path / 'chroma'}" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""Runs are kept, found and read again; what goes wrong costs a warning, never a run."""
+"""Tests that runs are stored, found and read again; a problem causes a warning and never loses a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HERE = MACHINE.fingerprint
 
 
 class FlakyFileSystem(MemoryFileSystem):
-    """A remote that can be cut off."""
+    """A remote store that can be cut off."""
 
     protocol = "flaky"
     cut_off: ClassVar[bool] = False
@@ -405,7 +405,7 @@ def test_long_texts_are_cut_and_stay_different():
     assert len(one.id) == LONGEST_ID
     assert one.id != two.id
     assert one.params != two.params
-    assert unpack(pack(run_of(one)), "here").benchmarks == (one,)  # cut once, it stays as it is
+    assert unpack(pack(run_of(one)), "here").benchmarks == (one,)  # shortened once, it does not change again
 
 
 def test_an_old_file_without_the_new_fields_is_read():
