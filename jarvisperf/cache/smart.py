@@ -63,7 +63,7 @@ class SmartCache:
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
         default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
-        tiers: Your own tiers (see ``jarvisperf.cache.Tier``), asked in this order after Redis and the disk.
+        tiers: Your own tiers (see ``jarvisperf.cache.Tier``), tried in this order after Redis and the disk.
         namespace: Separates caches that share a Redis or a folder; a word without a colon.
         memory_items: Maximum number of entries in memory; 0 for no memory tier.
         memory_bytes: Approximate maximum size of the memory tier.

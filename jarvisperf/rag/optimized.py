@@ -301,7 +301,7 @@ class OptimizedRAG:
         *,
         show_progress: bool | None = None,
     ) -> AddReport:
-        """Add texts in batches; batches that were stored before an error stay stored.
+        """Add texts in batches; batches that were stored before an error remain stored.
 
         A text without an id gets one derived from its content, so adding it twice stores it once. Unchanged texts are
         neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank

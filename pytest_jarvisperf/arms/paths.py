@@ -44,7 +44,7 @@ class ArmPaths:
         return list(dict.fromkeys(self._relative(self._asked_by(item.path)) for item in items))
 
     def asked(self, folder: Path) -> list[str]:
-        """Return this pytest's file and folder arguments as arguments for an arm, as far as they exist there.
+        """Return this pytest's file and folder arguments for an arm, without those that do not exist there.
 
         Args:
             folder: The arm's root folder for pytest.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to words, environment, working folder
+    Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to command, environment, working folder
 
 MOST_NOTED = 50  # a benchmark's calls are alike: later ones start the same commands as the first
 MOST_JOURNAL_BYTES = 200_000

@@ -60,7 +60,7 @@ class Comparison:
         repository: The repository and the two commits.
 
     Attributes:
-        outcome: The result of lockstep, as far as it got; None if it did not start.
+        outcome: The result of lockstep, perhaps partial; None if it did not start.
         problem: The reason why the comparison was not made or not finished; None if it was finished.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
         findings: The findings by id; skipped tests are absent.

@@ -50,7 +50,7 @@ def test_a_program_that_is_not_there_is_named():
 def test_what_is_no_list_of_words_is_refused_with_an_example(argv: Any, error: type[Exception]):
     with Launcher() as launcher:
         for measure in (launcher.run, lambda argv: measure_startup(argv, budget_seconds=0)):
-            with pytest.raises(error, match=r"argv is .*: give a list of words, like \[sys.executable, '-c', 'pass'\]"):
+            with pytest.raises(error, match=r"argv is .*: give a list of str, like \[sys.executable, '-c', 'pass'\]"):
                 measure(argv)
         assert launcher.run([sys.executable, "-S", "-c", "pass"]).seconds > 0
 

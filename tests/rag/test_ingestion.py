@@ -236,7 +236,7 @@ def test_after_ctrl_c_what_was_stored_stays_and_the_same_call_goes_on(make_rag, 
     documents = [f"text {number}" for number in range(40)]
     with pytest.raises(KeyboardInterrupt) as caught:
         rag.batch_add_texts(documents, batch_size=10)
-    assert "20 passages of this call were stored before the error and stay stored" in caught.value.__notes__[0]
+    assert "20 passages of this call were stored before the error and remain stored" in caught.value.__notes__[0]
     assert rag.batch_add_texts(documents, batch_size=10) == AddReport(added=20, unchanged=20, embedded=20)
     assert len(embedder.documents) == 40
 

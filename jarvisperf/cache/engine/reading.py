@@ -73,7 +73,7 @@ class Reader:
         wall_clock: Seconds since 1970.
 
     Attributes:
-        lower: All tiers below memory, in the order in which they are asked.
+        lower: All tiers below memory, in the order in which they are tried.
         misses: Reads that no tier could answer.
         memory_misses: Reads that memory could not answer.
         sets: Values written.

@@ -33,7 +33,7 @@ _LEAST_LEAD_TO_RECENCY: Final = 2.0
 _FORGET_AFTER_PER_KEY: Final = 2
 _FORGET_AFTER_AT_LEAST: Final = 50
 
-_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before higher ones would be informative
+_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before higher ones would help
 _COUNTERS_PER_KEY: Final = 8
 _ADDITIONS_PER_KEY: Final = 10
 _LEAST_BITS: Final = 6

@@ -36,7 +36,7 @@ class RemoteTier(GuardedTier):
 
     @property
     def generation(self) -> int:
-        """The generation of the namespace, as far as known."""
+        """The latest known generation of the namespace."""
         return self._store.generation
 
     def learn_generation(self, generation: int) -> bool:

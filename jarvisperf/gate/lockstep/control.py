@@ -28,7 +28,7 @@ class Control:
 
     def __init__(self) -> None:
         self._pairs: list[tuple[float, Sequence[float]]] = []
-        self._control_launches: list[object] = []  # of each pair
+        self._control_launches: list[object] = []  # one per pair
         self._launches = 0
         self._failures: list[str] = []  # why a benchmark could not be measured, in order
         self._compared = 0
