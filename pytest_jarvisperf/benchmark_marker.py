@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
 NAMES = ("codspeed_benchmark", "benchmark")  # if a test has both, the first one's keywords win
-WARMUP_SHARE = 0.1  # of the budget
+WARMUP_SHARE = 0.1  # share of the budget
 MIN_ROUNDS = 5  # pytest-benchmark's own default
 DESCRIPTIONS = {
     "benchmark": "benchmark(group=, max_time=, min_time=, min_rounds=, max_rounds=, timer=, disable_gc=, warmup=): "

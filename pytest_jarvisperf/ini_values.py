@@ -59,7 +59,7 @@ def as_flag(value: object) -> bool:
     text = str(value).strip().lower()
     if text in TRUE or text in FALSE:
         return text in TRUE
-    raise ValueError(f"{value!r} is not allowed, give true or false")
+    raise ValueError(f"{value!r} is not allowed; give true or false")
 
 
 def as_words(value: object) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ def as_words(value: object) -> tuple[str, ...]:
         return tuple(shlex.split(value))
     if isinstance(value, list) and all(isinstance(word, str) for word in value):
         return tuple(value)
-    raise ValueError(f"{value!r} is not allowed, give a list of texts")
+    raise ValueError(f"{value!r} is not allowed; give a list of texts")
 
 
 def as_text(value: object) -> str:
@@ -85,7 +85,7 @@ def as_text(value: object) -> str:
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"{value!r} is not allowed, give text in quotes")
+    raise ValueError(f"{value!r} is not allowed; give text in quotes")
 
 
 def as_list_text(value: object) -> str:

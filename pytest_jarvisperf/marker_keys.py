@@ -29,6 +29,6 @@ def check_marker(test: str, marker: pytest.Mark, keys: Mapping[str, Key]) -> Non
         raise pytest.UsageError(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
     for name, value in marker.kwargs.items():
         if name not in keys:
-            raise pytest.UsageError(f"{where} has no key {name!r}, it takes {', '.join(keys)}")
+            raise pytest.UsageError(f"{where} has no key {name!r}; it takes {', '.join(keys)}")
         if not keys[name].allows(value):
-            raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed, give {keys[name].forms}")
+            raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed; give {keys[name].forms}")

@@ -121,7 +121,7 @@ class BenchMarker:
         budget_seconds: Measuring time.
         warmup_seconds: Time that the target runs before the first sample.
         setup: Called before each sample; may return ``(args, kwargs)``.
-        before: The id of the benchmark of the state before.
+        before: The id of its uncached or naive counterpart.
     """
 
     group: str | None = None

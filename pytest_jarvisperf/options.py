@@ -174,7 +174,7 @@ def settled(config: pytest.Config, options: Options) -> Options:
     """Resolve contradictions: the command line takes precedence over the ini file, and comparing requires measuring.
 
     Raises:
-        pytest.UsageError: The command line, or the ini file alone, asks for two things that exclude each other, or the
+        pytest.UsageError: The command line, or the ini file alone, asks for two things that cannot be combined, or the
             command line asks for something that only a measuring run can do.
     """
     given = [name for name in NEED_BENCH if config.getoption(f"jarvis_{name}")]
@@ -186,7 +186,7 @@ def settled(config: pytest.Config, options: Options) -> Options:
         return options
     if ("against" in given) == ("compare" in given):
         raise pytest.UsageError(
-            "--jarvis-against and --jarvis-compare exclude each other: the first compares with a revision, the second "
+            "--jarvis-against and --jarvis-compare cannot be combined: the first compares with a revision, the second "
             "with stored runs; choose one of them"
         )
     if "against" in given:
@@ -195,10 +195,10 @@ def settled(config: pytest.Config, options: Options) -> Options:
 
 
 def check_root_folder(config: pytest.Config) -> None:
-    """Reject a plugin option's folder that pytest has mistaken for a folder of tests.
+    """Reject a plugin option's folder that pytest has mistaken for a test folder.
 
     pytest finds its root folder before it knows the plugins' options. If the value of such an option is a separate word
-    and an existing path, pytest takes it for a folder of tests. It then misses the project's own configuration, and the
+    and an existing path, pytest mistakes it for a test folder. It then misses the project's own configuration, and the
     root folder becomes the common ancestor of that folder and the project.
 
     Raises:
@@ -214,7 +214,7 @@ def check_root_folder(config: pytest.Config) -> None:
             continue
         if not here.is_relative_to(root) or (place.is_relative_to(root) and not is_found):
             raise pytest.UsageError(
-                f"{option} {word}: pytest takes that folder for a folder of tests, and {root} for its root folder; "
+                f"{option} {word}: pytest mistook that folder for a test folder, so its root folder is {root}; "
                 f"write {option}={word}"
             )
 
@@ -243,7 +243,7 @@ def parse_seconds(value: object) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 < seconds < math.inf:
-        raise ValueError(f"{value!r} is not allowed, give a number of seconds above 0, like 2 or 0.5")
+        raise ValueError(f"{value!r} is not allowed; give a number of seconds above 0, like 2 or 0.5")
     return seconds
 
 
@@ -259,7 +259,7 @@ def _metrics(metrics: Metrics, value: object) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in as_list_text(value).split(",")))
     for name in names:
         if name not in metrics.of_calls:
-            raise ValueError(f"{name!r} is not allowed, give one or more of: {', '.join(metrics.of_calls)}")
+            raise ValueError(f"{name!r} is not allowed; give one or more of: {', '.join(metrics.of_calls)}")
     return names
 
 
@@ -275,21 +275,21 @@ def _thresholds(metrics: Metrics, value: object) -> dict[str, float]:
 def _launches(value: object) -> int:
     text = str(value).strip()
     if not text.isdecimal() or not FEWEST_LAUNCHES <= int(text) <= MOST_LAUNCHES:
-        raise ValueError(f"{value!r} is not allowed, give a whole number from {FEWEST_LAUNCHES} to {MOST_LAUNCHES}")
+        raise ValueError(f"{value!r} is not allowed; give a whole number from {FEWEST_LAUNCHES} to {MOST_LAUNCHES}")
     return int(text)
 
 
 def _pass_or_fail(value: object) -> str:
     text = as_text(value)
     if text not in {"pass", "fail"}:
-        raise ValueError(f"{value!r} is not allowed, give pass or fail")
+        raise ValueError(f"{value!r} is not allowed; give pass or fail")
     return text
 
 
 def _auto_or_never(value: object) -> str:
     text = as_text(value)
     if text not in {"auto", "never"}:
-        raise ValueError(f"{value!r} is not allowed, give auto or never")
+        raise ValueError(f"{value!r} is not allowed; give auto or never")
     return text
 
 
@@ -299,7 +299,7 @@ def _engine(value: object) -> Engine:
     for engine in ENGINES:
         if engine == value:
             return engine
-    raise ValueError(f"{value!r} is not allowed, give one of {', '.join(ENGINES)}")
+    raise ValueError(f"{value!r} is not allowed; give one of {', '.join(ENGINES)}")
 
 
 def _shard(value: object) -> Shard | None:
@@ -327,21 +327,21 @@ def _selector(value: object) -> str | None:
     from jarvisperf.runs.names import NAME_FORMS, is_name
 
     if not is_name(text):
-        raise ValueError(f"{text!r} is not allowed, give a commit, a run's token, latest, or a name: {NAME_FORMS}")
+        raise ValueError(f"{text!r} is not allowed; give a commit, a run's token, latest, or a name: {NAME_FORMS}")
     return text
 
 
 def _store(value: object) -> str:
     text = as_text(value)
     if not text.strip():
-        raise ValueError("an empty name is not allowed, give a folder or a URL, like s3://bucket/folder")
+        raise ValueError("an empty name is not allowed; give a folder or a URL, like s3://bucket/folder")
     return text
 
 
 def _folder(value: object) -> Path:
     text = as_text(value)
     if not text.strip():
-        raise ValueError("an empty name is not allowed, give a folder, like reports")
+        raise ValueError("an empty name is not allowed; give a folder, like reports")
     return Path(text).expanduser()
 
 
@@ -358,5 +358,5 @@ def _redis(value: object) -> str:
     try:
         check_redis_url(text)
     except ValueError as error:
-        raise ValueError(f"{text!r} is not allowed, give {REDIS_FORMS} ({error})") from None
+        raise ValueError(f"{text!r} is not allowed; give {REDIS_FORMS} ({error})") from None
     return text

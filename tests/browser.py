@@ -1,4 +1,4 @@
-"""A real Chromium for tests; where none is installed they skip, or fail where JARVISPERF_REQUIRE_ALL is set."""
+"""A real Chromium for tests; if none is installed, they are skipped, or fail if JARVISPERF_REQUIRE_ALL is set."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-# Root may not sandbox; nothing of the browser's own may want the network.
+# Root cannot use the sandbox, and the browser must not make network requests of its own.
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 
 @contextmanager
 def chromium() -> Iterator[Any]:
-    """Start the system's Chromium and give playwright's browser object."""
+    """Start the system's Chromium and return playwright's browser object."""
     path = next(filter(None, map(shutil.which, NAMES)), None)
     try:
         from playwright.sync_api import sync_playwright

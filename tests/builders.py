@@ -1,4 +1,4 @@
-"""Runs to report, built in tests."""
+"""Builds runs for tests of reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all tests share: pytester, hypothesis' profile, and a skip that fails where everything is said to be there."""
+"""Shared by all tests: pytester, hypothesis's profile, and a skip that fails if JARVISPERF_REQUIRE_ALL is set."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ pytest_plugins = ("pytester",)
 
 RAG_TESTS = Path(__file__).with_name("rag")
 
-# How fast a shared machine is just now says nothing of the code: neither a deadline nor slow drawing fails a test.
+# The current speed of a shared machine says nothing about the code, so neither deadlines nor slow generation fail a
+# test.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
 
-@pytest.hookimpl(tryfirst=True)  # -m selects by this mark
+@pytest.hookimpl(tryfirst=True)  # -m selects by this marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in tests/rag as `rag`: its tests need torch and chromadb."""
+    """Mark all tests in tests/rag as `rag`, because they need torch and chromadb."""
     for item in items:
         if RAG_TESTS in item.path.parents:
             item.add_marker("rag")
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def require() -> Callable[[str], Any]:
-    """Import a module that a test needs; where it is missing skip, or fail where JARVISPERF_REQUIRE_ALL is set."""
+    """Import a module that a test needs; if it is missing, skip, or fail if JARVISPERF_REQUIRE_ALL is set."""
 
     def load(module: str) -> Any:
         try:
@@ -48,18 +49,18 @@ def require() -> Callable[[str], Any]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Have inner pytests do without what takes long to load; a test that needs one of the plugins names it by `-p`."""
+    """Let inner pytests run without slow plugins; a test that needs one of them passes it with `-p`."""
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
     return pytester
 
 
 @pytest.fixture
 def every_plugin(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have inner pytests load every installed plugin."""
+    """Let inner pytests load every installed plugin."""
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(WITHOUT_PICTURES))
 
 
 @pytest.fixture
 def as_installed(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have inner pytests load every installed plugin and write every format of the report, as users' do."""
+    """Let inner pytests load every installed plugin and write every report format, as they do for users."""
     monkeypatch.delenv("PYTEST_ADDOPTS")

@@ -14,8 +14,8 @@ class GitProject:
     """A repository in a test's own folder.
 
     Attributes:
-        words: What every pytest in it is given.
-        timeout_seconds: How long such a pytest may take.
+        words: Arguments of every pytest in it.
+        timeout_seconds: How long each pytest may take.
     """
 
     words: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
-"""What the golden files hold: one entry of each released layout and codec, as it was written then.
+"""The contents of the golden files: one entry of each released layout and codec, as written at the time.
 
-A file that is there is never written again: what is stored out there must stay readable. For a new layout or codec add
-an entry and run ``python -m golden_envelopes`` in ``tests``, which writes the files that are missing.
+An existing file is never overwritten, because entries that users have stored must stay readable. For a new layout or
+codec, add an entry and run ``python -m golden_envelopes`` in ``tests``, which writes the missing files.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ PICKLING = Codec(may_pickle=True)
 
 @dataclass(frozen=True)
 class Golden:
-    """One file: the value it holds, and how it is read."""
+    """One file: its value, and how it is read."""
 
     name: str
     value: Callable[[], object]
@@ -78,7 +78,7 @@ GOLDENS = [
 
 
 def main() -> None:
-    """Write the files that are missing."""
+    """Write the missing files."""
     for golden in GOLDENS:
         if not (FOLDER / golden.name).exists():
             encoded = golden.codec.encode(golden.value())

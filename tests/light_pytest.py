@@ -1,7 +1,7 @@
-"""What pytests inside of tests do without: plugins that take long to load, report formats that load matplotlib.
+"""Lists what pytest runs inside tests leave out: plugins that load slowly, and report formats that load matplotlib.
 
-They are loaded by the pytest, by each arm of each launch, and by what lists the base's tests: without them a comparison
-in lockstep takes half of the processor's time.
+They are loaded by pytest itself, by each arm of each launch, and when base's tests are listed; without them, a lockstep
+comparison takes half the CPU time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Something to profile."""
+"""Functions to profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Redis as it is deployed: with TLS, users, Sentinel, Cluster; started for a test from a redis-server binary."""
+"""Starts Redis deployments for tests from a redis-server binary: TLS, users, Sentinel, Cluster."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def executable() -> Path:
 
 
 def free_port() -> int:
-    # Low enough that a cluster's second port, 10,000 above, is one too.
+    # Low enough that a cluster's second port, 10,000 higher, is valid as well.
     for _ in range(100):
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
@@ -44,7 +44,7 @@ def free_port() -> int:
 
 
 class Node:
-    """One redis-server process on a port of its own."""
+    """One redis-server process on its own port."""
 
     def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
         self.port = free_port()
@@ -92,7 +92,7 @@ def running(folder: Path, *each: tuple[str, ...], sentinel: bool = False) -> Ite
 
 @contextlib.contextmanager
 def cluster(folder: Path, size: int = 3) -> Iterator[list[Node]]:
-    """A cluster of that many servers, without replicas."""
+    """Start a cluster with this number of servers, without replicas."""
     options = ("cluster-enabled yes", "cluster-node-timeout 2000", "appendonly no")
     with running(folder, *[options] * size) as nodes:
         share = 16384 // size
@@ -116,7 +116,7 @@ def _info(node: Node) -> bytes:
 
 @contextlib.contextmanager
 def certificate(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """A certificate for 127.0.0.1 and its key, made with openssl."""
+    """Create a certificate for 127.0.0.1 and its key with openssl."""
     openssl = shutil.which("openssl")
     if openssl is None:
         if os.environ.get("JARVISPERF_REQUIRE_ALL"):
@@ -136,7 +136,7 @@ def certificate(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 @contextlib.contextmanager
 def tls_before(path: str, folder: Path) -> Iterator[tuple[int, Path]]:
-    """A port that speaks TLS and passes on to a server's socket: the bundled servers are built without TLS."""
+    """A TLS port that forwards to a server's socket, because the bundled servers are built without TLS."""
     with certificate(folder) as (made, key):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(made, key)
@@ -155,7 +155,7 @@ def tls_before(path: str, folder: Path) -> Iterator[tuple[int, Path]]:
                 try:
                     plain, _ = server.accept()
                     client = context.wrap_socket(plain, server_side=True)
-                except OSError:  # the test is over, or the client did not like the certificate
+                except OSError:  # the test is over, or the client rejected the certificate
                     continue
                 behind = socket.socket(socket.AF_UNIX)
                 behind.connect(path)

@@ -1,4 +1,4 @@
-"""What the stateful test plays with: a Redis that dies, caches in processes of their own, a disk that fails."""
+"""The environment of the stateful test: a Redis that dies, caches in separate processes, a disk that fails."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BLOCK_BYTES = 4096
 
 
 class Server:
-    """A Redis that can be killed, paused, emptied and started again."""
+    """A Redis that can be killed, paused, emptied and restarted."""
 
     def __init__(self, executable: Path) -> None:
         self.folder = redis_server._short_private_folder()
@@ -57,12 +57,12 @@ class Server:
         self._process.send_signal(signal.SIGSTOP)
 
     def restart(self) -> None:
-        """Kill it and start it again, empty, before anybody has had the time to notice."""
+        """Kill it and restart it empty, before any client can notice."""
         self.kill()
         self.start()
 
     def flush(self) -> None:
-        """Remove all that it holds, and cut no connection."""
+        """Remove everything from it without closing any connection."""
         with redis.Redis.from_url(self.url) as client:
             client.flushall()
 
@@ -75,7 +75,7 @@ class Server:
 
 
 class Worker:
-    """A process with a cache of its own; see ``cache_worker``."""
+    """A process with a cache; see ``cache_worker``."""
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
@@ -85,7 +85,7 @@ class Worker:
         )
 
     def call(self, now: float, method: str, *args: object, **options: object) -> Any:
-        """Have it do something at a time by the common clock; an exception there is one here."""
+        """Make it do something at a time of the shared clock; its exceptions are raised here."""
         pickle.dump((now, method, args, options), self._process.stdin)
         self._process.stdin.flush()
         assert select.select([self._process.stdout], [], [], SOON_SECONDS)[0], f"{method}{args} does not end"
@@ -100,10 +100,10 @@ class Worker:
 
 
 class Disk:
-    """A folder that several workers share, and what can happen to it.
+    """A folder that several workers share, and the faults that can happen to it.
 
-    It lies on a filesystem of its own where one can be mounted, so that it can be full for all; elsewhere a limit on
-    the length of files has to do.
+    If a file system can be mounted, the folder is on a separate one that can be filled; otherwise, the length of files
+    is limited instead.
     """
 
     def __init__(self) -> None:
@@ -124,13 +124,13 @@ class Disk:
         return self.folder / "cache.db"
 
     def begin(self) -> None:
-        """Make it empty; the caches that were made for the old folder are to be gone."""
+        """Empty it; the caches of the old folder must have been closed."""
         self.heal()
         shutil.rmtree(self.folder, ignore_errors=True)
         self._number += 1
 
     def fill(self, workers: Iterable[Worker]) -> None:
-        """Leave no space."""
+        """Fill it completely."""
         if not self._is_mounted:
             longest = max((path.stat().st_size for path in self.folder.glob("cache.db*")), default=0)
             self.limit(workers, longest)
@@ -140,14 +140,14 @@ class Disk:
                 pass
 
     def limit(self, workers: Iterable[Worker], longest_bytes: int) -> None:
-        """Let no file of some of the workers grow beyond a length; at 0 they cannot write at all."""
+        """Limit the length of files written by some workers; at 0 they cannot write at all."""
         for worker in workers:
             worker.call(0.0, "limit_files", longest_bytes)
             self._limited.append(worker)
 
     def lock(self) -> None:
-        """Keep everybody from writing to the database, if there is one."""
-        with contextlib.suppress(sqlite3.Error):  # a writer was first, or the file is spoilt
+        """Keep all processes from writing to the database, if there is one."""
+        with contextlib.suppress(sqlite3.Error):  # a writer was first, or the file is damaged
             self._lock = sqlite3.connect(f"{self.database.as_uri()}?mode=rw", uri=True, isolation_level=None)
             self._lock.execute("BEGIN IMMEDIATE")
 
@@ -161,11 +161,11 @@ class Disk:
                 file.write(dice.randbytes(64))
 
     def remove(self) -> None:
-        """Do what the doctor advises for a database that is damaged."""
+        """Follow the doctor's advice for a damaged database."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def heal(self) -> None:
-        """Undo all that can be undone."""
+        """Undo everything that can be undone."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None

@@ -1,4 +1,4 @@
-"""A stranger's project: a git repository with a package and tests, measured by pytest in a real subprocess."""
+"""An unknown user's project: a git repository with a package and tests, measured by pytest in a real subprocess."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
-SLOWER = WORK.replace("range(n)", "range(3 * n)")  # by so much that a busy machine cannot hide it
+SLOWER = WORK.replace("range(n)", "range(3 * n)")  # by so much that even a busy machine cannot hide it
 SECONDS = 180
 HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
 
 
 class Stranger:
-    """A repository in a folder of its own; it is committed once, and what is written later is head's alone.
+    """A repository in a separate folder; it is committed once, and anything written later exists only in head.
 
     Args:
         folder: An empty folder.
@@ -59,7 +59,7 @@ class Stranger:
         return {**kept, **(extra or {})}
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
-        """Run `pytest --jarvis-bench` and give its exit status."""
+        """Run `pytest --jarvis-bench` and return its exit status."""
         command = [sys.executable, *flags, "-m", "pytest", *LIGHT, "--jarvis-bench", *words]
         done = subprocess.run(
             command,
@@ -76,7 +76,7 @@ class Stranger:
         return done.returncode
 
     def against(self, *words: str, launches: int = 2, **more: Any) -> int:
-        """Compare with the commit in lockstep; two launches tell the things that hold in any number of them."""
+        """Compare with the commit in lockstep; two launches suffice for what does not depend on their number."""
         lockstep = ("--jarvis-against=HEAD", "--jarvis-budget=0.1", f"--jarvis-launches={launches}")
         return self.bench(*lockstep, *words, **more)
 
@@ -86,12 +86,12 @@ class Stranger:
 
     @property
     def entries(self) -> dict[str, Any]:
-        """The report's benchmarks by what follows the file in their ids."""
+        """Return the report's benchmarks by the part of their ids after the file."""
         return {entry["id"].partition("::")[2]: entry for entry in self.report["benchmarks"]}
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """The verdict on the time of each benchmark, or `error`."""
+        """Return the verdict on each benchmark's time, or `error`."""
         return {
             name: "error" if entry["error"] else entry["metrics"]["time"]["verdict"]
             for name, entry in self.entries.items()
@@ -99,5 +99,5 @@ class Stranger:
 
 
 def _listen_to_ctrl_c() -> None:
-    """Undo what a shell does to a job in the background: it ignores this signal, and so would all its children."""
+    """Restore the signal's default action: in background jobs of a shell it is ignored, also by their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

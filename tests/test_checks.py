@@ -1,4 +1,4 @@
-"""Checks of arguments: what is accepted, and which error the rest raises."""
+"""Tests argument checks: what is accepted, and which error everything else raises."""
 
 from __future__ import annotations
 

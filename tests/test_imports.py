@@ -1,4 +1,4 @@
-"""What an import may load, and what it may not."""
+"""Tests which modules an import may load."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Imports by the paths that modules had before they moved into rooms."""
+"""Tests imports by the paths that modules had before they moved into subpackages."""
 
 import importlib
 import subprocess

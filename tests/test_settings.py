@@ -1,4 +1,4 @@
-"""What the environment variables mean."""
+"""Tests the environment variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Waiting for what happens in another thread or process."""
+"""Waits for something in another thread or process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.002
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    """Return as soon as it holds; fail when it does not for a minute, which is long even on a busy machine."""
+    """Return as soon as a condition holds; fail after a minute, which is long even on a busy machine."""
     deadline = time.monotonic() + SOON_SECONDS
     while not holds():
         assert time.monotonic() < deadline

@@ -18,7 +18,7 @@ from rich.text import Text
 
 IMAGES = Path(__file__).parent
 COLUMNS = 118
-# rich's own template loads its font from elsewhere; a picture in a repository brings or names all it needs.
+# rich's own template loads its font from elsewhere; a picture in a repository must be self-contained.
 TEMPLATE = """<svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
 <style>
 .{unique_id}-matrix {{
@@ -52,7 +52,7 @@ def git(folder: Path, *words: str) -> None:
 
 
 def example(folder: Path) -> list[str]:
-    """Make the README's repository, with the change in its working tree, and return the words of its pytest command."""
+    """Create the README's repository, with the change in its working tree, and return its pytest arguments."""
     readme = (IMAGES.parents[1] / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## Sixty seconds of use")[2].partition("\n## ")[0]
     before, benchmarks, after = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)

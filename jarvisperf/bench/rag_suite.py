@@ -57,7 +57,7 @@ class RAGBenchmarks:
         self._texts = list(reference_chunks()[:CORPUS_TEXTS] if texts is None else texts)
         self._queries = list(QUERIES if queries is None else queries)
         self._shared_embedder: Any = None  # so that the model is loaded only once
-        self._folders: list[Path] = []  # of the RAGs created so far, the latest last
+        self._folders: list[Path] = []  # one per RAG created so far, latest last
         for name, given in (("texts", self._texts), ("queries", self._queries)):
             if not given:
                 raise ValueError(f"{name} is empty: give at least one")

@@ -34,7 +34,7 @@ class BenchmarkSystem(Timings):
         The suite uses a temporary folder and its own namespace; it neither reads nor changes the user's data.
 
         Returns:
-            The results by name; they are kept like any others.
+            The results by name; they are kept like all other results.
         """
         with tempfile.TemporaryDirectory(prefix="jarvisperf-suite-") as folder:
             results = _cache_suite(self, Path(folder))

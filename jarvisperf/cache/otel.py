@@ -28,7 +28,7 @@ _COUNTERS: Final = {
 }
 _GAUGES: Final = {
     "items": ("{entry}", "Entries in the tier"),
-    "bytes": ("By", "Bytes in the tier, as far as known"),
+    "bytes": ("By", "Bytes in the tier, if known"),
     "latency_p50_seconds": ("s", "Median latency of the tier's calls"),
     "latency_p95_seconds": ("s", "95th percentile of the latency of the tier's calls"),
     "latency_p99_seconds": ("s", "99th percentile of the latency of the tier's calls"),

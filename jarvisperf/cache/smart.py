@@ -42,10 +42,10 @@ FACTORY: Final = "a function without arguments that computes the value"
 class SmartCache:
     """A cache of several tiers. Threads may share it, and processes may share its Redis and its folder.
 
-    ``set`` writes a value to every tier, with the same expiry. A read asks memory, Redis and the disk in this order and
-    promotes what it finds to the faster tiers, with the remaining time to live. A failure of Redis or the disk never
-    raises an error: the read is a miss, the failure is counted and logged once, and a background thread probes until
-    the tier can be used again.
+    ``set`` writes a value to every tier, with the same expiry. A read tries memory, Redis and the disk in this order
+    and promotes what it finds to the faster tiers, with the remaining time to live. A failure of Redis or the disk
+    never raises an error: the read is a miss, the failure is counted and logged once, and a background thread probes
+    until the tier can be used again.
 
     Callers cannot change what the cache holds. Memory shares only immutable values; for all others it keeps a private
     copy or the encoded bytes, and every ``get`` returns a new copy.
@@ -62,8 +62,8 @@ class SmartCache:
             most 0.4 s.
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
-        default_ttl: Time to live in seconds if ``set`` is given none; may be infinity.
-        tiers: Your own tiers (see ``jarvisperf.cache.Tier``), asked in this order after Redis and the disk.
+        default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
+        tiers: Your own tiers (see ``jarvisperf.cache.Tier``), tried in this order after Redis and the disk.
         namespace: Separates caches that share a Redis or a folder; a word without a colon.
         memory_items: Maximum number of entries in memory; 0 for no memory tier.
         memory_bytes: Approximate maximum size of the memory tier.

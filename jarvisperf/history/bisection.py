@@ -34,7 +34,8 @@ class Culprit(msgspec.Struct, frozen=True):
     """The result of a bisection.
 
     Attributes:
-        suspects: The commits that include the first slow one, oldest first; just that one if none was unknown.
+        suspects: The commits that include the first slow one, oldest first; just that one if every commit could be
+            measured.
         before: The last commit that is known to be fast.
         steps: All commits that were judged, in order.
     """

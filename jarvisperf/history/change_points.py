@@ -3,7 +3,7 @@
 The method is PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changepoints With a Linear Computational Cost",
 2012) on the mean of the logarithms, as implemented by the package ruptures. The noise is estimated from the median
 difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5 deviations of
-their neighbours' median, so that one bad night is not a change.
+their neighbours' median, so that a single bad run does not look like a change.
 
 `python -m benchmarks.history_lab` measures how often it reports a change in unchanged code; docs/history.md has the
 figures.
@@ -33,7 +33,8 @@ SMALLEST_STEP = 0.01
 WINDOW = 5
 REACH_DEVIATIONS = 2.5
 LEAST_DEVIATION = 1e-3
-"""The smallest deviation of the logarithms: closer agreement, as of sizes in bytes, is chance or rounding."""
+"""The smallest deviation of the logarithms: closer agreement, for example between sizes in bytes, is chance or
+rounding."""
 
 
 def change_points(values: Sequence[float]) -> list[int]:

@@ -43,7 +43,8 @@ class Point(msgspec.Struct, frozen=True, gc=False):
         median: The median, in the metric's unit.
         low: 25th percentile.
         high: 75th percentile.
-        speed: How slow the machine was at the time: its yardstick over the history's median one; 1 if unknown.
+        speed: How slow the machine was at the time: its yardstick divided by the history's median yardstick; 1 if
+            unknown.
     """
 
     place: int
@@ -72,7 +73,7 @@ class LevelChange(msgspec.Struct, frozen=True):
 
     @property
     def ratio(self) -> float:
-        """After over before."""
+        """The median after the change divided by the one before."""
         return self.after / self.before
 
     @property

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 YOUNG_OBJECTS = 50_000  # new container objects that trigger a collection between samples
-FULL_COLLECTION_SHARE = 0.01  # of the running time
+FULL_COLLECTION_SHARE = 0.01  # share of the running time
 
 
 class Collections:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Coroutine
 from typing import Any
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 # A call that returns one of these may have computed nothing yet, or everything except the iteration.
 LAZY_ITERATORS: tuple[type, ...] = (

@@ -2,7 +2,7 @@
 
 - within: how much consecutive samples differ;
 - between: how much two measurements a moment apart differ, like two runs compared with each other;
-- in turns: how much two measurements differ that alternate every few milliseconds, like the arms in lockstep.
+- in turns: how much two measurements that alternate every few milliseconds differ, like the arms in lockstep.
 """
 
 from __future__ import annotations

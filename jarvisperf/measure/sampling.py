@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.targets import Clock, Target
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 DEFAULT_BUDGET_SECONDS = 2.0
 CLOCK_TICKS_PER_SAMPLE = 1_000  # so that an error of one tick is 0.1 % of a sample
@@ -34,7 +34,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         warmup_seconds: How long the target runs before the first sample; it runs at least once.
         sample_seconds: Target duration of a sample, unless the number of calls is fixed.
         min_samples: Samples to take even if they exceed the budget.
-        max_samples: Samples to take at most, even within the budget; None: no limit.
+        max_samples: Maximum number of samples, even within the budget; None: no limit.
         pause_collector: Whether to disable the garbage collector during samples.
     """
 

@@ -160,7 +160,7 @@ class Launcher:
             argv: The program and its arguments.
 
         Raises:
-            TypeError: `argv` is not a list of words.
+            TypeError: `argv` is not a list of str.
             ValueError: `argv` is empty.
             ProcessFailedError: The process could not be started, or its exit status was not 0.
         """
@@ -198,10 +198,10 @@ def check_words(argv: Sequence[str]) -> list[str]:
     """Return the words of a command as text.
 
     Raises:
-        TypeError: `argv` is not a list of words.
+        TypeError: `argv` is not a list of str.
         ValueError: `argv` is empty.
     """
-    problem = f"argv is {argv!r}: give a list of words, like [sys.executable, '-c', 'pass']"
+    problem = f"argv is {argv!r}: give a list of str, like [sys.executable, '-c', 'pass']"
     if isinstance(argv, str | bytes) or not isinstance(argv, Sequence):
         raise TypeError(problem)
     if not argv:

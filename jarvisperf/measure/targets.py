@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     SetUp = Callable[[], Any]  # returns (args, kwargs) or None, or a coroutine that does
 
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 
 class Target(Protocol):
@@ -233,8 +233,8 @@ class SetUpTarget(_Clocked):
 
     Args:
         function: The function to call.
-        args: Positional arguments if `setup` returns none.
-        kwargs: Keyword arguments if `setup` returns none.
+        args: Positional arguments, unless `setup` returns some.
+        kwargs: Keyword arguments, unless `setup` returns some.
         setup: Called before each sample; may return ``(args, kwargs)``.
         teardown: Called after each sample with the arguments.
         iterations: Calls per sample; with a `setup` it must be 1.
@@ -435,7 +435,7 @@ def any_is_awaited(*functions: object) -> bool:
 
 
 def calls_are_awaited(function: object) -> bool:
-    """Return whether calls must be awaited: of coroutine functions, partials of them, or an async ``__call__``."""
+    """Return whether calls must be awaited: for coroutine functions, partials of them, and an async ``__call__``."""
     while isinstance(function, functools.partial):
         function = function.func
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(

@@ -20,7 +20,7 @@ from jarvisperf.measure.instrumentation import is_uninstrumented, uninstrumented
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 R = TypeVar("R")
 END_SECONDS = 5.0  # how long to wait for the thread of a cancelled measurement
@@ -47,7 +47,7 @@ class OwnLoop:
         if is_inside_a_loop():
             raise RuntimeError(
                 "a coroutine cannot be measured from here, inside a running event loop: "
-                "call the benchmark from a plain function, it awaits the coroutine itself"
+                "call the benchmark from a plain function; it awaits the coroutine itself"
             )
         self._runner = asyncio.Runner()
 
@@ -190,7 +190,7 @@ class _Bell(Protocol):
         """Wake the task, from any thread."""
 
     async def rung(self) -> None:
-        """Wait, in the task, until it has been rung since the last call."""
+        """Wait, in the task, until `ring` has been called since the last wait."""
 
 
 class _AsyncioBell:

@@ -125,7 +125,7 @@ class _CallWatch:
 def _slowdown(target: Target, iterations: int, *, waits: bool) -> float:
     """Return how many times longer calls take under the profiler, which reads its clock at every call inside them.
 
-    The best of several trials counts, because a trial that others interrupt means nothing.
+    The best of several trials counts, because a trial interrupted by other processes is meaningless.
     """
     few = target.fixed_iterations or max(1, iterations // 20)
     plain, profiled = math.inf, math.inf

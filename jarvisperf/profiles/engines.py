@@ -62,7 +62,7 @@ def take_sliced(
 
     taken = _taker(engine)(target, _slices(target, seconds, turn), roots)
     if not taken.profile.stacks:
-        raise ProfileError(f"{engine} saw nothing: the target is too short, or calls nothing that it sees")
+        raise ProfileError(f"{engine} recorded nothing: the target is too short, or calls nothing that it can see")
     return msgspec.structs.replace(taken, profile=msgspec.structs.replace(taken.profile, top=top))
 
 
@@ -94,6 +94,6 @@ def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextMa
     whole = seconds / taken  # how many such samples fit
     if not fixed and whole >= SLICES:
         return Slices(SLICES, max(round(iterations * whole / SLICES), 1), turn)
-    # On a busy machine calls take many times as long, and a profile of too few slices means nothing.
+    # On a busy machine calls take many times as long, and a profile of too few slices is meaningless.
     fewest = min(FEWEST_SLICES, LONGEST_FACTOR * whole)
     return Slices(max(round(min(max(whole, fewest), MOST_SLICES)), 1), iterations, turn)

@@ -18,7 +18,7 @@ from jarvisperf.profiles.model import Frame, Profile, joined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-TRIMMED_SHARE = 0.25  # at each end
+TRIMMED_SHARE = 0.25  # share left out at each end
 FEWEST_PAIRS = 8
 _NOTHING = (0.0, 0.0)
 

@@ -55,7 +55,7 @@ class Places:
 
 
 def without_launchpad(stack: Sequence[Frame]) -> tuple[Frame, ...]:
-    """Remove the frames of the target's callers: pytest and the loop of calls."""
+    """Remove the frames of the target's callers: pytest and the loop that makes the calls."""
     for place in range(len(stack) - 1, -1, -1):
         if stack[place].file == LAUNCHPAD:
             return tuple(stack[place + 1 :])

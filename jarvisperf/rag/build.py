@@ -59,5 +59,5 @@ def _folder(path: str | os.PathLike[str] | None) -> Path:
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path is {path!r}: give a folder")
     if path == "":
-        raise ValueError("path is '': give a folder ('.' is the working folder), or None for the one of the settings")
+        raise ValueError("path is '': give a folder ('.' is the working folder), or None for the configured one")
     return Path(path)

@@ -94,7 +94,7 @@ class OptimizedRAG:
     processes, use a server and ``chroma_url``.
 
     Args:
-        path: The folder of the documents; None uses ``chroma`` in the data folder of the settings.
+        path: The folder of the documents; None uses ``chroma`` in the configured data folder.
         cache: Caches answers; None uses the process's default cache, :func:`jarvisperf.cache.get_smart_cache`.
         model: A folder or hub name of a sentence-transformers model, or an :class:`Embedder`. None uses the setting
             ``JARVISPERF_MODEL``, else an installed model, else all-MiniLM-L6-v2 from the hub.
@@ -102,7 +102,7 @@ class OptimizedRAG:
         chroma_url: ``http://host:port`` of a Chroma server, instead of a folder.
         model_options: How to run a sentence-transformers model: device, backend, dtype, dimension, prompts.
         embedding_cache: The SQLite file that caches the vectors of documents. True places it in the folder of the
-            documents (with a server, in the cache folder of the settings); False disables it.
+            documents (with a server, in the configured cache folder); False disables it.
         exact: Compare with every passage instead of using Chroma's index: always right, but slow on large collections.
         semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
             original; see ``answers/paraphrases.py``. None disables this.
@@ -301,7 +301,7 @@ class OptimizedRAG:
         *,
         show_progress: bool | None = None,
     ) -> AddReport:
-        """Add texts in batches; batches that were stored before an error stay stored.
+        """Add texts in batches; batches that were stored before an error remain stored.
 
         A text without an id gets one derived from its content, so adding it twice stores it once. Unchanged texts are
         neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank
@@ -315,9 +315,10 @@ class OptimizedRAG:
             show_progress: Whether to show a progress bar on standard error; None shows it only on a terminal.
 
         Raises:
-            TypeError: One string is given instead of several, a text is not a string, or a metadata not a dictionary.
+            TypeError: One string is given instead of several, a text is not a string, or an entry of ``metadatas`` is
+                not a dictionary.
             ValueError: The number of metadatas or ids differs from that of texts, an id repeats, the batch size is
-                below 1, or Chroma rejects a metadata.
+                below 1, or Chroma rejects some metadata.
             ModelNotFoundError: No embedding model is available.
             StoreInUseError: Another process has the folder open.
             StoreError: The store cannot be opened or written, or does not fit the model.

@@ -17,7 +17,7 @@ def content_id(text: str) -> str:
 
 
 def framed(*parts: str) -> bytes:
-    """Join parts so that different parts never give the same bytes, by prefixing each with its length."""
+    """Join parts so that different parts never produce the same bytes, by prefixing each with its length."""
     return b"".join([len(encoded).to_bytes(8, "little") + encoded for encoded in map(str.encode, parts)])
 
 

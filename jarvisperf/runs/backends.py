@@ -46,7 +46,7 @@ class Place(Protocol):
 
 
 def open_place(url: str | Path, root: Path) -> Place:
-    """Open a place without creating or reaching it yet.
+    """Open a place without creating or contacting it yet.
 
     Args:
         url: A folder, or a URL that fsspec knows.

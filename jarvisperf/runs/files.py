@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 IGNORE_EVERYTHING = b"# Made by jarvisperf.\n*\n"  # the `.gitignore` of folders that jarvisperf creates
-LARGEST_BYTES = 64 << 20  # of JSON: a damaged or hostile object must not fill the memory
+LARGEST_BYTES = 64 << 20  # maximum size of the JSON: a damaged or hostile object must not fill the memory
 
 _GZIP_WINDOW = 31  # tells zlib to expect gzip's header and trailer
 _VERSION = re.compile(r"jarvisperf\.run/([0-9]{1,9})")

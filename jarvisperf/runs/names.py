@@ -79,7 +79,7 @@ def check_name(name: str) -> str:
         or name == LATEST
         or not all(_PART.fullmatch(part) and not part.endswith(SUFFIX) for part in parts)
     ):
-        raise ValueError(f"{name!r} is not a name for runs; allowed are {NAME_FORMS}")
+        raise ValueError(f"{name!r} is not a valid name for a run; use {NAME_FORMS}")
     return name
 
 

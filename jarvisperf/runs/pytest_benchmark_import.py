@@ -140,7 +140,7 @@ def _summary(stats: _Stats) -> Summary:
 
 
 def _machine(info: dict[str, Any]) -> Machine:
-    """Describe the machine so that its fingerprint equals that of `read_machine`, as far as the file allows."""
+    """Describe the machine so that its fingerprint equals that of `read_machine` if the file has the facts for it."""
     cpu = info.get("cpu")
     cpu = cpu if isinstance(cpu, dict) else {}
     cores = cpu.get("count")

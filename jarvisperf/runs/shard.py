@@ -67,5 +67,5 @@ def parse_shard(text: str) -> Shard:
     match = _FORM.fullmatch(text.strip())
     shard = Shard(int(match[1]), int(match[2])) if match else Shard(0, 0)
     if not 1 <= shard.number <= shard.of <= MOST_SHARDS:
-        raise ValueError(f"{text!r} is not allowed, give a part like 1/4: the first of four")
+        raise ValueError(f"{text!r} is not allowed; give a part like 1/4: the first of four")
     return shard

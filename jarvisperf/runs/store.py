@@ -138,7 +138,7 @@ class RunStore:
                 self._outbox.delete(entry.path)
                 uploaded += 1
         except RunStoreError as error:
-            return [f"runs still wait in {self._outbox.shown}: {error}"]
+            return [f"runs are still waiting in {self._outbox.shown}: {error}"]
         return [f"{uploaded} earlier run{'s' if uploaded > 1 else ''} uploaded from the outbox"] if uploaded else []
 
     def waiting(self) -> list[RunEntry]:
@@ -190,8 +190,8 @@ class RunStore:
         own = [entry for entry in matching if entry.fingerprint == machine_fingerprint]
         if not own:
             warnings.append(
-                f"{selector!r} has no run of a machine like this one, only of others "
-                "(another processor, number of cores or Python): less can be told from it"
+                f"{selector!r} has no run from a machine like this one, only from machines with another processor, "
+                "number of cores or Python; a comparison with those is less precise"
             )
         return MatchingRuns(tuple(own or matching), same_machine=bool(own), warnings=tuple(warnings))
 
@@ -269,7 +269,7 @@ class RunStore:
 
 
 def open_store(url: str | Path = DEFAULT_STORE, root: Path | None = None) -> RunStore:
-    """Open a store without creating or reaching it yet.
+    """Open a store without creating or contacting it yet.
 
     Args:
         url: A folder, or any URL that fsspec knows (``s3://bucket/folder``, ``memory://runs``).

@@ -146,7 +146,7 @@ def _is_ours(action: argparse.Action) -> bool:
 def _options(
     given: Iterable[str], actions: Mapping[str, argparse.Action]
 ) -> Iterator[tuple[argparse.Action, list[str]]]:
-    """Find the options among words, as argparse does; yield each with its words, including those of its values."""
+    """Find the options among arguments, as argparse does; yield each with its arguments, including its values."""
     words = deque(given)
     while words:
         word = words.popleft()
@@ -177,7 +177,7 @@ def _meaning(word: str, actions: Mapping[str, argparse.Action]) -> tuple[argpars
 
 
 def _values(action: argparse.Action, words: deque[str]) -> list[str]:
-    """Remove an option's values from the front of the words."""
+    """Remove an option's values from the front of the arguments."""
     count = 1 if action.nargs is None else action.nargs
     if isinstance(count, int):
         return [words.popleft() for _ in range(min(count, len(words)))]

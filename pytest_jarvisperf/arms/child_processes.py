@@ -1,9 +1,9 @@
 """Checks that the processes a benchmark starts in an arm run that arm's code; otherwise both arms measure the same.
 
 An arm's children find its checkout through `PYTHONPATH`. A child that ignores the environment, or gets a different one,
-may import the project from the working tree or an installation. So commands are run again to see what they import and
-what they start in turn: those that `startup` measures and those that a test starts in its first call. Commands of
-fixtures and of processes still running are run again only if they may bypass `PYTHONPATH`.
+may import the project from the working tree or an installation. Commands are therefore run again to see what they
+import and what they start in turn: those that `startup` measures and those that a test starts in its first call.
+Commands of fixtures and of processes still running are run again only if they may bypass `PYTHONPATH`.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class ChildProcesses:
         notes = [self._check_own(command, end) for command in own if not _is_multiprocessings(command)]
         if self._starts.others_ended():
             notes.append(
-                "it started processes in a way that cannot be followed, so which code they run cannot be verified: it "
+                "it started processes in a way that cannot be traced, so which code they run cannot be verified: it "
                 "may be the same in both arms"
             )
         return list(dict.fromkeys(filter(None, notes)))

@@ -39,12 +39,12 @@ class ArmPaths:
 
         Raises:
             GitError: A file lies outside of the repository.
-            LockstepError: The tests of a file would have other ids in an arm.
+            LockstepError: The tests of a file would have different ids in an arm.
         """
         return list(dict.fromkeys(self._relative(self._asked_by(item.path)) for item in items))
 
     def asked(self, folder: Path) -> list[str]:
-        """Return this pytest's file and folder arguments as arguments for an arm, as far as they exist there.
+        """Return this pytest's file and folder arguments for an arm, without those that do not exist there.
 
         Args:
             folder: The arm's root folder for pytest.
@@ -100,7 +100,7 @@ class ArmPaths:
         found = os.path.relpath(path.resolve(), self._root.resolve())
         if not found.startswith(os.pardir):
             raise LockstepError(
-                f"{path} lies in pytest's root folder {self._root} by way of a link only, so its tests would have "
+                f"{path} lies in pytest's root folder {self._root} only through a link, so its tests would have "
                 f"other ids in the arms; give both as they are: --rootdir={self._root.resolve()} {path.resolve()}"
             )
         return found

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to words, environment, working folder
+    Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to command, environment, working folder
 
 MOST_NOTED = 50  # a benchmark's calls are alike: later ones start the same commands as the first
 MOST_JOURNAL_BYTES = 200_000
@@ -47,7 +47,7 @@ class ProcessStarts:
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
-        """Replace the functions that start processes by ones that also record the command."""
+        """Replace the functions that start processes with ones that also record the command."""
         import _posixsubprocess  # `multiprocessing` calls it directly
 
         popen = inspect.signature(subprocess.Popen.__init__)

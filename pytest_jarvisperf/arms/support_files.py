@@ -1,6 +1,6 @@
 """Finds files that benchmarks use besides the compared code: helpers in test folders, and plugins that the tests load.
 
-Both arms use head's versions, as they do of the benchmark files: a fixture that produces different data in head would
+Both arms use head's versions, as they do for the benchmark files: a fixture that produces different data in head would
 show up as a difference that the code did not cause. Collection imported them, so they are in `sys.modules`.
 """
 

@@ -147,7 +147,7 @@ class WorkerPlugin:
             not self._writes_bytecode
         )  # bytecode written during collection is kept for the next launch
         if self._core is not None:
-            # Both arms on the same core, because two cores of a shared machine differ in speed from moment to moment.
+            # Pin both arms to one core, because two cores of a shared machine differ in speed from moment to moment.
             os.sched_setaffinity(0, {self._core})
         self._conversation.send(
             protocol.Collected(

@@ -1,4 +1,4 @@
-"""Chooses who defines the fixtures and markers of pytest-benchmark and pytest-codspeed in this session."""
+"""Chooses what defines the fixtures and markers of pytest-benchmark and pytest-codspeed in this session."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 
 class CodspeedBridge:

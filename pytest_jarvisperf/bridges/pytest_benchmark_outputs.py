@@ -34,7 +34,7 @@ def has_outputs(config: pytest.Config) -> bool:
 
 
 def refuse_what_would_fail(config: pytest.Config) -> None:
-    """Reject what pytest-benchmark cannot do if it does not measure, or would fail at only after measuring.
+    """Reject what pytest-benchmark cannot do without measuring itself, and what would fail only after measuring.
 
     Raises:
         pytest.UsageError: It was asked to profile, or to draw a histogram without the packages for it; the message says
@@ -43,7 +43,7 @@ def refuse_what_would_fail(config: pytest.Config) -> None:
     for name in PROFILE_OPTIONS:
         if config.getoption(name, None):
             raise pytest.UsageError(
-                f"--{name.replace('_', '-')} and --jarvis-bench exclude each other; "
+                f"--{name.replace('_', '-')} and --jarvis-bench cannot be combined; "
                 "give --jarvis-profile --jarvis-profile-engine=cprofile"
             )
     lacking = [name for name in DRAWS_WITH if importlib.util.find_spec(name) is None]

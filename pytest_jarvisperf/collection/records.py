@@ -74,7 +74,7 @@ def profile_request(item: pytest.Item, *, always: bool = False) -> ProfileReques
 
     Args:
         item: The test.
-        always: Whether to profile it even if neither marker nor option asks for it.
+        always: Whether to profile it even if neither marker nor option requests it.
     """
     options = item.config.stash[state_key].options
     by_cprofile = wants_cprofile(asked_of(item))

@@ -15,7 +15,7 @@ from pytest_jarvisperf.state import state_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
 
 class WholeTests:
@@ -48,7 +48,7 @@ class WholeTests:
         """Return a function that runs the body of a test once.
 
         A plugin with its own event loop for coroutines (anyio) runs them in this same hook, so the test is called
-        through the hook, which costs about 20 µs. pytest-asyncio replaces the test by a plain function.
+        through the hook, which costs about 20 µs. pytest-asyncio replaces the test with a plain function.
         """
         if not inspect.iscoroutinefunction(item.obj):
             args = {name: item.funcargs[name] for name in item._fixtureinfo.argnames}  # noqa: SLF001  # as pytest does

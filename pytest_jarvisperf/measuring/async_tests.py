@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.waiters import Waiter
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's function
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 T = TypeVar("T", bound="Target")
 R = TypeVar("R")
 

@@ -1,4 +1,4 @@
-"""Finds the event loop of a plain test's async fixtures, because the connections they open work in no other loop.
+"""Finds the event loop of a plain test's async fixtures, because the connections they open work only in that loop.
 
 pytest knows nothing about event loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner`
 per scope, anyio one runner for all, and others have a fixture with the loop itself.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.waiters import Waiter
 
-__tracebackhide__ = True  # pytest then leaves these frames out: what raised is the user's test
+__tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's test
 DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
 OWN_SCOPE = "fixture-scope"  # pytest-asyncio's value for a loop with the fixture's scope
 
@@ -88,9 +88,7 @@ def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
             continue
         is_loop = isinstance(found, asyncio.AbstractEventLoop)
         return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
-    raise RuntimeError(
-        "the event loop of pytest-asyncio's fixtures was not found; supported are its versions 0.23 to 1.x"
-    )
+    raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found; versions 0.23 to 1.x are supported")
 
 
 def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
-SINGLE_CALLS = 3  # of a metric that is measured call by call
-READINGS_ASIDE = 3  # of the yardstick, before and after: one interruption does not move a median of 6
+SINGLE_CALLS = 3  # samples of a metric that is measured call by call
+READINGS_ASIDE = 3  # yardstick readings before and after: one interruption does not move a median of 6
 RECENT_SECONDS = 0.5  # a reading this old is still valid; a shared machine's speed changes within seconds
 
 

@@ -142,7 +142,7 @@ class LastSeconds:
         return read_bench_marker(item).budget_seconds or self._budget_seconds
 
     def expected(self, item: pytest.Item) -> float:
-        """Return how many seconds a benchmark will probably take: as long as last time, otherwise its budget."""
+        """Return the seconds that a benchmark will probably take: its last duration, otherwise its budget."""
         budget = self.budget(item)
         settings = f"{budget:g} s{'' if item.stash[record_key].profile_request is None else ', profiled'}"
         self._settings[item.nodeid] = settings

@@ -247,7 +247,7 @@ class BaselineSession:
             judged = self._confirm(undecided, baseline, stopped=stopped)
         trusted = self._lockstep is None or self._lockstep.trusted
         if self._lockstep is not None and not trusted:
-            self.problems.append(f"this run is not to be trusted: {self._lockstep.control}")
+            self.problems.append(f"this run cannot be trusted: {self._lockstep.control}")
         self.findings = baseline_findings(run, baseline, screened, judged, trusted=trusted)
         failures = {}
         for finding in self.findings.benchmarks:
@@ -269,7 +269,7 @@ class BaselineSession:
         try:
             renamed = renamed_since(self._config.rootpath, commit.id, old - new, new - old)
         except (GitError, OSError) as error:
-            self.warnings.append(f"could not look for files that were renamed since the baseline: {error}")
+            self.warnings.append(f"could not check for files renamed since the baseline: {error}")
             return stored
         self.warnings += [f"{after} was {before} in the baseline" for before, after in renamed.items()]
         return tuple(
@@ -293,7 +293,7 @@ class BaselineSession:
     def _not_missing(
         self, session: pytest.Session, run: Run, screened: dict[str, Screened], *, stopped: bool
     ) -> list[str]:
-        """Find benchmarks that head did not measure for a reason: not requested, or skipped."""
+        """Find benchmarks that head had a reason not to measure: they were not requested, or were skipped."""
         from jarvisperf.runs.bounds import bounded_id
 
         option = self._config.option

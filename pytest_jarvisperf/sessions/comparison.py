@@ -60,7 +60,7 @@ class Comparison:
         repository: The repository and the two commits.
 
     Attributes:
-        outcome: The result of lockstep, as far as it got; None if it did not start.
+        outcome: The result of lockstep, perhaps partial; None if it did not start.
         problem: The reason why the comparison was not made or not finished; None if it was finished.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
         findings: The findings by id; skipped tests are absent.
@@ -181,7 +181,7 @@ class Comparison:
             arms.close()
 
     def _prepare(self, arms: Arms, present: Collection[str] | None) -> None:
-        """List base's own benchmarks, then give base head's benchmark files."""
+        """List base's own benchmarks, then copy head's benchmark files to base."""
         from jarvisperf.gate.arms.prepare import shared_files
         from pytest_jarvisperf.sessions.missing_benchmarks import find_absent
 
@@ -197,7 +197,7 @@ class Comparison:
             ]
         packages = arms.layout.packages
         self.warnings += [
-            f"{name}, a plugin of the tests, differs between base and head, and each arm uses its own: "
+            f"{name}, a plugin used by the tests, differs between base and head, and each arm uses its own: "
             "list it in jarvis_shared to use head's on both"
             for name in arms.differing(compared_plugins(self._config, root, packages))
         ]

@@ -56,7 +56,7 @@ class LockstepSession:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, object, object]:
-        """Record which tests exist before any are deselected, and move the benchmarks behind the functional tests."""
+        """Record which tests exist before any are deselected, and move the benchmarks after the functional tests."""
         everything = list(items)
         result = yield
         self._collected.update(item.nodeid for item in (*everything, *items) if is_benchmark(item))

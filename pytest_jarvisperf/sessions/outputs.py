@@ -67,7 +67,7 @@ class Outputs:
         self._saved: str | None = None
 
     def save(self, run: Run | None) -> None:
-        """Store the run if that was asked for, whatever the outcome of its tests."""
+        """Store the run if requested, whatever the outcome of its tests."""
         if self._store is None or self._options.save is None:
             return
         if run is None or not any(benchmark.metrics for benchmark in run.benchmarks):

@@ -106,7 +106,7 @@ class Countdown:
         clock: Returns the time in seconds.
 
     Attributes:
-        taken: Seconds that benchmarks took from start to end, by id; not of those that failed.
+        taken: Seconds that benchmarks took from start to end, by id, without those that failed.
     """
 
     def __init__(self, expected: Mapping[str, float], clock: Callable[[], float] = REAL.wall) -> None:
@@ -140,7 +140,7 @@ class Countdown:
         return f"benchmark {min(place, self._total)} of {self._total}, {left}  {name[-LONGEST_NAME:]}"
 
     def end(self, name: str, *, measured: bool = True) -> None:
-        """End a benchmark; one that is rerun, as by plugins for flaky tests, is counted once.
+        """End a benchmark; one that is rerun, for example by a plugin for flaky tests, is counted once.
 
         Args:
             name: Its id.
@@ -159,7 +159,7 @@ def duration(seconds: float) -> str:
 
 
 def precise_duration(seconds: float) -> str:
-    """Format a well-known time: three digits below two minutes."""
+    """Format a time that is known well: three digits below two minutes."""
     return f"{seconds:.3g} s" if seconds < MINUTES_FROM_SECONDS else duration(seconds)
 
 

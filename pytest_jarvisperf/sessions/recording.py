@@ -1,4 +1,4 @@
-"""Keeps the records of benchmark tests as they end, and makes them into a run."""
+"""Keeps the records of benchmark tests as they end, and turns them into a run."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Recording:
         return REAL.wall() - self._start
 
     def run(self, *, interrupted: bool) -> Run | None:
-        """Make the records of tests that measured or failed into a run; None if there are none.
+        """Turn the records of tests that measured or failed into a run; None if there are none.
 
         Args:
             interrupted: Whether the run ended before all benchmarks were done.

@@ -32,7 +32,7 @@ EMPTY_SHARD = "no benchmark of this part of the suite was measured, so there is 
 
 
 def is_listing(config: pytest.Config) -> bool:
-    """Return whether pytest lists tests or fixtures and runs none."""
+    """Return whether pytest only lists tests or fixtures."""
     return any(config.getoption(name, False) for name in LISTING_OPTIONS)
 
 
@@ -122,7 +122,7 @@ class BenchSession:
         self._outputs.show(terminalreporter, self._findings)
 
     def _compared_findings(self, lockstep: LockstepSession) -> Findings | None:
-        """Return what lockstep found, and make head's figures into a run."""
+        """Return what lockstep found, and turn head's figures into a run."""
         import msgspec
 
         from jarvisperf.report.findings.model import run_of
@@ -136,7 +136,7 @@ class BenchSession:
         if findings is None:
             return None
         if not findings.trusted:
-            self._messages.problems.append(f"this run is not to be trusted: {comparison.control}")
+            self._messages.problems.append(f"this run cannot be trusted: {comparison.control}")
         self._run = msgspec.structs.replace(
             run_of(findings, read_commit(self._config.rootpath)),
             created=created.isoformat(timespec="microseconds"),
@@ -175,7 +175,7 @@ class BenchSession:
         if findings is not None and any(finding.metrics for finding in findings.benchmarks):
             return True
         if findings is not None and findings.benchmarks:
-            self._messages.problems.append("no benchmark was measured, so nothing is known: each of them failed")
+            self._messages.problems.append("no benchmark was measured, so nothing is known: all of them failed")
         else:
             self._messages.problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
         return False

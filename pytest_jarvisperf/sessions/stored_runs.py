@@ -60,7 +60,7 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
     why = "; ".join(found.warnings)
     if found.entries:
         count = len(found.entries)
-        why = f"of its {count} stored run{'' if count == 1 else 's'} none "
+        why = f"{count} stored run{'' if count == 1 else 's'} found, but none "
         why += "was finished" if loaded.runs else f"can be read ({loaded.warnings[0].removeprefix('skipped: ')})"
     if options.save is not None and selector in {options.save, LATEST}:
         return StoredRuns((), loaded.warnings, why)

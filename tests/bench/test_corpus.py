@@ -1,4 +1,4 @@
-"""The corpus: real text, in chunks."""
+"""Tests the corpus: real text, split into chunks."""
 
 from __future__ import annotations
 

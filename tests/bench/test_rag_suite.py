@@ -1,4 +1,5 @@
-"""The RAG suite with the tests' own embedder: what it compares, and that cached equals uncached in each part."""
+"""Tests the RAG suite with a test embedder: what it compares, and that cached answers equal uncached ones in each
+part."""
 
 from __future__ import annotations
 

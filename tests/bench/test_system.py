@@ -1,4 +1,4 @@
-"""The benchmark system: the examples of the documentation, and what it refuses."""
+"""Tests the benchmark system: the documented examples, and the arguments it rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process with a cache of its own that does what it is told over its standard input; see ``stateful_world``."""
+"""A process with a cache that executes commands from its standard input; see ``stateful_world``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ now = 0.0
 
 
 class FactoryError(Exception):
-    """What a factory raises here."""
+    """The exception that factories raise here."""
 
 
 class Handler:
-    """Does what is asked for; what is no method of it is one of the cache's."""
+    """Executes commands; those that it does not define are methods of the cache."""
 
     def __init__(self) -> None:
         self.cache: SmartCache | None = None
         self.alone: dict[str, SmartCache] = {}
 
     def begin(self, url: str, folder: str, namespace: str, memory_seconds: float) -> None:
-        """Make a cache in place of the one before."""
+        """Replace the cache with a new one."""
         for cache in (self.cache, *self.alone.values()):
             if cache is not None:
-                cache.close()  # here, for SQLite's connections are each thread's own, and hold what was removed
+                cache.close()  # in this thread: SQLite connections belong to a thread and keep removed files open
         make = partial(SmartCache, namespace=namespace, clock=lambda: now, wall_clock=lambda: 1.7e9 + now)
         self.cache = make(url, Path(folder), memory_seconds=memory_seconds)
         self.alone = {}
@@ -39,22 +39,22 @@ class Handler:
         }
 
     def get_from(self, tier: str, keys: list[str]) -> dict[str, object]:
-        """Get what a tier has, whatever the others say."""
+        """Return a tier's value, whatever the other tiers hold."""
         if tier not in self.alone:
             self.alone[tier] = self.make_alone[tier]()
         return self.alone[tier].get_many(keys)
 
     def limit_files(self, longest_bytes: int | None) -> None:
-        """Let no file grow beyond a length; None: any length."""
+        """Limit the length of files; None: no limit."""
         _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard if longest_bytes is None else longest_bytes, hard))
 
     def get_or_set(self, key: str, value: object, *args: object, stale_ttl: float = 0.0) -> object:
-        """Get or set with a factory that makes the value."""
+        """Call ``get_or_set`` with a factory that returns the value."""
         return self.cache.get_or_set(key, lambda: value, *args, stale_ttl=stale_ttl)
 
     def get_or_fail(self, key: str, stale_ttl: float) -> object:
-        """Get or set with a factory that fails; its error is None."""
+        """Call ``get_or_set`` with a factory that fails; return None if it raised."""
 
         def fail() -> object:
             raise FactoryError

@@ -1,4 +1,4 @@
-"""A real Redis for these tests, and caches that are gone after each."""
+"""A real Redis for these tests, and caches that are removed after each test."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Where a test is not about time, a machine under load must not look like a dead server.
+# Unless a test is about timeouts, a busy machine must not look like a dead server.
 PATIENT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
 def real_redis() -> Iterator[RedisServer]:
-    """A Redis that all tests of the session share: each takes a namespace of its own."""
+    """A Redis that all tests of the session share, each with a separate namespace."""
     with start_redis() as server:
         if server.kind == "fake" and os.environ.get("JARVISPERF_REQUIRE_ALL"):
             pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
@@ -34,14 +34,14 @@ def real_redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def client(real_redis: RedisServer) -> Iterator[redis.Redis]:
-    """A bare client of the server, to see what really is there."""
+    """A plain client of the server, to inspect what it stores."""
     with redis.Redis.from_url(real_redis.url) as client:
         yield client
 
 
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
-    """A real Redis that a test may stop."""
+    """A real Redis server that a test may stop."""
     with start_redis("auto", {"PATH": os.environ.get("PATH", "")}) as server:
         if server.kind != "real":
             if os.environ.get("JARVISPERF_REQUIRE_ALL"):
@@ -57,7 +57,7 @@ def namespace() -> str:
 
 @pytest.fixture
 def make_cache(namespace: str) -> Iterator[Callable[..., SmartCache]]:
-    """Make caches of one namespace, without Redis and disk unless they are asked for."""
+    """Create caches of one namespace, without Redis or disk unless requested."""
     made: list[SmartCache] = []
 
     def make(redis_url: str | None = None, folder: Path | None = None, **options: object) -> SmartCache:
@@ -73,7 +73,7 @@ def make_cache(namespace: str) -> Iterator[Callable[..., SmartCache]]:
 
 @pytest.fixture
 def refuse_threads(monkeypatch) -> Callable[[str], list[str]]:
-    """Have the system refuse threads of a name; gives the list of those that it refused, which a test may look at."""
+    """Make the system refuse to start threads with a given name; return the list of refused threads."""
 
     def refuse(name: str) -> list[str]:
         refused: list[str] = []
@@ -93,14 +93,14 @@ def refuse_threads(monkeypatch) -> Callable[[str], list[str]]:
 
 @pytest.fixture
 def silent_url() -> Iterator[str]:
-    """A server that takes connections and never says a word."""
+    """A server that accepts connections and never sends anything."""
     with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
         yield f"redis://127.0.0.1:{server.getsockname()[1]}"
 
 
 @pytest.fixture
 def refusing_url() -> str:
-    """A port where nobody listens."""
+    """A port on which nothing listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     return f"redis://127.0.0.1:{port}"

@@ -1,10 +1,10 @@
-"""A soak: minutes of everything the cache does, with faults, and memory that must stay flat. See ``tox.ini``.
+"""A soak test: minutes of everything the cache does, with faults; memory use must stay flat. See ``tox.ini``.
 
     python tests/cache/soak.py --seconds 600
 
-It prints a line now and then, and fails if the process holds more in the last third than in the second one (of memory
-by more than a tenth and 16 MB, of threads and open files by more than a tenth and 32), if a value was wrong or a call
-raised.
+It prints progress from time to time, and fails if a value is wrong, if a call raises, or if the process uses more in
+the last third than in the second (memory: by more than a tenth and 16 MB; threads and open files: by more than a tenth
+and 32).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def open_files() -> int:
 
 
 class Sample(NamedTuple):
-    """What the process held at one moment."""
+    """The resources of the process at one moment."""
 
     passed_seconds: float
     held_bytes: int
@@ -53,7 +53,7 @@ class Sample(NamedTuple):
 
 
 class Soak:
-    """Threads that use one cache until they are told to stop."""
+    """Threads that use one cache until they are stopped."""
 
     def __init__(self, cache: SmartCache) -> None:
         self.cache = cache

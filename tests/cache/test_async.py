@@ -1,4 +1,4 @@
-"""The face for coroutines: the same cache, and a hit in memory never leaves the event loop."""
+"""Tests the cache for coroutines: the same behaviour, and a memory hit never leaves the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The breaker: open until a probe in the background says otherwise."""
+"""Tests the circuit breaker: it stays open until a background probe succeeds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SOON_SECONDS = 20.0
 
 
 class Patient:
-    """What is probed: well or not, as the test says."""
+    """The probed store; the test decides whether it works."""
 
     def __init__(self, *, is_well: bool) -> None:
         self.is_well = is_well
@@ -106,7 +106,7 @@ def test_in_a_forked_child_nobody_probes_until_the_next_call_that_fails():
 
 
 def test_a_probe_that_dies_is_followed_by_another(monkeypatch):
-    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the interpreter's own would not report it either
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)  # the interpreter's hook would not report it either
     patient = Patient(is_well=True)
     recover, patient.breaker._recover = patient.breaker._recover, sys.exit
     patient.breaker.trip()

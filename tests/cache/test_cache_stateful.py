@@ -1,11 +1,12 @@
-"""The whole cache against a dictionary with a clock, with several processes, and with faults of Redis and the disk.
+"""Compares the whole cache with a dictionary and a clock, with several processes and with faults of Redis and the disk.
 
-Never a wrong value, never one that was gone, never an exception, never a call beyond its deadline. A miss is always
-allowed once there was a fault. While the first cache is cut off from Redis, the others cannot know what it writes, so
-they may see any value that was written since; once it is back, all must agree on the last. Redis and the disk are never
-broken at the same time: then processes have nothing left in common, and none can know what another does.
+It must never return a wrong or removed value, raise an exception, or exceed a call's deadline. After a fault, a
+miss is always allowed. While the first cache is cut off from Redis, the others cannot know what it writes, so they may
+see any value written since then; once it is back, all must agree on the last one. Redis and the disk never fail at the
+same time: processes would then share nothing, and could not learn of each other's changes.
 
-``JARVISPERF_STATEFUL_EXAMPLES`` and ``JARVISPERF_STATEFUL_STEPS`` say how long it plays, ``--hypothesis-seed`` what.
+``JARVISPERF_STATEFUL_EXAMPLES`` and ``JARVISPERF_STATEFUL_STEPS`` set how long it runs; ``--hypothesis-seed`` selects
+the examples.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ if TYPE_CHECKING:
 
 KEYS = ["a:1", "a:2", "b:1", "b:2"]
 MEMORY_SECONDS = 5.0
-LONGEST_CALL_SECONDS = 6.0  # far beyond any deadline, for a loaded machine; what hangs takes longer
+LONGEST_CALL_SECONDS = 6.0  # far beyond any deadline, for busy machines; a hang takes longer
 TAGS = {"a:1": ("odd",), "b:1": ("odd",), "a:2": (), "b:2": ("even",)}
 STALE_SECONDS = 300.0
-PADDING = "x" * 40_000  # beyond what fits into a row of the disk's database
+PADDING = "x" * 40_000  # too large for a row of the disk's database
 
 PROCESSES = range(3)
 EITHER = (False, True)
-TIMES_TO_LIVE = [3.0, 60.0, 600.0, float("inf")]  # the first ends before memory is checked again
+TIMES_TO_LIVE = [3.0, 60.0, 600.0, float("inf")]  # the first expires before memory is checked again
 NETWORK_FAULTS = {"blackhole": (), "reset": (), "half_reply": (), "delay": (2.0,), "stall": (), "drip": (0.05,)}
 
 
 class Move(NamedTuple):
-    """What can be done in a game."""
+    """A move that an example can make."""
 
     do: Callable[..., None]
     when: Callable[[CacheMachine], object]
@@ -59,7 +60,7 @@ MOVES: list[Move] = []
 def move(
     *, when: Callable[[CacheMachine], object] = lambda _: True, times: int = 1, **choices: Sequence[Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a method a move: when it is possible, how much more often than others it is made, what it is called with."""
+    """Declare a method as a move: when it is possible, its relative frequency, and its arguments."""
 
     def add(do: Callable[..., None]) -> Callable[..., None]:
         MOVES.append(Move(do, when, times, choices))
@@ -69,7 +70,7 @@ def move(
 
 
 class Known(NamedTuple):
-    """What the last change of a key left."""
+    """The result of a key's last change."""
 
     value: int
     deadline: float
@@ -78,7 +79,7 @@ class Known(NamedTuple):
 
 
 class CacheMachine(RuleBasedStateMachine):
-    """Caches of one namespace, each in a process of its own: the first behind a proxy, the others beside it."""
+    """Caches of one namespace, each in a separate process: the first behind a proxy, the others connected directly."""
 
     server: Server
     disk: Disk
@@ -131,7 +132,8 @@ class CacheMachine(RuleBasedStateMachine):
         return allowed | self.history[key] if self.is_cut_off else allowed
 
     def settle(self) -> None:
-        """Give messages the time they may take, and without Redis what is believed; from then on all must agree."""
+        """Wait until messages have arrived or, without Redis, until memory is no longer trusted; after that, all caches
+        must agree."""
         if not (self.redis_is_well or self.is_cut_off):
             self.now += MEMORY_SECONDS + 1
         for number in range(self.count):
@@ -141,7 +143,7 @@ class CacheMachine(RuleBasedStateMachine):
             for number in range(self.count):
                 found, allowed = self.read(number, key), self.allowed(key)
                 assert found in allowed, (number, key, found, allowed)
-        if self.all_is_well:  # what is hidden now, by a tombstone or a newer value, comes out when a tier is lost
+        if self.all_is_well:  # a value hidden by a tombstone or a newer value reappears when a tier is lost
             for tier in ("redis", "disk"):
                 for key, value in self.call(0, "get_from", tier, KEYS).items():
                     assert step_of(value) in self.allowed(key), (tier, key, value)
@@ -162,10 +164,10 @@ class CacheMachine(RuleBasedStateMachine):
 
     @rule(seed=st.integers(0, 2**32 - 1))
     def play(self, seed: int) -> None:
-        """Make a move that a die chooses.
+        """Make a randomly chosen move.
 
-        The library's own choice begins with the same rule again and again, and leaves most of the others out of a game:
-        in a dozen games no key was set and deleted. It also begins with two games of zeros, which are skipped.
+        Hypothesis's own choice starts with the same rule again and again and leaves out most of the others: in a dozen
+        examples, no key was both set and deleted. It also begins with two examples of zeros, which are skipped.
         """
         if not seed:
             return
@@ -175,11 +177,11 @@ class CacheMachine(RuleBasedStateMachine):
         (made,) = dice.choices(possible, [each.times for each in possible])
         chosen = {name: dice.choice(values) for name, values in made.choices.items()}
         if self.is_cut_off and dice.random() < 0.5 and "who" in chosen:
-            chosen["who"] = 0  # who is cut off has most to tell, and to hear
+            chosen["who"] = 0  # a cache that was cut off has the most to send and receive
         say(f"{made.do.__name__}({', '.join(f'{name}={value!r}' for name, value in chosen.items())})")
         try:
             made.do(self, **chosen)
-        except BaseException as error:  # of a game that ends otherwise when it is played again, it says nothing
+        except BaseException as error:  # for an example that ends differently when replayed, it reports nothing
             say(f"{type(error).__name__}: {error}")
             raise
 
@@ -216,7 +218,7 @@ class CacheMachine(RuleBasedStateMachine):
         known = self.model.get(key)
         if self.call(who, "touch", key, ttl) and known is not None:
             deadline = self.now + ttl
-            if not self.all_is_well:  # others may have the old value, with the old deadline
+            if not self.all_is_well:  # others may hold the old value with the old deadline
                 deadline = max(deadline, known.deadline)
             self.model[key] = known._replace(deadline=deadline, stale_until=max(deadline, known.stale_until))
             assert not self.all_is_well or self.now < known.deadline
@@ -258,7 +260,7 @@ class CacheMachine(RuleBasedStateMachine):
     def get_or_set(self, who: int, key: str, large: bool) -> None:
         value = self.new_value(large)
         made, before = self.step, self.allowed(key)
-        # A stale value that is found would be made anew in the background, and nobody could tell when.
+        # A stale value would be recomputed in the background, at an unknown time.
         stale_ttl = STALE_SECONDS if self.all_is_well and self.allowed(key, stale=True) == before else 0.0
         found = step_of(self.call(who % self.count, "get_or_set", key, value, 600.0, TAGS[key], stale_ttl=stale_ttl))
         assert found in before | {made}
@@ -291,7 +293,7 @@ class CacheMachine(RuleBasedStateMachine):
     @move(when=lambda self: self.all_is_well, fault=sorted(NETWORK_FAULTS))
     def cut_off(self, fault: str) -> None:
         self.is_cut_off = True
-        self.may_lose_messages = fault == "blackhole"  # in silence, as no network does
+        self.may_lose_messages = fault == "blackhole"  # silently, which no network does
         getattr(self.faults, fault)(*NETWORK_FAULTS[fault])
 
     @move(when=lambda self: self.is_cut_off, times=3)
@@ -307,7 +309,7 @@ class CacheMachine(RuleBasedStateMachine):
     @move(when=lambda self: self.all_is_well, how=["kill", "pause"])
     def lose_server(self, how: str) -> None:
         getattr(self.server, how)()
-        for number in range(self.count):  # each finds out
+        for number in range(self.count):  # each cache notices
             self.call(number, "get", "nothing")
         self.settle()
 
@@ -319,7 +321,7 @@ class CacheMachine(RuleBasedStateMachine):
 
     @move(when=lambda self: self.redis_is_well, how=["restart", "flush"])
     def empty_server(self, how: str) -> None:
-        if not self.disk_fault:  # what the disk was not told of, only Redis knows
+        if not self.disk_fault:  # only Redis knows the changes that the disk missed
             getattr(self.server, how)()
             self.wait_until_used()
             self.settle()
@@ -352,14 +354,14 @@ class CacheMachine(RuleBasedStateMachine):
 
     @move(when=lambda self: self.disk_fault == "spoilt" and self.redis_is_well, times=3)
     def remove_folder(self) -> None:
-        """Do what the doctor advises for a database that is damaged."""
+        """Follow the doctor's advice for a damaged database."""
         self.disk.remove()
         time.sleep(CHECK_PLACE_SECONDS)
         self.settle()
         self.wait_until_disk_is_used()
 
     def wait_until_disk_is_used(self) -> None:
-        for number in range(self.count):  # before Redis may be lost, the disk is to know what was deleted
+        for number in range(self.count):  # before Redis may be lost, the disk must have received all deletions
             wait_until(lambda number=number: self.call(number, "get_stats")["local_cache_available"])
         self.disk_fault = ""
 
@@ -380,12 +382,12 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 def say(line: str) -> None:
-    """Write where the caches write what is wrong; pytest shows it if the test fails."""
+    """Write to the log that the caches use for errors; pytest shows it if the test fails."""
     sys.stderr.write(f"{line}\n")
 
 
 def step_of(value: Any) -> int | None:
-    """Tell which step has written a value."""
+    """Return the step that wrote a value."""
     return value[0] if isinstance(value, list) else value
 
 

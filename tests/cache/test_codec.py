@@ -1,4 +1,4 @@
-"""Values come back equal and of the same type, and no bytes can do harm."""
+"""Tests the codec: values come back equal and of the same type, and no bytes can cause harm."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ HASHABLE = st.recursive(
 
 
 def has_encoding(dtype: np.dtype) -> bool:
-    """Neither objects nor titles, which are a second name for a field: those are refused."""
+    """No objects, and no titles (second names of fields): the codec rejects both."""
     if dtype.subdtype is not None:
         return has_encoding(dtype.subdtype[0])
     fields = [*(dtype.fields or {}).values()]
@@ -93,7 +93,7 @@ VALUES = st.recursive(
 
 
 def same(left: object, right: object) -> bool:
-    """Equal and of the same type, all the way down; a NaN equals a NaN."""
+    """Return whether values are equal and of the same type at every level; NaN equals NaN."""
     if type(left) is not type(right):
         return False
     comparison = next((compare for kinds, compare in COMPARISONS if isinstance(left, kinds)), operator.eq)
@@ -116,7 +116,7 @@ COMPARISONS = [
     (np.ndarray | np.generic, same_in_numpy),
     (float | complex, lambda left, right: repr(left) == repr(right)),
     (Decimal, lambda left, right: left.as_tuple() == right.as_tuple()),
-    (datetime | time, lambda left, right: repr(left) == repr(right)),  # fold and the kind of zone included
+    (datetime | time, lambda left, right: repr(left) == repr(right)),  # including fold and the type of the zone
 ]
 
 

@@ -1,4 +1,4 @@
-"""What one process changes, the memory of the others gives up."""
+"""Tests coherence: a change by one process removes the key from the memory of the others."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ SOON_SECONDS = 20.0
 
 @pytest.fixture
 def make_cache(make_cache):
-    """Make caches whose memory looks again so late that only messages can tell it of a change."""
+    """Create caches that trust their memory for so long that only messages can tell them of a change."""
     return functools.partial(make_cache, memory_seconds=3600.0)
 
 
 @pytest.fixture
 def pair(make_cache, real_redis, tmp_path):
-    """Two caches of one namespace, as two processes have them."""
+    """Two caches of one namespace, as in two processes."""
     one, other = (make_cache(real_redis.url, tmp_path / "d") for _ in range(2))
-    # What was held before a cache listens is dropped once it does.
+    # What memory held before the cache began to listen is dropped then.
     wait_until(lambda: all(cache.get_stats()["redis_listening"] for cache in (one, other)))
     one.set("k", "old", tags=["t"])
     one.set("j", "kept")
@@ -60,7 +60,7 @@ def test_an_invalidation_reaches_what_only_the_memory_of_others_has(make_cache, 
     one, other = (make_cache(real_redis.url) for _ in range(2))
     wait_until(lambda: other.get_stats()["redis_listening"])
     other.set("k", "old", tags=["t"])
-    client.delete(f"{namespace}:k")  # as a server that is full does
+    client.delete(f"{namespace}:k")  # like a server that is full
     change(one)
     wait_until(lambda: other.get_from_memory("k") is None)
 
@@ -68,7 +68,7 @@ def test_an_invalidation_reaches_what_only_the_memory_of_others_has(make_cache, 
 def test_what_did_not_change_stays_in_memory(pair):
     one, other = pair
     one.set("k", "new")
-    wait_until(lambda: other.get("k") == "new")  # messages keep their order: what was said of j is heard by now
+    wait_until(lambda: other.get("k") == "new")  # messages arrive in order, so the one about j has been received by now
     assert other.get("j") == "kept"
     one.set("k", "newer")
     wait_until(lambda: other.get("k") == "newer")
@@ -87,7 +87,7 @@ def test_of_two_that_write_at_once_both_end_with_what_redis_has(pair, monkeypatc
         return put(*args)
 
     monkeypatch.setattr(store, "put", be_overtaken)
-    one.set("k", "one's")  # its version is older, and yet it is the last in Redis
+    one.set("k", "one's")  # its version is older, but it arrived in Redis last
     wait_until(lambda: other.get("k") == "one's")
     assert one.get("k") == "one's"
 
@@ -165,7 +165,7 @@ def test_a_copy_upward_that_raced_with_another_process_does_not_win(pair, monkey
 def test_a_copy_from_the_disk_does_not_bring_back_what_another_process_deleted(pair, monkeypatch):
     one, other = pair
     forget_memory(other)
-    store_of(other, "redis").discard("k")  # as a server does that is short of memory
+    store_of(other, "redis").discard("k")  # like a server that is short of memory
     read = store_of(other, "disk").get
 
     def be_overtaken(key: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""@cached: a function runs once per key."""
+"""Tests ``@cached``: a function runs once per key."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_cache_that_waits_does_not_stop_the_event_loop(make_cache, tmp_path, m
 
     async def main():
         waiting = asyncio.create_task(slow(1))
-        await asyncio.sleep(0.05)  # the loop turns while the disk is waited for
+        await asyncio.sleep(0.05)  # the event loop keeps running while a thread waits for the disk
         released.set()
         return await waiting
 
@@ -113,7 +113,7 @@ def test_class_and_static_methods_are_cached_below_their_decorator(cache):
             calls.append(x)
             return x
 
-    Tool.__qualname__ = "Tool"  # a class of a module, not of a function
+    Tool.__qualname__ = "Tool"  # defined in the module, not in a function
     assert [Tool.of_class(1), Tool().of_class(1), Tool.alone(2), Tool().alone(2)] == [1, 1, 2, 2]
     assert calls == [1, 2]
 
@@ -301,7 +301,8 @@ class Wider(TypedDict):
 
 
 def typed(cache, result, annotation, calls):
-    """Decorate one function as an older or a newer version of the program has it, plain or as a coroutine."""
+    """Decorate one function as it is in an older or a newer version of the program, plain or as a coroutine
+    function."""
 
     def work() -> Any:
         calls.append(result)

@@ -1,4 +1,4 @@
-"""The disk tier: only its own bytes come out, and whatever the disk does, the cache goes on."""
+"""Tests the disk tier: it returns only bytes that it wrote, and the cache survives any failure of the disk."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_a_value_whose_file_is_gone_is_a_miss(cache, folder):
 
 @pytest.mark.parametrize("make_place", [lambda file: file, lambda file: file / "below"])
 def test_a_folder_that_cannot_be_written_is_logged_once_and_the_cache_goes_on(make_cache, tmp_path, caplog, make_place):
-    # A path that is, or lies below, a file: that stops root, too.
+    # A path that is a file, or lies below one: this also fails for root.
     file = tmp_path / "file"
     file.write_text("in the way")
     cache = make_cache(None, make_place(file))
@@ -225,7 +225,7 @@ def test_a_locked_database_costs_a_bounded_time_and_the_memory_goes_on(make_cach
         started = time.monotonic()
         cache.set("k", [2])
         cache.set("other", [2])
-        assert time.monotonic() - started < 10  # BUSY_SECONDS once; a minute if diskcache had its way
+        assert time.monotonic() - started < 10  # BUSY_SECONDS once; diskcache itself would wait a minute
         assert cache.get("k") == [2]
         assert cache.get_stats()["disk_errors"] >= 1
         other.execute("ROLLBACK")
@@ -484,5 +484,5 @@ def test_a_value_set_again_lives_as_long_as_was_said_last(store, folder):
 def test_a_read_leaves_nothing_locked(store, folder):
     store.put("a", b"value", 60)
     store.get("a")
-    # With a reader in between, the log could not be emptied.
+    # With an active reader, the write-ahead log could not be truncated.
     assert rows(folder, "PRAGMA wal_checkpoint(TRUNCATE)") == [(0, 0, 0)]

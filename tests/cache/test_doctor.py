@@ -1,4 +1,4 @@
-"""What the doctor says of a Redis that may become full."""
+"""Tests what the doctor says about a Redis with a memory limit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Only an untouched envelope, written for the key that is asked for, is opened."""
+"""Tests the envelope: only an intact one, written for the requested key, is opened."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_of_several_only_what_opens_alone_is_opened(blobs):
             assert one == (found[key], unseal(blob, KEY).version)
         elif one is not None:
             assert one == (unseal(blob, KEY).payload, unseal(blob, KEY).version)
-            assert not found  # for one of the others was too short, which leaves all
+            assert not found  # one of the others was too short, so all are left
 
 
 @pytest.mark.parametrize("payload", [b"short", bytes(100_000)], ids=["short", "long"])
@@ -209,7 +209,7 @@ def test_arbitrary_bytes_are_a_flaw(blob, secret):
 
 
 def _with_field(offset: int, content: bytes) -> bytes:
-    """A blob with a field that no writer writes and a checksum that is right."""
+    """A blob with a field value that no writer produces and a correct checksum."""
     changed = bytearray(SEALED)
     changed[offset : offset + len(content)] = content
     changed[4:8] = zlib.crc32(changed[8:]).to_bytes(4, "big")
@@ -268,7 +268,7 @@ def test_a_pickle_is_not_touched_before_its_mac_is_verified():
     blob = seal(KEY, Encoded(PICKLE, (pickle.dumps(Trap()),)), 1.0, 2.0, secret=mac_key(b"x" * 32))
     assert unseal(blob, KEY, SECRET) is Flaw.WRONG_MAC
     assert unseal(blob[:-32], KEY, SECRET) is Flaw.WRONG_MAC
-    # Even read without a secret, a cache that was given none does not unpickle.
+    # A cache without a secret never unpickles.
     opened = unseal(seal(KEY, Encoded(PICKLE, (pickle.dumps(Trap()),)), 1.0, 2.0), KEY)
     assert Codec().decode(opened.codec, opened.payload) is UNREADABLE
 

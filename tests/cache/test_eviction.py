@@ -1,4 +1,4 @@
-"""What goes when the memory is full: never worse than LRU, and better where frequency tells more."""
+"""Tests eviction: never worse than LRU, and better where frequency is more informative."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_where_recency_misleads_it_finds_much_more_than_lru(make):
 
 
 def recent(random: random.Random) -> list[str]:
-    """Each key is asked for several times within a while, and never again."""
+    """Each key is requested several times within a short period, and never again."""
     return [str(number // 20 + random.randrange(80)) for number in range(12_000)]
 
 

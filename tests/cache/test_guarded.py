@@ -1,4 +1,4 @@
-"""A store that fails is left alone, and no old value of it ever comes back."""
+"""Tests the guarded tier: a store that fails is not used, and none of its old values ever comes back."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_a_store_that_comes_and_goes_does_not_fill_the_log(store, caplog, clock)
     assert len(caplog.messages) == 1
     clock.advance(guarded.REPORT_AGAIN_AFTER_SECONDS)
     fail(tier, store)
-    wait_until(lambda: len(caplog.messages) == 2)  # the thread that probes may be the first to say it
+    wait_until(lambda: len(caplog.messages) == 2)  # the probing thread may be the first to report it
     tier.close()
 
 

@@ -1,4 +1,4 @@
-"""What a caller does to a value never changes what the cache gives next."""
+"""Tests isolation: a caller that changes a value never changes what the cache returns next."""
 
 from __future__ import annotations
 

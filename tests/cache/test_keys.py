@@ -1,4 +1,4 @@
-"""Keys: one per call, the same in every process."""
+"""Tests the keys of calls: one per call, the same in every process."""
 
 from __future__ import annotations
 

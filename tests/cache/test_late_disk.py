@@ -1,4 +1,4 @@
-"""What the disk could not be told in time does not come back by way of another process that reads it."""
+"""Tests that a change the disk missed is not undone by another process that reads the disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jarvisperf.cache.testing import tier_of
 
 @pytest.fixture
 def pair(make_cache, real_redis, tmp_path):
-    """Two processes' caches of one folder; the second reads below at every look."""
+    """The caches of two processes on one folder; the second reads the lower tiers every time."""
     one, other = make_cache(real_redis.url, tmp_path / "d"), make_cache(real_redis.url, tmp_path / "d", memory_items=0)
     one.set("k", "old", tags=["t"])
     one.set("j", "other")
@@ -24,7 +24,7 @@ def pair(make_cache, real_redis, tmp_path):
 
 @pytest.fixture
 def locked(pair, tmp_path):
-    """A disk that can be read and takes no change."""
+    """A disk that can be read but not changed."""
     lock = sqlite3.connect(tmp_path / "d" / "cache.db", isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     yield lock
@@ -48,8 +48,8 @@ def test_what_another_took_from_the_disk_meanwhile_goes_when_the_disk_is_told(
     one, other = pair
     CHANGES[change](one)
     assert not one.get_stats()["local_cache_available"]
-    client.unlink(f"{namespace}:k")  # as a tombstone goes after two minutes, or a value that expires
-    # Not copied to Redis while the message of the change is on its way.
+    client.unlink(f"{namespace}:k")  # like a tombstone after two minutes, or an expired value
+    # It is not copied to Redis while the message about the change is in transit.
     wait_until(lambda: other.get("k") == "old" and (client.get(f"{namespace}:k") or b"").startswith(b"JPC"))
     locked.rollback()
     wait_until(lambda: one.get_stats()["local_cache_available"])

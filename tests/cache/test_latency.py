@@ -1,4 +1,4 @@
-"""Percentiles of how long calls take."""
+"""Tests the percentiles of call durations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""However many want a value, it is made once, and nobody waits longer than agreed."""
+"""Tests loading: however many callers request a value, it is computed once, and no caller exceeds its time limit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def cache(request, make_cache, tmp_path) -> SmartCache:
 
 
 class Slow:
-    """A factory that takes its time and counts its runs."""
+    """A slow factory that counts its runs."""
 
     def __init__(self, seconds: float = 0.05) -> None:
         self.seconds = seconds
@@ -126,7 +126,7 @@ def test_who_is_cancelled_during_a_call_leaves_nothing_that_others_wait_for(make
     async def given_up() -> None:
         waiting = asyncio.create_task(AsyncSmartCache(cache=cache).get_or_set("k", lambda: "v"))
         await asyncio.to_thread(begun.wait, SOON_SECONDS)
-        for each in asyncio.all_tasks() - {asyncio.current_task()}:  # what the end of a loop does
+        for each in asyncio.all_tasks() - {asyncio.current_task()}:  # as the end of an event loop does
             each.cancel()
         await asyncio.sleep(0)
         may_end.set()
@@ -199,12 +199,12 @@ def test_whatever_the_factory_raises_reaches_its_caller_and_the_key_stays_usable
     with pytest.raises(type(error)) as raised:
         cache.get_or_set("k", fail)
     assert raised.value is error
-    if not isinstance(error, GeneratorExit):  # then nobody gives the lease back, and it has to expire
+    if not isinstance(error, GeneratorExit):  # then nobody releases the lease, so it has to expire
         assert cache.get_or_set("k", lambda: 1) == 1
 
 
 def test_the_end_of_an_event_loop_does_not_take_the_value_from_those_in_others(cache, caplog):
-    """Whoever computed it is gone, so one of them makes it."""
+    """The process that was computing it is gone, so one of the others computes it."""
     begun, runs = threading.Event(), []
 
     @cached(cache=cache)
@@ -271,7 +271,7 @@ def test_a_lease_whose_holder_is_gone_expires(make_cache, real_redis, monkeypatc
 
 
 def soon(call):
-    """Give what a call returns, or fail where it goes on waiting."""
+    """Return the result of a call; fail if it keeps waiting."""
     results: list = []
     thread = threading.Thread(target=lambda: results.append(call()), daemon=True)
     thread.start()
@@ -371,7 +371,7 @@ def test_a_fill_that_raced_with_a_change_does_not_win_where_there_is_no_redis(ma
 
 
 def overtake(cache, other, change) -> None:
-    """Have another change a key while a cache computes it."""
+    """Let another cache change a key while this one computes it."""
 
     def read_then_be_overtaken() -> str:
         change(other)

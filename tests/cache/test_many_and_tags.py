@@ -1,4 +1,4 @@
-"""Several keys at once, tags, time to live: the same in every tier."""
+"""Tests several keys at once, tags and times to live, which work alike in every tier."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def cache(request, make_cache, tmp_path) -> SmartCache:
 
 @pytest.fixture(params=[True, False], ids=["in memory", "below"])
 def forget(request, cache):
-    """Have the next read go below, where there is a below."""
+    """Make the next read ask the tiers below memory, if there are any."""
 
     def forget() -> None:
         if not request.param and cache.may_block:

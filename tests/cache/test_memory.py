@@ -1,4 +1,4 @@
-"""The memory tier: bounded by items and bytes, expiring by its clock, and kind to what is asked for."""
+"""Tests the memory tier: bounded by items and bytes, and expiring by its clock."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def hold(tier: MemoryTier, key: str, value: object = 1, deadline: float = NEVER,
 
 
 def read(tier: MemoryTier, key: str) -> object:
-    """Read an entry, as a cache does."""
+    """Read an entry like a cache."""
     entry = tier.entries[key]
     tier.count_hit(entry)
     return entry.value
@@ -134,7 +134,7 @@ def test_replacing_one_key_for_ever_does_not_grow_anything(clock):
         after, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert after - before < 100_000  # 5,000 entries would take more than two million bytes
+    assert after - before < 100_000  # 5,000 entries would take more than 2 MB
     assert len(tier) == 1
     assert tier.evictions == 0
 
@@ -172,7 +172,7 @@ def test_an_entry_may_be_kept_beyond_its_deadline_for_worse_times(clock):
     clock.advance(15)
     assert tier.live("k").deadline < clock()
     assert tier.keys(KeyPattern("*")) == set()
-    assert not tier.delete("k")  # what expired counts as gone
+    assert not tier.delete("k")  # expired entries count as removed
     assert len(tier) == 0
 
 
@@ -207,7 +207,7 @@ def test_a_replaced_entry_has_only_the_tags_of_the_new_one(clock):
 
 
 class ForkError(Exception):
-    """Ends a change in the middle, as a fork does in the child."""
+    """Ends in the middle of a change, like a fork in the child."""
 
 
 def test_a_child_that_was_forked_in_the_middle_of_a_change_begins_with_nothing():
@@ -225,7 +225,7 @@ def test_a_child_that_was_forked_in_the_middle_of_a_change_begins_with_nothing()
     assert tier.live("a") is not None
     is_forking = True
     with pytest.raises(ForkError):
-        tier.invalidate_tags(["x"])  # it asks for the time while it changes the entries
+        tier.invalidate_tags(["x"])  # it reads the clock while it changes the entries
     is_forking = False
     assert tier.size() == (0, 0)
     hold(tier, "a", tags=("x",))

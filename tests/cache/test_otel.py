@@ -1,4 +1,4 @@
-"""The statistics as OpenTelemetry sees them."""
+"""Tests the OpenTelemetry metrics."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wildcards are wild, everything else is itself."""
+"""Tests key patterns: wildcards match, and everything else is literal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader beside a change: what is gone does not come back into memory."""
+"""Tests reads that overlap with a change: a removed value must not return to memory."""
 
 from __future__ import annotations
 

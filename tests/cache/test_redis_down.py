@@ -1,4 +1,4 @@
-"""A Redis that is not there is a fallback, not an error, and costs a bounded time."""
+"""Tests an absent Redis: it is a miss rather than an error, and costs a bounded time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def dead_url(request) -> str:
 
 @pytest.fixture(params=[None, "disk"], ids=["memory", "disk"])
 def cache(request, dead_url, tmp_path):
-    """As users make it: with the short timeouts that are the default."""
+    """A cache as users create it, with the short default timeouts."""
     with SmartCache(dead_url, tmp_path / "disk" if request.param else None) as cache:
         yield cache
 

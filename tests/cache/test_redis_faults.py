@@ -1,4 +1,4 @@
-"""Through a proxy that misbehaves: a fault is a miss, costs a bounded time, and leaves no old value behind."""
+"""Tests Redis behind a faulty proxy: a fault is a miss, costs a bounded time, and leaves no old value behind."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache
     reader.set("k", "newer") if change == "set" else getattr(reader, change)("k")
     faults.heal()
     wait_until(lambda: cache.get_stats()["redis_available"])
-    deadline = time.monotonic() + 0.3  # what was held is let through at once, and what it does is seen at once
+    deadline = time.monotonic() + 0.3  # the held data is forwarded at once, and takes effect at once
     while time.monotonic() < deadline:
         assert reader.get("k") == expected
     assert cache.get("k") == expected

@@ -1,4 +1,4 @@
-"""Replies as they come in from a socket: whole, in pieces, too late, cut off."""
+"""Tests replies that arrive from a socket whole, in pieces, too late, or truncated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LARGE = bytes(range(256)) * 1024
 
 
 class Wire:
-    """A parser, and the server's end of its socket."""
+    """A parser, and the server's end of the socket."""
 
     def __init__(self) -> None:
         ours, self.server = socket.socketpair()

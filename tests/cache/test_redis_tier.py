@@ -1,4 +1,4 @@
-"""The Redis tier: its entries, and what it does with others'."""
+"""Tests the Redis tier: its own entries, and how it treats foreign ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process's own cache."""
+"""Tests the process's default cache."""
 
 from __future__ import annotations
 

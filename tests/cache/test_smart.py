@@ -1,4 +1,4 @@
-"""SmartCache: three tiers behind one small interface."""
+"""Tests SmartCache: three tiers behind one interface."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ ABSENT = object()
 
 @pytest.fixture(params=["memory", "redis", "disk", "redis+disk"])
 def cache(request, make_cache, tmp_path) -> SmartCache:
-    """Caches of every make."""
+    """Caches of every configuration."""
     url = request.getfixturevalue("real_redis").url if "redis" in request.param else None
     return make_cache(url, tmp_path / "disk" if "disk" in request.param else None)
 
 
 @pytest.fixture
 def three(make_cache, real_redis, tmp_path, clock, wall_clock) -> SmartCache:
-    """All tiers, and time in the test's hand."""
+    """All tiers, with a clock that the test controls."""
     return make_cache(real_redis.url, tmp_path / "disk", clock=clock, wall_clock=wall_clock)
 
 
@@ -38,7 +38,7 @@ def counts(cache: SmartCache) -> tuple[int, int, int, int]:
 
 
 def empty_redis(cache) -> None:
-    """Take the values out of Redis behind the cache's back: a ``clear`` of it would hold for the disk, too."""
+    """Remove the values from Redis without the cache's knowledge; its own ``clear`` would also clear the disk."""
     store = store_of(cache, "redis")
     for key in core_of(cache).keys(KeyPattern("*")):
         name = store._names.name(key)
@@ -444,7 +444,7 @@ def test_statistics_add_up(cache):
 def test_a_read_that_memory_had_to_leave_to_a_lower_tier_is_a_miss_of_memory(make_cache, tmp_path, clock, many):
     cache = make_cache(None, tmp_path / "d", clock=clock, memory_seconds=10)
     cache.set("k", 1)
-    for seconds in (1, 10):  # in memory; too old to be believed without a look below
+    for seconds in (1, 10):  # in memory, but too old to be trusted without asking the tiers below
         clock.advance(seconds)
         assert cache.get_many(["k"]) == {"k": 1} if many else cache.get("k") == 1
     stats = cache.get_stats()

@@ -1,4 +1,4 @@
-"""The soak in its short form, so that it cannot rot; the long one is ``tox run -e soak``."""
+"""Runs the soak test briefly, so that it keeps working; ``tox run -e soak`` runs it in full."""
 
 from __future__ import annotations
 

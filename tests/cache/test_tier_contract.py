@@ -1,4 +1,4 @@
-"""Every tier passes the published contract: the built-in ones, and tiers of a user's own."""
+"""Tests that built-in and custom tiers pass the published contract."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0, "redis_ca
 
 
 class DictTier:
-    """A tier of one dictionary: the smallest that fulfils the contract."""
+    """A tier in a dictionary: the smallest that fulfils the contract."""
 
     name = "toy"
 
@@ -87,7 +87,7 @@ class TestMemory(TierContract):
         self.made: dict[str, SmartCache] = {}
 
     def make_cache(self, namespace: str = "contract") -> SmartCache:
-        """Memory is not shared, so a namespace has one cache."""
+        """Memory is not shared, so each namespace has one cache."""
         if namespace not in self.made:
             self.made[namespace] = SmartCache(None, None, namespace=namespace)
         return self.made[namespace]

@@ -1,4 +1,4 @@
-"""A new time to live: for a value that is there, in every tier, and never for one that is gone."""
+"""Tests ``touch``: it extends an existing value in every tier, and never revives a removed one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def faults(own_redis):
 
 @pytest.fixture(params=[None, "d"], ids=["redis", "redis+disk"])
 def cut_off(request, faults, namespace, tmp_path):
-    """A cache that loses its Redis when the test says so, but not at once what memory has: it no longer listens."""
+    """A cache that loses its Redis when the test says so; it no longer listens, so memory is not dropped at once."""
     with SmartCache(faults.url, request.param and tmp_path / request.param, namespace=namespace) as cache:
         wait_until(lambda: cache.get_stats()["redis_listening"])
         stop_listening(cache)
@@ -68,7 +68,7 @@ def test_what_another_thread_removes_meanwhile_is_not_written_again(make_cache, 
     def be_overtaken(key: str) -> bytes | None:
         blob = read(key)
         remover.start()
-        remover.join(0.3)  # it may have to wait for the touch
+        remover.join(0.3)  # it may have to wait for ``touch``
         return blob
 
     monkeypatch.setattr(store, "get", be_overtaken)
@@ -127,7 +127,7 @@ def test_a_shorter_life_given_where_redis_lacks_the_value_is_heard_by_the_others
     wait_until(lambda: other.get_stats()["redis_listening"])
     cache.set("k", "v", ttl=1000)
     assert other.get("k") == "v"
-    store_of(cache, "redis").discard("k")  # as a server does that is short of memory
+    store_of(cache, "redis").discard("k")  # like a server that is short of memory
     assert cache.touch("k", 10)
     wait_until(lambda: other.ttl("k") <= 10)
 
@@ -174,7 +174,7 @@ def test_a_touch_in_an_outage_does_not_undo_what_another_process_did(cut_off, fa
     get_back(cut_off, faults)
     expected = "new" if change == "set" else None
     assert reader.get("k") == expected
-    forget_memory(cut_off)  # as a new subscription does
+    forget_memory(cut_off)  # like a new subscription
     assert cut_off.get("k") == expected
 
 

@@ -1,4 +1,4 @@
-"""What a ``Codec`` adds to MessagePack: Enums, arrays as they lie in memory, pickle by choice; and fuzzing."""
+"""Tests what ``Codec`` adds to MessagePack: Enums, arrays in their memory layout and optional pickle; and fuzzes it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
 
-# Python's own objects around a value: a list of n small ints is eight bytes a piece and more than one in the input.
+# Python's objects take more than their bytes: each small int of a list takes eight bytes, and at least one in the
+# input.
 BYTES_PER_INPUT_BYTE = 400
 SPARE_BYTES = 200_000
 
@@ -119,7 +120,7 @@ def test_one_array_is_stored_as_it_lies_in_memory(array):
     assert back.dtype == array.dtype
     assert np.array_equal(back, array)
     assert back.flags.f_contiguous or not array.flags.f_contiguous
-    back.fill(1)  # its own memory, that may be written to
+    back.fill(1)  # separate memory, which may be written to
 
 
 def test_a_large_array_is_copied_once_on_its_way_in_and_once_on_its_way_out():
@@ -133,7 +134,7 @@ def test_a_large_array_is_copied_once_on_its_way_in_and_once_on_its_way_out():
         tracemalloc.reset_peak()
         opened = unseal(blob, b"k")
         back = CODEC.decode(opened.codec, opened.payload)
-        assert tracemalloc.get_traced_memory()[1] < 2.25 * array.nbytes  # the blob itself, and the copy
+        assert tracemalloc.get_traced_memory()[1] < 2.25 * array.nbytes  # the blob and the copy
     finally:
         tracemalloc.stop()
     assert np.array_equal(back, array)

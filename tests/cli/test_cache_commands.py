@@ -1,4 +1,4 @@
-"""`jarvisperf cache` as a user meets it."""
+"""Tests `jarvisperf cache` from a user's point of view."""
 
 from __future__ import annotations
 

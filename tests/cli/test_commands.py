@@ -1,4 +1,4 @@
-"""The `jarvisperf` command."""
+"""Tests the `jarvisperf` command."""
 
 from __future__ import annotations
 

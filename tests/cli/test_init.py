@@ -1,4 +1,4 @@
-"""`jarvisperf init`: it measures the benchmarks that a project has, and installs what can be installed."""
+"""Tests `jarvisperf init`: it measures a project's existing benchmarks, and installs what can be installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`jarvisperf rag` on real folders; the embedder is the tests' own, so that no model is loaded."""
+"""Tests `jarvisperf rag` on real folders, with a test embedder so that no model is loaded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.rag
 
 @pytest.fixture
 def rag(tmp_path, monkeypatch, require, capsys):
-    """Runs `jarvisperf rag` and gives the status and what was printed."""
+    """Runs `jarvisperf rag` and returns the exit status and the output."""
     for module in ("chromadb", "semantic_text_splitter"):
         require(module)
     from jarvisperf.cache import SmartCache

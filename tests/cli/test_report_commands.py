@@ -1,4 +1,4 @@
-"""`jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `init`, `doctor` and `completion`."""
+"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `init`, `doctor` and `completion`."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_every_command_has_help_with_examples_and_exit_status(capsys: pytest.Cap
 
 
 def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
-    """List the words of every command below a parser that does something."""
+    """List the words of every executable command below a parser."""
     below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
     if not below:
         return [[]]
@@ -310,7 +310,7 @@ def test_a_pipe_that_breaks_in_the_middle_of_a_command_is_not_told_as_a_failure(
     def breaks(_: argparse.Namespace) -> int:
         raise BrokenPipeError(32, "Broken pipe")
 
-    with pytest.raises(BrokenPipeError):  # which main turns into the status of a process that SIGPIPE ended
+    with pytest.raises(BrokenPipeError):  # which main turns into the exit status of a process killed by SIGPIPE
         guarded(breaks, argparse.Namespace())
 
 

@@ -1,4 +1,4 @@
-"""The shell of the GitHub action, run as GitHub runs it: in a checkout, with inputs and events in the environment."""
+"""Runs the GitHub action's shell steps as GitHub does: in a checkout, with inputs and events in the environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from git_project import GitProject
 
 ACTION = Path(__file__).parents[2] / "action.yml"
-SHELL = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"]  # as GitHub starts it
+SHELL = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c"]  # the way GitHub starts it
 NOTHING = dict.fromkeys(("AGAINST", "BEFORE", "GITHUB_BASE_REF", "THRESHOLD", "BUDGET", "SHARD", "PYTEST_WORDS"), "")
 
 
@@ -25,7 +25,7 @@ def step(name: str) -> dict[str, Any]:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> GitProject:
-    """A checkout with a branch `main` and its remote twin."""
+    """A checkout with a branch `main` and its remote counterpart."""
     made = GitProject(pytester)
     made.write("a.txt", "1")
     made.commit()
@@ -34,7 +34,7 @@ def project(pytester: pytest.Pytester) -> GitProject:
 
 
 def run(project: GitProject, name: str, tool: str, says: str, **given: str) -> subprocess.CompletedProcess[str]:
-    """Run a step's script, with a tool in the place of the real one that notes its words."""
+    """Run a step's script with a stand-in for the real tool, which records its arguments."""
     tools = project.root.parent / "tools"
     tools.mkdir(exist_ok=True)
     (tools / tool).write_text(f"#!/bin/sh\n{says}\n")
@@ -46,7 +46,7 @@ def run(project: GitProject, name: str, tool: str, says: str, **given: str) -> s
 
 
 def measured(project: GitProject, **given: str) -> list[str]:
-    """Give the words that pytest got, one a line."""
+    """Return the arguments that pytest received, one per line."""
     usual = {**NOTHING, "DEFAULT_BRANCH": "main", "PATHS": "benchmarks", "REPORT": str(project.root / "report")}
     done = run(project, "Measure", "python", 'printf "%s\\n" "$@"', **{**usual, **given})
     assert done.returncode == 0, done.stderr

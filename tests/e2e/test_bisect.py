@@ -1,4 +1,4 @@
-"""`jarvisperf bisect` on a real repository, from the command to the commit."""
+"""Runs `jarvisperf bisect` on a real repository, from the command to the commit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_work(jarvis_bench, size):
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> GitProject:
-    """Four commits, the third of which doubles the work; the tests have limits of their own that say nothing of it."""
+    """Four commits, the third of which doubles the work; the tests' own limits do not detect that."""
     made = GitProject(pytester)
     made.write(".gitignore", "_version.py\n__pycache__/\n")
     made.write("pkg/__init__.py", WORK.format(count=400))
@@ -32,7 +32,7 @@ def project(pytester: pytest.Pytester) -> GitProject:
     for count, name in ((400, "second"), (800, "third"), (800, "fourth")):
         made.write("pkg/__init__.py", f"{WORK.format(count=count)}NAME = {name!r}\n")
         made.commit()
-    made.write("pkg/_version.py", "version = '1'\n")  # as a build writes it, and git ignores it
+    made.write("pkg/_version.py", "version = '1'\n")  # like a file that a build writes and git ignores
     return made
 
 

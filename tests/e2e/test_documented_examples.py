@@ -1,4 +1,4 @@
-"""The examples of the documentation run as written."""
+"""Runs the examples in the documentation as written."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_the_profilers_example(caplog: pytest.LogCaptureFixture):
 def test_the_full_suite_covers_cache_and_rag(home: Path):
     results = get_benchmark_system().run_full_suite()
     assert {"cache_get_memory", "cache_set_disk", "cache_get_redis", "rag_search_cached"} <= results.keys()
-    assert not (home / "data").exists()  # nothing of the user's is touched
+    assert not (home / "data").exists()  # the user's files are not touched
 
 
 @pytest.mark.rag

@@ -1,4 +1,4 @@
-"""The README's commands are run, all of them: those that install by .ci/run, the others here."""
+"""Runs the README's commands, except the installation commands, which .ci/run runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors in an arm whose cause lies in how arms are made say what to do."""
+"""Tests that errors caused by how arms are set up say what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def folders(tmp_path: Path) -> Path:
-    """Make a working tree with ignored and untracked files, and two arms: head has what git does not ignore."""
+    """Create a working tree with ignored and untracked files, and two arms: head has the files that git does not
+    ignore."""
     tree, head, base = (tmp_path / name for name in ("tree", "head", "base"))
     for name in ("data/deep/size.txt", "src/pkg/_core.cpython-311.so", "src/pkg/_made.py", "cases.db", "new.txt"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)

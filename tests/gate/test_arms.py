@@ -1,4 +1,4 @@
-"""The arms: which commit, which files, which packages; and the user's repository untouched."""
+"""Tests the arms: their commit, files and packages, and that the user's repository is not changed."""
 
 from __future__ import annotations
 
@@ -357,7 +357,7 @@ def test_a_folder_that_became_a_file_or_a_file_a_folder_is_as_it_is_now(reposito
 
 
 def with_submodule(repository: Path, tmp_path: Path) -> Path:
-    """Give the repository a submodule with one of its own; in head it is a commit further than in the base."""
+    """Add a submodule with a nested submodule to the repository; in head it is one commit ahead of base."""
     for name in ("inner", "vendored"):
         write(tmp_path / name, f"{name}.py", "first")
         git(tmp_path / name, "init", "-q", "-b", "main")
@@ -498,7 +498,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path: Path):
     process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
     left = Path(process.stdout.readline().strip())
     with Checkouts(tmp_path) as beside:
-        assert left.exists()  # its process lives
+        assert left.exists()  # its process is alive
         process.send_signal(signal.SIGKILL)
         process.wait()
         time.sleep(0.05)
@@ -515,7 +515,7 @@ def large(root: Path, name: str, letter: str) -> Path:
 
 
 def own_bytes(folder: Path) -> int:
-    """How many bytes the files of a folder take, each counted once however many links it has."""
+    """Return the bytes that a folder's files take, counting each file once however many links it has."""
     return sum({path.stat().st_ino: path.stat().st_blocks * 512 for path in folder.rglob("*.bin")}.values())
 
 
@@ -528,7 +528,7 @@ def test_large_files_that_are_alike_exist_once_and_never_with_the_working_tree(r
     arms = Arms(resolve(repository, "HEAD", exact=False), repository)
     try:
         roots = {name: place.cwd for name, place in arms.places.items()}
-        assert own_bytes(arms.folder) < 7 * 310_000  # a, b and new once; changed in three arms
+        assert own_bytes(arms.folder) < 7 * 310_000  # a, b and new are stored once, changed in three arms
         for name in ("data/a.bin", "data/b.bin", "changed.bin"):
             assert (repository / name).stat().st_nlink == 1
             assert all((root / name).read_bytes()[:1] == b"x" for root in roots.values() if name != "changed.bin")
@@ -583,7 +583,7 @@ def test_what_an_arm_writes_in_place_into_a_small_file_reaches_neither_the_worki
             assert (repository / "data/small.txt").read_text() == "as it was"
             assert arms.separate_written() == (["data/small.txt"] if shares_links else [])
         texts = [(place.cwd / "data/small.txt").read_text() for place in arms.places.values()]
-        # The first write was taken back from all; from then on each has its own.
+        # The first write was undone in all arms; from then on each has a separate copy.
         assert texts == ["as it was" if was_shared else "written by head", "written by base", "written by same"]
         assert {(place.cwd / "data/other.txt").read_text() for place in arms.places.values()} == {"as it was"}
     finally:

@@ -1,4 +1,5 @@
-"""Screening against stored runs: the fine pass, the rest is measured again, and nothing is called regressed."""
+"""Tests screening against stored runs: fine benchmarks pass, the rest are measured again, and none is called
+regressed."""
 
 from __future__ import annotations
 
@@ -33,7 +34,7 @@ def run_with(
     more: Sequence[Benchmark] = (),
     metrics: dict[str, Metric] | None = None,
 ) -> Run:
-    """A run of one benchmark; `speed`: how slow the machine was, by its yardstick."""
+    """A run of one benchmark; `speed` is how slow the machine was according to the yardstick."""
     own = metrics if metrics is not None else {"time": metric(seconds)}
     yardstick = {} if speed is None else {"interpreter": 3e-4 * speed, "memory": 2e-4 * speed}
     return msgspec.structs.replace(
@@ -45,7 +46,7 @@ def run_with(
 
 
 def earlier(*medians: float, speeds: Sequence[float] = (), **more) -> list[Run]:
-    """Runs, the newest first."""
+    """Runs, newest first."""
     return [
         run_with(median, age=age, speed=speeds[age - 1] if speeds else None, **more)
         for age, median in enumerate(medians, start=1)
@@ -314,7 +315,7 @@ SIZES = st.sampled_from([0.0, 5e-324, 1e-300, 1e-3, 1.0, 1e300, 1.7e308]) | st.f
 
 @given(st.lists(SIZES, min_size=1, max_size=3), st.lists(SIZES, max_size=6), st.lists(SIZES, min_size=7, max_size=7))
 def test_figures_of_any_size_are_screened(samples: list[float], medians: list[float], speeds: list[float]):
-    """0 and the largest float among the medians, the samples' spread and the yardstick, on either side."""
+    """Use 0 and the largest float as medians, spread and yardstick, on either side."""
     head = run_with(metrics={"time": metric(*samples)}, speed=speeds[-1] / 4)
     stored = earlier(*medians, speeds=[speed / 4 for speed in speeds])
     screened = one(head, stored)

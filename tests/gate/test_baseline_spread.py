@@ -1,4 +1,4 @@
-"""The run-to-run deviation, estimated from neighbouring runs."""
+"""Tests the estimate of the run-to-run deviation from neighbouring runs."""
 
 from __future__ import annotations
 

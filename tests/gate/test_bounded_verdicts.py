@@ -1,4 +1,4 @@
-"""The arithmetic of a verdict never ends a run: whatever the launches say, each benchmark gets one of four words."""
+"""Tests that no figures can end a run: each benchmark gets one of the four verdicts, whatever the launches measured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
 from jarvisperf.gate.verdict.decide import LOOKS, judge
 from jarvisperf.gate.verdict.estimate import log_ratio
 
-log_ratios = st.lists(st.floats(-1_500, 1_500), min_size=1, max_size=LOOKS[-1])  # of any two floats above 0
+log_ratios = st.lists(st.floats(-1_500, 1_500), min_size=1, max_size=LOOKS[-1])  # for any two floats above 0
 suites = st.dictionaries(st.text(max_size=3), log_ratios, min_size=1, max_size=8)
 thresholds = st.floats(0, 1e4, exclude_min=True) | st.just(math.inf)
 positive = st.floats(0, exclude_min=True, allow_infinity=False)

@@ -1,4 +1,4 @@
-"""The control where many benchmarks share a launch, and with it the launch's luck."""
+"""Tests the control with many benchmarks in a launch, which share the launch's random effects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BENCHMARKS, LAUNCHES, CONTROL_LAUNCHES = 120, 12, 3
 
 
 def control_of(generator: random.Random, *, shared: float, own: float, bias: float = 0.0) -> Control:
-    """Simulate a run: every launch moves all of its benchmarks alike, and each of them by itself."""
+    """Simulate a run: each launch shifts all of its benchmarks equally, and each benchmark individually."""
     control = Control()
     common = [generator.gauss(0, shared) for _ in range(LAUNCHES)]
     launches = [[c + generator.gauss(0, own) for c in common] for _ in range(BENCHMARKS)]
@@ -27,7 +27,7 @@ def control_of(generator: random.Random, *, shared: float, own: float, bias: flo
 def test_identical_code_in_a_large_suite_is_trusted_however_much_a_launch_moves_all_of_it(shared: float):
     generator = random.Random(11)
     distrusted = sum(not control_of(generator, shared=shared, own=0.005).trusted for _ in range(150))
-    assert distrusted <= 4  # with a true rate of 1 in 1,000, more than 4 have a chance below one in a million
+    assert distrusted <= 4  # at a true rate of 1 in 1,000, the probability of more than 4 is below one in a million
 
 
 def test_a_difference_beyond_what_launches_share_is_seen():

@@ -1,4 +1,4 @@
-"""A run whose control shows a difference in identical code: what of it still counts."""
+"""Tests which verdicts still count if the control showed a difference between identical code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jarvisperf.report.shared.table import figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:
-    """Make a decided benchmark with a verdict for each metric."""
+    """Create a decided benchmark with a verdict for each metric."""
     tally = Tally(state="decided")
     for name, verdict in verdicts.items():
         judgement = Judgement(1.0, (0.99, 1.01), (0.98, 1.02), verdict, launches=4)
@@ -127,7 +127,7 @@ def test_launches_that_agree_exactly_leave_no_room_for_a_difference():
 
 
 def test_a_difference_counts_in_standard_deviations_of_a_t_distribution():
-    """With 2 launches t has 1 degree of freedom: it exceeds 636.6 in 1 of 1,000 cases (a table of Student's t)."""
+    """With 2 launches, t has 1 degree of freedom and exceeds 636.6 in 1 of 1,000 cases (table of Student's t)."""
     spread = math.sqrt(0.5)  # of launches at 0 and 1
     for times, trusted in ((630.0, True), (640.0, False)):
         control = Control()
@@ -147,7 +147,7 @@ def test_sound_runs_are_distrusted_in_no_more_than_one_of_a_thousand():
             own = [generator.gauss(0, 0.01) for _ in range(8)]
             control.add(generator.gauss(0, 0.01), own)
         distrusted += not control.trusted
-    assert distrusted <= 12  # with a true rate of 1 in 1,000, more than 12 have a chance below one in a million
+    assert distrusted <= 12  # at a true rate of 1 in 1,000, the probability of more than 12 is below one in a million
 
 
 @given(st.lists(st.tuples(st.floats(-1_500, 1_500), st.lists(st.floats(-1_500, 1_500), max_size=12)), max_size=8))

@@ -1,4 +1,4 @@
-"""The gate lab's own arithmetic: what it draws, what it writes into repositories, and what it counts."""
+"""Tests the gate lab itself: what it draws, what it writes into repositories, and what it counts."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_pytest_benchmark_is_asked_for_base_and_head(tmp_path):
     suite = Suite("one", "mixed", (Case("regex", 1, 3.0),))
     found = with_pytest_benchmark(Bench(suite, folder, *write_repository(suite, folder), neighbour=False))
     assert [each.tool for each in found] == [f"pytest-benchmark {name}" for name in ("median", "min", "mean")]
-    assert {each.verdict for each in found} == {"regressed"}  # three times the work: no noise hides that
+    assert {each.verdict for each in found} == {"regressed"}  # three times the work, which no noise can hide
 
 
 def test_results_are_read_back_and_a_line_cut_short_is_left_out(tmp_path):

@@ -1,4 +1,4 @@
-"""Verdicts worked out by hand: each step from paired values to an interval, against the formulas of its source.
+"""Compares each step from paired values to an interval with results worked out by hand from the sources' formulas.
 
 Quantiles of Student's t with 1 and 2 degrees of freedom have a closed form; the others are scipy's.
 """
@@ -23,7 +23,7 @@ def alone(log_ratios: list[float], threshold: float = 0.05, tests: int = 1) -> J
 
 
 def reach(interval: tuple[float, float]) -> float:
-    """Give how far an interval's logarithm reaches to each side of its middle."""
+    """Return the half-width of an interval's logarithm."""
     return (math.log(interval[1]) - math.log(interval[0])) / 2
 
 
@@ -33,8 +33,8 @@ def reach(interval: tuple[float, float]) -> float:
 @pytest.mark.parametrize(
     ("ordered", "share", "mean"),
     [
-        ([1.0, 2.0, 4.0, 100.0], 0.25, 3.0),  # one goes on each side
-        ([0.0, 1.0, 2.0, 4.0, 50.0], 0.3, (0.5 * 1 + 2 + 0.5 * 4) / 2),  # 1.5 go on each side: the second counts half
+        ([1.0, 2.0, 4.0, 100.0], 0.25, 3.0),  # one is left out on each side
+        ([0.0, 1.0, 2.0, 4.0, 50.0], 0.3, (0.5 * 1 + 2 + 0.5 * 4) / 2),  # 1.5 left out on each side
         ([3.0], 0.35, 3.0),
         ([1.0, 5.0], 0.35, 3.0),
     ],
@@ -50,7 +50,7 @@ def test_the_ratio_of_a_fork_is_the_mean_of_the_middle_30_per_cent_of_its_log_ra
     )
 
 
-# The interval of a benchmark by itself: Student's t
+# The interval of a single benchmark: Student's t
 
 
 def test_two_launches_have_a_t_interval_with_one_degree_of_freedom():
@@ -103,9 +103,9 @@ def test_every_look_spends_a_third():
 
 
 def test_from_eight_launches_on_the_smallest_and_the_largest_are_left_out():
-    """Tukey and McLaughlin: the variance is winsorized, its degrees of freedom are those of the values that stay."""
+    """Tukey and McLaughlin: the variance is winsorized; its degrees of freedom are those of the remaining values."""
     found = alone([-1.0, 0.0, 0.0, 0.0, 0.01, 0.01, 0.01, 5.0])
-    # Drawn in: four times 0 and four times 0.01, whose squared deviations from 0.005 add up to 2e-4. Six stay.
+    # Winsorized: four times 0 and four times 0.01, whose squared deviations from 0.005 add up to 2e-4. Six stay.
     standard_error = math.sqrt(2e-4 / (6 * 5))
     assert found.ratio == pytest.approx(math.exp(0.005))
     assert reach(found.interval) == pytest.approx(stats.t.isf(0.0218 / 2, 5) * standard_error)
@@ -119,11 +119,11 @@ def test_with_seven_launches_all_count():
     assert reach(found.interval) == pytest.approx(stats.t.isf(0.0218 / 2, 6) * math.sqrt(58 / 6 / 7))
 
 
-# What the suite lends: Smyth (2004), section 6.2
+# Strength borrowed from the suite: Smyth (2004), section 6.2
 
 
 def test_the_prior_is_that_of_smyths_moments():
-    """Of variances with 2 degrees of freedom the logarithms are exact: digamma(1) = -0.5772, trigamma(1) = pi^2 / 6.
+    """For variances with 2 degrees of freedom, the logarithms are exact: digamma(1) = -0.5772, trigamma(1) = pi^2 / 6.
 
     Their variance is pi^2 / 3 here, so pi^2 / 6 is left for trigamma(d / 2): d is 2, and the common variance 1.
     """
@@ -134,7 +134,7 @@ def test_the_prior_is_that_of_smyths_moments():
 
 
 def test_a_smaller_spread_of_variances_is_worth_more_degrees_of_freedom():
-    """Left for trigamma(d / 2) is trigamma(2) = pi^2 / 6 - 1: d is 4, and digamma(2) = 1 - 0.5772."""
+    """This leaves trigamma(2) = pi^2 / 6 - 1 for trigamma(d / 2): d is 4, and digamma(2) = 1 - 0.5772."""
     step = math.sqrt(math.pi**2 / 3 - 1)
     prior = fit_prior([math.exp(-step), 1.0, math.exp(step)], [2, 2, 2])
     assert prior.df == pytest.approx(4.0)
@@ -143,7 +143,7 @@ def test_a_smaller_spread_of_variances_is_worth_more_degrees_of_freedom():
 
 def test_degrees_of_freedom_that_differ_count_each_by_itself():
     """With 4 degrees of freedom: digamma(2) = 1 - 0.5772 and trigamma(2) = pi^2 / 6 - 1."""
-    shift = (1 - EULER) - math.log(2) + EULER  # what takes 4 degrees of freedom to where 2 are
+    shift = (1 - EULER) - math.log(2) + EULER  # the offset from 4 degrees of freedom to 2
     trigammas = (2 * math.pi**2 / 6 + math.pi**2 / 6 - 1) / 3
     step = math.sqrt(trigammas + math.pi**2 / 6)
     prior = fit_prior([math.exp(-step), math.exp(shift), math.exp(step)], [2, 4, 2])
@@ -157,7 +157,7 @@ def test_variances_that_agree_better_than_chance_lend_30_degrees_of_freedom_and_
 
 
 def test_variances_that_agree_well_lend_no_more_than_30_either():
-    """Left for trigamma(d / 2) is trigamma(50): d would be 100."""
+    """This leaves trigamma(50) for trigamma(d / 2): d would be 100."""
     trigamma = math.pi**2 / 6 - math.fsum(1 / number**2 for number in range(1, 50))
     digamma = math.fsum(1 / number for number in range(1, 50)) - EULER
     step = math.sqrt(math.pi**2 / 6 + trigamma)
@@ -229,7 +229,7 @@ def test_the_benchmarks_of_a_suite_lend_each_other_degrees_of_freedom():
 
 
 def test_launches_that_were_trimmed_lend_the_degrees_of_freedom_of_those_that_stay():
-    trimmed = [-9.0, 0.0, 0.0, 0.0, 0.01, 0.01, 0.01, 9.0]  # six stay, with a variance of 4e-5
+    trimmed = [-9.0, 0.0, 0.0, 0.0, 0.01, 0.01, 0.01, 9.0]  # six remain, with a variance of 4e-5
     suite = dict.fromkeys("abc", trimmed)
     found = judge(suite, dict.fromkeys(suite, 0.05), tests=3)["a"]
     digamma = 2 + 2 / 3 - EULER - 2 * math.log(2)  # of 5 / 2
@@ -297,7 +297,7 @@ def test_a_suite_beyond_all_bounds_still_has_words_for_what_has_no_spread():
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_what_the_suite_cannot_be_sure_of_is_inconclusive(sign: int):
-    """The interval lies beyond the threshold, but the sure one of a suite of a million benchmarks holds 1."""
+    """The interval lies beyond the threshold, but the sure interval of a suite of a million benchmarks contains 1."""
     values = [sign * value for value in (0.09, 0.1, 0.1, 0.11)]
     among_many = alone(values, 0.01, tests=1_000_000)
     assert among_many.sure_interval[0] < 1 < among_many.sure_interval[1]

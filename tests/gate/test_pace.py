@@ -1,4 +1,5 @@
-"""The time that a lockstep run announces, against what it takes: the clock is a variable, no process is started."""
+"""Compares the time that a lockstep run announces with the time it takes, on a simulated clock and without
+processes."""
 
 from __future__ import annotations
 
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NEAR = 0.25
-ONE_LAUNCH = 2.6  # of the control, with one benchmark: whether one more fits in is not known long before
+ONE_LAUNCH = 2.6  # of the control, with one benchmark: whether another one fits is known only late
 
 
 class Machine:
-    """A machine on which starting a pair takes 2 s, and each call of a benchmark what the test says."""
+    """A machine on which starting a pair takes 2 s, and each call of a benchmark takes as long as the test says."""
 
     def __init__(self, calls: Mapping[str, float], noise: Mapping[str, float]) -> None:
         self.now = 1_000.0
@@ -45,7 +46,7 @@ class Machine:
 
 
 class FakeRun:
-    """A launch whose forks take the share of the budget that fits, or at least 4 calls of each arm."""
+    """A launch whose forks take their share of the budget, but at least 4 calls of each arm."""
 
     def __init__(
         self, machine: Machine, forks: Mapping[str, int], budget: Callable[[str], float], tell: Callable[[str], None]
@@ -107,7 +108,7 @@ def test_what_is_announced_from_the_second_look_on_is_what_it_takes(
     for launch, now, left in announced:
         if launch >= second_look:
             assert abs(left - (end - now)) <= NEAR * (end - now) + ONE_LAUNCH
-        elif 1 < launch <= LOOKS[0]:  # some may be decided sooner: what is announced is the most
+        elif 1 < launch <= LOOKS[0]:  # some may be decided sooner: the announced time is the maximum
             assert left >= (1 - NEAR) * (end - now) - ONE_LAUNCH
 
 

@@ -1,4 +1,4 @@
-"""What a project owns: by its metadata, by what is installed from it, and by its folders where neither says."""
+"""Tests which packages a project owns: from its metadata, its installed distributions or, failing both, its folders."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def install(site: Path, name: str, url: str, files: list[str], *, editable: bool
     direct = {"url": url, "dir_info": {"editable": editable}}
     write(site, f"{info}/direct_url.json", json.dumps(direct))
     write(site, f"{info}/METADATA", f"Name: {name}\nVersion: 1\n")
-    for file in files:  # from Python 3.13 on those that do not exist are not listed
+    for file in files:  # from Python 3.13 on, missing ones are not listed
         write(site, file)
     write(site, f"{info}/RECORD", "".join(f"{file},,\n" for file in [*files, f"{info}/RECORD"]))
 

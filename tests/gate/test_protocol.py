@@ -1,4 +1,4 @@
-"""What coordinator and worker say arrives as it was said, or as a clear end of the conversation."""
+"""Tests that messages between coordinator and worker arrive unchanged, or that the conversation clearly ends."""
 
 from __future__ import annotations
 

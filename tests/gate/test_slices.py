@@ -1,4 +1,4 @@
-"""How a benchmark's slices are planned, seen from what the workers are told."""
+"""Tests how a benchmark's slices are planned, by the messages that the workers receive."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TIME = Ready("time")
 
 @dataclass
 class ScriptedWorker:
-    """A worker whose calls last as long as it is told, and that notes what it is asked."""
+    """A worker whose calls take a given time, and that records the messages it receives."""
 
     name: str
     call_seconds: float

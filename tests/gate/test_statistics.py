@@ -1,4 +1,4 @@
-"""From paired values to a verdict: the centre, the moderated variance, the four words."""
+"""Tests the steps from paired values to a verdict: the centre, the moderated variance and the four verdicts."""
 
 from __future__ import annotations
 
@@ -163,14 +163,14 @@ def test_looks_are_a_few_fixed_numbers_of_launches():
 
 
 def test_suites_of_identical_code_raise_an_alarm_in_no_more_than_one_of_a_hundred():
-    """With next to no threshold, so that nothing but the sure interval stands against an alarm, and at every look."""
+    """With almost no threshold, so that only the sure interval prevents an alarm, and at every look."""
     alarms = 0
     suites = 150
     for seed in range(suites):
         full = suite(1.0, 0.01, LOOKS[-1], seed=seed)
         seen = (words({name: ratios[:look] for name, ratios in full.items()}, threshold=1e-9) for look in LOOKS)
         alarms += any("regressed" in found for found in seen)
-    # With a true rate of 1 % this many alarms or more have a chance below one in a million.
+    # At a true rate of 1 %, the probability of this many alarms or more is below one in a million.
     assert alarms <= stats.binom.ppf(1 - 1e-6, suites, SUITE_ERROR)
 
 
@@ -189,7 +189,7 @@ def test_the_looks_together_spend_the_whole_error():
 
 
 def test_the_looks_own_errors_add_up_to_what_each_may_spend():
-    """A normal walk, seen at the looks: how often it lies outside for the first time."""
+    """Simulate a normal walk observed at the looks; return how often it is outside for the first time."""
     walks = np.random.default_rng(5).normal(size=(400_000, LOOKS[-1])).cumsum(axis=1)
     inside = np.ones(len(walks), dtype=bool)
     for look, (launches, error) in enumerate(zip(LOOKS, LOOK_ERRORS, strict=True)):

@@ -1,4 +1,4 @@
-"""What a benchmark's forks and launches add up to."""
+"""Tests how a benchmark's forks and launches are combined."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ MEMORY, STARTUP = BUILT_IN["memory"], BUILT_IN["startup"]
 
 
 def pairs(*ratios: float, base: float = 1.0, iterations: int = 1, slice_samples: int = 1) -> PairedSamples:
-    """Make what a fork brings: one pair of slices for each ratio."""
+    """Create the result of a fork: one pair of slices for each ratio."""
     heads = tuple(base * ratio for ratio in ratios)
     return PairedSamples(iterations, (base,) * len(ratios), heads, "a clock", slice_samples)
 
 
 def launch(*forks: float) -> Tally:
-    """Make what a launch brings whose forks show these log ratios."""
+    """Create the result of a launch whose forks have these log ratios."""
     tally = Tally()
     for fork in forks:
         tally.add(TIME, pairs(math.exp(fork)))
@@ -48,7 +48,7 @@ def test_the_forks_of_one_launch_do_not_count_in_the_next():
     tally = launch(0.01)
     tally.add(TIME, pairs(math.exp(0.03)))
     tally.end_launch()
-    tally.end_launch()  # nothing came since
+    tally.end_launch()  # nothing was added since
     assert tally.metrics["time"].log_ratios == [pytest.approx(0.01), pytest.approx(0.03)]
 
 
@@ -178,7 +178,7 @@ def test_the_launches_are_those_of_the_metric_that_has_most():
 
 
 def drifting(*last: float, forks: int = 4) -> float:
-    """Give the growth of a benchmark whose forks begin at 1 s and end with these values on both arms."""
+    """Return the growth of a benchmark whose forks begin at 1 s and end with these values on both arms."""
     metric = MetricTally(TIME)
     first = (1.0,) * (8 - len(last))
     for _ in range(forks):
@@ -187,7 +187,7 @@ def drifting(*last: float, forks: int = 4) -> float:
 
 
 def test_growth_is_the_last_third_of_a_forks_calls_over_the_first_third():
-    assert drifting(2.0, 8.0) == pytest.approx(4.0)  # a third of eight are two; the middle of factors is geometric
+    assert drifting(2.0, 8.0) == pytest.approx(4.0)  # a third of eight is two; the mean of factors is geometric
     assert drifting(9.0, 2.0, 2.0) == pytest.approx(2.0)  # the one before the last third does not count
     assert drifting(0.5, 0.5) == pytest.approx(0.5)
 
@@ -204,7 +204,7 @@ def test_growth_is_seen_where_only_one_arm_grows():
     metric = MetricTally(TIME)
     for _ in range(4):
         metric.add(PairedSamples(1, (1.0,) * 8, (1.0,) * 6 + (4.0,) * 2))
-    assert metric.growth == pytest.approx(2.0)  # the middle of no growth and of fourfold
+    assert metric.growth == pytest.approx(2.0)  # the mean of no growth and fourfold growth
 
 
 def test_growth_needs_eight_drifts_and_eight_calls_each():

@@ -1,4 +1,4 @@
-"""Thresholds and limits as people write them."""
+"""Tests thresholds and limits as people write them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_shares(text: str, share: float):
 
 @pytest.mark.parametrize("text", ["5", "0%", "-5%", "%", "five%", "", "nan%", "inf%", 5, None, 0.05])
 def test_what_is_no_share_is_refused_with_the_allowed_forms(text: Any):
-    with pytest.raises(ValueError, match="is not allowed, give a percentage like '5%' or 'off'"):
+    with pytest.raises(ValueError, match="is not allowed; give a percentage like '5%' or 'off'"):
         parse_share(text)
 
 
@@ -90,7 +90,7 @@ def test_every_refusal_says_what_is_allowed():
     ):
         with pytest.raises(ValueError) as refused:  # noqa: PT011  # the whole text is compared
             parse("1x")
-        assert str(refused.value) == f"'1x' is not allowed, give {allowed}"
+        assert str(refused.value) == f"'1x' is not allowed; give {allowed}"
 
 
 @pytest.mark.parametrize("text", ["0B", "2ms", "5%", "-1B", "B", "1 kB", 7, None])

@@ -1,4 +1,4 @@
-"""The search for the first slow commit."""
+"""Tests the search for the first slow commit."""
 
 from __future__ import annotations
 

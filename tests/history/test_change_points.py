@@ -1,4 +1,4 @@
-"""Where a series changed."""
+"""Tests where a series changed."""
 
 from __future__ import annotations
 

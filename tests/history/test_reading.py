@@ -1,4 +1,4 @@
-"""From stored runs to a history."""
+"""Tests how stored runs become a history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache and a real Redis server that is paused, killed, restarted and shared."""
+"""Tests the cache with a real Redis server that is paused, killed, restarted and shared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLACK = 20  # a machine under load; what waits for every call takes longer still
 
 
 class Server:
-    """A real Redis on a socket of its own that can be taken away and come back."""
+    """A real Redis on a separate socket that can be stopped and restarted."""
 
     def __init__(self, executable: Path, folder: Path) -> None:
         self._command = [executable, "--unixsocket", folder / "r.sock", "--dir", folder]
@@ -48,7 +48,7 @@ class Server:
         self._process.send_signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        os.kill(self._process.pid, signal.SIGCONT)  # also from a forked child, where Popen would not
+        os.kill(self._process.pid, signal.SIGCONT)  # also works in a forked child, unlike Popen
 
     @property
     def client(self) -> redis.Redis:
@@ -84,7 +84,7 @@ def cache(server: Server) -> Iterator[SmartCache]:
 
 @pytest.fixture
 def reader(server: Server) -> Iterator[Callable[[str], object]]:
-    """What another process would read: only what Redis has."""
+    """Return what another process would read from Redis."""
 
     def read(key: str) -> object:
         with SmartCache(server.url, None, redis_connect_seconds=30, redis_reply_seconds=30) as other:

@@ -1,4 +1,4 @@
-"""The whole of retrieval on its real parts: MiniLM, a Chroma folder, a cache on disk."""
+"""Tests retrieval with its real parts: MiniLM, a Chroma folder and a cache on disk."""
 
 from __future__ import annotations
 

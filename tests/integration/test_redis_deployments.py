@@ -1,4 +1,4 @@
-"""The cache on every deployment of Redis, each a real server that the test starts."""
+"""Tests the cache with every Redis deployment, each on real servers that the test starts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.xdist_group("redis-deployments")
 
 
 def use_everything(url: object, **options: object) -> None:
-    """Whatever the deployment, the cache does the same on it."""
+    """Tests that the cache behaves the same on every deployment."""
     settings = {**PATIENT, "namespace": f"test-{time.time_ns()}", "memory_items": 0, **options}
     with (
         SmartCache(url, None, **settings) as cache,

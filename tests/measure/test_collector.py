@@ -1,4 +1,4 @@
-"""When garbage is collected around what is measured; clock and collector are variables here."""
+"""Tests when garbage is collected around measurements, with a simulated clock and collector."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jarvisperf.measure.collector import FULL_COLLECTION_SHARE, Collections, col
 
 
 class Process:
-    """A process whose full collections take 50 ms, and young ones nothing."""
+    """A process whose full collections take 50 ms, and young ones no time."""
 
     def __init__(self) -> None:
         self.now = 100.0

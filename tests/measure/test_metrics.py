@@ -1,4 +1,4 @@
-"""Every metric answers all questions that harnesses, gate, reports and command line ask of it."""
+"""Tests that every metric provides what harnesses, gate, reports and command line need."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_blocks_are_counted_alike_call_by_call(methods: tuple[str, ...]):
 
     def counted(count: int) -> list[float]:
         target = FunctionTarget(lambda: [object() for _ in "." * count])
-        # The least of three: other threads of the test process allocate now and then.
+        # The minimum of three, because other threads of the test process allocate occasionally.
         return [min(figures) for figures in zip(*(measurement.values(target, methods) for _ in range(3)), strict=True)]
 
     counted(10)

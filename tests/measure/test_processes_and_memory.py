@@ -1,4 +1,4 @@
-"""Fresh processes and peak memory."""
+"""Tests fresh processes and peak memory."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_program_that_is_not_there_is_named():
 def test_what_is_no_list_of_words_is_refused_with_an_example(argv: Any, error: type[Exception]):
     with Launcher() as launcher:
         for measure in (launcher.run, lambda argv: measure_startup(argv, budget_seconds=0)):
-            with pytest.raises(error, match=r"argv is .*: give a list of words, like \[sys.executable, '-c', 'pass'\]"):
+            with pytest.raises(error, match=r"argv is .*: give a list of str, like \[sys.executable, '-c', 'pass'\]"):
                 measure(argv)
         assert launcher.run([sys.executable, "-S", "-c", "pass"]).seconds > 0
 
@@ -93,7 +93,7 @@ def test_what_the_first_call_keeps_does_not_count(method: Method):
 
 def test_memray_sees_native_allocations_that_tracemalloc_does_not():
     def work() -> None:
-        with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # SQLite asks the C library for memory
+        with contextlib.closing(sqlite3.connect(":memory:")) as connection:  # SQLite allocates through the C library
             connection.execute("create table blobs (content blob)")
             connection.execute("insert into blobs values (zeroblob(?))", [5 * MEBIBYTE])
 

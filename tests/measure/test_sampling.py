@@ -1,4 +1,4 @@
-"""How samples are taken: warm-up, calibration, budget, collector. The clock is a variable here."""
+"""Tests how samples are taken: warm-up, calibration, budget and collector. The clock is simulated."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jarvisperf.measure.sampling import Plan, calibrate, clock_resolution, measu
 
 
 class Time:
-    """A clock that moves when a target is called."""
+    """A clock that advances when a target is called."""
 
     def __init__(self, tick: float = 1e-9) -> None:
         self.now = 0.0
@@ -25,7 +25,7 @@ class Time:
 
 
 class FakeTarget:
-    """A target whose every call takes the same time on the test's clock."""
+    """A target whose calls all take the same time on the test's clock."""
 
     def __init__(self, clock: Time, seconds_per_call: float, fixed_iterations: int | None = None) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""Sampling step by step: how many calls each step makes, and what happens between two samples."""
+"""Tests sampling step by step: how many calls each step makes, and what happens between two samples."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from jarvisperf.measure.sampling import (
 
 
 class Clock:
-    """A clock that only a target moves."""
+    """A clock that only a target advances."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -34,7 +34,7 @@ class Clock:
 
 
 class Target:
-    """A target whose calls take a fixed time, or whose samples take those that are given."""
+    """A target whose calls take a fixed time, or whose samples take the given times."""
 
     has_own_clock = False
     sets_up = False
@@ -149,11 +149,11 @@ def test_the_resolution_is_the_least_of_twenty_steps():
     times = iter([sum(steps[:count]) for count in range(len(steps) + 1)])
 
     def pairs() -> Iterator[float]:
-        """Each step is seen from a reading to the next; between two steps the clock is read afresh."""
+        """Each step lasts from one reading to the next; between two steps the clock is read again."""
         now = next(times)
         for following in times:
             yield now
-            yield now  # it has not moved yet
+            yield now  # it has not advanced yet
             yield following
             now = following
 
@@ -252,7 +252,7 @@ def test_the_first_round_is_told_once_whether_it_counts_or_not(
     monkeypatch.setattr(sampling, "REAL", SimpleNamespace(wall=lambda: 100.0 + 2 * target.clock.now))
     told: list[tuple[float, int]] = []
     measure_rounds(target, 3, warmup_rounds, lambda seconds: told.append((seconds, len(target.sampled))))
-    assert told == [(2.0 * fixed, 1)]  # by the clock on the wall, whatever the target's own says
+    assert told == [(2.0 * fixed, 1)]  # by the wall clock, whatever the target's own clock says
 
 
 def test_rounds_of_several_calls_are_divided_by_them_and_one_more_call_gives_the_result():
@@ -289,7 +289,7 @@ STEPS: dict[str, Callable[[Target], object]] = {
 
 @pytest.mark.parametrize("step", STEPS)
 def test_young_garbage_is_collected_between_any_two_samples(step: str, monkeypatch: pytest.MonkeyPatch):
-    """So that memory stays bounded while the collector is off: with 50,000 young objects, here with 500."""
+    """Memory stays bounded while the collector is off: it collects at 50,000 young objects, here at 500."""
     assert collector.YOUNG_OBJECTS == 50_000
     monkeypatch.setattr(collector, "YOUNG_OBJECTS", 500)
     collections: list[str] = []
@@ -303,7 +303,7 @@ def test_young_garbage_is_collected_between_any_two_samples(step: str, monkeypat
     litter: list[list[object]] = []
 
     def watch() -> int:
-        litter.extend([] for _ in range(2_000))  # young objects, of which more are there than may be
+        litter.extend([] for _ in range(2_000))  # more young objects than allowed
         return len(collections)
 
     target.watch = watch

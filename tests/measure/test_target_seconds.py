@@ -1,4 +1,5 @@
-"""What of a target's work is timed: its calls, all of them, and nothing else. The work itself moves the clock here."""
+"""Tests which part of a target's work is timed: all of its calls, and nothing else. The work itself advances the
+clock."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ from jarvisperf.measure.waiters import OwnLoop
 
 
 class Work:
-    """Functions that move a clock: a call by 1 s, a set-up by 100, a teardown by 10,000."""
+    """Functions that advance a clock: a call by 1 s, a set-up by 100 s, a teardown by 10,000 s."""
 
     def __init__(self) -> None:
         self.now = 64.0  # not 0: only differences count
@@ -135,7 +136,7 @@ def test_what_was_made_and_never_awaited_is_closed_with_its_target():
 
 
 class Waiter:
-    """Notes what it awaits, and that it is closed."""
+    """Records what it awaits, and whether it is closed."""
 
     def __init__(self) -> None:
         self.ran = 0
@@ -184,7 +185,7 @@ def test_set_up_and_teardown_are_outside_of_the_seconds(kind: str, setup: str, t
 
 
 class Repeated:
-    """A context that stands repeated use."""
+    """A context manager that can be reused."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -215,7 +216,7 @@ def test_a_sample_of_several_calls_counts_each_once(kind: str):
     work = Work()
     target = SetUpTarget(getattr(work, kind), teardown=work.teardown, iterations=3, clock=work.clock)
     assert target.fixed_iterations == 3
-    assert target.sample(3) == 3.0  # the first call is looked at, and counts
+    assert target.sample(3) == 3.0  # the first call is inspected, and counts
     assert target.sample(3) == 3.0
     assert len([step for step in work.made if step == ((), {})]) == 6
     assert len([step for step in work.made if step != ((), {})]) == 2
@@ -307,7 +308,7 @@ def test_a_first_call_that_nobody_awaits_is_let_go():
 
 
 class Later:
-    """An object that can be awaited, such as a query that a builder makes."""
+    """An awaitable object, such as a query from a builder."""
 
     def __await__(self) -> Iterator[None]:
         yield from ()

@@ -1,4 +1,4 @@
-"""What is called, how often, with what, and what comes back."""
+"""Tests what a target calls, how often, with which arguments, and what it returns."""
 
 from __future__ import annotations
 

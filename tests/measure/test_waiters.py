@@ -1,4 +1,4 @@
-"""Where coroutines are awaited: in a loop of their own, in a lent one and in a running task."""
+"""Tests where coroutines are awaited: in a new loop, in a borrowed one, and in a running task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The yardstick: the clock is a variable here."""
+"""Tests the yardstick on a simulated clock."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_short_benchmarks_that_follow_each_other_share_their_readings():
     machine = Machine()
     yardstick = machine.yardstick()
     places = []
-    for _ in range(100):  # of 10 ms each, so a second together
+    for _ in range(100):  # of 10 ms each, so one second in total
         places.append(yardstick.refresh(3, seconds=0.5))
         machine.now += 0.010
         yardstick.refresh(3, seconds=0.5)

@@ -1,4 +1,4 @@
-"""`--jarvis-arm-install`: each arm has an environment of its own, and its children may rely on that alone."""
+"""Tests `--jarvis-arm-install`: each arm has its own environment, and its child processes may rely on that alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of profiles that could not be taken in both arms: only where the report lacks something for it."""
+"""Tests the messages about profiles that could not be taken in both arms: only if the report lacks something."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_jarvisperf.arms.profiles import ProfileAnswer, profile_arms
 NAME = "test_a.py::test_a"
 STACK = (Frame("work", "pkg.py", 3, True),)
 HEAD_ALONE = "only head was profiled, so the report does not show which function grew"
-SAW_NOTHING = ProfileAnswer(problems={NAME: "pyinstrument saw nothing"})
+SAW_NOTHING = ProfileAnswer(problems={NAME: "pyinstrument recorded nothing"})
 
 
 def answer() -> ProfileAnswer:
@@ -29,9 +29,9 @@ def answer() -> ProfileAnswer:
         ([(SAW_NOTHING, answer()), (answer(), SAW_NOTHING), (answer(), answer())], []),
         (
             [(SAW_NOTHING, answer())] * 3,
-            [f"{NAME}: {HEAD_ALONE}: in base pyinstrument saw nothing"],
+            [f"{NAME}: {HEAD_ALONE}: in base pyinstrument recorded nothing"],
         ),
-        ([(answer(), SAW_NOTHING)] * 3, [f"{NAME} was not profiled: pyinstrument saw nothing"]),
+        ([(answer(), SAW_NOTHING)] * 3, [f"{NAME} was not profiled: pyinstrument recorded nothing"]),
         ([(ProfileAnswer(), answer())] * 3, []),
     ],
     ids=["both", "single launches", "base never", "head never", "an arm ended"],

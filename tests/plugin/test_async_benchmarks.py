@@ -1,4 +1,4 @@
-"""Benchmarks of coroutines: in a loop of their own, in the loop of an async test, and in that of async fixtures."""
+"""Tests benchmarks of coroutines: in a new loop, in the loop of an async test, and in that of async fixtures."""
 
 from __future__ import annotations
 
@@ -515,6 +515,6 @@ def test_plain(jarvis_bench, connection):
     for entry in report["benchmarks"]:
         metric = entry["metrics"]["time"]
         assert metric["ratio"] > 3, entry["id"]
-        if metric["verdict"] == "regressed":  # on a machine that does too much else it may stay undecided
+        if metric["verdict"] == "regressed":  # on a busy machine it may stay undecided
             name = entry["id"].replace("[", "[[]")
-            result.stdout.fnmatch_lines([f"WHY {name}: work (pkg/__init__.py:2) *"])  # explains it, or more than it
+            result.stdout.fnmatch_lines([f"WHY {name}: work (pkg/__init__.py:2) *"])  # explains all of it, or more

@@ -1,8 +1,8 @@
-"""`pytest --jarvis-bench --jarvis-save` and `--jarvis-compare` on small repositories, in real subprocesses.
+"""Tests `pytest --jarvis-bench --jarvis-save` and `--jarvis-compare` on small repositories, in real subprocesses.
 
-No verdict here may hang on how noisy this machine is. So a threshold of 10000 % is passed, by screening or by lockstep;
-where a test is about what screening passes, its clock is one that no load disturbs; and where it is about what
-screening cannot pass, the stored run is rewritten as one of a machine that was ten times as fast.
+No verdict here may depend on how noisy this machine is. Therefore the threshold is 10000 %, which screening or lockstep
+always passes. A test of what screening passes uses a clock that no load disturbs; in a test of what screening cannot
+pass, the stored run is rewritten as if the machine had been ten times as fast.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.1", "-p", "no:asyncio", "-p", "no:cacheprovider")
 CLEAR = "--jarvis-threshold=10000%"
 CLOSE = ("--jarvis-threshold=100%", "--jarvis-launches=5")
-BRIEFLY = ("--jarvis-threshold=100%", "--jarvis-launches=2")  # where the verdict does not matter
+BRIEFLY = ("--jarvis-threshold=100%", "--jarvis-launches=2")  # if the verdict does not matter
 
 WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
 SLOWER = WORK.replace("range(n)", "range(5 * n)")
@@ -57,7 +57,7 @@ class Project(GitProject):
 
     @classmethod
     def copy_of(cls, kept: Path, pytester: pytest.Pytester) -> Self:
-        """Copy a project with its commits and stored runs: a launch of pytest costs a hundred times as much."""
+        """Copy a project with its commits and stored runs; running pytest again would cost a hundred times as much."""
         shutil.copytree(kept, pytester.path, symlinks=True, dirs_exist_ok=True)
         project = cls.__new__(cls)
         project.pytester, project.root = pytester, pytester.path
@@ -68,7 +68,7 @@ class Project(GitProject):
         shutil.copytree(self.root, folder, symlinks=True, ignore=shutil.ignore_patterns("runpytest-*", "std*"))
 
     def rewrite(self, times: float, store: str = ".jarvisperf") -> None:
-        """Make every figure of the stored runs so many times as large."""
+        """Multiply every figure of the stored runs."""
         opened = open_store(store, self.root)
         for entry in opened.entries():
             run = opened.load(entry)
@@ -87,7 +87,7 @@ class Project(GitProject):
 
     @property
     def verdicts(self) -> dict[str, tuple[str, str | None]]:
-        """The verdict of each benchmark's time, and by which way it was reached."""
+        """Return the verdict on each benchmark's time, and how it was reached."""
         metrics = {one["id"].partition("::")[2]: one["metrics"]["time"] for one in self.report["benchmarks"]}
         return {name: (metric["verdict"], metric["via"]) for name, metric in metrics.items()}
 
@@ -105,7 +105,7 @@ def project(pytester: pytest.Pytester) -> Project:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the first project with a stored run is kept for the others."""
+    """The folder in which the first project with a stored run is kept for the other tests."""
     return tmp_path_factory.mktemp("saved") / "project"
 
 
@@ -212,7 +212,7 @@ def test_a_run_that_can_be_kept_nowhere_is_named_and_changes_no_exit_status(proj
 
 
 def test_what_is_clearly_fine_passes_by_screening(project: Project, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("COLUMNS", "80")  # the lines below are those of a narrow terminal
+    monkeypatch.setenv("COLUMNS", "80")  # the lines below are from a narrow terminal
     project.write("benchmarks/test_bench.py", STEADY)
     project.commit()
     assert project.run("--jarvis-save=main").ret == 0
@@ -452,7 +452,7 @@ def test_stored_runs_that_all_are_damaged_end_the_run_before_anything_is_measure
     stored.write_bytes(stored.read_bytes()[:-9])
     result = saved.run("--jarvis-compare=main")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines(["*nothing to compare with: of its 1 stored run none can be read (*"])
+    result.stderr.fnmatch_lines(["*nothing to compare with: 1 stored run found, but none can be read (*"])
 
 
 def test_runs_of_another_machine_are_compared_with_a_warning_at_the_start(saved: Project):
@@ -465,7 +465,7 @@ def test_runs_of_another_machine_are_compared_with_a_warning_at_the_start(saved:
     result = saved.run("--jarvis-compare=main", CLEAR)
     assert result.ret == 0
     lines = result.stdout.lines
-    (first, *_) = [number for number, line in enumerate(lines) if "no run of a machine like this one" in line]
+    (first, *_) = [number for number, line in enumerate(lines) if "no run from a machine like this one" in line]
     assert first < next(number for number, line in enumerate(lines) if line.startswith("collected "))
 
 
@@ -524,15 +524,15 @@ def test_a_lockstep_run_is_saved_with_heads_figures_and_the_command_line_goes_be
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a name for runs; allowed are letters"),
-        (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a name for runs"),
-        (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed, give a commit"),
-        (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed, give auto or never"),
+        (("--jarvis-save=latest",), "--jarvis-save: 'latest' is not a valid name for a run; use letters"),
+        (("--jarvis-save=a b",), "--jarvis-save: 'a b' is not a valid name for a run"),
+        (("--jarvis-compare=../main",), "--jarvis-compare: '../main' is not allowed; give a commit"),
+        (("--jarvis-confirm=maybe",), "--jarvis-confirm: 'maybe' is not allowed; give auto or never"),
         (("--jarvis-store=",), "--jarvis-store: an empty name is not allowed"),
         (("--jarvis-save=main", "--jarvis-store=tape://runs"), "--jarvis-store: "),
         (
             ("--jarvis-compare=main", "--jarvis-against=HEAD"),
-            "--jarvis-against and --jarvis-compare exclude each other",
+            "--jarvis-against and --jarvis-compare cannot be combined",
         ),
     ],
     ids=["latest", "blank", "parent", "confirm", "no-store", "scheme", "both"],

@@ -1,4 +1,4 @@
-"""What pytest and others do while a target runs: log capture, tracers and profilers stay out of the figures."""
+"""Tests that log capture, tracers and profilers do not affect the figures."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_taken_off_is_pointed_out(pytester: pytest.Pytester, requ
     assert "test_nothing: " not in result.stdout.str()
 
 
-if sys.version_info >= (3, 12):  # with it came sys.monitoring
+if sys.version_info >= (3, 12):  # which introduced sys.monitoring
 
     def test_tools_of_sys_monitoring_are_silent_during_samples(pytester: pytest.Pytester):
         pytester.makepyfile(
@@ -229,4 +229,4 @@ def test_coverage_sees_the_first_call_and_does_not_slow_the_samples(pytester: py
     plain = medians_of(pytester)["test_work"]
     result = pytester.runpytest_subprocess(*QUICKLY, "-p", "pytest_cov", "--cov=work", "--cov-report=term")
     result.stdout.fnmatch_lines(["work.py * 100%"])
-    assert medians_of(pytester)["test_work"] < 5 * plain  # traced line by line it would be 20 times and more
+    assert medians_of(pytester)["test_work"] < 5 * plain  # with line tracing, it would be 20 times or more

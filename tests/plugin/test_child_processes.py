@@ -1,4 +1,4 @@
-"""Children of an arm run the arm's code, or the benchmark is an error: head must not be compared with itself."""
+"""Tests that an arm's child processes run the arm's code; otherwise the benchmark is an error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pytest_jarvisperf.arms.process_starts import ProcessStarts
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Make a working tree with a package, and an arm with a copy of it."""
+    """Create a working tree with a package, and an arm with a copy of it."""
     for root in ("tree", "arm"):
         (tmp_path / root / "pkg").mkdir(parents=True)
         (tmp_path / root / "pkg/__init__.py").write_text("VALUE = 1\n")
@@ -151,11 +151,11 @@ def imports_the_tree(tree: Path) -> str:
 def test_processes_are_checked_that_were_started_before_the_first_check(tree: Path, children: ChildProcesses):
     search = imports_the_tree(tree)
     children.watch()
-    subprocess.run([sys.executable, "-c", search], check=True)  # a fixture's: what sees the arm is not started again
+    subprocess.run([sys.executable, "-c", search], check=True)  # of a fixture: it sees the arm, so it is not run again
     children.watch_call()
     subprocess.run([sys.executable, "-I", "-c", "pass"], check=True)
     assert children.check_started() == []
-    subprocess.run([sys.executable, "-I", "-c", search], check=True)  # no more than the first ones are looked at
+    subprocess.run([sys.executable, "-I", "-c", search], check=True)  # only the first ones are checked
     assert children.check_started() == []
 
 
@@ -248,7 +248,7 @@ def test_a_child_that_still_runs_is_looked_at_though_it_was_started_unseen(tree:
     words = [sys.executable, "-I", "-c", code]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         server.stdout.readline()
-        for _ in range(2):  # a server of a session's fixture serves all tests
+        for _ in range(2):  # a session fixture's server serves all tests
             children.watch()
             children.watch_call()
             with pytest.raises(ForeignChildError):
@@ -288,7 +288,7 @@ def test_processes_that_no_function_of_pythons_started_are_noted(children: Child
     children.watch_call()
     ctypes.CDLL(None).system(b"true")
     (note,) = children.check_started()
-    assert "started processes in a way that cannot be followed" in note
+    assert "started processes in a way that cannot be traced" in note
 
 
 def test_forks_and_process_pools_run_the_arms_code_and_are_not_noted(children: ChildProcesses):
@@ -320,7 +320,7 @@ def test_what_has_passed_is_not_started_again_in_this_process_nor_in_a_copy(tmp_
     assert os.waitpid(copy, 0)[1] == 0
     check_a_call()
     check_a_call()
-    assert counted.read_text() == "xxxx"  # the three calls, and what looked at the first
+    assert counted.read_text() == "xxxx"  # the three calls, and the check of the first
 
 
 def test_a_command_that_goes_on_is_ended_and_what_it_starts_later_is_said_to_be_unknown(children: ChildProcesses):

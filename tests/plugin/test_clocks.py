@@ -1,4 +1,4 @@
-"""Clocks that tests freeze or patch: figures, budgets and dates are those of the real ones."""
+"""Tests frozen and patched clocks: figures, budgets and dates come from the real ones."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FROZEN = {
 
 
 def frozen(how: str) -> tuple[str, str]:
-    """Give a conftest and a benchmark, in which the clocks stand still in one of the ways."""
+    """Return a conftest and a benchmark in which the clocks are stopped in one of the ways."""
     conftest, start = FROZEN[how]
     return conftest, f"{start}def test_sum(jarvis_bench):\n    jarvis_bench(sum, range(1000))\n"
 

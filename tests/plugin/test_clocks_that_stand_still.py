@@ -1,4 +1,4 @@
-"""An author's clock that stands still ends its benchmark with an error, never the run, and in bounded time."""
+"""Tests that a custom clock that stands still makes its benchmark an error, in bounded time, and never ends the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites written for pytest-codspeed, with and without it, and the keywords of both plugins' markers."""
+"""Tests suites written for pytest-codspeed, with and without it, and the keywords of both plugins' markers."""
 
 from __future__ import annotations
 
@@ -94,24 +94,24 @@ def test_told_to_measure_too_pytest_codspeed_is_refused(pytester: pytest.Pyteste
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [
-        ("benchmark(colour='red')", "benchmark has no key 'colour', it takes group, max_time, min_time, min_rounds, "),
-        ("codspeed_benchmark(rounds=3)", "codspeed_benchmark has no key 'rounds', it takes group, max_time, "),
+        ("benchmark(colour='red')", "benchmark has no key 'colour'; it takes group, max_time, min_time, min_rounds, "),
+        ("codspeed_benchmark(rounds=3)", "codspeed_benchmark has no key 'rounds'; it takes group, max_time, "),
         ("benchmark('search')", "benchmark takes keywords only (group, max_time, "),
-        ("benchmark(max_time=0)", "max_time=0 is not allowed, give seconds above 0"),
-        ("benchmark(max_time='soon')", "max_time='soon' is not allowed, give seconds above 0"),
-        ("benchmark(max_time=float('nan'))", "max_time=nan is not allowed, give seconds above 0"),
-        ("benchmark(min_time=-1)", "min_time=-1 is not allowed, give seconds from 0"),
-        ("benchmark(min_rounds=0)", "min_rounds=0 is not allowed, give a whole number from 1"),
-        ("benchmark(min_rounds=2.5)", "min_rounds=2.5 is not allowed, give a whole number from 1"),
-        ("benchmark(max_rounds=True)", "max_rounds=True is not allowed, give a whole number from 1"),
-        ("benchmark(timer='perf')", "timer='perf' is not allowed, give a function that returns seconds"),
-        ("benchmark(disable_gc='no')", "disable_gc='no' is not allowed, give True or False"),
-        ("benchmark(warmup='off')", "warmup='off' is not allowed, give True or False"),
-        ("benchmark(warmup_iterations=-1)", "warmup_iterations=-1 is not allowed, give a whole number from 0"),
-        ("benchmark(cprofile=2)", "cprofile=2 is not allowed, give True or False"),
-        ("benchmark(calibration_precision=0)", "calibration_precision=0 is not allowed, give a whole number from 1"),
-        ("benchmark(precision=2)", "precision=2 is not allowed, give a number between 0 and 1"),
-        ("benchmark(confidence='high')", "confidence='high' is not allowed, give a number between 0 and 1"),
+        ("benchmark(max_time=0)", "max_time=0 is not allowed; give seconds above 0"),
+        ("benchmark(max_time='soon')", "max_time='soon' is not allowed; give seconds above 0"),
+        ("benchmark(max_time=float('nan'))", "max_time=nan is not allowed; give seconds above 0"),
+        ("benchmark(min_time=-1)", "min_time=-1 is not allowed; give seconds from 0"),
+        ("benchmark(min_rounds=0)", "min_rounds=0 is not allowed; give a whole number from 1"),
+        ("benchmark(min_rounds=2.5)", "min_rounds=2.5 is not allowed; give a whole number from 1"),
+        ("benchmark(max_rounds=True)", "max_rounds=True is not allowed; give a whole number from 1"),
+        ("benchmark(timer='perf')", "timer='perf' is not allowed; give a function that returns seconds"),
+        ("benchmark(disable_gc='no')", "disable_gc='no' is not allowed; give True or False"),
+        ("benchmark(warmup='off')", "warmup='off' is not allowed; give True or False"),
+        ("benchmark(warmup_iterations=-1)", "warmup_iterations=-1 is not allowed; give a whole number from 0"),
+        ("benchmark(cprofile=2)", "cprofile=2 is not allowed; give True or False"),
+        ("benchmark(calibration_precision=0)", "calibration_precision=0 is not allowed; give a whole number from 1"),
+        ("benchmark(precision=2)", "precision=2 is not allowed; give a number between 0 and 1"),
+        ("benchmark(confidence='high')", "confidence='high' is not allowed; give a number between 0 and 1"),
     ],
 )
 def test_a_wrong_keyword_is_a_usage_error_that_names_test_key_and_forms(
@@ -193,7 +193,7 @@ def test_the_markers_time_is_announced(pytester: pytest.Pytester, marker: str):
     result.stdout.fnmatch_lines(["jarvisperf: 1 benchmark, about 0.02 s of measuring"])
 
 
-if importlib.util.find_spec("pytest_codspeed"):  # it is no part of the tests' own environment
+if importlib.util.find_spec("pytest_codspeed"):  # it is not installed in the tests' environment
 
     def test_the_real_plugin_beside_this_one_is_replaced_while_measuring(pytester: pytest.Pytester):
         pytester.makepyfile(SUITE)

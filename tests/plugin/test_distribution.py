@@ -1,4 +1,4 @@
-"""`pytest --jarvis-bench -n 2`: functional tests in xdist's workers, benchmarks after them in one process."""
+"""Tests `pytest --jarvis-bench -n 2`: functional tests run in xdist's workers, then benchmarks in one process."""
 
 from __future__ import annotations
 

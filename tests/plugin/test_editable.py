@@ -1,4 +1,4 @@
-"""Editable installations inside an arm."""
+"""Tests editable installations inside an arm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin package in `examples/` adds a metric and a report format, as a third party would."""
+"""Tests the plugin package in `examples/`, which adds a metric and a report format."""
 
 from __future__ import annotations
 

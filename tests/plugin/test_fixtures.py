@@ -1,4 +1,4 @@
-"""The fixtures that users get: isolated caches, a Redis, a RAG."""
+"""Tests the users' fixtures: isolated caches, a Redis, a RAG."""
 
 from __future__ import annotations
 

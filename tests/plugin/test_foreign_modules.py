@@ -1,4 +1,4 @@
-"""Modules that an arm imported from elsewhere than its checkout: by their files, one by one."""
+"""Tests which modules count as imported from outside an arm's checkout, judged by their files."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ WORK = "def work(n): return sum(i * i for i in range(n))\n"
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
-    """Make a project with a namespace that other installed distributions, and an empty folder, belong to as well."""
+    """Create a project in a namespace that other installed distributions and an empty folder also belong to."""
     site = tmp_path_factory.mktemp("installed") / "site-packages"
     for folder in ("acme/other", "acme/core", "packaging_tool"):
         (site / folder).mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The hooks that JarvisPerf offers to other plugins: each docstring's example runs, and mistakes name their author."""
+"""Tests the hooks for other plugins: each docstring's example runs, and errors name the plugin that caused them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_two(jarvis_bench):
 
 @pytest.fixture
 def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """Run two benchmarks with a conftest.py; what loads numpy needs a process of its own."""
+    """Run two benchmarks with a conftest.py; code that loads numpy needs a separate process."""
     pytester.makepyfile(test_sums=TESTS)
 
     def run(conftest: str, *words: str, here: bool = False) -> pytest.RunResult:
@@ -51,7 +51,7 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 
 
 def example(hook: str) -> str:
-    """Give the code of the example in a hook's docstring."""
+    """Return the code of the example in a hook's docstring."""
     text = inspect.getdoc(getattr(hooks, hook))
     assert text is not None
     return textwrap.dedent(text.partition("Example::\n")[2])

@@ -1,4 +1,5 @@
-"""Files that git ignores and benchmarks need: both arms have them where `jarvis_shared` names them, else it is told."""
+"""Tests files that git ignores but benchmarks need: `jarvis_shared` gives them to both arms; otherwise a message says
+so."""
 
 from __future__ import annotations
 

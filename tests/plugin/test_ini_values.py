@@ -1,4 +1,4 @@
-"""Every ini key, in ini files and in pytest's native TOML tables."""
+"""Tests every ini key, in ini files and in pytest's native TOML tables."""
 
 from __future__ import annotations
 
@@ -124,19 +124,19 @@ def test_the_command_line_goes_before_a_native_table(pytester: pytest.Pytester):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("jarvis_budget = true", "jarvis_budget: True is not allowed, give a number of seconds above 0"),
-        ("jarvis_budget = 0", "jarvis_budget: 0 is not allowed, give a number of seconds above 0"),
-        ("jarvis_launches = 4.5", "jarvis_launches: 4.5 is not allowed, give a whole number from 2 to 12"),
-        ("jarvis_launches = true", "jarvis_launches: True is not allowed, give a whole number from 2 to 12"),
-        ('jarvis_profile = "maybe"', "jarvis_profile: 'maybe' is not allowed, give true or false"),
-        ("jarvis_profile = 2", "jarvis_profile: 2 is not allowed, give true or false"),
-        ("jarvis_shared = [1]", "jarvis_shared: [1] is not allowed, give a list of texts"),
-        ("jarvis_shared = false", "jarvis_shared: False is not allowed, give a list of texts"),
-        ("jarvis_threshold = 5", "jarvis_threshold: '5' is not allowed, give a percentage like '5%' or 'off'"),
-        ("jarvis_threshold = false", "jarvis_threshold: False is not allowed, give text in quotes"),
-        ("jarvis_save = false", "jarvis_save: False is not allowed, give text in quotes"),
-        ("jarvis_redis = ['fake']", "jarvis_redis: ['fake'] is not allowed, give text in quotes"),
-        ("jarvis_confirm = 2026-11-29", "is not allowed, give text in quotes"),
+        ("jarvis_budget = true", "jarvis_budget: True is not allowed; give a number of seconds above 0"),
+        ("jarvis_budget = 0", "jarvis_budget: 0 is not allowed; give a number of seconds above 0"),
+        ("jarvis_launches = 4.5", "jarvis_launches: 4.5 is not allowed; give a whole number from 2 to 12"),
+        ("jarvis_launches = true", "jarvis_launches: True is not allowed; give a whole number from 2 to 12"),
+        ('jarvis_profile = "maybe"', "jarvis_profile: 'maybe' is not allowed; give true or false"),
+        ("jarvis_profile = 2", "jarvis_profile: 2 is not allowed; give true or false"),
+        ("jarvis_shared = [1]", "jarvis_shared: [1] is not allowed; give a list of texts"),
+        ("jarvis_shared = false", "jarvis_shared: False is not allowed; give a list of texts"),
+        ("jarvis_threshold = 5", "jarvis_threshold: '5' is not allowed; give a percentage like '5%' or 'off'"),
+        ("jarvis_threshold = false", "jarvis_threshold: False is not allowed; give text in quotes"),
+        ("jarvis_save = false", "jarvis_save: False is not allowed; give text in quotes"),
+        ("jarvis_redis = ['fake']", "jarvis_redis: ['fake'] is not allowed; give text in quotes"),
+        ("jarvis_confirm = 2026-11-29", "is not allowed; give text in quotes"),
     ],
 )
 def test_a_wrong_value_in_a_native_table_is_one_line_that_names_key_value_and_forms(

@@ -1,4 +1,4 @@
-"""The arms run as this Python does: with its options, and with what its environment says."""
+"""Tests that the arms run with this Python's options and environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every run ends with its report: what was decided before a signal, a crash or a full disk is reported and stored."""
+"""Tests that what was decided before a signal, a crash or a full disk is reported and stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# What the second one does differs from launch to launch, so it stays undecided to the end.
+# The second one behaves differently in each launch, so it stays undecided to the end.
 TESTS = """
     import os
 
@@ -30,7 +30,7 @@ TESTS = """
         is_odd = int(os.environ["PYTHONHASHSEED"]) // 1_000 % 2
         jarvis_bench(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
 """
-LAUNCHES_BEFORE = 6  # the first verdicts fall after 4
+LAUNCHES_BEFORE = 6  # the first verdicts are reached after 4
 SIGNAL = f"""
     import os
     import pathlib
@@ -91,11 +91,11 @@ def test_a_signal_ends_the_run_with_what_was_decided(tmp_path: Path, number: sig
     assert project.verdicts == {"test_slower": "regressed", "test_undecided": "inconclusive"}
     assert "the comparison was not finished: the run was interrupted" in project.output
     assert "run NOT finished" in project.output
-    # It is kept, and marked: to compare with half a run would show nothing of the other half.
+    # It is stored and marked as interrupted, because comparing with half a run would say nothing about the other half.
     assert "saved as main" in project.output
     project.write({"benchmarks/trouble.py": "def come(): pass"})
     assert project.bench("--jarvis-compare=main", "--jarvis-budget=0.05") != 0
-    assert "of its 1 stored run none was finished" in project.output
+    assert "1 stored run found, but none was finished" in project.output
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Targets whose call does none of the work: generators are refused, other lazy iterators pointed out."""
+"""Tests targets whose call does none of the work: generators are rejected, and other lazy iterators cause a warning."""
 
 from __future__ import annotations
 

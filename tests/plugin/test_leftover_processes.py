@@ -1,4 +1,4 @@
-"""What fixtures and targets start in an arm ends with it, and exit handlers run where they were registered."""
+"""Tests that processes started in an arm end with it, and that exit handlers run where they were registered."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from git_project import GitProject
 from jarvisperf.gate.processes import descendants
 
 AGAINST = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2", "-p", "no:asyncio")
-# A daemon by the book, which is deaf to SIGTERM as well.
+# A textbook daemon, which also ignores SIGTERM.
 DAEMON = """
 import os, signal, sys, time
 
@@ -80,7 +80,7 @@ def project(pytester: pytest.Pytester) -> GitProject:
 
 
 def marked(mark: str) -> list[str]:
-    """Give the command lines of the processes that have a variable in their environment."""
+    """Return the command lines of the processes that have a variable in their environment."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -190,7 +190,7 @@ def test_each_exit_handler_runs_once_in_the_process_that_registered_it(project: 
     assert processes["copy"] == processes["finalized in copy"]
     assert not processes["copy"] & processes["original"]
     assert not processes["copy"] & processes["finalized"]
-    # The folder that the original made is still there when a copy has ended.
+    # The folder that the original created still exists after a copy has ended.
     assert all(words[-1] == "True" for words in lines if words[0] == "copy")
 
 

@@ -1,4 +1,4 @@
-"""`pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
+"""Tests `pytest --jarvis-bench --jarvis-against REV` on small repositories, in real subprocesses.
 
 Launches are what these tests cost. Most ask for two, with a threshold that equal code stays within on any machine;
 tests about verdicts, which take more of them, share a run (`test_lockstep_verdicts.py`).
@@ -56,13 +56,13 @@ class Project(GitProject):
 
     @property
     def ratio(self) -> float:
-        """How many times as long head's only benchmark took; far from 1 where each arm ran its own code."""
+        """The ratio of the only benchmark; far from 1 if each arm ran its own code."""
         (entry,) = self.report["benchmarks"]
         return entry["metrics"]["time"]["ratio"]
 
     @property
     def verdicts_of_two_launches(self) -> dict[str, dict[str, str]]:
-        """The verdicts, with `unchanged` where a busy machine leaves it open: two launches decide little."""
+        """Return the verdicts, with `unchanged` for `inconclusive`: two launches decide little on a busy machine."""
         return {
             name: {metric: "unchanged" if word == "inconclusive" else word for metric, word in words.items()}
             for name, words in self.report["verdicts"].items()
@@ -163,7 +163,7 @@ def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout
     project.git("mv", "pkg", "src/pkg")
     if layout == "pythonpath":
         project.write("pytest.ini", "[pytest]\npythonpath = src\n")
-    else:  # what an editable installation does: the folder of the working tree is on the search path
+    else:  # like an editable installation: the working tree's folder is on the search path
         monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
     project.commit()
     project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
@@ -187,7 +187,7 @@ def test_one_arm_that_skips_is_not_compared(project: Project):
         (("--jarvis-against=nothing",), "unknown revision 'nothing'"),
         (("--jarvis-launches=0",), "--jarvis-launches: '0' is not allowed"),
         (("--jarvis-threshold=5",), "--jarvis-threshold: '5' is not allowed"),
-        (("--jarvis-inconclusive=maybe",), "--jarvis-inconclusive: 'maybe' is not allowed, give pass or fail"),
+        (("--jarvis-inconclusive=maybe",), "--jarvis-inconclusive: 'maybe' is not allowed; give pass or fail"),
     ],
 )
 def test_wrong_words_are_usage_errors(project: Project, words: tuple[str, ...], complaint: str):
@@ -417,7 +417,7 @@ def test_a_benchmark_that_no_arm_can_have_is_an_error_that_says_so(
     else:
         (elsewhere / "link").symlink_to(project.root)
         result = project.run(f"--rootdir={elsewhere / 'link'}", "benchmarks")
-        complaint = f"*by way of a link only*give both as they are: --rootdir={project.root} *"
+        complaint = f"*only through a link*give both as they are: --rootdir={project.root} *"
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines([f"jarvisperf: nothing was compared: {complaint}"])
 

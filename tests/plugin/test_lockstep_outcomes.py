@@ -1,6 +1,7 @@
-"""What becomes of each benchmark in lockstep: fine, slow, broken, new, gone, expected to fail. One run shows them all.
+"""Tests every outcome of a benchmark in lockstep: fine, slow, broken, new, missing, expected to fail. One run covers
+them all.
 
-The launches are what such a test costs, so benchmarks that do not disturb each other share them.
+Launches take most of the time of such a test, so benchmarks that do not disturb each other share them.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ NO_OUTPUT = "ended without any output: it was killed, ran out of memory, or call
 
 
 class Compared(NamedTuple):
-    """A run: its exit status, what it printed, and by the tests' names how they ended and the report's entries."""
+    """A run: its exit status and output and, by test name, the outcomes and the report's entries."""
 
     status: int
     output: str
@@ -98,7 +99,8 @@ class Compared(NamedTuple):
     entries: Mapping[str, Any]
 
     def verdict(self, name: str) -> str:
-        """The verdict on the time, `unchanged` where a busy machine leaves it open: two launches decide little."""
+        """Return the verdict on time, with `unchanged` for `inconclusive`: two launches decide little on a busy
+        machine."""
         word = self.entries[name]["metrics"]["time"]["verdict"]
         return "unchanged" if word == "inconclusive" else word
 

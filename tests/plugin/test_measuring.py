@@ -1,4 +1,4 @@
-"""`pytest --jarvis-bench`: what is measured, reported and failed."""
+"""Tests `pytest --jarvis-bench`: what is measured and reported, and what fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
 
 
 def report_of(pytester: pytest.Pytester) -> dict[str, Any]:
-    """Read report.json, benchmarks by the part of their id behind the file."""
+    """Read the benchmarks in report.json, by the part of their id after the file."""
     report = json.loads((pytester.path / "reports" / "report.json").read_text())
     report["benchmarks"] = {entry["id"].partition("::")[2]: entry for entry in report["benchmarks"]}
     return report

@@ -1,4 +1,5 @@
-"""Metrics that are one file each (`allocations`, `import_time`) or come from another plugin, from test to report."""
+"""Tests metrics that are one file each (`allocations`, `import_time`) or come from another plugin, from test to
+report."""
 
 from __future__ import annotations
 
@@ -46,7 +47,7 @@ def pytest_jarvis_metrics():
 
 
 def metrics_of(root: Path) -> dict[str, dict[str, Any]]:
-    """Give what report.json says of each benchmark's metrics, by the test's name without its parameters."""
+    """Return each benchmark's metrics in report.json, by the test's name without parameters."""
     report = json.loads((root / "reports" / "report.json").read_text())
     return {one["id"].partition("::")[2].partition("[")[0]: one["metrics"] for one in report["benchmarks"]}
 
@@ -116,7 +117,7 @@ def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Py
 def test_the_option_refuses_what_is_not_measured_on_calls(pytester: pytest.Pytester, names: str):
     result = pytester.runpytest_inprocess("--jarvis-bench", f"--jarvis-metrics={names}")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--jarvis-metrics: *is not allowed, give one or more of: time, memory, allocations*"])
+    result.stderr.fnmatch_lines(["*--jarvis-metrics: *is not allowed; give one or more of: time, memory, allocations*"])
 
 
 def test_more_blocks_than_the_absolute_limit_fail_the_test(pytester: pytest.Pytester):
@@ -141,7 +142,7 @@ def test_more_blocks_than_the_absolute_limit_fail_the_test(pytester: pytest.Pyte
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
-        ("allocations=5", "*allocations=5 is not allowed, give a percentage like '5%' or 'off'*"),
+        ("allocations=5", "*allocations=5 is not allowed; give a percentage like '5%' or 'off'*"),
         ("max_allocations='many'", "*give a number like 1000 or '1000 blocks'*"),
         ("max_import_time=3", "*give a time like '2ms'*"),
     ],

@@ -1,4 +1,5 @@
-"""What cannot be compared fails: a benchmark that arms skip, that is code itself, or that became an ordinary test."""
+"""Tests that a benchmark that cannot be compared fails: skipped in the arms, part of the compared code, or now an
+ordinary test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line, the ini file and the markers may say."""
+"""Tests the allowed values of the command line, the ini file and the markers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 def test_a_budget_that_is_no_positive_number_is_a_usage_error(pytester: pytest.Pytester, value: str):
     result = pytester.runpytest_subprocess("--jarvis-bench", f"--jarvis-budget={value}")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*--jarvis-budget: '{value}' is not allowed, give a number of seconds above 0*"])
+    result.stderr.fnmatch_lines([f"*--jarvis-budget: '{value}' is not allowed; give a number of seconds above 0*"])
 
 
 @pytest.mark.parametrize("url", ["memcached://here", "redis://h:abc", "here:6379"])
 def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester, url: str):
     result = pytester.runpytest_subprocess(f"--jarvis-redis={url}")
     assert result.ret == USAGE_ERROR
-    result.stderr.fnmatch_lines([f"*--jarvis-redis: '{url}' is not allowed, give auto, fake, or a URL*"])
+    result.stderr.fnmatch_lines([f"*--jarvis-redis: '{url}' is not allowed; give auto, fake, or a URL*"])
 
 
 def test_no_more_launches_may_be_asked_for_than_a_verdict_looks_at():
@@ -46,7 +46,7 @@ def test_a_folder_that_pytest_takes_for_one_of_tests_is_a_usage_error(
     result = pytester.runpytest_subprocess(option, elsewhere)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        [f"*{option} {elsewhere}: pytest takes that folder for a folder of tests, *{option}={elsewhere}"]
+        [f"*{option} {elsewhere}: pytest mistook that folder for a test folder, *{option}={elsewhere}"]
     )
     for words in ([f"{option}={elsewhere}"], ["-c", "tox.ini", option, elsewhere], [option, "."], [option, "../new"]):
         assert pytester.runpytest_subprocess(*words).ret == 0
@@ -64,22 +64,22 @@ def test_the_ini_file_says_what_the_command_line_does_not(pytester: pytest.Pytes
 @pytest.mark.parametrize(
     ("marker", "complaint"),
     [
-        ("jarvis_bench(colour='red')", "has no key 'colour', it takes group, budget, warmup, setup, before"),
+        ("jarvis_bench(colour='red')", "has no key 'colour'; it takes group, budget, warmup, setup, before"),
         ("jarvis_bench('search')", "takes keywords only (group, budget, warmup, setup, before), got 'search'"),
-        ("jarvis_bench(budget=0)", "budget=0 is not allowed, give seconds above 0"),
-        ("jarvis_bench(budget='2s')", "budget='2s' is not allowed, give seconds above 0"),
-        ("jarvis_bench(budget=True)", "budget=True is not allowed, give seconds above 0"),
-        ("jarvis_bench(warmup=-1)", "warmup=-1 is not allowed, give seconds from 0"),
-        ("jarvis_bench(group='')", "group='' is not allowed, give a name"),
-        ("jarvis_bench(setup=3)", "setup=3 is not allowed, give a plain function"),
-        ("jarvis_cache(tiers=('tape',))", "tiers=('tape',) is not allowed, give a tuple of 'memory', 'redis', 'disk'"),
-        ("jarvis_cache(tiers='memory')", "tiers='memory' is not allowed, give a tuple of"),
-        ("jarvis_cache(redis=1)", "redis=1 is not allowed, give a Redis URL"),
-        ("jarvis_cache(redis='here')", "redis='here' is not allowed, give a Redis URL"),
-        ("jarvis_threshold(time='fast')", "time='fast' is not allowed, give a percentage like '5%' or 'off'"),
-        ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed, give a time like '2ms'"),
-        ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed, give a size like '50MB'"),
-        ("jarvis_threshold(speed='5%')", "has no key 'speed', it takes time, memory, startup, allocations"),
+        ("jarvis_bench(budget=0)", "budget=0 is not allowed; give seconds above 0"),
+        ("jarvis_bench(budget='2s')", "budget='2s' is not allowed; give seconds above 0"),
+        ("jarvis_bench(budget=True)", "budget=True is not allowed; give seconds above 0"),
+        ("jarvis_bench(warmup=-1)", "warmup=-1 is not allowed; give seconds from 0"),
+        ("jarvis_bench(group='')", "group='' is not allowed; give a name"),
+        ("jarvis_bench(setup=3)", "setup=3 is not allowed; give a plain function"),
+        ("jarvis_cache(tiers=('tape',))", "tiers=('tape',) is not allowed; give a tuple of 'memory', 'redis', 'disk'"),
+        ("jarvis_cache(tiers='memory')", "tiers='memory' is not allowed; give a tuple of"),
+        ("jarvis_cache(redis=1)", "redis=1 is not allowed; give a Redis URL"),
+        ("jarvis_cache(redis='here')", "redis='here' is not allowed; give a Redis URL"),
+        ("jarvis_threshold(time='fast')", "time='fast' is not allowed; give a percentage like '5%' or 'off'"),
+        ("jarvis_threshold(max_time='2')", "max_time='2' is not allowed; give a time like '2ms'"),
+        ("jarvis_threshold(max_memory='2ms')", "max_memory='2ms' is not allowed; give a size like '50MB'"),
+        ("jarvis_threshold(speed='5%')", "has no key 'speed'; it takes time, memory, startup, allocations"),
     ],
 )
 def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(

@@ -1,4 +1,4 @@
-"""While it measures, a terminal says how far it is; what cannot move its cursor gets nothing of that."""
+"""Tests the progress line, which only terminals that can move their cursor show."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BENCH = ("--jarvis-bench", "--jarvis-budget=0.02", "-p", "no:asyncio", "-p", "no
 
 
 def on_terminal(folder: Path, *words: str, **variables: str) -> str:
-    """Run pytest on a terminal of its own, and give all that it writes there."""
+    """Run pytest on a separate terminal, and return everything that it writes there."""
     main, other = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *BENCH, *words],
@@ -46,7 +46,7 @@ def on_terminal(folder: Path, *words: str, **variables: str) -> str:
     while True:
         try:
             part = os.read(main, 4096)
-        except OSError:  # Linux says so of a terminal that nobody has open any more
+        except OSError:  # Linux raises this for a terminal that no process has open any more
             part = b""
         if not part:
             break
@@ -61,8 +61,8 @@ def test_a_terminal_sees_which_benchmark_runs_and_how_long_the_rest_takes(pytest
     shown = on_terminal(pytester.path)
     assert "benchmark 1 of 3, about 0 s left  test_bench.py::test_one" in shown
     assert re.search(r"benchmark 3 of 3, about \d+ s left  test_bench.py::test_last", shown)
-    # Each text is written a line below and taken away again, before pytest goes on in its own line: one plain test,
-    # "test_bench.py .", and the next character comes in column 16.
+    # Each text is written one line below and removed again before pytest continues in its own line: after one plain
+    # test ("test_bench.py ."), the next character is in column 16.
     assert "\n\r\x1b[2K\x1b[1A\x1b[16G" in shown.replace("\r\n\r", "\n\r")
 
 
@@ -101,7 +101,7 @@ def test_the_time_left_goes_by_the_pace_of_those_that_measured():
     assert countdown.begin("c") == "benchmark 3 of 4, about 3 min left  c"
     now = 8.0
     countdown.end("c")
-    assert countdown.begin("c") == "benchmark 4 of 4, about 3 min left  c"  # a flaky one, again
+    assert countdown.begin("c") == "benchmark 4 of 4, about 3 min left  c"  # a flaky one is rerun
     countdown.end("c")
     assert countdown.begin("d") == "benchmark 4 of 4, about 3 min left  d"
     countdown.end("d")
@@ -119,7 +119,7 @@ def test_a_benchmark_whose_call_exceeds_its_budget_is_reckoned_with_at_what_it_t
     assert countdown.replan("a", 40.0) == "benchmark 1 of 3, about 44 s left  a"
     now = 44.0
     countdown.end("a")
-    assert countdown.begin("b") == "benchmark 2 of 3, about 4 s left  b"  # the long one says nothing of the others
+    assert countdown.begin("b") == "benchmark 2 of 3, about 4 s left  b"  # the long one says nothing about the others
     assert countdown.replan("late", 40.0) == "benchmark 2 of 3, about 4 s left  late"
 
 
@@ -133,7 +133,7 @@ def test_declared_rounds_count_from_the_first_one_on_whatever_the_budget():
     countdown.end("a")
     assert countdown.begin("b") == "benchmark 2 of 2, about 2 s left  b"
     now = 41.0
-    assert countdown.replan("b", 0.0) == "benchmark 2 of 2, about 0 s left  b"  # fewer than the budget holds
+    assert countdown.replan("b", 0.0) == "benchmark 2 of 2, about 0 s left  b"  # fewer than fit in the budget
     countdown.end("b", measured=False)
     assert countdown.taken == {"a": 40.0}
 

@@ -1,4 +1,4 @@
-"""pytest-benchmark's own files, table and comparison beside a comparison of ours."""
+"""Tests pytest-benchmark's own files, table and comparison next to a comparison by JarvisPerf."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_its_profiles_are_refused_with_what_to_write_instead(pytester: pytest.Py
     result = pytester.runpytest_subprocess("--jarvis-bench", option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
-        ["*--benchmark-cprofile* and --jarvis-bench exclude each other; give --jarvis-profile *"]
+        ["*--benchmark-cprofile* and --jarvis-bench cannot be combined; give --jarvis-profile *"]
     )
 
 

@@ -1,4 +1,4 @@
-"""Unseeded random numbers: the same in both arms, and from run to run; what cannot be made equal is pointed out."""
+"""Tests that unseeded random numbers are the same in both arms and in every run, and that the rest is reported."""
 
 from __future__ import annotations
 

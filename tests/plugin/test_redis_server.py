@@ -1,4 +1,4 @@
-"""The Redis behind the tests: chosen, started, and gone afterwards."""
+"""Tests how the Redis for tests is chosen, started and stopped."""
 
 from __future__ import annotations
 
@@ -130,12 +130,12 @@ def test_a_private_server_dies_with_the_process_that_started_it():
     while _runs(pid):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    shutil.rmtree(Path(urlsplit(url).path).parent)  # a killed parent could not
+    shutil.rmtree(Path(urlsplit(url).path).parent)  # a killed parent could not do it
 
 
 @pytest.fixture
 def left_folder() -> Iterator[Path]:
-    """What a killed session leaves: a folder with a socket where nobody listens."""
+    """Leave what a killed session leaves: a folder with a socket on which nothing listens."""
     folder = Path(tempfile.mkdtemp(prefix=module.FOLDER_PREFIX))
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(folder / module.SOCKET_NAME))
@@ -185,7 +185,7 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"  # a zombie waits for an init that may not reap
+    return state != "Z"  # a zombie remains if init does not reap it
 
 
 def test_a_forked_child_that_ends_leaves_its_parents_server_running():

@@ -1,4 +1,4 @@
-"""What a run leaves behind: reports, profiles, shards, GitHub's annotations; broken terminals and folders."""
+"""Tests a run's outputs: reports, profiles, shards and GitHub annotations, also with broken terminals and folders."""
 
 from __future__ import annotations
 
@@ -71,8 +71,8 @@ def test_a_profile_is_taken_after_the_measurement(pytester: pytest.Pytester, run
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("--jarvis-profile-engine=perf",), "--jarvis-profile-engine: 'perf' is not allowed, give one of pyinstrument"),
-        (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed, give a part like 1/4"),
+        (("--jarvis-profile-engine=perf",), "--jarvis-profile-engine: 'perf' is not allowed; give one of pyinstrument"),
+        (("--jarvis-shard=5/4",), "--jarvis-shard: '5/4' is not allowed; give a part like 1/4"),
         (("--jarvis-shard=half",), "--jarvis-shard: 'half' is not allowed"),
         (("--jarvis-against=",), "--jarvis-against: the value is empty, perhaps because a variable is not set"),
         (("--jarvis-compare=",), "--jarvis-compare: the value is empty"),

@@ -1,4 +1,4 @@
-"""A run whose control shows a difference between identical code never ends green with nothing but `unchanged`."""
+"""Tests that a run whose control shows a difference between identical code never ends green with only `unchanged`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import json
 import pytest
 from git_project import GitProject
 
-# The control runs the base's code from a third folder; here that folder makes it a hundred times slower. All
-# differences are large, so that a busy machine changes no verdict.
+# The control runs base's code from a third folder; here the code is a hundred times slower in that folder. All
+# differences are large, so that a busy machine cannot change a verdict.
 WORK = """
 import pathlib
 ROUNDS = 50_000 if "same" in pathlib.Path(__file__).parts else 500
@@ -62,7 +62,7 @@ def test_identical_code_that_differs_makes_the_run_inconclusive_but_for_what_reg
     assert "identical code differed" in work["doubt"]
     result.stdout.fnmatch_lines(["*time inconclusive: *identical code differed in this run*"])
     result.stdout.fnmatch_lines(["*run NOT trusted, because identical code differed in it*"])
-    result.stdout.fnmatch_lines(["*this run is not to be trusted: identical code differed by +*"])
+    result.stdout.fnmatch_lines(["*this run cannot be trusted: identical code differed by +*"])
 
 
 def test_an_untrusted_run_that_may_pass_says_that_nothing_was_decided(project: Project):

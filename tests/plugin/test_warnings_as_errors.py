@@ -1,4 +1,4 @@
-"""Projects that turn warnings into errors, and strict ones, in every mode and with their tests distributed by xdist."""
+"""Tests projects with warnings as errors or strict settings, in every mode and under xdist."""
 
 from __future__ import annotations
 

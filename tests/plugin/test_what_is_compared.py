@@ -1,6 +1,6 @@
-"""Every test that measures anything is compared, however it asks for that and however the suite was selected.
+"""Tests that every measuring test is compared, however it requests measuring and however tests were selected.
 
-One lockstep run answers many questions, so the runs are shared.
+One lockstep run serves many tests, so the runs are shared.
 """
 
 from __future__ import annotations
@@ -161,12 +161,12 @@ def with_one_removed(tmp_path: Path) -> Stranger:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        # By a folder, a package, a file, and by a plugin that counts what is collected: it is gone in each of them.
+        # Selected by a folder, a package, a file, and a plugin that counts collected tests: it is missing each time.
         ((), {"test_first": True, "test_gone": False, "test_last": True}),
         (("--pyargs", "pkg.benchmarks"), {"test_first": True, "test_gone": False, "test_last": True}),
         (("--pyargs", "pkg.benchmarks.test_b"), {"test_first": True, "test_gone": False, "test_last": True}),
         (("--group=1",), {"test_first": True, "test_gone": False, "test_last": True}),
-        # What is not asked for is not missing.
+        # A benchmark that was not requested is not missing.
         (("-k", "first"), {"test_first": True}),
         (("--deselect", "pkg/benchmarks/test_b.py::test_gone"), {"test_first": True, "test_last": True}),
         (("pkg/benchmarks/test_b.py::test_last",), {"test_last": True}),

@@ -1,4 +1,4 @@
-"""What a worker's pytest is told: all that shapes the tests, nothing that selects, shows or reports them."""
+"""Tests the arguments of a worker's pytest: those that affect tests, none that select, show or report them."""
 
 from __future__ import annotations
 

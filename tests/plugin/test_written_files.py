@@ -1,4 +1,4 @@
-"""A benchmark that writes to a file of its checkout changes neither the other arm nor the working tree."""
+"""Tests that a benchmark that writes to a file of its checkout changes neither the other arm nor the working tree."""
 
 from __future__ import annotations
 

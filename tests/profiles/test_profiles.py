@@ -1,4 +1,4 @@
-"""Profiles of real functions, by every engine, and what differs between two of them."""
+"""Tests profiles of real functions by every engine, and the difference between two profiles."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_function_that_became_slower_stands_first(engine: str):
     assert first.function == "inner"
     assert first.share > 0.5
     if engine == "pyinstrument":
-        # It looks when a function is called or returns: a loop that calls nothing is seen at its function's end.
+        # It samples when a function is called or returns, so a loop without calls is seen at its function's end.
         text = (Path(__file__).parents[1] / "profiled_work.py").read_text().splitlines()[first.line - 1]
         assert text.strip() in {"for number in range(rounds):", "total += number * number", "return total"}
 

@@ -1,4 +1,4 @@
-"""What the tests of retrieval share: a small embedder written by hand, and RAGs on real Chroma folders."""
+"""Shared by the retrieval tests: a small hand-written embedder, and RAGs on real Chroma folders."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ START_SECONDS = 60
 
 
 class WordEmbedder:
-    """Counts words: texts that share words are near. An embedder as a user would write one, and deterministic.
+    """It counts words, so texts that share words are near each other. A deterministic embedder, written as a user would
+    write one.
 
-    ``before_query`` is called before a query is embedded: a place to let something happen in between.
+    ``before_query`` is called before a query is embedded, so that a test can make something happen in between.
     """
 
     def __init__(self, identity: str = "words:1", dimensions: int = DIMENSIONS) -> None:
@@ -80,7 +81,7 @@ def cache(tmp_path: Path) -> Iterator[SmartCache]:
 def make_rag(
     tmp_path: Path, cache: SmartCache, embedder: WordEmbedder, require: Callable[[str], Any]
 ) -> Iterator[Callable[..., OptimizedRAG]]:
-    """Makes RAGs, all on one folder, cache and embedder unless told otherwise, and closes them."""
+    """Creates RAGs, by default all with one folder, cache and embedder, and closes them."""
     from jarvisperf.rag import OptimizedRAG
 
     require("chromadb")

@@ -1,4 +1,4 @@
-"""An embedder whose vectors look random and follow from the text alone; no two texts are equally near to a third."""
+"""An embedder whose vectors look random but depend only on the text; no two texts are equally near a third."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second process for tests: reads calls of an OptimizedRAG as JSON lines, answers with what they returned."""
+"""A second process for tests: reads calls of an OptimizedRAG as JSON lines, and replies with their results."""
 
 from __future__ import annotations
 

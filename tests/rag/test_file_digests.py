@@ -8,7 +8,7 @@ import pytest
 
 from jarvisperf.rag.embedding.choice import FileDigests
 
-LATER = 10**10  # nanoseconds, after which a file that is new now is no longer new
+LATER = 10**10  # nanoseconds after which a file no longer counts as new
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def file(tmp_path):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """How often a file was read whole."""
+    """Return how often a file was read in full."""
     read, count = hashlib.file_digest, []
     monkeypatch.setattr("hashlib.file_digest", lambda *given: count.append(1) or read(*given))
     return count

@@ -142,7 +142,7 @@ def test_a_nul_does_not_make_other_letters_of_html(write, require):
 
 @pytest.mark.parametrize("unit", ["x", "word "])
 def test_a_file_of_one_endless_line_is_split_in_portions_that_lose_nothing(write, unit):
-    # In one piece the splitter takes 20 s for 800,000 characters, four times as long for twice as many.
+    # In one piece, the splitter takes 20 s for 800,000 characters, and four times as long for twice as many.
     text = unit * (2_000_000 // len(unit))
     passages = read_passages(write("a.txt", f"before\n{text}\nafter"))
     assert "".join(passage.text.replace(" ", "") for passage in passages).replace("\n", "") == (
@@ -173,7 +173,7 @@ def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, requi
 
 
 def pdf(*pages):
-    """A PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text on each page."""
+    """Build a PDF by hand (ISO 32000-1, 7.5): Helvetica, one line of text per page."""
     count = len(pages)
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
@@ -219,7 +219,7 @@ def test_a_pdf_that_cannot_be_read_or_holds_no_text_is_named(write, require, con
 
 
 def docx(path, paragraphs):
-    """A Word file by hand (ECMA-376): pairs of a style, or None, and a text."""
+    """Build a Word file by hand (ECMA-376) from pairs of a style, or None, and a text."""
     names = "http://schemas.openxmlformats.org"
     body = "".join(
         f"<w:p>{f'<w:pPr><w:pStyle w:val={chr(34)}{style}{chr(34)}/></w:pPr>' if style else ''}"

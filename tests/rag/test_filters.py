@@ -137,7 +137,7 @@ def test_a_filter_as_deep_as_is_allowed_is_one_that_chroma_takes(collection):
         ("x = 1", TypeError, "where is 'x = 1': give a dictionary such as {'language': 'pt'}, or None"),
         ({}, ValueError, "where is {}: give a condition"),
         ({"x": object()}, TypeError, "give strings, numbers, booleans and lists of them"),
-        (_nested(51), ValueError, "where is nested more than 100 levels deep: make it flatter"),
+        (_nested(51), ValueError, "where is nested more than 100 levels deep: flatten it"),
         (_endless(), ValueError, "where is nested more than 100 levels deep"),
         ({"x": {"$in": [2**70, math.inf]}}, TypeError, "give strings, numbers, booleans and lists of them"),
     ],

@@ -16,7 +16,7 @@ VECTORS = arrays(np.float32, (8, 3), elements=st.floats(-1, 1, width=32)).filter
 
 
 def at(distance):
-    """A unit vector at this cosine distance from the query."""
+    """Return a unit vector at this cosine distance from the query."""
     cosine = 1 - distance
     return [cosine, (1 - cosine**2) ** 0.5]
 
@@ -57,7 +57,7 @@ def test_vectors_of_another_model_and_vectors_that_are_no_numbers_count_as_near(
 
 
 def nearest(rows, alive, query, count):
-    """The places of the nearest rows, by brute force."""
+    """Return the indices of the nearest rows, by brute force."""
     distances = 1 - rows @ query
     return sorted(sorted(alive), key=lambda place: distances[place])[:count], distances
 

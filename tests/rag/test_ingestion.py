@@ -1,4 +1,4 @@
-"""Adding, replacing, removing, and what is kept when something goes wrong in between."""
+"""Tests adding, replacing and removing, and what is kept when something fails in between."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_after_ctrl_c_what_was_stored_stays_and_the_same_call_goes_on(make_rag, 
     documents = [f"text {number}" for number in range(40)]
     with pytest.raises(KeyboardInterrupt) as caught:
         rag.batch_add_texts(documents, batch_size=10)
-    assert "20 passages of this call were stored before the error and stay stored" in caught.value.__notes__[0]
+    assert "20 passages of this call were stored before the error and remain stored" in caught.value.__notes__[0]
     assert rag.batch_add_texts(documents, batch_size=10) == AddReport(added=20, unchanged=20, embedded=20)
     assert len(embedder.documents) == 40
 
@@ -326,7 +326,7 @@ try:
     OptimizedRAG({str(tmp_path / "chroma")!r}, model=Nobody()).search("cats")
 except StoreError as error:
     print(error)
-"""  # in a fresh process, for this one's Chroma still has the good file open
+"""  # in a fresh process, because this one's Chroma still has the good file open
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert f"cannot open the document store in {tmp_path / 'chroma'}" in done.stdout, done.stderr
     assert len(done.stdout.splitlines()) == 1

@@ -1,4 +1,4 @@
-"""More passages than SQLite takes variables in one statement (32,766): Chroma's own calls fail there."""
+"""Tests with more passages than SQLite accepts variables in one statement (32,766), where Chroma's own calls fail."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ WAIT_SECONDS = 60
 
 
 class Model:
-    """Notes which texts came in one batch, and whether two threads were ever in it at once."""
+    """Records which texts came in one batch, and whether two threads ever used it at once."""
 
     def __init__(self):
         self.batches = []
@@ -34,7 +34,7 @@ class Model:
 
 
 class Door:
-    """A lock that counts who has come to it, and that lets other threads in only once it is open."""
+    """A lock that counts the threads that reach it, and admits other threads only once it is open."""
 
     def __init__(self, *, is_open=True):
         self.arrivals = itertools.count()
@@ -64,7 +64,7 @@ def model():
 
 
 def at_once(model, texts, max_batch=32):
-    """Ask for all texts at once, the first one alone in the model until all the others wait."""
+    """Request all texts at once; the first one stays in the model until all others wait."""
     door = Door()
     batcher = MicroBatcher(model.embed, door, max_batch)
     with ThreadPoolExecutor(len(texts)) as pool:

@@ -1,4 +1,4 @@
-"""Writes and cached searches that cross each other, one interleaving per test."""
+"""Tests concurrent writes and cached searches, one interleaving per test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OLD, NEW = "cats purr at night", "cats purr"
 
 
 class Hooked:
-    """A cache that lets something happen right before an answer is stored."""
+    """A cache that calls a function right before an answer is stored."""
 
     def __init__(self, cache):
         self.cache = cache
@@ -59,7 +59,7 @@ def home(tmp_path):
 
 
 def best(rag):
-    """The best passage now, after checking that search, cached search and both contexts agree on it."""
+    """Return the best passage, after checking that search, cached search and both contexts agree on it."""
     found = rag.search("cats purr", n_results=1)
     assert rag.search_cached("cats purr", n_results=1) == found
     context = rag.generate_context("cats purr", n_results=1)
@@ -342,7 +342,7 @@ def test_copies_of_a_folder_that_went_different_ways_share_no_answers(make_rag, 
 
 @pytest.fixture
 def other_process(tmp_path, rag):
-    """Another process that has the folder open until its input ends."""
+    """Another process that keeps the folder open until its input ends."""
     program = (
         "import sys; from pathlib import Path; from jarvisperf.rag.store.folder import FolderHome;"
         "from jarvisperf.rag.store.chroma import ChromaStore;"
@@ -380,7 +380,7 @@ def test_the_lock_outlives_a_copy_of_the_folder_by_this_process(rag, other_proce
 
 @pytest.fixture
 def other_process_writes(tmp_path):
-    """What went wrong when another process wrote to the folder."""
+    """Return the error of another process that writes to the folder."""
     program = (
         "from pathlib import Path; from jarvisperf.rag.store.folder import FolderHome;"
         f"home = FolderHome(Path({str(tmp_path / 'chroma')!r}), 'documents'); home.connect();"
@@ -417,7 +417,7 @@ cache = SmartCache(None, {cache!r})
 
 @pytest.fixture
 def forking(tmp_path):
-    """Runs a program that may fork; its children's errors are its own."""
+    """Run a program that may fork; its children's errors make it fail, too."""
     facts = {"tests": str(Path(__file__).parent), "folder": str(tmp_path / "chroma"), "cache": str(tmp_path / "shared")}
 
     def run(program):
@@ -426,7 +426,7 @@ def forking(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,  # a hang is what it would be without the refusal
+            timeout=300,  # without the error, it would hang
         )
         assert done.returncode == 0, done.stderr
 

@@ -1,7 +1,7 @@
-"""The proof: whatever happens in whatever order, a cached search finds what a search finds.
+"""Tests that a cached search finds what a search finds, whatever happens in whatever order.
 
-On an exact index (``exact=True``), with adds, updates and deletes, filters, several numbers of results; two RAGs with
-memories of their own on one folder and one real Redis, then two processes on one real Chroma server and one Redis.
+With exact search (``exact=True``), additions, updates, deletions, filters and different numbers of results; first two
+RAGs with separate memory on one folder and one real Redis, then two processes on one real Chroma server and one Redis.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ WRITERS = st.integers(0, 1)
 
 
 class InProcess:
-    """One of several RAGs of this process, with a memory of its own."""
+    """One of several RAGs in this process, with separate memory."""
 
     def __init__(self, redis, namespace, **where):
         self._cache = SmartCache(redis, None, namespace=namespace, redis_connect_seconds=10, redis_reply_seconds=10)
@@ -79,7 +79,7 @@ class InProcess:
 
 
 class OtherProcess:
-    """A RAG in a process of its own."""
+    """A RAG in a separate process."""
 
     def __init__(self, redis, namespace, **where):
         told = {"redis": redis, "namespace": namespace, "rag": {"exact": True, **where}}
@@ -107,7 +107,7 @@ class OtherProcess:
 
 
 class Interleaving(RuleBasedStateMachine):
-    """Two RAGs on one collection; which ones, a subclass says."""
+    """Two RAGs on one collection, which a subclass chooses."""
 
     hits = 0
 
@@ -173,7 +173,7 @@ def run(machine, examples, steps):
         max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=checks, print_blob=True
     )
     run_state_machine_as_test(machine, settings=how)
-    assert machine.hits > examples  # or else it proved nothing
+    assert machine.hits > examples  # otherwise it proved nothing
 
 
 @pytest.fixture

@@ -194,7 +194,7 @@ def test_more_texts_than_chroma_takes_at_once_are_added_in_one_batch(rag):
 
 
 def test_all_there_are_is_all_even_where_chromas_index_does_not_reach_them(rag):
-    # Many equal vectors cut an HNSW graph into islands: of these 3000 a query for all gave 146 to 2090.
+    # Many equal vectors split an HNSW graph into islands: a query for all of these 3000 returned 146 to 2090.
     rag.batch_add_texts([f"{word} {'!' * n}" for word in ("cats", "dogs") for n in range(1500)], batch_size=3000)
     found = rag.search("cats", n_results=3001)
     assert len({result.id for result in found}) == 3000

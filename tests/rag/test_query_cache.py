@@ -35,7 +35,7 @@ def state(generation="g", *, writing=False):
 
 
 class Bench:
-    """A query cache on a shelf, whose state and answers the test decides."""
+    """A query cache whose state and answers the test controls."""
 
     def __init__(self, shelf=None):
         self.shelf = Shelf() if shelf is None else shelf
@@ -153,7 +153,7 @@ def test_an_old_answer_that_is_stored_after_a_write_is_weighed_against_it(bench)
     late = {key: bench.shelf[key] for key in bench.entries()}
     bench.write("h", "new", vector=NEAR)
     bench.ask("new")
-    bench.shelf.update(late)  # by a process that was slow
+    bench.shelf.update(late)  # by a slow process
     assert bench.ask("newest").value == "newest"
 
 

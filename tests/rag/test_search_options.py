@@ -1,4 +1,4 @@
-"""Filters, least scores, variety, keywords, many queries, budgets, coroutines: each cached as well as not."""
+"""Tests filters, minimum scores, diversity, keywords, many queries, budgets and coroutines, cached and uncached."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real model, loaded and run."""
+"""Tests the real model, loaded and run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
 
-pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit a small machine
+pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit on a small machine
 
 
 @pytest.fixture(scope="module")

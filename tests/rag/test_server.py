@@ -1,4 +1,4 @@
-"""Collections on a real `chroma run`, shared by several clients."""
+"""Tests collections on a real `chroma run`, shared by several clients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def server(chroma_server):
 
 @pytest.fixture
 def name(request):
-    """A collection of its own for each test."""
+    """A separate collection for each test."""
     return f"test-{abs(hash(request.node.nodeid))}"
 
 
@@ -79,7 +79,7 @@ def test_the_mark_of_a_client_that_died_is_resolved_when_it_has_stood_for_the_le
     home = ServerHome(server, name, clock=lambda: seconds[0], lease_seconds=300)
     home.connect()
     before = home.read_state()
-    with home.writing(before.collection):  # as if nobody were there any more to end it
+    with home.writing(before.collection):  # as if the writer had died
         assert home.read_state().writing
         seconds[0] = 299
         assert home.read_state().writing

@@ -86,7 +86,7 @@ def test_the_hit_rate_is_the_part_of_the_cached_calls_that_hit(stats):
 
 
 def test_hits_in_memory_are_counted_as_queries_hits_and_times(stats):
-    for milliseconds in range(1, 2501):  # more than are counted together
+    for milliseconds in range(1, 2501):  # more than are counted in one batch
         stats.count_recalled(milliseconds / 1000)
     counted = summary(stats)
     assert (counted["queries"], counted["cache_hits"], counted["cache_hit_rate"]) == (2500, 2500, 1.0)
@@ -114,7 +114,7 @@ def test_the_cache_size_counts_each_answer_once_until_its_time_runs_out(stats, c
 
 def test_expired_keys_do_not_pile_up(stats, clock):
     class Key(str):
-        """A string whose life can be watched."""
+        """A string that supports weak references."""
 
         __slots__ = ("__weakref__",)
 

@@ -1,4 +1,4 @@
-"""Findings to report."""
+"""Fixtures with findings to report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Findings and histories of any size, for reports."""
+"""Creates findings and histories of any size for reports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def profile(work_seconds: float) -> Profile:
 
 
 def compared(count: int, *, first: str = HOSTILE) -> Findings:
-    """Make a comparison: the first three regressed, improved and inconclusive, the rest unchanged."""
+    """Create a comparison: the first three benchmarks are regressed, improved and inconclusive, the rest unchanged."""
     benchmarks = []
     for number in range(count):
         verdict, ratio = VERDICTS.get(number, ("unchanged", 1.0 + (number % 9 - 4) / 1000))
@@ -47,7 +47,7 @@ def compared(count: int, *, first: str = HOSTILE) -> Findings:
 
 
 def history_of(findings: Findings, runs: int = 40, step: float = 1.5) -> History:
-    """Make stored runs in which the first benchmark changed at the run in the middle."""
+    """Create stored runs in which the first benchmark changed at the middle run."""
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
     occasions = tuple(
         Occasion(f"r{place:010x}", start + datetime.timedelta(days=place), f"{place:012x}", False, "main")

@@ -1,4 +1,5 @@
-"""A report shows any figures: 0, the largest float, ratios that nothing bounds. None of them may cost the report."""
+"""Tests that a report can show any figures: 0, the largest float, unbounded ratios. None of them may prevent the
+report."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ LARGEST, SMALLEST = sys.float_info.max, math.ulp(0.0)
 
 
 def with_ratio(logarithm: float, reach: float, verdict: str = "inconclusive") -> Findings:
-    """Make a comparison of three benchmarks, the second with this ratio and interval."""
+    """Create a comparison of three benchmarks, the second with this ratio and interval."""
     findings = compared(3)
     first, second, third = findings.benchmarks
     found = msgspec.structs.replace(
@@ -62,7 +63,7 @@ def with_ratio(logarithm: float, reach: float, verdict: str = "inconclusive") ->
 
 
 def read_strictly(data: str) -> Any:
-    """Read JSON as RFC 8259 has it: without the infinities and nan that Python's reader takes."""
+    """Read JSON according to RFC 8259, without the infinities and NaN that Python's parser accepts."""
     return json.loads(data, parse_constant=lambda word: pytest.fail(f"{word} is not JSON"))
 
 
@@ -121,7 +122,7 @@ SUMMARIES = st.lists(st.floats(0, allow_infinity=False) | st.sampled_from([0.0, 
 
 @st.composite
 def any_findings(draw: st.DrawFn) -> Findings:
-    """Make a report with figures of all sizes: a pair, and one more that may be compared."""
+    """Create a report with figures of all sizes: a pair, and another benchmark that may be compared."""
     arms = [summarize(draw(SUMMARIES)) for _ in range(4)]
     unit = draw(st.sampled_from(["s", "B"]))
     compares = draw(st.booleans())

@@ -1,4 +1,4 @@
-"""What stored runs and lockstep together found: which word stands in the report, and by which way."""
+"""Tests the findings from stored runs and lockstep together: the verdict in the report, and how it was reached."""
 
 from __future__ import annotations
 

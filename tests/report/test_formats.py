@@ -1,4 +1,4 @@
-"""Every format says the same of the same findings."""
+"""Tests that every format says the same about the same findings."""
 
 from __future__ import annotations
 

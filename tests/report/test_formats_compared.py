@@ -1,4 +1,4 @@
-"""What the formats say of a comparison: the gravest first, never by colour alone, never too large."""
+"""Tests how the formats show a comparison: worst first, never by colour alone, never too large."""
 
 from __future__ import annotations
 

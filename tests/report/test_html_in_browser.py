@@ -1,4 +1,4 @@
-"""The HTML report as a person meets it: in a real Chromium."""
+"""Tests the HTML report in a real Chromium."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Visit:
-    """A page, and all that went wrong on it."""
+    """A page, and all errors on it."""
 
     def __init__(self, browser: Any, **options: Any) -> None:
         self.page = browser.new_page(**options)

@@ -1,4 +1,4 @@
-"""The report's folder: a report replaces the one before as a whole, and nobody else's files are overwritten."""
+"""Tests the report's folder: a report replaces the previous one as a whole, and other files are never overwritten."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ def test_a_file_that_is_not_ours_is_never_overwritten(tmp_path: Path, name: str)
 def test_a_report_may_be_overwritten_by_the_next_wherever_it_is(findings: Findings, tmp_path: Path):
     check_report_folder(tmp_path / "nowhere")
     write_reports(findings, tmp_path / "made")
-    (tmp_path / "made/report.json").unlink()  # its .gitignore still tells
+    (tmp_path / "made/report.json").unlink()  # its .gitignore still shows that
     check_report_folder(tmp_path / "made")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs/index.md").write_text("theirs")
     check_report_folder(tmp_path / "docs")
-    write_reports(findings, tmp_path / "docs")  # without a .gitignore: report.json tells
+    write_reports(findings, tmp_path / "docs")  # without a .gitignore, report.json shows that
     check_report_folder(tmp_path / "docs")
 
 
@@ -104,7 +104,7 @@ def test_commands_refuse_too(
 
 
 def lines_of(name: str, *files: str) -> ReportFormat:
-    """Make a format that writes the ids of the benchmarks into each of its files."""
+    """Create a format that writes the ids of the benchmarks into each of its files."""
 
     def render(report: Report) -> dict[str, bytes]:
         return {file: "\n".join(finding.id for finding in report.findings.benchmarks).encode() for file in files}

@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Tests how figures are formatted."""
 
 from __future__ import annotations
 

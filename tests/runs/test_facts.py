@@ -1,4 +1,4 @@
-"""Facts about the commit and the machine."""
+"""Tests the facts about the commit and the machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run is written and read back to the same run."""
+"""Tests that a run is the same after being written and read back."""
 
 from __future__ import annotations
 

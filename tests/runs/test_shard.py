@@ -1,4 +1,4 @@
-"""Parts of a suite: together the whole, twins side by side."""
+"""Tests the parts of a suite: together they are the whole, and pairs stay together."""
 
 from __future__ import annotations
 

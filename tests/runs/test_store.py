@@ -1,4 +1,4 @@
-"""Runs are kept, found and read again; what goes wrong costs a warning, never a run."""
+"""Tests that runs are stored, found and read again; a problem causes a warning and never loses a run."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HERE = MACHINE.fingerprint
 
 
 class FlakyFileSystem(MemoryFileSystem):
-    """A remote that can be cut off."""
+    """A remote store that can be cut off."""
 
     protocol = "flaky"
     cut_off: ClassVar[bool] = False
@@ -143,7 +143,7 @@ def test_without_a_run_of_the_same_machine_others_are_found_with_a_warning(store
     other = store.save(a_run(machine=OTHER_MACHINE), "main").entry
     found = store.find("main", HERE)
     assert (found.entries, found.same_machine) == ((other,), False)
-    assert found.warnings[0].startswith("'main' has no run of a machine like this one")
+    assert found.warnings[0].startswith("'main' has no run from a machine like this one")
 
 
 @pytest.mark.parametrize("selector", ["abcdef0", "ABCDEF012345", "abcdef0123456789abcdef0123456789abcdef01"])
@@ -191,7 +191,7 @@ def test_what_is_not_found_is_answered_with_the_names_there_are(store: RunStore,
 
 @pytest.mark.parametrize("name", ["", "..", "../x", "a/../b", "/a", "a//b", "a b", ".a", "a.run", "latest", "x" * 200])
 def test_a_name_that_is_not_allowed_is_refused(store: RunStore, name: str):
-    with pytest.raises(ValueError, match="is not a name for runs; allowed are letters"):
+    with pytest.raises(ValueError, match="is not a valid name for a run; use letters"):
         store.save(a_run(), name)
 
 
@@ -405,7 +405,7 @@ def test_long_texts_are_cut_and_stay_different():
     assert len(one.id) == LONGEST_ID
     assert one.id != two.id
     assert one.params != two.params
-    assert unpack(pack(run_of(one)), "here").benchmarks == (one,)  # cut once, it stays as it is
+    assert unpack(pack(run_of(one)), "here").benchmarks == (one,)  # shortened once, it does not change again
 
 
 def test_an_old_file_without_the_new_fields_is_read():

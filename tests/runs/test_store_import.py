@@ -1,4 +1,4 @@
-"""Files of pytest-benchmark become runs."""
+"""Tests the import of pytest-benchmark's files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "pytest.ini").write_text("[pytest]\n")
     options = ["--benchmark-json=all.json", "--benchmark-save=mine", "--benchmark-max-time=0.02"]
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:jarvisperf", "-p", "no:xdist", *options]
-    # pytest-benchmark measures nothing where it takes itself for a worker of xdist.
+    # pytest-benchmark measures nothing if it believes that it runs in an xdist worker.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     subprocess.run(command, cwd=folder, env=environ, check=True, timeout=120)
     return folder

@@ -1,4 +1,4 @@
-"""An entry's name says everything about it, and comes back."""
+"""Tests that an entry's name contains everything about it, and can be parsed back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What samples are summarized to."""
+"""Tests how samples are summarized."""
 
 from __future__ import annotations
 

@@ -422,5 +422,5 @@ class Load:
 
 
 def draw_exponential() -> float:
-    """Draw from the exponential distribution of mean 1."""
+    """Draw from the exponential distribution with mean 1."""
     return -math.log(1.0 - random.random())  # noqa: S311 - spreads work over time; not used for security

@@ -67,13 +67,13 @@ class Reader:
         memory: The first tier.
         remote: Redis, the second tier, or None.
         disk: The disk, the third tier, or None.
-        own: User-defined tiers, asked last.
+        own: User-defined tiers, tried last.
         versions: Source of the versions of writes.
         memory_seconds: How long memory is trusted without asking the tiers below.
         wall_clock: Seconds since 1970.
 
     Attributes:
-        lower: All tiers below memory, in the order in which they are asked.
+        lower: All tiers below memory, in the order in which they are tried.
         misses: Reads that no tier could answer.
         memory_misses: Reads that memory could not answer.
         sets: Values written.

@@ -32,8 +32,8 @@ class TierStats(TypedDict):
 class CacheStats(TypedDict):
     """Counts since the cache was created or since ``reset_stats``.
 
-    A read asks memory, then Redis, then the disk, and stops where it finds the value, so every read is one hit of
-    one tier, or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
+    A read tries memory, then Redis, then the disk, and stops where it finds the value, so every read is either a hit in
+    one tier or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
     """
 
     hits: int

@@ -83,7 +83,7 @@ class KeyMaker:
 
     def _values(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
         if not kwargs and self._all_plain and not self._ignored and len(args) == len(self._names):
-            return list(args)  # the most frequent case, and binding is slow
+            return list(args)  # the most common case, and binding is slow
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
         values = bound.arguments

@@ -32,7 +32,7 @@ class Names:
         self.prefix = _encoded(namespace + SEPARATOR)
 
     def name(self, key: str) -> bytes:
-        """Return the name of a key or of the start of one."""
+        """Return the name of a key or of a key prefix."""
         try:
             return self.prefix + key.encode()
         except UnicodeEncodeError:
@@ -108,7 +108,7 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _several(name: str, values: Iterable[str], *, example: str) -> Iterator[str]:
-    """Iterate over several values; a single str is not taken for its characters."""
+    """Iterate over several values; reject a single str, which would yield its characters."""
     if isinstance(values, str):
         raise TypeError(f"{name} is the str {values!r}: give several {name}, such as [{values!r}]")
     try:

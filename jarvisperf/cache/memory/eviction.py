@@ -204,7 +204,7 @@ class Eviction:
             self._push(segment, entry, rank)
 
     def _oldest(self, segment: Segment) -> MemoryEntry | None:
-        """Return the least recently used entry, after ranking again those that were read."""
+        """Return the least recently used entry, after re-ranking those that were read."""
         while (entry := segment.top()) is not None and entry.used != entry.ranked:
             self._count_reads(entry)
             entry.ranked = entry.used

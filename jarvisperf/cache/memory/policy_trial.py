@@ -23,7 +23,7 @@ PROTECTED_SHARE: Final = 0.8
 # To take over, frequency must lead by this many standard deviations of a fair coin, and have three hits for each hit
 # that only LRU has. So the cache keeps LRU while there is little evidence, or while both perform alike (as on the trace
 # sprite). Switching back to LRU needs less evidence. Each switch back doubles the evidence that frequency needs next
-# time, so LRU keeps a workload that goes back and forth.
+# time, so a workload that alternates ends up with LRU.
 _HITS_PER_HIT_OF_RECENCY: Final = 3.0
 _DEVIATIONS_TO_FREQUENCY: Final = 4.0
 _MOST_DEVIATIONS: Final = 24.0
@@ -33,7 +33,7 @@ _LEAST_LEAD_TO_RECENCY: Final = 2.0
 _FORGET_AFTER_PER_KEY: Final = 2
 _FORGET_AFTER_AT_LEAST: Final = 50
 
-_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before higher ones would be informative
+_HIGHEST_COUNT: Final = 15  # as in TinyLFU; counts are halved long before higher ones would help
 _COUNTERS_PER_KEY: Final = 8
 _ADDITIONS_PER_KEY: Final = 10
 _LEAST_BITS: Final = 6

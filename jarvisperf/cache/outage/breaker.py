@@ -1,8 +1,8 @@
 """A circuit breaker: after one failure, a store is left alone until a background probe succeeds.
 
-The pattern is M. Nygard's ("Release It!", 2007), with two differences. A daemon thread probes, never a call, so no
-caller waits for a store that is down. Pauses are jittered, so that many processes do not probe a recovering server
-at the same moment.
+The pattern is M. Nygard's ("Release It!", 2007), with two differences. Probes run in a daemon thread, so no caller
+waits for a store that is down. Pauses are jittered, so that many processes do not probe a recovering server at the same
+moment.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ class Pending:
         return not (held.everything or held.patterns or held.tags) and len(held.changes) <= _FEW_KEYS
 
     def forget(self, done: Snapshot) -> None:
-        """Drop what has been replayed; changes recorded since stay."""
+        """Drop what has been replayed; keep changes recorded since then."""
         if done.everything == self._held.everything:
             self._held.everything = 0
         for key, change in done.changes.items():

@@ -41,7 +41,7 @@ class Store(Protocol):
 
     @property
     def evictions(self) -> int:
-        """The number of entries removed to make room, as far as known."""
+        """The number of entries removed to make room, if known."""
 
     def open(self) -> None:
         """Open the store; called before the first use and after every failure."""
@@ -78,7 +78,7 @@ class Store(Protocol):
         """Remove the keys that have one of the tags and return them."""
 
     def size(self) -> tuple[int, int]:
-        """Return the number of entries and bytes, as far as known without a long search."""
+        """Return the number of entries and bytes; zeros if that would require a long search."""
 
     def close(self) -> None:
         """Release all resources."""

@@ -1,4 +1,4 @@
-"""A Redis Cluster: the client knows which server holds which keys; each server is used like a single one."""
+"""A Redis Cluster: the client knows which server holds which keys; each server is used like a standalone one."""
 
 from __future__ import annotations
 

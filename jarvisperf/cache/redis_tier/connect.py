@@ -35,13 +35,13 @@ def link_to(where: str | redis.Redis | redis.RedisCluster, limits: Limits) -> tu
     """Return a link and a description of where it leads, without a password.
 
     Args:
-        where: A URL (see ``url.py``) or a redis-py client. Of a client, only the address, credentials and TLS settings
-            are used, not its connections, timeouts and retries.
+        where: A URL (see ``url.py``) or a redis-py client. Only a client's address, credentials and TLS settings are
+            used, not its connections, timeouts or retries.
         limits: The timeouts.
 
     Raises:
         TypeError: ``where`` is neither.
-        ValueError: The URL has none of the allowed forms, or an option that the client rejects.
+        ValueError: The URL is malformed, or has an option that the client rejects.
     """
     if isinstance(where, redis.RedisCluster):
         return _link_like_cluster(where, limits)

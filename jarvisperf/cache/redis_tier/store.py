@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.values.versions import Versions
 
 _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
-# A mark outlives its lease by far, so that a slow holder can still fill the key if no one else took or voided it.
+# A mark far outlives its lease, so that a slow holder can still fill the key if no one else took or voided the lease.
 _LEASE_MARK_SECONDS: Final = 3600.0
 
 
@@ -52,14 +52,14 @@ class RedisStore:
         versions: Issues the versions of deletions.
 
     Attributes:
-        sender: The id of this cache in messages; a forked child has its own.
+        sender: The id of this cache in messages; a forked child gets a new one.
         generation: The generation of the namespace; values of older ones are not read.
         invalidations: The number of pattern and tag invalidations known to this cache.
         missed_invalidations: Whether any were missed since the last replay.
 
     Raises:
         TypeError: ``where`` is neither a URL nor a client.
-        ValueError: The URL has none of the allowed forms, or an option that the client rejects.
+        ValueError: The URL is malformed, or has an option that the client rejects.
     """
 
     name = "redis"
@@ -324,7 +324,7 @@ class RedisStore:
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
-        """Store writes although the current content has a newer version: they come last, so another clock is ahead."""
+        """Store writes even over newer versions: they came last, so the other writer's clock is ahead."""
         names = [self._names.name(write.key) for write in writes]
         setting: list[Command] = [
             (name, ("SET", name, write.blob, *expiry(write.seconds))) for name, write in zip(names, writes, strict=True)
@@ -361,7 +361,7 @@ class RedisStore:
         except redis.ResponseError as error:
             if not is_full(error):
                 raise
-            # A full server accepts no tombstones, but it does delete.
+            # A full server rejects tombstones but still deletes.
             return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
     def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:

@@ -36,11 +36,11 @@ class RemoteTier(GuardedTier):
 
     @property
     def generation(self) -> int:
-        """The generation of the namespace, as far as known."""
+        """The latest known generation of the namespace."""
         return self._store.generation
 
     def learn_generation(self, generation: int) -> bool:
-        """Record a generation heard from another process; return whether it is newer."""
+        """Record a generation received from another process; return whether it is newer."""
         is_newer = generation > self._store.generation
         if is_newer:
             self._store.generation = generation
@@ -110,7 +110,7 @@ class RemoteTier(GuardedTier):
 
     def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            # A new generation would suffice, were it not for servers that evict the generation's own key.
+            # A new generation alone would suffice if servers never evicted the key that holds it.
             self._store.clear()
         gone: set[str] = set()
         for pattern in pending.patterns:

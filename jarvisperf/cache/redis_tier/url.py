@@ -73,7 +73,7 @@ def check_redis_url(url: str) -> str:
 
     Raises:
         TypeError: It is not a str.
-        ValueError: It has none of the allowed forms; the message gives the value and the forms.
+        ValueError: It is malformed; the message gives the value and the allowed forms.
     """
     if not isinstance(url, str):
         raise TypeError(f"a Redis URL is a str, not {type(url).__name__}: give {ALLOWED_FORMS}")
@@ -84,14 +84,14 @@ def check_redis_url(url: str) -> str:
 
 
 def fault_in_client(url: str, error: Exception) -> str:
-    """Return the message for a URL of an allowed form that the Redis client rejects."""
+    """Return the message for a well-formed URL that the Redis client rejects."""
     named = [name for name in _options(url) if repr(name) in str(error)]
     fault = f"has an unsuitable option, {named[0]!r}" if named else "is rejected by the Redis client"
     return _message(url, f"{fault} ({error})")
 
 
 def without_password(url: str) -> str:
-    """Return the URL for messages, with stars in place of a password."""
+    """Return the URL for messages, with the password replaced by asterisks."""
     return _PASSWORD.sub(r"\1:***@", _PASSWORD_OPTION.sub("***", url))
 
 

@@ -17,7 +17,7 @@ Fault = Literal["none", "delay", "blackhole", "stall", "reset", "half", "drip"]
 
 _CHUNK_BYTES: Final = 65536
 _POLL_SECONDS: Final = 0.05
-_RESET: Final = struct.pack("ii", 1, 0)  # close by RST: linger on, for no time
+_RESET: Final = struct.pack("ii", 1, 0)  # linger for 0 s: close sends RST
 
 
 class RedisFaults:

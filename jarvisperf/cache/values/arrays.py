@@ -152,7 +152,7 @@ def _description(dtype: np.dtype[Any]) -> Any:
         # A reader gets lists instead of tuples, which changes a dtype with titles.
         written = msgspec.msgpack.decode(msgspec.msgpack.encode(description)) if dtype.names else description
         is_kept = npy.descr_to_dtype(written) == dtype
-    except (ValueError, TypeError):  # fields that overlap, or in another order than in memory
+    except (ValueError, TypeError):  # fields that overlap or are not in memory order
         is_kept = False
     if not is_kept:
         raise UnencodableError(f"numpy value of dtype {dtype}")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Self
 
-BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is base once more, for the control
+BASE, HEAD, SAME = "base", "head", "same"  # of equal length; SAME is a second copy of base, for the control
 LOCK_NAME = ".lock"
 SUBMODULE_MODE = "160000"
 

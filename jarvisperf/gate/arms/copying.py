@@ -25,7 +25,7 @@ def copy_files(source: Path, target: Path, names: Iterable[str]) -> None:
         GitError: git could not list a submodule's files.
         OSError: A file could not be copied.
     """
-    # Names as text, because there may be tens of thousands.
+    # Names are str, not Path, because there may be tens of thousands.
     ready: set[str] = set()  # folders that exist in both
     for name in dict.fromkeys(name.rstrip("/") for name in names):
         folder = name.rpartition("/")[0]

@@ -249,7 +249,7 @@ def shared_files(
         GitError: A benchmark file, the target of a link, or a further file lies outside the repository; or a path to
             share contains a package.
     """
-    # Under git's names for them, and the files that they link to.
+    # Use git's names for them, and include the files that they link to.
     names = {(relative_inside(file.parent, root) / file.name).as_posix() for file in files}
     names |= {relative_inside(file, root).as_posix() for file in files}
     named = [_named_place(name, root) for name in extra]

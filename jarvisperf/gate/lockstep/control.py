@@ -28,7 +28,7 @@ class Control:
 
     def __init__(self) -> None:
         self._pairs: list[tuple[float, Sequence[float]]] = []
-        self._control_launches: list[object] = []  # of each pair
+        self._control_launches: list[object] = []  # one per pair
         self._launches = 0
         self._failures: list[str] = []  # why a benchmark could not be measured, in order
         self._compared = 0
@@ -93,9 +93,9 @@ class Control:
     def trusted(self) -> bool:
         """Whether identical code looked identical; False also if no control could be measured.
 
-        Benchmarks of one launch share its luck, such as where code and data lie in memory, which matters most in a
-        large suite of similar calls. The ordinary launches show how much they share. The sum of the scores is compared
-        with a t distribution with Satterthwaite's degrees of freedom (1946).
+        Benchmarks in one launch share random influences, such as where code and data lie in memory, which matters most
+        in a large suite of similar calls. The ordinary launches show how much they share. The sum of the scores is
+        compared with a t distribution with Satterthwaite's degrees of freedom (1946).
         """
         if self._failures and not self.has_run:
             return False

@@ -2,7 +2,7 @@
 
 The control compares time, so it casts doubt on every metric that depends on the speed of the machine, such as `time`
 and `startup`. Bytes of memory are unaffected. `unchanged` and `improved` become inconclusive, because the machine may
-have hidden a slowdown or made one up; `regressed` counts only if a second, fresh set of launches confirms it.
+have hidden or mimicked a slowdown; `regressed` counts only if a second, fresh set of launches confirms it.
 """
 
 from __future__ import annotations

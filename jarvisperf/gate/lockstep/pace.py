@@ -16,7 +16,7 @@ NEWEST = 4  # launches whose median counts: a machine's speed changes, and the f
 
 @dataclass(slots=True)
 class _LaunchUnderWay:
-    """A running launch: when it began, what it is measuring since when, and the time each benchmark has taken."""
+    """A running launch: when it began, what it is measuring and since when, and the time each benchmark has taken."""
 
     begin: float
     now: str | None = None

@@ -22,8 +22,8 @@ LARGEST_ITERATIONS = 1 << 26
 MOST_SAMPLES = 5  # per slice
 FEWEST_BLOCKS, MOST_BLOCKS = 4, 400
 DIFFERENT_TURNS = 100  # numbers that fit in the byte
-LONGEST_SECONDS = 1e100  # of a sample, whatever a custom clock counts; sums of these stay finite
-MOST_WAITING = 0.15  # of wall time, for the CPU clock to be valid
+LONGEST_SECONDS = 1e100  # limit of a sample by a custom clock; sums of these stay finite
+MOST_WAITING = 0.15  # share of wall time up to which the CPU clock is valid
 TOGETHER_SECONDS = 0.005  # longer slices exceed the scheduler's time slice
 MOST_CALLS_WITHOUT_TIME = 1 << 20  # takes 20 ms even for an empty function, which any clock shows
 MOST_SECONDS_WITHOUT_TIME = 2.0
@@ -167,7 +167,7 @@ class _Calibration(msgspec.Struct):
         iterations: Calls in a sample.
         seconds: Duration of a sample of the slower arm; 0 if unknown.
         waiting: By the arm's name, the share of a sample that it waits.
-        samples: Number of samples of each arm that this took.
+        samples: Number of samples taken of each arm.
     """
 
     iterations: int

@@ -22,7 +22,7 @@ State = Literal["open", "decided", "new", "skipped", "error"]
 
 KEPT_SAMPLES = 4_000
 FEWEST_FOR_DRIFT = 8
-FORKS_TRIMMED_SHARE = 0.25  # of a launch's forks on each side, because now and then one is several per cent off
+FORKS_TRIMMED_SHARE = 0.25  # on each side, because now and then a fork is several per cent off
 
 
 @dataclass(slots=True)

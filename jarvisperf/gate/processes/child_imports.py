@@ -50,8 +50,8 @@ class PythonCommand(msgspec.Struct, frozen=True):
     """A command that starts Python.
 
     Attributes:
-        before: The words up to and including the interpreter.
-        after: The words after it.
+        before: The arguments up to and including the interpreter.
+        after: The arguments after it.
         clears_environment: Whether it is started through `env -i`.
     """
 
@@ -88,7 +88,7 @@ class Observed(msgspec.Struct, frozen=True):
     """What a command did when it ran again.
 
     Attributes:
-        imports: The names, as far as they are known, and files of the modules that Python imported.
+        imports: The files of the modules that Python imported, with their names if known.
         started: The commands of its descendants.
         ended: Whether it ended by itself; otherwise it was killed.
     """
@@ -101,7 +101,7 @@ class Observed(msgspec.Struct, frozen=True):
 def observe(command: Command, python: PythonCommand | None, most_seconds: float = MOST_SECONDS) -> Observed:
     """Run a command, and record its descendants and, if it starts Python, its imports.
 
-    Imports count even if the process fails or is killed. Descendants are looked for every 2 ms, because an interpreter
+    Imports count even if the process fails or is killed. It polls for descendants every 2 ms, because an interpreter
     takes longer than that to start.
 
     Args:
@@ -135,7 +135,7 @@ def observe(command: Command, python: PythonCommand | None, most_seconds: float 
     module = read_words(python.after).module if python else None
     return Observed(
         imports=tuple(_read(lines, module)),
-        # A starter such as `env` turns into the program named by the command's last words; that is not a descendant.
+        # A launcher such as `env` becomes the program named by the command's last arguments; that is not a descendant.
         started=tuple(found for (_, those), found in started.items() if words[-len(those) :] != those),
         ended=status is not None,
     )
@@ -171,7 +171,7 @@ def _is_this_python(file: str) -> bool:
 
 
 def _shebang(script: Path) -> list[str] | None:
-    """Read the interpreter's words from a script's first line; None if it does not name Python."""
+    """Read the interpreter's command from a script's first line; None if it does not name Python."""
     try:
         with script.open("rb") as file:
             start = file.read(2 * LONGEST_FIRST_LINE).decode(errors="replace")

@@ -1,7 +1,7 @@
 """Ends processes that others left behind; imports the standard library only, because it runs before everything else.
 
 A process that calls `adopt_orphans` becomes the parent of every descendant whose own parent ends, even in another
-session or process group (prctl(2), PR_SET_CHILD_SUBREAPER). So none is missed.
+session or process group (prctl(2), PR_SET_CHILD_SUBREAPER). This way, none is missed.
 """
 
 from __future__ import annotations

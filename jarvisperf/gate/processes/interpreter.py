@@ -21,7 +21,7 @@ NOT_PASSED_ON_X = ("importtime", "showrefcount", "help")
 
 
 class Words(msgspec.Struct, frozen=True):
-    """The words after the interpreter's name.
+    """The arguments after the interpreter's name.
 
     Attributes:
         options: One option each: `-O`, `-Werror`, `-Xdev`; the value of a long option follows it.
@@ -51,7 +51,7 @@ def read_words(words: Sequence[str]) -> Words:
     """Separate an interpreter's options from what it runs, as the interpreter itself does.
 
     Args:
-        words: The words after the interpreter's name.
+        words: The arguments after the interpreter's name.
     """
     options: list[str] = []
     left = list(words)

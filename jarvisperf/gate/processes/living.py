@@ -15,7 +15,7 @@ def processes_are_visible() -> bool:
 
 
 def living_commands(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
-    """Return the commands of a process and all its descendants, by process id and words.
+    """Return the commands of a process and all its descendants, by process id, each as a list of arguments.
 
     A forked process that still runs its parent's program is left out.
 

@@ -58,8 +58,8 @@ class Layout(msgspec.Struct, frozen=True):
 def find_layout(root: Path, project: Path, search_path: Iterable[str], installed: Installed | None = None) -> Layout:
     """Find a project's packages from its metadata or, without metadata, from its folders.
 
-    Without metadata, the packages in flat layout, in `src/`, and in search path folders of the running Python are taken
-    for the project's. With metadata, such folders only stay on the search path.
+    Without metadata, the packages in flat layout, in `src/`, and in search path folders of the running Python are
+    assumed to be the project's. With metadata, such folders only stay on the search path.
 
     Args:
         root: The top folder of the repository.

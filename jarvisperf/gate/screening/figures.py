@@ -1,4 +1,4 @@
-"""Chooses what to compare of two runs: a metric's medians, divided by the yardstick's seconds if both have them."""
+"""Chooses the figures of two runs to compare: a metric's medians, divided by the yardstick's if both have one."""
 
 from __future__ import annotations
 

@@ -43,7 +43,8 @@ MOST_EARLIER_RUNS = 20
 PRIOR_FREEDOM = 4.0
 """Degrees of freedom of a metric's prior deviation: it is a guess, so the interval is wider than for a known one."""
 OTHER_MACHINE_DEVIATION = {True: 0.15, False: 0.30}
-"""The deviation between two machines (or methods), besides the run-to-run deviation: with and without yardstick."""
+"""The deviation between two machines (or methods), in addition to the run-to-run deviation: with and without a
+yardstick."""
 SUITE_SHARE = 0.5
 """A benchmark's deviation counts as at least this share of the suite's median deviation."""
 HARMFUL_YARDSTICK = 0.5

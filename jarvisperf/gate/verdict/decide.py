@@ -1,4 +1,4 @@
-"""Decides the verdict from the ratios of launches: one of four words."""
+"""Decides which of the four verdicts the ratios of launches lead to."""
 
 from __future__ import annotations
 

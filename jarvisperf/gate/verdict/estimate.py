@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 BELOW_RESOLUTION = "the target is below the clock's resolution"
-TRIMMED_SHARE = 0.35  # of the ratios on each side
+TRIMMED_SHARE = 0.35  # share of the ratios left out on each side
 
 
 def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:

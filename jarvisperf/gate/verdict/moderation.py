@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FEWEST_VARIANCES = 3
-LEAST_EXCESS = 1e-6  # of the logarithms' variance: below, the prior would have two million degrees of freedom
+LEAST_EXCESS = 1e-6  # a smaller excess variance would give the prior over two million degrees of freedom
 NEWTON_STEPS = 50  # it converges within 10
 MOST_PRIOR_DF = 30.0  # however well they agree: a suite's variances are never exactly equal
 
@@ -63,7 +63,7 @@ def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
 def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
     """Shrink a variance towards the prior, but never below what the benchmark itself shows.
 
-    A benchmark that is noisier than the suite keeps its own variance; shrinking it would raise false alarms on the very
+    A benchmark that is noisier than the suite keeps its own variance; shrinking it would cause false alarms on the very
     benchmarks that deserve the least trust.
 
     Returns:

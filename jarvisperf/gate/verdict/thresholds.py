@@ -25,7 +25,7 @@ def parse_share(text: object) -> float:
     except ValueError:
         value, unit = math.nan, ""
     if unit != "%" or not 0 < value < 1e6:
-        raise ValueError(f"{text!r} is not allowed, give {FORMS}")
+        raise ValueError(f"{text!r} is not allowed; give {FORMS}")
     return value / 100
 
 

@@ -56,7 +56,7 @@ class Metrics:
         """Return a collection of these and further kinds.
 
         Raises:
-            ValueError: A name is taken or not allowed.
+            ValueError: A name is already in use or not allowed.
         """
         return Metrics([*self, *kinds])
 

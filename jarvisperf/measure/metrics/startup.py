@@ -27,7 +27,7 @@ def _command(
         cwd: Their working folder; None: that of this process.
 
     Raises:
-        TypeError: `argv` is not a list of words.
+        TypeError: `argv` is not a list of str.
         ValueError: `argv` is empty.
     """
     from jarvisperf.measure.startup import Command, check_words

@@ -60,7 +60,7 @@ class Unit(NamedTuple):
             value, unit = math.nan, ""
         limit = value * self.read.get(unit, math.nan)
         if not (limit >= 0 if self.reads_zero else limit > 0) or math.isinf(limit):
-            raise ValueError(f"{text!r} is not allowed, give {self.forms}")
+            raise ValueError(f"{text!r} is not allowed; give {self.forms}")
         return limit
 
 

@@ -28,7 +28,7 @@ _FUNCTION_WORDS: Final = frozenset({"the", "an", "of", "is", "are", "be", "pleas
 
 
 def content_words(text: str) -> tuple[str, ...]:
-    """Return the words that carry the meaning, in order; all words if none does."""
+    """Return the words that carry the meaning, in order; all words if none do."""
     words = tuple(word.lstrip(_BEFORE_A_WORD).rstrip(_AFTER_A_WORD) or word for word in text.casefold().split())
     return tuple(word for word in words if word not in _FUNCTION_WORDS) or words
 

@@ -302,8 +302,8 @@ def _process_cache() -> LookupCache:
 def answer_key(question: Question, collection: str) -> str:
     """Return the cache key: ``rag:<kind>:`` and 40 hexadecimal digits.
 
-    The digits are the BLAKE2b (RFC 7693) of all parts, each preceded by its length so that different parts cannot give
-    the same input.
+    The digits are the BLAKE2b (RFC 7693) of all parts, each preceded by its length so that different parts cannot
+    produce the same input.
 
     Args:
         question: The question.

@@ -86,7 +86,7 @@ def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
 
     Args:
         folder: The model's folder.
-        digests: Stores digests; None uses those in the cache folder of the settings.
+        digests: Stores digests; None uses those in the configured cache folder.
 
     Raises:
         OSError: A file cannot be read.

@@ -65,6 +65,6 @@ class MicroBatcher:
         except Exception as error:  # noqa: BLE001 - raised again in every waiting thread
             for one in batch:
                 one.error = error
-        except BaseException:  # an interrupt concerns this thread only
+        except BaseException:  # an interrupt affects only this thread
             self._waiting.extendleft(one for one in reversed(batch) if one is not mine)
             raise

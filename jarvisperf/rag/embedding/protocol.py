@@ -61,7 +61,7 @@ def embedder_for(
     if model is None:
         return SentenceTransformerEmbedder(None, read_settings().model, options)
     if model == "":
-        raise ValueError("model is '': give a folder or a hub name, or None for the one of the settings")
+        raise ValueError("model is '': give a folder or a hub name, or None for the configured one")
     if isinstance(model, str | os.PathLike):
         return SentenceTransformerEmbedder(model, None, options)
     if isinstance(model, Embedder):

@@ -62,7 +62,7 @@ class Ingestor:
                     advance(len(batch))
         except BaseException as error:
             error.add_note(
-                f"{report.added + report.replaced} passages of this call were stored before the error and stay stored"
+                f"{report.added + report.replaced} passages of this call were stored before the error and remain stored"
                 f" ({report.unchanged} existed already); repeat the call to continue"
             )
             raise

@@ -42,7 +42,7 @@ def _key(index: int, name: Any) -> str:
     if name == MARK:
         raise ValueError(f"{key}, which is reserved for jarvisperf: use another name")
     if name.startswith(_RESERVED):
-        raise ValueError(f"{key}: names that begin with {', '.join(_RESERVED)} are reserved by Chroma, use another one")
+        raise ValueError(f"{key}: names that begin with {', '.join(_RESERVED)} are reserved by Chroma; use another one")
     return name
 
 

@@ -34,9 +34,10 @@ def records_of_texts(
     Lists are checked before anything is stored, generators item by item.
 
     Raises:
-        TypeError: The texts are one string, one of them is not a string, or a metadata is not a dictionary.
+        TypeError: The texts are one string, one of them is not a string, or an entry of ``metadatas`` is not a
+            dictionary.
         ValueError: The number of metadatas or ids differs from that of texts, an id repeats or is empty, a text is not
-            valid Unicode, or a metadata has a key or a value that cannot be stored.
+            valid Unicode, or some metadata has a key or a value that cannot be stored.
     """
     if isinstance(texts, str):
         raise TypeError("texts is one string: give a list of strings")

@@ -40,7 +40,7 @@ class Collection:
     def __init__(self, home: Home, name: str) -> None:
         self._home = home
         self._name = name
-        # Acquired in this order, and both before the locks of the home.
+        # Lock order: these two in this order, then the locks of the home.
         self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         self._collection: Any = None

@@ -115,7 +115,7 @@ def _is_finite(value: Any) -> bool:
 
 def _check_depth(name: str, part: Any, left: int = _MAX_LEVELS) -> None:
     if not left:
-        raise ValueError(f"{name} is nested more than {_MAX_LEVELS} levels deep: make it flatter")
+        raise ValueError(f"{name} is nested more than {_MAX_LEVELS} levels deep: flatten it")
     for inner in part.values() if isinstance(part, Mapping) else part:
         if isinstance(inner, Mapping | list | tuple):
             _check_depth(name, inner, left - 1)

@@ -1,8 +1,9 @@
 """A collection on a Chroma server, which also keeps its state for all clients.
 
 The state is a second collection, ``<name>.jarvisperf-state``, with one record per client that has written: its latest
-token and whether it is writing. Each client writes only its own record, so none overwrites another's; together the
-tokens are the generation. The price is one request per cached query, about half a millisecond on the same machine.
+token and whether it is writing. Each client writes only its own record, so clients never overwrite each other's;
+together the tokens are the generation. The price is one request per cached query, about half a millisecond on the same
+machine.
 
 A client that dies while writing leaves its mark. Any client that has seen the same mark for ``lease_seconds`` on its
 own clock replaces it with a token of unknown history. One mark covers one batch, so a live client stays far below that.
