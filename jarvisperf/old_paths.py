@@ -27,7 +27,7 @@ cache cache.outage: tier=store guarded breaker pending=replay latency
 cache cache.redis_tier: remote=tier redis_scripts=scripts redis_link=link redis_cluster=cluster
 cache cache.redis_tier: redis_connect=connect redis_parser=reply_reader subscription=pubsub
 cache cache.redis_tier: redis_commands=commands messages redis_url=url
-cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed=annotated envelope
+cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed=objects envelope
 cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded=envelope checksum=envelope unpacking
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed

@@ -4,7 +4,10 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.lazy import attach
 
-__all__ = ["AsyncSmartCache", "Found", "SmartCache", "Tier", "Write", "cached", "get_smart_cache", "reset_smart_cache"]
+__all__ = [
+    "AsyncSmartCache", "Found", "SmartCache", "Tier", "Write", "cached", "get_smart_cache", "register_codec",
+    "reset_smart_cache",
+]  # fmt: skip
 
 if TYPE_CHECKING:
     from jarvisperf.cache.async_smart import AsyncSmartCache
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from jarvisperf.cache.engine.model import Found
     from jarvisperf.cache.outage.store import Write
     from jarvisperf.cache.smart import SmartCache
+    from jarvisperf.cache.values.declared import register_codec
 else:
-    _homes = ["async_smart", "engine.model", "smart", "custom_tier", "outage.store", "decorator", "default", "default"]
+    _homes = ["async_smart", "engine.model", "smart", "custom_tier", "outage.store", "decorator", "default"]
+    _homes += ["values.declared", "default"]
     __getattr__, __dir__ = attach(__name__, {n: f"{__name__}.{home}" for n, home in zip(__all__, _homes, strict=True)})

@@ -7,13 +7,13 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
 
-from jarvisperf.cache.engine.loading import Invoke, LoadOptions
+from jarvisperf.cache.engine.loading import LoadOptions
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.names import checked_key, checked_tags
 from jarvisperf.cache.keys.pattern import literal
 from jarvisperf.cache.smart import SmartCache
-from jarvisperf.cache.values.annotated import Form, MisfitError, form_of
+from jarvisperf.cache.values.declared import declare_result
 from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
@@ -26,19 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _ABSENT: Final = object()
-_ATTEMPTS: Final = 2  # the first may find a result that does not fit the annotation
-
-
-class _UnkeptError(Exception):
-    """A result that does not fit the function's annotation; the caller gets it, but it is not stored.
-
-    Args:
-        result: What the function returned.
-    """
-
-    def __init__(self, result: Any) -> None:
-        super().__init__(f"the result is of type {type(result).__name__}, which does not fit the function's annotation")
-        self.result = result
+_ATTEMPTS: Final = 2  # the first may find a result of another type
 
 
 class CacheInfo(NamedTuple):
@@ -98,9 +86,11 @@ def cached(
     Redis is in use. None is cached like any other result; exceptions are not. The first caller gets the object that the
     function returned; later callers get copies.
 
-    If the return annotation is or contains a dataclass, a ``msgspec.Struct``, a NamedTuple or a TypedDict, results come
-    back as that type. A cached result that no longer fits the annotation is computed again. A new result that does not
-    fit, or has fields that the annotation lacks, is returned but not cached.
+    Results come back equal and of the same types. Instances of the classes that the return annotation and the fields of
+    those classes name can be cached: dataclasses, attrs classes, pydantic models, msgspec Structs, NamedTuples and
+    Enums; see ``register_codec`` for others. A cached result whose class has other fields now is computed again. A
+    result that cannot be cached is returned all the same; ``cache.get_stats()["unstorable"]`` counts it, and the reason
+    is logged once.
 
     Methods are cached per instance, within its process and lifetime. If the class has a ``__cache_key__`` method or is
     a frozen dataclass or an Enum, equal instances share results instead. Put ``@cached`` below ``@classmethod`` or
@@ -124,7 +114,7 @@ def cached(
 
     Raises:
         TypeError: The decorated object is not a function, or is a generator (which can be read only once); or, at a
-            call, an argument has no stable encoding or the result cannot be encoded.
+            call, an argument has no stable encoding.
         ValueError: A number is out of range, or the function is a lambda and there is no prefix.
     """
     given: object = ttl
@@ -188,7 +178,9 @@ class _Calls:
         find_cache: Callable[[], SmartCache],
     ) -> None:
         self.function = function
-        self.find_cache = find_cache
+        self._find_cache = find_cache
+        self._is_declared = False
+        self._types: tuple[type, ...] | None = None
         self.group = keys.group()
         self.key = keys.key if key is None else self._key_by(key)
         self.looks_ahead = terms.refresh_ahead
@@ -196,10 +188,17 @@ class _Calls:
         self.name = keys.name
         self._terms = terms
 
-    @functools.cached_property
-    def form(self) -> Form | None:
-        # Deferred to the first call: the annotation may name something defined below the function.
-        return form_of(self.function)
+    def find_cache(self) -> SmartCache:
+        """Return the cache, once the classes of the results are known to the decoder."""
+        if not self._is_declared:
+            # Deferred to the first call: the annotation may name something defined below the function.
+            self._types = declare_result(self.function)
+            self._is_declared = True
+        return self._find_cache()
+
+    def fits(self, result: object) -> bool:
+        """Return whether a result is of the annotated type; another version of the program may have stored it."""
+        return self._types is None or isinstance(result, self._types)
 
     def info(self) -> CacheInfo:
         return CacheInfo(max(0, self.calls - self.runs), self.runs)
@@ -210,40 +209,8 @@ class _Calls:
         return cache.loading(
             key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
             soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
+            source=self.name,
         )  # fmt: skip
-
-    def load(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
-        """Find or compute a result; ``_ABSENT`` if the cached one did not fit the annotation on any attempt."""
-        for _ in range(_ATTEMPTS):
-            try:
-                return self.returned((yield from self.steps(cache, key, args, kwargs, in_background=in_background)))
-            except TypeError as error:
-                self.blame(error)
-                raise
-            except _UnkeptError as unkept:
-                return unkept.result
-            except MisfitError:
-                yield Invoke(functools.partial(cache.delete, key))
-        return _ABSENT
-
-    def stored(self, value: Any) -> Any:
-        if self.form is None:
-            return value
-        flat = self.form.flatten(value)
-        try:
-            is_whole = self.form.flatten(self.form.restore(flat)) == flat  # it has no fields that the annotation lacks
-        except MisfitError:
-            is_whole = False
-        if not is_whole:
-            raise _UnkeptError(value)
-        return flat
-
-    def returned(self, stored: Any) -> Any:
-        return stored if self.form is None else self.form.restore(stored)
-
-    def blame(self, error: TypeError) -> None:
-        if str(error).startswith("value"):
-            error.add_note(f"This value was returned by {self.name}.")
 
     def _key_by(self, key: Callable[..., str]) -> Callable[..., str]:
         def make(args: Any, kwargs: Any) -> str:
@@ -258,27 +225,27 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
     def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
-        def make() -> Any:
-            calls.runs += 1
-            return calls.stored(function(*args, **kwargs))
+        made = False
 
-        result = drive(calls.load(cache, key, args, kwargs, in_background=False), make)
-        if result is not _ABSENT:
-            return result
-        calls.runs += 1
-        return function(*args, **kwargs)
+        def make() -> Any:
+            nonlocal made
+            calls.runs += 1
+            made = True
+            return function(*args, **kwargs)
+
+        for _ in range(_ATTEMPTS):
+            result = drive(calls.steps(cache, key, args, kwargs, in_background=False), make)
+            if made or calls.fits(result):
+                return result
+            cache.delete(key)
+        return make()
 
     def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
         cache = find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        if found is not _ABSENT:
-            try:
-                return calls.returned(found)
-            except MisfitError:
-                cache.delete(key)
-        return load(cache, key, args, kwargs)
+        return found if found is not _ABSENT and calls.fits(found) else load(cache, key, args, kwargs)
 
     return wrapper
 
@@ -289,28 +256,28 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
     function, key_of, find_cache = calls.function, calls.key, calls.find_cache
 
     async def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
-        async def make() -> Any:
-            calls.runs += 1
-            return calls.stored(await function(*args, **kwargs))
+        made = False
 
-        steps = calls.load(cache, key, args, kwargs, in_background=True)
-        result = await drive_async(steps, make, cache.beside)
-        if result is not _ABSENT:
-            return result
-        calls.runs += 1
-        return await function(*args, **kwargs)
+        async def make() -> Any:
+            nonlocal made
+            calls.runs += 1
+            made = True
+            return await function(*args, **kwargs)
+
+        for _ in range(_ATTEMPTS):
+            steps = calls.steps(cache, key, args, kwargs, in_background=True)
+            result = await drive_async(steps, make, cache.beside)
+            if made or calls.fits(result):
+                return result
+            await cache.beside(cache.delete, key)
+        return await make()
 
     async def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
         cache = find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        if found is not _ABSENT:
-            try:
-                return calls.returned(found)
-            except MisfitError:
-                await cache.beside(cache.delete, key)
-        return await load(cache, key, args, kwargs)
+        return found if found is not _ABSENT and calls.fits(found) else await load(cache, key, args, kwargs)
 
     return wrapper
 

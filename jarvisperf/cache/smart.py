@@ -253,7 +253,8 @@ class SmartCache:
         """Return the value of a key, or call the factory for it and store what it returns.
 
         Concurrent callers of one key share one run of the factory: always within this process, and across processes
-        while Redis is in use. Its exceptions propagate and are not stored.
+        while Redis is in use. Its exceptions propagate and are not stored. A value that cannot be stored is returned
+        all the same; it counts as ``unstorable``, and the reason is logged once.
 
         Args:
             key: A non-empty str.
@@ -271,7 +272,7 @@ class SmartCache:
         Raises:
             RuntimeError: The factory requested its own key.
             TimeoutError: The factory takes longer than ``hard_seconds``.
-            TypeError: The key is not a str, the factory cannot be called, or the value cannot be encoded.
+            TypeError: The key is not a str, or the factory cannot be called.
             ValueError: The key is empty, or a number is out of range.
         """
         from jarvisperf.cache.engine.drivers import drive
@@ -279,7 +280,7 @@ class SmartCache:
         function("factory", factory, FACTORY)
         steps = self.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
-            hard_seconds=hard_seconds,
+            hard_seconds=hard_seconds, source=getattr(factory, "__qualname__", type(factory).__qualname__),
         )  # fmt: skip
         return drive(steps, factory)
 
@@ -294,9 +295,12 @@ class SmartCache:
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
         in_background: bool = False,
+        source: str = "a computation",
     ) -> Steps:
         """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``."""
-        options = LoadOptions.checked(self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
+        options = LoadOptions.checked(
+            self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, source
+        )
         return Load(self._open_core(), self._flights, checked_key(key), options).steps(in_background=in_background)
 
     def __contains__(self, key: str) -> bool:

@@ -312,7 +312,8 @@ NOBODY = object()
 def test_the_message_names_the_part_that_has_no_encoding(value, place):
     with pytest.raises(UnencodableError):
         encode(value)
-    assert find_culprit(value) == f"{place}object of type object cannot be cached"
+    advice = "register_codec(object, encode, decode) makes it possible"
+    assert find_culprit(value) == f"{place}object of type object cannot be cached; {advice}"
 
 
 def test_a_value_that_contains_itself_is_refused_and_the_place_is_named():

@@ -336,7 +336,7 @@ def test_a_refresh_that_came_too_late_does_not_keep_others_from_the_next(make_ca
     core = core_of(cache)
     cache.set("k", "newer")
     lease = core.take_lease("k", 1, 30.0)
-    core.fill(core.begin_computation("k", ()), "late", Life(60.0), lease)
+    core.fill(core.begin_computation("k", ()), "late", Life(60.0), lease, "late")
     assert cache.get("k") == "newer"
     assert isinstance(core.take_lease("k", 1, 30.0), Lease)
 

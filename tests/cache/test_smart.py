@@ -343,7 +343,8 @@ def test_a_value_that_cannot_be_encoded_is_an_error_that_names_the_part_and_leav
     cache.set("k", "old")
     with pytest.raises(TypeError) as caught:
         cache.set("k", {"rows": [1, 2, 3, Foo()]})
-    assert str(caught.value) == "value['rows'][3]: object of type Foo cannot be cached"
+    advice = "register_codec(Foo, encode, decode) makes it possible"
+    assert str(caught.value) == f"value['rows'][3]: object of type Foo cannot be cached; {advice}"
     assert cache.get("k") == "old"
 
 

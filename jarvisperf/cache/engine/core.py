@@ -10,6 +10,7 @@ from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
 from jarvisperf.cache.values.isolation import hold_plain
 from jarvisperf.cache.values.marks import is_mark
+from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -86,13 +87,12 @@ class Core(Reader):
         """
         self._prepare_all(values)
 
-    def hold(self, value: object) -> Held:
-        """Return the form of a value from which other callers get their copies.
-
-        Raises:
-            TypeError: It cannot be encoded.
-        """
-        return self._prepare(value)[0]
+    def hold(self, value: object, source: str) -> Held:
+        """Return the form of a value that ``source`` computed, from which other callers get their copies."""
+        try:
+            return self._prepare(value)[0]
+        except UnencodableError as error:
+            return self.unstorable.held(value, source, error)
 
     def _prepare(self, value: object) -> tuple[Held, Encoded | None]:
         """Return the form of a value for memory and, if there are any, the form for the tiers below."""
@@ -188,7 +188,10 @@ class Core(Reader):
         if entry is None or entry.deadline <= now or (entry.check_at <= now and self._can_ask_below()):
             return False
         if self.remote is not None and not self.remote.available:
-            value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+            known = self._of_entry(entry, now)
+            if known is None:
+                return False
+            value = known.value
             life = life._replace(tags=entry.tags, compute_seconds=entry.compute_seconds)
             version = self._version_after(entry.version)
             self.remote.add(self._seal(key, self._codec.encode(value), life, version))
@@ -291,10 +294,22 @@ class Core(Reader):
         self._computations.end(computation)
         self._release(computation.key, lease)
 
-    def fill(self, computation: Computation, value: object, life: Life, lease: Lease | None) -> Held:
-        """Store a computed value unless its key has changed since; return the form that other callers copy."""
+    def fill(self, computation: Computation, value: object, life: Life, lease: Lease | None, source: str) -> Held:
+        """Store a value unless it cannot be stored or its key has changed since; return what other callers copy.
+
+        Args:
+            computation: What ``begin_computation`` returned.
+            value: The computed value.
+            life: Its life.
+            lease: The right to fill the key; None if Redis was unavailable.
+            source: The function that computed the value.
+        """
         key = computation.key
-        held, encoded = self._prepare(value)
+        try:
+            held, encoded = self._prepare(value)
+        except UnencodableError as error:
+            self.abandon(computation, lease)
+            return self.unstorable.held(value, source, error)
         stripe = self.stripes.of(key)
         try:
             with stripe:

@@ -187,16 +187,24 @@ class LoadOptions(NamedTuple):
         refresh_ahead: The value may be computed again before it expires.
         soft_seconds: How long a caller waits before it gets a stale value.
         hard_seconds: How long a caller waits when there is no stale value.
+        source: The function that computes the value, for messages.
     """
 
     life: Life
     refresh_ahead: bool = False
     soft_seconds: float = 0.0
     hard_seconds: float = math.inf
+    source: str = "a computation"
 
     @classmethod
     def checked(
-        cls, life: Life, stale_ttl: float, refresh_ahead: bool, soft_seconds: float, hard_seconds: float
+        cls,
+        life: Life,
+        stale_ttl: float,
+        refresh_ahead: bool,
+        soft_seconds: float,
+        hard_seconds: float,
+        source: str = "a computation",
     ) -> Self:
         """Return the options if a caller's arguments are valid.
 
@@ -207,7 +215,8 @@ class LoadOptions(NamedTuple):
         stale_seconds = seconds("stale_ttl", stale_ttl)
         soft_seconds = seconds("soft_seconds", soft_seconds)
         hard_seconds = seconds("hard_seconds", hard_seconds, zero=False)
-        return cls(life._replace(stale_seconds=stale_seconds), bool(refresh_ahead), soft_seconds, hard_seconds)
+        life = life._replace(stale_seconds=stale_seconds)
+        return cls(life, bool(refresh_ahead), soft_seconds, hard_seconds, source)
 
 
 class Load:
@@ -344,7 +353,7 @@ class Load:
         return self._outcome(found)
 
     def _outcome(self, found: CachedValue) -> LoadedValue:
-        return LoadedValue(found.value, found.held or self._core.hold(found.value))
+        return LoadedValue(found.value, found.held or self._core.hold(found.value, self._options.source))
 
     def _make(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
         """Compute the value under a lease and store it.
@@ -399,7 +408,7 @@ class Load:
             value = yield Compute(making)
             life = self._options.life._replace(compute_seconds=time.perf_counter() - started)
             if life.seconds:
-                held = yield Invoke(lambda: core.fill(computation, value, life, lease))
+                held = yield Invoke(lambda: core.fill(computation, value, life, lease, self._options.source))
                 return LoadedValue(value, held)
         except GeneratorExit:  # no more steps will be taken; the lease expires
             core.abandon(computation, None)
@@ -408,7 +417,7 @@ class Load:
             yield Invoke(lambda: core.abandon(computation, lease))
             raise
         yield Invoke(lambda: core.abandon(computation, lease))
-        return LoadedValue(value, core.hold(value))
+        return LoadedValue(value, core.hold(value, self._options.source))
 
     def _is_due(self, found: CachedValue) -> bool:
         """Return whether a fresh value should already be computed again.

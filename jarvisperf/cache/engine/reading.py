@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
+from jarvisperf.cache.engine.unstorable import Unstorable
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.marks import is_mark
+from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -101,6 +103,7 @@ class Reader:
         self.lower: tuple[GuardedTier, ...] = tuple(tier for tier in (remote, disk, *own) if tier is not None)
         self.versions = versions
         self.misses = self.memory_misses = self.sets = 0
+        self.unstorable = Unstorable()
         self.hears_changes = False
         self.stripes = Stripes()
         self._computations = Computations()
@@ -275,10 +278,14 @@ class Reader:
         entry.check_at = now + UNCONFIRMED_SECONDS
         return self._fresh(entry, now)
 
-    def _of_entry(self, entry: MemoryEntry, now: float) -> CachedValue:
-        self.memory.count_hit(entry)
+    def _of_entry(self, entry: MemoryEntry, now: float) -> CachedValue | None:
         held = Held(entry.value, entry.thaw, entry.size_bytes)
-        value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+        try:
+            value = entry.value if entry.thaw is None else entry.thaw(entry.value)
+        except UNREADABLE_BECAUSE:  # its class was defined again, with other fields
+            self.memory.delete(entry.key)
+            return None
+        self.memory.count_hit(entry)
         seconds, stale_seconds = entry.deadline - now, entry.stale_until - now
         return CachedValue(value, "memory", seconds, stale_seconds, entry.version, entry.compute_seconds, held)
 

@@ -70,6 +70,8 @@ class CacheStats(TypedDict):
     disk_unsettled: int
     sets: int
     """Values written."""
+    unstorable: int
+    """Computed values that could not be stored; their callers got them all the same."""
     errors: int
     """Failures of all tiers; none reached a caller."""
     corrupt: int
@@ -86,6 +88,7 @@ class Counts(TypedDict):
     memory_evictions: int
     misses: int
     sets: int
+    unstorable: int
 
 
 def counts_of(core: Core) -> Counts:
@@ -96,6 +99,7 @@ def counts_of(core: Core) -> Counts:
         "memory_evictions": core.memory.evictions,
         "misses": core.misses,
         "sets": core.sets,
+        "unstorable": core.unstorable.count,
     }
 
 
@@ -147,6 +151,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "disk_errors": disk.errors if disk else 0,
         "disk_unsettled": disk.unsettled if disk else 0,
         "sets": counts["sets"] - base["sets"],
+        "unstorable": counts["unstorable"] - base["unstorable"],
         "errors": sum(tier.errors for tier in core.lower),
         "corrupt": sum(tier.corrupt for tier in core.lower),
         "tiers": {

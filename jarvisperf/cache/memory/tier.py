@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS, Eviction, MemoryEntry
 from jarvisperf.cache.outage.latency import Latency
+from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -90,7 +91,12 @@ class MemoryTier:
                 entry.hits += 1
                 entry.used = now
                 thaw = entry.thaw
-                return entry.value if thaw is None else thaw(entry.value)
+                if thaw is None:
+                    return entry.value
+                try:
+                    return thaw(entry.value)
+                except UNREADABLE_BECAUSE:  # its class was defined again, with other fields
+                    self._drop(key, entry)
             return otherwise(key, default)
 
         return get

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable
-from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
+from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE, Unpacker
 
@@ -79,7 +79,7 @@ class Codec:
         """Encode a value.
 
         Raises:
-            TypeError: A part of it has no encoding; the message names the part: ``value['rows'][3]``.
+            UnencodableError: (a TypeError) A part of it has no encoding; the message names it: ``value['rows'][3]``.
         """
         if type(value).__module__ == "numpy":
             from jarvisperf.cache.values import arrays
@@ -88,14 +88,16 @@ class Codec:
             if parts is not None:
                 return Encoded(ARRAY, parts)
         try:
-            return Encoded(MESSAGEPACK, (pack(value, self._enums),))
-        except UnencodableError:
+            return Encoded(MESSAGEPACK, (pack(value, self._enums, unpack=self.unpack),))
+        except UnencodableError as error:
             if self._may_pickle:
                 return Encoded(PICKLE, (_pickled(value),))
+            if isinstance(error, ChangedError):
+                raise
             # Only a failure pays for the search.
             from jarvisperf.cache.values.explain import find_culprit
 
-            raise TypeError(find_culprit(value, enums=self._enums)) from None
+            raise UnencodableError(find_culprit(value, enums=self._enums)) from None
 
     def decode(self, codec: int, payload: bytes | memoryview) -> object:
         """Decode a payload; ``UNREADABLE`` for bytes that this codec never wrote."""
@@ -138,7 +140,9 @@ def _pickled(value: object) -> bytes:
     try:
         return pickle.dumps(value, _PICKLE_PROTOCOL)
     except Exception as error:  # the value's own methods may raise anything
-        raise TypeError(f"value: object of type {type(value).__qualname__} cannot be pickled: {error}") from error
+        raise UnencodableError(
+            f"value: object of type {type(value).__qualname__} cannot be pickled: {error}"
+        ) from error
 
 
 def _unpickled(payload: bytes | memoryview) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.cache.values import declared
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
 from jarvisperf.cache.values.scalars import UnencodableError
@@ -70,6 +71,9 @@ def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
     elif type(value) in {set, frozenset}:
         for part in value:  # type: ignore[attr-defined]
             yield f"{path} (member {_shown(part)})", part
+    elif (form := declared.form_of(type(value))) is not None:
+        for name, part in zip(form.names, form.parts(value), strict=False):
+            yield f"{path}.{name}", part
 
 
 def _shown(key: object) -> str:

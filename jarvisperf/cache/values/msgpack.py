@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.msgpack import Encoder, Ext
 
+from jarvisperf.cache.values import declared
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF, UnencodableError
 
@@ -24,7 +25,7 @@ MAX_DEPTH: Final = 100
 """Containers nested deeper are rejected; without a limit, encoding a value that contains itself would never end."""
 
 TUPLE, SET, FROZENSET, PAIRS = range(3, 7)
-ENUM: Final = 25
+ENUM, OBJECT = range(25, 27)
 NUMPY, NUMPY_TEXT = range(32, 34)
 _IDENTITY: Final = 64  # stands for an object inside a cache key; never decoded
 
@@ -36,11 +37,20 @@ _NATIVE_WHATEVER_THE_VALUE: Final[frozenset[type]] = PLAIN - {int, str}
 HEADER_LENGTH_BYTES: Final = 4
 
 
+class ChangedError(UnencodableError):
+    """An object would not come back as it is."""
+
+
 class TooDeepError(UnencodableError):
     """A value is nested too deeply, perhaps because it contains itself."""
 
 
-def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = None) -> bytes:
+def pack(
+    value: object,
+    enums: Mapping[type, str],
+    fallback: Fallback | None = None,
+    unpack: Callable[[bytes], object] | None = None,
+) -> bytes:
     """Encode a value; equal sets give equal bytes in every process.
 
     Args:
@@ -48,25 +58,44 @@ def pack(value: object, enums: Mapping[type, str], fallback: Fallback | None = N
         enums: The Enum classes whose members may be stored, each with its name.
         fallback: Returns a stand-in for an object that has no encoding, or raises UnencodableError. Bytes that
             contain stand-ins can be compared but not decoded.
+        unpack: Decodes the bytes. If the value contains objects, it verifies that they come back as they are: the
+            decoded value must lead to the same bytes.
 
     Raises:
         UnencodableError: (a TypeError) A part of the value cannot be encoded; the message is about that part only.
     """
+    payload, has_objects = _packed(value, enums, fallback)
+    if has_objects and unpack is not None:
+        try:
+            is_same = _packed(unpack(payload), enums, fallback)[0] == payload
+        except Exception as error:  # a class's own code may raise anything
+            name, why = type(value).__qualname__, f"{type(error).__name__}: {error}"
+            raise ChangedError(f"value: object of type {name} that cannot be read back ({why})") from error
+        if not is_same:
+            raise ChangedError(f"value: object of type {type(value).__qualname__} that comes back as another one")
+    return payload
+
+
+def _packed(value: object, enums: Mapping[type, str], fallback: Fallback | None) -> tuple[bytes, bool]:
+    """Return the encoded value, and whether it contains objects of declared classes."""
+    packer = _Packer(_NATIVE, enums, fallback)
     try:
-        return _encoder.encode(_Packer(_NATIVE, enums, fallback).pack(value, 0))
+        return _encoder.encode(packer.pack(value, 0)), packer.has_objects
     except (OverflowError, UnicodeEncodeError):
-        return _encoder.encode(_Packer(_NATIVE_WHATEVER_THE_VALUE, enums, fallback).pack(value, 0))
+        packer = _Packer(_NATIVE_WHATEVER_THE_VALUE, enums, fallback)
+        return _encoder.encode(packer.pack(value, 0)), packer.has_objects
 
 
 class _Packer:
     """Converts a value to one that the MessagePack encoder can write."""
 
-    __slots__ = ("_enums", "_fallback", "_native")
+    __slots__ = ("_enums", "_fallback", "_native", "has_objects")
 
     def __init__(self, native: frozenset[type], enums: Mapping[type, str], fallback: Fallback | None) -> None:
         self._native = native
         self._enums = enums
         self._fallback = fallback
+        self.has_objects = False
 
     def pack(self, value: Any, depth: int) -> object:
         kind = type(value)
@@ -82,12 +111,8 @@ class _Packer:
             return Ext(leaf.code, leaf.pack(value))
         if kind.__module__ == "numpy":
             return self._pack_numpy(value)
-        name = self._enums.get(kind)
-        if name is not None:
-            return self._pack_member(name, value, depth)
-        if self._fallback is None:
-            hint = f"; register its class: enums=[{kind.__name__}]" if isinstance(value, enum.Enum) else ""
-            raise UnencodableError(f"object of type {kind.__qualname__}", hint)
+        if self._fallback is None or kind in self._enums:
+            return self._pack_declared(value, depth)
         return Ext(_IDENTITY, _encoder.encode(self.pack(self._fallback(value), depth + 1)))
 
     def pack_int(self, value: int, _: int) -> object:
@@ -129,6 +154,18 @@ class _Packer:
         # By name, as programs refer to members. Flags by value, because a combination of them may have no name.
         what = self.pack(int(member.value), depth + 1) if isinstance(member, enum.Flag) else member.name
         return Ext(ENUM, _encoder.encode([name, what]))
+
+    def _pack_declared(self, value: object, depth: int) -> Ext:
+        kind = type(value)
+        name = self._enums.get(kind) or declared.name_of(kind)
+        if name is not None and isinstance(value, enum.Enum):
+            return self._pack_member(name, value, depth)
+        form = declared.form_of(kind)
+        if form is None:
+            raise declared.undeclared(value)
+        self.has_objects = True
+        parts = [self.pack(part, depth + 1) for part in form.parts(value)]
+        return Ext(OBJECT, _encoder.encode([name, form.shape, parts]))
 
     def _pack_numpy(self, value: object) -> Ext:
         from jarvisperf.cache.values import arrays

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.msgpack import Decoder
 
-from jarvisperf.cache.values.msgpack import ENUM, FROZENSET, HEADER_LENGTH_BYTES, NUMPY, NUMPY_TEXT, PAIRS, SET, TUPLE
+from jarvisperf.cache.values import declared
+from jarvisperf.cache.values.msgpack import (
+    ENUM,
+    FROZENSET,
+    HEADER_LENGTH_BYTES,
+    NUMPY,
+    NUMPY_TEXT,
+    OBJECT,
+    PAIRS,
+    SET,
+    TUPLE,
+)  # fmt: skip
 from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF
 
 if TYPE_CHECKING:
@@ -49,6 +60,7 @@ class Unpacker:
             FROZENSET: lambda data: frozenset(self.unpack(data)),
             PAIRS: self._pairs,
             ENUM: self._member,
+            OBJECT: lambda data: declared.rebuilt(*self.unpack(data)),
             NUMPY: self._numpy,
             NUMPY_TEXT: self._numpy_text,
             **{leaf.code: leaf.unpack for leaf in (INT_LEAF, TEXT_LEAF, *LEAVES.values())},
@@ -65,7 +77,7 @@ class Unpacker:
 
     def _member(self, data: memoryview) -> enum.Enum:
         name, what = self.unpack(data)
-        kind = self._enums[name]
+        kind = self._enums.get(name) or declared.member_class(name)
         return kind(what) if issubclass(kind, enum.Flag) else kind[what]
 
     def _numpy(self, data: memoryview) -> object:

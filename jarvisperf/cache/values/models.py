@@ -1,0 +1,105 @@
+"""How pydantic models are stored: as their own JSON, read by their own validation.
+
+A model whose JSON does not lead back to it (an excluded field, a number in a field annotated Any that is an Enum, an
+instance of a subclass in a field) is not stored. Which fields were set explicitly is kept as well, because
+``exclude_unset`` depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+from jarvisperf.cache.values.scalars import UnencodableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SHAPE_BYTES: Final = 8
+_BY_ALIAS: Final[tuple[dict[str, Any], dict[str, Any]]] = ({"by_alias": True}, {})
+# A model with different aliases for both directions is read by its fields' names.
+_BY_NAME: Final[tuple[dict[str, Any], dict[str, Any]]] = ({"by_alias": False}, {"by_alias": False, "by_name": True})
+_WAYS: Final = (_BY_ALIAS, _BY_NAME)
+
+Path = list[Any]
+
+
+class ModelForm:
+    """The JSON of a model, how its fields are named in it, and which fields were set."""
+
+    names: Sequence[str] = ()
+
+    def __init__(self, kind: type[BaseModel]) -> None:
+        fields = [(name, str(field.annotation), field.alias) for name, field in kind.model_fields.items()]
+        try:
+            schema = json.dumps(kind.model_json_schema(mode="serialization"), sort_keys=True)  # nested models as well
+        except (ValueError, TypeError, AttributeError, LookupError):  # a field that JSON schema cannot describe
+            schema = ""
+        self.shape = hashlib.blake2b(f"{fields}{schema}".encode(), digest_size=_SHAPE_BYTES).digest()
+
+    def parts(self, value: BaseModel) -> list[Any]:
+        """Take a model apart; see `Form.parts`."""
+        for number, (dumping, _) in enumerate(_WAYS):
+            try:
+                text = value.model_dump_json(round_trip=True, **dumping).encode()
+                parts = [
+                    number,
+                    text,
+                    [[path, sorted(model.model_fields_set)] for path, model in _partly_set(value, [])],
+                ]
+                if _is_same(self.rebuilt(type(value), parts), value):
+                    return parts
+            except (ValueError, TypeError, LookupError, AttributeError):  # pydantic's errors are ValueErrors or these
+                continue
+        raise UnencodableError(f"pydantic model {type(value).__qualname__} that its own JSON does not lead back to")
+
+    def rebuilt(self, kind: type[BaseModel], parts: list[Any]) -> object:
+        """Rebuild a model from its parts; see `Form.rebuilt`."""
+        number, text, partly_set = parts
+        try:
+            model = kind.model_validate_json(text, **_WAYS[number][1])
+        except ValidationError as error:
+            raise ValueError(str(error)) from None
+        for path, names in partly_set:
+            at: Any = model
+            for step in path:
+                at = getattr(at, step) if isinstance(at, BaseModel) else at[step]
+            object.__setattr__(at, "__pydantic_fields_set__", set(names))
+        return model
+
+
+def _partly_set(value: Any, path: Path) -> Iterator[tuple[Path, BaseModel]]:
+    """Yield the models in a model of which not all fields were set, each with the way to it."""
+    if isinstance(value, BaseModel):
+        if value.model_fields_set != vars(value).keys() | (value.model_extra or {}).keys():
+            yield path, value
+        places: Any = {**vars(value), **(value.model_extra or {})}.items()
+    elif isinstance(value, dict):
+        places = value.items()
+    elif isinstance(value, list | tuple):
+        places = enumerate(value)
+    else:
+        return
+    for place, part in places:
+        yield from _partly_set(part, [*path, place])
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two values are equal and of the same types throughout."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, BaseModel):
+        return one.model_fields_set == other.model_fields_set and all(
+            _is_same(getattr(one, part), getattr(other, part))
+            for part in ("__dict__", "__pydantic_extra__", "__pydantic_private__")
+        )
+    if isinstance(one, dict):
+        return len(one) == len(other) and all(
+            _is_same(key, its) and _is_same(one[key], other[its]) for key, its in zip(one, other, strict=True)
+        )
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return bool(one == other)
