@@ -74,7 +74,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
-    """Drop filters for warnings that do not exist in this arm's code, with which pytest would not start."""
+    """Drop filters for warnings that do not exist in this arm's code, because pytest would refuse to start."""
     known = [line for line in filters if _is_known(line)]
     return [] if len(known) == len(filters) else ["-o", "filterwarnings=" + "\n".join(known)]
 

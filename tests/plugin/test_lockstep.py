@@ -226,7 +226,7 @@ def test_a_benchmark_that_is_gone_fails_unless_allowed(project: Project):
         "test_renamed": {"time": "unchanged"},
     }
     result.stdout.fnmatch_lines(["missing: the benchmark exists in base but not in head*"])
-    assert max(progress(result)) == 66  # two of three, before the last one's file begins
+    assert max(progress(result)) == 66  # two of three, before the last file begins
     assert project.run("--jarvis-allow-missing").ret == 0
 
 
