@@ -209,7 +209,7 @@ class WorkerPlugin:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self._harness.is_serving:  # in a thread that would receive the coordinator's next message
             self._end_with(f"{item.nodeid} and its event loop ended while it was being measured")
-        record = item.stash.get(record_key, None)  # None: it requests the fixture at run time, but did not
+        record = item.stash.get(record_key, None)  # None: the fixture was never requested at run time
         failed = next((report for report in self._reports if report.failed), None)
         skipped = next((report for report in self._reports if report.skipped), None)
         shown = failed or skipped
