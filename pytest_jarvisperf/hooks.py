@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @pytest.hookspec(firstresult=True)
 def pytest_jarvis_benchmark_group(item: pytest.Item) -> str | None:
-    """Name the group that reports show a benchmark in, for benchmarks that name none themselves.
+    """Name the group under which reports list a benchmark whose markers name no group.
 
     Called with ``--jarvis-bench`` for every benchmark whose markers name no group. The first answer that is not None
     counts; a test that sets ``jarvis_bench.group`` overrules it.
@@ -46,7 +46,7 @@ def pytest_jarvis_machine_facts(config: pytest.Config) -> Mapping[str, Any]:  # 
 
     Called once with ``--jarvis-bench``, before anything is measured. Reports show the facts next to JarvisPerf's own.
     **A difference counts as another machine**: `--jarvis-compare` then looks for runs with equal facts first. Return
-    what decides how fast code runs and stays the same from run to run, not a temperature or the id of a CI job.
+    facts that affect how fast code runs and stay the same from run to run, not a temperature or the id of a CI job.
 
     Args:
         config: pytest's configuration.

@@ -89,7 +89,7 @@ def _examine_redis(url: str | None) -> Iterator[Finding]:
             client.close()
     except redis.AuthenticationError as error:
         yield Finding(
-            False, f"Redis at {place}: {error}", "put user and password into the URL: redis://user:password@…"
+            False, f"Redis at {place}: {error}", "put the user and password into the URL: redis://user:password@…"
         )
     except redis.exceptions.NoPermissionError as error:
         yield Finding(

@@ -138,7 +138,7 @@ def utc_time(text: str) -> datetime.datetime:
     """Parse a time in ISO 8601; without an offset it is UTC.
 
     Raises:
-        ValueError: It is not such a time.
+        ValueError: It is not a valid time.
     """
     try:
         time = datetime.datetime.fromisoformat(text)

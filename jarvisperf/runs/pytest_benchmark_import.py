@@ -80,7 +80,7 @@ def read_pytest_benchmark(path: Path) -> tuple[Run, str]:
 
     Raises:
         OSError: The file cannot be read.
-        UnreadableRunError: It is not such a file; the message names the file and the reason.
+        UnreadableRunError: It is not a pytest-benchmark file; the message names the file and the reason.
     """
     data = path.read_bytes()
     try:

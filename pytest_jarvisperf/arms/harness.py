@@ -100,7 +100,7 @@ class LockstepHarness:
             return result, samples or _one_call(target)
 
     def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
-        """Time a target with a given number of rounds; no process takes more."""
+        """Time a target with at most the given number of rounds in each process."""
         note_instruments(record)
         with record.watching_target():
             with capture_aside(replay=True):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Noting = Callable[..., tuple[Any, Any, Any]]  # from a call's arguments to command, environment, working folder
 
-MOST_NOTED = 50  # a benchmark's calls are alike: later ones start the same commands as the first
+MOST_NOTED = 50  # later calls of a benchmark start the same commands as the first
 MOST_JOURNAL_BYTES = 200_000
 SHELL = "/bin/sh"
 

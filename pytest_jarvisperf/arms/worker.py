@@ -74,7 +74,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
 
 
 def _known_filters(filters: Sequence[str]) -> list[str]:
-    """Drop filters for warnings that do not exist in this arm's code, with which pytest would not start."""
+    """Drop filters for warnings that do not exist in this arm's code, because pytest would refuse to start."""
     known = [line for line in filters if _is_known(line)]
     return [] if len(known) == len(filters) else ["-o", "filterwarnings=" + "\n".join(known)]
 
@@ -209,7 +209,7 @@ class WorkerPlugin:
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if self._harness.is_serving:  # in a thread that would receive the coordinator's next message
             self._end_with(f"{item.nodeid} and its event loop ended while it was being measured")
-        record = item.stash.get(record_key, None)  # None: it requests the fixture at run time, but did not
+        record = item.stash.get(record_key, None)  # None: the fixture was never requested at run time
         failed = next((report for report in self._reports if report.failed), None)
         skipped = next((report for report in self._reports if report.skipped), None)
         shown = failed or skipped

@@ -1,7 +1,7 @@
 """Finds the event loop of a plain test's async fixtures, because the connections they open work only in that loop.
 
-pytest knows nothing about event loops, so each plugin is asked in its own way: pytest-asyncio keeps an `asyncio.Runner`
-per scope, anyio one runner for all, and others have a fixture with the loop itself.
+pytest knows nothing about event loops, so each plugin needs a separate approach: pytest-asyncio keeps an
+`asyncio.Runner` per scope, anyio one runner for all, and others have a fixture with the loop itself.
 """
 
 from __future__ import annotations

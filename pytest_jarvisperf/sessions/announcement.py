@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 CACHE_KEY = "jarvisperf/seconds"
-MOST_KEPT = 20_000  # ids come and go; those measured longest ago are dropped first
+MOST_KEPT = 20_000  # those measured longest ago are dropped first
 
 
 class Announcement:

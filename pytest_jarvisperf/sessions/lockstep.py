@@ -209,7 +209,7 @@ def _is_skipped_here(item: pytest.Item) -> bool:
 
 
 def _explained(tally: Tally) -> str:
-    """Return what is wrong in which arm on the first line, which summaries show, followed by the traceback."""
+    """Return a text whose first line, shown in summaries, says what failed in which arm; the traceback follows."""
     if not tally.traceback or tally.traceback.startswith(tally.message):
         return tally.traceback or tally.message
     return f"{tally.message}\n\n{tally.traceback}"

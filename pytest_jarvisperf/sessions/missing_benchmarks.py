@@ -123,7 +123,7 @@ def _contents(folder: Path, files: Iterable[str], *, lacking_in: Path) -> dict[s
 
 
 def _tests_with_changing_ids(present: Collection[str], again: Collection[str]) -> frozenset[str]:
-    """Return tests whose parameters change with every collection, so that a missing id means nothing."""
+    """Return tests whose parameters change with every collection, so that a missing id is meaningless."""
     known = {_test(name) for name in again if "[" in name}
     return frozenset(_test(name) for name in present if "[" in name and name not in again) & known
 

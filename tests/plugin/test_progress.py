@@ -182,7 +182,7 @@ def test_a_cache_that_cannot_be_written_costs_no_report(pytester: pytest.Pyteste
     pytester.makeini("[pytest]\nfilterwarnings = error")
     pytester.makefile("", taken="a file, not a folder")
     pytester.runpytest_subprocess(*BENCH[:-2], "-o", "cache_dir=taken/cache")
-    assert (pytester.path / "reports/report.json").exists()  # whatever pytest's own plugins make of it
+    assert (pytester.path / "reports/report.json").exists()  # however pytest's own plugins report it
 
 
 def test_long_measuring_is_announced_in_minutes():

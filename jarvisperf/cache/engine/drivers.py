@@ -168,7 +168,7 @@ async def _wait_async(step: Wait) -> bool:
         with contextlib.suppress(RuntimeError):  # the loop is closed, so no caller is waiting
             loop.call_soon_threadsafe(_end, ended)
 
-    # Only the end matters here; the error, which may be another caller's cancellation, stays in the flight.
+    # Only the end matters here; the flight keeps the error, which may be another caller's cancellation.
     step.future.add_done_callback(end_soon)
     try:
         await asyncio.wait_for(ended, None if step.seconds == math.inf else step.seconds)

@@ -46,14 +46,14 @@ class Held(NamedTuple):
 
 
 def hold_plain(value: Any) -> Held | None:
-    """Return a value as memory holds it if it certainly has an encoding; None if only encoding it can tell."""
+    """Return the form in which memory holds a value that surely has an encoding; None if only encoding it can tell."""
     if type(value) in PLAIN:
         return Held(value, None, sys.getsizeof(value))
     return _hold_flat(value, PLAIN) or _hold_nested(value, PLAIN)
 
 
 def hold_encodable(value: Any, enums: Collection[type]) -> Held | None:
-    """Return a value that has been encoded as memory holds it; None if only its encoded bytes can be held.
+    """Return the form in which memory holds a value that has been encoded; None if only its bytes can be held.
 
     Args:
         value: The value.

@@ -92,8 +92,7 @@ class Lockstep:
     def so_far(self, reason: str) -> Outcome:
         """Return the results of a run that ended early.
 
-        Decided benchmarks stay decided. Those that had a look without a decision are inconclusive; all others are
-        errors.
+        Decided benchmarks stay decided. Those that were undecided at a look are inconclusive; all others are errors.
 
         Args:
             reason: The reason why the run ended, in a few words.

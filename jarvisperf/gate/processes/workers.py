@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
 END_SECONDS = 10.0  # a worker that has not exited by then is killed
-KILL_SECONDS = 6.0  # for the fork server to end the workers and their descendants; then it is killed with them
+KILL_SECONDS = 6.0  # the fork server's time to end workers and their descendants; then all are killed
 FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
 

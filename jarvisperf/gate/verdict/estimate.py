@@ -32,7 +32,7 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
         if not 0 < value < math.inf:
             why = "the clock ran backwards or returns no time" if value else BELOW_RESOLUTION
             raise ValueError(f"a value of {value:g} has no ratio: {why}")
-    # The difference of the logarithms, because a quotient of very unequal values would be 0 or infinite.
+    # Subtract logarithms, because a quotient of very unequal values would be 0 or infinite.
     ratios = sorted(math.log(after) - math.log(before) for before, after in zip(base, head, strict=True))
     return trimmed_mean(ratios, TRIMMED_SHARE)
 

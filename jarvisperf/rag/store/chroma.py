@@ -300,7 +300,7 @@ def _nearest_rows(
         length = max(float(np.linalg.norm(vector)), float(tiny))
         # Rounded so that equal vectors have equal distances whatever the order of summation; then the id decides.
         distances = np.round(1.0 - (rows @ vector) / (norms * length), 9)
-        # Keep all rows as far away as the last one so that ties at the end are ordered by id as well.
+        # Keep all rows that are as far away as the last one, so that ties at the end are ordered by id as well.
         last = np.partition(distances, n_results - 1)[n_results - 1] if n_results < len(ids) else np.inf
         chosen = np.flatnonzero(distances <= last).tolist()
         order = sorted(chosen, key=lambda row: (distances[row], ids[row]))[:n_results]

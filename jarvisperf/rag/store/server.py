@@ -119,7 +119,7 @@ class ServerHome:
         return state
 
     def check_in_place(self) -> None:
-        """Do nothing: a server looks after its own storage."""
+        """Do nothing: a server manages its own storage."""
 
     def settle(self, collection_id: str) -> None:
         """Announce the collection, and drop the records of an earlier one with the same name."""
