@@ -203,7 +203,7 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-@pytest.mark.parametrize(("annotation", "value"), SAME, ids=lambda part: str(part)[:40])
+@pytest.mark.parametrize(("annotation", "value"), SAME, ids=lambda part: getattr(part, "__name__", type(part).__name__))
 def test_a_result_comes_back_equal_and_of_the_same_type(cache: SmartCache, annotation: Any, value: Any):
     found, runs = stored(cache, annotation, value)
     assert same(found, value)
@@ -223,7 +223,7 @@ def test_a_result_comes_back_equal_and_of_the_same_type(cache: SmartCache, annot
         (Open, Open(anything=Colour.RED)),
         (Holder, Holder(inner=Wider(colour=Colour.RED, more=1))),
     ],
-    ids=lambda part: str(part)[:40],
+    ids=lambda part: getattr(part, "__name__", type(part).__name__),
 )
 def test_what_would_come_back_as_something_else_is_returned_but_not_stored(
     cache: SmartCache, annotation: Any, value: Any, caplog: pytest.LogCaptureFixture
