@@ -23,6 +23,7 @@ class Settings:
         cache_dir: ``JARVISPERF_CACHE_DIR``; the folder of the disk tier, by default the user's cache folder.
         default_ttl_seconds: ``JARVISPERF_DEFAULT_TTL``; seconds that a cached value lives, by default 3600.
         data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
+        namespace: ``JARVISPERF_NAMESPACE``; namespace of the default cache. None: one of the project's own.
         model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     default_ttl_seconds: float
     data_dir: Path
     model: str | None
+    namespace: str | None = None
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -49,6 +51,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         default_ttl_seconds=_seconds(environ, "JARVISPERF_DEFAULT_TTL", DEFAULT_TTL_SECONDS),
         data_dir=_folder(environ, "JARVISPERF_DATA_DIR", "data"),
         model=environ.get("JARVISPERF_MODEL") or None,
+        namespace=environ.get("JARVISPERF_NAMESPACE") or None,
     )
 
 

@@ -66,7 +66,7 @@ class CachedFunction(Protocol[P, R]):
         """Return the hits and misses in this process."""
 
 
-def cached(
+def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are passed by name
     ttl: float | None = None,
     key_prefix: str = "",
     key: Callable[..., str] | None = None,
@@ -78,13 +78,19 @@ def cached(
     *,
     soft_seconds: float = 0,
     hard_seconds: float = math.inf,
+    version: str | int | None = None,
+    depends_on: Iterable[Callable[..., Any]] = (),
 ) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
     """Cache the results of a function, method or coroutine function.
 
-    The function's name and arguments identify a result, in this process and in others that share the cache. Concurrent
-    calls for the same result share one run of the function: always within this process, and across processes while
-    Redis is in use. None is cached like any other result; exceptions are not. The first caller gets the object that the
-    function returned; later callers get copies.
+    The function and its arguments identify a result, in this process and in others that share the cache: the module and
+    the project or distribution it belongs to, the qualified name, the version, and, for local functions and lambdas,
+    their code and what they closed over when they were decorated. A local function that closed over something mutable
+    has results of its own, in this process only.
+
+    Concurrent calls for the same result share one run of the function: always within this process, and across processes
+    while Redis is in use. None is cached like any other result; exceptions are not. The first caller gets the object
+    that the function returned; later callers get copies.
 
     Results come back equal and of the same types. Instances of the classes that the return annotation and the fields of
     those classes name can be cached: dataclasses, attrs classes, pydantic models, msgspec Structs, NamedTuples and
@@ -94,8 +100,7 @@ def cached(
 
     Methods are cached per instance, within its process and lifetime. If the class has a ``__cache_key__`` method or is
     a frozen dataclass or an Enum, equal instances share results instead. Put ``@cached`` below ``@classmethod`` or
-    ``@staticmethod``. Functions defined inside another function share a name and therefore results; if they differ,
-    give each its own ``key_prefix``.
+    ``@staticmethod``.
 
     Args:
         ttl: Time to live of a result in seconds, as for ``SmartCache.set``.
@@ -111,6 +116,9 @@ def cached(
         refresh_ahead: Allow recomputing a result in the background before it expires.
         soft_seconds: How long a caller waits for a new result before it gets the stale one.
         hard_seconds: How long a caller waits when there is no stale result; after that it gets a TimeoutError.
+        version: A version of the results: change it, and earlier results are no longer found. "source" uses the
+            function's source, and that of ``depends_on``.
+        depends_on: Other functions whose source belongs to the version "source".
 
     Raises:
         TypeError: The decorated object is not a function, or is a generator (which can be read only once); or, at a
@@ -131,11 +139,13 @@ def cached(
 
     def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
         _check_is_cacheable(function)
-        calls = _Calls(function, KeyMaker(function, key_prefix, ignore), key, terms, _finder(cache))
+        calls = _Calls(
+            function, KeyMaker(function, key_prefix, ignore, version, depends_on), key, terms, _finder(cache)
+        )
         wrap = _wrap_coroutine if inspect.iscoroutinefunction(function) else _wrap_function
         wrapper: Any = functools.wraps(function)(wrap(calls))
-        wrapper.cache_key = lambda *args, **kwargs: calls.key(args, kwargs)
-        wrapper.invalidate = lambda *args, **kwargs: calls.find_cache().delete(calls.key(args, kwargs))
+        wrapper.cache_key = calls.key_of_call
+        wrapper.invalidate = lambda *args, **kwargs: calls.find_cache().delete(calls.key_of_call(*args, **kwargs))
         wrapper.invalidate_all = lambda: calls.find_cache().invalidate(literal(calls.group) + "*")
         wrapper.cache_info = calls.info
         return cast("CachedFunction[P, R]", wrapper)
@@ -182,10 +192,11 @@ class _Calls:
         self._is_declared = False
         self._types: tuple[type, ...] | None = None
         self.group = keys.group()
-        self.key = keys.key if key is None else self._key_by(key)
+        self.key = keys.key if key is None else self._key_by(key, keys.own_group())
         self.looks_ahead = terms.refresh_ahead
         self.calls = self.runs = 0
         self.name = keys.name
+        self._keys = keys
         self._terms = terms
 
     def find_cache(self) -> SmartCache:
@@ -200,6 +211,11 @@ class _Calls:
         """Return whether a result is of the annotated type; another version of the program may have stored it."""
         return self._types is None or isinstance(result, self._types)
 
+    def key_of_call(self, *args: Any, **kwargs: Any) -> str:
+        """Return the key of a call that is described by its arguments, for a method including the instance or class."""
+        self._keys.check_owner(args)
+        return self.key(args, kwargs)
+
     def info(self) -> CacheInfo:
         return CacheInfo(max(0, self.calls - self.runs), self.runs)
 
@@ -212,9 +228,10 @@ class _Calls:
             source=self.name,
         )  # fmt: skip
 
-    def _key_by(self, key: Callable[..., str]) -> Callable[..., str]:
+    @staticmethod
+    def _key_by(key: Callable[..., str], group: str) -> Callable[..., str]:
         def make(args: Any, kwargs: Any) -> str:
-            return self.group + checked_key(key(*args, **kwargs))
+            return group + checked_key(key(*args, **kwargs))
 
         return make
 

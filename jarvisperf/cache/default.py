@@ -6,6 +6,7 @@ import os
 import threading
 from typing import Final
 
+from jarvisperf.cache.keys.origins import project_namespace
 from jarvisperf.cache.smart import SmartCache
 from jarvisperf.forks import at_fork
 from jarvisperf.settings import read_settings
@@ -32,7 +33,8 @@ def get_smart_cache() -> SmartCache:
     """Return the process's default cache, created on the first call and again on the first call after a fork.
 
     It is configured by ``JARVISPERF_REDIS_URL`` (default: no Redis tier), ``JARVISPERF_CACHE_DIR`` (default: the user's
-    cache folder) and ``JARVISPERF_DEFAULT_TTL`` (default: 3600 seconds).
+    cache folder), ``JARVISPERF_DEFAULT_TTL`` (default: 3600 seconds) and ``JARVISPERF_NAMESPACE`` (default: one for the
+    project's folder, so that projects do not share entries).
 
     Raises:
         ValueError: A variable has an invalid value.
@@ -46,7 +48,12 @@ def get_smart_cache() -> SmartCache:
                 # Closing the parent's database here would harm the parent, so its cache is only set aside.
                 _shared.inherited.append(_shared.cache)
             settings = read_settings()
-            _shared.cache = SmartCache(settings.redis_url, settings.cache_dir, settings.default_ttl_seconds)
+            _shared.cache = SmartCache(
+                settings.redis_url,
+                settings.cache_dir,
+                settings.default_ttl_seconds,
+                namespace=settings.namespace or project_namespace(),
+            )
             _shared.pid = os.getpid()
         return _shared.cache
 

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.msgpack import Encoder
 
+from jarvisperf.cache.keys.origins import digest_of
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.identity import IDENTITY_METHOD, InstanceTokens, has_identity, identity_of, module_name
 from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 _DIGEST_BYTES: Final = 16
 _PLAIN: Final = frozenset({inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD})
 
 
 _LONGEST_QUICK_CHARACTERS: Final = 500
+_SHOWN_DIGITS: Final = 16
 _quick_encode: Final = Encoder().encode
 
 
@@ -34,18 +36,29 @@ class KeyMaker:
         function: The function.
         prefix: Prepended to the name; may be empty.
         ignore: Names of arguments to leave out of the key.
+        version: A version of the results; see ``digest_of``.
+        depends_on: Functions whose source belongs to the version "source".
 
     Raises:
-        TypeError: ``ignore`` is not a collection of names; a single str is rejected, too.
+        TypeError: The version is invalid; or ``ignore`` is not a collection of names; a single str is rejected, too.
         ValueError: The function is a lambda, which has no name, and there is no prefix; or ``ignore`` contains a name
             that is not an argument.
     """
 
-    def __init__(self, function: Callable[..., object], prefix: str, ignore: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        function: Callable[..., object],
+        prefix: str,
+        ignore: Collection[str] = (),
+        version: str | int | None = None,
+        depends_on: Iterable[Callable[..., object]] = (),
+    ) -> None:
         self.name = _name(function)
         if "<lambda>" in self.name and not prefix:
             raise ValueError(f"{self.name} has no name of its own: give @cached a key_prefix")
+        self._module = module_name(function.__module__)
         self._start = f"{prefix}:{self.name}:" if prefix else f"{self.name}:"
+        self._salt = digest_of(function, version, depends_on)
         self._signature = inspect.signature(function)
         parameters = self._signature.parameters.values()
         self._names = [parameter.name for parameter in parameters]
@@ -57,8 +70,12 @@ class KeyMaker:
         self._tokens = InstanceTokens()
 
     def group(self) -> str:
-        """Return the prefix of all keys of this function, which no other function's keys have."""
+        """Return the prefix of all keys of this function; functions of the same name in other programs share it."""
         return self._start
+
+    def own_group(self) -> str:
+        """Return a prefix that no other function's keys have, for keys that end in a text of the caller's."""
+        return f"{self._start}{self._salt.hex()[:_SHOWN_DIGITS]}:" if self._salt else self._start
 
     def key(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
         """Return the key of a call.
@@ -71,7 +88,7 @@ class KeyMaker:
             text = args[0]
             if len(text) <= _LONGEST_QUICK_CHARACTERS and text.isascii():
                 # The same bytes as encode([text]): a list of one short str.
-                return self._start + blake2b(b"\x91" + _quick_encode(text), digest_size=_DIGEST_BYTES).hexdigest()
+                return self._start + self._digest(b"\x91" + _quick_encode(text))
         values = self._values(args, kwargs)
         try:
             if self._is_method and "self" not in self._ignored and not has_identity(values[0]):
@@ -79,7 +96,26 @@ class KeyMaker:
             encoded = encode(values, identity_of)
         except UnencodableError:
             raise TypeError(self._explain(values)) from None
-        return self._start + blake2b(encoded, digest_size=_DIGEST_BYTES).hexdigest()
+        return self._start + self._digest(encoded)
+
+    def check_owner(self, args: Sequence[object]) -> None:
+        """Check that the arguments of a method begin with an instance of its class, or a class method's with the class.
+
+        Raises:
+            TypeError: They do not, so they describe no call.
+        """
+        first, owner = self._names[:1], self.name.rpartition(".")[0]
+        if first not in (["self"], ["cls"]) or owner.endswith("<locals>") or owner == self._module:
+            return
+        given = args[0] if args else None
+        classes = given.__mro__ if isinstance(given, type) else type(given).__mro__
+        if not any(f"{module_name(base.__module__)}.{base.__qualname__}" == owner for base in classes):
+            name = owner.rpartition(".")[2]
+            kind, wanted = ("a method", f"an instance of {name}") if first == ["self"] else ("a class method", name)
+            raise TypeError(f"{self.name} is {kind}, but the first argument is {given!r}: pass {wanted} first")
+
+    def _digest(self, arguments: bytes) -> str:
+        return blake2b(arguments, digest_size=_DIGEST_BYTES, key=self._salt).hexdigest()
 
     def _values(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
         if not kwargs and self._all_plain and not self._ignored and len(args) == len(self._names):

@@ -35,7 +35,9 @@ def identity_of(value: object) -> object:
     if hasattr(kind, IDENTITY_METHOD):
         return ["key", lasting_name(kind), getattr(kind, IDENTITY_METHOD)(value)]
     if isinstance(value, enum.Enum):
-        return ["member", lasting_name(kind), value.name]
+        # Flags by value: no bits, unknown bits and some combinations have no name.
+        what = int(value.value) if isinstance(value, enum.Flag) else value.name
+        return ["member", lasting_name(kind), what]
     if _is_frozen_dataclass(kind):
         fields = [getattr(value, field.name) for field in dataclasses.fields(value)]  # type: ignore[arg-type]
         return ["fields", lasting_name(kind), fields]

@@ -1,0 +1,219 @@
+"""What tells a function from every other function, besides its name: where its code comes from and what it captures.
+
+Two projects may both have a module ``helpers`` with a function ``settings``, two notebooks a function ``load``, and one
+function may define many local ones that differ in what they close over. So a key contains a digest of
+
+- the origin of the module: nothing for modules of the standard library and of installed distributions, whose names are
+  unique in an environment; the project's folder for other modules; the text of a ``python -c`` program; the notebook,
+  or, where nothing identifies the program, the process. If ``JARVISPERF_NAMESPACE`` is set, it takes the place of the
+  project's folder, so that hosts with different folders share results;
+- for lambdas, local functions and functions of notebooks, their code;
+- what the function closed over when it was decorated: by value if that is immutable, otherwise the function object
+  itself, whose results then belong to it and to this process;
+- the version that ``@cached`` was given.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+import sys
+import sysconfig
+import types
+import uuid
+from hashlib import blake2b
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from jarvisperf.cache.values.codec import encode
+from jarvisperf.cache.values.identity import identity_of
+from jarvisperf.cache.values.isolation import PLAIN
+from jarvisperf.cache.values.scalars import LEAVES, UnencodableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    Function = Callable[..., object]
+
+NAMESPACE_VARIABLE: Final = "JARVISPERF_NAMESPACE"
+SOURCE: Final = "source"
+_DIGEST_BYTES: Final = 16
+_MAIN: Final = frozenset({"__main__", "__mp_main__"})
+_PROJECT_FILES: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
+_LIBRARIES: Final = tuple(
+    Path(sysconfig.get_path(name))
+    for name in ("stdlib", "platstdlib", "purelib", "platlib")
+    if sysconfig.get_path(name)
+)
+_this_process: Final = uuid.uuid4().hex  # a forked child has its parent's functions, so it may have the token as well
+
+
+def digest_of(function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()) -> bytes:
+    """Return the digest that tells a function from others of its name; empty if the name suffices.
+
+    Args:
+        function: The function.
+        version: A version of its results; "source": its own source and that of the functions it depends on.
+        depends_on: These functions.
+
+    Raises:
+        TypeError: The version is not a str, an int or None; or it is "source" and a source is not available.
+    """
+    parts: list[object] = [origin_of(function), *_code_and_captured(function)]
+    if version is not None:
+        parts.append(["version", *_version(function, version, depends_on)])
+    if not any(parts):
+        return b""
+    return blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest()
+
+
+# --- where a function's module comes from
+
+
+def origin_of(function: Function) -> str:
+    """Return what identifies the program or project that a function belongs to; empty if its module's name does."""
+    module = sys.modules.get(function.__module__)
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return _unfiled(function)
+    return os.environ.get(NAMESPACE_VARIABLE) or _origin_of_file(str(file))
+
+
+def _unfiled(function: Function) -> str:
+    if function.__module__ not in _MAIN:
+        code = _code(function)
+        return code.co_filename if code is not None else ""  # a built-in function, or one that was made by exec
+    notebook = getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
+    if notebook:
+        return f"notebook {notebook}"
+    if "-c" in sys.orig_argv[1:]:
+        return f"command {sys.orig_argv[1:]}"
+    return f"process {_this_process}"
+
+
+@functools.lru_cache(maxsize=1000)
+def _origin_of_file(file: str) -> str:
+    path = Path(file).absolute()
+    if any(path.is_relative_to(library) for library in _LIBRARIES) or "site-packages" in path.parts:
+        return ""
+    root = project_root(path.parent)
+    name = _project_name(root)
+    if name is not None and _is_installed(name):
+        return f"distribution {name}"
+    return f"folder {root}"
+
+
+def project_root(folder: Path) -> Path:
+    """Return the nearest folder upward that a project's files mark; the folder itself if there is none."""
+    for candidate in (folder, *folder.parents):
+        if any((candidate / name).exists() for name in _PROJECT_FILES):
+            return candidate
+    return folder
+
+
+def project_namespace() -> str:
+    """Return a namespace for the project that this process runs: of its program, or of the working folder.
+
+    A program that is installed, such as a server's command, belongs to no project; then the working folder does.
+    """
+    file = getattr(sys.modules.get("__main__"), "__file__", None)
+    folder = Path(file).absolute().parent if file else Path.cwd()
+    if folder.is_relative_to(sys.prefix) or any(folder.is_relative_to(library) for library in _LIBRARIES):
+        folder = Path.cwd()
+    root = project_root(folder)
+    name = "".join(letter if letter.isalnum() else "-" for letter in root.name) or "root"
+    return f"jarvisperf-{name}-{blake2b(str(root).encode(), digest_size=4).hexdigest()}"
+
+
+def _project_name(root: Path) -> str | None:
+    import tomllib
+
+    try:
+        table: Any = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+        name = table["project"]["name"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except (metadata.PackageNotFoundError, ValueError):
+        return False
+    return True
+
+
+# --- what a function is, besides its name
+
+
+def _code_and_captured(function: Function) -> list[object]:
+    code = _code(function)
+    is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
+    module = sys.modules.get(function.__module__)
+    if code is None or not (is_local or (function.__module__ in _MAIN and not hasattr(module, "__file__"))):
+        return []
+    return [_text_of(code), _captured(function, code)]
+
+
+def _code(function: Function) -> types.CodeType | None:
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return code if isinstance(code, types.CodeType) else None
+
+
+def _text_of(code: types.CodeType) -> list[object]:
+    constants = [_text_of(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts]
+    return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
+
+
+def _captured(function: Function, code: types.CodeType) -> list[object]:
+    cells = getattr(inspect.unwrap(function), "__closure__", None) or ()
+    found: list[object] = []
+    for name, cell in zip(code.co_freevars, cells, strict=True):
+        try:
+            found.append([name, _by_value(cell.cell_contents)])
+        except ValueError:  # not assigned yet: the function itself, or what is defined below it
+            continue
+        except UnencodableError:
+            found.append([name, uuid.uuid4().hex])
+    return found
+
+
+def _by_value(value: object) -> object:
+    """Return what identifies an immutable value.
+
+    Raises:
+        UnencodableError: It may change, or nothing identifies it in another process.
+    """
+    kind = type(value)
+    if kind in PLAIN or kind in LEAVES:
+        return value
+    if isinstance(value, tuple | frozenset) and kind in {tuple, frozenset}:
+        parts = [_by_value(part) for part in value]
+        return [kind.__name__, parts if kind is tuple else sorted(map(encode, parts))]
+    if isinstance(value, types.ModuleType):
+        return ["module", value.__name__]
+    if isinstance(value, types.FunctionType):
+        return ["function", value.__module__, value.__qualname__, digest_of(value)]
+    return ["identity", encode(identity_of(value), identity_of)]
+
+
+# --- versions
+
+
+def _version(function: Function, version: str | int, depends_on: Iterable[Function]) -> list[object]:
+    if isinstance(version, bool) or not isinstance(version, str | int):
+        raise TypeError(f'version is {version!r}: give a str, an int, or "source"')
+    if version != SOURCE:
+        return [version]
+    return [_source(part) for part in (function, *depends_on)]
+
+
+def _source(function: Function) -> str:
+    try:
+        return inspect.getsource(inspect.unwrap(function))
+    except (OSError, TypeError) as error:
+        name = getattr(function, "__qualname__", repr(function))
+        raise TypeError(f'version is "source", but the source of {name} is not available: {error}') from None
