@@ -129,7 +129,7 @@ def history_line(series: Series, history: History) -> str:
     drawing.text((RIGHT, 4), f"{history.occasions[points[-1].place].created:%Y-%m-%d}", align="end")
     drawing.text((LEFT, LINE + 3), units.rounded(low, series.unit), colour="faint")
     drawing.text((LEFT, height - LINE), units.rounded(high, series.unit), colour="faint")
-    changes = "; ".join(texts) or "no change found"
+    changes = "; ".join(texts) or history.unsearched or "no change found"
     return drawing.svg(f"History over {len(points)} runs: {changes}")
 
 
