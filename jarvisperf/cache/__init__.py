@@ -21,4 +21,5 @@ if TYPE_CHECKING:
 else:
     _homes = ["async_smart", "engine.model", "smart", "custom_tier", "outage.store", "decorator", "default"]
     _homes += ["values.declared", "default"]
-    __getattr__, __dir__ = attach(__name__, {n: f"{__name__}.{home}" for n, home in zip(__all__, _homes, strict=True)})
+    _of_names = {name: f"{__name__}.{home}" for name, home in zip(__all__, _homes, strict=True)}
+    __getattr__, __dir__ = attach(__name__, _of_names, dict.fromkeys(__all__, "cache"))

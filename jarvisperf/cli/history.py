@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import OK, CommandError, add_command, add_store, warn
 from jarvisperf.cli.run_tables import aligned
+from jarvisperf.extras import require
 from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
@@ -61,6 +62,9 @@ def _date(text: str) -> datetime.datetime:
 
 
 def _history(words: argparse.Namespace) -> int:
+    require("history", "jarvisperf history")
+    if words.plot:
+        require("plots", "--plot")
     history = _read(words)
     for warning in history.warnings:
         warn(warning)

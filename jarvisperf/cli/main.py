@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import jarvisperf
 from jarvisperf.cli import bisect, cache, doctor, history, rag, reports, runs
 from jarvisperf.cli import init as starting
-from jarvisperf.cli.common import add_command
+from jarvisperf.cli.common import add_command, fail
+from jarvisperf.extras import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return BROKEN_PIPE
+    except MissingExtraError as error:
+        return fail(str(error))
     except KeyboardInterrupt:
         return 130
     return status

@@ -203,7 +203,7 @@ def _history(store: RunStore, findings: Findings, text: str) -> History | None:
         entries = [one for one in store.entries(entry.name) if one.created <= entry.created]
     own = [entry for entry in entries if entry.fingerprint == findings.machine.fingerprint]
     history = read_history(store, own, frozenset(bounded_id(finding.id) for finding in findings.benchmarks))
-    for warning in history.warnings:
+    for warning in (*history.warnings, *filter(None, [history.unsearched])):
         warn(warning)
     return history
 

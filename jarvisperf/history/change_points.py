@@ -15,6 +15,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
+from jarvisperf.extras import require
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -45,9 +47,13 @@ def change_points(values: Sequence[float]) -> list[int]:
 
     Returns:
         The index of the first value of each new level; empty for fewer than 10 values, or if one is 0 or infinite.
+
+    Raises:
+        MissingExtraError: The extra `history` is not installed.
     """
     if len(values) < FEWEST_RUNS or not 0 < min(values) < max(values) < math.inf:
         return []
+    require("history", "finding changes")
     import numpy as np
     from ruptures import KernelCPD
 

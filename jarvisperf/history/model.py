@@ -113,11 +113,13 @@ class History(msgspec.Struct, frozen=True):
         occasions: The runs, oldest first.
         series: The series, by benchmark id and metric.
         warnings: Warnings for the user, one line each.
+        unsearched: Why changes were not searched for; empty if they were.
     """
 
     occasions: tuple[Occasion, ...] = ()
     series: dict[str, dict[str, Series]] = {}
     warnings: tuple[str, ...] = ()
+    unsearched: str = ""
 
     def all_series(self) -> Iterator[Series]:
         """Iterate over every series, benchmark by benchmark."""

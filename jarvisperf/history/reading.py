@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.history.change_points import change_points, levels
+from jarvisperf.extras import lacking
+from jarvisperf.history.change_points import FEWEST_RUNS, change_points, levels
 from jarvisperf.history.model import History, LevelChange, Occasion, Point, Series
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.runs.backends import RunStoreError
@@ -50,7 +51,7 @@ class _StoredRun(msgspec.Struct):
 def read_history(
     store: RunStore, entries: Iterable[RunEntry], benchmarks: frozenset[str] | None = None, metric: str | None = None
 ) -> History:
-    """Read runs and find where their benchmarks changed.
+    """Read runs and find where their benchmarks changed, if the extra `history` is installed.
 
     Args:
         store: The store that has them.
@@ -80,10 +81,14 @@ def read_history(
             for name, measured in benchmark.metrics.items():
                 if metric is None or name == metric:
                     found.setdefault((benchmark.id, name), []).append((place, measured, yardstick))
+    lack = lacking("history")
     series: dict[str, dict[str, Series]] = {}
     for (benchmark_id, name), readings in found.items():
-        series.setdefault(benchmark_id, {})[name] = _series(benchmark_id, name, readings)
-    return History(tuple(occasions), series, tuple(warnings))
+        one = _series(benchmark_id, name, readings)
+        series.setdefault(benchmark_id, {})[name] = one if lack else with_changes(one)
+    is_long = any(len(one.points) >= FEWEST_RUNS for metrics in series.values() for one in metrics.values())
+    unsearched = f"changes in the history are not marked: {lack}" if lack and is_long else ""
+    return History(tuple(occasions), series, tuple(warnings), unsearched)
 
 
 def with_changes(series: Series) -> Series:
@@ -126,7 +131,7 @@ def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, fl
         for place, measured, yardstick in readings
         if measured.unit == unit
     )
-    return with_changes(Series(benchmark, name, unit, points))
+    return Series(benchmark, name, unit, points)
 
 
 def _speed(yardstick: float, middle: float) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import gc
-import importlib.util
 import tempfile
 import tracemalloc
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from jarvisperf.extras import is_installed
 from jarvisperf.measure.instrumentation import memray_is_tracking, uninstrumented
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Method = Literal["memray", "tracemalloc"]
 
 def memory_method() -> Method:
     """Return the method available here: memray if it is installed and not already tracking this process."""
-    return "memray" if importlib.util.find_spec("memray") and not memray_is_tracking() else "tracemalloc"
+    return "memray" if is_installed("memray") and not memray_is_tracking() else "tracemalloc"
 
 
 def peak_bytes(target: Target, method: Method) -> int:

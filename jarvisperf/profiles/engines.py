@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
+
+from jarvisperf.extras import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -56,8 +57,8 @@ def take_sliced(
     """
     if engine not in ENGINES:
         raise ProfileError(f"unknown engine {engine!r}; choose one of: {', '.join(ENGINES)}")
-    if engine in {"pyinstrument", "memray"} and importlib.util.find_spec(engine) is None:
-        raise ProfileError(f"the engine {engine} is not installed: pip install {engine}")
+    if engine == "memray" and lacking("memory"):
+        raise ProfileError(f"the engine {lacking('memory')}")
     import msgspec
 
     taken = _taker(engine)(target, _slices(target, seconds, turn), roots)

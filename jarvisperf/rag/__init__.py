@@ -56,5 +56,7 @@ else:
         "stats": "PerformanceStats",
     }
     __getattr__, __dir__ = attach(
-        __name__, {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()}
+        __name__,
+        {name: f"{__name__}.{home}" for home, names in _HOMES.items() for name in names.split()},
+        {name: "rag" for home, names in _HOMES.items() if home != "errors" for name in names.split()},
     )

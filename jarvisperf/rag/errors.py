@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from jarvisperf.extras import not_installed
+
 
 class RagError(Exception):
     """Base of the errors that this package defines."""
@@ -29,4 +31,4 @@ class DocumentError(RagError, ValueError):
 
 def missing_package(package: str, extra: str = "rag") -> MissingPackageError:
     """Return the error for a package that is not installed, with the extra that installs it."""
-    return MissingPackageError(f"{package} is not installed: pip install 'jarvisperf[{extra}]'")
+    return MissingPackageError(not_installed(package, extra))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from jarvisperf.extras import lacking
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -25,11 +27,12 @@ def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -
     """Return the formats of these names.
 
     Args:
-        names: Names of formats; empty: all formats.
+        names: Names of formats; empty: all formats, except those whose extra is not installed (`left_out_of`).
         further: Formats of plugins, in addition to the built-in ones.
 
     Raises:
-        ValueError: A name is unknown, or two formats have the same name or file; the message names it.
+        ValueError: A name is unknown, two formats have the same name or file, or a named format's extra is not
+            installed; the message names it.
     """
     formats = (*builtin_formats(), *further)
     for what, found in (("name", [one.name for one in formats]), ("file", [n for one in formats for n in one.files])):
@@ -40,4 +43,21 @@ def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -
     for name in names:
         if name not in known:
             raise ValueError(f"unknown report format {name!r}; choose from: {', '.join(known)}")
-    return tuple(one for one in formats if not names or one.name in names)
+    chosen = tuple(one for one in formats if one.name in names or not (names or _lacks(one)))
+    for one in chosen:
+        if _lacks(one):
+            raise ValueError(f"the format {one.name!r} needs the extra {one.extra!r}: {_lacks(one)}")
+    return chosen
+
+
+def left_out_of(formats: Iterable[ReportFormat]) -> str:
+    """Return the line that says which formats are missing from a report in all formats, and why; empty if none are."""
+    there = {one.name for one in formats}
+    absent = [one for one in builtin_formats() if one.name not in there]
+    if not absent or not all(_lacks(one) for one in absent):
+        return ""
+    return f"Without {', '.join(one.name for one in absent)}: {_lacks(absent[0])}"
+
+
+def _lacks(one: ReportFormat) -> str:
+    return lacking(one.extra) if one.extra else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.report.format_list import builtin_formats
+from jarvisperf.report.format_list import builtin_formats, choose_formats, left_out_of
 from jarvisperf.report.formats.markdown import markdown
 from jarvisperf.report.shared.report import Report
 from jarvisperf.runs.files import IGNORE_EVERYTHING, make_ignored_folder, write_whole
@@ -60,7 +60,7 @@ def write_reports(
         history: The stored runs behind the findings; None if there are none.
         environ: Environment variables; ``GITHUB_STEP_SUMMARY`` names a file to append the Markdown to. None: those of
             this process.
-        formats: The formats to write, see `choose_formats`; None: all built-in ones.
+        formats: The formats to write, see `choose_formats`; None: all built-in ones that are installed.
 
     Returns:
         The files that were written.
@@ -68,8 +68,9 @@ def write_reports(
     Raises:
         UnwrittenError: Some formats could not be rendered or written, for example because the folder is read-only.
     """
-    formats = builtin_formats() if formats is None else formats
-    report = Report(findings, history, frozenset(name for one in formats for name in one.files))
+    formats = choose_formats(()) if formats is None else formats
+    files = frozenset(name for one in formats for name in one.files)
+    report = Report(findings, history, files, left_out_of(formats))
     failures: dict[str, Exception] = {}
     rendered: list[tuple[ReportFormat, Mapping[str, bytes]]] = []
     try:

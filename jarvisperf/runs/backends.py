@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
+from jarvisperf.extras import MissingExtraError, require
 from jarvisperf.runs.files import make_ignored_folder, write_whole
 
 if TYPE_CHECKING:
@@ -155,9 +156,13 @@ class FsspecPlace:
     """
 
     def __init__(self, url: str) -> None:
+        self.shown = without_password(url)
+        try:
+            require("store", f"the store {self.shown}")
+        except MissingExtraError as error:
+            raise RunStoreError(str(error)) from None
         import fsspec  # only if needed, so that importing the package stays cheap
 
-        self.shown = without_password(url)
         self._files: Any
         try:
             self._files, top = fsspec.core.url_to_fs(url)

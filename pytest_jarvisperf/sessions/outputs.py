@@ -115,10 +115,13 @@ class Outputs:
 
         try:
             entries = self._store.find(name, findings.machine.fingerprint).entries
-            return read_history(self._store, entries, frozenset(bounded_id(one.id) for one in findings.benchmarks))
-        except (RunStoreError, ImportError, ValueError) as error:
+            history = read_history(self._store, entries, frozenset(bounded_id(one.id) for one in findings.benchmarks))
+        except (RunStoreError, ValueError) as error:
             self._messages.warnings.append(f"the report has no history: {error}")
             return None
+        if history.unsearched:
+            self._messages.warnings.append(history.unsearched)
+        return history
 
     def show(self, reporter: pytest.TerminalReporter, findings: Findings | None) -> None:
         """Show the table, what was written where, and the messages."""
@@ -128,9 +131,14 @@ class Outputs:
         if findings is not None:
             self._show_table(reporter, findings)
         if self._written:
+            from jarvisperf.report.format_list import left_out_of
+
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
             reporter.write_line(f"Report in {folder}: {names}")
+            left_out = left_out_of(self._formats)
+            if left_out:
+                reporter.write_line(left_out)
         if self._saved:
             reporter.write_line(self._saved)
         for warning in self._messages.warnings:

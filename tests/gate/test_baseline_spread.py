@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
 
 import pytest
-from scipy import stats
 
-from jarvisperf.gate.screening.spread import successive_spread, t_quantile
+from jarvisperf.gate.screening.spread import successive_spread
 
 
 def test_equal_runs_have_no_deviation():
@@ -43,8 +41,3 @@ def test_the_degrees_of_freedom_are_those_of_the_estimates_variance():
 def test_one_run_has_no_spread():
     with pytest.raises(ValueError, match="1 runs have no spread"):
         successive_spread([1.0])
-
-
-@pytest.mark.parametrize("freedom", [1.0, 2.9, 30.0, math.inf])
-def test_t_quantiles_are_those_of_scipy(freedom: float):
-    assert t_quantile(0.95, freedom) == pytest.approx(stats.t.ppf(0.975, freedom))

@@ -264,5 +264,5 @@ def test_a_damaged_word_file_is_named(write, require):
 )
 def test_a_missing_reader_is_named_with_the_extra_that_brings_it(write, monkeypatch, module, name, extra):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingPackageError, match=rf"is not installed: pip install 'jarvisperf\[{extra}\]'"):
+    with pytest.raises(MissingPackageError, match=rf'is not installed: pip install "jarvisperf\[{extra}\]"'):
         read_passages(write(name, b"anything"))

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.gate.verdict.bounded import ratio_of
+from jarvisperf.gate.verdict.distributions import normal_quantile, t_probability, t_quantile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +103,6 @@ class Control:
         scores = self._scores()
         if not scores:
             return True
-        from scipy.special import stdtrit
-
         sizes = Counter(launch for launch, _ in scores).values()
         shared, launches = self._shared_share()
         by_themselves = float(sum(sizes))
@@ -111,7 +110,7 @@ class Control:
         variance = by_themselves + together
         freedom = (launches - 1) * (variance / together) ** 2 if together else MOST_FREEDOM
         leaning = abs(math.fsum(score for _, score in scores)) / math.sqrt(variance)
-        return leaning <= -float(stdtrit(min(freedom, MOST_FREEDOM), ERROR / 2))
+        return leaning <= -t_quantile(min(freedom, MOST_FREEDOM), ERROR / 2)
 
     def _shared_share(self) -> tuple[float, int]:
         """Estimate the correlation of benchmarks within a launch; also return the number of launches used.
@@ -144,8 +143,6 @@ class Control:
 
     def _scores(self) -> list[tuple[object, float]]:
         """Standardize each difference by its benchmark's spread, as normal scores of a t distribution, by launch."""
-        from scipy.special import ndtri, stdtr
-
         scores = []
         for launch, (value, own) in zip(self._control_launches, self._pairs, strict=True):
             if len(own) < FEWEST_LAUNCHES:
@@ -153,6 +150,6 @@ class Control:
             spread = statistics.stdev(own)
             # If the launches agree exactly, any difference is certain, and equality is no reason for doubt.
             deviations = value / spread if spread else math.copysign(math.inf, value) if value else 0.0
-            share = float(stdtr(len(own) - 1, deviations))
-            scores.append((launch, float(ndtri(min(max(share, LEAST_SHARE), 1 - LEAST_SHARE)))))
+            share = max(t_probability(len(own) - 1, -abs(deviations)), LEAST_SHARE)
+            scores.append((launch, math.copysign(normal_quantile(share), deviations)))
         return scores

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.gate.screening.figures import Figure, comparable, figures_of, log_difference, with_yardstick
-from jarvisperf.gate.screening.spread import Spread, successive_spread, t_quantile
+from jarvisperf.gate.screening.spread import Spread, successive_spread
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.gate.verdict.distributions import t_quantile
 from jarvisperf.measure.metrics import BUILT_IN, MetricKind, Metrics
 from jarvisperf.runs.bounds import bounded_id
 from jarvisperf.runs.names import utc_time
@@ -255,7 +256,8 @@ def _centre_and_error(one: _Compared, floor: float) -> tuple[float, float]:
     variance = deviation * deviation * (1 + 1 / len(same_code))  # `**` would raise if the square overflows
     if not one.same_machine:
         variance += OTHER_MACHINE_DEVIATION[bool(one.workloads)] ** 2
-    return statistics.fmean(same_code), t_quantile(CONFIDENCE, spread.freedom) * math.sqrt(variance)
+    reach = -t_quantile(spread.freedom, (1 - CONFIDENCE) / 2)
+    return statistics.fmean(same_code), reach * math.sqrt(variance)
 
 
 def _own_error(summary: Summary) -> float:

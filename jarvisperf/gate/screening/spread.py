@@ -47,16 +47,3 @@ def successive_spread(logarithms: Sequence[float]) -> Spread:
         deviation=math.sqrt(statistics.fmean(squares) / 2),
         freedom=2 * (count - 1) ** 2 / (3 * count - 4),
     )
-
-
-def t_quantile(confidence: float, freedom: float) -> float:
-    """Return how many standard errors a two-sided interval extends to each side.
-
-    Args:
-        confidence: Between 0 and 1.
-        freedom: Degrees of freedom, any number above 0; infinite: the normal distribution.
-    """
-    from scipy import special  # a tenth of the time that scipy.stats takes to load
-
-    probability = 0.5 + confidence / 2
-    return float(special.ndtri(probability) if math.isinf(freedom) else special.stdtrit(freedom, probability))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from jarvisperf.gate.verdict.bounded import interval_of, inverted, ratio_of
+from jarvisperf.gate.verdict.distributions import t_quantile
 from jarvisperf.gate.verdict.moderation import Prior, fit_prior, moderate
 
 if TYPE_CHECKING:
@@ -113,8 +114,6 @@ def _centre(values: Sequence[float]) -> _Centre:
 
 
 def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests: int, better: Better) -> Judgement:
-    from scipy.special import stdtrit
-
     centre = found.mean
     if found.counted < 2:
         unknown = interval_of(centre, math.inf)
@@ -123,7 +122,7 @@ def _judge(found: _Centre, launches: int, prior: Prior, threshold: float, tests:
     error = math.sqrt(variance / found.counted)
 
     def interval(two_sided_error: float) -> tuple[float, float]:
-        reach = abs(float(stdtrit(df, two_sided_error / 2))) * error if error else 0.0  # 0 times infinity is nan
+        reach = -t_quantile(df, two_sided_error / 2) * error if error else 0.0  # 0 times infinity is nan
         return interval_of(centre, reach)
 
     look = min(bisect_left(LOOKS, launches), len(LOOKS) - 1)  # an early look has the error of the next one

