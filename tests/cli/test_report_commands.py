@@ -1,4 +1,4 @@
-"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `init`, `doctor` and `completion`."""
+"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `doctor` and `completion`."""
 
 from __future__ import annotations
 
@@ -213,38 +213,6 @@ def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
 def test_shells_complete_the_command(shell: str, capsys: pytest.CaptureFixture[str]):
     assert main(["completion", shell]) == 0
     assert "bisect" in capsys.readouterr().out
-
-
-def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, capsys: pytest.CaptureFixture[str]):
-    Path("pytest.ini").write_text("[pytest]\n")
-    assert main(["init", "--ci", "gitlab"]) == 0
-    assert Path(".gitlab-ci-benchmarks.yml").exists()
-    assert Path("pytest.ini").read_text() == "[pytest]\n"
-    Path("benchmarks/test_example.py").write_text("mine")
-    assert main(["init"]) == 0
-    assert Path("benchmarks/test_example.py").read_text() == "mine"
-    assert Path(".github/workflows/benchmarks.yml").exists()
-    assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("file", "line"), [("pyproject.toml", '= "5%"'), ("tox.ini", "= 5%"), (".pytest.ini", "= 5%")])
-def test_init_advises_what_the_projects_own_configuration_understands(
-    store: RunStore, capsys: pytest.CaptureFixture[str], file: str, line: str
-):
-    Path(file).write_text("")
-    assert main(["init", "--ci", "none"]) == 0
-    assert (
-        f"kept  {file}; to set defaults add to its pytest section: jarvis_threshold {line}\n" in capsys.readouterr().out
-    )
-    assert not Path("pytest.ini").exists()
-
-
-def test_what_init_writes_runs(store: RunStore):
-    assert main(["init", "--ci", "none"]) == 0
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 QUIET = Noise(within=0.01, between=0.005, worst=0.01, in_turns=0.001, lost=0.0, samples=100)
