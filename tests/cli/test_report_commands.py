@@ -65,6 +65,45 @@ def test_a_report_of_the_newest_run_is_written_in_every_format(store: RunStore, 
     assert "Report in reports:" in capsys.readouterr().out
 
 
+def test_without_a_run_the_report_that_is_there_is_shown_and_stays(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_bytes(encode_findings(compared(5)))
+    before = Path("reports/report.json").read_bytes()
+    assert main(["report"]) == 0
+    assert Path("reports/report.json").read_bytes() == before
+    out = capsys.readouterr().out
+    assert out.startswith("reports: ")
+    assert "in lockstep, 2026-" in out.splitlines()[0]
+    assert "5 benchmarks" in out.splitlines()[0]
+
+
+def test_a_stored_run_replaces_a_comparison_only_by_force(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_bytes(encode_findings(compared(5)))
+    before = Path("reports/report.json").read_bytes()
+    assert main(["report", "main"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("jarvisperf: reports holds a comparison (")
+    assert err.endswith("; add -o with another folder, or --force\n")
+    assert Path("reports/report.json").read_bytes() == before
+    assert main(["report", "main", "-o", "pages"]) == 0
+    assert "run r" in capsys.readouterr().out.splitlines()[0]
+    assert main(["report", "--force"]) == 0
+    assert decode_findings(Path("reports/report.json").read_bytes()).mode == "record"
+    assert main(["report", "main~1"]) == 0  # what is no comparison may be replaced
+
+
+def test_a_report_of_a_newer_version_is_not_replaced_by_accident(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_text('{"schema": "jarvisperf.report/99"}')
+    assert main(["report", "main"]) == 1
+    assert "reports/report.json cannot be read (" in capsys.readouterr().err
+    assert main(["report", "main", "--force"]) == 0
+
+
 def test_a_report_of_a_report_is_the_same_report(store: RunStore, tmp_path: Path):
     Path("old.json").write_bytes(encode_findings(compared(5)))
     assert main(["report", "old.json", "--out", "pages"]) == 0
