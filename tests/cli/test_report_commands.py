@@ -1,4 +1,4 @@
-"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `doctor` and `completion`."""
+"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect` and `completion`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from builders import metric, run_of
 from report.made import compared
 
 from jarvisperf.cli.common import guarded
-from jarvisperf.cli.doctor import advice_for, check_redis
 from jarvisperf.cli.main import main, make_parser
-from jarvisperf.measure.noise import Noise, noise_of
 from jarvisperf.report.formats.json import decode_findings, encode_findings
 from jarvisperf.runs.files import encode_run
-from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Run
 from jarvisperf.runs.store import RunStore, open_store
 
@@ -252,47 +249,6 @@ def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
 def test_shells_complete_the_command(shell: str, capsys: pytest.CaptureFixture[str]):
     assert main(["completion", shell]) == 0
     assert "bisect" in capsys.readouterr().out
-
-
-QUIET = Noise(within=0.01, between=0.005, worst=0.01, in_turns=0.001, lost=0.0, samples=100)
-
-
-def machine(**facts: object) -> Machine:
-    plain = Machine("cpu", 8, 1, "Linux", "x86_64", "CPython", {}, None, 0.1, "")
-    return msgspec.structs.replace(plain, **facts)
-
-
-def test_a_quiet_machine_needs_no_advice():
-    assert advice_for(machine(), QUIET, cpus=8) == []
-
-
-def test_what_disturbs_is_named():
-    noisy = msgspec.structs.replace(QUIET, between=0.1, lost=0.3)
-    advice = "\n".join(advice_for(machine(governor="powersave", load=7.5, virtualized="KVM"), noisy, cpus=8))
-    for word in ("lockstep", "the load is 7.5", "leave a core free", "'powersave'", "virtual (KVM)"):
-        assert word in advice
-
-
-def test_noise_is_told_apart_by_where_it_comes_from():
-    drifting = noise_of([[1.0 + number * 0.1] * 8 for number in range(5)], lost=0.0)
-    assert drifting.word == "noisy"
-    assert drifting.in_turns == drifting.within == 0
-    assert noise_of([[1.0, 1.1] * 4] * 5, lost=0.0).between == 0
-
-
-def test_the_doctor_measures_and_says_what_works(store: RunStore, capsys: pytest.CaptureFixture[str]):
-    assert main(["doctor", "--quick", "--seconds", "0.3", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["noise"]["samples"] >= 12
-    assert {check["name"] for check in data["checks"]} == {"Redis", "Chroma and model", "memray"}
-    assert main(["doctor", "--quick", "--seconds", "0.3"]) == 0
-    assert "in lockstep" in capsys.readouterr().out
-
-
-def test_a_redis_that_does_not_answer_is_broken_and_keeps_its_password():
-    check = check_redis({"JARVISPERF_REDIS_URL": "redis://user:secret@127.0.0.1:1/0"})
-    assert check.state == "broken"
-    assert "secret" not in check.note
 
 
 @pytest.mark.parametrize(
