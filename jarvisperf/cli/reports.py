@@ -20,6 +20,7 @@ from jarvisperf.cli.common import (
     wanted,
     warn,
 )
+from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +46,13 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf report main~1 main -o pages  # the second compared with the first",
         "jarvisperf report shard-1/report.json -o pages",
     )
-    report.add_argument(
+    given = report.add_argument(
         "runs",
         metavar="RUN",
         nargs="*",
         help=f"{FILE_FORMS}; if two: base and head (default: what the folder holds, or else latest)",
     )
+    complete_runs(given)
     _add_folder(report)
     report.add_argument("--force", action="store_true", help="replace a comparison in the folder")
     report.add_argument("--no-history", action="store_true", help="leave out earlier stored runs")
@@ -66,8 +68,8 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf compare old/report.json new/report.json --threshold time=10% --allow-missing",
         failed=REGRESSION,
     )
-    compare.add_argument("base", metavar="A", help=FILE_FORMS)
-    compare.add_argument("head", metavar="B", help="the other run")
+    complete_runs(compare.add_argument("base", metavar="A", help=FILE_FORMS))
+    complete_runs(compare.add_argument("head", metavar="B", help="the other run"))
     compare.add_argument("--json", action="store_true", help="print the report as JSON")
     _add_comparison(compare)
     add_store(compare)
@@ -82,7 +84,7 @@ def add_commands(commands: Subparsers) -> None:
     )
     merge.add_argument("files", metavar="FILE", nargs="+", help="each part's report.json, or its folder")
     _add_folder(merge)
-    merge.add_argument("--save", metavar="NAME", help="store the merged run under a name")
+    complete_names(merge.add_argument("--save", metavar="NAME", help="store the merged run under a name"))
     add_store(merge)
 
 
@@ -112,7 +114,7 @@ def _add_comparison(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=_thresholds,
         metavar="5%",
-        help="how much worse a metric may get: 5%%, time=5%%,memory=10%%",
+        help="how much worse a metric may get: 5%%, time=5%%,memory=10%% (default: the metrics' own)",
     )
     parser.add_argument(
         "--allow-missing",

@@ -173,9 +173,10 @@ def advice_for(
     """
     advice = []
     if comparison is not None and comparison.threshold > USUAL_THRESHOLD:
+        supported = percent(comparison.threshold)
         advice.append(
-            f"the usual threshold of {percent(USUAL_THRESHOLD)} leaves benchmarks inconclusive here: set "
-            f"--jarvis-budget above {comparison.budget_seconds:g} s, or --jarvis-threshold {percent(comparison.threshold)}"
+            f"the usual threshold of {percent(USUAL_THRESHOLD)} leaves benchmarks inconclusive here: "
+            f"set --jarvis-budget above {comparison.budget_seconds:g} s, or --jarvis-threshold {supported}"
         )
     if noise.between >= 0.02:
         advice.append(
