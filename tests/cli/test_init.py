@@ -255,7 +255,7 @@ def test_an_asv_suite_is_run_through_one_file(project: Path):
     assert init() == 0
     assert "python -m pytest speed --jarvis-bench" in script("github")[-1]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "speed", "-v", "-p", "no:cacheprovider"],
+        [sys.executable, "-W", "error", "-m", "pytest", "speed", "-v", "-p", "no:cacheprovider", "-p", "no:asyncio"],
         capture_output=True,
         text=True,
         check=False,
