@@ -366,10 +366,17 @@ def test_the_job_of_a_tox_environment_has_the_python_that_it_insists_on(project:
     assert '"3.13"' in Path(".github/workflows/benchmarks.yml").read_text()
 
 
-def test_compiled_code_is_built_for_each_side(project: Path):
-    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": '[build-system]\nrequires = ["maturin>=1"]\n'})
+@pytest.mark.parametrize(
+    ("requires", "build"),
+    [
+        ('"maturin>=1"', "python -m pip install ."),
+        ('"Cython", "setuptools-scm>=8"', "env SETUPTOOLS_SCM_PRETEND_VERSION=0 python -m pip install ."),
+    ],
+)
+def test_compiled_code_is_built_for_each_side(project: Path, requires: str, build: str):
+    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": f"[build-system]\nrequires = [{requires}]\n"})
     assert init() == 0
-    assert "--jarvis-arm-install 'python -m pip install .'" in script("github")[-1]
+    assert f"--jarvis-arm-install '{build}'" in script("github")[-1]
 
 
 @pytest.mark.parametrize(

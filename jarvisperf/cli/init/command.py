@@ -17,7 +17,7 @@ from jarvisperf.cli.init.ci_files import Job
 from jarvisperf.cli.init.own_source import own_source
 from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
 from jarvisperf.cli.init.requirements import read_requirements
-from jarvisperf.cli.init.runner import find_runner, needs_building, python_version
+from jarvisperf.cli.init.runner import build_command, find_runner, python_version
 
 if TYPE_CHECKING:
     import argparse
@@ -106,9 +106,10 @@ def propose(root: Path, system: str | None) -> Proposal:
     if settings.file is not None:
         found.append(f"pytest is configured in {f'{settings.file} {settings.section}'.rstrip()}")
     options: list[str] = []
-    if needs_building(root, data):
+    build = build_command(root, data)
+    if build is not None:
         found.append("it contains compiled code, so each side is built: --jarvis-arm-install")
-        options += ["--jarvis-arm-install", "python -m pip install ."]
+        options += ["--jarvis-arm-install", build]
     by_hand = []
     if needed.declares_jarvisperf:
         changes += with_threshold(root, settings)

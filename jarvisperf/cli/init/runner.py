@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PYTHONS = ("3.12", "3.13", "3.11", "3.14")  # the first that the project allows is used
 PIP = "python -m pip install"
 BUILT_BY = re.compile(r"maturin|scikit.build|mesonpy|meson-python|setuptools.rust|cython|pybind11|nanobind|cffi")
+VERSION_FROM_GIT = re.compile(r"setuptools.scm|hatch-vcs|vcs.versioning")
 HAS_EXTENSIONS = re.compile(r"\bext_modules\b|\bExtension\(|\bcythonize\(|\bcffi_modules\b")
 FOR_BENCHMARKS = re.compile(r"bench|codspeed")
 BASE_PYTHON = re.compile(r"base_?python\W+(?:python)?(3\.\d+)")
@@ -94,15 +95,18 @@ def find_runner(root: Path, data: Mapping[str, Any], needed: Requirements, pytho
     return candidates[0]
 
 
-def needs_building(root: Path, data: Mapping[str, Any]) -> bool:
-    """Return whether the project contains compiled code, which each arm has to build for itself."""
+def build_command(root: Path, data: Mapping[str, Any]) -> str | None:
+    """Return the command with which each arm builds the project's compiled code; None if it has none."""
     system = data.get("build-system", {})
     requires = system.get("requires", []) if isinstance(system, dict) else []
     backend = str(system.get("build-backend", "")) if isinstance(system, dict) else ""
-    if any(BUILT_BY.search(str(word).lower()) for word in (backend, *requires)):
-        return True
+    words = " ".join(map(str, (backend, *requires))).lower()
     setup = root / "setup.py"
-    return setup.is_file() and bool(HAS_EXTENSIONS.search(setup.read_text(encoding="utf-8", errors="replace")))
+    text = setup.read_text(encoding="utf-8", errors="replace") if setup.is_file() else ""
+    if not BUILT_BY.search(words) and not HAS_EXTENSIONS.search(text):
+        return None
+    # An arm is no repository, so a version cannot be read from one.
+    return f"{'env SETUPTOOLS_SCM_PRETEND_VERSION=0 ' if VERSION_FROM_GIT.search(words + text) else ''}{PIP} ."
 
 
 def is_installable(root: Path) -> bool:
