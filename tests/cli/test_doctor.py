@@ -1,4 +1,4 @@
-"""`jarvisperf doctor`: it measures what it claims, and says how certain the threshold is."""
+"""Tests `jarvisperf doctor`: it measures what it claims, and says how certain the threshold is."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ class TierStats(TypedDict):
 class CacheStats(TypedDict):
     """Counts since the cache was created or since ``reset_stats``.
 
-    A read asks memory, then Redis, then the disk, and stops where it finds the value, so every read is one hit of
-    one tier, or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``. Hits and misses are
+    A read tries memory, then Redis, then the disk, and stops where it finds the value, so every read is either a hit in
+    one tier or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``. Hits and misses are
     such that ``hits / (hits + misses)`` is 0.0 if there were neither.
     """
 
