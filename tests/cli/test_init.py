@@ -14,7 +14,7 @@ import yaml
 
 from jarvisperf.cli.init import command
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
-from jarvisperf.cli.init.own_source import own_source, source_of
+from jarvisperf.cli.init.own_source import local_source, own_source, source_of
 from jarvisperf.cli.init.pytest_settings import read_pytest_settings
 from jarvisperf.cli.main import main
 
@@ -541,8 +541,11 @@ def test_a_repository_is_installed_at_the_same_commit_and_an_index_at_the_same_v
     installed = Installed()
     monkeypatch.setattr("jarvisperf.cli.init.own_source.metadata.distribution", lambda _: installed)
     assert own_source() == "jarvisperf==1.2"
+    assert local_source() == "jarvisperf==1.2"
     installed.record = json.dumps(of_git)
-    assert own_source() == "git+https://host/owner/jarvisperf@0123"
+    assert own_source() == local_source() == "git+https://host/owner/jarvisperf@0123"
+    installed.record = json.dumps({"url": "file:///home/me/a%20clone", "dir_info": {}})
+    assert local_source() == "/home/me/a clone"
 
 
 def found(project: Path) -> list[Path]:

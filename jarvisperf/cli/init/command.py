@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import tomllib
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from jarvisperf.cli.init import asv, ci_files, example
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
 from jarvisperf.cli.init.changes import Change, unified_diff, write
 from jarvisperf.cli.init.ci_files import Job
-from jarvisperf.cli.init.own_source import own_source
+from jarvisperf.cli.init.own_source import local_source, own_source
 from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
 from jarvisperf.cli.init.requirements import read_requirements
 from jarvisperf.cli.init.runner import build_command, find_runner, python_version
@@ -133,8 +134,9 @@ def propose(root: Path, system: str | None) -> Proposal:
         by_hand.append(f"add this stage to the Jenkinsfile:\n{ci_files.jenkins_stage(job)}")
     if chosen == "gitlab" and changes and not _includes(root, changes):
         by_hand.append(f"add to .gitlab-ci.yml, under include: - local: {ci_files.GITLAB_PART}")
-    source = job.source or ci_files.SOURCE_EXAMPLE
-    steps = [*([] if needed.declares_jarvisperf else [f"{runner.add} {source}"]), job.measure()]
+    local = local_source()
+    adds = [] if needed.declares_jarvisperf or local is None else [f"{runner.add} {shlex.quote(local)}"]
+    steps = [*adds, job.measure()]
     return Proposal(found, changes, by_hand, steps)
 
 
