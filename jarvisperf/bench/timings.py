@@ -105,7 +105,8 @@ class Timings:
 
         Returns:
             ``fastest`` and ``slowest``: names; ``ratios``: each median divided by the fastest one, by name;
-            ``medians``: seconds per call, by name.
+            ``medians``: seconds per call, by name; ``comparisons``: for each result, the fastest first, its ``name``,
+            ``avg_time_ms`` (the mean, in milliseconds) and ``vs_fastest`` (its ratio as text, such as ``2.50x``).
 
         Raises:
             TypeError: `names` is a single string.
@@ -123,11 +124,20 @@ class Timings:
             raise KeyError(f"no result named {', '.join(map(repr, unknown))}; there are: {known}")
         medians = {name: self._results[name].median for name in wanted}
         fastest = min(medians, key=medians.__getitem__)
+        ratios = {name: median / medians[fastest] for name, median in medians.items()}
         return {
             "fastest": fastest,
             "slowest": max(medians, key=medians.__getitem__),
-            "ratios": {name: median / medians[fastest] for name, median in medians.items()},
+            "ratios": ratios,
             "medians": medians,
+            "comparisons": [
+                {
+                    "name": name,
+                    "avg_time_ms": self._results[name].avg_time * 1e3,
+                    "vs_fastest": f"{ratios[name]:.2f}x",
+                }
+                for name in sorted(medians, key=medians.__getitem__)
+            ],
         }
 
     def generate_report(self, path: str | os.PathLike[str] | None = None) -> str:

@@ -38,9 +38,11 @@ def add_commands(commands: Subparsers) -> None:
     )
     bisect.add_argument("benchmark", metavar="BENCHMARK", help="the pytest node id in the working tree")
     bisect.add_argument("--good", required=True, metavar="REV", help="a fast revision")
-    bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a slow revision (HEAD)")
-    bisect.add_argument("--metric", default="time", help="a metric, like time, memory or allocations (time)")
-    bisect.add_argument("--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time per step (4)")
+    bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a slow revision (default: HEAD)")
+    bisect.add_argument("--metric", default="time", help="a metric, like time, memory or allocations (default: time)")
+    bisect.add_argument(
+        "--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time per step (default: 4)"
+    )
     bisect.add_argument("--json", action="store_true", help="print JSON")
     bisect.add_argument(
         "--pytest-args", type=shlex.split, default=[], metavar="WORDS", help="further arguments for pytest"

@@ -22,8 +22,12 @@ _SHOWN_TIERS: Final = ("redis", "disk")
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands to the parser."""
-    cache = commands.add_parser("cache", help="inspect the cache, remove entries, diagnose problems")
-    kinds = cache.add_subparsers(metavar="COMMAND", required=True)
+    cache = commands.add_parser(
+        "cache",
+        help="inspect the cache, remove entries, diagnose problems",
+        description="Inspect the cache, remove entries, diagnose problems.",
+    )
+    kinds = cache.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     stats = _command(kinds, "stats", _stats, "count the entries in Redis and on disk", "jarvisperf cache stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from typing import NoReturn
 
     from jarvisperf.report.findings.model import Findings
     from jarvisperf.runs.model import Run
@@ -27,8 +29,61 @@ FAILURE = "the command failed; one line on standard error says why"
 REGRESSION = f"something regressed, is missing or could not be measured; or {FAILURE}"
 
 
+INVALID_CHOICE = re.compile(
+    r"(?:argument (?P<name>\S+): )?invalid choice: (?P<value>'.*?'|\".*?\") \(choose from (?P<all>.*)\)"
+)
+UNKNOWN_ARGUMENTS = "unrecognized arguments: "
+
+
 class CommandError(Exception):
     """A command cannot do what was requested; the message is one line."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors suggest what may have been meant; its sub-commands are of the same class."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the usage and the error, and exit with status 2."""
+        super().error(self._with_suggestion(message))
+
+    def _with_suggestion(self, message: str) -> str:
+        if match := INVALID_CHOICE.fullmatch(message):
+            value = match["value"][1:-1]
+            choices = re.findall(r"[^\s,'\"]+", match["all"])
+            if match["name"] in {None, "COMMAND", "ACTION"}:
+                return f"unknown command {value!r}{did_you_mean(value, choices)}"
+            return f"argument {match['name']}: {value!r} is not allowed{did_you_mean(value, choices)}"
+        if message.startswith(UNKNOWN_ARGUMENTS):
+            words = message.removeprefix(UNKNOWN_ARGUMENTS)
+            word = words.split()[0].partition("=")[0]
+            near = did_you_mean(word, self._all_options(), else_list=False) if word.startswith("-") else ""
+            return f"unknown argument {words}{near or '; --help lists what is allowed'}"
+        return message
+
+    def _all_options(self) -> set[str]:
+        """Return the options of this parser and of all its sub-commands."""
+        found: set[str] = set()
+        for action in self._actions:
+            found.update(action.option_strings)
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  # it has no public name
+                for parser in action.choices.values():
+                    found |= parser._all_options() if isinstance(parser, Parser) else set()  # noqa: SLF001
+        return found
+
+
+def did_you_mean(given: str, allowed: Iterable[str], *, else_list: bool = True) -> str:
+    """Return the end of an error message that names what may have been meant.
+
+    Args:
+        given: What was given.
+        allowed: What is allowed.
+        else_list: Whether to list what is allowed if nothing is near.
+    """
+    names = sorted(set(allowed))
+    near = difflib.get_close_matches(given, names, n=3, cutoff=0.7)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; choose one of: {', '.join(names)}" if else_list and names else ""
 
 
 def add_command(
@@ -66,7 +121,10 @@ def add_parser(
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add the option for the store."""
     parser.add_argument(
-        "--store", default=".jarvisperf", metavar="URL", help="a folder or a URL like s3://bucket/folder (.jarvisperf)"
+        "--store",
+        default=".jarvisperf",
+        metavar="URL",
+        help="where runs are stored: a folder, or a URL like s3://bucket/folder (default: .jarvisperf)",
     )
 
 
@@ -109,7 +167,8 @@ def wanted(store: RunStore, text: str) -> tuple[RunEntry, Run]:
     found = store.find(selector)
     place = int(back) if tilde else 0
     if not found.entries:
-        raise LookupError(found.warnings[0])
+        names = {entry.name for entry in store.entries()}
+        raise LookupError(f"{found.warnings[0]}{did_you_mean(selector, names, else_list=False)}")
     count = len(found.entries)
     if place >= count:
         runs = "run" if count == 1 else "runs"
@@ -155,8 +214,16 @@ def run_or_findings(store: RunStore, text: str) -> Run | Findings:
     if path.is_file():
         return read_json(path)
     if path.suffix == ".json":
-        raise LookupError(f"{text} does not exist")
+        raise LookupError(f"{text} does not exist{_near_file(path)}")
     return wanted(store, text)[1]
+
+
+def _near_file(path: Path) -> str:
+    try:
+        names = [other.name for other in path.parent.glob("*.json")]
+    except OSError:  # the folder cannot be read
+        return ""
+    return did_you_mean(path.name, names, else_list=False)
 
 
 def as_run(given: Run | Findings) -> Run:

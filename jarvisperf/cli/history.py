@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import OK, CommandError, add_command, add_store, warn
+from jarvisperf.cli.common import OK, CommandError, add_command, add_store, did_you_mean, warn
+from jarvisperf.cli.completion import complete_names
 from jarvisperf.cli.run_tables import aligned
 from jarvisperf.extras import require
 from jarvisperf.report.shared import units
@@ -35,7 +36,7 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf history test_a --plot test_a.svg",
     )
     history.add_argument("benchmark", metavar="BENCHMARK", nargs="?", help="an id, or a part of exactly one id")
-    history.add_argument("--name", help="only runs under this name (the newest run's name)")
+    complete_names(history.add_argument("--name", help="only runs under this name (default: the newest run's name)"))
     history.add_argument(
         "--since", type=_date, metavar="DATE", help="only runs since 2026-01-31, or 30d for the last 30 days"
     )
@@ -114,7 +115,9 @@ def _chosen(history: History, wanted: str | None) -> list[Series]:
         raise LookupError("BENCHMARK is empty, perhaps from an unset variable; leave it out to see all benchmarks")
     matching = [wanted] if wanted in history.series else [name for name in history.series if wanted in name]
     if not matching:
-        raise LookupError(f"no benchmark of these runs has {wanted!r} in its id")
+        names = {name.rpartition("::")[2]: name for name in history.series}
+        near = did_you_mean(wanted, {*names, *history.series}, else_list=False)
+        raise LookupError(f"no benchmark of these runs has {wanted!r} in its id{near}")
     if len(matching) > 1:
         shown = ", ".join(matching[:5]) + (", …" if len(matching) > 5 else "")
         raise LookupError(f"{wanted!r} matches {len(matching)} ids; give one of them: {shown}")

@@ -9,15 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import bisect, cache, doctor, history, rag, reports, runs
+from jarvisperf.cli import bisect, cache, completion, doctor, history, rag, reports, runs
 from jarvisperf.cli import init as starting
-from jarvisperf.cli.common import add_command, fail
+from jarvisperf.cli.common import Parser, add_command, fail
 from jarvisperf.extras import MissingExtraError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SHELLS = ("bash", "zsh", "tcsh")
 BROKEN_PIPE = 128 + 13  # the status that a shell reports for a process ended by SIGPIPE
 
 
@@ -50,22 +49,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def make_parser() -> argparse.ArgumentParser:
     """Build the parser with all sub-commands."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = Parser(
         prog="jarvisperf",
         description="Tell whether a change made your Python code slower. Benchmarks run with: pytest --jarvis-bench",
-        epilog="Each command shows examples and its exit status with --help.",
+        epilog="""examples:
+  jarvisperf init                                # add the gate to a project
+  pytest --jarvis-bench --jarvis-against main    # compare with a revision
+  jarvisperf report                              # show the report again
+
+Each command shows its examples and exit status with --help.""",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"jarvisperf {jarvisperf.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    starting.add_commands(commands)
+    doctor.add_commands(commands)
     reports.add_commands(commands)
     history.add_commands(commands)
     bisect.add_commands(commands)
     runs.add_commands(commands)
     cache.add_commands(commands)
     rag.add_commands(commands)
-    starting.add_commands(commands)
-    doctor.add_commands(commands)
 
     machine = add_command(
         commands,
@@ -77,15 +82,7 @@ def make_parser() -> argparse.ArgumentParser:
     machine.add_argument("--json", action="store_true", help="print JSON")
 
     add_command(commands, "schema", _schema, "print the JSON Schema of report.json", "jarvisperf schema > schema.json")
-    completion = add_command(
-        commands,
-        "completion",
-        _completion,
-        "print the shell completion for this command",
-        'eval "$(jarvisperf completion bash)"',
-        "jarvisperf completion zsh > ~/.zfunc/_jarvisperf",
-    )
-    completion.add_argument("shell", choices=SHELLS, help="which shell")
+    completion.add_commands(commands, make_parser)
     return parser
 
 
@@ -109,11 +106,4 @@ def _schema(_: argparse.Namespace) -> int:
     from jarvisperf.report.formats.json import json_schema
 
     print(json.dumps(json_schema(), indent=2))
-    return 0
-
-
-def _completion(words: argparse.Namespace) -> int:
-    import shtab
-
-    print(shtab.complete(make_parser(), shell=words.shell))
     return 0

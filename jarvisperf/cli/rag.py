@@ -20,8 +20,12 @@ _SHOWN_CHARACTERS = 300
 
 def add_commands(commands: Any) -> None:
     """Add `rag` and its sub-commands to the command's parser."""
-    rag = commands.add_parser("rag", help="search your documents, and measure how fast that is")
-    actions = rag.add_subparsers(metavar="ACTION", required=True)
+    rag = commands.add_parser(
+        "rag",
+        help="search your documents, and measure how fast that is",
+        description="Search your documents, and measure how fast that is.",
+    )
+    actions = rag.add_subparsers(title="commands", metavar="ACTION", required=True)
 
     add = _action(
         actions,

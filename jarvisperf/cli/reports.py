@@ -20,6 +20,7 @@ from jarvisperf.cli.common import (
     wanted,
     warn,
 )
+from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,16 +40,21 @@ def add_commands(commands: Subparsers) -> None:
         commands,
         "report",
         _report,
-        "write the report of a stored run or a report.json in every format, or compare two runs",
-        "jarvisperf report                      # the newest run",
-        "jarvisperf report main~1 main          # the second compared with the first",
-        "jarvisperf report reports/report.json --out pages",
-        failed=REGRESSION,
+        "show the report in a folder, or write the report of a stored run, of a report.json, or of two runs compared",
+        "jarvisperf report                       # the report in reports/, or else that of the newest run",
+        "jarvisperf report main                  # the newest run of main",
+        "jarvisperf report main~1 main -o pages  # the second compared with the first",
+        "jarvisperf report shard-1/report.json -o pages",
     )
-    report.add_argument("runs", metavar="RUN", nargs="*", help=f"{FILE_FORMS}; if two: base and head (latest)")
-    report.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="DIR", help="the folder to write to (reports)"
+    given = report.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="*",
+        help=f"{FILE_FORMS}; if two: base and head (default: what the folder holds, or else latest)",
     )
+    complete_runs(given)
+    _add_folder(report)
+    report.add_argument("--force", action="store_true", help="replace a comparison in the folder")
     report.add_argument("--no-history", action="store_true", help="leave out earlier stored runs")
     _add_comparison(report)
     add_store(report)
@@ -62,8 +68,8 @@ def add_commands(commands: Subparsers) -> None:
         "jarvisperf compare old/report.json new/report.json --threshold time=10% --allow-missing",
         failed=REGRESSION,
     )
-    compare.add_argument("base", metavar="A", help=FILE_FORMS)
-    compare.add_argument("head", metavar="B", help="the other run")
+    complete_runs(compare.add_argument("base", metavar="A", help=FILE_FORMS))
+    complete_runs(compare.add_argument("head", metavar="B", help="the other run"))
     compare.add_argument("--json", action="store_true", help="print the report as JSON")
     _add_comparison(compare)
     add_store(compare)
@@ -77,10 +83,8 @@ def add_commands(commands: Subparsers) -> None:
         failed=REGRESSION,
     )
     merge.add_argument("files", metavar="FILE", nargs="+", help="each part's report.json, or its folder")
-    merge.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="DIR", help="the folder to write to (reports)"
-    )
-    merge.add_argument("--save", metavar="NAME", help="store the merged run under a name")
+    _add_folder(merge)
+    complete_names(merge.add_argument("--save", metavar="NAME", help="store the merged run under a name"))
     add_store(merge)
 
 
@@ -99,12 +103,18 @@ def compared(base: Run, head: Run, earlier: list[Run], threshold: Callable[[str,
     return baseline_findings(head, base, screen(head, [base, *earlier], threshold), {}, trusted=True, final=True)
 
 
+def _add_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", "--out", type=Path, default=Path("reports"), metavar="DIR", help="the report's folder (default: reports)"
+    )
+
+
 def _add_comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threshold",
         type=_thresholds,
         metavar="5%",
-        help="how much worse a metric may get: 5%%, time=5%%,memory=10%%",
+        help="how much worse a metric may get: 5%%, time=5%%,memory=10%% (default: the metrics' own)",
     )
     parser.add_argument(
         "--allow-missing",
@@ -149,19 +159,79 @@ def _report(words: argparse.Namespace) -> int:
     from jarvisperf.report.findings.model import Findings, findings_of
     from jarvisperf.runs.store import open_store
 
-    _check_folder(words.out)
-    store = open_store(words.store)
     if len(words.runs) > 2:
-        raise CommandError(f"give one run, or two to compare; got {len(words.runs)}")
+        raise CommandError(f"give one run, or two to compare; got {len(words.runs)}: {' '.join(words.runs)}")
+    _check_folder(words.out)
+    there = _report_in(words.out, force=words.force)
+    if there is not None and not words.runs and not words.force:
+        print(f"{words.out}: {_described(there)}")
+        print_findings(there)
+        print(f"This is the report in {words.out}. For a stored run: jarvisperf report RUN -o DIR")
+        return OK
+    store = open_store(words.store)
     if len(words.runs) == 2:
         findings = _of_two(words, store, *words.runs)
+        shown = f"{words.runs[1]} compared with {words.runs[0]}"
     else:
-        given = run_or_findings(store, words.runs[0] if words.runs else "latest")
+        text = words.runs[0] if words.runs else "latest"
+        if _is_file(text):
+            given = run_or_findings(store, text)
+            shown = text
+        else:
+            entry, given = wanted(store, text)
+            shown = f"run {entry.token} of {entry.name}"
         findings = given if isinstance(given, Findings) else findings_of(given)
+    described = f"{shown}: {_described(findings)}"
+    if there is not None and there.mode != "record" and there.created != findings.created and not words.force:
+        raise CommandError(
+            f"{words.out} holds a comparison ({_described(there)}), and this would replace it by {described}; "
+            "add -o with another folder, or --force"
+        )
     history = None if words.no_history else _history(store, findings, words.runs[-1] if words.runs else "latest")
     written = write_reports(findings, words.out, history)
+    print(described)
     _print_report(findings, words.out, written)
     return OK
+
+
+def _report_in(folder: Path, *, force: bool) -> Findings | None:
+    """Read the report that a folder holds; None if there is none.
+
+    Raises:
+        CommandError: It cannot be read, perhaps because a newer version wrote it, and it is not to be replaced.
+    """
+    import msgspec
+
+    from jarvisperf.report.formats.json import decode_findings
+
+    path = folder / "report.json"
+    try:
+        return decode_findings(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if force:
+            return None
+        raise CommandError(f"{path} cannot be read ({error}); add -o with another folder, or --force") from None
+
+
+def _described(findings: Findings) -> str:
+    """Say what a report is of: its kind, sides, time and number of benchmarks."""
+    from jarvisperf.report.findings.model import arm_text
+    from jarvisperf.report.shared.units import visible
+
+    count = len(findings.benchmarks)
+    sides = arm_text(findings.head)
+    if findings.base is not None:
+        kind = "in lockstep" if findings.mode == "lockstep" else "as a stored run"
+        sides = f"{sides} compared with {arm_text(findings.base)} {kind}"
+    created = findings.created[:19].replace("T", " ")
+    return visible(f"{sides}, {created} UTC, {count} benchmark{'' if count == 1 else 's'}")
+
+
+def _is_file(text: str) -> bool:
+    path = Path(text)
+    return path.suffix == ".json" or path.is_file() or (path / "report.json").is_file()
 
 
 def _print_report(findings: Findings, folder: Path, written: list[Path]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_store, wanted, warn
+from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands to the parser."""
-    runs = commands.add_parser("runs", help="list, show, compare, prune and import stored runs")
-    kinds = runs.add_subparsers(metavar="COMMAND", required=True)
+    text = "list, show, compare, prune and import stored runs"
+    runs = commands.add_parser("runs", help=text, description=f"{text.capitalize()}.")
+    kinds = runs.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     listing = _command(kinds, "list", _list, "list the stored runs, newest first", "jarvisperf runs list --name main")
-    listing.add_argument("--name", type=_name, help="only runs under this name")
-    listing.add_argument("--json", action="store_true", help="print JSON")
+    complete_names(listing.add_argument("--name", type=_name, help="only runs under this name"))
+    form = listing.add_mutually_exclusive_group()
+    form.add_argument("--names", action="store_true", help="print only the names under which runs are stored")
+    form.add_argument("--json", action="store_true", help="print JSON")
 
     show = _command(
         kinds,
@@ -31,7 +35,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "jarvisperf runs show latest",
         "jarvisperf runs show main~1 --json > run.json",
     )
-    show.add_argument("run_wanted", metavar="RUN", help=RUN_FORMS)
+    complete_runs(show.add_argument("run_wanted", metavar="RUN", help=RUN_FORMS))
     show.add_argument("--json", action="store_true", help="print the stored run as JSON")
 
     diff = _command(
@@ -41,8 +45,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "compare two runs without a verdict: their environments, then the ratios B / A",
         "jarvisperf runs diff main~1 main",
     )
-    diff.add_argument("first", metavar="A", help=RUN_FORMS)
-    diff.add_argument("second", metavar="B", help="the other run")
+    complete_runs(diff.add_argument("first", metavar="A", help=RUN_FORMS))
+    complete_runs(diff.add_argument("second", metavar="B", help="the other run"))
 
     prune = _command(kinds, "prune", _prune, "delete old runs", "jarvisperf runs prune --keep 100 --dry-run")
     prune.add_argument(
@@ -52,7 +56,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="N",
         help="how many runs of each name and machine to keep, at least 1",
     )
-    prune.add_argument("--name", type=_name, help="only runs under this name")
+    complete_names(prune.add_argument("--name", type=_name, help="only runs under this name"))
     prune.add_argument("--dry-run", action="store_true", help="only show what would be deleted")
 
     importing = _command(
@@ -63,7 +67,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "jarvisperf runs import .benchmarks --name main",
     )
     importing.add_argument("files", metavar="FILE", type=Path, nargs="+", help="a JSON file, or a folder of JSON files")
-    importing.add_argument("--name", type=_name, required=True, help="the name to store them under")
+    complete_names(importing.add_argument("--name", type=_name, required=True, help="the name to store them under"))
 
 
 def _command(
@@ -104,6 +108,9 @@ def _list(words: argparse.Namespace, store: RunStore) -> int:
     from jarvisperf.cli.run_tables import aligned
 
     entries = store.entries(words.name)
+    if words.names:
+        print("\n".join(dict.fromkeys(entry.name for entry in entries)))
+        return OK
     if words.json:
         print(msgspec.json.format(msgspec.json.encode(entries), indent=1).decode())
         return OK

@@ -44,11 +44,6 @@ class Noise(msgspec.Struct, frozen=True):
     lost: float
     samples: int
 
-    @property
-    def word(self) -> str:
-        """``quiet``, ``fair`` or ``noisy``, according to `between`."""
-        return "quiet" if self.between < QUIET_SHARE else "fair" if self.between < NOISY_SHARE else "noisy"
-
 
 def measure_noise(
     seconds: float = 4.0, work: Callable[[], object] = interpret, clock: Callable[[], float] = REAL.wall

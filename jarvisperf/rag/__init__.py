@@ -23,11 +23,12 @@ __all__ = [
     "StoreError",
     "StoreInUseError",
     "embedder_for",
+    "embeddings",
     "get_optimized_rag",
 ]
 
 if TYPE_CHECKING:
-    from jarvisperf.rag.default import get_optimized_rag
+    from jarvisperf.rag.default import embeddings, get_optimized_rag
     from jarvisperf.rag.embedding.options import ModelOptions
     from jarvisperf.rag.embedding.protocol import Embedder, embedder_for
     from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.stats import PerformanceStats
 else:
     _HOMES = {
-        "default": "get_optimized_rag",
+        "default": "embeddings get_optimized_rag",
         "embedding.options": "ModelOptions",
         "embedding.protocol": "Embedder embedder_for",
         "embedding.sentence_transformer": "SentenceTransformerEmbedder",

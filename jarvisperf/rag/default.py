@@ -1,10 +1,21 @@
-"""The process's shared OptimizedRAG, configured by the settings."""
+"""The process's shared OptimizedRAG and embedding model, configured by the settings."""
 
 from __future__ import annotations
 
+import functools
 import threading
+from typing import TYPE_CHECKING
 
+from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.optimized import OptimizedRAG
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from jarvisperf.rag.embedding.protocol import Embedder
 
 _lock = threading.Lock()
 _shared: OptimizedRAG | None = None
@@ -24,3 +35,28 @@ def get_optimized_rag() -> OptimizedRAG:
         if _shared is None or _shared.closed:
             _shared = OptimizedRAG()
         return _shared
+
+
+class Embeddings:
+    """The process's embedding model, loaded when it encodes the first text."""
+
+    def encode(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
+        """Return the vector of one text, or one row per text.
+
+        Args:
+            texts: A text, which is embedded like a query, or several, which are embedded like documents.
+
+        Raises:
+            ValueError: An environment variable has an invalid value.
+            ModelNotFoundError: The model is neither installed nor available from the hub.
+        """
+        embedder = _shared_embedder()
+        return embedder.embed_query(texts) if isinstance(texts, str) else embedder.embed_documents(texts)
+
+
+@functools.cache
+def _shared_embedder() -> Embedder:
+    return embedder_for()
+
+
+embeddings = Embeddings()

@@ -1,28 +1,33 @@
-"""Tests `jarvisperf init`: it measures a project's existing benchmarks, and installs what can be installed."""
+"""Tests `jarvisperf init`: it finds what a project uses, shows what it would change, and never gates nothing."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from jarvisperf.cli import init as starting
-from jarvisperf.cli.existing_benchmarks import find_benchmarks, pytest_words
+from jarvisperf.cli.init import command
+from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
+from jarvisperf.cli.init.own_source import local_source, own_source, source_of
+from jarvisperf.cli.init.pytest_settings import read_pytest_settings
 from jarvisperf.cli.main import main
-from jarvisperf.cli.own_source import own_source, source_of
 
 FIXTURE = "def test_speed(benchmark):\n    benchmark(sum, [1])\n"
 MARKED = "import pytest\n\n@pytest.mark.benchmark\ndef test_speed():\n    sum([1])\n"
 PLAIN = "def test_plain():\n    benchmark = 1\n\ndef fixture(jarvis_bench):\n    pass\n"
+SOURCE = "git+https://host/owner/jarvisperf@0123"
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "own_source", lambda: SOURCE)
     return tmp_path
 
 
@@ -31,6 +36,110 @@ def write(**files: str) -> None:
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
+
+
+def init(*words: str) -> int:
+    return main(["init", "--yes", *words])
+
+
+def state(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+class Terminal:
+    """Standard input or output that says it is a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def as_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout"):
+        monkeypatch.setattr(sys, name, Terminal(getattr(sys, name)))
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+
+
+def test_without_a_terminal_and_without_yes_it_shows_the_changes_and_writes_nothing(
+    project: Path, capsys: pytest.CaptureFixture[str]
+):
+    write(**{"tests/test_a.py": FIXTURE})
+    before = state(project)
+    assert main(["init"]) == 1
+    out, err = capsys.readouterr()
+    assert state(project) == before
+    assert "+++ b/.github/workflows/benchmarks.yml" in out
+    assert "python -m pytest tests --jarvis-bench --jarvis-against HEAD^1" in out
+    assert "\x1b" not in out
+    assert err == "jarvisperf: nothing written: there is no terminal to ask on; to write these changes, add --yes\n"
+
+
+@pytest.mark.parametrize(("answer", "status"), [("y", 0), ("yes", 0), ("", 1), ("n", 1), ("q", 1), (None, 1)])
+def test_on_a_terminal_it_asks_and_only_yes_is_yes(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str | None,
+    status: int,
+):
+    def says(question: str) -> str:
+        assert question == "Write .github/workflows/benchmarks.yml? [y/N] "
+        if answer is None:
+            raise EOFError
+        return answer
+
+    as_on_a_terminal(monkeypatch)
+    monkeypatch.setattr("builtins.input", says)
+    write(**{"tests/test_a.py": FIXTURE})
+    assert main(["init"]) == status
+    assert Path(".github/workflows/benchmarks.yml").exists() is (status == 0)
+    assert "\x1b[32m+name: benchmarks\x1b[0m" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("ci", ["github", "gitlab", "jenkins"])
+def test_a_second_time_changes_nothing(project: Path, capsys: pytest.CaptureFixture[str], ci: str):
+    write(
+        **{
+            "tests/test_a.py": FIXTURE,
+            ".gitlab-ci.yml": "stages: [build]\n",
+            "pyproject.toml": '[dependency-groups]\ndev = ["jarvisperf"]\n[tool.pytest.ini_options]\n',
+        }
+    )
+    assert init("--ci", ci) == 0
+    before = state(project)
+    capsys.readouterr()
+    assert main(["init", "--ci", ci]) == 0
+    assert state(project) == before
+    assert "nothing to change" in capsys.readouterr().out
+
+
+def test_an_existing_file_of_that_name_stays(project: Path):
+    write(**{"tests/test_a.py": FIXTURE, ".github/workflows/benchmarks.yml": "name: theirs\n"})
+    assert init() == 0
+    assert Path(".github/workflows/benchmarks.yml").read_text() == "name: theirs\n"
+    assert "--jarvis-against" in Path(".github/workflows/jarvisperf.yml").read_text()
+
+
+def test_a_file_that_changed_after_it_was_shown_is_left_alone(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write(**{"tests/test_a.py": FIXTURE})
+
+    def edits(_: str) -> str:
+        write(**{".github/workflows/benchmarks.yml": "name: theirs\n"})
+        return "y"
+
+    as_on_a_terminal(monkeypatch)
+    monkeypatch.setattr("builtins.input", edits)
+    assert main(["init"]) == 1
+    assert "benchmarks.yml has changed since it was shown; run jarvisperf init again" in capsys.readouterr().err
+    assert Path(".github/workflows/benchmarks.yml").read_text() == "name: theirs\n"
 
 
 @pytest.mark.parametrize(
@@ -52,12 +161,12 @@ def test_the_ci_file_measures_the_projects_own_benchmarks(
     project: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], words: str, ci: str
 ):
     write(**files)
-    assert main(["init", "--ci", ci]) == 0
+    assert init("--ci", ci) == 0
     assert f"python -m pytest {words} --jarvis-bench --jarvis-against " in script(ci)[-1]
     assert not (project / "benchmarks/test_example.py").exists()
     shown = capsys.readouterr().out
     assert "found benchmarks in " in shown
-    assert f"next: pytest {words} --jarvis-bench\n" in shown
+    assert f"  python -m pytest {words} --jarvis-bench " in shown
 
 
 def test_testpaths_go_first_and_folders_that_pytest_does_not_enter_are_passed_over(project: Path):
@@ -68,9 +177,9 @@ def test_testpaths_go_first_and_folders_that_pytest_does_not_enter_are_passed_ov
             "examples/test_b.py": FIXTURE,
         }
     )
-    assert find_benchmarks(project) == [Path("checks/test_a.py")]
+    assert found(project) == [Path("checks/test_a.py")]
     write(**{"checks/test_a.py": PLAIN})
-    assert find_benchmarks(project) == [Path("examples/test_b.py")]
+    assert found(project) == [Path("examples/test_b.py")]
     (project / "examples/test_b.py").unlink()
     write(
         **{
@@ -82,52 +191,322 @@ def test_testpaths_go_first_and_folders_that_pytest_does_not_enter_are_passed_ov
             "notes/test_c.txt": FIXTURE,
         }
     )
-    assert find_benchmarks(project) == []
+    assert found(project) == []
 
 
 def test_a_configuration_that_cannot_be_read_is_left_to_pytest(project: Path):
-    write(**{"pyproject.toml": "[tool", "tests/test_a.py": FIXTURE})
-    assert pytest_words(project, find_benchmarks(project)) == ["tests"]
+    write(**{"pytest.ini": "pytest]", "tests/test_a.py": FIXTURE})
+    assert pytest_words(found(project), read_pytest_settings(project)) == ["tests"]
 
 
-def test_a_project_without_benchmarks_gets_one(project: Path):
-    assert main(["init"]) == 0
+def test_a_project_without_benchmarks_gets_one_of_its_own_functions(project: Path):
+    write(
+        **{
+            "src/shop/__init__.py": "",
+            "src/shop/basket.py": "import os\n\ndef _hidden(a: int) -> int:\n    return a\n\n"
+            "def remove_all(path: str) -> int:\n    return os.system(path)\n\n"
+            "def total(prices: list[float], *, tax: float) -> float:\n    return sum(prices) * tax\n",
+            "src/shop/cli.py": "def words(text: str) -> list[str]:\n    return text.split()\n",
+            "tests/test_a.py": "def test_a():\n    pass\n",
+        }
+    )
+    assert init() == 0
+    assert found(project) == [Path("benchmarks/test_example.py")]
+    text = Path("benchmarks/test_example.py").read_text()
+    assert "from shop.basket import total\n" in text
+    assert "jarvis_bench(total, [number / 7 for number in range(1000)], tax=1.5)" in text
     assert "python -m pytest benchmarks --jarvis-bench" in script("github")[-1]
-    assert find_benchmarks(project) == [Path("benchmarks/test_example.py")]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider", "-o", "pythonpath=src"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_gate_that_would_measure_nothing_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**{"shop.py": "def main(argv):\n    return 1\n\ndef load(path: str) -> str:\n    return open(path).read()\n"})
+    before = state(project)
+    assert init() == 1
+    assert state(project) == before
+    err = capsys.readouterr().err
+    assert err.startswith(
+        "jarvisperf: found no benchmarks, and no function of the project to propose one for; write a test"
+    )
+    assert err.count("\n") == 1
+
+
+def test_an_asv_suite_is_run_through_one_file(project: Path):
+    write(
+        **{
+            "asv.conf.json": '{\n  // where\n  "benchmark_dir": "speed",\n}\n',
+            "speed/__init__.py": "",
+            "speed/sorting.py": "class Sort:\n    params = [[10, 20], ['a']]\n"
+            "    def setup(self, n, _):\n        self.values = list(range(n))\n"
+            "    def time_sorted(self, n, _):\n        assert len(sorted(self.values)) == n\n\n"
+            "class Once:\n    number = 1\n    def setup(self):\n        self.left = [1]\n"
+            "    def time_pop(self):\n        self.left.pop()\n\n"
+            "class Absent:\n    def setup(self):\n        raise NotImplementedError\n"
+            "    def time_nothing(self):\n        pass\n\n"
+            "def time_sum():\n    sum(range(10))\n\ndef mem_list():\n    return []\n",
+        }
+    )
+    assert init() == 0
+    assert "python -m pytest speed --jarvis-bench" in script("github")[-1]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "pytest", "speed", "-v", "-p", "no:cacheprovider", "-p", "no:asyncio"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "4 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    for name in ("sorting.Sort.time_sorted(10, a)", "sorting.Once.time_pop", "sorting.time_sum"):
+        assert f"test_asv[{name}] PASSED" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("files", "more"),
+    ("files", "install", "starts"),
     [
-        ({}, ""),
-        ({"requirements.txt": ""}, " -r requirements.txt"),
-        ({"pyproject.toml": "[tool.ruff]\n"}, ""),
-        ({"pyproject.toml": "[project]\n"}, " && python -m pip install -e ."),
-        ({"setup.py": "", "requirements.txt": ""}, " && python -m pip install -e ."),
+        ({}, [], "python"),
+        ({"requirements.txt": ""}, ["python -m pip install -r requirements.txt"], "python"),
+        ({"requirements-dev.txt": "pytest>=8\n"}, ["python -m pip install -r requirements-dev.txt"], "python"),
+        ({"pyproject.toml": "[tool.ruff]\n"}, [], "python"),
+        ({"pyproject.toml": "[project]\n"}, ["python -m pip install -e ."], "python"),
+        ({"setup.py": "", "requirements.txt": ""}, ["python -m pip install -e ."], "python"),
+        (
+            {"pyproject.toml": '[project]\n[project.optional-dependencies]\ntest = ["pytest"]\ndocs = ["sphinx"]\n'},
+            ["python -m pip install -e '.[test]'"],
+            "python",
+        ),
+        (
+            {
+                "pyproject.toml": '[project]\n[dependency-groups]\nall = [{include-group = "test"}, "mypy"]\n'
+                'test = ["pytest"]\n'
+            },
+            ["python -m pip install --upgrade pip", "python -m pip install -e . --group test"],
+            "python",
+        ),
+        (
+            {"uv.lock": "", "pyproject.toml": '[project]\n[dependency-groups]\nspeed = ["pytest-benchmark"]\n'},
+            ["python -m pip install uv", "uv sync --frozen --group speed"],
+            "uv run --no-sync python",
+        ),
+        (
+            {
+                "poetry.lock": "",
+                "pyproject.toml": "[tool.poetry.group.test]\noptional = true\n"
+                '[tool.poetry.group.test.dependencies]\npytest = "^8"\n',
+            },
+            ["python -m pip install poetry", "poetry install --with test"],
+            "poetry run python",
+        ),
+        (
+            {"pdm.lock": "", "pyproject.toml": '[project]\n[dependency-groups]\ntest = ["pytest"]\n'},
+            ["python -m pip install pdm", "pdm install -G test", "pdm run python -m ensurepip"],
+            "pdm run python",
+        ),
+        (
+            {"pyproject.toml": '[project]\n[tool.hatch.envs.speed]\ndependencies = ["pytest-codspeed"]\n'},
+            ["python -m pip install hatch", "hatch env create speed"],
+            "hatch run speed:python",
+        ),
+        (
+            {"tox.ini": "[testenv]\ncommands = pytest\n[testenv:bench]\ncommands = pytest --codspeed\n"},
+            ["python -m pip install tox", "tox run -e bench --notest"],
+            ".tox/bench/bin/python",
+        ),
+        (
+            {"tox.toml": '[env_run_base]\ncommands = [["pytest"]]\n'},
+            ["python -m pip install tox", "tox run -e py --notest"],
+            ".tox/py/bin/python",
+        ),
+        (
+            {
+                "noxfile.py": "import nox\n\n@nox.session(python=['3.11', '3.12'])\n"
+                "def tests(session):\n    session.run('pytest')\n"
+            },
+            ["python -m pip install nox uv", "nox --session tests-3.12 --install-only"],
+            ".nox/tests-3-12/bin/python",
+        ),
     ],
 )
 @pytest.mark.parametrize("ci", ["github", "gitlab"])
-def test_the_ci_file_installs_what_the_project_has(
-    project: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], more: str, ci: str
+def test_the_job_installs_and_runs_as_the_project_does(
+    project: Path, files: dict[str, str], install: list[str], starts: str, ci: str
 ):
-    monkeypatch.setattr(starting, "own_source", lambda: "git+https://host/owner/jarvisperf@0123")
-    write(**files)
-    assert main(["init", "--ci", ci]) == 0
-    assert f"python -m pip install git+https://host/owner/jarvisperf@0123{more}" in script(ci)
+    write(**files, **{"tests/test_a.py": FIXTURE})
+    assert init("--ci", ci) == 0
+    commands = script(ci)
+    assert commands[: len(install)] == install
+    assert commands[len(install)].endswith(f"pip install{ADDS_TO.get(starts, '')} {SOURCE}")
+    assert commands[-1].startswith(f"{starts} -m pytest tests --jarvis-bench --jarvis-against ")
+
+
+ADDS_TO = {".nox/tests-3-12/bin/python": " --python .nox/tests-3-12"}
+
+
+@pytest.mark.parametrize(("allowed", "python"), [(">=3.9", "3.12"), (">=3.13", "3.13"), ("<3.12,>=3.8", "3.11")])
+def test_the_job_uses_a_python_that_the_project_allows(project: Path, allowed: str, python: str):
+    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": f'[project]\nrequires-python = "{allowed}"\n'})
+    assert init() == 0
+    steps = workflow()["jobs"]["benchmarks"]["steps"]
+    assert [step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", "")] == [python]
+
+
+def test_a_project_for_older_pythons_alone_is_told_so(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": '[project]\nrequires-python = ">=3.8,<3.11"\n'})
+    assert init() == 1
+    assert "requires-python is '>=3.8,<3.11' in pyproject.toml; jarvisperf needs Python 3.11" in capsys.readouterr().err
+
+
+def test_the_job_of_a_tox_environment_has_the_python_that_it_insists_on(project: Path):
+    write(**{"tests/test_a.py": FIXTURE, "tox.ini": "[testenv:bench]\nbasepython = python3.13\ncommands = pytest\n"})
+    assert init() == 0
+    assert '"3.13"' in Path(".github/workflows/benchmarks.yml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("requires", "build"),
+    [
+        ('"maturin>=1"', "python -m pip install ."),
+        ('"Cython", "setuptools-scm>=8"', "env SETUPTOOLS_SCM_PRETEND_VERSION=0 python -m pip install ."),
+    ],
+)
+def test_compiled_code_is_built_for_each_side(project: Path, requires: str, build: str):
+    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": f"[build-system]\nrequires = [{requires}]\n"})
+    assert init() == 0
+    assert f"--jarvis-arm-install '{build}'" in script("github")[-1]
+
+
+@pytest.mark.parametrize(
+    ("file", "section", "line"),
+    [
+        ("pyproject.toml", "[tool.pytest.ini_options]", 'jarvis_threshold = "5%"'),
+        ("pyproject.toml", "[tool.pytest]", 'jarvis_threshold = "5%"'),
+        ("pytest.toml", "[pytest]", 'jarvis_threshold = "5%"'),
+        ("pytest.ini", "[pytest]", "jarvis_threshold = 5%"),
+        ("tox.ini", "[pytest]", "jarvis_threshold = 5%"),
+        ("setup.cfg", "[tool:pytest]", "jarvis_threshold = 5%"),
+    ],
+)
+def test_the_threshold_is_a_setting_where_the_plugin_is_installed_and_an_option_elsewhere(
+    project: Path, file: str, section: str, line: str
+):
+    # pytest warns of settings of plugins that are not installed, and fails with --strict-config.
+    toml = file.endswith(".toml")
+    comment, version = ("  # theirs, too", '"7"') if toml else ("", "7")
+    write(**{file: f"# theirs\n{section}{comment}\nminversion = {version}\n"})
+    before = Path(file).read_text()
+    write(**{"tests/test_a.py": FIXTURE})
+    assert init() == 0
+    assert Path(file).read_text() == before
+    assert "--jarvis-threshold 5%" in script("github")[-1]
+    Path(".github/workflows/benchmarks.yml").unlink()
+    write(**{"requirements.txt": "pytest\njarvisperf\n"})
+    assert init() == 0
+    after = Path(file).read_text()
+    assert [one for one in after.splitlines() if one not in before.splitlines()][-1] == line
+    assert [one for one in after.splitlines() if one in before.splitlines()] == before.splitlines()
+    assert "--jarvis-threshold" not in script("github")[-1]
+    assert read_pytest_settings(project).values["jarvis_threshold"] == "5%"
+
+
+@pytest.mark.parametrize(
+    ("files", "shown"),
+    [
+        ({".github/workflows/test.yml": ""}, "CI: github\n"),
+        ({".gitlab-ci.yml": ""}, "CI: gitlab\n"),
+        ({"Jenkinsfile": ""}, "CI: jenkins\n"),
+        ({".github/workflows/test.yml": "", ".gitlab-ci.yml": ""}, "CI: github; gitlab found, too: --ci gitlab\n"),
+    ],
+)
+def test_the_ci_in_use_is_found(project: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str], shown: str):
+    write(**files, **{"tests/test_a.py": FIXTURE})
+    init()
+    assert shown in capsys.readouterr().out
+
+
+def test_a_jenkinsfile_is_not_edited_but_its_stage_is_shown(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**{"tests/test_a.py": FIXTURE, "Jenkinsfile": "pipeline {}\n"})
+    assert init() == 0
+    out = capsys.readouterr().out
+    assert Path("Jenkinsfile").read_text() == "pipeline {}\n"
+    assert "stage('Benchmarks') {" in out
+    assert 'python -m pytest tests --jarvis-bench --jarvis-against "origin/${CHANGE_TARGET:-main}"' in out
+
+
+@pytest.mark.parametrize(
+    ("text", "stage"),
+    [
+        ("", None),
+        ("stages: [build, test]\n", None),
+        ("stages: [lint, perf]\n", "perf"),
+        ("stages:\n  - build # first\n  - 'unit-tests'\n  - deploy\njob:\n  script: [make]\n", "unit-tests"),
+    ],
+)
+def test_the_gitlab_job_belongs_to_a_stage_that_exists(project: Path, text: str, stage: str | None):
+    write(**{"tests/test_a.py": FIXTURE, ".gitlab-ci.yml": text})
+    assert init() == 0
+    job = yaml.safe_load(Path(".gitlab-ci-benchmarks.yml").read_text())["benchmarks"]
+    assert job.get("stage") == stage
+
+
+@pytest.mark.parametrize(
+    "text", ["", "include:\n  - local: a.yml\njob:\n  script: [make]\n", "include:\n- template: a.yml\n"]
+)
+def test_the_gitlab_job_is_included(project: Path, text: str):
+    write(**{"tests/test_a.py": FIXTURE, ".gitlab-ci.yml": text})
+    assert init() == 0
+    whole = yaml.safe_load(Path(".gitlab-ci.yml").read_text())
+    before = (yaml.safe_load(text) or {}).get("include", [])
+    assert sorted(map(str, whole["include"])) == sorted(map(str, [{"local": ".gitlab-ci-benchmarks.yml"}, *before]))
+
+
+def test_an_include_of_another_form_is_left_to_its_owner(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**{"tests/test_a.py": FIXTURE, ".gitlab-ci.yml": "include: a.yml\n"})
+    assert init() == 0
+    assert Path(".gitlab-ci.yml").read_text() == "include: a.yml\n"
+    assert "add to .gitlab-ci.yml, under include: - local: .gitlab-ci-benchmarks.yml" in capsys.readouterr().out
+
+
+def test_the_workflow_has_few_privileges_and_pinned_actions(project: Path):
+    write(**{"tests/test_a.py": FIXTURE, ".gitmodules": ""})
+    assert init() == 0
+    whole = workflow()
+    assert whole["permissions"] == {"contents": "read"}
+    assert whole[True] == {"pull_request": None}  # YAML 1.1 reads `on` as true
+    job = whole["jobs"]["benchmarks"]
+    used = [step["uses"] for step in job["steps"] if "uses" in step]
+    assert used
+    for action in used:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action)
+    checkout = job["steps"][0]["with"]
+    assert checkout == {"fetch-depth": 0, "persist-credentials": False, "submodules": "recursive"}
+    assert not any("${{" in line for line in script("github"))  # nothing is pasted into a shell
 
 
 def test_where_nobody_knows_from_where_to_install_a_variable_says_it_or_the_job_fails(
     project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(starting, "own_source", lambda: None)
-    assert main(["init", "--ci", "github"]) == 0
+    monkeypatch.setattr(command, "own_source", lambda: None)
+    write(**{"tests/test_a.py": FIXTURE})
+    assert init() == 0
     assert "set the CI variable JARVISPERF to where pip finds jarvisperf, like git+https://" in capsys.readouterr().out
-    job = yaml.safe_load(Path(".github/workflows/benchmarks.yml").read_text())["jobs"]["benchmarks"]
-    assert job["env"] == {"JARVISPERF": "${{ vars.JARVISPERF }}"}
+    assert workflow()["jobs"]["benchmarks"]["env"] == {"JARVISPERF": "${{ vars.JARVISPERF }}"}
     (line,) = [line for line in script("github") if "pip install" in line]
     without = subprocess.run(["sh", "-c", line], env={"JARVISPERF": ""}, capture_output=True, text=True, check=False)
     assert without.returncode != 0
     assert "JARVISPERF: is not set, give what pip installs" in without.stderr
+
+
+@pytest.mark.parametrize("text", ["[tool", "[project]\nname = \n"])
+def test_a_pyproject_that_is_not_toml_is_one_line(project: Path, capsys: pytest.CaptureFixture[str], text: str):
+    write(**{"tests/test_a.py": FIXTURE, "pyproject.toml": text})
+    assert init() == 1
+    err = capsys.readouterr().err
+    assert err.startswith("jarvisperf: pyproject.toml is not valid TOML: ")
+    assert err.count("\n") == 1
 
 
 def test_a_local_path_is_nothing_for_other_machines(tmp_path: Path):
@@ -160,15 +539,27 @@ def test_a_repository_is_installed_at_the_same_commit_and_an_index_at_the_same_v
             return self.record
 
     installed = Installed()
-    monkeypatch.setattr("jarvisperf.cli.own_source.metadata.distribution", lambda _: installed)
+    monkeypatch.setattr("jarvisperf.cli.init.own_source.metadata.distribution", lambda _: installed)
     assert own_source() == "jarvisperf==1.2"
+    assert local_source() == "jarvisperf==1.2"
     installed.record = json.dumps(of_git)
-    assert own_source() == "git+https://host/owner/jarvisperf@0123"
+    assert own_source() == local_source() == "git+https://host/owner/jarvisperf@0123"
+    installed.record = json.dumps({"url": "file:///home/me/a%20clone", "dir_info": {}})
+    assert local_source() == "/home/me/a clone"
+
+
+def found(project: Path) -> list[Path]:
+    return find_benchmarks(project, read_pytest_settings(project))
+
+
+def workflow() -> dict[Any, Any]:
+    return yaml.safe_load(Path(".github/workflows/benchmarks.yml").read_text())
 
 
 def script(ci: str) -> list[str]:
     """Read the commands of the CI file."""
     if ci == "gitlab":
-        return yaml.safe_load(Path(".gitlab-ci-benchmarks.yml").read_text())["benchmarks"]["script"]
-    job = yaml.safe_load(Path(".github/workflows/benchmarks.yml").read_text())["jobs"]["benchmarks"]
-    return [step["run"] for step in job["steps"] if "run" in step]
+        name = ".gitlab-ci-benchmarks.yml" if Path(".gitlab-ci-benchmarks.yml").exists() else ".gitlab-ci.yml"
+        return yaml.safe_load(Path(name).read_text())["benchmarks"]["script"]
+    steps = workflow()["jobs"]["benchmarks"]["steps"]
+    return [line for step in steps if "run" in step for line in step["run"].splitlines()]

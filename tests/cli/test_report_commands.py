@@ -1,4 +1,4 @@
-"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect`, `init`, `doctor` and `completion`."""
+"""Tests `jarvisperf report`, `compare`, `merge`, `history`, `bisect` and `completion`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,9 @@ from builders import metric, run_of
 from report.made import compared
 
 from jarvisperf.cli.common import guarded
-from jarvisperf.cli.doctor import advice_for, check_redis
 from jarvisperf.cli.main import main, make_parser
-from jarvisperf.measure.noise import Noise, noise_of
 from jarvisperf.report.formats.json import decode_findings, encode_findings
 from jarvisperf.runs.files import encode_run
-from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Run
 from jarvisperf.runs.store import RunStore, open_store
 
@@ -63,6 +60,45 @@ def test_a_report_of_the_newest_run_is_written_in_every_format(store: RunStore, 
     } <= names
     assert "12 stored runs" in Path("reports/report.html").read_text()
     assert "Report in reports:" in capsys.readouterr().out
+
+
+def test_without_a_run_the_report_that_is_there_is_shown_and_stays(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_bytes(encode_findings(compared(5)))
+    before = Path("reports/report.json").read_bytes()
+    assert main(["report"]) == 0
+    assert Path("reports/report.json").read_bytes() == before
+    out = capsys.readouterr().out
+    assert out.startswith("reports: ")
+    assert "in lockstep, 2026-" in out.splitlines()[0]
+    assert "5 benchmarks" in out.splitlines()[0]
+
+
+def test_a_stored_run_replaces_a_comparison_only_by_force(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_bytes(encode_findings(compared(5)))
+    before = Path("reports/report.json").read_bytes()
+    assert main(["report", "main"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("jarvisperf: reports holds a comparison (")
+    assert err.endswith("; add -o with another folder, or --force\n")
+    assert Path("reports/report.json").read_bytes() == before
+    assert main(["report", "main", "-o", "pages"]) == 0
+    assert "run r" in capsys.readouterr().out.splitlines()[0]
+    assert main(["report", "--force"]) == 0
+    assert decode_findings(Path("reports/report.json").read_bytes()).mode == "record"
+    assert main(["report", "main~1"]) == 0  # what is no comparison may be replaced
+
+
+def test_a_report_of_a_newer_version_is_not_replaced_by_accident(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    save(store)
+    Path("reports").mkdir()
+    Path("reports/report.json").write_text('{"schema": "jarvisperf.report/99"}')
+    assert main(["report", "main"]) == 1
+    assert "reports/report.json cannot be read (" in capsys.readouterr().err
+    assert main(["report", "main", "--force"]) == 0
 
 
 def test_a_report_of_a_report_is_the_same_report(store: RunStore, tmp_path: Path):
@@ -213,79 +249,6 @@ def commands_of(parser: argparse.ArgumentParser) -> list[list[str]]:
 def test_shells_complete_the_command(shell: str, capsys: pytest.CaptureFixture[str]):
     assert main(["completion", shell]) == 0
     assert "bisect" in capsys.readouterr().out
-
-
-def test_init_writes_what_is_not_there_and_overwrites_nothing(store: RunStore, capsys: pytest.CaptureFixture[str]):
-    Path("pytest.ini").write_text("[pytest]\n")
-    assert main(["init", "--ci", "gitlab"]) == 0
-    assert Path(".gitlab-ci-benchmarks.yml").exists()
-    assert Path("pytest.ini").read_text() == "[pytest]\n"
-    Path("benchmarks/test_example.py").write_text("mine")
-    assert main(["init"]) == 0
-    assert Path("benchmarks/test_example.py").read_text() == "mine"
-    assert Path(".github/workflows/benchmarks.yml").exists()
-    assert "kept  benchmarks/test_example.py" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("file", "line"), [("pyproject.toml", '= "5%"'), ("tox.ini", "= 5%"), (".pytest.ini", "= 5%")])
-def test_init_advises_what_the_projects_own_configuration_understands(
-    store: RunStore, capsys: pytest.CaptureFixture[str], file: str, line: str
-):
-    Path(file).write_text("")
-    assert main(["init", "--ci", "none"]) == 0
-    assert (
-        f"kept  {file}; to set defaults add to its pytest section: jarvis_threshold {line}\n" in capsys.readouterr().out
-    )
-    assert not Path("pytest.ini").exists()
-
-
-def test_what_init_writes_runs(store: RunStore):
-    assert main(["init", "--ci", "none"]) == 0
-    command = [sys.executable, "-m", "pytest", "benchmarks", "-q", "-p", "no:cacheprovider"]
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
-    assert "1 passed" in done.stdout, done.stdout + done.stderr
-
-
-QUIET = Noise(within=0.01, between=0.005, worst=0.01, in_turns=0.001, lost=0.0, samples=100)
-
-
-def machine(**facts: object) -> Machine:
-    plain = Machine("cpu", 8, 1, "Linux", "x86_64", "CPython", {}, None, 0.1, "")
-    return msgspec.structs.replace(plain, **facts)
-
-
-def test_a_quiet_machine_needs_no_advice():
-    assert advice_for(machine(), QUIET, cpus=8) == []
-
-
-def test_what_disturbs_is_named():
-    noisy = msgspec.structs.replace(QUIET, between=0.1, lost=0.3)
-    advice = "\n".join(advice_for(machine(governor="powersave", load=7.5, virtualized="KVM"), noisy, cpus=8))
-    for word in ("lockstep", "the load is 7.5", "leave a core free", "'powersave'", "virtual (KVM)"):
-        assert word in advice
-
-
-def test_noise_is_told_apart_by_where_it_comes_from():
-    drifting = noise_of([[1.0 + number * 0.1] * 8 for number in range(5)], lost=0.0)
-    assert drifting.word == "noisy"
-    assert drifting.in_turns == drifting.within == 0
-    assert noise_of([[1.0, 1.1] * 4] * 5, lost=0.0).between == 0
-
-
-def test_the_doctor_measures_and_says_what_works(store: RunStore, capsys: pytest.CaptureFixture[str]):
-    assert main(["doctor", "--quick", "--seconds", "0.3", "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["noise"]["samples"] >= 12
-    assert {check["name"] for check in data["checks"]} == {"Redis", "Chroma and model", "memray"}
-    assert main(["doctor", "--quick", "--seconds", "0.3"]) == 0
-    assert "in lockstep" in capsys.readouterr().out
-
-
-def test_a_redis_that_does_not_answer_is_broken_and_keeps_its_password():
-    check = check_redis({"JARVISPERF_REDIS_URL": "redis://user:secret@127.0.0.1:1/0"})
-    assert check.state == "broken"
-    assert "secret" not in check.note
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
@@ -179,3 +180,13 @@ def test_markers_that_are_added_late_count(pytester: pytest.Pytester, words: tup
     assert "'grupe'" in result.stdout.str()
     benchmarks = json.loads((pytester.path / "reports" / "report.json").read_text())["benchmarks"]
     assert [one["group"] for one in benchmarks] == ["late", "later", None]
+
+
+def test_the_help_lists_our_options_in_the_order_of_use_with_defaults(pytester: pytest.Pytester):
+    text = pytester.runpytest("--help").stdout.str()
+    ours = text[text.index("benchmarks (jarvisperf)") :].split("\n\n")[0]
+    names = re.findall(r"^  --jarvis-([a-z-]+)", ours, flags=re.MULTILINE)
+    order = ["bench", "budget", "against", "threshold", "save", "compare", "store", "report", "profile", "shard"]
+    assert [name for name in names if name in order] == order
+    assert ours.count("Default:") == len(names)
+    assert "time=5%, memory=10%" in " ".join(ours.split())

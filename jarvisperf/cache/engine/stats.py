@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, TypedDict
 
+from jarvisperf.cache.engine.count import Count
+
 if TYPE_CHECKING:
     from jarvisperf.cache.engine.core import Core
     from jarvisperf.cache.outage.guarded import GuardedTier
@@ -33,7 +35,8 @@ class CacheStats(TypedDict):
     """Counts since the cache was created or since ``reset_stats``.
 
     A read tries memory, then Redis, then the disk, and stops where it finds the value, so every read is either a hit in
-    one tier or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``.
+    one tier or a miss. The counts of a tier that is not configured are 0, except ``redis_misses``. Hits and misses are
+    such that ``hits / (hits + misses)`` is 0.0 if there were neither.
     """
 
     hits: int
@@ -116,8 +119,8 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
     items, size_bytes = core.memory.size()
     latency = core.memory.latency.percentiles()
     memory: TierStats = {
-        "hits": memory_hits,
-        "misses": memory_misses,
+        "hits": Count(memory_hits),
+        "misses": Count(memory_misses),
         "sets": counts["sets"] - base["sets"],
         "evictions": evictions,
         "errors": 0,
@@ -129,25 +132,25 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "latency_p99_seconds": latency.p99_seconds,
     }
     return {
-        "hits": hits,
-        "misses": misses,
+        "hits": Count(hits),
+        "misses": Count(misses),
         "hit_rate": hits / reads if reads else 0.0,
-        "memory_hits": memory_hits,
-        "memory_misses": memory_misses,
+        "memory_hits": Count(memory_hits),
+        "memory_misses": Count(memory_misses),
         "memory_items": items,
         "memory_evictions": evictions,
         "redis_available": redis is not None and redis.available,
         "redis_breaker": _breaker(redis),
         "redis_listening": core.hears_changes,
-        "redis_hits": redis.hits if redis else 0,
+        "redis_hits": Count(redis.hits if redis else 0),
         # Keeps hits / (hits + misses) the share of reads past memory that Redis answered; without Redis, that is 0.
-        "redis_misses": redis.misses if redis else memory_misses,
+        "redis_misses": Count(redis.misses if redis else memory_misses),
         "redis_errors": redis.errors if redis else 0,
         "redis_unsettled": redis.unsettled if redis else 0,
         "local_cache_available": disk is not None and disk.available,
         "disk_breaker": _breaker(disk),
-        "disk_hits": disk.hits if disk else 0,
-        "disk_misses": disk.misses if disk else 0,
+        "disk_hits": Count(disk.hits if disk else 0),
+        "disk_misses": Count(disk.misses if disk else 0),
         "disk_errors": disk.errors if disk else 0,
         "disk_unsettled": disk.unsettled if disk else 0,
         "sets": counts["sets"] - base["sets"],
@@ -172,14 +175,15 @@ def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:
 def _of_tier(tier: GuardedTier | None) -> TierStats:
     if tier is None:
         return {
-            "hits": 0, "misses": 0, "sets": 0, "evictions": 0, "errors": 0, "corrupt": 0, "items": 0, "bytes": 0,
+            "hits": Count(), "misses": Count(), "sets": 0, "evictions": 0, "errors": 0, "corrupt": 0, "items": 0,
+            "bytes": 0,
             "latency_p50_seconds": 0.0, "latency_p95_seconds": 0.0, "latency_p99_seconds": 0.0,
         }  # fmt: skip
     latency = tier.latency.percentiles()
     items, size_bytes = tier.size()
     return {
-        "hits": tier.hits,
-        "misses": tier.misses,
+        "hits": Count(tier.hits),
+        "misses": Count(tier.misses),
         "sets": tier.sets,
         "evictions": tier.evictions,
         "errors": tier.errors,

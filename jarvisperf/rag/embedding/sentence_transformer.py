@@ -123,6 +123,14 @@ class SentenceTransformerEmbedder:
         with self._lock:
             return self._embed_queries(texts)
 
+    def encode(self, texts: str | Sequence[str]) -> NDArray[np.float32]:
+        """Return the vector of one text, or one row per text, under the name that sentence-transformers uses.
+
+        Args:
+            texts: A text, which is embedded like a query, or several, which are embedded like documents.
+        """
+        return self.embed_query(texts) if isinstance(texts, str) else self.embed_documents(texts)
+
     def count_tokens(self, text: str) -> int:
         """Return the number of tokens of a text, by the model's tokenizer.
 

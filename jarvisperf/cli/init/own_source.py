@@ -31,6 +31,16 @@ def own_source() -> str | None:
     return source_of(json.loads(record))
 
 
+def local_source() -> str | None:
+    """Return what pip installs the same jarvisperf from on this machine; None if it cannot be determined."""
+    try:
+        record = metadata.distribution("jarvisperf").read_text("direct_url.json")
+    except metadata.PackageNotFoundError:
+        return None
+    url = str(json.loads(record).get("url", "")) if record else ""
+    return unquote(urlsplit(url).path) if url.startswith("file:") else own_source()
+
+
 def source_of(record: dict[str, object]) -> str | None:
     """Return the requirement for pip that matches an installation's record; None if others cannot install from there.
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import ast
-import configparser
 import fnmatch
 import os
-import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from jarvisperf.cli.common import PYTEST_FILES
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from jarvisperf.cli.init.pytest_settings import PytestSettings
 
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 MARKERS = FIXTURES - {"codspeed_benchmark"}
@@ -22,29 +20,29 @@ USUAL_FILES = ("test_*.py", "*_test.py")
 PASSED_OVER = ("*.egg", ".*", "_darcs", "build", "CVS", "dist", "node_modules", "venv", "{arch}")
 
 
-def find_benchmarks(root: Path) -> list[Path]:
+def find_benchmarks(root: Path, settings: PytestSettings) -> list[Path]:
     """Find the files with benchmarks (tests with the fixture or marker), in `testpaths` or else in the whole project.
 
     Args:
         root: The project's folder.
+        settings: How it configures pytest.
 
     Returns:
         The files, relative to the project, sorted.
     """
-    settings = _settings(root)
-    tests = [place for pattern in _words(settings.get("testpaths")) for place in sorted(root.glob(pattern))]
+    tests = [place for pattern in settings.testpaths for place in sorted(root.glob(pattern))]
     found = _benchmarks_below(tests) or _benchmarks_below([root])
     return sorted({path.relative_to(root) for path in found})
 
 
-def pytest_words(root: Path, files: Sequence[Path]) -> list[str]:
+def pytest_words(files: Sequence[Path], settings: PytestSettings) -> list[str]:
     """Return the folders of these files as arguments for pytest, and files that pytest would skip by name.
 
     Args:
-        root: The project's folder.
-        files: The files, relative to it.
+        files: The files, relative to the project.
+        settings: How it configures pytest.
     """
-    patterns = _words(_settings(root).get("python_files")) or USUAL_FILES
+    patterns = settings.python_files or USUAL_FILES
     folders = {path.parent for path in files if any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns)}
     outermost = {folder for folder in folders if not folders.intersection(folder.parents)}
     alone = {path for path in files if not outermost.intersection(path.parents)}
@@ -52,10 +50,11 @@ def pytest_words(root: Path, files: Sequence[Path]) -> list[str]:
 
 
 def _benchmarks_below(places: Iterable[Path]) -> list[Path]:
-    return [path for place in places for path in _python_files(place) if _has_benchmark(path)]
+    return [path for place in places for path in python_files_below(place) if _has_benchmark(path)]
 
 
-def _python_files(place: Path) -> Iterator[Path]:
+def python_files_below(place: Path) -> Iterator[Path]:
+    """Yield the Python files in a folder, sorted, leaving out the folders that pytest does not enter."""
     if place.is_file():
         yield place
         return
@@ -97,41 +96,3 @@ def _is_marker(node: ast.AST) -> bool:
         and isinstance(node.value, ast.Attribute)
         and node.value.attr == "mark"
     )
-
-
-def _settings(root: Path) -> dict[str, Any]:
-    """Read pytest's configuration from the first readable file that has a section for it."""
-    for name in PYTEST_FILES:
-        path = root / name
-        if not path.is_file():
-            continue
-        try:
-            section = _toml_section(path) if name.endswith(".toml") else _ini_section(path)
-        except (OSError, ValueError, configparser.Error):  # pytest reports it
-            continue
-        if section is not None:
-            return section
-    return {}
-
-
-def _toml_section(path: Path) -> dict[str, Any] | None:
-    data = tomllib.loads(path.read_text(encoding="utf-8"))
-    if path.name != "pyproject.toml":
-        found = data.get("pytest")
-    else:
-        section = data.get("tool", {}).get("pytest")
-        found = section.get("ini_options", section) if isinstance(section, dict) else None
-    return found if isinstance(found, dict) else None
-
-
-def _ini_section(path: Path) -> dict[str, Any] | None:
-    parser = configparser.RawConfigParser(strict=False)
-    parser.read_string(path.read_text(encoding="utf-8"))
-    name = "tool:pytest" if path.name == "setup.cfg" else "pytest"
-    return dict(parser[name]) if parser.has_section(name) else None
-
-
-def _words(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(value.split())
-    return tuple(word for word in value if isinstance(word, str)) if isinstance(value, list) else ()

@@ -1,0 +1,201 @@
+"""Proposes the CI job that compares a change's benchmarks with its base."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.cli.init.changes import Change, changed, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from jarvisperf.cli.init.runner import Runner
+
+SYSTEMS = ("github", "gitlab", "jenkins", "none")
+WORKFLOWS = Path(".github/workflows")
+GITHUB_NAMES = ("benchmarks.yml", "jarvisperf.yml")
+GITLAB, GITLAB_PART = Path(".gitlab-ci.yml"), Path(".gitlab-ci-benchmarks.yml")
+SOURCE_VARIABLE = "JARVISPERF"
+SOURCE_EXAMPLE = "git+https://HOST/OWNER/jarvisperf"
+OURS = "--jarvis-against"
+GIT_SECONDS = 10
+MEASURING_PART = re.compile(r"bench|perf|test")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What the CI job does.
+
+    Attributes:
+        runner: How the project is installed and pytest started.
+        source: What pip installs jarvisperf from; None: a CI variable says it.
+        paths: The benchmarks, as arguments for pytest.
+        python: The version of Python.
+        options: Further options for pytest.
+    """
+
+    runner: Runner
+    source: str | None
+    paths: tuple[str, ...]
+    python: str
+    options: tuple[str, ...] = ()
+
+    @property
+    def install(self) -> tuple[str, ...]:
+        """The shell commands that install the project and jarvisperf."""
+        place = f'"${{{SOURCE_VARIABLE}:?is not set, give what pip installs}}"'
+        return (*self.runner.install, f"{self.runner.add} {place if self.source is None else shlex.quote(self.source)}")
+
+    def measure(self, *more: str) -> str:
+        """Return the shell command that measures, with further words that are already quoted."""
+        return " ".join((self.runner.pytest, shlex.join(self.paths), "--jarvis-bench", *more, *self._options()))
+
+    def _options(self) -> Iterable[str]:
+        return (shlex.quote(option) for option in self.options)
+
+
+def find_systems(root: Path) -> list[str]:
+    """Return the CI systems that a project uses, by their files or else by the host of its repository."""
+    found = []
+    if (root / WORKFLOWS).is_dir():
+        found.append("github")
+    if (root / GITLAB).is_file():
+        found.append("gitlab")
+    if (root / "Jenkinsfile").is_file():
+        found.append("jenkins")
+    if not found:
+        found.append("gitlab" if "gitlab" in _remote(root) else "github")
+    return found
+
+
+def propose(root: Path, system: str, job: Job) -> list[Change]:
+    """Return the changes that add the job; empty if the project has such a job, or for a system without such files."""
+    if system == "github":
+        return _github(root, job)
+    return _gitlab(root, job) if system == "gitlab" else []
+
+
+def jenkins_stage(job: Job) -> str:
+    """Return the stage to add to a Jenkinsfile, whose own structure cannot be edited safely."""
+    lines = [*job.install, job.measure("--jarvis-against", '"origin/${CHANGE_TARGET:-main}"')]
+    commands = "".join(f"            {line}\n" for line in lines)
+    return (
+        "stage('Benchmarks') {\n    steps {\n        sh '''\n"
+        f"{commands}        '''\n    }}\n"
+        "    post { always { archiveArtifacts artifacts: 'reports/**', allowEmptyArchive: true } }\n}"
+    )
+
+
+def existing_job(root: Path) -> Path | None:
+    """Return the CI file that already compares benchmarks with jarvisperf."""
+    files = [*sorted((root / WORKFLOWS).glob("*.y*ml")), *sorted(root.glob(".gitlab-ci*.yml")), root / "Jenkinsfile"]
+    for path in files:
+        if path.is_file() and OURS in path.read_text(encoding="utf-8", errors="replace"):
+            return path.relative_to(root)
+    return None
+
+
+def _github(root: Path, job: Job) -> list[Change]:
+    variables = dict(job.runner.variables)
+    if job.source is None:
+        variables[SOURCE_VARIABLE] = f"${{{{ vars.{SOURCE_VARIABLE} }}}}"
+    # A value in double quotes is the same in JSON and YAML.
+    environment = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in variables.items())
+    text = _filled(
+        "github.yml",
+        {
+            "ENVIRONMENT": f"    env:\n{environment}" if environment else "",
+            "CHECKOUT": "          submodules: recursive\n" if (root / ".gitmodules").exists() else "",
+            "PYTHON_VERSION": job.python,
+            "INSTALL": "\n".join(f"          {line}" for line in job.install),
+            "MEASURE": f"          {job.measure('--jarvis-against HEAD^1')}",
+        },
+    )
+    # A workflow of that name that is not ours stays as it is.
+    name = next((name for name in GITHUB_NAMES if not (root / WORKFLOWS / name).exists()), GITHUB_NAMES[-1])
+    return changed(root, WORKFLOWS / name, text)
+
+
+def _gitlab(root: Path, job: Job) -> list[Change]:
+    main = read_text(root / GITLAB) if (root / GITLAB).exists() else None
+    stage = _stage(main or "")
+    variables = list(job.runner.variables)
+    if (root / ".gitmodules").exists():
+        variables.append(("GIT_SUBMODULE_STRATEGY", "recursive"))
+    text = _filled(
+        "gitlab.yml",
+        {
+            "STAGE": f"  stage: {stage}\n" if stage else "",
+            "PYTHON_VERSION": job.python,
+            "VARIABLES": "".join(f"    {name}: {json.dumps(value)}\n" for name, value in variables),
+            "INSTALL": "\n".join(f"    - {_scalar(line)}" for line in job.install),
+            "MEASURE": f"    - {_scalar(job.measure('--jarvis-against FETCH_HEAD', '--junitxml=reports/junit.xml'))}",
+        },
+    )
+    if main is None:
+        return changed(root, GITLAB, text)
+    part = changed(root, GITLAB_PART, text)
+    included = _with_include(main)
+    return part + (changed(root, GITLAB, included) if included is not None else [])
+
+
+def includes_part(root: Path) -> bool:
+    """Return whether the project's GitLab configuration already includes the file with the job."""
+    return GITLAB_PART.name in read_text(root / GITLAB)
+
+
+def _with_include(text: str) -> str | None:
+    """Return GitLab's configuration with an include of the job's file; None if only a person can tell where."""
+    entry = f"  - local: {GITLAB_PART.as_posix()}\n"
+    if GITLAB_PART.name in text:
+        return text
+    block = re.search(r"^include:[ \t]*(?:#.*)?\n(?=[ \t]*-)", text, flags=re.MULTILINE)
+    if block:
+        rest = text[block.end() :]
+        indent = rest[: len(rest) - len(rest.lstrip(" \t"))]
+        return f"{text[: block.end()]}{indent}{entry.lstrip()}{rest}"
+    if re.search(r"^include:", text, flags=re.MULTILINE):
+        return None
+    return f"{text.rstrip()}\n\ninclude:\n{entry}"
+
+
+def _stage(text: str) -> str | None:
+    """Return the stage for the job; None: GitLab's default, ``test``, which exists unless the project names others."""
+    match = re.search(r"^stages:[ \t]*(\[[^\]]*\]|(?:#.*)?(?:\n[ \t]*-[^\n]*)+)", text, flags=re.MULTILINE)
+    if match is None:
+        return None
+    listed = re.sub(r"#.*", "", match[1]).strip("[] \n")
+    parts = (part.strip().removeprefix("- ") for part in re.split(r"[,\n]", listed))
+    names: list[str] = [name for part in parts if (name := part.strip("\"' "))]
+    if "test" in names or not names:
+        return None
+    return next((name for name in names if MEASURING_PART.search(name)), names[-1])
+
+
+def _scalar(line: str) -> str:
+    """Return a shell command as a YAML scalar."""
+    return line if not re.search(r": |[#&*!|>%@`{}\[\]]|^['\"-]", line) else "'" + line.replace("'", "''") + "'"
+
+
+def _filled(template: str, texts: dict[str, str]) -> str:
+    text = (resources.files("jarvisperf.cli.init") / "templates" / template).read_text(encoding="utf-8")
+    pattern = re.compile("|".join(texts))  # in one pass: a replacement may contain another's name
+    return pattern.sub(lambda match: texts[match[0]], text)
+
+
+def _remote(root: Path) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603  # a fixed command
+            ["git", "-C", str(root), "config", "--get", "remote.origin.url"],  # noqa: S607  # the user's own git
+            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout

@@ -1,0 +1,194 @@
+"""The command `jarvisperf init`: shows what it would change in a project, asks, and writes it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jarvisperf.cli.common import FAILED, OK, CommandError, add_command, fail
+from jarvisperf.cli.init import asv, ci_files, example
+from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
+from jarvisperf.cli.init.changes import Change, unified_diff, write
+from jarvisperf.cli.init.ci_files import Job
+from jarvisperf.cli.init.own_source import local_source, own_source
+from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
+from jarvisperf.cli.init.requirements import read_requirements
+from jarvisperf.cli.init.runner import build_command, find_runner, python_version
+
+if TYPE_CHECKING:
+    import argparse
+
+    from jarvisperf.cli.common import Subparsers
+
+UNKNOWN_SOURCE = f"set the CI variable {ci_files.SOURCE_VARIABLE} to where pip finds jarvisperf, like "
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What init found, would change, and leaves to the user.
+
+    Attributes:
+        found: What the project uses, a line each.
+        changes: The files to write.
+        by_hand: What the user has to do, a line or block each.
+        next_steps: The commands to run next.
+    """
+
+    found: list[str]
+    changes: list[Change]
+    by_hand: list[str]
+    next_steps: list[str]
+
+
+def add_commands(commands: Subparsers) -> None:
+    """Add the sub-command to the parser."""
+    init = add_command(
+        commands,
+        "init",
+        _init,
+        "add a CI job that compares this project's benchmarks: shows the changes, then asks",
+        "jarvisperf init",
+        "jarvisperf init --yes --ci gitlab",
+        "jarvisperf init path/to/project < /dev/null   # only show the changes",
+        failed="nothing was written: the project has no benchmarks, the answer was no, or nobody could be asked",
+    )
+    init.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project (default: this folder)")
+    init.add_argument("--ci", choices=ci_files.SYSTEMS, help="the CI system (default: the one in use, else github)")
+    init.add_argument("--yes", action="store_true", help="write the changes without asking")
+
+
+def _init(words: argparse.Namespace) -> int:
+    folder: Path = words.folder
+    if not folder.is_dir():
+        raise CommandError(f"{folder} is not a folder; give the project's folder")
+    proposal = propose(folder, words.ci)
+    for line in proposal.found:
+        print(line)
+    if proposal.changes:
+        colour = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+        print(f"\n{unified_diff(proposal.changes, colour=colour)}\n")
+        status = _agreed_and_written(folder, proposal.changes, yes=words.yes)
+        if status != OK:
+            return status
+    else:
+        print("nothing to change")
+    for line in proposal.by_hand:
+        print(line)
+    print("next:")
+    for line in proposal.next_steps:
+        print(f"  {line}")
+    return OK
+
+
+def propose(root: Path, system: str | None) -> Proposal:
+    """Find out what a project uses, and propose what adds the gate to it.
+
+    Args:
+        root: The project's folder.
+        system: The CI system; None: the one in use.
+
+    Raises:
+        CommandError: There is nothing to measure, or the project allows no Python on which jarvisperf runs.
+    """
+    data = _pyproject(root)
+    settings = read_pytest_settings(root)
+    needed = read_requirements(root, data)
+    python = python_version(data)
+    runner = find_runner(root, data, needed, python)
+    files = find_benchmarks(root, settings)
+    found, changes = _suite(root, files)
+    paths = pytest_words(files or [change.path for change in changes], settings)
+    found.append(f"tests run with {runner.name}{f' ({runner.evidence})' if runner.evidence else ''}")
+    if settings.file is not None:
+        found.append(f"pytest is configured in {f'{settings.file} {settings.section}'.rstrip()}")
+    options: list[str] = []
+    build = build_command(root, data)
+    if build is not None:
+        found.append("it contains compiled code, so each side is built: --jarvis-arm-install")
+        options += ["--jarvis-arm-install", build]
+    by_hand = []
+    if needed.declares_jarvisperf:
+        changes += with_threshold(root, settings)
+    elif SETTING not in settings.values:
+        # Without the plugin, pytest warns of the setting, and fails with --strict-config.
+        options += ["--jarvis-threshold", DEFAULT_THRESHOLD]
+    job = Job(runner, own_source(), tuple(paths), runner.python or python, tuple(options))
+    systems = ci_files.find_systems(root)
+    chosen = system or systems[0]
+    there = ci_files.existing_job(root)
+    if there is not None:
+        found.append(f"{there.as_posix()} already compares benchmarks")
+    elif chosen != "none":
+        others = [name for name in systems if name != chosen]
+        more = f"; {' and '.join(others)} found, too: --ci {others[0]}" if others and system is None else ""
+        found.append(f"CI: {chosen}{more}")
+        changes += ci_files.propose(root, chosen, job)
+        if job.source is None:
+            by_hand.append(f"{UNKNOWN_SOURCE}{ci_files.SOURCE_EXAMPLE}")
+    if chosen == "jenkins" and there is None:
+        by_hand.append(f"add this stage to the Jenkinsfile:\n{ci_files.jenkins_stage(job)}")
+    if chosen == "gitlab" and changes and not _includes(root, changes):
+        by_hand.append(f"add to .gitlab-ci.yml, under include: - local: {ci_files.GITLAB_PART}")
+    local = local_source()
+    adds = [] if needed.declares_jarvisperf or local is None else [f"{runner.add} {shlex.quote(local)}"]
+    steps = [*adds, job.measure()]
+    return Proposal(found, changes, by_hand, steps)
+
+
+def _suite(root: Path, files: list[Path]) -> tuple[list[str], list[Change]]:
+    """Return what there is to measure, and the file that makes it measurable where there are no pytest benchmarks."""
+    folder = asv.asv_folder(root)
+    if files:
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        other = f"; the asv suite in {folder.as_posix()} stays as it is" if folder else ""
+        return [f"found benchmarks in {files[0].as_posix()}{more}{other}"], []
+    if folder is not None:
+        return [f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them"], asv.propose_bridge(
+            root, folder
+        )
+    candidate = example.find_candidate(root)
+    if candidate is None:
+        raise CommandError(
+            "found no benchmarks, and no function of the project to propose one for; write a test that calls "
+            "jarvis_bench(function, arguments), then run jarvisperf init again"
+        )
+    shown = f"{candidate.module}.{candidate.name}"
+    return [f"found no benchmarks; proposing one of {shown}"], example.propose_example(root, candidate)
+
+
+def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:
+    names = ", ".join(change.path.as_posix() for change in changes)
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            return fail("nothing written: there is no terminal to ask on; to write these changes, add --yes")
+        try:
+            answer = input(f"Write {names}? [y/N] ")
+        except EOFError:
+            answer = ""
+        if answer.strip().lower() not in {"y", "yes"}:
+            print("nothing written")
+            return FAILED
+    write(root, changes)
+    print(f"wrote {names}")
+    return OK
+
+
+def _includes(root: Path, changes: list[Change]) -> bool:
+    """Return whether GitLab would find the job: in its own file, or in a part that this file includes."""
+    paths = {change.path for change in changes}
+    return ci_files.GITLAB in paths or ci_files.GITLAB_PART not in paths or ci_files.includes_part(root)
+
+
+def _pyproject(root: Path) -> dict[str, Any]:
+    path = root / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CommandError(f"{path} is not valid TOML: {error}; correct it first") from None
