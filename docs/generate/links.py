@@ -54,8 +54,12 @@ def with_site_links(text: str, source: str, page: str) -> str:
     """
 
     def link(match: re.Match[str]) -> str:
+        if match[0].startswith(
+            "`"
+        ):  # GitHub wants \| in the code of a table's cell, Python-Markdown shows both characters
+            return match[0] if match[0].startswith("```") else match[0].replace("\\|", "|")
         picture, label, target, anchor = match[1], match[2], match[3], match[4] or ""
-        if not target or "://" in target or target.startswith("mailto:"):
+        if "://" in target or target.startswith("mailto:"):
             return match[0]
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         shown = page_of(path)

@@ -60,8 +60,9 @@ def reference_pages() -> dict[str, str]:
 
 
 def _cell(text: object) -> str:
-    """Return a text that fits into a cell of a Markdown table."""
-    return re.sub(r"\s+", " ", str(text)).replace("|", "\\|").strip()
+    """Return a text that fits into a cell of a Markdown table; in code, a bar needs no escape there."""
+    parts = re.split(r"(`+[^`]*`+)", re.sub(r"\s+", " ", str(text)).strip())
+    return "".join(part if part.startswith("`") else part.replace("|", "\\|") for part in parts)
 
 
 def _table(*header: str, rows: Iterable[Iterable[object]]) -> str:
@@ -206,7 +207,7 @@ def _exit_statuses() -> str:
         "# Exit statuses\n\n## `pytest --jarvis-bench`\n\nThe exit status is pytest's own.\n\n"
         + _table("status", "meaning", rows=[(str(status), text) for status, text in of_pytest])
         + "\nAn inconclusive verdict passes with a warning unless `--jarvis-inconclusive fail` is given.\n"
-        + "\n## `jarvisperf`\n\nAfter Ctrl-C every command exits with 130, and with 141 if the reader of its output is gone."
+        + "\n## `jarvisperf`\n\nAfter Ctrl-C every command exits with 130, and with 141 if its reader is gone."
         "\n\n" + _table("command", "0", "1", "2", rows=rows)
     )
 
@@ -231,7 +232,7 @@ def _environment() -> str:
     return (
         "# Environment variables\n\nAn empty value counts as absent.\n\n"
         + _table("variable", "meaning", "named in", rows=rows)
-        + "\n`NO_COLOR`, `TERM` and `COLUMNS` have their usual meaning. `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY` turn "
+        + "\n`NO_COLOR`, `TERM` and `COLUMNS` work as usual. `GITHUB_ACTIONS` and `GITHUB_STEP_SUMMARY` turn "
         "on annotations and the step summary.\n"
     )
 
