@@ -17,6 +17,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DOCS = Path(__file__).parent
 PAGES = ("tutorial.md", "pt/tutorial.md")
@@ -51,12 +56,12 @@ def surroundings(folder: Path) -> dict[str, str]:
     }
 
 
-def output_of(command: str, folder: Path) -> str:
+def output_of(command: str, folder: Path, further: Mapping[str, str]) -> str:
     """Run a command in the project and return what a terminal would show, without the machine's paths."""
     done = subprocess.run(  # noqa: S603
         ["bash", "-c", command],  # noqa: S607
         cwd=folder,
-        env=surroundings(folder),
+        env={**surroundings(folder), **further},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,12 +75,13 @@ def output_of(command: str, folder: Path) -> str:
     return "".join(f"{line.rstrip()}\n" for line in shown.strip("\n").splitlines())
 
 
-def captured(page: str, folder: Path) -> str:
+def captured(page: str, folder: Path, further: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return a page with the output of its commands.
 
     Args:
         page: Markdown.
         folder: The project, an empty folder.
+        further: Environment variables for the commands.
     """
 
     def block(match: re.Match[str]) -> str:
@@ -88,7 +94,7 @@ def captured(page: str, folder: Path) -> str:
         if not words.startswith("console") or match["free"]:
             return match[0]
         commands = re.findall(r"^\$ (.*)$", body, flags=re.MULTILINE)
-        shown = "".join(f"$ {command}\n{output_of(command, folder)}" for command in commands)
+        shown = "".join(f"$ {command}\n{output_of(command, folder, further)}" for command in commands)
         return f"```{words}\n{shown}```"
 
     return BLOCK.sub(block, page)

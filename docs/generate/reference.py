@@ -137,7 +137,8 @@ def _markers() -> str:
 def fixtures() -> dict[str, str]:
     """Return the docstring of every fixture that the plugin defines, by name."""
     found = {}
-    for path in sorted((ROOT / "pytest_jarvisperf").rglob("*.py")):
+    own = ROOT / "pytest_jarvisperf" / "fixtures.py"
+    for path in (own, *sorted(set((ROOT / "pytest_jarvisperf").rglob("*.py")) - {own})):  # those of bridges come last
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 for decorator in map(ast.unparse, node.decorator_list):
