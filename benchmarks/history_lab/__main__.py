@@ -1,4 +1,4 @@
-"""Prints the table of docs/history.md: `python -m benchmarks.history_lab`.
+"""Prints the table of docs/explanation/history.md: `python -m benchmarks.history_lab`.
 
 Simulated histories have known distributions. The recorded ones are 100 runs of the same 14 benchmarks, 10 seconds apart
 on a shared and busy virtual machine (see recorded.json): once in the order of their making, when the machine was slower

@@ -55,7 +55,7 @@ def example(folder: Path) -> list[str]:
     """Create the README's repository, with the change in its working tree, and return its pytest arguments."""
     readme = (IMAGES.parents[1] / "README.md").read_text(encoding="utf-8")
     section = readme.partition("## Sixty seconds of use")[2].partition("\n## ")[0]
-    before, benchmarks, after = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    before, benchmarks, after = re.findall(r"```python[^\n]*\n(.*?)```", section, flags=re.DOTALL)
     git(folder, "init", "-q", "-b", "main")
     (folder / "benchmarks").mkdir()
     (folder / "basket.py").write_text(before, encoding="utf-8")

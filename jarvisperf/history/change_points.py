@@ -5,8 +5,8 @@ The method is PELT (Killick, Fearnhead and Eckley, "Optimal Detection of Changep
 difference between neighbours, which a few steps do not affect. Single outliers are pulled to within 2.5 deviations of
 their neighbours' median, so that a single bad run does not look like a change.
 
-`python -m benchmarks.history_lab` measures how often it reports a change in unchanged code; docs/history.md has the
-figures.
+`python -m benchmarks.history_lab` measures how often it reports a change in unchanged code;
+docs/explanation/history.md has the figures.
 """
 
 from __future__ import annotations

@@ -13,8 +13,6 @@ from jarvisperf.bench import RAGBenchmarks, get_benchmark_system, profile_functi
 from jarvisperf.cache import SmartCache, cached, get_smart_cache, reset_smart_cache
 from jarvisperf.rag import OptimizedRAG, get_optimized_rag
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_url: str) -> Iterator[Path]:
@@ -133,19 +131,3 @@ def test_the_rag_suite_refuses_to_measure_nothing():
 def test_an_error_of_the_rag_costs_no_model():
     with pytest.raises(ValueError, match="query"):
         OptimizedRAG(path="nowhere").search(" ")
-
-
-def test_the_readmes_benchmarks_run(pytester: pytest.Pytester):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    suite = next(block for block in blocks if "jarvis_bench.memory" in block)
-    pytester.makepyfile(suite.replace('"python"', "__import__('sys').executable"))
-    result = pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
-    result.assert_outcomes(passed=4)
-
-
-def test_the_readmes_table_of_the_rag_is_that_of_the_results():
-    def table(page: Path) -> str:
-        whole = page.read_text(encoding="utf-8")
-        return whole[whole.index("| what | bare encode |") :].split("\n\n")[0]
-
-    assert table(ROOT / "README.md") == table(ROOT / "benchmarks" / "peers" / "results-rag.md")

@@ -30,7 +30,7 @@ def test_ci_runs_the_readmes_commands_in_their_order_and_the_benchmarks_come_fir
 
 def test_the_readmes_sixty_seconds_end_with_the_regression_named(pytester: pytest.Pytester):
     section = README.partition("## Sixty seconds of use")[2].partition("\n## ")[0]
-    before, benchmarks, after = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
+    before, benchmarks, after = re.findall(r"```python[^\n]*\n(.*?)```", section, flags=re.DOTALL)
     project = GitProject(pytester)
     project.write("basket.py", before)
     project.write("benchmarks/test_basket.py", benchmarks)

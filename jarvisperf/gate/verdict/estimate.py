@@ -16,7 +16,7 @@ def log_ratio(base: Sequence[float], head: Sequence[float]) -> float:
     """Estimate log(head / base) from values that were taken in pairs.
 
     The paired log ratios are heavy-tailed (one slice is interrupted, the other is not), so the middle 30 % are
-    averaged: nearly as robust as the median, and smoother when values are few or tied. docs/how-it-decides.md
+    averaged: nearly as robust as the median, and smoother when values are few or tied. docs/lab/lockstep.md
     compares this with the median, Hodges-Lehmann, and ratios of quantiles.
 
     Args:
