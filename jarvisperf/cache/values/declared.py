@@ -125,6 +125,17 @@ def _declare(kind: type, form: Form | None) -> None:
             _forms[kind] = form
 
 
+def declare_table(kind: type) -> None:
+    """Declare a class of pandas, polars or pyarrow if its instances are tables."""
+    from jarvisperf.cache.values.frames import form_for
+
+    found = form_for(kind)
+    if found is not None:
+        name, form = found
+        with _lock:
+            _names[kind], _classes[name], _forms[kind] = name, kind, form
+
+
 def name_of(kind: type) -> str | None:
     """Return the name under which instances of a class are stored; None if it was not declared."""
     return _names.get(kind)
@@ -152,9 +163,15 @@ def rebuilt(name: str, shape: bytes, parts: list[Any]) -> object:
 
     Raises:
         LookupError: No such class was declared, or its fields have changed.
+        ImportError: It is a table of a library that is not installed.
         ValueError: The class's own validation or decoder rejects the parts.
     """
-    kind = _classes[name]
+    kind = _classes.get(name)
+    if kind is None:
+        from jarvisperf.cache.values.frames import class_named
+
+        kind = class_named(name)
+        declare_table(kind)
     form = _forms[kind]
     if form.shape != shape:
         raise LookupError(f"the fields of {name} have changed")

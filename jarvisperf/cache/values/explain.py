@@ -72,8 +72,9 @@ def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
         for part in value:  # type: ignore[attr-defined]
             yield f"{path} (member {_shown(part)})", part
     elif (form := declared.form_of(type(value))) is not None:
-        for name, part in zip(form.names, form.parts(value), strict=False):
-            yield f"{path}.{name}", part
+        for name in form.names:
+            if hasattr(value, name):
+                yield f"{path}.{name}", getattr(value, name)
 
 
 def _shown(key: object) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec.msgpack import Encoder, Ext
 
 from jarvisperf.cache.values import declared
+from jarvisperf.cache.values.frames import LIBRARIES
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF, UnencodableError
 
@@ -160,6 +161,9 @@ class _Packer:
         name = self._enums.get(kind) or declared.name_of(kind)
         if name is not None and isinstance(value, enum.Enum):
             return self._pack_member(name, value, depth)
+        if name is None and kind.__module__.partition(".")[0] in LIBRARIES:
+            declared.declare_table(kind)
+            name = declared.name_of(kind)
         form = declared.form_of(kind)
         if form is None:
             raise declared.undeclared(value)

@@ -33,6 +33,7 @@ UNREADABLE_BECAUSE: Final = (
     LookupError,
     ArithmeticError,
     AttributeError,
+    ImportError,  # a table of a library that is not installed
     NotImplementedError,  # a path of another operating system
     OSError,
     RecursionError,
