@@ -234,8 +234,8 @@ def test_a_file_that_git_ignores_is_not_gated(project: Path, capsys: pytest.Capt
         }
     )
     assert init("--ci", "none") == 0
-    assert found(project) == [Path("tests/test_benchmark_example.py")]
-    Path("tests/test_benchmark_example.py").unlink()
+    assert found(project) == [Path("performance/test_example.py")]
+    Path("performance/test_example.py").unlink()
     write(**{"benchmarks/test_a.py": FIXTURE})
     assert init() == 1
     err = capsys.readouterr().err

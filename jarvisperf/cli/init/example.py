@@ -15,7 +15,7 @@ from jarvisperf.cli.init.git import ignored_by_git
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILES = (Path("benchmarks/test_example.py"), Path("tests/test_benchmark_example.py"))
+FILES = (Path("benchmarks/test_example.py"), Path("performance/test_example.py"))
 # A value for each annotation that says enough about what the function accepts.
 VALUES = {
     "str": '"some words to work on " * 20',
