@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jarvisperf.cli.common import FAILED, FAILURE, OK, add_parser
+from jarvisperf.cli.common import FAILED, FAILURE, OK, add_group, add_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -22,21 +22,23 @@ _SHOWN_TIERS: Final = ("redis", "disk")
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands to the parser."""
-    cache = commands.add_parser(
+    kinds = add_group(
+        commands,
         "cache",
-        help="inspect the cache, remove entries, diagnose problems",
-        description="Inspect the cache, remove entries, diagnose problems.",
+        "inspect the cache, remove entries, diagnose problems",
+        "jarvisperf cache doctor",
+        "jarvisperf cache stats",
+        "jarvisperf cache invalidate 'user:*'",
     )
-    kinds = cache.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     stats = _command(kinds, "stats", _stats, "count the entries in Redis and on disk", "jarvisperf cache stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
 
     get = _command(kinds, "get", _get, "print the value of a key", "jarvisperf cache get user:17")
-    get.add_argument("key", metavar="KEY")
+    get.add_argument("key", metavar="KEY", help="the key, as given to cache.set")
 
     ttl = _command(kinds, "ttl", _ttl, "print the remaining seconds of a key", "jarvisperf cache ttl user:17")
-    ttl.add_argument("key", metavar="KEY")
+    ttl.add_argument("key", metavar="KEY", help="the key, as given to cache.set")
 
     invalidate = _command(
         kinds,

@@ -118,6 +118,26 @@ def add_parser(
     )
 
 
+def add_group(commands: Subparsers, name: str, text: str, *examples: str) -> Subparsers:
+    """Add a sub-command that has sub-commands of its own, and return these.
+
+    Args:
+        commands: The sub-commands to add it to.
+        name: Its name.
+        text: A description in one line.
+        *examples: Calls to show in its help.
+    """
+    shown = "".join(f"\n  {example}" for example in examples)
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=f"{text[0].upper()}{text[1:]}.",
+        epilog=f"examples:{shown}\n\nEach command shows its examples and exit status with --help.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    return parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+
 def add_store(parser: argparse.ArgumentParser) -> None:
     """Add the option for the store."""
     parser.add_argument(

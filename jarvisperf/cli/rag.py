@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cli.common import FAILED, OK, add_parser
+from jarvisperf.cli.common import FAILED, OK, add_group, add_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,12 +20,13 @@ _SHOWN_CHARACTERS = 300
 
 def add_commands(commands: Any) -> None:
     """Add `rag` and its sub-commands to the command's parser."""
-    rag = commands.add_parser(
+    actions = add_group(
+        commands,
         "rag",
-        help="search your documents, and measure how fast that is",
-        description="Search your documents, and measure how fast that is.",
+        "search your documents, and measure how fast that is",
+        "jarvisperf rag add docs",
+        "jarvisperf rag search 'How do I install it?'",
     )
-    actions = rag.add_subparsers(title="commands", metavar="ACTION", required=True)
 
     add = _action(
         actions,

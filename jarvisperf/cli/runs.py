@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_store, wanted, warn
+from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_group, add_store, wanted, warn
 from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
@@ -17,9 +17,14 @@ if TYPE_CHECKING:
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-commands to the parser."""
-    text = "list, show, compare, prune and import stored runs"
-    runs = commands.add_parser("runs", help=text, description=f"{text.capitalize()}.")
-    kinds = runs.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    kinds = add_group(
+        commands,
+        "runs",
+        "list, show, compare, prune and import stored runs",
+        "jarvisperf runs list",
+        "jarvisperf runs show main",
+        "jarvisperf runs diff main~1 main",
+    )
 
     listing = _command(kinds, "list", _list, "list the stored runs, newest first", "jarvisperf runs list --name main")
     complete_names(listing.add_argument("--name", type=_name, help="only runs under this name"))

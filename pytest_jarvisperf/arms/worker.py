@@ -194,6 +194,9 @@ class WorkerPlugin:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self) -> None:
         """Exit right after the teardown of fixtures; the rest of pytest's session end is not needed here."""
+        error = sys.exc_info()[1]  # such as a usage error, which pytest prints only after this
+        if error is not None:
+            print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201  # into the arm's log
         end_process()
 
     @pytest.hookimpl(trylast=True)

@@ -136,3 +136,22 @@ def test_without_shtab_completion_says_what_to_install(
 def test_only_the_names_are_listed_for_programs(stored: None, capsys: pytest.CaptureFixture[str]):
     assert main(["runs", "list", "--names"]) == 0
     assert sorted(capsys.readouterr().out.split()) == ["main", "release-1"]
+
+
+def test_every_help_has_a_sentence_and_examples(capsys: pytest.CaptureFixture[str]):
+    for words in ([], ["runs"], ["cache"], ["rag"], ["init"], ["doctor"], ["report"], ["machine"], ["cache", "get"]):
+        with pytest.raises(SystemExit) as stop:
+            main([*words, "--help"])
+        assert stop.value.code == 0
+        out = capsys.readouterr().out
+        assert "examples:\n  jarvisperf " in out
+        assert out.split("\n\n")[1].rstrip().endswith((".", "--jarvis-bench")), words
+
+
+def test_commands_are_listed_in_the_order_of_use(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    out = capsys.readouterr().out
+    names = ("init", "doctor", "report", "compare", "history", "bisect", "runs")
+    places = [out.index(f"\n    {name} ") for name in names]
+    assert places == sorted(places)

@@ -225,6 +225,23 @@ def test_a_project_without_benchmarks_gets_one_of_its_own_functions(project: Pat
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_file_that_git_ignores_is_not_gated(project: Path, capsys: pytest.CaptureFixture[str]):
+    subprocess.run(["git", "init", "-q"], check=True)
+    write(
+        **{
+            ".gitignore": "benchmarks\n",
+            "shop.py": "def total(prices: list[float]) -> float:\n    return sum(prices)\n",
+        }
+    )
+    assert init("--ci", "none") == 0
+    assert found(project) == [Path("performance/test_example.py")]
+    Path("performance/test_example.py").unlink()
+    write(**{"benchmarks/test_a.py": FIXTURE})
+    assert init() == 1
+    err = capsys.readouterr().err
+    assert err == "jarvisperf: git ignores benchmarks/test_a.py, so CI would not have it; adapt .gitignore first\n"
+
+
 def test_a_gate_that_would_measure_nothing_is_refused(project: Path, capsys: pytest.CaptureFixture[str]):
     write(**{"shop.py": "def main(argv):\n    return 1\n\ndef load(path: str) -> str:\n    return open(path).read()\n"})
     before = state(project)

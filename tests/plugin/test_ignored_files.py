@@ -77,3 +77,11 @@ def test_a_name_that_leads_nowhere_is_refused(project: GitProject, name: str, co
     result = project.run("-o", f"jarvis_shared={name}")
     assert result.ret == 1
     result.stdout.fnmatch_lines([f"*jarvis_shared names {name!r}*{complaint}*"])
+
+
+def test_an_ignored_benchmark_file_is_named(project: GitProject):
+    project.write("local/test_own.py", "def test_own(jarvis_bench):\n    jarvis_bench(sum, [1])\n")
+    project.write(".gitignore", "local/\n" + (project.root / ".gitignore").read_text())
+    project.commit()
+    project.run("local").assert_outcomes(failed=1)
+    assert "file or directory not found: local/test_own.py" in errors(project)["test_own"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.init.changes import Change, changed, read_text
+from jarvisperf.cli.init.git import remote_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,6 @@ GITLAB, GITLAB_PART = Path(".gitlab-ci.yml"), Path(".gitlab-ci-benchmarks.yml")
 SOURCE_VARIABLE = "JARVISPERF"
 SOURCE_EXAMPLE = "git+https://HOST/OWNER/jarvisperf"
 OURS = "--jarvis-against"
-GIT_SECONDS = 10
 MEASURING_PART = re.compile(r"bench|perf|test")
 
 
@@ -71,7 +70,7 @@ def find_systems(root: Path) -> list[str]:
     if (root / "Jenkinsfile").is_file():
         found.append("jenkins")
     if not found:
-        found.append("gitlab" if "gitlab" in _remote(root) else "github")
+        found.append("gitlab" if "gitlab" in remote_url(root) else "github")
     return found
 
 
@@ -188,14 +187,3 @@ def _filled(template: str, texts: dict[str, str]) -> str:
     text = (resources.files("jarvisperf.cli.init") / "templates" / template).read_text(encoding="utf-8")
     pattern = re.compile("|".join(texts))  # in one pass: a replacement may contain another's name
     return pattern.sub(lambda match: texts[match[0]], text)
-
-
-def _remote(root: Path) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603  # a fixed command
-            ["git", "-C", str(root), "config", "--get", "remote.origin.url"],  # noqa: S607  # the user's own git
-            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout

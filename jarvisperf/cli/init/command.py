@@ -15,6 +15,7 @@ from jarvisperf.cli.init import asv, ci_files, example
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
 from jarvisperf.cli.init.changes import Change, unified_diff, write
 from jarvisperf.cli.init.ci_files import Job
+from jarvisperf.cli.init.git import ignored_by_git
 from jarvisperf.cli.init.own_source import local_source, own_source
 from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
 from jarvisperf.cli.init.requirements import read_requirements
@@ -100,9 +101,8 @@ def propose(root: Path, system: str | None) -> Proposal:
     needed = read_requirements(root, data)
     python = python_version(data)
     runner = find_runner(root, data, needed, python)
-    files = find_benchmarks(root, settings)
-    found, changes = _suite(root, files)
-    paths = pytest_words(files or [change.path for change in changes], settings)
+    found, files, changes = _suite(root, find_benchmarks(root, settings))
+    paths = pytest_words(files, settings)
     found.append(f"tests run with {runner.name}{f' ({runner.evidence})' if runner.evidence else ''}")
     if settings.file is not None:
         found.append(f"pytest is configured in {f'{settings.file} {settings.section}'.rstrip()}")
@@ -140,25 +140,38 @@ def propose(root: Path, system: str | None) -> Proposal:
     return Proposal(found, changes, by_hand, steps)
 
 
-def _suite(root: Path, files: list[Path]) -> tuple[list[str], list[Change]]:
-    """Return what there is to measure, and the file that makes it measurable where there are no pytest benchmarks."""
+def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], list[Change]]:
+    """Return what was found, the files to measure, and those of them to write because there are no pytest benchmarks.
+
+    Raises:
+        CommandError: There is nothing to measure, or git ignores it.
+    """
     folder = asv.asv_folder(root)
-    if files:
+    if existing:
+        ignored = ignored_by_git(root, existing)
+        files = [file for file in existing if file not in ignored]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         other = f"; the asv suite in {folder.as_posix()} stays as it is" if folder else ""
-        return [f"found benchmarks in {files[0].as_posix()}{more}{other}"], []
-    if folder is not None:
-        return [f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them"], asv.propose_bridge(
-            root, folder
-        )
-    candidate = example.find_candidate(root)
-    if candidate is None:
-        raise CommandError(
-            "found no benchmarks, and no function of the project to propose one for; write a test that calls "
-            "jarvis_bench(function, arguments), then run jarvisperf init again"
-        )
-    shown = f"{candidate.module}.{candidate.name}"
-    return [f"found no benchmarks; proposing one of {shown}"], example.propose_example(root, candidate)
+        found = f"found benchmarks in {files[0].as_posix()}{more}{other}" if files else ""
+        changes: list[Change] = []
+    elif folder is not None:
+        found = f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them"
+        changes = asv.propose_bridge(root, folder)
+        files = [folder / asv.BRIDGE]
+    else:
+        candidate = example.find_candidate(root)
+        if candidate is None:
+            raise CommandError(
+                "found no benchmarks, and no function of the project to propose one for; write a test that calls "
+                "jarvis_bench(function, arguments), then run jarvisperf init again"
+            )
+        found = f"found no benchmarks; proposing one of {candidate.module}.{candidate.name}"
+        changes = example.propose_example(root, candidate)
+        files = [change.path for change in changes]
+    if ignored_by_git(root, files) or not files:
+        ignored_file = (files or existing)[0].as_posix()
+        raise CommandError(f"git ignores {ignored_file}, so CI would not have it; adapt .gitignore first")
+    return [found], files, changes
 
 
 def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:

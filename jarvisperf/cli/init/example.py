@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cli.init.benchmarks import python_files_below
 from jarvisperf.cli.init.changes import Change, changed
+from jarvisperf.cli.init.git import ignored_by_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FILE = Path("benchmarks/test_example.py")
+FILES = (Path("benchmarks/test_example.py"), Path("performance/test_example.py"))
 # A value for each annotation that says enough about what the function accepts.
 VALUES = {
     "str": '"some words to work on " * 20',
@@ -64,7 +65,9 @@ def find_candidate(root: Path) -> Candidate | None:
 
 
 def propose_example(root: Path, candidate: Candidate) -> list[Change]:
-    """Propose the file with the benchmark."""
+    """Propose the file with the benchmark, at a place that git does not ignore."""
+    ignored = ignored_by_git(root, FILES)
+    file = next((file for file in FILES if file not in ignored), FILES[0])
     arguments = "".join(f", {argument}" for argument in candidate.arguments)
     text = f'''"""A first benchmark, proposed by `jarvisperf init`: replace it by what your users wait for."""
 
@@ -78,7 +81,7 @@ pytest.importorskip("pytest_jarvisperf")
 def test_{candidate.name}(jarvis_bench):
     jarvis_bench({candidate.name}{arguments})
 '''
-    return changed(root, FILE, text)
+    return changed(root, file, text)
 
 
 def _candidates(root: Path) -> Iterator[Candidate]:

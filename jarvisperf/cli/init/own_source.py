@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from importlib import metadata
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from jarvisperf.cli.init.git import remote_url
 from jarvisperf.runs.backends import without_password
 
 PUBLIC = re.compile(r"https://[\w.:/~%+-]+")  # needs no key, and has no characters that are special in a shell
-GIT_SECONDS = 10
 
 
 def own_source() -> str | None:
@@ -53,7 +52,7 @@ def source_of(record: dict[str, object]) -> str | None:
         place = _public(url)
         return f"{version_control.get('vcs')}+{place}@{version_control.get('commit_id')}" if place else None
     if url.startswith("file:"):
-        place = _public(_cloned_from(Path(unquote(urlsplit(url).path))))
+        place = _public(remote_url(Path(unquote(urlsplit(url).path))))
         return f"git+{place}" if place else None
     return _public(url)
 
@@ -61,14 +60,3 @@ def source_of(record: dict[str, object]) -> str | None:
 def _public(url: str) -> str | None:
     bare = without_password(url)
     return bare if PUBLIC.fullmatch(bare) else None
-
-
-def _cloned_from(folder: Path) -> str:
-    try:
-        done = subprocess.run(  # noqa: S603  # a fixed command
-            ["git", "-C", str(folder), "config", "--get", "remote.origin.url"],  # noqa: S607  # the user's own git
-            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return done.stdout.strip()
