@@ -11,8 +11,6 @@ import pytest
 
 from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
-from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
-from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache import SmartCache
     from jarvisperf.cache.testing import RedisFaults
     from jarvisperf.rag import OptimizedRAG
+    from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
 
 PATIENT_SECONDS = 10.0
 
@@ -28,6 +27,9 @@ PATIENT_SECONDS = 10.0
 @pytest.fixture
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
+    from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
+    from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
+
     state = request.config.stash[state_key]
     bench = JarvisBench(
         record_of(request.node),

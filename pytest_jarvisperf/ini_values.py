@@ -8,7 +8,6 @@ pytest rejects are read from the file directly.
 from __future__ import annotations
 
 import shlex
-import tomllib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +43,8 @@ def _native_table(path: Path | None) -> dict[str, Any]:
     """Read pytest's native table in a configuration file; empty if it has none."""
     if path is None or path.suffix != ".toml":
         return {}
+    import tomllib
+
     document = tomllib.loads(path.read_text(encoding="utf-8"))
     tables = document.get("tool", {}) if path.name == "pyproject.toml" else document
     table: dict[str, Any] = tables.get("pytest", {})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
 from pytest_jarvisperf.marker_keys import Key, check_marker
@@ -112,8 +111,7 @@ def descriptions(metrics: Metrics) -> tuple[str, ...]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class BenchMarker:
+class BenchMarker(NamedTuple):
     """The keys of a test's `jarvis_bench` markers; the closest marker wins.
 
     Attributes:

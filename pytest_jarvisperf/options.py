@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import math
 import os
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -33,8 +31,7 @@ FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(NamedTuple):
     """An option as it is registered.
 
     Attributes:
@@ -109,8 +106,7 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """The options of a session.
 
     Attributes:
@@ -222,7 +218,7 @@ def settled(config: pytest.Config, options: Options) -> Options:
     if not options.bench:
         if given:
             raise pytest.UsageError(f"--jarvis-{given[0]} needs --jarvis-bench: only a run that measures can do that")
-        return dataclasses.replace(options, against=None, compare=None, save=None)
+        return options._replace(against=None, compare=None, save=None)
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):
@@ -231,8 +227,8 @@ def settled(config: pytest.Config, options: Options) -> Options:
             "with stored runs; choose one of them"
         )
     if "against" in given:
-        return dataclasses.replace(options, compare=None)
-    return dataclasses.replace(options, against=None)
+        return options._replace(compare=None)
+    return options._replace(against=None)
 
 
 def check_root_folder(config: pytest.Config) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 from typing import TYPE_CHECKING
 
@@ -12,19 +11,13 @@ import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch 
 from pytest_jarvisperf import hooks
 from pytest_jarvisperf.benchmark_marker import check_keywords
 from pytest_jarvisperf.bridges.choice import make_bridge
-from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
 from pytest_jarvisperf.collection.recognition import recognize
 from pytest_jarvisperf.collection.records import restart_record
-from pytest_jarvisperf.collection.whole_test import WholeTests
-from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, WithoutBenchmarks, is_controller, is_worker
 from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
 from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
-from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.measuring.seeded_tests import SeededTests
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
-from pytest_jarvisperf.sessions.termination import Termination
 from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
 
 if TYPE_CHECKING:
@@ -33,11 +26,23 @@ if TYPE_CHECKING:
     from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.sessions.baseline import BaselineSession
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
 pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warnings")
+
+# Loaded before the tests, which may replace the real clock with a mock.
+USED_BY_MEASURING_TESTS = (
+    "jarvisperf.measure.sampling",
+    "jarvisperf.measure.startup",
+    "jarvisperf.measure.yardstick",
+    "pytest_jarvisperf.bridges.calls",
+    "pytest_jarvisperf.measuring.event_loops",
+    "pytest_jarvisperf.measuring.jarvis_bench",
+)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -58,12 +63,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", description)
     options = read_options(config, metrics)
     in_worker = harness_key in config.stash
-    if in_worker:  # an arm measures on request and reports nothing itself
-        options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
-    elif options.bench and is_worker(config):
-        options = dataclasses.replace(options, bench=False, against=None, compare=None, save=None)
-        config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
-        config.pluginmanager.register(BenchmarksFoundAtRunTime(), "jarvisperf-found")
+    # An arm measures on request and reports nothing itself.
+    if in_worker or (options.bench and _leaves_benchmarks_to_the_controller(config)):
+        options = options._replace(bench=False, against=None, compare=None, save=None)
     else:
         check_root_folder(config)
         options = settled(config, options)
@@ -72,29 +74,59 @@ def pytest_configure(config: pytest.Config) -> None:
     harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
     if measures_here or in_worker:
         harness = further_metrics(harness, metrics, options.metrics)
-        config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
+        _measure_whole_tests(config)
     if measures_here:
-        harness = ProfilingHarness(harness, [config.rootpath])
+        harness = _profiling(config, harness)
     config.stash[state_key] = PluginState(options, harness, metrics, marker_keys(metrics))
     if options.bench or in_worker:
-        # Now, before a test can replace the real clock with a mock.
-        for module in ("jarvisperf.measure.sampling", "jarvisperf.measure.startup", "jarvisperf.measure.yardstick"):
+        for module in USED_BY_MEASURING_TESTS:
             importlib.import_module(module)
     if options.bench:
-        config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
         _register_session(config, options, measuring)
     bridge = make_bridge(config, options, harness, measures=options.bench or in_worker)
     if bridge is not None:
         config.pluginmanager.register(bridge, "jarvisperf-bridge")
 
 
+# Most sessions only run ordinary tests, so what measures is imported by the functions below.
+
+
+def _leaves_benchmarks_to_the_controller(config: pytest.Config) -> bool:
+    """In a worker of xdist, leave out the benchmarks; return False in any other process."""
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.collection.xdist import WithoutBenchmarks, is_worker
+
+    if not is_worker(config):
+        return False
+    config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
+    config.pluginmanager.register(BenchmarksFoundAtRunTime(), "jarvisperf-found")
+    return True
+
+
+def _measure_whole_tests(config: pytest.Config) -> None:
+    from pytest_jarvisperf.collection.whole_test import WholeTests
+
+    config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
+
+
+def _profiling(config: pytest.Config, harness: Harness) -> Harness:
+    from pytest_jarvisperf.measuring.profiling import ProfilingHarness
+
+    return ProfilingHarness(harness, [config.rootpath])
+
+
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
-    """Register what measures, compares and reports."""
+    """Register what seeds, measures, compares and reports."""
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, is_controller
+    from pytest_jarvisperf.measuring.seeded_tests import SeededTests
     from pytest_jarvisperf.sessions.announcement import Announcement
     from pytest_jarvisperf.sessions.outputs import Messages, Outputs
     from pytest_jarvisperf.sessions.recording import Recording
     from pytest_jarvisperf.sessions.session import BenchSession, is_listing
+    from pytest_jarvisperf.sessions.termination import Termination
 
+    config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
     formats = _report_formats(config, options)
     if not is_listing(config):
         _check_report_folder(options, formats)

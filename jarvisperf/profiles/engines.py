@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from jarvisperf.extras import lacking
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
@@ -57,6 +55,8 @@ def take_sliced(
     """
     if engine not in ENGINES:
         raise ProfileError(f"unknown engine {engine!r}; choose one of: {', '.join(ENGINES)}")
+    from jarvisperf.extras import lacking
+
     if engine == "memray" and lacking("memory"):
         raise ProfileError(f"the engine {lacking('memory')}")
     import msgspec

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
-from pytest_jarvisperf.bridges.calls import BenchmarkCalls
 from pytest_jarvisperf.bridges.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
 from pytest_jarvisperf.collection.records import record_of
 
@@ -67,6 +66,8 @@ class PytestBenchmarkBridge:
         if not self._takes_over:
             yield benchmark
             return
+        from pytest_jarvisperf.bridges.calls import BenchmarkCalls
+
         record = record_of(request.node)
         plan = plan_of(asked_of(request.node), self._options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
         keep = functools.partial(_fill_stats, benchmark)

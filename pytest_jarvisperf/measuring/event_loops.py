@@ -6,7 +6,6 @@ pytest knows nothing about event loops, so each plugin needs a separate approach
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import functools
 import inspect
@@ -18,6 +17,7 @@ import pytest
 from pytest_jarvisperf.other_plugins import has_plugin
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Coroutine, Mapping
 
     from jarvisperf.measure.waiters import Waiter
@@ -86,9 +86,14 @@ def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
             found = request.getfixturevalue(name)
         except pytest.FixtureLookupError:
             continue
-        is_loop = isinstance(found, asyncio.AbstractEventLoop)
-        return LentLoop(found.run_until_complete if is_loop else functools.partial(_run, found), lambda: None)
+        return LentLoop(found.run_until_complete if _is_loop(found) else functools.partial(_run, found), lambda: None)
     raise RuntimeError("the event loop of pytest-asyncio's fixtures was not found; versions 0.23 to 1.x are supported")
+
+
+def _is_loop(value: object) -> bool:
+    import asyncio  # here, because it takes longer to load than this plugin
+
+    return isinstance(value, asyncio.AbstractEventLoop)
 
 
 def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:
@@ -117,5 +122,5 @@ def _of_a_loop_fixture(request: pytest.FixtureRequest, used: Mapping[str, Any]) 
     from jarvisperf.measure.waiters import LentLoop
 
     values = [request.getfixturevalue(name) for name in used if name.endswith("loop")]
-    loops = [value for value in values if isinstance(value, asyncio.AbstractEventLoop) and not value.is_closed()]
+    loops = [value for value in values if _is_loop(value) and not value.is_closed()]
     return LentLoop(loops[0].run_until_complete, lambda: None) if loops else None
