@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 PAGES = ("tutorial.md", "pt/tutorial.md")
-COLUMNS = 92
+COLUMNS = 80
 BLOCK = re.compile(
     r"(?P<free><!-- test: compile -->\n)?^```(?P<words>\w+[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
