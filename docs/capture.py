@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DOCS = Path(__file__).parent
 PAGES = ("tutorial.md", "pt/tutorial.md")
-COLUMNS = 92
+COLUMNS = 80
 BLOCK = re.compile(
     r"(?P<free><!-- test: compile -->\n)?^```(?P<words>\w+[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
 )
@@ -72,6 +72,7 @@ def output_of(command: str, folder: Path, further: Mapping[str, str]) -> str:
     if "command not found" in done.stdout or "Traceback (most recent call last)" in done.stdout:
         sys.exit(f"{command}\n{done.stdout}")
     shown = done.stdout.replace(f"{folder}/", "").replace(str(folder), "/home/ada/shop")
+    shown = shown.replace(str(DOCS.parent), "/home/ada/jarvisperf")  # where an editable installation comes from
     return "".join(f"{line.rstrip()}\n" for line in shown.strip("\n").splitlines())
 
 
