@@ -28,8 +28,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "inspect the cache, remove entries, diagnose problems",
         "jarvisperf cache doctor",
         "jarvisperf cache stats",
+        "jarvisperf cache keys 'user:*'",
         "jarvisperf cache invalidate 'user:*'",
     )
+
+    keys = _command(kinds, "keys", _keys, "list the keys that match a pattern", "jarvisperf cache keys 'user:*' --ttl")
+    keys.add_argument("pattern", metavar="PATTERN", nargs="?", default="*", help="such as 'user:*' (default: all keys)")
+    keys.add_argument("--ttl", action="store_true", help="also print the remaining seconds of each key")
 
     stats = _command(kinds, "stats", _stats, "count the entries in Redis and on disk", "jarvisperf cache stats --json")
     stats.add_argument("--json", action="store_true", help="print all statistics as JSON")
@@ -85,7 +90,12 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dir", metavar="FOLDER", help="cache folder (default: $JARVISPERF_CACHE_DIR); 'none' disables the disk tier"
     )
-    parser.add_argument("--namespace", default="jarvisperf", help="namespace of the keys (default: jarvisperf)")
+    parser.add_argument(
+        "--namespace",
+        metavar="NAME",
+        help="namespace of the keys (default: that of the default cache, which is $JARVISPERF_NAMESPACE or the "
+        "project's; with --redis or --dir: jarvisperf)",
+    )
 
 
 def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:
@@ -99,11 +109,24 @@ def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:
     return None if url == "none" else url, None if folder == "none" else Path(folder)
 
 
+def _namespace(words: argparse.Namespace) -> str:
+    """Return the namespace: the given one, that of a cache in a given place, or that of the default cache."""
+    if words.namespace is not None:
+        return str(words.namespace)
+    if words.redis is not None or words.dir is not None:
+        return "jarvisperf"
+    from jarvisperf.cache.keys.origins import project_namespace
+    from jarvisperf.settings import read_settings
+
+    return read_settings().namespace or project_namespace()
+
+
 def _run(words: argparse.Namespace, run: Callable[[argparse.Namespace, SmartCache], int]) -> int:
     from jarvisperf.cache import SmartCache
 
     try:
         url, folder = _place(words)
+        words.namespace = _namespace(words)
         with SmartCache(url, folder, namespace=words.namespace, memory_items=0) as cache:
             stats = cache.get_stats()
             if (url and not stats["redis_available"]) or (folder and not stats["local_cache_available"]):
@@ -137,10 +160,26 @@ def _stats(words: argparse.Namespace, cache: SmartCache) -> int:
     return OK
 
 
+def _keys(words: argparse.Namespace, cache: SmartCache) -> int:
+    for key in cache.keys(words.pattern):
+        shown = key if key.isprintable() else repr(key)
+        if not words.ttl:
+            print(shown)
+            continue
+        seconds = cache.ttl(key)
+        if seconds is not None:  # it has not expired in the meantime
+            print(f"{_shown_seconds(seconds):>14}  {shown}")
+    return OK
+
+
 def _get(words: argparse.Namespace, cache: SmartCache) -> int:
     value = cache.get(words.key, _ABSENT)
     if value is _ABSENT:
-        print(f"{words.key!r} is not in the cache", file=sys.stderr)
+        from jarvisperf.cache.keys.pattern import literal
+
+        is_there = bool(cache.keys(literal(words.key)))
+        why = "cannot be shown: only the program that stored it knows its class" if is_there else "is not in the cache"
+        print(f"{words.key!r} {why}", file=sys.stderr)
         return FAILED
     print(repr(value))
     return OK
@@ -151,8 +190,12 @@ def _ttl(words: argparse.Namespace, cache: SmartCache) -> int:
     if seconds is None:
         print(f"{words.key!r} is not in the cache", file=sys.stderr)
         return FAILED
-    print("never expires" if seconds == math.inf else f"{seconds:.3f}")
+    print(_shown_seconds(seconds))
     return OK
+
+
+def _shown_seconds(seconds: float) -> str:
+    return "never expires" if seconds == math.inf else f"{seconds:.3f}"
 
 
 def _invalidate(words: argparse.Namespace, cache: SmartCache) -> int:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
+from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
 
 # Python's objects take more than their bytes: each small int of a list takes eight bytes, and at least one in the
@@ -59,7 +60,7 @@ def test_an_enum_that_is_not_registered_is_refused_and_the_message_says_what_to_
 
 def test_a_reader_without_the_enum_has_a_miss():
     encoded = CODEC.encode(Colour.RED)
-    assert Codec().decode(encoded.codec, encoded.payload()) is UNREADABLE
+    assert Codec().decode(encoded.codec, encoded.payload()) is UNDECLARED
 
 
 def test_a_member_that_is_gone_is_a_miss():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,6 +48,51 @@ def filled(folder: Path) -> None:
 def test_a_value_is_shown(run):
     assert run("get", "user:1") == (0, "{'name': 'Ada'}", "")
     assert run("get", "nothing") == (1, "", "'nothing' is not in the cache")
+
+
+def test_a_value_of_a_class_that_only_its_program_knows_stays_in_the_cache(run, folder):
+    code = """if True:
+        import dataclasses, sys
+        from jarvisperf.cache import SmartCache, cached
+        @dataclasses.dataclass
+        class User:
+            name: str
+        with SmartCache(None, sys.argv[1]) as cache:
+            @cached(cache=cache, key=lambda: "ada")
+            def user() -> User:
+                return User("Ada")
+            print(user.cache_key() if user() else "")
+    """
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    status, key, _ = run("keys")
+    assert status == 0
+    assert run("get", key) == (1, "", f"{key!r} cannot be shown: only the program that stored it knows its class")
+    assert run("keys")[1] == key
+
+
+@pytest.mark.usefixtures("filled")
+def test_keys_are_listed_by_pattern_and_with_their_time_to_live(run):
+    assert run("keys")[:2] == (0, "other\nuser:1\nuser:2")
+    assert run("keys", "user:*")[:2] == (0, "user:1\nuser:2")
+    assert run("keys", "nothing*")[:2] == (0, "")
+    first, second = run("keys", "user:*", "--ttl")[1].splitlines()
+    assert 500 < float(first.split()[0]) <= 600
+    assert second.split() == ["never", "expires", "user:2"]
+
+
+def test_a_key_with_control_characters_cannot_write_to_the_terminal(run, folder):
+    with SmartCache(None, folder) as cache:
+        cache.set("a\x1b[2J\nb", 1)
+    assert run("keys")[:2] == (0, r"'a\x1b[2J\nb'")
+
+
+def test_without_a_place_the_namespace_is_that_of_the_default_cache(monkeypatch, folder, capsys):
+    monkeypatch.setenv("JARVISPERF_CACHE_DIR", str(folder))
+    monkeypatch.setenv("JARVISPERF_NAMESPACE", "shop")
+    with SmartCache(None, folder, namespace="shop") as cache:
+        cache.set("k", 1)
+    assert main(["cache", "keys"]) == 0
+    assert capsys.readouterr().out == "k\n"
 
 
 @pytest.mark.usefixtures("filled")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
+from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
 from jarvisperf.cache.values.isolation import hold_plain
 from jarvisperf.cache.values.marks import is_mark
@@ -158,7 +159,7 @@ class Core(Reader):
 
     def _prolong_below(self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life) -> bool:
         value = self._codec.decode(envelope.codec, envelope.payload)
-        if value is UNREADABLE:
+        if value is UNREADABLE or value is UNDECLARED:
             return False
         life = life._replace(tags=envelope.tags, compute_seconds=envelope.compute_seconds)
         encoded = Encoded(envelope.codec, (envelope.payload,))

@@ -11,6 +11,7 @@ from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.engine.unstorable import Unstorable
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
+from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held, hold_plain
@@ -375,8 +376,9 @@ class Reader:
         if remote is not None and not self._is_current_generation(remote, generation):
             return None
         value = self._codec.decode(codec, payload)
-        if value is UNREADABLE:
-            tier.reject(key)
+        if value is UNREADABLE or value is UNDECLARED:
+            if value is UNREADABLE:  # otherwise another program, or another version of this one, reads it
+                tier.reject(key)
             return None
         return LowerHit(value, envelope, seconds, stale_seconds, tier.name)
 

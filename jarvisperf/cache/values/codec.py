@@ -11,6 +11,7 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.cache.values.declared import UNDECLARED, UndeclaredError
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable
@@ -100,7 +101,7 @@ class Codec:
             raise UnencodableError(find_culprit(value, enums=self._enums)) from None
 
     def decode(self, codec: int, payload: bytes | memoryview) -> object:
-        """Decode a payload; ``UNREADABLE`` for bytes that this codec never wrote."""
+        """Decode a payload; ``UNREADABLE`` for bytes that no codec wrote, ``UNDECLARED`` for unknown classes."""
         try:
             if codec == MESSAGEPACK:
                 return self.unpack(payload)
@@ -108,6 +109,8 @@ class Codec:
                 from jarvisperf.cache.values import arrays
 
                 return arrays.from_layout(memoryview(payload))
+        except UndeclaredError:
+            return UNDECLARED
         except UNREADABLE_BECAUSE:
             return UNREADABLE
         if codec == PICKLE and self._may_pickle:

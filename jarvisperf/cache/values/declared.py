@@ -24,6 +24,14 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+UNDECLARED: Final = object()
+"""Stands for a value with an object whose class this program has not declared, or that has other fields here."""
+
+
+class UndeclaredError(LookupError):
+    """A stored object cannot be rebuilt here; another program, or another version of this one, may well read it."""
+
+
 CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset})
 _LOCAL: Final = "<locals>"
 _lock: Final = threading.Lock()
@@ -150,31 +158,34 @@ def member_class(name: str) -> type[enum.Enum]:
     """Return a declared Enum class.
 
     Raises:
-        LookupError: There is none with this name.
+        UndeclaredError: There is none with this name.
     """
-    kind = _classes[name]
-    if issubclass(kind, enum.Enum):
+    kind = _classes.get(name)
+    if kind is not None and issubclass(kind, enum.Enum):
         return kind
-    raise LookupError(f"{name} is not an Enum")
+    raise UndeclaredError(f"no Enum named {name} was declared")
 
 
 def rebuilt(name: str, shape: bytes, parts: list[Any]) -> object:
     """Rebuild an instance of a declared class from what was stored.
 
     Raises:
-        LookupError: No such class was declared, or its fields have changed.
-        ImportError: It is a table of a library that is not installed.
+        UndeclaredError: No such class was declared, its fields have changed, or it is a table of a library that is not
+            installed.
         ValueError: The class's own validation or decoder rejects the parts.
     """
     kind = _classes.get(name)
     if kind is None:
         from jarvisperf.cache.values.frames import class_named
 
-        kind = class_named(name)
+        try:
+            kind = class_named(name)
+        except (LookupError, ImportError) as error:
+            raise UndeclaredError(f"no class named {name} was declared") from error
         declare_table(kind)
-    form = _forms[kind]
-    if form.shape != shape:
-        raise LookupError(f"the fields of {name} have changed")
+    form = _forms.get(kind)
+    if form is None or form.shape != shape:
+        raise UndeclaredError(f"the fields of {name} are others here")
     try:
         return form.rebuilt(kind, parts)
     except Exception as error:

@@ -33,7 +33,6 @@ UNREADABLE_BECAUSE: Final = (
     LookupError,
     ArithmeticError,
     AttributeError,
-    ImportError,  # a table of a library that is not installed
     NotImplementedError,  # a path of another operating system
     OSError,
     RecursionError,
