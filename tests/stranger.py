@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from light_pytest import LIGHT
 
@@ -20,6 +20,15 @@ WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
 SLOWER = WORK.replace("range(n)", "range(3 * n)")  # by so much that a busy machine cannot hide it
 SECONDS = 180
 HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
+
+
+class Ran(NamedTuple):
+    """What a run left; tests that share a project keep it, as the next run overwrites the report."""
+
+    status: int
+    output: str
+    verdicts: dict[str, str]
+    entries: dict[str, Any]
 
 
 class Stranger:
@@ -79,6 +88,10 @@ class Stranger:
         """Compare with the commit in lockstep; two launches tell the things that hold in any number of them."""
         lockstep = ("--jarvis-against=HEAD", "--jarvis-budget=0.1", f"--jarvis-launches={launches}")
         return self.bench(*lockstep, *words, **more)
+
+    def ran(self, status: int) -> Ran:
+        """What the last run left, together with its exit status."""
+        return Ran(status, self.output, self.verdicts, self.entries)
 
     @property
     def report(self) -> dict[str, Any]:
