@@ -10,7 +10,7 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from light_pytest import LIGHT
+from light_pytest import LIGHT, SHORT_PROFILES, path_with_inner_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,11 +65,11 @@ class Stranger:
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN_VARIABLES)}
-        return {**kept, **(extra or {})}
+        return {**kept, "PYTHONPATH": path_with_inner_plugins(), **(extra or {})}
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and give its exit status."""
-        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, "--jarvis-bench", *words]
+        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, *SHORT_PROFILES, "--jarvis-bench", *words]
         done = subprocess.run(
             command,
             cwd=self.root,

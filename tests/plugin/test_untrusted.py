@@ -6,6 +6,7 @@ import json
 
 import pytest
 from git_project import GitProject
+from light_pytest import SHORT_PROFILES
 
 # The control runs the base's code from a third folder; here that folder makes it a hundred times slower. All
 # differences are large, so that a busy machine changes no verdict.
@@ -39,6 +40,7 @@ class Project(GitProject):
         "--jarvis-threshold=90%",
         "-p",
         "no:asyncio",
+        *SHORT_PROFILES,
     )
 
 
