@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from light_pytest import LIGHT, WITHOUT_PICTURES
+from light_pytest import INNER_PLUGINS, LIGHT, WITHOUT_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +51,7 @@ def require() -> Callable[[str], Any]:
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Let inner pytests run without slow plugins; a test that needs one of them passes it with `-p`."""
     monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    monkeypatch.setenv("PYTHONPATH", INNER_PLUGINS, prepend=os.pathsep)
     return pytester
 
 

@@ -6,7 +6,18 @@ comparison takes half the CPU time.
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 UNUSED_PLUGINS = ("anyio", "hypothesispytest", "pytest_cov", "time_machine", "xdist", "xdist.looponfail")
 WITHOUT_PLUGINS = tuple(word for name in UNUSED_PLUGINS for word in ("-p", f"no:{name}"))
 WITHOUT_PICTURES = ("--jarvis-report-formats=json",)
 LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES)
+
+INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
+SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress; needs the path below
+
+
+def path_with_inner_plugins() -> str:
+    """PYTHONPATH with the folder of the plugins that tests give to inner pytests."""
+    return os.pathsep.join(filter(None, [INNER_PLUGINS, os.environ.get("PYTHONPATH")]))

@@ -8,9 +8,9 @@ import signal
 import subprocess
 import sys
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from light_pytest import LIGHT
+from light_pytest import LIGHT, SHORT_PROFILES, path_with_inner_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +20,15 @@ WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
 SLOWER = WORK.replace("range(n)", "range(3 * n)")  # by so much that even a busy machine cannot hide it
 SECONDS = 180
 HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
+
+
+class Ran(NamedTuple):
+    """What a run left; tests that share a project keep it, as the next run overwrites the report."""
+
+    status: int
+    output: str
+    verdicts: dict[str, str]
+    entries: dict[str, Any]
 
 
 class Stranger:
@@ -56,11 +65,11 @@ class Stranger:
     @staticmethod
     def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(HIDDEN_VARIABLES)}
-        return {**kept, **(extra or {})}
+        return {**kept, "PYTHONPATH": path_with_inner_plugins(), **(extra or {})}
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and return its exit status."""
-        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, "--jarvis-bench", *words]
+        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, *SHORT_PROFILES, "--jarvis-bench", *words]
         done = subprocess.run(
             command,
             cwd=self.root,
@@ -79,6 +88,10 @@ class Stranger:
         """Compare with the commit in lockstep; two launches suffice for what does not depend on their number."""
         lockstep = ("--jarvis-against=HEAD", "--jarvis-budget=0.1", f"--jarvis-launches={launches}")
         return self.bench(*lockstep, *words, **more)
+
+    def ran(self, status: int) -> Ran:
+        """What the last run left, together with its exit status."""
+        return Ran(status, self.output, self.verdicts, self.entries)
 
     @property
     def report(self) -> dict[str, Any]:

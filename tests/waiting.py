@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -18,3 +19,21 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
+
+
+def ends_within(seconds: float, call: Callable[[], object]) -> None:
+    """Call it, and fail if it has not returned after this long, even if it never does; what it raises is raised."""
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            call()
+        except BaseException as error:  # noqa: BLE001  # raised again by the caller's thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="a call that should end", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    assert not thread.is_alive(), f"still waiting after {seconds} s"
+    if errors:
+        raise errors[0]

@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from stateful_world import Disk, Server, Worker
-from waiting import wait_until
+from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache.disk_tier.store import CHECK_PLACE_SECONDS
 from jarvisperf.cache.testing import RedisFaults
@@ -34,15 +34,22 @@ if TYPE_CHECKING:
 
 KEYS = ["a:1", "a:2", "b:1", "b:2"]
 MEMORY_SECONDS = 5.0
-LONGEST_CALL_SECONDS = 6.0  # far beyond any deadline, for busy machines; a hang takes longer
 TAGS = {"a:1": ("odd",), "b:1": ("odd",), "a:2": (), "b:2": ("even",)}
 STALE_SECONDS = 300.0
 PADDING = "x" * 40_000  # too large for a row of the disk's database
 
 PROCESSES = range(3)
 EITHER = (False, True)
-TIMES_TO_LIVE = [3.0, 60.0, 600.0, float("inf")]  # the first expires before memory is checked again
-NETWORK_FAULTS = {"blackhole": (), "reset": (), "half_reply": (), "delay": (2.0,), "stall": (), "drip": (0.05,)}
+TIMES_TO_LIVE = [3.0, 60.0, 600.0, float("inf")]  # the first ends before memory is checked again
+# Those that keep a call waiting last longer than a worker is given to answer, so they end by the cache's deadline only.
+NETWORK_FAULTS = {
+    "blackhole": (),
+    "reset": (),
+    "half_reply": (),
+    "delay": (5 * SOON_SECONDS,),
+    "stall": (),
+    "drip": (0.05,),
+}
 
 
 class Move(NamedTuple):
@@ -116,10 +123,7 @@ class CacheMachine(RuleBasedStateMachine):
         return self.redis_is_well and not self.disk_fault
 
     def call(self, number: int, method: str, *args: object, **options: object) -> Any:
-        started = time.monotonic()
-        answer = self.workers[number].call(self.now, method, *args, **options)
-        assert time.monotonic() - started < LONGEST_CALL_SECONDS, (method, args)
-        return answer
+        return self.workers[number].call(self.now, method, *args, **options)
 
     def read(self, number: int, key: str) -> int | None:
         return step_of(self.call(number, "get", key))

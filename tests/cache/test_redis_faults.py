@@ -8,13 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
-from waiting import wait_until
+from waiting import ends_within, wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.testing import RedisFaults, tier_of
 
-CALL_SECONDS = 0.35  # what a call may take altogether by default
-SLACK_SECONDS = 20.0  # a machine under load; without a deadline, what keeps a call waiting lasts longer
+END_SECONDS = 30.0  # far beyond the default of 0.35 s; without a deadline, each fault keeps a call waiting for longer
+FAULT_SECONDS = 300.0
+DRIP_SECONDS = 0.1  # less than Redis may be silent, so only the deadline of the whole call ends it
+LARGE = "v" * 1_000  # takes 100 s to drip
 
 
 @pytest.fixture
@@ -45,8 +47,8 @@ FAULTS = {
     "reset": lambda faults: faults.reset(),
     "half": lambda faults: faults.half_reply(1),
     "half of a value": lambda faults: faults.half_reply(40),
-    "slow": lambda faults: faults.delay(60.0),
-    "drip": lambda faults: faults.drip(5.0),
+    "slow": lambda faults: faults.delay(FAULT_SECONDS),
+    "drip": lambda faults: faults.drip(DRIP_SECONDS),
 }
 
 
@@ -69,14 +71,10 @@ CALLS = {
 
 @pytest.mark.parametrize("call", CALLS, ids=list(CALLS))
 def test_no_call_raises_or_goes_on_beyond_its_deadline(cache, break_it, call):
-    cache.set("k", "v" * 100)
+    cache.set("k", LARGE)
     break_it()
-    started = time.monotonic()
-    CALLS[call](cache)
-    assert time.monotonic() - started < CALL_SECONDS + SLACK_SECONDS
-    started = time.monotonic()
-    CALLS[call](cache)
-    assert time.monotonic() - started < CALL_SECONDS + SLACK_SECONDS
+    for _ in range(2):
+        ends_within(END_SECONDS, lambda: CALLS[call](cache))
 
 
 CHANGES = {
@@ -222,7 +220,7 @@ def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
     for number in range(200):
         cache.get("k")
         cache.set(f"k{number}", number)
-    assert faults.connections - made < 20  # the probes of that time, ever more seconds apart; there were 400 calls
+    assert faults.connections - made < 100  # 400 if each call connects; probes get there in five minutes at most
 
 
 def test_one_thread_at_a_time_probes(cache, faults):

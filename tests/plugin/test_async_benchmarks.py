@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
+from light_pytest import SHORT_PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -509,7 +510,7 @@ def test_plain(jarvis_bench, connection):
     project.commit()
     project.write("pkg/__init__.py", work.replace("range(n)", "range(40 * n)"))
     words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.2", "--jarvis-launches=4")
-    result = project.run(*words, "--jarvis-threshold=30%", "-p", "anyio")
+    result = project.run(*words, "--jarvis-threshold=30%", "-p", "anyio", *SHORT_PROFILES)
     report = json.loads((project.root / "reports" / "report.json").read_text())
     assert len(report["benchmarks"]) == 4
     for entry in report["benchmarks"]:

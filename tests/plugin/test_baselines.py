@@ -17,6 +17,7 @@ from typing import Any, Self
 import msgspec
 import pytest
 from git_project import GitProject
+from light_pytest import SHORT_PROFILES
 
 from jarvisperf.runs.model import Metric, Run
 from jarvisperf.runs.store import open_store
@@ -44,7 +45,7 @@ OTHER = "def test_other(jarvis_bench):\n    jarvis_bench(sorted, [3, 1, 2])\n"
 class Project(GitProject):
     """A repository with a package and a benchmark."""
 
-    words = QUICKLY
+    words = (*QUICKLY, *SHORT_PROFILES)
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         super().__init__(pytester)

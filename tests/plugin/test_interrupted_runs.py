@@ -134,29 +134,21 @@ def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path,
     assert "saved as main" in project.output
 
 
-def test_a_first_failure_that_ends_the_session_leaves_all_verdicts_in_the_report(tmp_path: Path):
-    tests = "import pkg\ndef test_a(jarvis_bench): jarvis_bench(pkg.work, 300)\n"
-    project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": tests + tests.replace("test_a", "test_c")[11:]})
-    project.write({"pkg/__init__.py": SLOWER})
-    assert project.against("-x", launches=4) == 1, project.output
-    assert "1 failed" in project.output
-    assert project.verdicts == {"test_a": "regressed", "test_c": "regressed"}
-
-
-LIMIT = """
+LIMIT_SECONDS = 3
+LIMIT = f"""
     import signal
 
     import pytest
 
 
     def ring(*_):
-        pytest.fail("Timeout (>5 s)")
+        pytest.fail("Timeout")
 
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(item):
         signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, 5)
+        signal.setitimer(signal.ITIMER_REAL, {LIMIT_SECONDS})
         try:
             return (yield)
         finally:
@@ -168,7 +160,8 @@ def test_a_time_limit_for_each_test_is_not_one_for_the_whole_comparison(tmp_path
     tests = "import pkg, pytest\n@pytest.mark.parametrize('n', range(8))\n"
     tests += "def test_work(jarvis_bench, n): jarvis_bench(pkg.work, 300)\n"
     project = Stranger(tmp_path, {"pkg/__init__.py": WORK, "test_b.py": tests, "conftest.py": LIMIT})
-    project.against("--jarvis-budget=1", launches=4)
+    project.against("--jarvis-budget=0.5", launches=4)
+    assert project.report["seconds"] > LIMIT_SECONDS, "the comparison was too short to meet the limit"
     assert "INTERNALERROR" not in project.output
     assert len(project.verdicts) == 8
     assert "error" not in project.verdicts.values()

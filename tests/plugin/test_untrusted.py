@@ -6,6 +6,7 @@ import json
 
 import pytest
 from git_project import GitProject
+from light_pytest import SHORT_PROFILES
 
 # The control runs base's code from a third folder; here the code is a hundred times slower in that folder. All
 # differences are large, so that a busy machine cannot change a verdict.
@@ -39,6 +40,7 @@ class Project(GitProject):
         "--jarvis-threshold=90%",
         "-p",
         "no:asyncio",
+        *SHORT_PROFILES,
     )
 
 

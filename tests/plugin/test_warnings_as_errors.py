@@ -20,7 +20,7 @@ def test_functional():
     pass
 """
 STRICT = "\nstrict = true" if pytest.version_tuple >= (9,) else ""
-INI = f"[pytest]\nfilterwarnings = error\naddopts = -n 2 -p no:asyncio --strict-markers --strict-config{STRICT}\n"
+INI = f"[pytest]\nfilterwarnings = error\naddopts = -n 1 -p no:asyncio --strict-markers --strict-config{STRICT}\n"
 CLEAR = "--jarvis-threshold=10000%"
 
 
@@ -42,8 +42,7 @@ def test_no_mode_ends_with_an_error_for_a_warning_about_xdist(project: Project):
     for words in (
         (),
         ("--jarvis-bench", "--jarvis-save=main"),
-        ("--jarvis-bench", "--jarvis-compare=main", CLEAR),
-        ("--jarvis-bench", "--jarvis-compare=main", "-W", "error"),
+        ("--jarvis-bench", "--jarvis-compare=main", CLEAR, "-W", "error"),
         ("--jarvis-bench", "--jarvis-against=HEAD", "-W", "error", "--benchmark-json=out.json"),
     ):
         result = project.run(*words)
