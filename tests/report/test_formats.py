@@ -122,7 +122,7 @@ def test_parts_that_are_joined_pair_what_stood_apart():
     slow = Benchmark(id="a::slow", metrics={"time": metric(4.0)})
     fast = Benchmark(id="a::fast", before="a::slow", metrics={"time": metric(1.0)})
     whole, _ = merged([findings_of(run_of(slow)), findings_of(run_of(fast))])
-    assert [pair.comparison for pair in Report(whole).pairs] == ["4.000x faster"]
+    assert [pair.comparison for pair in Report(whole).pairs] == ["4.0x faster"]
     stored = model_run_of(whole, commit=None)
     assert findings_of(stored).benchmarks == whole.benchmarks
 
@@ -181,7 +181,7 @@ def test_a_pair_that_got_slower_says_so():
             Benchmark(id="a::y", before="a::x", metrics={"time": metric(2.0), "memory": metric(400.0, unit="B")}),
         )
     )
-    assert [pair.comparison for pair in Report(findings).pairs] == ["2.000x slower", "4.000x more"]
+    assert [pair.comparison for pair in Report(findings).pairs] == ["2.0x slower", "4.0x larger"]
 
 
 @pytest.mark.parametrize("name", ["$x_1$", "çãé漢字", "x" * 300, "<script>&"])

@@ -32,7 +32,7 @@ class Unit(NamedTuple):
     forms: str
     shown: tuple[tuple[float, str], ...]
     read: dict[str, float]
-    better: str = "less"
+    better: str = "fewer"
     worse: str = "more"
     reads_zero: bool = False
     has_fractions: bool = True
@@ -76,6 +76,8 @@ SECONDS = Unit(
 BYTES = Unit(
     symbol="B",
     plural="bytes",
+    better="smaller",
+    worse="larger",
     forms="a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)",
     shown=((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
     read={"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
