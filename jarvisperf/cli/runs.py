@@ -6,7 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_group, add_store, wanted, warn
+from jarvisperf.cli.common import (
+    FAILED,
+    OK,
+    RUN_FORMS,
+    add_command,
+    add_group,
+    add_store,
+    print_findings,
+    wanted,
+    warn,
+)
 from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
@@ -144,12 +154,14 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
         print(msgspec.json.format(encode_run(run), indent=1).decode())
         return OK
-    from jarvisperf.report import Report
     from jarvisperf.report.findings.model import findings_of
-    from jarvisperf.report.formats.text import plain_text
+    from jarvisperf.report.shared.headline import commit_line, machine_line
 
+    findings = findings_of(run)
     print(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
-    print(plain_text(Report(findings_of(run))).rstrip("\n"))
+    print(commit_line(findings))
+    print(machine_line(findings), end="\n\n")
+    print_findings(findings)
     return OK
 
 

@@ -356,7 +356,7 @@ class BaselineSession:
 
     def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:
         """Return the message with which a benchmark fails; None if it passes."""
-        from jarvisperf.report.shared.table import figures
+        from jarvisperf.report.shared.failure_lines import figures
 
         if finding.error is not None:
             return (self._lockstep.failure(finding.id) if self._lockstep else "") or finding.error

@@ -64,7 +64,8 @@ class LockstepSession:
         self._items = [item for item in items if record_key in item.stash]
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    # Innermost, so that pytest ends the line of progress only once the benchmarks are on it.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Run the functional tests, then measure the benchmarks, then report each of them.
 
@@ -169,7 +170,7 @@ class LockstepSession:
         return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
-        from jarvisperf.report.shared.table import figures
+        from jarvisperf.report.shared.failure_lines import figures
 
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0

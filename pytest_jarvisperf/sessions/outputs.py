@@ -128,37 +128,55 @@ class Outputs:
         if findings is None and not self._messages.problems:
             return
         reporter.section("benchmarks (jarvisperf)")
-        if findings is not None:
-            self._show_table(reporter, findings)
+        notes = [*self._where_written(), *((f"jarvisperf: {text}", "yellow") for text in self._messages.warnings)]
+        notes += [(f"jarvisperf: {text}", "red") for text in self._messages.problems]
+        if findings is None:
+            for text, colour in notes:
+                reporter.write_line(text, **{colour: True} if colour else {})
+            return
+        if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the sources on a pull request
+            from jarvisperf.report.terminal.github import workflow_commands
+
+            for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
+                reporter.write_line(line)
+        reporter.write(_rendered(reporter, findings, notes))
+
+    @staticmethod
+    def conclude(reporter: pytest.TerminalReporter, findings: Findings, *, is_good: bool) -> None:
+        """Repeat below pytest's own last line what the findings come to."""
+        from jarvisperf.report.shared.headline import summary_line
+
+        reporter.ensure_newline()
+        reporter.write_line(f"jarvisperf: {summary_line(findings)}", bold=True, green=is_good, red=not is_good)
+
+    def _where_written(self) -> list[tuple[str, str]]:
+        lines = []
         if self._written:
             from jarvisperf.report.format_list import left_out_of
 
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
-            reporter.write_line(f"Report in {folder}: {names}")
+            lines.append((f"Report in {folder}: {names}", ""))
             left_out = left_out_of(self._formats)
-            if left_out:
-                reporter.write_line(left_out)
+            lines += [(left_out, "")] if left_out else []
         if self._saved:
-            reporter.write_line(self._saved)
-        for warning in self._messages.warnings:
-            reporter.write_line(f"jarvisperf: {warning}", yellow=True)
-        for problem in self._messages.problems:
-            reporter.write_line(f"jarvisperf: {problem}", red=True)
+            lines.append((self._saved, ""))
+        return lines
 
-    def _show_table(self, reporter: pytest.TerminalReporter, findings: Findings) -> None:
-        import shutil
 
-        from jarvisperf.report.terminal.summary import render, shows_unicode
+def _rendered(reporter: pytest.TerminalReporter, findings: Findings, notes: Sequence[tuple[str, str]]) -> str:
+    import shutil
 
-        columns = shutil.get_terminal_size(fallback=(120, 24)).columns
-        unicode = shows_unicode(getattr(sys.stdout, "encoding", None))
-        reporter.write(render(findings, colour=reporter.hasmarkup, columns=columns, unicode=unicode))
-        if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the tests on a pull request
-            from jarvisperf.report.terminal.github import workflow_commands
+    from jarvisperf.report.terminal.summary import render, shows_unicode, wraps_lines
 
-            for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
-                reporter.write_line(line)
+    return render(
+        findings,
+        colour=reporter.hasmarkup,
+        columns=shutil.get_terminal_size(fallback=(120, 24)).columns,
+        unicode=shows_unicode(getattr(sys.stdout, "encoding", None)),
+        wraps=wraps_lines(is_terminal=bool(reporter.isatty)),
+        notes=notes,
+    )
 
 
 def _root_in_workspace(root: Path) -> str:

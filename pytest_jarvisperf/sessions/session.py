@@ -70,6 +70,7 @@ class BenchSession:
         self._run: Run | None = None
         self._findings: Findings | None = None
         self._interrupted = False
+        self._is_good = False
 
     def measures_here(self) -> bool:
         """Return whether benchmarks are measured in this process, not in the arms of lockstep."""
@@ -84,7 +85,8 @@ class BenchSession:
             if is_marked_in_vain(item)
         ]
 
-    @pytest.hookimpl(wrapper=True)
+    # Innermost, so that pytest ends the line of progress only once the benchmarks are on it.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """After all tests, compare them with stored runs; only then are they reported."""
         if self._baseline is None:
@@ -116,10 +118,18 @@ class BenchSession:
             is_good = self._outputs.announce(self._run, self._findings) and is_good
         if not is_good and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._is_good = session.exitstatus == pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table, what was written where, and what went wrong."""
         self._outputs.show(terminalreporter, self._findings)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let the verdict be the last line in the terminal."""
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if self._findings is not None and reporter is not None:
+            self._outputs.conclude(reporter, self._findings, is_good=self._is_good)
 
     def _compared_findings(self, lockstep: LockstepSession) -> Findings | None:
         """Return what lockstep found, and turn head's figures into a run."""

@@ -38,11 +38,16 @@ class Unit(NamedTuple):
     has_fractions: bool = True
     log_base: int = 10
 
-    def text(self, value: float) -> str:
-        """Format a value with four significant digits: ``12.34 µs``."""
+    def text(self, value: float, significant: int = 4) -> str:
+        """Format a value: ``12.34 µs``.
+
+        Args:
+            value: The value, in the unit.
+            significant: Number of significant digits; the whole part is never rounded.
+        """
         scale, unit = next(((scale, unit) for scale, unit in self.shown if abs(value) >= scale), self.shown[-1])
         is_whole = scale == 1 and not self.has_fractions
-        return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale)} {unit}"
+        return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale, significant)} {unit}"
 
     def parse(self, text: object) -> float:
         """Read an absolute limit.
@@ -109,11 +114,16 @@ def unit_of(symbol: str) -> Unit:
     return _BUILT_IN.get(symbol) or count_of(symbol)
 
 
-def digits(value: float) -> str:
-    """Format a number with four significant digits and thousands separators; with an exponent if it is too long."""
+def digits(value: float, significant: int = 4) -> str:
+    """Format a number with thousands separators; with an exponent if it is too long.
+
+    Args:
+        value: The number.
+        significant: Number of significant digits; the whole part is never rounded.
+    """
     if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
-        return f"{value:.4g}"
-    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
+        return f"{value:.{significant}g}"
+    decimals = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
 
 

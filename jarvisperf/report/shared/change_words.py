@@ -15,6 +15,7 @@ from jarvisperf.measure.metrics.units import MOST_READABLE, unit_of
 FACTOR_FROM = 1.5  # changes of this factor and above are written as factors
 MOST_DECIMALS = 2
 WHOLE_FROM = 9.95  # from here on, whole numbers are precise enough
+NO_DECIMALS_FROM = 1_000
 FEWEST_STEPS = 2  # an interval spans at least this many units of the last decimal, so that its ends differ
 UNBOUNDED = sys.float_info.max  # stands for infinity in JSON
 
@@ -82,8 +83,9 @@ def _amount(ratio: float, *, is_factor: bool) -> float:
 
 
 def _decimals(ratio: float, interval: tuple[float, float] | None, *, is_factor: bool) -> int:
-    decimals = 1 if _amount(ratio, is_factor=is_factor) < WHOLE_FROM else 0
-    if interval is not None:
+    amount = _amount(ratio, is_factor=is_factor)
+    decimals = 1 if amount < WHOLE_FROM else 0
+    if interval is not None and amount < NO_DECIMALS_FROM:
         low, high = (_amount(end, is_factor=is_factor) for end in interval)
         width = low + high if interval[0] < 1 < interval[1] else abs(high - low)
         while decimals < MOST_DECIMALS and width < FEWEST_STEPS * 10.0**-decimals:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.shared.table import figures
+from jarvisperf.report.shared.failure_lines import figures
 from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
