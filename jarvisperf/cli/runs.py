@@ -57,7 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         kinds,
         "diff",
         _diff,
-        "compare two runs without a verdict: their environments, then the ratios B / A",
+        "compare two runs without a verdict: their environments, then what changed from A to B",
         "jarvisperf runs diff main~1 main",
     )
     complete_runs(diff.add_argument("first", metavar="A", help=RUN_FORMS))
@@ -177,8 +177,8 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
         print("Machine, packages and commit are the same.")
     print()
     rows = benchmark_rows(first, second)
-    print("\n".join(aligned([("benchmark", "metric", "A", "B", "B / A", "by yardstick"), *rows], left=2)))
-    print("\nRatios of medians of runs made at different times; this is not a verdict.")
+    print("\n".join(aligned([("benchmark", "metric", "A", "B", "change", "by yardstick"), *rows], left=2)))
+    print("\nChanges of medians of runs made at different times; this is not a verdict.")
     return OK
 
 
