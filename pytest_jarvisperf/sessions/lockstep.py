@@ -13,6 +13,7 @@ from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.comparison import Comparison
+from pytest_jarvisperf.sessions.junit import properties_of
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
@@ -148,9 +149,7 @@ class LockstepSession:
         outcome, longrepr, seconds = self._judged(item)
         keywords: Any = dict.fromkeys(item.keywords, 1)
         finding = self.comparison.findings.get(item.nodeid)
-        properties = []
-        for name, metric in finding.metrics.items() if finding else ():
-            properties += [(f"jarvis_{name}_ratio", metric.ratio), (f"jarvis_{name}_verdict", metric.verdict)]
+        properties = properties_of(finding) if finding else []
 
         def report(when: Any, result: Any, text: Any, duration: float) -> pytest.TestReport:
             return pytest.TestReport(

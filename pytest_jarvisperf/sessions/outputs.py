@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,9 +146,14 @@ class Outputs:
     def conclude(reporter: pytest.TerminalReporter, findings: Findings, *, is_good: bool) -> None:
         """Repeat below pytest's own last line what the findings come to."""
         from jarvisperf.report.shared.headline import summary_line
+        from jarvisperf.report.terminal.summary import wraps_lines
+        from jarvisperf.report.terminal.wrapping import wrapped
 
+        line = f"jarvisperf: {summary_line(findings)}"
+        wraps = wraps_lines(is_terminal=bool(reporter.isatty))
         reporter.ensure_newline()
-        reporter.write_line(f"jarvisperf: {summary_line(findings)}", bold=True, green=is_good, red=not is_good)
+        for part in wrapped(line, _columns()) if wraps else [line]:
+            reporter.write_line(part, bold=True, green=is_good, red=not is_good)
 
     def _where_written(self) -> list[tuple[str, str]]:
         lines = []
@@ -165,18 +171,20 @@ class Outputs:
 
 
 def _rendered(reporter: pytest.TerminalReporter, findings: Findings, notes: Sequence[tuple[str, str]]) -> str:
-    import shutil
-
     from jarvisperf.report.terminal.summary import render, shows_unicode, wraps_lines
 
     return render(
         findings,
         colour=reporter.hasmarkup,
-        columns=shutil.get_terminal_size(fallback=(120, 24)).columns,
+        columns=_columns(),
         unicode=shows_unicode(getattr(sys.stdout, "encoding", None)),
         wraps=wraps_lines(is_terminal=bool(reporter.isatty)),
         notes=notes,
     )
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size(fallback=(120, 24)).columns
 
 
 def _root_in_workspace(root: Path) -> str:

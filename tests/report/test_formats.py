@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from builders import metric, run_of
 from matplotlib import image
+from report.golden_files import expect_golden
 from report.made import rendered, text_of
 
 from jarvisperf.report import Report, write_reports
@@ -21,7 +22,6 @@ from jarvisperf.report.formats.json import decode_findings, encode_findings, jso
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.model import Benchmark
 
-GOLDEN = Path(__file__).parent / "golden"
 SCHEMA_FILE = Path(__file__).parents[2] / "jarvisperf" / "report" / "schema" / "report-1.schema.json"
 
 
@@ -52,7 +52,7 @@ def test_a_folder_that_was_made_is_kept_out_of_git_one_that_was_there_is_left_al
 @pytest.mark.parametrize("kind", ["json", "txt", "md"])
 def test_the_files_are_as_they_were_released(findings: Findings, tmp_path: Path, kind: str):
     write_reports(findings, tmp_path)
-    assert (tmp_path / f"report.{kind}").read_text() == (GOLDEN / f"report.{kind}").read_text()
+    expect_golden(f"report.{kind}", (tmp_path / f"report.{kind}").read_text())
 
 
 def test_the_json_comes_back_equal(findings: Findings):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report.shared.table import verdict_of
 from jarvisperf.report.shared.units import visible
@@ -20,21 +20,33 @@ def problem_lines(findings: Findings) -> list[str]:
     return [visible(f"{finding.id}: {finding.error}") for finding in findings.benchmarks if finding.error is not None]
 
 
-def not_compared_lines(findings: Findings, names: Mapping[str, str]) -> list[str]:
-    """Return a line for each reason why benchmarks were skipped or are new, with their names.
+class NotCompared(NamedTuple):
+    """Benchmarks that were not compared, for one reason.
+
+    Attributes:
+        verdict: ``new`` or ``skipped``.
+        names: Their display names, or their number.
+        reason: The reason, in a few words.
+    """
+
+    verdict: str
+    names: str
+    reason: str
+
+
+def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompared]:
+    """Return why benchmarks were skipped, or are new although base was given them.
 
     Args:
         findings: The report's findings.
         names: The display name of each benchmark, by id.
     """
-    reasons: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for finding in findings.benchmarks:
-        verdict = verdict_of(finding)
-        if verdict == "skipped":
-            reasons.setdefault(f"skipped: {finding.skipped}", []).append(names[finding.id])
-        elif verdict == "new" and finding.new_because is not None:
-            reasons.setdefault(f"new: {finding.new_because}", []).append(names[finding.id])
-    return [f"{_named(them)} {visible(reason)}" for reason, them in reasons.items()]
+        reason = finding.skipped if finding.skipped is not None else finding.new_because
+        if finding.error is None and reason is not None:
+            found.setdefault((verdict_of(finding), reason), []).append(names[finding.id])
+    return [NotCompared(verdict, _named(them), visible(reason)) for (verdict, reason), them in found.items()]
 
 
 def _named(names: list[str]) -> str:

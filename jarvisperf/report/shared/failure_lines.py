@@ -29,8 +29,9 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
         threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold * 100:.3g}%"
         change = change_words(metric.ratio, metric.unit, metric.interval).whole
         words.append(f"{change}: base {base}, head {head}, {threshold}")
-    if limit is not None and over_limit(metric.head, limit):
-        words.append(f"head {head} is over the limit of {units.rounded(limit, metric.unit)}")
+    if metric.head is not None and limit is not None and over_limit(metric.head, limit):
+        exactly = [units.quantity(value, metric.unit) for value in (metric.head.median, limit)]
+        words.append("head {} is over the limit of {}".format(*exactly))
     if metric.doubt is not None:
         words.append(metric.doubt)
     verdict = "inconclusive, " if metric.verdict == "inconclusive" else ""

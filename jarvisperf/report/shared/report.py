@@ -167,9 +167,9 @@ class Report:
         return bare.problem_lines(self.findings)
 
     @cached_property
-    def not_compared(self) -> list[str]:
-        """A line for each reason why benchmarks were skipped or are new."""
-        return bare.not_compared_lines(self.findings, self.names)
+    def not_compared(self) -> list[bare.NotCompared]:
+        """Why benchmarks were skipped, or are new although base was given them."""
+        return bare.not_compared(self.findings, self.names)
 
     @cached_property
     def reasons(self) -> list[str]:

@@ -86,8 +86,8 @@ def render(
         show(f"WHY {reason}")
     for problem in report.problems:
         show(f"FAILED {problem}", "red")
-    for reason in report.not_compared:
-        show(f"{'NOT COMPARED' if findings.base else 'NOT MEASURED'} {reason}")
+    for found in report.not_compared:
+        show(f"{found.verdict.upper()} {found.names}: {found.reason}")
     for text, style in notes:
         show(text, style)
     show(report.summary, "bold")
