@@ -56,7 +56,8 @@ def test_from_a_factor_of_one_and_a_half_on_a_change_is_a_factor():
         (1.3, (1.1, UNBOUNDED), "30% slower (at least 10%)"),
         (0.0, (0.0, 0.1), "infinitely faster (at least 10x)"),
         (0.97, (0.2, UNBOUNDED), "3.0% faster (80.0% faster to unbounded)"),
-        (1.0, (1.0, 1.0), "no change (0.00%)"),
+        (1.12, (1.12, 1.12), "12% slower (12%)"),
+        (1.0, (1.0, 1.0), "no change (0.0%)"),
     ],
 )
 def test_the_interval_follows_in_the_same_words(ratio: float, interval: tuple[float, float], words: str):

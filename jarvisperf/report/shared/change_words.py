@@ -85,7 +85,7 @@ def _amount(ratio: float, *, is_factor: bool) -> float:
 def _decimals(ratio: float, interval: tuple[float, float] | None, *, is_factor: bool) -> int:
     amount = _amount(ratio, is_factor=is_factor)
     decimals = 1 if amount < WHOLE_FROM else 0
-    if interval is not None and amount < NO_DECIMALS_FROM:
+    if interval is not None and interval[0] < interval[1] and amount < NO_DECIMALS_FROM:
         low, high = (_amount(end, is_factor=is_factor) for end in interval)
         width = low + high if interval[0] < 1 < interval[1] else abs(high - low)
         while decimals < MOST_DECIMALS and width < FEWEST_STEPS * 10.0**-decimals:

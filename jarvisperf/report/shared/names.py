@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 FEWEST_COLUMNS = 8
 PARAMETER_WEIGHT = 3.0  # parameters often are all that tells the rows of one test apart
+BRACKET_WEIGHT = 5.0  # without it, parameters do not look like parameters
 _WORD = re.compile(r"[^\W_]+|[\W_]")
 
 
@@ -87,7 +88,7 @@ def _weights(words: Sequence[str], counts: Counter[str], names: int) -> list[flo
     for word in words:
         in_parameters |= word == "["
         rarity = math.log((names + 1) / counts[word]) + 0.05
-        size = len(word) if word.isalnum() else 0.1
+        size = len(word) if word.isalnum() else BRACKET_WEIGHT if word == "[" else 0.1
         weights.append(size * rarity * (PARAMETER_WEIGHT if in_parameters else 1.0))
     return weights
 
