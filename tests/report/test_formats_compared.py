@@ -111,7 +111,7 @@ def test_what_the_terminals_encoding_lacks_is_not_drawn(encoding: str | None, sh
 def test_markdown_says_what_changed_and_folds_the_rest():
     text = text_of(compared(48), "markdown")
     before, _, folded = text.partition("<details>")
-    assert "🔴 regressed" in before
+    assert "🔴\xa0regressed" in before
     assert "test\\_work\\_40" not in before
     assert "<summary>45 unchanged or new</summary>" in folded
     assert "explains 100% of the change" in text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.report.formats.source_links import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.names import shortened
 from jarvisperf.report.shared.reasons import cause_of, explanation, place
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, label, verdict_of
@@ -25,12 +26,13 @@ PAIRS_PICTURE = "plots/before_after.png"
 LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; this leaves room for text around it
 MOST_PROBLEMS = 50
 LONGEST_CELL = 160
+NAME_COLUMNS = 32
 MOST_AGAIN = 5  # benchmarks named in the command that measures them again
 CHANGED = frozenset({"regressed", "inconclusive", "improved", "missing", "error"})
 FOLDED = frozenset({"unchanged", "new"})
 PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
 COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
-COMPARED_RULE = "| --- | --- | --- | ---: | --- |"
+COMPARED_RULE = "| --- | --- | --- | ---: |"
 VERDICTS = {
     "regressed": "🔴 regressed",
     "error": "🔴 error",
@@ -80,11 +82,11 @@ def markdown(
         table, room = _table(report, report.columns, measured, room)
         parts += [*table, "", report.footnote, ""]
     if changed:
-        table, room = _changes(report, changed, hosting, room)
+        table, room = _compared(report, changed, hosting, room)
         parts += [*table, ""]
     parts += notes
     if folded:
-        table, room = _rest(report, folded, room)
+        table, room = _compared(report, folded, hosting, room)
         parts += ["<details>", f"<summary>{len(folded)} unchanged or new</summary>", "", *table, "", "</details>", ""]
     return "\n".join([*parts, *end])
 
@@ -134,32 +136,39 @@ def _end(report: Report, hosting: Hosting | None) -> list[str]:
     return lines
 
 
-def _changes(
+def _compared(
     report: Report, rows: Sequence[TableRow], hosting: Hosting | None, room_bytes: int
 ) -> tuple[list[str], int]:
-    """Return a table of what changed, each with the function that explains it, and the room that is left."""
+    """Return a table of comparisons, each regression with the function that explains it, and the room that is left."""
     head = report.findings.head
     commit = None if head.dirty else head.commit  # the lines of changed files are not those of the commit
-    lines = [_compared(row, _why(row, hosting, commit)) for row in rows]
-    return _fitting(report, [_line((*COMPARED_COLUMNS, "explained by")), COMPARED_RULE], lines, room_bytes)
+    names = _names(report, rows)
+    lines = [_comparison(row, names, _why(row, hosting, commit)) for row in rows]
+    return _fitting(report, [_line(COMPARED_COLUMNS), COMPARED_RULE], lines, room_bytes)
 
 
-def _rest(report: Report, rows: Sequence[TableRow], room_bytes: int) -> tuple[list[str], int]:
-    """Return a table of what did not change, and the room that is left."""
-    lines = [_compared(row, escape(row.texts["threshold"])) for row in rows]
-    return _fitting(report, [_line((*COMPARED_COLUMNS, "threshold")), COMPARED_RULE], lines, room_bytes)
+def _names(report: Report, rows: Sequence[TableRow]) -> dict[str, str]:
+    """Return names that leave room for the other columns of a comment, by benchmark id."""
+    ids = list(dict.fromkeys(row.finding.id for row in rows))
+    return dict(zip(ids, shortened([report.names[one] for one in ids], NAME_COLUMNS), strict=True))
 
 
-def _compared(row: TableRow, last: str) -> str:
+def _comparison(row: TableRow, names: Mapping[str, str], why: str) -> str:
     metric, verdict = row.metric, row.texts["verdict"]
     change = figures = NOTHING
     if metric is not None and metric.ratio is not None:
-        change = change_words(metric.ratio, metric.unit, metric.interval).whole
+        words = change_words(metric.ratio, metric.unit, metric.interval)
+        change = f"{_unbroken(words.change)} ({_unbroken(words.span)})" if words.span else _unbroken(words.change)
     if metric is not None and metric.head is not None:
         arms = [one for one in (metric.base, metric.head) if one is not None]
-        figures = " → ".join(units.short(one.median, metric.unit) for one in arms)
-    name = label(row.texts["benchmark"], row.texts["metric"])
-    return _line([VERDICTS.get(verdict, verdict), _cell("", name), escape(change), escape(figures), last])
+        figures = _unbroken(" → ".join(units.short(one.median, metric.unit) for one in arms))
+    name = _cell("", label(names[row.finding.id], row.texts["metric"]))
+    return _line([_unbroken(VERDICTS.get(verdict, verdict)), f"{name}<br>{why}" if why else name, change, figures])
+
+
+def _unbroken(text: str) -> str:
+    """Escape text whose words stay on one line, so that a unit stays with its number in the narrowest column."""
+    return escape(text).replace(" ", "\u00a0")
 
 
 def _why(row: TableRow, hosting: Hosting | None, commit: str | None) -> str:
