@@ -262,20 +262,25 @@ def exit_status(findings: Findings) -> int:
     """Return the exit status of a report: 1 if anything regressed, is missing or failed, or nothing was measured."""
     from jarvisperf.report.shared.table import verdict_of
 
-    found = {verdict_of(finding) for finding in findings.benchmarks}
+    found = {verdict_of(finding) for finding in findings.benchmarks} - {"skipped"}
     bad = {"regressed", "error"} if findings.allows_missing else {"regressed", "missing", "error"}
     return FAILED if not found or found & bad else OK
 
 
-def print_findings(findings: Findings) -> None:
-    """Print findings in a form that suits the terminal."""
+def print_findings(findings: Findings, *notes: str) -> None:
+    """Print findings in a form that suits the terminal, with further lines before the last one."""
     import os
     import shutil
 
-    from jarvisperf.report.terminal.summary import render, shows_unicode
+    from jarvisperf.report.terminal.summary import render, shows_unicode, wraps_lines
 
     dumb = os.environ.get("TERM") == "dumb" or bool(os.environ.get("NO_COLOR"))
-    columns = shutil.get_terminal_size(fallback=(120, 24)).columns
-    colour = sys.stdout.isatty() and not dumb
-    shown = render(findings, colour=colour, columns=columns, unicode=shows_unicode(sys.stdout.encoding))
+    shown = render(
+        findings,
+        colour=sys.stdout.isatty() and not dumb,
+        columns=shutil.get_terminal_size(fallback=(120, 24)).columns,
+        unicode=shows_unicode(sys.stdout.encoding),
+        wraps=wraps_lines(is_terminal=sys.stdout.isatty()),
+        notes=[(note, "") for note in notes],
+    )
     sys.stdout.write(shown)

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import argparse
 import datetime
-import itertools
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import OK, CommandError, add_command, add_store, did_you_mean, warn
 from jarvisperf.cli.completion import complete_names
-from jarvisperf.cli.run_tables import aligned
 from jarvisperf.extras import require
-from jarvisperf.report.shared import units
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
-    from jarvisperf.history.model import History, LevelChange, Series
-
-BLOCKS = "▁▂▃▄▅▆▇█"
-ASCII_BLOCKS = "_.-=+*#@"
-SPARK_WIDTH = 60
+    from jarvisperf.history.model import History, Series
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -74,11 +68,20 @@ def _history(words: argparse.Namespace) -> int:
         _plot(words.plot, chosen, history)
     if words.json:
         print(_json(chosen, history))
-    elif words.benchmark is None:
-        print("\n".join(_overview(chosen, history)))
     else:
-        print("\n".join(line for series in chosen for line in _table(series, history)))
+        print("\n".join(_tables(chosen, history, whole=words.benchmark is None)))
     return OK
+
+
+def _tables(chosen: list[Series], history: History, *, whole: bool) -> list[str]:
+    from jarvisperf.cli.history_tables import changes_table, runs_table
+    from jarvisperf.report.terminal.summary import shows_unicode
+
+    columns = shutil.get_terminal_size(fallback=(120, 24)).columns
+    unicode = shows_unicode(sys.stdout.encoding)
+    if whole:
+        return changes_table(chosen, history, columns, unicode=unicode)
+    return [line for series in chosen for line in runs_table(series, history, columns, unicode=unicode)]
 
 
 def _read(words: argparse.Namespace) -> History:
@@ -122,67 +125,6 @@ def _chosen(history: History, wanted: str | None) -> list[Series]:
         shown = ", ".join(matching[:5]) + (", …" if len(matching) > 5 else "")
         raise LookupError(f"{wanted!r} matches {len(matching)} ids; give one of them: {shown}")
     return list(history.series[matching[0]].values())
-
-
-def _overview(chosen: list[Series], history: History) -> list[str]:
-    count = len(history.occasions)
-    benchmarks = f"{len(history.series)} benchmark{'' if len(history.series) == 1 else 's'}"
-    first = f"{benchmarks} in {count} run{'' if count == 1 else 's'}"
-    found = [(series, change) for series in chosen for change in series.changes]
-    if not found:
-        return [f"{first}: no change found"]
-    found.sort(key=lambda pair: (-pair[1].place, -abs(pair[1].ratio - 1)))
-    rows: list[tuple[str, ...]] = [("since", "commit", "change", "before", "after", "benchmark", "metric")]
-    rows += [_change_row(series, change, history) for series, change in found]
-    return [f"{first}: {len(found)} change{'' if len(found) == 1 else 's'}", "", *aligned(rows)]
-
-
-def _change_row(series: Series, change: LevelChange, history: History) -> tuple[str, ...]:
-    occasion = history.occasions[change.place]
-    return (
-        f"{occasion.created:%Y-%m-%d %H:%M}",
-        occasion.shown,
-        f"{(change.ratio - 1) * 100:+.3g}%",
-        units.quantity(change.before, series.unit),
-        units.quantity(change.after, series.unit),
-        series.benchmark,
-        series.metric,
-    )
-
-
-def _table(series: Series, history: History) -> list[str]:
-    changes = {change.place: change for change in series.changes}
-    head = f"{series.benchmark} {series.metric}, {len(series.points)} runs"
-    rows = [("created (UTC)", "commit", "median", "middle half", "")]
-    for point in series.points:
-        occasion, change = history.occasions[point.place], changes.get(point.place)
-        rows.append(
-            (
-                f"{occasion.created:%Y-%m-%d %H:%M:%S}",
-                occasion.shown,
-                units.quantity(point.median, series.unit),
-                f"{units.quantity(point.low, series.unit)} to {units.quantity(point.high, series.unit)}",
-                f"<- {(change.ratio - 1) * 100:+.3g}% since here" if change else "",
-            )
-        )
-    lines = [" ".join(_change_row(series, change, history)[:5]) for change in series.changes] or ["no change found"]
-    note = (
-        ["changes were searched for after removing the drift that the yardstick explains"] if series.yardstick else []
-    )
-    return [head, _sparkline(series), "", *aligned(rows), "", *lines, *note, ""]
-
-
-def _sparkline(series: Series) -> str:
-    from jarvisperf.report.terminal.summary import shows_unicode
-
-    values = [point.median for point in series.levels()]
-    if len(values) > SPARK_WIDTH:  # each column shows the median of its share of the runs
-        edges = [round(step * len(values) / SPARK_WIDTH) for step in range(SPARK_WIDTH + 1)]
-        values = [sorted(values[a:b])[(b - a) // 2] for a, b in itertools.pairwise(edges)]
-    blocks = BLOCKS if shows_unicode(sys.stdout.encoding) else ASCII_BLOCKS
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return "".join(blocks[min(int((value - low) / span * len(blocks)), len(blocks) - 1)] for value in values)
 
 
 def _plot(path: Path, chosen: list[Series], history: History) -> None:

@@ -235,8 +235,8 @@ def _is_file(text: str) -> bool:
 
 
 def _print_report(findings: Findings, folder: Path, written: list[Path]) -> None:
-    print_findings(findings)
-    print(f"Report in {folder}: {', '.join(path.relative_to(folder).as_posix() for path in written)}")
+    names = ", ".join(path.relative_to(folder).as_posix() for path in written)
+    print_findings(findings, f"Report in {folder}: {names}")
 
 
 def _of_two(words: argparse.Namespace, store: RunStore, first: str, second: str) -> Findings:
@@ -286,8 +286,10 @@ def _compare(words: argparse.Namespace) -> int:
     if words.json:
         print(encode_findings(findings).decode(), end="")
     else:
-        print_findings(findings)
-        print("These runs were made at different times; pytest --jarvis-bench --jarvis-against compares more reliably.")
+        print_findings(
+            findings,
+            "These runs were made at different times; pytest --jarvis-bench --jarvis-against compares more reliably.",
+        )
     return exit_status(findings)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.measure.metrics import BUILT_IN, SECONDS
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.table import NOTHING
 from jarvisperf.runs.machine import differing, machine_facts
 
@@ -25,7 +26,7 @@ def benchmark_rows(first: Run, second: Run) -> list[tuple[str, ...]]:
     """Return a row for each metric of each benchmark of either run.
 
     Returns:
-        Id, metric, both medians, their ratio, and for times the ratio divided by that of the yardsticks.
+        Id, metric, both medians, the change, and for times what of it the yardsticks do not explain.
     """
     ours = {benchmark.id: benchmark for benchmark in first.benchmarks}
     theirs = {benchmark.id: benchmark for benchmark in second.benchmarks}
@@ -47,16 +48,22 @@ def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]
         rows: Rows of equal length.
         left: Number of left-aligned columns, before the right-aligned ones; None: all.
     """
+    from rich.cells import cell_len  # a Chinese character is two columns wide
+
     table = [list(row) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     last_left = len(widths) if left is None else left
     return [
         "  ".join(
-            cell.ljust(width) if place < last_left else cell.rjust(width)
+            _padded(cell, width - cell_len(cell), left=place < last_left)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in table
     ]
+
+
+def _padded(cell: str, blanks: int, *, left: bool) -> str:
+    return cell + " " * blanks if left else " " * blanks + cell
 
 
 def _environment(run: Run) -> dict[str, str]:
@@ -90,7 +97,7 @@ def _cells(name: str, before: Metric | None, after: Metric | None, speed: float 
     ratio = by_yardstick = NOTHING
     if before and after and before.summary.median > 0:
         plain = after.summary.median / before.summary.median
-        ratio = units.times(plain)
+        ratio = change_words(plain, after.unit).change
         if speed and BUILT_IN.of(name, after.unit).follows_machine:
-            by_yardstick = units.times(plain / speed)
+            by_yardstick = change_words(plain / speed, after.unit).change
     return medians[0], medians[1], ratio, by_yardstick

@@ -6,7 +6,17 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import FAILED, OK, RUN_FORMS, add_command, add_group, add_store, wanted, warn
+from jarvisperf.cli.common import (
+    FAILED,
+    OK,
+    RUN_FORMS,
+    add_command,
+    add_group,
+    add_store,
+    print_findings,
+    wanted,
+    warn,
+)
 from jarvisperf.cli.completion import complete_names, complete_runs
 
 if TYPE_CHECKING:
@@ -47,7 +57,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         kinds,
         "diff",
         _diff,
-        "compare two runs without a verdict: their environments, then the ratios B / A",
+        "compare two runs without a verdict: their environments, then what changed from A to B",
         "jarvisperf runs diff main~1 main",
     )
     complete_runs(diff.add_argument("first", metavar="A", help=RUN_FORMS))
@@ -144,12 +154,14 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
         print(msgspec.json.format(encode_run(run), indent=1).decode())
         return OK
-    from jarvisperf.report import Report
     from jarvisperf.report.findings.model import findings_of
-    from jarvisperf.report.formats.text import plain_text
+    from jarvisperf.report.shared.headline import commit_line, machine_line
 
+    findings = findings_of(run)
     print(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
-    print(plain_text(Report(findings_of(run))).rstrip("\n"))
+    print(commit_line(findings))
+    print(machine_line(findings), end="\n\n")
+    print_findings(findings)
     return OK
 
 
@@ -165,8 +177,8 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
         print("Machine, packages and commit are the same.")
     print()
     rows = benchmark_rows(first, second)
-    print("\n".join(aligned([("benchmark", "metric", "A", "B", "B / A", "by yardstick"), *rows], left=2)))
-    print("\nRatios of medians of runs made at different times; this is not a verdict.")
+    print("\n".join(aligned([("benchmark", "metric", "A", "B", "change", "by yardstick"), *rows], left=2)))
+    print("\nChanges of medians of runs made at different times; this is not a verdict.")
     return OK
 
 

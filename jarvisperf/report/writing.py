@@ -123,7 +123,8 @@ def _append_step_summary(report: Report, environ: Mapping[str, str]) -> None:
     path = environ.get("GITHUB_STEP_SUMMARY")
     if path:
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"{markdown(report, at_most_bytes=LARGEST_STEP_SUMMARY_BYTES, pictures=False)}\n")
+            text = markdown(report, at_most_bytes=LARGEST_STEP_SUMMARY_BYTES, pictures=False, environ=environ)
+            file.write(f"{text}\n")
 
 
 def _checked(one: ReportFormat, contents: Mapping[str, bytes]) -> Mapping[str, bytes]:

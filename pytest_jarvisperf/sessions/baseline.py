@@ -17,6 +17,7 @@ from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.sessions.junit import properties_of
 from pytest_jarvisperf.state import state_key
 
 if TYPE_CHECKING:
@@ -356,7 +357,7 @@ class BaselineSession:
 
     def _failure(self, finding: BenchmarkFinding, baseline: Run) -> str | None:
         """Return the message with which a benchmark fails; None if it passes."""
-        from jarvisperf.report.shared.table import figures
+        from jarvisperf.report.shared.failure_lines import figures
 
         if finding.error is not None:
             return (self._lockstep.failure(finding.id) if self._lockstep else "") or finding.error
@@ -378,13 +379,15 @@ class BaselineSession:
     def _describe(self, name: str, reports: Sequence[pytest.TestReport]) -> None:
         """Add the verdicts for JUnit files."""
         finding = next((one for one in self.findings.benchmarks if one.id == name), None) if self.findings else None
-        for metric_name, metric in finding.metrics.items() if finding else ():
-            for report in reports:
-                report.user_properties += [
-                    (f"jarvis_{metric_name}_ratio", metric.ratio),
-                    (f"jarvis_{metric_name}_verdict", metric.verdict),
-                    (f"jarvis_{metric_name}_via", metric.via),
-                ]
+        if finding is None:
+            return
+        ours = properties_of(finding)
+        names = {property_name for property_name, _ in ours}
+        for report in reports:
+            others = [
+                one for one in report.user_properties if one[0] not in names
+            ]  # the figures of before it was judged
+            report.user_properties = [*others, *ours]
 
 
 def _renamed(benchmark: Benchmark, files: Mapping[str, str]) -> Benchmark:

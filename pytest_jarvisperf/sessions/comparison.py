@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import traceback
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import BenchmarkFinding
     from pytest_jarvisperf.options import Options
 
+_LACKING = re.compile(r"base: (AttributeError: |TypeError: .*unexpected keyword argument)")
 MOST_GROWTH = 1.5
 ENTRY = "pytest_jarvisperf.arms.worker:main"
 INTERRUPTED = "the run was interrupted"
@@ -63,7 +65,7 @@ class Comparison:
         outcome: The result of lockstep, perhaps partial; None if it did not start.
         problem: The reason why the comparison was not made or not finished; None if it was finished.
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
-        findings: The findings by id; skipped tests are absent.
+        findings: The findings by id.
         missing: The ids of benchmarks that exist in base but not in head.
         warnings: Warnings for the user, one line each.
     """
@@ -77,6 +79,7 @@ class Comparison:
         self._lockstep: Lockstep | None = None
         self._old_ids: dict[str, str] = {}
         self._in_base: frozenset[str] = frozenset()
+        self._knows_base = False
         self._refused: dict[str, str] = {}
         self._generated: tuple[str, ...] = ()
         self._profiles: dict[str, tuple[Profile | None, Profile | None]] = {}
@@ -189,6 +192,7 @@ class Comparison:
         if present is not None:
             absent = find_absent(self._config, root, arms, ENTRY, present)
             self.missing, self._old_ids, self._in_base = absent.missing, absent.old_ids, absent.in_base
+            self._knows_base = not absent.problems
             self.warnings += absent.problems
             renamed = Counter((_file(old), _file(new)) for new, old in self._old_ids.items())
             self.warnings += [
@@ -279,9 +283,12 @@ class Comparison:
         }
 
     def _refuse_what_the_base_cannot_run(self, outcome: Outcome) -> None:
-        """Turn benchmarks that exist in base, but that base cannot run in head's version, into errors."""
+        """Tell benchmarks that are new from those that exist in base, but that base cannot run in head's version."""
         for name, tally in outcome.tallies.items():
             is_known = self._old_ids.get(name, name) in self._in_base
+            if tally.state == "error" and not is_known and self._knows_base and _LACKING.match(tally.message):
+                # Nothing can have become slower in a benchmark that base's own files do not have.
+                tally.end("new", tally.message.removeprefix("base: "))
             if tally.state == "new" and is_known and not self._options.allows_missing:
                 reason = tally.message.removeprefix("new: ")
                 tally.end(
@@ -303,14 +310,13 @@ class Comparison:
             shares, limits = self.limits(item)
             tally = self.outcome.tallies[item.nodeid]
             record = item.stash[record_key]
-            if tally.state != "skipped":
-                found = benchmark_finding(
-                    item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
-                )
-                base, head = self._profiles.get(item.nodeid, (None, None))
-                self.findings[item.nodeid] = msgspec.structs.replace(
-                    found, base_profile=base, profile=head, base_id=self._old_ids.get(item.nodeid)
-                )
+            found = benchmark_finding(
+                item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
+            )
+            base, head = self._profiles.get(item.nodeid, (None, None))
+            self.findings[item.nodeid] = msgspec.structs.replace(
+                found, base_profile=base, profile=head, base_id=self._old_ids.get(item.nodeid)
+            )
 
     def _notes(self) -> list[str]:
         """Return notes for readers of the verdicts: shared files, and calls that change over time."""
@@ -323,8 +329,6 @@ class Comparison:
             )
         tallies = self.outcome.tallies if self.outcome else {}
         found += joined_notes({name: tally.notes for name, tally in tallies.items()})
-        reasons = Counter(tally.message for tally in tallies.values() if tally.state == "new")
-        found += [f"{count} new, not compared: {reason.removeprefix('new: ')}" for reason, count in reasons.items()]
         found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
         for name, tally in tallies.items():
             growth = tally.metrics[TIME.name].growth if TIME.name in tally.metrics else 1.0

@@ -13,6 +13,7 @@ from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.comparison import Comparison
+from pytest_jarvisperf.sessions.junit import properties_of
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class LockstepSession:
         self._items = [item for item in items if record_key in item.stash]
         return result
 
-    @pytest.hookimpl(wrapper=True)
+    # Innermost, so that pytest ends the line of progress only once the benchmarks are on it.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Run the functional tests, then measure the benchmarks, then report each of them.
 
@@ -147,9 +149,7 @@ class LockstepSession:
         outcome, longrepr, seconds = self._judged(item)
         keywords: Any = dict.fromkeys(item.keywords, 1)
         finding = self.comparison.findings.get(item.nodeid)
-        properties = []
-        for name, metric in finding.metrics.items() if finding else ():
-            properties += [(f"jarvis_{name}_ratio", metric.ratio), (f"jarvis_{name}_verdict", metric.verdict)]
+        properties = properties_of(finding) if finding else []
 
         def report(when: Any, result: Any, text: Any, duration: float) -> pytest.TestReport:
             return pytest.TestReport(
@@ -169,7 +169,7 @@ class LockstepSession:
         return [report("setup", "passed", None, 0.0), call, report("teardown", "passed", None, 0.0)]
 
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
-        from jarvisperf.report.shared.table import figures
+        from jarvisperf.report.shared.failure_lines import figures
 
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0

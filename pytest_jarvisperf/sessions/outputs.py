@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -128,37 +129,62 @@ class Outputs:
         if findings is None and not self._messages.problems:
             return
         reporter.section("benchmarks (jarvisperf)")
-        if findings is not None:
-            self._show_table(reporter, findings)
+        notes = [*self._where_written(), *((f"jarvisperf: {text}", "yellow") for text in self._messages.warnings)]
+        notes += [(f"jarvisperf: {text}", "red") for text in self._messages.problems]
+        if findings is None:
+            for text, colour in notes:
+                reporter.write_line(text, **{colour: True} if colour else {})
+            return
+        if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the sources on a pull request
+            from jarvisperf.report.terminal.github import workflow_commands
+
+            for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
+                reporter.write_line(line)
+        reporter.write(_rendered(reporter, findings, notes))
+
+    @staticmethod
+    def conclude(reporter: pytest.TerminalReporter, findings: Findings, *, is_good: bool) -> None:
+        """Repeat below pytest's own last line what the findings come to."""
+        from jarvisperf.report.shared.headline import summary_line
+        from jarvisperf.report.terminal.summary import wraps_lines
+        from jarvisperf.report.terminal.wrapping import wrapped
+
+        line = f"jarvisperf: {summary_line(findings)}"
+        wraps = wraps_lines(is_terminal=bool(reporter.isatty))
+        reporter.ensure_newline()
+        for part in wrapped(line, _columns()) if wraps else [line]:
+            reporter.write_line(part, bold=True, green=is_good, red=not is_good)
+
+    def _where_written(self) -> list[tuple[str, str]]:
+        lines = []
         if self._written:
             from jarvisperf.report.format_list import left_out_of
 
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
-            reporter.write_line(f"Report in {folder}: {names}")
+            lines.append((f"Report in {folder}: {names}", ""))
             left_out = left_out_of(self._formats)
-            if left_out:
-                reporter.write_line(left_out)
+            lines += [(left_out, "")] if left_out else []
         if self._saved:
-            reporter.write_line(self._saved)
-        for warning in self._messages.warnings:
-            reporter.write_line(f"jarvisperf: {warning}", yellow=True)
-        for problem in self._messages.problems:
-            reporter.write_line(f"jarvisperf: {problem}", red=True)
+            lines.append((self._saved, ""))
+        return lines
 
-    def _show_table(self, reporter: pytest.TerminalReporter, findings: Findings) -> None:
-        import shutil
 
-        from jarvisperf.report.terminal.summary import render, shows_unicode
+def _rendered(reporter: pytest.TerminalReporter, findings: Findings, notes: Sequence[tuple[str, str]]) -> str:
+    from jarvisperf.report.terminal.summary import render, shows_unicode, wraps_lines
 
-        columns = shutil.get_terminal_size(fallback=(120, 24)).columns
-        unicode = shows_unicode(getattr(sys.stdout, "encoding", None))
-        reporter.write(render(findings, colour=reporter.hasmarkup, columns=columns, unicode=unicode))
-        if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the tests on a pull request
-            from jarvisperf.report.terminal.github import workflow_commands
+    return render(
+        findings,
+        colour=reporter.hasmarkup,
+        columns=_columns(),
+        unicode=shows_unicode(getattr(sys.stdout, "encoding", None)),
+        wraps=wraps_lines(is_terminal=bool(reporter.isatty)),
+        notes=notes,
+    )
 
-            for line in workflow_commands(findings, _root_in_workspace(self._config.rootpath)):
-                reporter.write_line(line)
+
+def _columns() -> int:
+    return shutil.get_terminal_size(fallback=(120, 24)).columns
 
 
 def _root_in_workspace(root: Path) -> str:

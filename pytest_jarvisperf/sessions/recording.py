@@ -29,6 +29,7 @@ class Recording:
 
     Attributes:
         records: The record of each test's last attempt, by node id.
+        skipped: Why tests were skipped, by node id.
         limits: By node id, the absolute limits of a passed test for each metric.
         created: The time when the run began.
     """
@@ -39,6 +40,7 @@ class Recording:
         self._start = REAL.wall()
         self.created = now()
         self.records: dict[str, BenchmarkRecord] = {}
+        self.skipped: dict[str, str] = {}
         self.limits: dict[str, dict[str, float]] = {}
 
     @pytest.hookimpl(wrapper=True)
@@ -54,11 +56,16 @@ class Recording:
             return report
         if report.failed and record.error is None and call.excinfo is not None:
             record.error = _one_line(call.excinfo)
+        if report.skipped:
+            self.skipped[record.id] = _why_skipped(report)
         if report.when == "call" and report.passed:
             self.limits[record.id] = read_thresholds(item, self._config.stash[state_key].metrics, {})[1]
             over = _over_limit(record, self.limits[record.id])
             if over:
-                report.outcome, report.longrepr = "failed", "\n".join(over)
+                report.outcome, report.longrepr = "failed", "\n".join(over.values())
+                worse = {f"jarvis_{name}_verdict" for name in over}
+                for properties in (item.user_properties, report.user_properties):
+                    properties[:] = [(name, "regressed" if name in worse else value) for name, value in properties]
         return report
 
     @pytest.hookimpl(wrapper=True)
@@ -77,7 +84,7 @@ class Recording:
         return REAL.wall() - self._start
 
     def run(self, *, interrupted: bool) -> Run | None:
-        """Turn the records of tests that measured or failed into a run; None if there are none.
+        """Turn the records of tests that measured or failed into a run; None if no benchmark was even skipped.
 
         Args:
             interrupted: Whether the run ended before all benchmarks were done.
@@ -86,7 +93,7 @@ class Recording:
         from jarvisperf.runs.model import Run
 
         benchmarks = tuple(record.finished() for record in self.records.values() if record.metrics or record.error)
-        if not benchmarks:
+        if not benchmarks and not self.skipped:
             return None
         yardstick = self._harness.yardstick
         return Run(
@@ -101,19 +108,33 @@ class Recording:
 
 
 def _figures(record: BenchmarkRecord) -> list[tuple[str, object]]:
-    return [(f"jarvis_{name}_median", metric.summary.median) for name, metric in record.metrics.items()]
+    return [
+        pair
+        for name, metric in record.metrics.items()
+        for pair in ((f"jarvis_{name}_median", metric.summary.median), (f"jarvis_{name}_verdict", "new"))
+    ]
 
 
-def _over_limit(record: BenchmarkRecord, limits: dict[str, float]) -> list[str]:
+def _over_limit(record: BenchmarkRecord, limits: dict[str, float]) -> dict[str, str]:
+    """Return a message for each metric above its absolute limit."""
     from jarvisperf.report.findings.model import over_limit
     from jarvisperf.report.shared import units
 
-    return [
-        f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
+    return {
+        name: f"{name}: {units.quantity(metric.summary.median, metric.unit)} is over the limit of "
         f"{units.quantity(limits[name], metric.unit)}"
         for name, metric in record.metrics.items()
         if over_limit(metric.summary, limits.get(name))
-    ]
+    }
+
+
+def _why_skipped(report: pytest.TestReport) -> str:
+    """Return the reason in one line; a test that failed as expected counts as skipped, as in pytest."""
+    if hasattr(report, "wasxfail"):
+        return f"expected to fail: {report.wasxfail}".removesuffix(": ")
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    lines = text.removeprefix("Skipped").removeprefix(":").strip().splitlines()
+    return lines[0] if lines else "no reason given"
 
 
 def _one_line(excinfo: pytest.ExceptionInfo[BaseException]) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
-from pytest_jarvisperf.measuring.record import as_text
+from pytest_jarvisperf.measuring.record import as_text, record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
     from jarvisperf.runs.model import Benchmark, Run
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.sessions.baseline import BaselineSession
@@ -28,6 +28,7 @@ NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
     "a test measures when it calls the fixture jarvis_bench or benchmark, or has the marker benchmark"
 )
+NOT_RUN = "not run, because the tests were stopped early"
 EMPTY_SHARD = "no benchmark of this part of the suite was measured, so there is nothing to merge: use fewer parts"
 
 
@@ -70,6 +71,7 @@ class BenchSession:
         self._run: Run | None = None
         self._findings: Findings | None = None
         self._interrupted = False
+        self._is_good = False
 
     def measures_here(self) -> bool:
         """Return whether benchmarks are measured in this process, not in the arms of lockstep."""
@@ -84,7 +86,8 @@ class BenchSession:
             if is_marked_in_vain(item)
         ]
 
-    @pytest.hookimpl(wrapper=True)
+    # Innermost, so that pytest ends the line of progress only once the benchmarks are on it.
+    @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """After all tests, compare them with stored runs; only then are they reported."""
         if self._baseline is None:
@@ -109,17 +112,27 @@ class BenchSession:
         self._interrupted |= session.exitstatus not in FINISHED
         findings = self._compared_findings(self._lockstep) if self._lockstep else self._recorded_findings()
         self._outputs.save(self._run)
+        if findings is not None:
+            findings = self._completed(findings, session)
         is_good = self._is_compared() and self._is_measured(findings)
         if findings is not None and self._run is not None:
-            self._findings = self._completed(findings, session)
+            self._findings = findings
             self._outputs.write(self._findings)
             is_good = self._outputs.announce(self._run, self._findings) and is_good
         if not is_good and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._is_good = session.exitstatus == pytest.ExitCode.OK
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the table, what was written where, and what went wrong."""
         self._outputs.show(terminalreporter, self._findings)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self, config: pytest.Config) -> None:
+        """Let the verdict be the last line in the terminal."""
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if self._findings is not None and reporter is not None:
+            self._outputs.conclude(reporter, self._findings, is_good=self._is_good)
 
     def _compared_findings(self, lockstep: LockstepSession) -> Findings | None:
         """Return what lockstep found, and turn head's figures into a run."""
@@ -175,10 +188,29 @@ class BenchSession:
         if findings is not None and any(finding.metrics for finding in findings.benchmarks):
             return True
         if findings is not None and findings.benchmarks:
-            self._messages.problems.append("no benchmark was measured, so nothing is known: all of them failed")
+            self._messages.problems.append(_why_not_measured(findings))
         else:
             self._messages.problems.append(EMPTY_SHARD if self._config.stash.get(elsewhere_key, None) else NOT_GREEN)
         return False
+
+    def _bare(self, findings: Findings, session: pytest.Session) -> list[BenchmarkFinding]:
+        """Return findings for the selected benchmarks that have no figures and did not fail, with the reason."""
+        from jarvisperf.report.findings.model import BenchmarkFinding
+        from jarvisperf.runs.bounds import bounded_id
+
+        known = {finding.id for finding in findings.benchmarks}
+        found = []
+        for item in session.items:
+            record = item.stash.get(record_key, None)
+            name = as_text(item.nodeid)
+            if record is None or known & {name, bounded_id(name)}:
+                continue
+            unfinished = "it measured nothing" if item.nodeid in self._recording.records else NOT_RUN
+            reason = self._recording.skipped.get(item.nodeid, unfinished)
+            found.append(
+                BenchmarkFinding(id=name, group=record.group, params=record.params, metrics={}, skipped=as_text(reason))
+            )
+        return found
 
     def _completed(self, findings: Findings, session: pytest.Session) -> Findings:
         """Add the tests' lines and profiles, apply absolute limits, and name the part of the suite."""
@@ -198,12 +230,25 @@ class BenchSession:
         self._messages.warnings += joined_notes(notes)
         if self._lockstep is not None:
             self._messages.warnings += self._lockstep.comparison.warnings
+        findings = msgspec.structs.replace(findings, benchmarks=(*findings.benchmarks, *self._bare(findings, session)))
         return msgspec.structs.replace(
             completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes),
             shard=str(self._options.shard) if self._options.shard else None,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,
         )
+
+
+def _why_not_measured(findings: Findings) -> str:
+    """Explain why a run with benchmarks has no figures."""
+    from jarvisperf.report.shared.headline import counted
+
+    skipped = [finding for finding in findings.benchmarks if finding.skipped is not None]
+    if len(skipped) == len(findings.benchmarks):
+        what = "it was" if len(skipped) == 1 else f"all {counted(len(skipped), 'benchmark')} were"
+        return f"no benchmark was measured, so nothing is known: {what} skipped ({skipped[0].skipped})"
+    what = "each of them failed or was skipped" if skipped else "each of them failed"
+    return f"no benchmark was measured, so nothing is known: {what}"
 
 
 def _missing_twins(benchmarks: tuple[Benchmark, ...]) -> list[str]:

@@ -180,7 +180,7 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
     assert "1 benchmark in 28 runs: 1 change" in shown
     assert "2026-01-15 00:00" in shown
     assert main(["history", "test_a", "--plot", "plot.svg", "--metric", "time"]) == 0
-    assert "<- +40% since here" in capsys.readouterr().out
+    assert "<- 40% slower since here" in capsys.readouterr().out
     assert Path("plot.svg").read_text().startswith("<?xml")
     assert main(["history", "--since", "2026-01-20", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)

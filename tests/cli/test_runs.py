@@ -101,7 +101,18 @@ def test_a_difference_begins_with_what_differs_around_the_runs(store: RunStore, 
     differing = {line.split("  ")[0] for line in shown[1:empty]}
     assert differing == {"commit", "branch", "python", "jarvisperf", "numpy", "yardstick interpreter"}
     assert "ffffffffffff (changed)" in shown[1]
-    assert shown[empty + 2].split() == ["test_a.py::test_a", "time", "1.000", "ms", "3.000", "ms", "3.000x", "1.500x"]
+    assert shown[empty + 2].split() == [
+        "test_a.py::test_a",
+        "time",
+        "1.000",
+        "ms",
+        "3.000",
+        "ms",
+        "3.0x",
+        "slower",
+        "1.5x",
+        "slower",
+    ]
     assert shown[-1].endswith("not a verdict.")
 
 
@@ -119,7 +130,7 @@ def test_the_run_before_is_asked_for_with_a_tilde(store: RunStore, capsys: pytes
     save(store, minute=1, seconds=1e-3)
     save(store, minute=2, seconds=2e-3)
     assert main(["runs", "diff", "main~1", "main"]) == 0
-    assert "2.000x" in capsys.readouterr().out
+    assert "2.0x slower" in capsys.readouterr().out
 
 
 def test_old_runs_are_pruned(store: RunStore, capsys: pytest.CaptureFixture[str]):

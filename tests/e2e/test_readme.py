@@ -38,4 +38,6 @@ def test_the_readmes_sixty_seconds_end_with_the_regression_named(pytester: pytes
     project.write("basket.py", after)
     result = project.run(*COMPARING.split()[3:], "--jarvis-budget=0.2", "--jarvis-launches=4", "-p", "no:asyncio")
     result.assert_outcomes(failed=1, passed=2)
-    result.stdout.fnmatch_lines(["time regressed: base * head * ratio *", "1 of 3 regressed*", "FAILED *test_unique*"])
+    result.stdout.fnmatch_lines(
+        ["time: * slower (*): base *, head *, threshold *", "1 of 3 regressed*", "FAILED *test_unique*"]
+    )

@@ -15,7 +15,7 @@ from jarvisperf.gate.lockstep.tally import MetricTally, Tally
 from jarvisperf.gate.verdict.decide import FourVerdicts, Judgement
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.report.findings.lockstep import benchmark_finding
-from jarvisperf.report.shared.table import figures
+from jarvisperf.report.shared.failure_lines import figures
 
 
 def found(**verdicts: FourVerdicts) -> Tally:

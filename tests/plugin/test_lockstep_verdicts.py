@@ -101,7 +101,7 @@ def test_slower_code_is_a_failed_test_with_a_line_of_figures(judged: Judged):
     assert metric["threshold"] == 0.3
     lines = pytest.LineMatcher(judged.project.output.splitlines())
     lines.fnmatch_lines(["jarvisperf: 6 benchmarks, at most * s of measuring and the start of 12 pairs *"])
-    lines.fnmatch_lines(["time regressed: base * head * ratio * (95% interval *), threshold 30%"])
+    lines.fnmatch_lines(["time: * slower (*): base *s, head *s, threshold 30%"])
     case = judged.case("test_slower")
     assert case.find("failure") is not None
     assert {one.get("name"): one.get("value") for one in case.iter("property")}["jarvis_time_verdict"] == "regressed"

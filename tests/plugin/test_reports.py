@@ -201,3 +201,45 @@ def test_an_unknown_format_of_the_report_is_a_usage_error(run: Callable[..., Any
     result = run("--jarvis-report-formats=json,pdf")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert "--jarvis-report-formats: unknown report format 'pdf'; choose from: json, text, " in result.stderr.str()
+
+
+SKIPPING = """
+import pytest
+
+@pytest.mark.skip(reason="needs a database")
+def test_insert(jarvis_bench):
+    jarvis_bench(len, "x")
+
+@pytest.mark.xfail(reason="not yet")
+def test_later(jarvis_bench):
+    raise ValueError
+"""
+
+
+def test_skipped_benchmarks_have_rows_and_the_last_line_counts_them(pytester: pytest.Pytester, run: Callable[..., Any]):
+    pytester.makepyfile(test_more=SKIPPING)
+    result = run("--junitxml=junit.xml")
+    assert result.ret == 0
+    found = {one["id"].partition("::")[2]: one["skipped"] for one in report(pytester)["benchmarks"]}
+    assert found == {
+        "test_one": None,
+        "test_two": None,
+        "test_three": None,
+        "test_insert": "needs a database",
+        "test_later": "expected to fail: not yet",
+    }
+    last = result.outlines[-1]
+    assert last.startswith("jarvisperf: 3 benchmarks measured, 2 skipped, nothing compared; ")
+    assert result.stdout.str().count("[100%]") == 1
+    result.stdout.fnmatch_lines(["SKIPPED test_insert: needs a database"])
+    junit = (pytester.path / "junit.xml").read_text()
+    assert junit.count('name="jarvis_time_median"') == junit.count('name="jarvis_time_verdict" value="new"') == 3
+
+
+def test_a_run_in_which_all_is_skipped_says_so(pytester: pytest.Pytester, run: Callable[..., Any]):
+    pytester.makepyfile(test_more=SKIPPING)
+    result = run("test_more.py", "-k", "insert")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(
+        ["*no benchmark was measured, so nothing is known: it was skipped (needs a database)", "*measured, 1 skipped*"]
+    )

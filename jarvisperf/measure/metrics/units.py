@@ -32,17 +32,22 @@ class Unit(NamedTuple):
     forms: str
     shown: tuple[tuple[float, str], ...]
     read: dict[str, float]
-    better: str = "less"
+    better: str = "fewer"
     worse: str = "more"
     reads_zero: bool = False
     has_fractions: bool = True
     log_base: int = 10
 
-    def text(self, value: float) -> str:
-        """Format a value with four significant digits: ``12.34 µs``."""
+    def text(self, value: float, significant: int = 4) -> str:
+        """Format a value: ``12.34 µs``.
+
+        Args:
+            value: The value, in the unit.
+            significant: Number of significant digits; the whole part is never rounded.
+        """
         scale, unit = next(((scale, unit) for scale, unit in self.shown if abs(value) >= scale), self.shown[-1])
         is_whole = scale == 1 and not self.has_fractions
-        return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale)} {unit}"
+        return f"{value:,.0f} {unit}" if is_whole else f"{digits(value / scale, significant)} {unit}"
 
     def parse(self, text: object) -> float:
         """Read an absolute limit.
@@ -76,6 +81,8 @@ SECONDS = Unit(
 BYTES = Unit(
     symbol="B",
     plural="bytes",
+    better="smaller",
+    worse="larger",
     forms="a size like '50MB' (B, KB, MB, GB, KiB, MiB, GiB)",
     shown=((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B")),
     read={"B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30},
@@ -107,11 +114,16 @@ def unit_of(symbol: str) -> Unit:
     return _BUILT_IN.get(symbol) or count_of(symbol)
 
 
-def digits(value: float) -> str:
-    """Format a number with four significant digits and thousands separators; with an exponent if it is too long."""
+def digits(value: float, significant: int = 4) -> str:
+    """Format a number with thousands separators; with an exponent if it is too long.
+
+    Args:
+        value: The number.
+        significant: Number of significant digits; the whole part is never rounded.
+    """
     if value == 0 or not LEAST_READABLE <= abs(value) < MOST_READABLE:
-        return f"{value:.4g}"
-    decimals = max(0, 3 - math.floor(math.log10(abs(value))))
+        return f"{value:.{significant}g}"
+    decimals = max(0, significant - 1 - math.floor(math.log10(abs(value))))
     return f"{value:,.{decimals}f}"
 
 

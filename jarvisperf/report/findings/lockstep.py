@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING
 
 from jarvisperf.measure.metrics.time import CLOCK, TIME
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.tally import MetricTally, Tally
     from jarvisperf.report.findings.model import Verdict
 
+_PLACE = re.compile(r" \([^()]*[/\\][^()]*\)$")  # where an import failed: a folder that is gone when this is read
+ABSENT = "base does not have it"
 DOUBT = "identical code differed in this run or could not be measured, so its figures decide nothing"
 
 
@@ -61,7 +64,21 @@ def benchmark_finding(
         extra_info=tally.extra_info,
         error=(tally.message or "no figures") if failed else None,
         notes=tuple(tally.notes),
+        skipped=(f"expected to fail: {tally.xfail}" if tally.xfail is not None else tally.message or "no reason given")
+        if tally.state == "skipped"
+        else None,
+        new_because=_why_new(tally.message) if tally.state == "new" else None,
     )
+
+
+def _why_new(message: str) -> str | None:
+    """Explain why a benchmark is new, unless base simply does not have it."""
+    reason = message.removeprefix("new: ")
+    if reason == ABSENT:
+        return None
+    if reason.startswith(("base ", "it ")):
+        return reason
+    return f"base lacks what it uses ({_PLACE.sub('', reason)})"
 
 
 def missing_finding(name: str) -> BenchmarkFinding:

@@ -103,6 +103,8 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         base_profile: The profile of base; null if it was not profiled.
         base_id: Its id in base if its file was renamed; null if it is the same.
         notes: Notes for readers of its figures, such as what could not be verified.
+        skipped: Why it was skipped; null if it was not.
+        new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
     """
 
     id: str
@@ -117,6 +119,8 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     base_profile: Profile | None = None
     base_id: str | None = None
     notes: tuple[str, ...] = ()
+    skipped: str | None = None
+    new_because: str | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.shared.report import ReportFormat
+from jarvisperf.report.shared.table import verdict_of
 
 if TYPE_CHECKING:
     from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
@@ -43,7 +44,9 @@ def render(report: Report) -> dict[str, bytes]:
     writer.writerow(HEADER)
     for finding in report.findings.benchmarks:
         if not finding.metrics:
-            writer.writerow([_text(finding.id), _text(finding.group), *[""] * 12, "error", "", _text(finding.error)])
+            reason = finding.error or finding.skipped or finding.new_because
+            known = [_text(finding.id), _text(finding.group)]
+            writer.writerow([*known, *[""] * 12, verdict_of(finding), "", _text(reason)])
         for name, metric in finding.metrics.items():
             writer.writerow(_cells(finding, name, metric))
     return {FILE: stream.getvalue().encode()}

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.formats.source_links import hosting_of, link_to
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.names import shortened
+from jarvisperf.report.shared.reasons import cause_of, explanation, place
 from jarvisperf.report.shared.report import ReportFormat
-from jarvisperf.report.shared.table import LEFT_ALIGNED
+from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, label, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from jarvisperf.report.shared.report import MetricRow, Report
+    from jarvisperf.report.formats.source_links import Hosting
+    from jarvisperf.report.shared.report import Report, TableRow
 
 FILE = "report.md"
 PAIRS_PICTURE = "plots/before_after.png"
 LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; this leaves room for text around it
 MOST_PROBLEMS = 50
 LONGEST_CELL = 160
+NAME_COLUMNS = 32
+MOST_AGAIN = 5  # benchmarks named in the command that measures them again
+CHANGED = frozenset({"regressed", "inconclusive", "improved", "missing", "error"})
 FOLDED = frozenset({"unchanged", "new"})
+PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
+COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
+COMPARED_RULE = "| --- | --- | --- | ---: |"
 VERDICTS = {
     "regressed": "🔴 regressed",
     "error": "🔴 error",
@@ -35,37 +49,46 @@ _NO_MENTION = "\\1\u200b"
 
 def render(report: Report) -> dict[str, bytes]:
     """Render `report.md`."""
-    return {FILE: markdown(report).encode()}
+    return {FILE: markdown(report, environ=os.environ).encode()}
 
 
-def markdown(report: Report, *, at_most_bytes: int = LARGEST_BYTES, pictures: bool = True) -> str:
+def markdown(
+    report: Report,
+    *,
+    at_most_bytes: int = LARGEST_BYTES,
+    pictures: bool = True,
+    environ: Mapping[str, str] | None = None,
+) -> str:
     """Write a report as GitHub-flavoured Markdown.
 
     Args:
         report: The report.
         at_most_bytes: Maximum size of the text in UTF-8; rows that do not fit are only counted.
         pictures: Whether to include the pictures next to the file.
+        environ: The environment of a CI job, for links to source lines and to the whole report.
     """
     compares = report.findings.base is not None
-    measured = f"measured {report.findings.created} on {escape(report.machine)}"
-    parts = ["# Benchmarks", "", f"**{escape(report.summary)}**", "", f"{escape(report.commit)}; {measured}.", ""]
+    hosting = hosting_of(environ or {})
+    parts = ["# Benchmarks", "", f"**{escape(report.summary)}**", ""]
     if pictures and not compares and report.pairs and PAIRS_PICTURE in report.files:
         parts += [f"![Bars of every pair, before and after, on a log scale]({PAIRS_PICTURE})", ""]
-    problems = _problems(report.problems)
-    folded = [row for row in report.rows if compares and row.metric.verdict in FOLDED]
-    changed = [row for row in report.rows if not compares or row.metric.verdict not in FOLDED]
-    notes = [report.footnote, ""] if report.rows else []
-    notes += [f"{escape(report.left_out)}.", ""] if report.left_out else []
-    why = [f"- {escape(line[:500])}" for line in report.reasons[:MOST_PROBLEMS]]
-    notes += ["**Why**", "", *why, ""] if why else []
-    room = at_most_bytes - _size([*parts, *problems, *notes]) - 500
+    measured = [row for row in report.table if row.metric is not None]
+    changed = [row for row in measured if compares and row.texts["verdict"] in CHANGED]
+    folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]
+    notes = [*_problems(report), *_not_compared(report)]
+    end = [*_end(report, hosting), ""]
+    room = at_most_bytes - _size([*parts, *notes, *end]) - 500
+    if not compares and measured:
+        table, room = _table(report, report.columns, measured, room)
+        parts += [*table, "", report.footnote, ""]
     if changed:
-        table, room = _table(report, changed, room)
+        table, room = _compared(report, changed, hosting, room)
         parts += [*table, ""]
+    parts += notes
     if folded:
-        table, room = _table(report, folded, room)
+        table, room = _compared(report, folded, hosting, room)
         parts += ["<details>", f"<summary>{len(folded)} unchanged or new</summary>", "", *table, "", "</details>", ""]
-    return "\n".join([*parts, *notes, *problems])
+    return "\n".join([*parts, *end])
 
 
 def escape(text: str) -> str:
@@ -74,7 +97,8 @@ def escape(text: str) -> str:
     return shown.replace("$", "<span>$</span>")  # two dollar signs would enclose a formula
 
 
-def _problems(lines: list[str]) -> list[str]:
+def _problems(report: Report) -> list[str]:
+    lines = report.problems
     if not lines:
         return []
     left = len(lines) - MOST_PROBLEMS
@@ -82,18 +106,99 @@ def _problems(lines: list[str]) -> list[str]:
     return ["## Failed", "", *(f"- {escape(line[:500])}" for line in lines[:MOST_PROBLEMS]), *more, ""]
 
 
-def _table(report: Report, rows: Sequence[MetricRow], room_bytes: int) -> tuple[list[str], int]:
+def _not_compared(report: Report) -> list[str]:
+    """List what was not compared, and why."""
+    found = report.not_compared[:MOST_PROBLEMS]
+    if not found:
+        return []
+    lines = [f"- {escape(one.names)}: {one.verdict}, {escape(one.reason[:500])}" for one in found]
+    return ["**Not compared**" if report.findings.base else "**Not measured**", "", *lines, ""]
+
+
+def _end(report: Report, hosting: Hosting | None) -> list[str]:
+    """Return what was measured where, the link to the whole report, and the command that measures it again."""
+    findings = report.findings
+    lines = [f"{escape(report.commit)}; measured {findings.created} on {escape(report.machine)}."]
+    if report.left_out:
+        lines.append(f"{escape(report.left_out)}.")
+    if hosting is not None and hosting.page:
+        lines.append(f"[The whole report]({hosting.page})")
+    if findings.mode == "lockstep" and findings.base is not None and findings.base.commit:
+        changed = [one.id for one in report.ordered if verdict_of(one) in {"regressed", "inconclusive"}]
+        named = [name for name in changed[:MOST_AGAIN] if PLAIN_ID.fullmatch(name) and not _MENTION.search(name)]
+        base = f"--jarvis-against={findings.base.commit[:12]}"
+        words = [
+            "pytest",
+            *(named if len(named) == len(changed) else ()),
+            "--jarvis-bench",
+            base,
+            "--jarvis-against-exact",
+        ]
+        lines += ["", "Measure it again:", "", "```console", shlex.join(words), "```"]
+    return lines
+
+
+def _compared(
+    report: Report, rows: Sequence[TableRow], hosting: Hosting | None, room_bytes: int
+) -> tuple[list[str], int]:
+    """Return a table of comparisons, each regression with the function that explains it, and the room that is left."""
+    head = report.findings.head
+    commit = None if head.dirty else head.commit  # the lines of changed files are not those of the commit
+    names = _names(report, rows)
+    lines = [_comparison(row, names, _why(row, hosting, commit)) for row in rows]
+    return _fitting(report, [_line(COMPARED_COLUMNS), COMPARED_RULE], lines, room_bytes)
+
+
+def _names(report: Report, rows: Sequence[TableRow]) -> dict[str, str]:
+    """Return names that leave room for the other columns of a comment, by benchmark id."""
+    ids = list(dict.fromkeys(row.finding.id for row in rows))
+    return dict(zip(ids, shortened([report.names[one] for one in ids], NAME_COLUMNS), strict=True))
+
+
+def _comparison(row: TableRow, names: Mapping[str, str], why: str) -> str:
+    metric, verdict = row.metric, row.texts["verdict"]
+    change = figures = NOTHING
+    if metric is not None and metric.ratio is not None:
+        words = change_words(metric.ratio, metric.unit, metric.interval)
+        change = f"{_unbroken(words.change)} ({_unbroken(words.span)})" if words.span else _unbroken(words.change)
+    if metric is not None and metric.head is not None:
+        arms = [one for one in (metric.base, metric.head) if one is not None]
+        figures = _unbroken(" → ".join(units.short(one.median, metric.unit) for one in arms))
+    name = _cell("", label(names[row.finding.id], row.texts["metric"]))
+    return _line([_unbroken(VERDICTS.get(verdict, verdict)), f"{name}<br>{why}" if why else name, change, figures])
+
+
+def _unbroken(text: str) -> str:
+    """Escape text whose words stay on one line, so that a unit stays with its number in the narrowest column."""
+    return escape(text).replace(" ", "\u00a0")
+
+
+def _why(row: TableRow, hosting: Hosting | None, commit: str | None) -> str:
+    """Name the function that explains a regression, with a link to its lines."""
+    cost = cause_of(row.finding) if row.texts["verdict"] == "regressed" else None
+    if cost is None:
+        return ""
+    name = _cell("", f"{cost.function} ({place(cost)})")
+    address = link_to(hosting, commit, cost.file, cost.line)
+    return f"{f'[{name}]({address})' if address else name} {escape(explanation(row.finding, cost))}"
+
+
+def _table(report: Report, columns: Sequence[str], rows: Sequence[TableRow], room_bytes: int) -> tuple[list[str], int]:
     """Return a table of the rows that fit, and the room that is left."""
-    names = report.columns
-    lines = [_line(names), _line("---" if name in LEFT_ALIGNED else "---:" for name in names)]
+    head = [_line(columns), _line("---" if name in LEFT_ALIGNED else "---:" for name in columns)]
+    lines = (_line(_cell(name, row.texts[name]) for name in columns) for row in rows)
+    return _fitting(report, head, list(lines), room_bytes)
+
+
+def _fitting(report: Report, head: list[str], rows: Sequence[str], room_bytes: int) -> tuple[list[str], int]:
+    lines = list(head)
     room_bytes -= _size(lines)
-    for place, row in enumerate(rows):
-        line = _line(_cell(name, row.texts[name]) for name in names)
+    for place_, line in enumerate(rows):
         room_bytes -= _size([line])
         if room_bytes < 0:
             whole = [name for name in ("report.html", "report.json") if name in report.files]
             where = f": see {' or '.join(whole)}" if whole else ""
-            return [*lines, "", f"and {len(rows) - place} more{where}"], 0
+            return [*lines, "", f"and {len(rows) - place_} more{where}"], 0
         lines.append(line)
     return lines, room_bytes
 

@@ -21,10 +21,11 @@ def render(report: Report) -> dict[str, bytes]:
 def plain_text(report: Report) -> str:
     """Write a report as plain text."""
     parts = [report.summary, report.commit, report.machine, ""]
-    if report.rows:
-        parts += [*_aligned(report.columns, [row.texts for row in report.rows]), "", report.footnote, ""]
+    if report.table:
+        parts += [*_aligned(report.columns, [row.texts for row in report.table]), "", report.footnote, ""]
     if report.problems:
         parts += ["Failed:", *(f"  {line}" for line in report.problems), ""]
+    parts += [f"{one.verdict.capitalize()}: {one.names}: {one.reason}" for one in report.not_compared]
     return "\n".join(parts)
 
 

@@ -207,7 +207,7 @@ def _values(finding: BenchmarkFinding, name: str, metric: MetricFinding) -> dict
         "before/after": finding.before.ratios.get(name) if finding.before else None,
         "base": base.median if base else None,
         "head": head.median if head else None,
-        "ratio": metric.ratio,
+        "change": metric.ratio,
         "95% interval": metric.interval[1] - metric.interval[0] if metric.interval else None,
         "threshold": metric.threshold,
         "verdict": float(SEVERITY.index(metric.verdict)),

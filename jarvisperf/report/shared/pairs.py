@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.measure.metrics.units import unit_of
-from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.table import label
 
 if TYPE_CHECKING:
@@ -45,10 +44,7 @@ class Pair(NamedTuple):
     @property
     def comparison(self) -> str:
         """The ratio in words."""
-        unit = unit_of(self.unit)
-        if self.before >= self.after:
-            return f"{units.times(self.before / self.after)} {unit.better}"
-        return f"{units.times(self.after / self.before)} {unit.worse}"
+        return change_words(self.after / self.before, self.unit).change
 
 
 def pairs_of(findings: Findings, names: Mapping[str, str]) -> list[Pair]:

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
 LONGEST_SECONDS = 1e30  # of a call; a profile cannot be scaled to more
 
 
+def cause_of(finding: BenchmarkFinding) -> FunctionCost | None:
+    """Return the function that explains most of a regression; None if there is none or no profile explains it."""
+    metric = finding.metrics.get(finding.profile.explains) if finding.profile else None
+    cost = _main_cause(finding) if metric is not None and metric.verdict == "regressed" else None
+    return cost if cost is not None and cost.share > 0 else None
+
+
+def explanation(finding: BenchmarkFinding, cost: FunctionCost) -> str:
+    """Describe a function's part in a regression."""
+    return _explanation(cost, finding.profile.unit if finding.profile else "s")
+
+
 def _main_cause(finding: BenchmarkFinding) -> FunctionCost | None:
     """Return the function that explains most of a change; None unless both arms were profiled."""
     profiles = compared_profiles(finding)
@@ -30,11 +42,9 @@ def reasons(findings: Findings) -> list[str]:
     """Return a line for each regression that a profile explains, naming the function that contributes most."""
     lines = []
     for finding in findings.benchmarks:
-        metric = finding.metrics.get(finding.profile.explains) if finding.profile else None
-        cost = _main_cause(finding) if metric is not None and metric.verdict == "regressed" else None
-        if cost is not None and cost.share > 0:
-            unit = finding.profile.unit if finding.profile else "s"
-            lines.append(visible(f"{finding.id}: {cost.function} ({place(cost)}) {_explanation(cost, unit)}"))
+        cost = cause_of(finding)
+        if cost is not None:
+            lines.append(visible(f"{finding.id}: {cost.function} ({place(cost)}) {explanation(finding, cost)}"))
     return lines
 
 

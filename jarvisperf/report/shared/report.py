@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.history.model import History
-from jarvisperf.report.shared import table
+from jarvisperf.report.shared import bare, headline, table
+from jarvisperf.report.shared.names import short_names
 from jarvisperf.report.shared.pairs import pairs_of
 from jarvisperf.report.shared.reasons import reasons
 
@@ -57,6 +58,20 @@ class MetricRow(NamedTuple):
         return table.label(self.texts["benchmark"], self.metric_name)
 
 
+class TableRow(NamedTuple):
+    """A row of the whole table, in which benchmarks without figures have a row as well.
+
+    Attributes:
+        finding: The benchmark.
+        metric: The metric's findings; None if the benchmark has no figures.
+        texts: The cells as text, by column.
+    """
+
+    finding: BenchmarkFinding
+    metric: MetricFinding | None
+    texts: dict[str, str]
+
+
 class Report:
     """The findings, the history behind them, and the rows and lines that several formats show.
 
@@ -82,12 +97,13 @@ class Report:
     @cached_property
     def names(self) -> dict[str, str]:
         """The display name of each benchmark, by id."""
-        return table.short_names(self.findings)
+        return short_names([finding.id for finding in self.findings.benchmarks])
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The titles of the main table's columns."""
-        return table.columns(self.findings)
+        """The titles of the main table's columns: group, benchmark, and those in which any row has something."""
+        found = table.telling(table.columns(self.findings), [row.texts for row in self.table])
+        return found if "group" in found else ("group", *found)
 
     @cached_property
     def footnote(self) -> str:
@@ -116,6 +132,16 @@ class Report:
         return [row for finding in self.ordered for row in self.rows_by_id[finding.id]]
 
     @cached_property
+    def table(self) -> list[TableRow]:
+        """A row for each metric of each benchmark, and one for each benchmark without figures, in the same order."""
+        return [row for finding in self.ordered for row in self.table_rows(finding)]
+
+    def table_rows(self, finding: BenchmarkFinding) -> list[TableRow]:
+        """Return the rows of a benchmark."""
+        rows = [TableRow(finding, row.metric, row.texts) for row in self.rows_by_id[finding.id]]
+        return rows or [TableRow(finding, None, table.bare_row_of(finding, self.names[finding.id]))]
+
+    @cached_property
     def pairs(self) -> list[Pair]:
         """The benchmarks that have an uncached or naive counterpart, with both medians."""
         return pairs_of(self.findings, self.names)
@@ -123,22 +149,27 @@ class Report:
     @cached_property
     def summary(self) -> str:
         """The findings, in one line."""
-        return table.summary_line(self.findings)
+        return headline.summary_line(self.findings)
 
     @cached_property
     def commit(self) -> str:
         """The commit, branch and state of the working tree, in one line."""
-        return table.commit_line(self.findings)
+        return headline.commit_line(self.findings)
 
     @cached_property
     def machine(self) -> str:
         """The machine, in one line."""
-        return table.machine_line(self.findings)
+        return headline.machine_line(self.findings)
 
     @cached_property
     def problems(self) -> list[str]:
-        """A line for each benchmark that has no figures."""
-        return table.problem_lines(self.findings)
+        """A line for each benchmark that failed."""
+        return bare.problem_lines(self.findings)
+
+    @cached_property
+    def not_compared(self) -> list[bare.NotCompared]:
+        """Why benchmarks were skipped, or are new although base was given them."""
+        return bare.not_compared(self.findings, self.names)
 
     @cached_property
     def reasons(self) -> list[str]:

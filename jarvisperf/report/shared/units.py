@@ -13,6 +13,11 @@ def quantity(value: float, unit: str) -> str:
     return unit_of(unit).text(value)
 
 
+def short(value: float, unit: str) -> str:
+    """Format a metric's value with three digits, for sentences: ``3.78 µs``."""
+    return unit_of(unit).text(value, significant=3)
+
+
 def rounded(value: float, unit: str) -> str:
     """Write a round value without trailing zeros: ``10 µs``."""
     number, _, name = quantity(value, unit).partition(" ")
@@ -44,8 +49,9 @@ def interval(ends: tuple[float, float]) -> str:
 
 
 # Characters that move the cursor or set colours (C0 and C1, which start escape sequences), end a line, or change the
-# direction of the text after them (Unicode Standard Annex 9: an override makes a name look like a different one).
-_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# direction of the text after them (Unicode Standard Annex 9: an override makes a name look like a different one), and
+# characters of no width, which make two names look equal.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
 def visible(text: str) -> str:

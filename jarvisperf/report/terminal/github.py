@@ -1,4 +1,4 @@
-"""Workflow commands: log lines that GitHub Actions shows as annotations on the tests' source lines.
+"""Workflow commands: log lines that GitHub Actions shows as annotations on source lines.
 
 Source: GitHub's documentation, "Workflow commands for GitHub Actions".
 """
@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.shared.table import figures
+from jarvisperf.report.shared.failure_lines import figures
+from jarvisperf.report.shared.reasons import cause_of, explanation
 from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
@@ -19,7 +20,9 @@ MOST_ANNOTATIONS = 10  # per level and step; GitHub drops the rest
 
 
 def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
-    """Return the commands that annotate the tests: errors for failures, warnings for inconclusive verdicts.
+    """Return the commands: errors for failures, warnings for inconclusive verdicts.
+
+    A regression is annotated at the function that explains it, if a profile tells, otherwise at its test.
 
     Args:
         findings: The report's findings.
@@ -27,11 +30,16 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
     """
     found: dict[str, list[str]] = {"error": [], "warning": []}
     for finding in findings.benchmarks:
-        for level, title, message in _marks(finding, allows_missing=findings.allows_missing):
+        for level, title, text in _marks(finding, allows_missing=findings.allows_missing):
             file = finding.id.partition("::")[0]
+            line, message = finding.line, text
+            cost = cause_of(finding) if title.endswith(" regressed") else None
+            if cost is not None and cost.line and not _is_outside(cost.file):
+                file, line = cost.file, cost.line  # a reviewer looks at the changed function, not at the test
+                message = f"{text}; {cost.function} {explanation(finding, cost)}"
             place = f"file={_property(folder + file)}"
-            if finding.line is not None:
-                place += f",line={finding.line}"
+            if line is not None:
+                place += f",line={line}"
             found[level].append(f"::{level} {place},title={_property(title)}::{_data(message)}")
     lines = []
     for level, commands in found.items():
@@ -40,6 +48,11 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
         if left > 0:
             lines[-1] = f"::{level} title=jarvisperf::and {left + 1} more; see the step summary"
     return lines
+
+
+def _is_outside(file: str) -> bool:
+    """Return whether a profile's file is not one of the project's."""
+    return file.startswith(("/", "<")) or ":" in file
 
 
 def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple[str, str, str]]:

@@ -27,7 +27,7 @@ UNICODE = Marks(" ", "┊", "│", "━", "●", "◂", "▸")
 ASCII = Marks(" ", ":", "|", "=", "o", "<", ">")
 
 
-def interval_bar(metric: MetricFinding, *, unicode: bool) -> str:
+def interval_bar(metric: MetricFinding, *, unicode: bool, width: int = WIDTH) -> str:
     """Draw a ratio: 1 in the middle, the thresholds at a quarter and three quarters of the width.
 
     An interval that extends beyond the scale ends in an arrow.
@@ -35,23 +35,24 @@ def interval_bar(metric: MetricFinding, *, unicode: bool) -> str:
     Args:
         metric: The metric's findings.
         unicode: Whether the terminal shows more than ASCII.
+        width: The number of characters, a multiple of 4 plus 1; 0: no bar.
 
     Returns:
-        17 characters; an empty text if there is no interval.
+        As many characters; an empty text if there is no interval.
     """
-    if metric.interval is None or metric.ratio is None:
+    if metric.interval is None or metric.ratio is None or not width:
         return ""
     marks = UNICODE if unicode else ASCII
     reach = 2 * (metric.threshold or DEFAULT_REACH)
-    cells = [marks.blank] * WIDTH
-    cells[_cell(1.0, reach)] = marks.middle
+    cells = [marks.blank] * width
+    cells[_cell(1.0, reach, width)] = marks.middle
     if metric.threshold:
         for limit in (1 - metric.threshold, 1 + metric.threshold):
-            cells[_cell(limit, reach)] = marks.limit
-    low, high = (_cell(value, reach) for value in metric.interval)
+            cells[_cell(limit, reach, width)] = marks.limit
+    low, high = (_cell(value, reach, width) for value in metric.interval)
     for cell in range(low, high + 1):
         cells[cell] = marks.interval
-    cells[_cell(metric.ratio, reach)] = marks.ratio
+    cells[_cell(metric.ratio, reach, width)] = marks.ratio
     if metric.interval[0] < 1 - reach:
         cells[0] = marks.below
     if metric.interval[1] > 1 + reach:
@@ -59,6 +60,6 @@ def interval_bar(metric: MetricFinding, *, unicode: bool) -> str:
     return "".join(cells)
 
 
-def _cell(ratio: float, reach: float) -> int:
-    position = (ratio - 1 + reach) / (2 * reach) * (WIDTH - 1)
-    return round(min(max(position, 0), WIDTH - 1))
+def _cell(ratio: float, reach: float, width: int) -> int:
+    position = (ratio - 1 + reach) / (2 * reach) * (width - 1)
+    return round(min(max(position, 0), width - 1))

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.shared.bare import MOST_NAMED
 from jarvisperf.report.shared.report import Report
 from jarvisperf.report.shared.table import verdict_of
+from jarvisperf.report.terminal.wrapping import wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 
+Note = tuple[str, str]  # a line, and its style
+
 NARROWEST_COLUMNS = 40  # a pipe reports no width
 MOST_BENCHMARKS = 100
-QUIET = frozenset({"unchanged", "new"})
+QUIET = frozenset({"unchanged", "new", "skipped"})
 
 
 def shows_unicode(encoding: str | None) -> bool:
@@ -28,24 +35,38 @@ def shows_unicode(encoding: str | None) -> bool:
     return True
 
 
-def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = True) -> str:
-    """Render the summary for a terminal or a pipe.
+def wraps_lines(*, is_terminal: bool) -> bool:
+    """Return whether sentences are broken between words: not in a log, unless somebody set its width."""
+    return is_terminal or "COLUMNS" in os.environ
+
+
+def render(
+    findings: Findings,
+    *,
+    colour: bool,
+    columns: int,
+    unicode: bool = True,
+    wraps: bool = True,
+    notes: Sequence[Note] = (),
+) -> str:
+    """Render the summary for a terminal or a pipe. Its last line says what the findings come to.
 
     Args:
         findings: The findings to show.
         colour: Whether to use colours; everything can be read without them.
         columns: The width of the terminal in characters.
         unicode: Whether the terminal shows more than ASCII.
+        wraps: Whether to break sentences between words. Those who search a log rather want whole lines.
+        notes: Further lines, which stand before the last one.
     """
     from rich.console import Console
     from rich.text import Text
 
-    from jarvisperf.report.terminal.tables import print_table
-
+    columns = max(columns, NARROWEST_COLUMNS)
     stream = io.StringIO()
     console = Console(
         file=stream,
-        width=max(columns, NARROWEST_COLUMNS),
+        width=columns,
         color_system="standard" if colour else None,
         force_terminal=colour,
         no_color=not colour,
@@ -54,20 +75,57 @@ def render(findings: Findings, *, colour: bool, columns: int, unicode: bool = Tr
         markup=False,
         legacy_windows=False,
     )
+
+    def show(text: str, style: str = "") -> None:
+        for line in wrapped(text, columns) if wraps else [text]:
+            console.print(Text(line, style=style), soft_wrap=True)
+
     report = Report(findings)
-    shown, left_out = _shown(report.ordered)
-    if any(finding.metrics for finding in shown):
-        print_table(console, report, shown, unicode=unicode)
-        if left_out:
-            console.print(Text(f"and {left_out} more that are {_words(findings)}: the report has them all"))
-        console.print()
-        console.print(Text(report.footnote, style="dim"))
-    for line in report.reasons:
-        console.print(Text(f"WHY {line}"), soft_wrap=True)
-    for line in report.problems:
-        console.print(Text(f"FAILED {line}", style="red"), soft_wrap=True)
-    console.print(Text(report.summary, style="bold"), soft_wrap=True)
+    _show_table(console, report, show, columns, unicode=unicode)
+    for reason in report.reasons:
+        show(f"WHY {reason}")
+    for problem in report.problems:
+        show(f"FAILED {problem}", "red")
+    for found in report.not_compared:
+        show(f"{found.verdict.upper()} {found.names}: {found.reason}")
+    for text, style in notes:
+        show(text, style)
+    show(report.summary, "bold")
     return re.sub(" +$", "", stream.getvalue(), flags=re.MULTILINE)
+
+
+def _show_table(console: Console, report: Report, show: Callable[..., None], columns: int, *, unicode: bool) -> None:
+    """Show the table and what its columns mean."""
+    from jarvisperf.report.terminal.legend import legend
+    from jarvisperf.report.terminal.tables import table_of
+
+    findings = report.findings
+    shown, left_out = _shown(report.ordered)
+    if not shown:
+        return
+    table = table_of(report, shown, columns, unicode=unicode)
+    for line in table.lines:
+        console.print(line, soft_wrap=True)
+    if left_out:
+        show(f"and {left_out} more that are {_words(findings)}: the report has them all")
+    console.print()
+    show(legend(findings, table.columns, unicode=unicode), "dim")
+    if findings.mode == "baseline" and "via" not in table.columns:
+        for note in _again(report):
+            show(note, "dim")
+
+
+def _again(report: Report) -> list[str]:
+    """Return a line with the benchmarks measured again in lockstep, for tables too narrow to show that."""
+    again = [
+        report.names[finding.id]
+        for finding in report.ordered
+        if any(metric.via == "lockstep" for metric in finding.metrics.values())
+    ]
+    if not again:
+        return []
+    more = f" and {len(again) - MOST_NAMED} more" if len(again) > MOST_NAMED else ""
+    return [f"Measured again in lockstep: {', '.join(again[:MOST_NAMED])}{more}."]
 
 
 def _shown(ordered: Sequence[BenchmarkFinding]) -> tuple[list[BenchmarkFinding], int]:
@@ -86,4 +144,4 @@ def _shown(ordered: Sequence[BenchmarkFinding]) -> tuple[list[BenchmarkFinding],
 
 
 def _words(findings: Findings) -> str:
-    return "unchanged or new" if findings.base else "measured"
+    return "unchanged, new or skipped" if findings.base else "measured or skipped"

@@ -1,34 +1,36 @@
-"""The table of benchmarks, for terminals of any width."""
+"""The table of benchmarks, for terminals of any width: one line for each metric of each benchmark."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
-from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING
-from jarvisperf.report.terminal.interval_bar import WIDTH as BAR_WIDTH
+from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.names import shortened
+from jarvisperf.report.shared.table import NOTHING
 from jarvisperf.report.terminal.interval_bar import interval_bar
+from jarvisperf.report.terminal.layout import (
+    BAR,
+    CHANGE_OF_CHANGED,
+    GAP,
+    LEFT,
+    SIGN,
+    column_width,
+    layout_of,
+    title,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.console import Console
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding
-    from jarvisperf.report.shared.report import Report
+    from jarvisperf.report.shared.report import Report, TableRow
+    from jarvisperf.report.terminal.layout import Cells, Layout
 
-Row = dict[str, str]  # the cells of one metric of one benchmark, by column
-
-SHORTEST_NAME_COLUMNS = 20
-MOST_NAME_LINES = 3
-GAP_COLUMNS = 2
 INDENT = "  "
-BAR = "within threshold?"
-LEFT = LEFT_ALIGNED | {BAR}
+CHANGED = frozenset({"regressed", "improved"})
 GROUP_STYLE = "bold cyan"
 STYLES = {
     "regressed": "bold red",
@@ -37,95 +39,84 @@ STYLES = {
     "inconclusive": "yellow",
     "improved": "green",
 }
+SIGNS = {"regressed": "▲", "improved": "▼", "unchanged": "=", "inconclusive": "?", "new": "+", "skipped": "s"}
+ASCII_SIGNS = SIGNS | {"regressed": "^", "improved": "v"}
+FAILED_SIGN = "!"
 
 
-def print_table(console: Console, report: Report, shown: list[BenchmarkFinding], *, unicode: bool) -> None:
-    """Print the benchmarks, their names next to the figures if there is room, otherwise above them.
+class TerminalTable(NamedTuple):
+    """The table.
+
+    Attributes:
+        lines: Its lines.
+        columns: The titles of its columns, without the benchmark's name.
+    """
+
+    lines: list[Text]
+    columns: tuple[str, ...]
+
+
+def table_of(report: Report, shown: list[BenchmarkFinding], columns: int, *, unicode: bool) -> TerminalTable:
+    """Write the benchmarks as a table.
 
     Args:
-        console: The console to print to.
         report: The whole report.
-        shown: The benchmarks to show, which have at least one metric.
+        shown: The benchmarks to show, at least one.
+        columns: The width of the terminal.
         unicode: Whether the terminal shows more than ASCII.
     """
-    names = list(report.columns[2:])
-    rows = [
-        row.texts | {BAR: interval_bar(row.metric, unicode=unicode)}
-        for finding in shown
-        for row in report.rows_by_id[finding.id]
-    ]
-    figures = sum(_width(name, rows) for name in names)
-    room = console.width - figures - GAP_COLUMNS - len(INDENT)
-    longest = max(cell_len(row["benchmark"]) for row in rows)
-    beside = room >= min(longest, SHORTEST_NAME_COLUMNS) and longest <= MOST_NAME_LINES * room
-    if beside:
-        room -= min(longest, 2 * SHORTEST_NAME_COLUMNS)
-    if report.findings.base is not None and room >= BAR_WIDTH + GAP_COLUMNS:
-        names.insert(names.index("threshold"), BAR)
-    (_print_beside if beside else _print_above)(console, rows, names)
+    found = [row for finding in shown for row in report.table_rows(finding)]
+    rows = [_cells(row, unicode=unicode) for row in found]
+    has_groups = any(row["group"] != NOTHING for row in rows)
+    indent = INDENT if has_groups else ""
+    layout = layout_of(rows, columns, len(indent), report.findings.mode)
+    whole = list(dict.fromkeys(row["benchmark"] for row in rows))
+    names = shortened(whole, layout.name_columns, "…" if unicode else "...")
+    short = dict(zip(whole, names, strict=True))
+    for row, line in zip(found, rows, strict=True):
+        line[BAR] = interval_bar(row.metric, unicode=unicode, width=layout.bar_columns) if row.metric else ""
+    widths = {name: column_width(rows, name, layout.bar_columns) for name in layout.columns}
+    name_width = max(len("benchmark"), *map(cell_len, names))
+    header = [f"{indent}{_padded('benchmark', name_width, left=True)}"]
+    header += [_padded(title(name, layout.bar_columns), widths[name], left=name in LEFT) for name in layout.columns]
+    lines = [Text(GAP.join(header), style="bold"), *_body(rows, layout, widths, short, indent, name_width)]
+    return TerminalTable(lines, layout.columns)
 
 
-def _print_beside(console: Console, rows: list[Row], names: Sequence[str]) -> None:
-    """Print a line for each metric, starting with the benchmark's name."""
-    table = Table(box=None, padding=(0, GAP_COLUMNS, 0, 0), pad_edge=False, header_style="bold")
-    # The group is on a separate line above its benchmarks: a column would take up the width that names need.
-    table.add_column("group, benchmark", overflow="fold")
-    for name in names:
-        table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
-    group = None
+def _body(
+    rows: Sequence[Cells],
+    layout: Layout,
+    widths: Mapping[str, int],
+    short: Mapping[str, str],
+    indent: str,
+    name_width: int,
+) -> Iterator[Text]:
+    """Yield a line for each row, and one for each group."""
+    group = name = None
     for row in rows:
-        if row["group"] != group:
+        if indent and row["group"] != group:
             group = row["group"]
-            table.add_row(Text(_group(row), style=GROUP_STYLE))
-        cells = [Text(row[name], style=_style(name, row)) for name in names]
-        table.add_row(Text(f"{INDENT}{row['benchmark']}"), *cells)
-    console.print(table)
+            yield Text("no group" if group == NOTHING else group, style=GROUP_STYLE)
+        is_same, name = row["benchmark"] == name, row["benchmark"]
+        shown = "" if is_same else short[name]  # the name stands on the first of its metrics
+        line = Text(f"{indent}{_padded(shown, name_width, left=True)}")
+        for column in layout.columns:
+            cell = _padded(row[column], widths[column], left=column in LEFT)
+            style = STYLES.get(row["verdict"], "") if column in {"verdict", BAR, SIGN} else ""
+            line.append(GAP).append(cell, style=style)
+        line.rstrip()
+        yield line
 
 
-def _print_above(console: Console, rows: list[Row], names: Sequence[str]) -> None:
-    """Print each name on its own lines, and the figures below it."""
-    widths = {name: _width(name, rows) for name in names}
-    fits = sum(widths.values()) + 2 * len(INDENT) - GAP_COLUMNS <= console.width
-    if fits:
-        console.print("group", style=GROUP_STYLE)
-        console.print(f"{INDENT}benchmark", style="bold")
-        console.print(2 * INDENT + "".join(_padded(name, name, widths[name]) for name in names), style="bold")
-    group = benchmark = None
-    for row in rows:
-        if row["group"] != group:
-            group = row["group"]
-            console.print(Text(_group(row), style=GROUP_STYLE, overflow="fold"))
-        if row["benchmark"] != benchmark:
-            benchmark = row["benchmark"]
-            console.print(_indented(Text(benchmark), 1))
-        line = Text().join(Text(_padded(name, row[name], widths[name]), style=_style(name, row)) for name in names)
-        console.print(_indented(line if fits else _sentence(row, names), 2))
+def _cells(row: TableRow, *, unicode: bool) -> Cells:
+    signs = SIGNS if unicode else ASCII_SIGNS
+    metric, texts = row.metric, row.texts
+    change = texts["change"]
+    if metric is not None and metric.ratio is not None and texts["verdict"] in CHANGED:
+        change = change_words(metric.ratio, metric.unit, metric.interval).whole
+    return texts | {CHANGE_OF_CHANGED: change, SIGN: signs.get(texts["verdict"], FAILED_SIGN), BAR: ""}
 
 
-def _sentence(row: Row, names: Sequence[str]) -> Text:
-    """Write a row as words that can wrap."""
-    words = [Text(row["verdict"], style=_style("verdict", row))] if "verdict" in names else []
-    words += [Text(f"{name} {row[name]}") for name in names if name not in {"metric", "verdict", BAR}]
-    return Text(f"{row['metric']}: ") + Text(", ").join(words)
-
-
-def _indented(text: Text, steps: int) -> Padding:
-    text.overflow = "fold"
-    return Padding(text, (0, 0, 0, steps * len(INDENT)))
-
-
-def _group(row: Row) -> str:
-    return "no group" if row["group"] == NOTHING else row["group"]
-
-
-def _style(name: str, row: Row) -> str:
-    return STYLES.get(row["verdict"], "") if name in {"verdict", BAR} else ""
-
-
-def _padded(name: str, text: str, width: int) -> str:
-    blank = " " * (width - GAP_COLUMNS - cell_len(text))
-    return (text + blank if name in LEFT else blank + text) + " " * GAP_COLUMNS
-
-
-def _width(name: str, rows: list[Row]) -> int:
-    return max(len(name), *(cell_len(row[name]) for row in rows)) + GAP_COLUMNS
+def _padded(text: str, width: int, *, left: bool) -> str:
+    blank = " " * (width - cell_len(text))
+    return text + blank if left else blank + text
