@@ -52,6 +52,15 @@ def test_the_forks_of_one_launch_do_not_count_in_the_next():
     assert tally.metrics["time"].log_ratios == [pytest.approx(0.01), pytest.approx(0.03)]
 
 
+def test_each_launch_keeps_its_own_figures():
+    tally = Tally()
+    for log_ratio in (0.01, 0.03):
+        tally.absorb(launch(log_ratio))
+    assert tally.metrics["time"].launches == [
+        (1.0, pytest.approx(math.exp(log_ratio)), pytest.approx(log_ratio)) for log_ratio in (0.01, 0.03)
+    ]
+
+
 def test_memory_is_in_bytes_and_all_else_in_seconds():
     tally = Tally()
     for metric in ("time", "startup", "memory"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
@@ -25,6 +25,20 @@ FEWEST_FOR_DRIFT = 8
 FORKS_TRIMMED_SHARE = 0.25  # on each side, because now and then a fork is several per cent off
 
 
+class LaunchFigures(NamedTuple):
+    """One launch's figures for one metric.
+
+    Attributes:
+        base: The median of base's samples, in the unit, per iteration.
+        head: The median of head's samples, likewise.
+        log_ratio: The launch's estimate of log(head / base), from samples in pairs.
+    """
+
+    base: float
+    head: float
+    log_ratio: float
+
+
 @dataclass(slots=True)
 class MetricTally:
     """One metric of one benchmark.
@@ -32,6 +46,7 @@ class MetricTally:
     Attributes:
         kind: The metric's kind.
         log_ratios: One number per launch.
+        launches: The figures of each absorbed launch.
         parts: One number per fork of the running launch.
         drifts: For each fork, the logarithm of the duration of its last calls divided by that of its first ones.
         base: Samples of base, in the unit, per iteration.
@@ -43,6 +58,7 @@ class MetricTally:
 
     kind: MetricKind
     log_ratios: list[float] = field(default_factory=list)
+    launches: list[LaunchFigures] = field(default_factory=list)
     parts: list[float] = field(default_factory=list)
     drifts: list[float] = field(default_factory=list)
     base: list[float] = field(default_factory=list)
@@ -77,6 +93,9 @@ class MetricTally:
     def absorb(self, launch: MetricTally) -> None:
         """Add the results of one launch that has ended."""
         self.log_ratios += launch.log_ratios
+        if launch.log_ratios:
+            base, head = (statistics.median(values) for values in (launch.base, launch.head))
+            self.launches += [LaunchFigures(base, head, log_ratio) for log_ratio in launch.log_ratios]
         self.drifts += launch.drifts
         self.iterations, self.method = launch.iterations, launch.method
         self._keep(launch.base, launch.head)

@@ -6,10 +6,12 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.measure.metrics.time import CLOCK, TIME
 from jarvisperf.report.findings.model import (
     BeforeAfter,
     BenchmarkFinding,
+    LaunchFinding,
     MetricFinding,
     held_to_limits,
     in_json,
@@ -112,4 +114,15 @@ def _metric(found: MetricTally, tally: Tally, threshold: float) -> MetricFinding
         verdict=verdict,
         via="lockstep" if judgement else None,
         doubt=DOUBT if judgement and judgement.doubted and verdict == "inconclusive" else None,
+        launches=tuple(
+            LaunchFinding(_short(launch.base), _short(launch.head), _short(ratio_of(launch.log_ratio)))
+            for launch in found.launches
+        )
+        if judgement
+        else (),
     )
+
+
+def _short(value: float) -> float:
+    """Round to five significant digits, enough to draw a dot; launches are many."""
+    return in_json(float(f"{value:.5g}"))

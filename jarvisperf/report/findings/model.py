@@ -42,6 +42,20 @@ class Arm(msgspec.Struct, frozen=True):
     dirty: bool
 
 
+class LaunchFinding(msgspec.Struct, frozen=True, array_like=True):
+    """One launch's figures for one metric.
+
+    Attributes:
+        base: The median of base's samples.
+        head: The median of head's samples.
+        ratio: The launch's estimate of head / base, from samples in pairs.
+    """
+
+    base: float
+    head: float
+    ratio: float
+
+
 class MetricFinding(msgspec.Struct, frozen=True):
     """The findings about one metric of one benchmark.
 
@@ -59,6 +73,8 @@ class MetricFinding(msgspec.Struct, frozen=True):
         via: How the verdict was reached: ``screening`` against stored runs, or ``lockstep``; null if nothing was
             compared.
         doubt: Why it is inconclusive regardless of the interval; null if the interval decides.
+        launches: The figures of each launch, which are what the interval is computed from; empty unless measured in
+            lockstep.
     """
 
     unit: str
@@ -72,6 +88,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     verdict: Verdict
     via: Way | None = None
     doubt: str | None = None
+    launches: tuple[LaunchFinding, ...] = ()
 
 
 class BeforeAfter(msgspec.Struct, frozen=True):
