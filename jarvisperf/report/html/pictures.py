@@ -1,4 +1,4 @@
-"""The pictures of one benchmark: distributions, interval against threshold, history."""
+"""The pictures of values in the details of a benchmark: distributions and history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.report.html.svg import Drawing, scale
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.ratio_scale import clipped, reach_of
+from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.ticks import linear_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,44 +19,49 @@ if TYPE_CHECKING:
     from jarvisperf.report.html.svg import Alignment, Colour
     from jarvisperf.runs.summary import Summary
 
-WIDTH = 420.0
-LEFT, RIGHT = 8.0, WIDTH - 8.0
-STEPS = 64
-TICK_ALIGNMENTS: tuple[Alignment, ...] = ("start", "middle", "end")
-LINE = 14.0
+LEFT, RIGHT = 0.02, 0.98
+CELLS = 72  # in which a distribution is counted
+RIDGE, DOTS, LABEL, AXIS = 40.0, 16.0, 18.0, 22.0  # heights in pixels
+MOST_POINTS = 120  # of a history; older runs are not drawn
 FAINTEST, LARGEST = 1e-30, 1e30  # the values that an axis can show, in seconds or bytes
 
 
 def distribution(metric: MetricFinding) -> str:
-    """Draw the distributions of base and head: the smoothed density of the stored quantiles, and the medians.
+    """Draw the distributions of base and head above each other, with a dot for the median of each launch.
 
-    The smoothing is a Gaussian kernel with Silverman's bandwidth ("Density Estimation for Statistics and Data
-    Analysis", 1986, section 3.4.2). The scale ends at the 99th percentile, so a single outlier cannot flatten the rest.
+    The samples are smoothed by a Gaussian kernel with Silverman's bandwidth ("Density Estimation for Statistics and
+    Data Analysis", 1986, section 3.4.2). The scale ends at the 99th percentile, so one outlier cannot flatten the rest.
     """
     sides: tuple[tuple[Colour, Summary | None], ...] = (("base", metric.base), ("head", metric.head))
     arms = [(name, arm) for name, arm in sides if arm is not None and _is_drawable(arm)]
     if not arms:
         return ""
-    height = 116.0
-    bottom, top = 2 * LINE, height - 2.4 * LINE  # the labels are above
-    low = min(arm.min for _, arm in arms)
-    high = max(min(arm.p99, arm.median + 4 * max(arm.iqr, arm.stddev / 4)) for _, arm in arms)
-    if high <= low:
-        high = max(arm.max for _, arm in arms)
-    place = scale(low - (high - low) * 0.05, high + (high - low) * 0.05, LEFT, RIGHT)
-    drawing = Drawing(WIDTH, height)
-    grid = [low + (high - low) * (step / STEPS * 1.1 - 0.05) for step in range(STEPS + 1)]
-    for name, arm in arms:
-        heights = _density(arm, grid)
-        scaled = scale(0, max(heights) or 1.0, bottom, top)
-        curve = [(place(x), scaled(y)) for x, y in zip(grid, heights, strict=True)]
-        drawing.area([(curve[0][0], bottom), *curve, (curve[-1][0], bottom)], name, opacity=0.25)
+    launches = {
+        "base": [launch.base for launch in metric.launches],
+        "head": [launch.head for launch in metric.launches],
+    }
+    low, high = _range([arm for _, arm in arms])
+    low, high = low - (high - low) * 0.04, high + (high - low) * 0.04
+    across = scale(low, high, LEFT, RIGHT)
+    row = LABEL + RIDGE + (DOTS if metric.launches else 0)
+    drawing = Drawing(row * len(arms) + AXIS)
+    bottom = row * len(arms)
+    densities = [_density(arm, low, high) for _, arm in arms]
+    peak = max(map(max, densities)) or 1.0
+    for number, ((name, arm), density) in enumerate(zip(arms, densities, strict=True)):
+        top, floor = row * number + LABEL, row * number + LABEL + RIDGE
+        up = scale(0, peak, floor, top)
+        step = (RIGHT - LEFT) / (len(density) - 1)
+        curve = [(LEFT + step * place, up(value)) for place, value in enumerate(density)]
+        drawing.area([(LEFT, floor), *curve, (RIGHT, floor)], name, opacity=0.22)
         drawing.line(curve, name)
-        _vertical(drawing, place(arm.median), bottom, top, name, dashed=True)
-    _axis(drawing, place, low, high, metric.unit)
-    for row, (name, arm) in enumerate(arms):
-        label = f"{name} {units.quantity(arm.median, metric.unit)}"
-        drawing.text((RIGHT, height - LINE * (row + 1)), label, colour=name, align="end")
+        inside = [(across(value), floor + DOTS / 2) for value in launches[name] if low <= value <= high]
+        drawing.dots(inside, name, size=7, is_hollow=name == "base")
+        drawing.line(
+            [(across(arm.median), top - 3), (across(arm.median), bottom)], name, width=2, dashed=name == "base"
+        )
+        drawing.text((LEFT, top - 5), f"{name}  {units.quantity(arm.median, metric.unit)}", colour=name)
+    _value_axis(drawing, bottom, across, low, high, metric.unit)
     text = "; ".join(
         f"{name}: median {units.quantity(arm.median, metric.unit)}, middle half "
         f"{units.quantity(arm.p25, metric.unit)} to {units.quantity(arm.p75, metric.unit)}, {arm.samples:,} samples"
@@ -64,99 +70,88 @@ def distribution(metric: MetricFinding) -> str:
     return drawing.svg(f"Distributions. {text}")
 
 
-def interval(metric: MetricFinding) -> str:
-    """Draw the ratio and its interval against the threshold."""
-    if metric.ratio is None or metric.interval is None:
-        return ""
-    height = 64.0
-    low, high = metric.interval
-    limit = metric.threshold or 0.0
-    reach = max(reach_of([metric]), limit * 1.5)
-    position = scale(1 - reach, 1 + reach, LEFT, RIGHT)
-
-    def place(ratio: float) -> float:
-        return position(clipped(ratio, reach))
-
-    drawing = Drawing(WIDTH, height)
-    middle = height - 1.8 * LINE
-    if limit:
-        drawing.bar((place(1 - limit), 1.6 * LINE), (place(1 + limit), height - LINE), "faint", opacity=0.3)
-    _vertical(drawing, place(1), 1.6 * LINE, height - LINE, "ink", dashed=True)
-    colour: Colour = "bad" if metric.verdict == "regressed" else "good" if metric.verdict == "improved" else "head"
-    drawing.line([(place(low), middle), (place(high), middle)], colour, width=4)
-    drawing.dots([(place(metric.ratio), middle)], colour, radius=6)
-    drawing.text((place(1), 4), "1 (equal)", align="middle")
-    if limit and place(1 + limit) - place(1) > 60:
-        drawing.text((place(1 + limit), 4), f"+{limit * 100:.3g}%", align="middle")
-        drawing.text((place(1 - limit), 4), f"-{limit * 100:.3g}%", align="middle")
-    words = f"{units.ratio(metric.ratio)} ({units.interval(metric.interval)})"
-    drawing.text((min(max(place(metric.ratio), 75), WIDTH - 75), height - LINE + 5), words, align="middle")
-    against = f"threshold {limit * 100:.3g}%" if limit else "no threshold"
-    text = f"{units.ratio(metric.ratio)}, interval {units.interval(metric.interval)}"
-    return drawing.svg(f"Ratio head over base {text}, {against}")
-
-
 def history_line(series: Series, history: History) -> str:
     """Draw a metric over the stored runs: medians, the middle half of the samples, and the changes of level."""
-    points = series.levels()
+    points = series.levels()[-MOST_POINTS:]
     if len(points) < 2:
         return ""
-    height = 130.0
-    bottom, top = 2 * LINE, height - 1.6 * LINE
+    top, bottom = 20.0, 130.0
     lows, highs = [point.low for point in points], [point.high for point in points]
-    low, high = min(lows), min(max(highs), 3 * sorted(highs)[len(highs) // 2])
-    if high <= low:
+    low, high = min(lows), min(max(highs), 3 * sorted(highs)[len(highs) // 2], LARGEST)
+    low = min(low, high)
+    if high - low <= max(abs(high) * 1e-9, FAINTEST):
         low, high = low * 0.95, high * 1.05 or 1.0
-    xs = _spread(len(points))
-    up = scale(low, high, bottom, top)
-    drawing = Drawing(WIDTH, height)
-    band = [(x, up(value)) for x, value in zip(xs, highs, strict=True)]
-    band += [(x, up(value)) for x, value in zip(reversed(xs), reversed(lows), strict=True)]
-    drawing.area([(x, min(y, top)) for x, y in band], "head", opacity=0.15)
-    medians = [(x, min(up(point.median), top)) for x, point in zip(xs, points, strict=True)]
-    drawing.line(medians, "head", width=1)
-    drawing.dots(medians, "head", radius=2.5)
+    left = 0.13
+    across = scale(0, len(points) - 1, left, RIGHT)
+    up = scale(low, high, bottom - 4, top)
+    xs = [across(number) for number in range(len(points))]
+    drawing = Drawing(bottom + AXIS)
+    for value in linear_ticks(low, high, 4):
+        drawing.line([(left, up(value)), (RIGHT, up(value))], "line", width=1)
+        drawing.text((left, up(value) + 4), units.rounded(value, series.unit), colour="faint", align="end", shift=-6)
+    band = [(x, up(min(value, high))) for x, value in zip(xs, highs, strict=True)]
+    band += [(x, up(min(value, high))) for x, value in zip(reversed(xs), reversed(lows), strict=True)]
+    drawing.area(band, "head", opacity=0.15)
+    medians = [(x, up(min(max(point.median, low), high))) for x, point in zip(xs, points, strict=True)]
+    drawing.line(medians, "head", width=1.5)
+    drawing.dots(medians, "head", size=5 if len(points) < 60 else 3)
     place_of = {point.place: index for index, point in enumerate(points)}
     texts = []
     for change in series.changes:
+        if place_of.get(change.place, 0) == 0:
+            continue  # before the first run that is drawn
         x = (xs[place_of[change.place]] + xs[place_of[change.place] - 1]) / 2
-        colour: Colour = "bad" if change.ratio > 1 else "good"
-        _vertical(drawing, x, bottom, top, colour, width=1.5, dashed=True)
-        drawing.text((x, height - LINE), f"{(change.ratio - 1) * 100:+.3g}%", colour=colour, align="middle")
-        texts.append(f"{(change.ratio - 1) * 100:+.3g}% at {history.occasions[change.place].shown}")
-    drawing.line([(LEFT, bottom), (RIGHT, bottom)], "faint", width=1)
-    drawing.text((LEFT, 4), f"{history.occasions[points[0].place].created:%Y-%m-%d}")
-    drawing.text((RIGHT, 4), f"{history.occasions[points[-1].place].created:%Y-%m-%d}", align="end")
-    drawing.text((LEFT, LINE + 3), units.rounded(low, series.unit), colour="faint")
-    drawing.text((LEFT, height - LINE), units.rounded(high, series.unit), colour="faint")
-    changes = "; ".join(texts) or history.unsearched or "no change found"
-    return drawing.svg(f"History over {len(points)} runs: {changes}")
+        words = change_words(change.ratio, series.unit).change
+        drawing.vertical(x, top - 4, bottom, "bad" if change.ratio > 1 else "good", dashed=True)
+        align: Alignment = "middle" if 0.25 < x < 0.85 else "start" if x <= 0.25 else "end"
+        drawing.text((x, 11), words, colour="bad" if change.ratio > 1 else "good", align=align)
+        texts.append(f"{words} at {history.occasions[change.place].shown}")
+    drawing.line([(left, bottom), (RIGHT, bottom)], "faint", width=1)
+    for point, align in ((points[0], "start"), (points[-1], "end")):
+        text = f"{history.occasions[point.place].created:%Y-%m-%d}"
+        drawing.text((left if align == "start" else RIGHT, bottom + 15), text, colour="faint", align=align)
+    return drawing.svg(f"History over {len(points)} runs: {'; '.join(texts) or history.unsearched or 'no change found'}")
+
+
+def _value_axis(
+    drawing: Drawing, y: float, across: Callable[[float], float], low: float, high: float, unit: str
+) -> None:
+    drawing.line([(LEFT, y), (RIGHT, y)], "faint", width=1)
+    for value in linear_ticks(low, high, 4):
+        place = across(value)
+        align: Alignment = "start" if place < 0.08 else "end" if place > 0.92 else "middle"
+        drawing.vertical(place, y, y + 4, "faint")
+        drawing.text((place, y + 15), units.rounded(value, unit), colour="faint", align=align)
 
 
 def _is_drawable(arm: Summary) -> bool:
-    return len(arm.quantiles) > 1 and arm.max < LARGEST and arm.max - arm.min > FAINTEST
+    return len(arm.quantiles) > 1 and arm.max < LARGEST and arm.max - arm.min > max(FAINTEST, arm.max * 1e-12)
 
 
-def _vertical(
-    drawing: Drawing, x: float, low: float, high: float, colour: Colour, *, width: float = 1, dashed: bool = False
-) -> None:
-    drawing.line([(x, low), (x, high)], colour, width=width, dashed=dashed)
+def _range(arms: Sequence[Summary]) -> tuple[float, float]:
+    low = min(arm.min for arm in arms)
+    high = max(min(arm.p99, arm.median + 4 * max(arm.iqr, arm.stddev / 4)) for arm in arms)
+    return low, high if high > low else max(arm.max for arm in arms)
 
 
-def _spread(count: int) -> list[float]:
-    return [LEFT + index / (count - 1) * (RIGHT - LEFT) for index in range(count)]
-
-
-def _axis(drawing: Drawing, place: Callable[[float], float], low: float, high: float, unit: str) -> None:
-    drawing.line([(LEFT, 2 * LINE), (RIGHT, 2 * LINE)], "faint", width=1)
-    for step, align in enumerate(TICK_ALIGNMENTS):
-        value = low + (high - low) * step / (len(TICK_ALIGNMENTS) - 1)
-        _vertical(drawing, place(value), 2 * LINE - 3, 2 * LINE, "faint")
-        drawing.text((place(value), LINE), units.quantity(value, unit), align=align)
-
-
-def _density(arm: Summary, grid: Sequence[float]) -> list[float]:
-    deviation = statistics.pstdev(arm.quantiles)
-    spread = min(deviation, arm.iqr / 1.34) or deviation
-    bandwidth = max(0.9 * spread * len(arm.quantiles) ** -0.2, (grid[-1] - grid[0]) / STEPS)
-    return [math.fsum(math.exp(-0.5 * ((x - value) / bandwidth) ** 2) for value in arm.quantiles) for x in grid]
+def _density(arm: Summary, low: float, high: float) -> list[float]:
+    """Return the smoothed density of the quantiles at `CELLS` equal steps from `low` to `high`."""
+    cell = (high - low) / (CELLS - 1)
+    counts = [0.0] * CELLS
+    for value in arm.quantiles:
+        place = (value - low) / cell
+        before = math.floor(place)
+        for number, share in ((before, 1 - (place - before)), (before + 1, place - before)):
+            if 0 <= number < CELLS:
+                counts[number] += share / len(arm.quantiles)
+    spread = min(arm.stddev, arm.iqr / 1.34) or arm.stddev
+    bandwidth = max(0.9 * spread * len(arm.quantiles) ** -0.2 / cell, 1.0)
+    reach = min(math.ceil(3 * bandwidth), CELLS)
+    kernel = [math.exp(-0.5 * (distance / bandwidth) ** 2) / bandwidth for distance in range(reach + 1)]
+    return [
+        sum(
+            counts[other] * kernel[abs(other - number)]
+            for other in range(max(number - reach, 0), min(number + reach + 1, CELLS))
+        )
+        for number in range(CELLS)
+    ]

@@ -40,12 +40,14 @@ def _main_cause(finding: BenchmarkFinding) -> FunctionCost | None:
 
 def reasons(findings: Findings) -> list[str]:
     """Return a line for each regression that a profile explains, naming the function that contributes most."""
-    lines = []
-    for finding in findings.benchmarks:
-        cost = cause_of(finding)
-        if cost is not None:
-            lines.append(visible(f"{finding.id}: {cost.function} ({place(cost)}) {explanation(finding, cost)}"))
-    return lines
+    found = ((finding.id, reason_of(finding)) for finding in findings.benchmarks)
+    return [visible(f"{name}: {reason}") for name, reason in found if reason]
+
+
+def reason_of(finding: BenchmarkFinding) -> str:
+    """Name the function that contributes most to a regression; empty if no profile explains one."""
+    cost = cause_of(finding)
+    return "" if cost is None else f"{cost.function} ({place(cost)}) {explanation(finding, cost)}"
 
 
 def _explanation(cost: FunctionCost, unit: str) -> str:

@@ -1,0 +1,134 @@
+"""The details of one row: figures, pictures, history and profile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from jarvisperf.report.html.change_pictures import launch_ladder
+from jarvisperf.report.html.pictures import distribution, history_line
+from jarvisperf.report.html.profile import ProfileView, profile_view
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.runs.bounds import bounded_id
+
+if TYPE_CHECKING:
+    from jarvisperf.history.model import History, Series
+    from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
+    from jarvisperf.report.shared.report import Report
+    from jarvisperf.runs.summary import Summary
+
+FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
+
+
+class Picture(NamedTuple):
+    """A picture and its caption."""
+
+    svg: str
+    caption: str
+
+
+class Detail(NamedTuple):
+    """What a row opens to.
+
+    Attributes:
+        id: The benchmark's id.
+        place: The test's file and line.
+        error: Why it has no figures; empty if it has some.
+        sentence: The verdict, and how it was reached.
+        notes: Parameters and the author's notes, by name.
+        pictures: The pictures.
+        changes: A line for each change of level in the history.
+        figure_names: The titles of the figures' columns.
+        figures: The figures of each arm.
+        profile: The profile; None if it has none or explains another metric.
+    """
+
+    id: str
+    place: str
+    error: str
+    sentence: str
+    notes: list[tuple[str, str]]
+    pictures: list[Picture]
+    changes: list[str]
+    figure_names: tuple[str, ...]
+    figures: list[tuple[str, list[str]]]
+    profile: ProfileView | None
+
+
+def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None, *, has_flames: bool = True) -> Detail:
+    """Return the details of a benchmark's metric.
+
+    Args:
+        report: The report.
+        finding: The benchmark.
+        metric_name: The metric; None for a benchmark without figures.
+        has_flames: Whether to draw the flame graphs.
+    """
+    metric = finding.metrics.get(metric_name) if metric_name is not None else None
+    series = report.history.series.get(bounded_id(finding.id), {}).get(metric_name or "")
+    explained = finding.profile.explains if finding.profile is not None else None
+    is_explained = explained == metric_name or (
+        explained not in finding.metrics and metric_name == next(iter(finding.metrics), None)
+    )
+    return Detail(
+        id=finding.id,
+        place=f"{finding.id.partition('::')[0]}:{finding.line}" if finding.line else "",
+        error=finding.error or "",
+        sentence=_sentence(metric) if metric is not None else "",
+        notes=[*finding.params.items(), *finding.extra_info.items()],
+        pictures=_pictures(metric, series, report.history) if metric is not None else [],
+        changes=_changes(series, report.history) if series is not None else [],
+        figure_names=(*FIGURES, "samples"),
+        figures=_arms(metric) if metric is not None else [],
+        profile=profile_view(finding, has_flames=has_flames) if is_explained else None,
+    )
+
+
+def _sentence(metric: MetricFinding) -> str:
+    """Return the verdict and its basis, as a sentence."""
+    if metric.ratio is None:
+        return f"Measured by {metric.method}." if metric.verdict == "new" else ""
+    words = change_words(metric.ratio, metric.unit, metric.interval).whole
+    against = (
+        f"the threshold is {metric.threshold * 100:.3g}%" if metric.threshold is not None else "it has no threshold"
+    )
+    ways = {"lockstep": "measured in turns (lockstep)", "screening": "compared with stored runs (screening)", None: ""}
+    launches = f" in {len(metric.launches)} launches" if len(metric.launches) > 1 else ""
+    way = f"; {ways[metric.via]}{launches}" if ways[metric.via] else ""
+    doubt = f". {metric.doubt[0].upper()}{metric.doubt[1:]}" if metric.doubt else ""
+    return f"{words[0].upper()}{words[1:]}: {metric.verdict}; {against}{way}{doubt}."
+
+
+def _pictures(metric: MetricFinding, series: Series | None, history: History) -> list[Picture]:
+    dots = " A dot is the median of one launch." if metric.launches else ""
+    drawn = [Picture(distribution(metric), f"Distribution of the samples.{dots}")]
+    dots = "a dot for each launch, " if metric.launches else ""
+    drawn += [Picture(launch_ladder(metric), f"Change: {dots}the interval below; shaded: the threshold.")]
+    if series is not None:
+        drawn += [
+            Picture(history_line(series, history), f"{len(series.points)} stored runs: medians and middle halves.")
+        ]
+    return [one for one in drawn if one.svg]
+
+
+def _changes(series: Series, history: History) -> list[str]:
+    lines = []
+    for change in series.changes:
+        occasion = history.occasions[change.place]
+        words = change_words(change.ratio, series.unit).change
+        lines.append(
+            f"{words} at {occasion.shown}, {occasion.created:%Y-%m-%d %H:%M} UTC: "
+            f"{units.quantity(change.before, series.unit)} to {units.quantity(change.after, series.unit)}"
+        )
+    return lines
+
+
+def _arms(metric: MetricFinding) -> list[tuple[str, list[str]]]:
+    arms = [("base", metric.base), ("head", metric.head)]
+    if metric.base is None and metric.ratio is None:
+        arms = [("measured", metric.head)]
+    return [(name, _figures(arm, metric.unit)) for name, arm in arms if arm is not None]
+
+
+def _figures(summary: Summary, unit: str) -> list[str]:
+    return [*(units.quantity(getattr(summary, name), unit) for name in FIGURES), f"{summary.samples:,}"]

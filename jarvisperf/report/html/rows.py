@@ -1,0 +1,172 @@
+"""A row of the page for each metric of each benchmark: its picture on a common axis, its words, and its details."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from jarvisperf.report.html.change_pictures import SIGNS, change_picture
+from jarvisperf.report.html.details import Detail, detail_of
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.reasons import reason_of
+from jarvisperf.report.shared.table import SEVERITY
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
+    from jarvisperf.report.shared.change_axis import ChangeAxis
+    from jarvisperf.report.shared.report import Report
+
+
+class Row(NamedTuple):
+    """A row of the page.
+
+    Attributes:
+        id: The anchor, ``b-3``; further metrics of a benchmark have ``b-3-memory``.
+        name: The display name.
+        note: The group.
+        reason: The function that explains a regression; empty if none does.
+        verdict: The verdict; empty if nothing was compared.
+        sign: A sign for the verdict, for readers who cannot tell the colours apart.
+        picture: An SVG element; empty if there is nothing to draw.
+        words: What the picture shows, in words.
+        more: The second line of the words.
+        figures: The medians.
+        text: What the filter searches, in lower case.
+        keys: The values that rows are sorted by: change, severity, name, and value.
+        detail: The details.
+    """
+
+    id: str
+    name: str
+    note: str
+    reason: str
+    verdict: str
+    sign: str
+    picture: str
+    words: str
+    more: str
+    figures: str
+    text: str
+    keys: dict[str, str]
+    detail: Detail
+
+
+class Subject(NamedTuple):
+    """What a row is about.
+
+    Attributes:
+        number: The benchmark's number on the page.
+        finding: The benchmark.
+        metric_name: The metric's name.
+        metric: Its findings.
+    """
+
+    number: int
+    finding: BenchmarkFinding
+    metric_name: str
+    metric: MetricFinding
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the benchmark's profile explains this metric."""
+        return self.finding.profile is not None and self.finding.profile.explains == self.metric_name
+
+    @property
+    def id(self) -> str:
+        """The row's anchor."""
+        place = list(self.finding.metrics).index(self.metric_name)
+        return f"b-{self.number}-{place}" if place else f"b-{self.number}"
+
+
+def subjects(findings: Sequence[BenchmarkFinding]) -> list[Subject]:
+    """Return what the rows are about, benchmark by benchmark."""
+    return [
+        Subject(number, finding, name, metric)
+        for number, finding in enumerate(findings)
+        for name, metric in finding.metrics.items()
+    ]
+
+
+def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> Row:
+    """Return the row of a metric that was compared."""
+    metric = subject.metric
+    words, more = "", ""
+    if metric.ratio is not None:
+        change = change_words(metric.ratio, metric.unit, metric.interval)
+        words, more = change.change, change.interval
+    elif metric.verdict == "missing":
+        words, more = "missing", "exists in base but not in head"
+    elif metric.verdict == "new":
+        words, more = "new", "exists in head but not in base"
+    medians = [units.quantity(arm.median, metric.unit) for arm in (metric.base, metric.head) if arm is not None]
+    return _row(
+        report,
+        subject,
+        verdict=metric.verdict,
+        picture=change_picture(metric, axis) if metric.ratio is not None else "",
+        words=words or (subject.finding.error or metric.verdict),
+        more=more,
+        figures=" → ".join(medians),
+    )
+
+
+def plain_row(report: Report, subject: Subject, picture: str, words: str, more: str) -> Row:
+    """Return the row of a metric that was not compared."""
+    verdict = "error" if subject.metric.verdict == "error" else ""
+    return _row(report, subject, verdict=verdict, picture=picture, words=words, more=more, figures="")
+
+
+def failed_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
+    """Return the row of a benchmark that has no figures."""
+    return Row(
+        id=f"b-{number}",
+        name=report.names[finding.id],
+        note=finding.group or "",
+        reason="",
+        verdict="error",
+        sign=SIGNS["error"],
+        picture="",
+        words=finding.error or "no figures",
+        more="",
+        figures="",
+        text=_searched(finding, "error"),
+        keys=_keys(report.names[finding.id], "error", None, None),
+        detail=detail_of(report, finding, None),
+    )
+
+
+def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words: str, more: str, figures: str) -> Row:
+    finding, metric = subject.finding, subject.metric
+    name = report.names[finding.id]
+    value = metric.head or metric.base
+    return Row(
+        id=subject.id,
+        name=name,
+        note=finding.group or "",
+        reason=reason_of(finding) if subject.is_explained else "",
+        verdict=verdict,
+        sign=SIGNS.get(verdict, ""),
+        picture=picture,
+        words=words,
+        more=more,
+        figures=figures,
+        text=_searched(finding, subject.metric_name),
+        keys=_keys(name, verdict, metric.ratio, value.median if value else None),
+        detail=detail_of(report, finding, subject.metric_name),
+    )
+
+
+def _searched(finding: BenchmarkFinding, metric: str) -> str:
+    return " ".join([finding.id, finding.group or "", *finding.params.values(), f"metric:{metric}"]).lower()
+
+
+def _keys(name: str, verdict: str, ratio: float | None, value: float | None) -> dict[str, str]:
+    return {
+        "change": "" if ratio is None else f"{math.log(ratio) if ratio > 0 else -1e9:.9g}",
+        "severity": f"{SEVERITY.index(verdict) if verdict in SEVERITY else len(SEVERITY)}",
+        "name": name.lower(),
+        "value": "" if value is None else f"{value:.9g}",
+    }
