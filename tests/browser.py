@@ -17,6 +17,14 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 
 
+def axe_complaints(page: Any) -> list[str]:
+    """Return what axe finds on a page: the rule and the elements that break it; fails where axe is missing."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:200] for node in one['nodes'][:3]]}" for one in found]
+
+
 @contextmanager
 def chromium() -> Iterator[Any]:
     """Start the system's Chromium and return playwright's browser object."""

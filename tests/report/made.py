@@ -10,7 +10,7 @@ from jarvisperf.history.model import History, Occasion, Point, Series
 from jarvisperf.history.reading import with_changes
 from jarvisperf.profiles.model import Frame, Profile, profile_of
 from jarvisperf.report import Report, builtin_formats
-from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, MetricFinding
+from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, LaunchFinding, MetricFinding
 
 VERDICTS = {0: ("regressed", 1.20), 1: ("improved", 0.80), 2: ("inconclusive", 1.05)}
 HOSTILE = "benchmarks/bench_0.py::test_x[<script>alert(1)</script><img src=x onerror=alert(2)>]"
@@ -34,6 +34,7 @@ def compared(count: int, *, first: str = HOSTILE) -> Findings:
         found = MetricFinding(
             "s", "lower", "perf_counter, lockstep", base.summary, head.summary, ratio,
             (ratio - 0.01, ratio + 0.01), 0.05, verdict, "lockstep",
+            launches=tuple(LaunchFinding(1.1e-3, 1.1e-3 * ratio, ratio + step / 500) for step in range(-2, 3)),
         )  # fmt: skip
         name = first if number == 0 else f"benchmarks/bench_{number % 20}.py::test_work_{number}[n={number}]"
         profiles = {"profile": profile(1.2e-3), "base_profile": profile(1e-3)} if number == 0 else {}

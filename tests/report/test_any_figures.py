@@ -38,8 +38,9 @@ from jarvisperf.report.formats.json import decode_findings, encode_findings, jso
 from jarvisperf.report.html import pictures
 from jarvisperf.report.plots.history import draw_history, sorted_by_change
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_axis import change_axis
 from jarvisperf.report.shared.pairs import Pair
-from jarvisperf.report.shared.ratio_scale import LEAST_REACH, WIDEST_REACH, clipped, reach_of
+from jarvisperf.report.shared.ticks import log_ticks
 from jarvisperf.report.terminal import github
 from jarvisperf.report.terminal import summary as terminal
 from jarvisperf.runs.summary import Summary, summarize
@@ -110,11 +111,29 @@ def test_one_wild_interval_does_not_flatten_the_others_in_the_pictures():
         summary = metric(1.0).summary
         return MetricFinding("s", "lower", "m", summary, summary, ratio, (low, high), 0.05, "unchanged", "lockstep")
 
-    assert reach_of([]) == reach_of([found(1.0, 1.0, 1.0)]) == LEAST_REACH
-    assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.99, 1.0)]) == pytest.approx(0.22)
-    assert reach_of([found(1.0, 0.9, 1.2), found(1.0, 0.0, LARGEST)]) == WIDEST_REACH
-    assert clipped(LARGEST, WIDEST_REACH) == 1 + WIDEST_REACH
-    assert clipped(0.5, 0.1) == 0.9
+    assert 0 < change_axis([]).reach < change_axis([found(1.0, 1.0, 1.0)]).reach
+    near = change_axis([found(1.0, 0.9, 1.2), found(1.0, 0.99, 1.0)])
+    assert near.place(1.2) < 1
+    wild = change_axis([found(1.0, 0.9, 1.2), found(1.0, 0.0, LARGEST)])
+    assert wild.place(1.2) > 0.4
+    assert (wild.place(0.0), wild.place(LARGEST)) == (-1, 1)
+    assert wild.is_beyond(LARGEST)
+
+
+@given(st.floats(0, 1e6), st.none() | st.floats(1e-9, 1e4))
+def test_an_axis_of_changes_always_has_labels_on_both_sides_of_no_change(ratio: float, threshold: float | None):
+    summary = metric(1.0).summary
+    axis = change_axis([MetricFinding("s", "lower", "m", summary, summary, ratio, None, threshold, "unchanged")])
+    places = [tick.place for tick in axis.ticks()]
+    assert places == sorted(places)
+    assert places[0] < 0 < places[-1]
+
+
+@given(st.floats(1e-12, 1e9), st.floats(1.0001, 1e12), st.sampled_from([2, 10]))
+def test_a_logarithmic_axis_always_has_two_labels(low: float, span: float, base: int):
+    ticks = log_ticks(low, low * span, 6, base)
+    assert 2 <= len(ticks) <= 7
+    assert all(low * 0.999 <= tick <= low * span * 1.001 for tick in ticks)
 
 
 SUMMARIES = st.lists(st.floats(0, allow_infinity=False) | st.sampled_from([0.0, 1.0, SMALLEST, LARGEST]), min_size=1)

@@ -206,12 +206,26 @@ def test_html_shows_any_name_as_text(name: str):
     assert "style=" not in page, "the page's policy would refuse it"
 
 
+def pictures_of(page: str) -> list[str]:
+    """Return the outermost SVG elements of a page."""
+    found, start, depth = [], 0, 0
+    for tag in re.finditer(r"<svg |</svg>", page):
+        start = tag.start() if depth == 0 else start
+        depth += 1 if tag[0] == "<svg " else -1
+        if depth == 0:
+            found.append(page[start : tag.end()])
+    return found
+
+
 def test_every_inline_picture_has_a_text_and_is_well_formed():
-    page = text_of(compared(10), "html", history_of(compared(10)))
-    pictures = re.findall(r"<svg .*?</svg>", page, re.DOTALL)
-    assert len(pictures) == 3 + 10 * 3 + 1  # those that changed, each one's details, and a profile
+    pictures = pictures_of(text_of(compared(10), "html", history_of(compared(10))))
+    assert len(pictures) == 1 + 10 + 10 * 3 + 2  # the axis, the rows, each one's details, and two flame graphs
     for picture in pictures:
         assert ET.fromstring(picture).get("aria-label")
+
+
+def test_a_page_of_many_has_one_picture_of_all():
+    assert len(pictures_of(text_of(compared(41), "html"))) == 1 + 1 + 41 + 41 * 2 + 2
 
 
 def test_plots_of_ratios_and_history_are_drawn_and_go_with_their_data(tmp_path: Path):
@@ -221,7 +235,7 @@ def test_plots_of_ratios_and_history_are_drawn_and_go_with_their_data(tmp_path: 
         png, svg = rendered(findings, name, history).values()
         assert image.imread(io.BytesIO(png)).shape[0] > 300
         assert b"<svg" in svg
-    assert "+50%" in svg.decode()
+    assert "1.5x slower" in svg.decode()
     write_reports(findings, tmp_path, None, {})
     assert (tmp_path / "plots" / "ratios.png").exists()
     nothing = msgspec.structs.replace(findings, benchmarks=())

@@ -30,6 +30,7 @@ SIGNS: dict[str, str] = {
     "new": "+",
     "missing": "∅",
     "error": "!",
+    "skipped": "»",
 }
 
 
@@ -61,21 +62,23 @@ def change_scale(axis: ChangeAxis, unit: str) -> str:
     return drawing.svg(f"Axis of the changes, from {words.better} on the left to {words.worse} on the right")
 
 
-def waterfall(chosen: Sequence[MetricFinding], axis: ChangeAxis) -> str:
+def waterfall(chosen: Sequence[MetricFinding], axis: ChangeAxis, unit: str) -> str:
     """Draw many changes side by side, sorted: each is a dot with its interval, across the band of the threshold."""
     height = 190.0
     drawing = Drawing(height)
-    left = 0.075
-    span = left + 0.01, 0.99
+    span = 0.06, 0.99
     across = scale(0, max(len(chosen) - 1, 1), *span)
     up = scale(-1, 1, height - 8, 8)
     thresholds = [metric.threshold for metric in chosen if metric.threshold]
     if thresholds:
         threshold = sorted(thresholds)[len(thresholds) // 2]
-        drawing.bar(left, 1, up(axis.place(1 + threshold)), up(axis.place(1 - threshold)), "faint", opacity=0.16)
+        drawing.bar(0, 1, up(axis.place(1 + threshold)), up(axis.place(1 - threshold)), "faint", opacity=0.16)
     for tick in axis.ticks():
-        drawing.line([(left, up(tick.place)), (1, up(tick.place))], "line", width=1)
-        drawing.text((left, up(tick.place) + 4), tick.text, colour="faint", align="end", shift=-5)
+        drawing.line([(0, up(tick.place)), (1, up(tick.place))], "line", width=1)
+        drawing.text((0, up(tick.place) - 3), tick.text, colour="faint")
+    words = unit_of(unit)
+    drawing.text((1, 14), f"↑ {words.worse}", colour="bad", align="end")
+    drawing.text((0.06, height - 6), f"↓ {words.better}", colour="good")
     size = max(3.0, min(8.0, 700 / len(chosen)))
     for verdict in ("unchanged", "inconclusive", "improved", "regressed"):
         places = [(number, metric) for number, metric in enumerate(chosen) if metric.verdict == verdict]
@@ -141,7 +144,7 @@ def draw_interval(drawing: Drawing, axis: ChangeAxis, metric: MetricFinding, y: 
     drawing.dots([place], colour, size=11, is_hollow=metric.verdict in {"inconclusive", "unchanged"})
     if axis.is_beyond(ratio):
         right = ratio > 1
-        drawing.text((RIGHT if right else LEFT, y + 4), "▸" if right else "◂", colour=colour, shift=3 if right else -9)
+        drawing.text((1 if right else 0, y), "▸" if right else "◂", colour=colour, align="end" if right else "start")
 
 
 def draw_change_ticks(drawing: Drawing, axis: ChangeAxis, bottom: float) -> None:

@@ -9,6 +9,7 @@ from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.reasons import reason_of
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Detail(NamedTuple):
         place: The test's file and line.
         error: Why it has no figures; empty if it has some.
         sentence: The verdict, and how it was reached.
+        reason: The function that contributes most to a regression; empty if no profile explains one.
         notes: Parameters and the author's notes, by name.
         pictures: The pictures.
         changes: A line for each change of level in the history.
@@ -47,6 +49,7 @@ class Detail(NamedTuple):
     place: str
     error: str
     sentence: str
+    reason: str
     notes: list[tuple[str, str]]
     pictures: list[Picture]
     changes: list[str]
@@ -75,6 +78,7 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
         place=f"{finding.id.partition('::')[0]}:{finding.line}" if finding.line else "",
         error=finding.error or "",
         sentence=_sentence(metric) if metric is not None else "",
+        reason=reason_of(finding) if is_explained else "",
         notes=[*finding.params.items(), *finding.extra_info.items()],
         pictures=_pictures(metric, series, report.history) if metric is not None else [],
         changes=_changes(series, report.history) if series is not None else [],

@@ -15,9 +15,11 @@ from jarvisperf.runs.machine import differing, machine_facts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jarvisperf.report.findings.model import BenchmarkFinding, Findings, Verdict
+    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
     from jarvisperf.report.shared.report import Report
+    from jarvisperf.report.shared.table import Outcome
 
+WITHOUT_FIGURES: dict[Outcome, str] = {"error": "failed", "skipped": "skipped"}
 SEVERE = frozenset({"error", "regressed", "missing"})
 
 
@@ -88,23 +90,24 @@ def page_of(report: Report) -> Page:
         compared=compared,
         elsewhere="report.json" if "report.json" in report.files else "",
         differences=differences,
-        environment=_environment_line(findings, differences),
+        environment=f"{report.machine}. {_environment_line(findings, differences)}",
         machine=list(machine_facts(findings.machine).items()),
     )
 
 
-def _headline(findings: Findings, counts: Mapping[Verdict, int]) -> str:
+def _headline(findings: Findings, counts: Mapping[Outcome, int]) -> str:
     total = len(findings.benchmarks)
     if not total:
         return "No benchmark was measured"
     if findings.base is not None:
         return _comparison_headline(total, counts)
-    failed = f", {counts['error']} failed" if counts["error"] else ""
-    return f"{_benchmarks(total - counts['error'])} measured{failed}"
+    words = [f"{_benchmarks(total - counts['error'] - counts['skipped'])} measured"]
+    words += [f"{counts[verdict]:,} {word}" for verdict, word in WITHOUT_FIGURES.items() if counts[verdict]]
+    return ", ".join(words)
 
 
-def _comparison_headline(total: int, counts: Mapping[Verdict, int]) -> str:
-    words: dict[Verdict, str] = {"regressed": "regressed", "missing": "missing", "error": "failed"}
+def _comparison_headline(total: int, counts: Mapping[Outcome, int]) -> str:
+    words: dict[Outcome, str] = {"regressed": "regressed", "missing": "missing", "error": "failed"}
     bad = [(counts[verdict], word) for verdict, word in words.items() if counts[verdict]]
     if bad:
         (count, word), *others = bad
@@ -131,8 +134,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         facts += [("how", how)]
     else:
         facts += [("commit", arm_text(findings.head)), ("how", "nothing was compared")]
-    facts += [("when", f"{_time(findings.created)}, took {findings.seconds:,.0f} s"), ("machine", report.machine)]
-    return facts
+    return [*facts, ("when", f"{_time(findings.created)}, took {findings.seconds:,.0f} s")]
 
 
 def _warnings(findings: Findings) -> list[str]:

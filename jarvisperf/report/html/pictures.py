@@ -53,8 +53,7 @@ def distribution(metric: MetricFinding) -> str:
         up = scale(0, peak, floor, top)
         step = (RIGHT - LEFT) / (len(density) - 1)
         curve = [(LEFT + step * place, up(value)) for place, value in enumerate(density)]
-        drawing.area([(LEFT, floor), *curve, (RIGHT, floor)], name, opacity=0.22)
-        drawing.line(curve, name)
+        drawing.ridge([(LEFT, floor), *curve, (RIGHT, floor)], name)
         inside = [(across(value), floor + DOTS / 2) for value in launches[name] if low <= value <= high]
         drawing.dots(inside, name, size=7, is_hollow=name == "base")
         drawing.line(

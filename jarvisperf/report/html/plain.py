@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.measure.metrics import BUILT_IN, TIME
-from jarvisperf.report.html.rows import plain_row, subjects
-from jarvisperf.report.html.sections import Chart, Section, failures
+from jarvisperf.report.html.rows import plain_row, short_name, subjects
+from jarvisperf.report.html.sections import Chart, Section, bare_sections
 from jarvisperf.report.html.value_pictures import (
     SERIES,
     Curve,
@@ -69,7 +69,7 @@ def plain_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[
     """Return a section for each group and metric."""
     found = [subject for subject in subjects(ordered) if subject.metric.head is not None]
     names = sorted({subject.metric_name for subject in found}, key=lambda name: (name != TIME.name, name))
-    sections = failures(report, ordered)
+    sections = bare_sections(report, ordered)
     for name in names:
         chosen = [subject for subject in found if subject.metric_name == name]
         sections += [_section(report, family, name) for family in _families(chosen)]
@@ -88,10 +88,10 @@ def pair_panels(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Pai
             figures = f"{units.quantity(pair.before, unit)} → {units.quantity(pair.after, unit)}"
             words = f"{pair.comparison}: before {figures.replace('→', 'after')}".replace(" after ", ", after ")
             picture = pair_picture(axis, pair.before, pair.after, words)
-            lines.append(
-                PairLine(anchors[pair.name], pair.label, picture, pair.comparison, figures, pair.magnitude >= 0)
-            )
-        panels.append(PairPanel(value_scale(axis, _axis_label(metric, unit)), lines))
+            is_better = pair.magnitude >= 0
+            name = short_name(pair.label)
+            lines.append(PairLine(anchors[pair.name], name, picture, pair.comparison, figures, is_better))
+        panels.append(PairPanel(value_scale(axis, f"{_axis_label(metric, unit)}, log scale"), lines))
     return panels
 
 
@@ -135,7 +135,7 @@ def _section(report: Report, family: _Family, metric: str) -> Section:
         note=f"Dot: the median. Line: the middle half of the samples.{f' {ONE_AFTER_THE_OTHER}' * (len(rows) > 1)}",
         columns=("median", ""),
         charts=charts,
-        scale=value_scale(axis, label),
+        scale=value_scale(axis, f"{label}, log scale"),
         rows=[_row(report, one, axis, least if relates else None) for one in rows],
     )
 
@@ -225,4 +225,4 @@ def _number(text: str | None) -> float | None:
 
 
 def _axis_label(metric: str, unit: str) -> str:
-    return f"median {BUILT_IN.of(metric, unit).axis_label}, log scale"
+    return f"median {BUILT_IN.of(metric, unit).axis_label}"

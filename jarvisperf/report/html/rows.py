@@ -9,8 +9,9 @@ from jarvisperf.report.html.change_pictures import SIGNS, change_picture
 from jarvisperf.report.html.details import Detail, detail_of
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.reasons import reason_of
-from jarvisperf.report.shared.table import SEVERITY
+from jarvisperf.report.shared.names import shortened
+from jarvisperf.report.shared.reasons import place_of_reason
+from jarvisperf.report.shared.table import SEVERITY, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
     from jarvisperf.report.shared.change_axis import ChangeAxis
     from jarvisperf.report.shared.report import Report
+
+
+LONGEST_NAME = 90
+ORDER: dict[str, int] = {verdict: number for number, verdict in enumerate(SEVERITY)}
 
 
 class Row(NamedTuple):
@@ -119,23 +124,29 @@ def plain_row(report: Report, subject: Subject, picture: str, words: str, more: 
     return _row(report, subject, verdict=verdict, picture=picture, words=words, more=more, figures="")
 
 
-def failed_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
-    """Return the row of a benchmark that has no figures."""
+def bare_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
+    """Return the row of a benchmark that has no figures, because it failed, was skipped, or is new."""
+    verdict = verdict_of(finding)
     return Row(
         id=f"b-{number}",
-        name=report.names[finding.id],
+        name=short_name(report.names[finding.id]),
         note=finding.group or "",
         reason="",
-        verdict="error",
-        sign=SIGNS["error"],
+        verdict=verdict,
+        sign=SIGNS[verdict],
         picture="",
-        words=finding.error or "no figures",
+        words=finding.error or finding.skipped or "no figures",
         more="",
         figures="",
-        text=_searched(finding, "error"),
-        keys=_keys(report.names[finding.id], "error", None, None),
+        text=_searched(finding, ""),
+        keys=_keys(report.names[finding.id], verdict, None, None),
         detail=detail_of(report, finding, None),
     )
+
+
+def short_name(name: str) -> str:
+    """Shorten a very long name; the details have the whole id."""
+    return name if len(name) <= LONGEST_NAME else shortened([name], LONGEST_NAME)[0]
 
 
 def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words: str, more: str, figures: str) -> Row:
@@ -144,9 +155,9 @@ def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words:
     value = metric.head or metric.base
     return Row(
         id=subject.id,
-        name=name,
+        name=short_name(name),
         note=finding.group or "",
-        reason=reason_of(finding) if subject.is_explained else "",
+        reason=place_of_reason(finding) if subject.is_explained else "",
         verdict=verdict,
         sign=SIGNS.get(verdict, ""),
         picture=picture,
@@ -166,7 +177,7 @@ def _searched(finding: BenchmarkFinding, metric: str) -> str:
 def _keys(name: str, verdict: str, ratio: float | None, value: float | None) -> dict[str, str]:
     return {
         "change": "" if ratio is None else f"{math.log(ratio) if ratio > 0 else -1e9:.9g}",
-        "severity": f"{SEVERITY.index(verdict) if verdict in SEVERITY else len(SEVERITY)}",
+        "severity": f"{ORDER.get(verdict, len(ORDER))}",
         "name": name.lower(),
         "value": "" if value is None else f"{value:.9g}",
     }

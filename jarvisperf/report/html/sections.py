@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.report.html.change_pictures import change_scale, waterfall
-from jarvisperf.report.html.rows import compared_row, failed_row, subjects
+from jarvisperf.report.html.rows import bare_row, compared_row, subjects
 from jarvisperf.report.shared.change_axis import change_axis
 from jarvisperf.report.shared.table import SEVERITY
 
@@ -67,15 +67,13 @@ def compared_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> li
     for subject in subjects(ordered):
         by_metric.setdefault(subject.metric_name, []).append(subject)
     names = sorted(by_metric, key=lambda name: name != TIME.name)
-    return [*failures(report, ordered), *(_section(report, name, by_metric[name]) for name in names)]
+    return [*bare_sections(report, ordered), *(_section(report, name, by_metric[name]) for name in names)]
 
 
-def failures(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
+def bare_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
     """Return the section of the benchmarks that have no figures; nothing if all have some."""
-    rows = [failed_row(report, number, one) for number, one in enumerate(ordered) if not one.metrics]
-    return (
-        [Section("Without figures", "These benchmarks raised an error.", ("error", ""), [], "", rows)] if rows else []
-    )
+    rows = [bare_row(report, number, one) for number, one in enumerate(ordered) if not one.metrics]
+    return [Section("Without figures", "", ("reason", ""), [], "", rows)] if rows else []
 
 
 def _section(report: Report, name: str, found: list[Subject]) -> Section:
@@ -84,7 +82,7 @@ def _section(report: Report, name: str, found: list[Subject]) -> Section:
     by_change = sorted(drawn, key=lambda subject: -(subject.metric.ratio or 0.0))
     if len(found) > MOST_NAMED:
         rows = sorted(found, key=lambda one: (SEVERITY.index(one.metric.verdict), -(one.metric.ratio or 0.0)))
-        picture = waterfall([one.metric for one in by_change], axis) if by_change else ""
+        picture = waterfall([one.metric for one in by_change], axis, drawn[0].metric.unit) if by_change else ""
         caption = f"All {len(by_change):,} changes, sorted. Each dot is a benchmark; shaded: within the threshold."
         charts = [Chart(picture, [one.id for one in by_change], caption, [])] if picture else []
     else:

@@ -50,6 +50,10 @@ class Drawing:
         """Fill a polygon; an opacity of 1 hides what is behind it."""
         self._shape(f"{_steps(corners)}z", f'class="f-{colour}" opacity="{opacity:g}"')
 
+    def ridge(self, corners: Sequence[Point], colour: Colour) -> None:
+        """Draw a polygon with its outline, lightly filled."""
+        self._shape(f"{_steps(corners)}z", f'class="f-{colour} s-{colour}" fill-opacity=".22" stroke-width="1.5"')
+
     def bar(
         self, left: float, right: float, top: float, bottom: float, colour: Colour, *, opacity: float = 0.3
     ) -> None:
@@ -84,8 +88,9 @@ class Drawing:
         """Write text whose baseline starts, is centred, or ends at a point; `shift` moves it by pixels across."""
         x, y = position
         moved = f' dx="{shift:g}"' if shift else ""
+        down = f'{_number(y / self.height * 100)}%" dy="4' if self.is_stretched else _number(y)
         self._texts.append(
-            f'<text x="{_number(x * 100)}%" y="{_number(y)}"{moved} class="f-{colour} {align}">{escaped(text)}</text>'
+            f'<text x="{_number(x * 100)}%" y="{down}"{moved} class="f-{colour} {align}">{escaped(text)}</text>'
         )
 
     def svg(self, title: str, span: tuple[float, float] | None = None) -> str:

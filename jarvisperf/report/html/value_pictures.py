@@ -118,8 +118,8 @@ def curves_picture(curves: Sequence[Curve], parameter: str, unit: str, label: st
     xs = [x for curve in curves for x, _ in curve.points]
     ys = [drawable(y) for curve in curves for _, y in curve.points]
     ends = [drawable(end) for curve in curves for spread in curve.spreads for end in spread]
-    across, x_ticks = _axis(xs, left + 0.02, RIGHT - 0.02, 10)
-    up, y_ticks = _axis([*ys, *ends], bottom - 6, top + 6, unit_of(unit).log_base)
+    across, x_ticks, x_scale = _axis(xs, left + 0.02, RIGHT - 0.02, 10)
+    up, y_ticks, y_scale = _axis([*ys, *ends], bottom - 6, top + 6, unit_of(unit).log_base)
     drawing = Drawing(height)
     for value in y_ticks:
         drawing.line([(left, up(value)), (RIGHT, up(value))], "line", width=1)
@@ -135,22 +135,23 @@ def curves_picture(curves: Sequence[Curve], parameter: str, unit: str, label: st
             drawing.line([(x, up(drawable(low))), (x, up(drawable(high)))], colour, width=2)
         drawing.line(places, colour)
         drawing.dots(places, colour, size=9, shape=shape, is_hollow=is_hollow)
-    drawing.text((left, 14), f"{label}, lower is better" if unit in {"s", "B"} else label, colour="faint")
-    drawing.text(((left + RIGHT) / 2, bottom + 38), parameter, colour="faint", align="middle")
+    drawing.text((left, 14), f"{label}{y_scale}", colour="faint")
+    drawing.text(((left + RIGHT) / 2, bottom + 38), f"{parameter}{x_scale}", colour="faint", align="middle")
     names = ", ".join(curve.name for curve in curves)
     return drawing.svg(f"{label} over {parameter}: {names}")
 
 
 def _axis(
     values: Sequence[float], first: float, last: float, base: int
-) -> tuple[Callable[[float], float], list[float]]:
+) -> tuple[Callable[[float], float], list[float], str]:
+    """Return where values are drawn, the ticks, and the words for the kind of scale."""
     low, high = min(values), max(values)
     if low > 0 and high / low >= A_DECADE:
         logarithmic = scale(math.log(low), math.log(high), first, last)
-        return lambda value: logarithmic(math.log(value)), log_ticks(low, high, 6, base)
+        return lambda value: logarithmic(math.log(value)), log_ticks(low, high, 6, base), ", log scale"
     if high - low <= abs(high) * 1e-9:
         low, high = low * 0.95, high * 1.05 or 1.0
-    return scale(low, high, first, last), linear_ticks(low, high, 6)
+    return scale(low, high, first, last), linear_ticks(low, high, 6), ""
 
 
 def _ticks(axis: ValueAxis) -> list[float]:

@@ -17,6 +17,7 @@ from jarvisperf.report.plots.figure import (
 )
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.report import ReportFormat
+from jarvisperf.report.shared.ticks import log_ticks
 
 if TYPE_CHECKING:
     from jarvisperf.report.shared.pairs import Pair
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "before_after"
 INCHES_PER_PAIR = 0.55
-FAINTEST, LARGEST = 1e-30, 1e30  # the lengths that a bar can have, in seconds or bytes
+FAINTEST, LARGEST = 1e-30, 1e30  # the values that an axis can show, in seconds or bytes
 MOST_PAIRS = 60  # viewers cannot open a taller picture
 
 
@@ -54,40 +55,41 @@ def _drawn(pairs: list[Pair]) -> Any:
 
 
 def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-    bar = 0.38
-    for row, pair in enumerate(pairs):
-        before, after = _drawable(pair.before), _drawable(pair.after)
-        axis.barh(row - bar / 2, before, bar, color=BASE_COLOUR, label="before" if row == 0 else None)
-        axis.barh(row + bar / 2, after, bar, color=HEAD_COLOUR, label="after" if row == 0 else None)
-        axis.annotate(
-            units.quantity(pair.before, unit),
-            (before, row - bar / 2),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-        )
-        axis.annotate(
-            f"{units.quantity(pair.after, unit)}   {pair.comparison}",
-            (after, row + bar / 2),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontweight="bold",
-        )
-    lowest = _drawable(min(min(pair.before, pair.after) for pair in pairs))
-    highest = _drawable(max(max(pair.before, pair.after) for pair in pairs))
+    values = [(_drawable(pair.before), _drawable(pair.after)) for pair in pairs]
+    lowest, highest = min(map(min, values)), max(map(max, values))
+    margin = (highest / lowest) ** 0.08 * 1.02
+    low, high = lowest / margin, highest * margin
+    for row, (pair, (before, after)) in enumerate(zip(pairs, values, strict=True)):
+        axis.plot([before, after], [row, row], color="#888888", linewidth=1.5, zorder=1)
+        axis.plot([before], [row], "o", color=BASE_COLOUR, markerfacecolor="white", markersize=8, markeredgewidth=2)
+        axis.plot([after], [row], "o", color=HEAD_COLOUR, markersize=8)
+        for place, text in enumerate(
+            (pair.comparison, f"{units.quantity(pair.before, unit)} → {units.quantity(pair.after, unit)}")
+        ):
+            axis.annotate(
+                text,
+                (1, row),
+                (8, 1 if place == 0 else -1),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                va="bottom" if place == 0 else "top",
+                fontweight="bold" if place == 0 else "normal",
+                fontsize=9 if place == 0 else 8,
+            )
+    for colour, face, name in ((BASE_COLOUR, "white", "before"), (HEAD_COLOUR, HEAD_COLOUR, "after")):
+        axis.plot([], [], "o", color=colour, markerfacecolor=face, markersize=8, markeredgewidth=2, label=name)
     axis.set_xscale("log", base=unit_of(unit).log_base)
-    # Room on the left so that the shortest bar is visible, on the right for the text behind the longest.
-    span = max(highest / lowest, 10)
-    axis.set_xlim(lowest / span**0.08, highest * span**0.30)
+    axis.set_xlim(low, high)
+    ticks = log_ticks(low, high, 6, unit_of(unit).log_base)
+    axis.xaxis.set_major_locator(FixedLocator(ticks))
+    axis.xaxis.set_major_formatter(FixedFormatter([units.rounded(value, unit) for value in ticks]))
+    axis.xaxis.set_minor_locator(NullLocator())
     axis.set_yticks(range(len(pairs)), [shortened(pair.label) for pair in pairs])
-    axis.invert_yaxis()
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, unit)))
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_ylim(len(pairs) - 0.4, -0.6)
     labels = dict.fromkeys(BUILT_IN.of(pair.metric, unit).axis_label for pair in pairs)
-    axis.set_xlabel(f"median {', '.join(labels)}, log scale")
+    axis.set_xlabel(f"median {', '.join(labels)}, log scale; measured one after the other")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", which="major", alpha=0.3)
     axis.set_axisbelow(True)
@@ -95,7 +97,7 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
 
 
 def _drawable(value: float) -> float:
-    """Return where a bar ends: the axis cannot show values far outside what clocks and memories measure."""
+    """Return where a value is drawn: the axis cannot show values far outside what clocks and memories measure."""
     return min(max(value, FAINTEST), LARGEST)
 
 

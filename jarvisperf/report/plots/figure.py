@@ -15,6 +15,13 @@ LONGEST_NAME = 60
 # Colours of Okabe and Ito's palette, which colour-blind readers can tell apart, also in greyscale.
 BASE_COLOUR, HEAD_COLOUR = "#E69F00", "#0072B2"
 WORSE_COLOUR, BETTER_COLOUR = "#D55E00", "#009E73"
+UNDECIDED_COLOUR, CALM_COLOUR = "#AA4499", "#5F6B7D"
+VERDICT_LOOKS = {  # colour and marker, so that the verdicts differ without colours as well
+    "regressed": (WORSE_COLOUR, "^"),
+    "improved": (BETTER_COLOUR, "v"),
+    "inconclusive": (UNDECIDED_COLOUR, "D"),
+    "unchanged": (CALM_COLOUR, "o"),
+}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.report.plots.figure import (
     BETTER_COLOUR,
     HEAD_COLOUR,
@@ -17,6 +18,7 @@ from jarvisperf.report.plots.figure import (
     shortened,
 )
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.report.shared.table import label
 
@@ -79,7 +81,7 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     for change in series.changes:
         colour = WORSE_COLOUR if change.ratio > 1 else BETTER_COLOUR
         axis.axvline(change.place - 0.5, color=colour, linestyle="--", linewidth=1.2)
-        text = f"{(change.ratio - 1) * 100:+.3g}%\n{history.occasions[change.place].shown[:8]}"
+        text = f"{change_words(change.ratio, series.unit).change}\n{history.occasions[change.place].shown[:8]}"
         axis.annotate(
             text,
             (change.place - 0.5, 1),
@@ -94,7 +96,8 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     axis.set_title(shortened(label(name, series.metric)), fontsize=8)
     axis.yaxis.set_major_formatter(FuncFormatter(lambda value, _: units.rounded(value, series.unit)))
     axis.set_ylim(bottom=0, top=max(values) * 1.3 or 1.0)
-    axis.set_xlabel("run", fontsize=7)
+    axis.set_xlabel("stored run, oldest first", fontsize=7)
+    axis.set_ylabel(f"median {BUILT_IN.of(series.metric, series.unit).axis_label}", fontsize=7)
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right"]].set_visible(False)
 

@@ -1,21 +1,20 @@
-"""`plots/ratios.png` and `.svg`: every ratio and its interval against the threshold, the most serious on top."""
+"""`plots/ratios.png` and `.svg`: every change and its interval against the threshold, the most serious on top."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.report.plots.figure import (
-    BETTER_COLOUR,
-    HEAD_COLOUR,
-    WORSE_COLOUR,
+    CALM_COLOUR,
+    VERDICT_LOOKS,
     drawing_style,
     figure_contents,
     figure_files,
     new_figure,
     shortened,
 )
-from jarvisperf.report.shared import units
-from jarvisperf.report.shared.ratio_scale import clipped, reach_of
+from jarvisperf.report.shared.change_axis import change_axis
+from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.report import ReportFormat
 
 if TYPE_CHECKING:
@@ -42,29 +41,33 @@ def _drawn(rows: list[tuple[str, MetricFinding]]) -> Any:
     shown = rows[:MOST_ROWS]
     figure = new_figure(10, 1.2 + INCHES_PER_ROW * len(shown))
     axis = figure.subplots()
-    reach = reach_of(metric for _, metric in shown)
-    colours = {"regressed": WORSE_COLOUR, "improved": BETTER_COLOUR}
+    scale = change_axis(metric for _, metric in shown)
     for row, (_, metric) in enumerate(shown):
-        low, high = metric.interval or (1.0, 1.0)
         if metric.threshold:
-            axis.barh(row, 2 * metric.threshold, 0.8, left=1 - metric.threshold, color="#000000", alpha=0.08)
-        colour = colours.get(metric.verdict, HEAD_COLOUR)
-        ends = [clipped(low, reach), clipped(high, reach)]
-        axis.plot(ends, [row, row], color=colour, linewidth=2.5, solid_capstyle="butt")
-        axis.plot([clipped(metric.ratio or 0.0, reach)], [row], "D", color=colour, markersize=5)
+            left, right = scale.place(1 - metric.threshold), scale.place(1 + metric.threshold)
+            axis.barh(row, right - left, 1, left=left, color="#000000", alpha=0.08, linewidth=0)
+        ratio = metric.ratio or 0.0
+        low, high = metric.interval or (ratio, ratio)
+        colour, marker = VERDICT_LOOKS.get(metric.verdict, (CALM_COLOUR, "o"))
+        axis.plot([scale.place(low), scale.place(high)], [row, row], color=colour, linewidth=2, solid_capstyle="butt")
+        if scale.is_beyond(ratio):
+            marker = ">" if ratio > 1 else "<"
+        axis.plot([scale.place(ratio)], [row], marker, color=colour, markersize=6, clip_on=False)
         axis.annotate(
-            f"{units.ratio(metric.ratio or 0.0)} {metric.verdict}",
+            f"{change_words(ratio, metric.unit, metric.interval).change}, {metric.verdict}",
             (1, row),
-            (4, 0),
+            (8, 0),
             xycoords=("axes fraction", "data"),
             textcoords="offset points",
             va="center",
         )
-    axis.axvline(1, color="#000000", linewidth=0.8)
+    axis.axvline(0, color="#000000", linewidth=0.8)
+    axis.set_xlim(-1, 1)
+    axis.set_xticks([tick.place for tick in scale.ticks()], [tick.text for tick in scale.ticks()])
     axis.set_yticks(range(len(shown)), [shortened(name) for name, _ in shown])
     axis.set_ylim(len(shown) - 0.4, -0.6)
-    left = f", the {len(shown)} most serious of {len(rows)}" if len(rows) > len(shown) else ""
-    axis.set_xlabel(f"ratio head / base with its interval; grey: the threshold{left}")
+    left_out = f", the {len(shown)} most serious of {len(rows)}" if len(rows) > len(shown) else ""
+    axis.set_xlabel(f"change from base to head with its 95% interval, log scale; grey: the threshold{left_out}")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", alpha=0.3)
     return figure

@@ -22,7 +22,7 @@ ALWAYS_SHOWN = math.log(FACTOR_FROM)
 FURTHEST = math.log(1e6)
 MARGIN = 1.08
 MOST_DOTS_AT_THE_EDGE = 0.25  # if more lie beyond, the axis is extended
-CLOSEST_TICKS = 0.2  # in half widths of the axis
+CLOSEST_TICKS = 0.17  # in half widths of the axis
 PERCENTAGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
 FACTORS = (1.5, 2, 3, 5, 10, 30, 100, 1_000, 10_000, 100_000)
 
@@ -64,10 +64,10 @@ class ChangeAxis(NamedTuple):
         chosen: list[tuple[float, float, str]] = []
         last = 1.0 + CLOSEST_TICKS / 4
         for step in reversed(fitting):  # the outermost first, then inwards as long as there is room
-            place = self.place(step[1])
-            if last - place >= CLOSEST_TICKS and place >= CLOSEST_TICKS:
+            nearest, furthest = sorted((self.place(step[1]), -self.place(step[0])))
+            if last - furthest >= CLOSEST_TICKS and nearest >= CLOSEST_TICKS:
                 chosen.append(step)
-                last = place
+                last = nearest
         chosen = chosen or fitting[-1:]
         left = [Tick(self.place(low), text if text.endswith("x") else f"-{text}") for low, _, text in chosen]
         right = [Tick(self.place(high), text if text.endswith("x") else f"+{text}") for _, high, text in chosen]
@@ -86,7 +86,8 @@ def change_axis(metrics: Iterable[MetricFinding], others: Sequence[float] = ()) 
     needed = max([*ratios, *ends], default=0.0) * MARGIN
     if not ratios:
         return ChangeAxis(least)
-    shown = ratios[math.floor((len(ratios) - 1) * (1 - MOST_DOTS_AT_THE_EDGE))] * MARGIN
+    changed = [size for size in ratios if size > threshold] or ratios
+    shown = changed[math.floor((len(changed) - 1) * (1 - MOST_DOTS_AT_THE_EDGE))] * MARGIN
     return ChangeAxis(min(max(least, min(needed, max(ALWAYS_SHOWN, shown))), FURTHEST))
 
 

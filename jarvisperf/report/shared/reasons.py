@@ -50,6 +50,12 @@ def reason_of(finding: BenchmarkFinding) -> str:
     return "" if cost is None else f"{cost.function} ({place(cost)}) {explanation(finding, cost)}"
 
 
+def place_of_reason(finding: BenchmarkFinding) -> str:
+    """Return the function that contributes most to a regression, and its place; empty if no profile explains one."""
+    cost = _main_cause(finding) if reason_of(finding) else None
+    return f"{cost.function} ({place(cost)})" if cost is not None else ""
+
+
 def _explanation(cost: FunctionCost, unit: str) -> str:
     """Describe a function's part in a change, which exceeds the whole if other functions take less."""
     if cost.share <= 1:

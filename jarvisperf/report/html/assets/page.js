@@ -36,7 +36,7 @@
     show(text, place.left + place.width / 3, place.bottom - 16);
   });
   document.addEventListener("focusout", hide);
-  document.addEventListener("scroll", hide, { passive: true });
+  for (const kind of ["wheel", "touchmove"]) document.addEventListener(kind, hide, { passive: true });
 
   // Filters.
   const search = $("search"), metric = $("metric"), sort = $("sort"), shown = $("shown");
@@ -99,6 +99,8 @@
     row.querySelector("summary").focus();
   });
 
+  const own = (element) => Array.from(element.childNodes, (node) => (node.nodeName === "SMALL" ? "" : node.textContent)).join("");
+
   // The picture of all changes: the dot next to the pointer, or the arrow keys, name a benchmark; Enter opens it.
   for (const chart of all(".chart[data-rows]")) {
     const ids = chart.dataset.rows.split(" ");
@@ -107,8 +109,8 @@
     let place = 0;
     const named = (at) => {
       const row = $(ids[at]);
-      const words = row.querySelector(".words").innerText.replace(/\s*\n\s*/g, ", ");
-      return `${row.querySelector(".name").firstChild.textContent}: ${words || row.querySelector(".words").textContent}`;
+      const words = row.querySelector(".words"), more = words.querySelector("small");
+      return `${own(row.querySelector(".name"))}: ${own(words)}${more ? `, ${more.textContent}` : ""}`;
     };
     const cursor = picture.querySelector(":scope > svg").appendChild(document.createElementNS("http://www.w3.org/2000/svg", "path"));
     cursor.setAttribute("class", "s-ink");
