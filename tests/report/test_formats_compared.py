@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.report import UnwrittenError, write_reports
-from jarvisperf.report.findings.model import Findings
+from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
 from jarvisperf.report.shared.headline import summary_line
 from jarvisperf.report.shared.reasons import reasons
@@ -297,3 +297,17 @@ def test_a_folder_that_cannot_be_written_is_an_os_error(tmp_path: Path):
 
 def test_the_hostile_name_is_hostile():
     assert "<script>" in HOSTILE
+
+
+def test_a_page_has_a_row_for_what_was_skipped_or_failed_and_the_headline_counts_it():
+    first, *others = compared(4).benchmarks
+    bare = [
+        BenchmarkFinding("a.py::test_skipped", None, {}, {}, skipped="needs a database"),
+        BenchmarkFinding("a.py::test_failed", None, {}, {}, error="ValueError: no"),
+    ]
+    page = text_of(msgspec.structs.replace(compared(4), benchmarks=(first, *others, *bare)), "html")
+    assert "<h1>1 of 6 benchmarks regressed, 1 failed</h1>" in page
+    assert page.count('<details id="b-') == 6
+    assert "needs a database" in page
+    counts = re.findall(r"<b>(\d+)</b> (\w+)</button>", page)
+    assert sum(int(count) for count, _ in counts) == 6

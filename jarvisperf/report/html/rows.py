@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 LONGEST_NAME = 90
+MOST_FLAMES = 60  # benchmarks with flame graphs; each takes some 20 kB
 ORDER: dict[str, int] = {verdict: number for number, verdict in enumerate(SEVERITY)}
 
 
@@ -67,12 +68,14 @@ class Subject(NamedTuple):
         finding: The benchmark.
         metric_name: The metric's name.
         metric: Its findings.
+        has_flames: Whether its flame graphs are drawn.
     """
 
     number: int
     finding: BenchmarkFinding
     metric_name: str
     metric: MetricFinding
+    has_flames: bool
 
     @property
     def is_explained(self) -> bool:
@@ -88,8 +91,9 @@ class Subject(NamedTuple):
 
 def subjects(findings: Sequence[BenchmarkFinding]) -> list[Subject]:
     """Return what the rows are about, benchmark by benchmark."""
+    profiled = [number for number, finding in enumerate(findings) if finding.profile is not None][:MOST_FLAMES]
     return [
-        Subject(number, finding, name, metric)
+        Subject(number, finding, name, metric, number in profiled)
         for number, finding in enumerate(findings)
         for name, metric in finding.metrics.items()
     ]
@@ -105,7 +109,7 @@ def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> Row:
     elif metric.verdict == "missing":
         words, more = "missing", "exists in base but not in head"
     elif metric.verdict == "new":
-        words, more = "new", "exists in head but not in base"
+        words, more = "new", subject.finding.new_because or "exists in head but not in base"
     medians = [units.quantity(arm.median, metric.unit) for arm in (metric.base, metric.head) if arm is not None]
     return _row(
         report,
@@ -135,7 +139,7 @@ def bare_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
         verdict=verdict,
         sign=SIGNS[verdict],
         picture="",
-        words=finding.error or finding.skipped or "no figures",
+        words=finding.error or finding.skipped or finding.new_because or "no figures",
         more="",
         figures="",
         text=_searched(finding, ""),
@@ -166,7 +170,7 @@ def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words:
         figures=figures,
         text=_searched(finding, subject.metric_name),
         keys=_keys(name, verdict, metric.ratio, value.median if value else None),
-        detail=detail_of(report, finding, subject.metric_name),
+        detail=detail_of(report, finding, subject.metric_name, has_flames=subject.has_flames),
     )
 
 
