@@ -312,7 +312,7 @@ def test_a_run_that_was_compared_with_nothing_has_its_own_page(browser: Any, tmp
     headings = visit.page.locator("h2").all_inner_texts()
     assert headings == [
         "Before and after",
-        "Without figures",
+        "Failed",
         "test_sort",
         "encoders",
         "Other benchmarks",

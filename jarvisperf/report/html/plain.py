@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.measure.metrics import BUILT_IN, TIME
 from jarvisperf.report.html.rows import plain_row, short_name, subjects
-from jarvisperf.report.html.sections import Chart, Section, bare_sections
+from jarvisperf.report.html.sections import Chart, Section, failed_section, skipped_section
 from jarvisperf.report.html.value_pictures import (
     SERIES,
     Curve,
@@ -69,11 +69,11 @@ def plain_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[
     """Return a section for each group and metric."""
     found = [subject for subject in subjects(ordered) if subject.metric.head is not None]
     names = sorted({subject.metric_name for subject in found}, key=lambda name: (name != TIME.name, name))
-    sections = bare_sections(report, ordered)
+    sections = failed_section(report, ordered)
     for name in names:
         chosen = [subject for subject in found if subject.metric_name == name]
         sections += [_section(report, family, name) for family in _families(chosen)]
-    return sections
+    return [*sections, *skipped_section(report, ordered)]
 
 
 def pair_panels(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[PairPanel]:

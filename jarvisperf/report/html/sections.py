@@ -11,7 +11,7 @@ from jarvisperf.report.shared.change_axis import change_axis
 from jarvisperf.report.shared.table import SEVERITY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding
     from jarvisperf.report.html.rows import Row, Subject
@@ -67,13 +67,29 @@ def compared_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> li
     for subject in subjects(ordered):
         by_metric.setdefault(subject.metric_name, []).append(subject)
     names = sorted(by_metric, key=lambda name: name != TIME.name)
-    return [*bare_sections(report, ordered), *(_section(report, name, by_metric[name]) for name in names)]
+    found = [_section(report, name, by_metric[name]) for name in names]
+    return [*failed_section(report, ordered), *found, *skipped_section(report, ordered)]
 
 
-def bare_sections(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
-    """Return the section of the benchmarks that have no figures; nothing if all have some."""
-    rows = [bare_row(report, number, one) for number, one in enumerate(ordered) if not one.metrics]
-    return [Section("Without figures", "", ("reason", ""), [], "", rows)] if rows else []
+def failed_section(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
+    """Return the section of the benchmarks that failed and have no figures; nothing if there are none."""
+    return _bare(report, ordered, "Failed", lambda finding: finding.error is not None)
+
+
+def skipped_section(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
+    """Return the section of the other benchmarks without figures: skipped, or new; nothing if there are none."""
+    return _bare(report, ordered, "Not measured", lambda finding: finding.error is None)
+
+
+def _bare(
+    report: Report, ordered: Sequence[BenchmarkFinding], title: str, belongs: Callable[[BenchmarkFinding], bool]
+) -> list[Section]:
+    rows = [
+        bare_row(report, number, finding)
+        for number, finding in enumerate(ordered)
+        if not finding.metrics and belongs(finding)
+    ]
+    return [Section(title, "", ("reason", ""), [], "", rows)] if rows else []
 
 
 def _section(report: Report, name: str, found: list[Subject]) -> Section:
