@@ -22,7 +22,7 @@ ALWAYS_SHOWN = math.log(FACTOR_FROM)
 FURTHEST = math.log(1e6)
 MARGIN = 1.08
 MOST_DOTS_AT_THE_EDGE = 0.25  # if more lie beyond, the axis is extended
-CLOSEST_TICKS = 0.17  # in half widths of the axis
+CLOSEST_TICKS = 0.21  # in half widths of the axis
 PERCENTAGES = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30)
 FACTORS = (1.5, 2, 3, 5, 10, 30, 100, 1_000, 10_000, 100_000)
 
