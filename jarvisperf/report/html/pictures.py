@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.html.svg import Drawing, scale
@@ -109,7 +108,8 @@ def history_line(series: Series, history: History) -> str:
     for point, align in ((points[0], "start"), (points[-1], "end")):
         text = f"{history.occasions[point.place].created:%Y-%m-%d}"
         drawing.text((left if align == "start" else RIGHT, bottom + 15), text, colour="faint", align=align)
-    return drawing.svg(f"History over {len(points)} runs: {'; '.join(texts) or history.unsearched or 'no change found'}")
+    changes = "; ".join(texts) or history.unsearched or "no change found"
+    return drawing.svg(f"History over {len(points)} runs: {changes}")
 
 
 def _value_axis(

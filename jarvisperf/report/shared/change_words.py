@@ -10,12 +10,13 @@ import math
 import sys
 from typing import NamedTuple
 
-from jarvisperf.measure.metrics.units import MOST_READABLE, unit_of
+from jarvisperf.measure.metrics.units import unit_of
 
 FACTOR_FROM = 1.5  # changes of this factor and above are written as factors
 MOST_DECIMALS = 2
 WHOLE_FROM = 9.95  # from here on, whole numbers are precise enough
 NO_DECIMALS_FROM = 1_000
+POWERS_FROM = 1e9  # larger changes are written as powers of ten
 FEWEST_STEPS = 2  # an interval spans at least this many units of the last decimal, so that its ends differ
 UNBOUNDED = sys.float_info.max  # stands for infinity in JSON
 
@@ -108,7 +109,7 @@ def _size(ratio: float, decimals: int, *, is_factor: bool) -> str:
         return "infinitely"
     if not is_factor and 0 < amount < 0.5 * 10.0**-decimals:
         return f"<{10.0**-decimals:.{decimals}f}%"  # "0.0% slower" would be a contradiction
-    return f"{amount:,.{decimals}f}{sign}" if amount < MOST_READABLE else f"{amount:.2g}{sign}"
+    return f"{amount:,.{decimals}f}{sign}" if amount < POWERS_FROM else f"{amount:.2g}{sign}"
 
 
 def _signed(low: float, high: float, decimals: int, *, is_factor: bool) -> str:
