@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from jarvisperf import old_paths
 from jarvisperf.lazy import attach
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "BenchmarkSystem",

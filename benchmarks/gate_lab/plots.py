@@ -33,7 +33,7 @@ def draw_alarms(tools: Sequence[ToolSummary], path: Path) -> None:
         panels = figure.subplots(len(neighbourhoods), 1, squeeze=False)
         for axis, neighbour in zip(panels[:, 0], neighbourhoods, strict=True):
             _draw_alarm_panel(axis, [tool for tool in tools if tool.neighbour == neighbour])
-            axis.set_title("beside a neighbour that keeps all cores busy" if neighbour else "no neighbour of the lab's")
+            axis.set_title("next to a process that keeps all cores busy" if neighbour else "otherwise idle machine")
 
     _save(path, (9, 3.6 * len(neighbourhoods)), draw)
 

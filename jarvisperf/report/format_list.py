@@ -27,7 +27,7 @@ def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -
     """Return the formats of these names.
 
     Args:
-        names: Names of formats; empty: all formats, except those whose extra is not installed (`left_out_of`).
+        names: Names of formats; empty: all formats, except those whose extra is not installed.
         further: Formats of plugins, in addition to the built-in ones.
 
     Raises:
@@ -48,15 +48,6 @@ def choose_formats(names: Sequence[str], further: Iterable[ReportFormat] = ()) -
         if _lacks(one):
             raise ValueError(f"the format {one.name!r} needs the extra {one.extra!r}: {_lacks(one)}")
     return chosen
-
-
-def left_out_of(formats: Iterable[ReportFormat]) -> str:
-    """Return the line that says which formats are missing from a report in all formats, and why; empty if none are."""
-    there = {one.name for one in formats}
-    absent = [one for one in builtin_formats() if one.name not in there]
-    if not absent or not all(_lacks(one) for one in absent):
-        return ""
-    return f"Without {', '.join(one.name for one in absent)}: {_lacks(absent[0])}"
 
 
 def _lacks(one: ReportFormat) -> str:

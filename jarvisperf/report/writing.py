@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.report.format_list import builtin_formats, choose_formats, left_out_of
+from jarvisperf.report.format_list import builtin_formats, choose_formats
 from jarvisperf.report.formats.markdown import markdown
 from jarvisperf.report.shared.report import Report
 from jarvisperf.runs.files import IGNORE_EVERYTHING, make_ignored_folder, write_whole
@@ -70,7 +70,7 @@ def write_reports(
     """
     formats = choose_formats(()) if formats is None else formats
     files = frozenset(name for one in formats for name in one.files)
-    report = Report(findings, history, files, left_out_of(formats))
+    report = Report(findings, history, files)
     failures: dict[str, Exception] = {}
     rendered: list[tuple[ReportFormat, Mapping[str, bytes]]] = []
     try:

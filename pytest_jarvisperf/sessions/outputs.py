@@ -158,13 +158,9 @@ class Outputs:
     def _where_written(self) -> list[tuple[str, str]]:
         lines = []
         if self._written:
-            from jarvisperf.report.format_list import left_out_of
-
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
             lines.append((f"Report in {folder}: {names}", ""))
-            left_out = left_out_of(self._formats)
-            lines += [(left_out, "")] if left_out else []
         if self._saved:
             lines.append((self._saved, ""))
         return lines

@@ -79,7 +79,6 @@ class Report:
         findings: The results.
         history: The stored runs behind it; None if there are none.
         files: The files that this report may contain, so that one can refer to another.
-        left_out: The line that says which formats are left out and why; empty: none.
     """
 
     def __init__(
@@ -87,12 +86,10 @@ class Report:
         findings: Findings,
         history: History | None = None,
         files: frozenset[str] = frozenset(),
-        left_out: str = "",
     ) -> None:
         self.findings = findings
         self.history = history or History()
         self.files = files
-        self.left_out = left_out
 
     @cached_property
     def names(self) -> dict[str, str]:
