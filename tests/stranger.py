@@ -104,9 +104,9 @@ class Stranger:
 
     @property
     def verdicts(self) -> dict[str, str]:
-        """Return the verdict on each benchmark's time, or `error`."""
+        """Return the verdict on each benchmark's time, `error` or `skipped`."""
         return {
-            name: "error" if entry["error"] else entry["metrics"]["time"]["verdict"]
+            name: "error" if entry["error"] else "skipped" if entry["skipped"] else entry["metrics"]["time"]["verdict"]
             for name, entry in self.entries.items()
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from _pytest.runner import runtestprotocol
 
@@ -175,7 +176,11 @@ class LockstepSession:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
         tally: Tally = self.comparison.outcome.tallies[item.nodeid]
         if tally.state == "skipped" and tally.xfail is None and not _is_skipped_here(item):
-            return "failed", f"{SKIPPED_IN_ARMS}: {tally.message}; {WHY_SKIPPED}", tally.seconds
+            text = f"{SKIPPED_IN_ARMS}: {tally.message}; {WHY_SKIPPED}"
+            found = self.comparison.findings[item.nodeid]
+            # The row says what the test says: it fails.
+            self.comparison.findings[item.nodeid] = msgspec.structs.replace(found, error=text, skipped=None)
+            return "failed", text, tally.seconds
         if tally.state == "skipped":
             return "skipped", (str(item.path), item.location[1] or 0, f"Skipped: {tally.message}"), tally.seconds
         if tally.state == "error":

@@ -108,7 +108,7 @@ def test_what_only_the_arms_skip_fails_and_so_does_what_is_no_benchmark_any_more
     assert compared.status == 1, compared.output
     assert "not compared: both arms skip it, but an ordinary run does not: download the data first" in compared.output
     assert "jarvis_shared lists them" in compared.output
-    assert "test_with_data" not in compared.verdicts
+    assert compared.verdicts["test_with_data"] == "error"  # the row says what the test says
     assert compared.verdicts["test_where_it_measures"] in {"unchanged", "inconclusive"}
     assert compared.verdicts["test_removed"] == compared.verdicts["test_no_benchmark_any_more"] == "missing"
     assert "1 skipped" in compared.output
