@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("pytester",)
 
+# xdist gives its workers a width; as on a machine's CI log, inner pytests have none unless a test sets it.
+os.environ.pop("COLUMNS", None)
+
 RAG_TESTS = Path(__file__).with_name("rag")
 
 # The current speed of a shared machine says nothing about the code, so neither deadlines nor slow generation fail a
