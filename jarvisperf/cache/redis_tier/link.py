@@ -7,23 +7,21 @@ through the client's connection and read by ``reply_reader.py``, with nothing in
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from hiredis import pack_command
 
+from jarvisperf.cache.redis_tier.connections import Connections
 from jarvisperf.cache.redis_tier.reply_reader import Deadline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Command = tuple[bytes, tuple[Any, ...]]
 
 SCAN_BATCH = 1000
-_MOST_IDLE_CONNECTIONS = 32
 _LOST = (redis.ConnectionError, OSError)
 
 
@@ -37,10 +35,12 @@ class Subscribed:
         connection: A dedicated connection.
         channel: The channel.
         silence_seconds: Maximum wait of ``next``.
+        close: Closes the connection.
     """
 
-    def __init__(self, connection: Any, channel: bytes, silence_seconds: float) -> None:
+    def __init__(self, connection: Any, channel: bytes, silence_seconds: float, close: Callable[[Any], None]) -> None:
         self._connection = connection
+        self._close = close
         self._send("SUBSCRIBE", channel)
         connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
 
@@ -76,14 +76,20 @@ class Subscribed:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.disconnect()
+        self._close(self._connection)
 
     def _send(self, *command: Any) -> None:
         self._connection.send_packed_command((pack_command(command),), check_health=False)
 
 
 class Link(Protocol):
-    """Sends commands to any Redis deployment; the name decides which server receives a command."""
+    """Sends commands to any Redis deployment; the name decides which server receives a command.
+
+    Attributes:
+        database: The number of the database.
+    """
+
+    database: int
 
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
@@ -114,15 +120,20 @@ class ServerLink:
     """One server, or the master behind Sentinel.
 
     Args:
-        pool: Creates the connections; not used otherwise.
+        pool: Creates the connections, and bounds their number; not used otherwise.
         call_seconds: The deadline of a call.
+
+    Attributes:
+        database: The number of the database.
+
+    Raises:
+        ValueError: The pool allows a single connection.
     """
 
     def __init__(self, pool: redis.ConnectionPool, call_seconds: float) -> None:
-        self._pool = pool
+        self.database = int(pool.connection_kwargs.get("db") or 0)
         self._call_seconds = call_seconds
-        self._idle: deque[Any] = deque(maxlen=_MOST_IDLE_CONNECTIONS)
-        self._pid = os.getpid()
+        self._connections = Connections(pool)
 
     def call(self, name: bytes, *args: Any) -> Any:  # noqa: ARG002 - one server has all names
         """Run one command."""
@@ -154,7 +165,13 @@ class ServerLink:
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
         """Subscribe on a dedicated connection."""
-        return Subscribed(self._new(), channel, silence_seconds)
+        with Deadline(self._call_seconds):
+            connection = self._connections.dedicated()
+        try:
+            return Subscribed(connection, channel, silence_seconds, self._connections.lose)
+        except BaseException:
+            self._connections.lose(connection)
+            raise
 
     def open(self) -> None:
         """Check that the server answers, with a new connection."""
@@ -163,22 +180,14 @@ class ServerLink:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread took the last one
-                return
-            if self._pid == os.getpid():  # after a fork, the socket belongs to the parent
-                connection.disconnect()
+        self._connections.close_idle()
 
     def _exchange(self, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
-        if self._pid != os.getpid():
-            self._idle = deque(maxlen=_MOST_IDLE_CONNECTIONS)
-            self._pid = os.getpid()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self._use(self._new(), one, many)
+        connection = self._connections.idle()
+        if connection is None:
+            connection, is_new = self._connections.new_or_idle()
+            if is_new:
+                return self._use(connection, one, many)
         try:
             return self._use(connection, one, many)
         except redis.TimeoutError:
@@ -186,12 +195,7 @@ class ServerLink:
         except _LOST:
             # The server closed the idle connection or was restarted; only a new connection can tell.
             self.close()
-            return self._use(self._new(), one, many)
-
-    def _new(self) -> Any:
-        connection = self._pool.connection_class(**self._pool.connection_kwargs)
-        connection.connect()  # explicitly: a Sentinel connection asks for the master here
-        return connection
+            return self._use(self._connections.new_or_idle()[0], one, many)
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
@@ -201,9 +205,9 @@ class ServerLink:
             replies = [read() for _ in many or (one,)]
         except BaseException:
             # Unread replies would be mistaken for those of the next call.
-            connection.disconnect()
+            self._connections.lose(connection)
             raise
-        self._idle.append(connection)
+        self._connections.give_back(connection)
         for each in replies:
             if isinstance(each, redis.ResponseError):
                 raise each

@@ -92,7 +92,7 @@ class DeadlineParser(_HiredisParser):
     def read_from_socket(self, timeout: Any = SENTINEL, raise_on_timeout: bool = True) -> Any:
         """Read available data, waiting for the socket's timeout or the rest of the call, whichever is shorter."""
         if _call.deadline:
-            left = _left_seconds()
+            left = left_seconds()
             of_socket = self._socket_timeout
             timeout = min(left, of_socket) if of_socket else left
         return super().read_from_socket(timeout, raise_on_timeout)  # type: ignore[no-untyped-call] # private
@@ -128,7 +128,7 @@ class DeadlineParser(_HiredisParser):
         if sock is None:
             raise redis.ConnectionError("the connection is closed")
         of_socket = self._socket_timeout
-        left = _left_seconds() if _call.deadline else None
+        left = left_seconds() if _call.deadline else None
         is_short = left is not None and (of_socket is None or left < of_socket)
         try:
             if is_short:  # changing a socket's timeout is a system call
@@ -147,6 +147,7 @@ class DeadlineParser(_HiredisParser):
         return received
 
 
-def _left_seconds() -> float:
+def left_seconds() -> float:
+    """Return how long the current call of this thread may still take."""
     # Not 0: if this thread had to wait for the processor, the reply may have arrived already.
     return max(_call.deadline - time.monotonic(), 0.001)

@@ -6,7 +6,8 @@ Names in Redis:
 - ``namespace#generation``, and ``namespace#count``: the number of pattern and tag invalidations;
 - ``namespace#tag#digest``: the keys of a tag; ``namespace#refresh#digest``: the lease for replacing a value.
 
-Messages are published on the channel ``namespace#changes``.
+Messages are published on the channel ``namespace#changes``, in databases other than 0 ``namespace#changes@database``:
+unlike names, channels belong to the whole server.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class RedisStore:
         self._versions = versions
         self.sender = uuid.uuid4().bytes
         space = names.prefix[:-1]
-        self.channel = space + b"#changes"
+        self.channel = space + b"#changes" + (b"@%d" % self.link.database if self.link.database else b"")
         self._count_name = space + b"#count"
         self._generation_name = space + b"#generation"
         self._tag_prefix = space + b"#tag#"
