@@ -1,10 +1,11 @@
-"""Tests the connections to Redis: how many there are, whose options they carry, and that forgotten caches close them."""
+"""Tests connections to Redis: how many there are, which options they carry, and that forgotten caches close them."""
 
 from __future__ import annotations
 
 import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import pytest
 import redis
@@ -13,6 +14,9 @@ from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LIMITS = Limits(1.0, 1.0, 2.0)
 
@@ -90,12 +94,17 @@ def test_a_client_with_a_single_connection_is_rejected(own_redis):
 
 
 def test_a_forgotten_cache_gives_back_its_threads_and_connections(own_redis, tmp_path):
-    cache = SmartCache(f"{own_redis.url}?client_name=forgotten", tmp_path, namespace="forgotten")
-    wait_until(lambda: cache.get_stats()["redis_listening"])
-    cache.set("key", "value")
-    listener = cache._coherence._subscription._thread
-    del cache
+    listener = listener_of_used_cache(f"{own_redis.url}?client_name=forgotten", tmp_path)
     gc.collect()
     wait_until(lambda: not listener.is_alive())
     with redis.Redis.from_url(own_redis.url) as client:
         wait_until(lambda: not connections_of(client, "forgotten"))
+
+
+def listener_of_used_cache(url: str, folder: Path) -> threading.Thread:
+    cache = SmartCache(url, folder, namespace="forgotten")
+    wait_until(lambda: cache.get_stats()["redis_listening"])
+    cache.set("key", "value")
+    assert cache._coherence is not None
+    assert cache._coherence._subscription is not None
+    return cache._coherence._subscription._thread

@@ -25,7 +25,7 @@ import uuid
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.identity import identity_of
@@ -47,11 +47,27 @@ _LIBRARIES: Final = tuple(
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
     if sysconfig.get_path(name)
 )
-_this_process: Final = uuid.uuid4().hex  # a forked child has its parent's functions, so it may have the token as well
+_PROCESS: Final = (
+    f"process {uuid.uuid4().hex}"  # a forked child has its parent's functions, so it may have the token as well
+)
 
 
-def digest_of(function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()) -> bytes:
-    """Return the digest that tells a function from others of its name; empty if the name suffices.
+class Distinction(NamedTuple):
+    """What tells a function from others of its name.
+
+    Attributes:
+        digest: A digest; empty if the name suffices.
+        is_private: It is valid in this process only, so no other process can read the function's results.
+    """
+
+    digest: bytes
+    is_private: bool
+
+
+def distinction_of(
+    function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()
+) -> Distinction:
+    """Return what tells a function from others of its name.
 
     Args:
         function: The function.
@@ -61,12 +77,13 @@ def digest_of(function: Function, version: str | int | None = None, depends_on: 
     Raises:
         TypeError: The version is not a str, an int or None; or it is "source" and a source is not available.
     """
-    parts: list[object] = [origin_of(function), *_code_and_captured(function)]
+    origin = origin_of(function)
+    code_and_captured, is_private = _code_and_captured(function)
+    parts: list[object] = [origin, *code_and_captured]
     if version is not None:
         parts.append(["version", *_version(function, version, depends_on)])
-    if not any(parts):
-        return b""
-    return blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest()
+    digest = blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest() if any(parts) else b""
+    return Distinction(digest, is_private or origin == _PROCESS)
 
 
 # --- where a function's module comes from
@@ -90,7 +107,7 @@ def _unfiled(function: Function) -> str:
         return f"notebook {notebook}"
     if "-c" in sys.orig_argv[1:]:
         return f"command {sys.orig_argv[1:]}"
-    return f"process {_this_process}"
+    return _PROCESS
 
 
 @functools.lru_cache(maxsize=1000)
@@ -149,13 +166,15 @@ def _is_installed(name: str) -> bool:
 # --- what a function is, besides its name
 
 
-def _code_and_captured(function: Function) -> list[object]:
+def _code_and_captured(function: Function) -> tuple[list[object], bool]:
+    """Return the code and what it captured, where the name does not suffice, and whether that is valid here only."""
     code = _code(function)
     is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
     module = sys.modules.get(function.__module__)
     if code is None or not (is_local or (function.__module__ in _MAIN and not hasattr(module, "__file__"))):
-        return []
-    return [_text_of(code), _captured(function, code)]
+        return [], False
+    captured, is_private = _captured(function, code)
+    return [_text_of(code), captured], is_private
 
 
 def _code(function: Function) -> types.CodeType | None:
@@ -168,9 +187,10 @@ def _text_of(code: types.CodeType) -> list[object]:
     return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
-def _captured(function: Function, code: types.CodeType) -> list[object]:
+def _captured(function: Function, code: types.CodeType) -> tuple[list[object], bool]:
     cells = getattr(inspect.unwrap(function), "__closure__", None) or ()
     found: list[object] = []
+    is_private = False
     for name, cell in zip(code.co_freevars, cells, strict=True):
         try:
             found.append([name, _by_value(cell.cell_contents)])
@@ -178,7 +198,8 @@ def _captured(function: Function, code: types.CodeType) -> list[object]:
             continue
         except UnencodableError:
             found.append([name, uuid.uuid4().hex])
-    return found
+            is_private = True
+    return found, is_private
 
 
 def _by_value(value: object) -> object:
@@ -196,7 +217,10 @@ def _by_value(value: object) -> object:
     if isinstance(value, types.ModuleType):
         return ["module", value.__name__]
     if isinstance(value, types.FunctionType):
-        return ["function", value.__module__, value.__qualname__, digest_of(value)]
+        inner = distinction_of(value)
+        if inner.is_private:
+            raise UnencodableError(f"function {value.__qualname__}")
+        return ["function", value.__module__, value.__qualname__, inner.digest]
     return ["identity", encode(identity_of(value), identity_of)]
 
 

@@ -14,7 +14,7 @@ import redis
 from hiredis import pack_command
 
 from jarvisperf.cache.redis_tier.connections import Connections
-from jarvisperf.cache.redis_tier.reply_reader import Deadline
+from jarvisperf.cache.redis_tier.reply_reader import SLOWEST_BYTES_PER_SECOND, Deadline, check_deadline, prolong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Command = tuple[bytes, tuple[Any, ...]]
 
 SCAN_BATCH = 1000
+LARGE_BYTES = 2**16
+"""Commands of this size are sent in pieces, with a deadline that grows with their size."""
 _LOST = (redis.ConnectionError, OSError)
 
 
@@ -200,9 +202,12 @@ class ServerLink:
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
             packed = pack_command(one) if one is not None else b"".join(map(pack_command, many or ()))
-            connection.send_packed_command((packed,), check_health=False)
-            read = connection._parser.reply  # noqa: SLF001 - the connection's own method adds overhead
-            replies = [read() for _ in many or (one,)]
+            if len(packed) >= LARGE_BYTES:
+                replies = _exchange_large(connection, packed, len(many or (one,)))
+            else:
+                connection.send_packed_command((packed,), check_health=False)
+                read = connection._parser.reply  # noqa: SLF001 - the connection's own method adds overhead
+                replies = [read() for _ in many or (one,)]
         except BaseException:
             # Unread replies would be mistaken for those of the next call.
             self._connections.lose(connection)
@@ -212,3 +217,24 @@ class ServerLink:
             if isinstance(each, redis.ResponseError):
                 raise each
         return replies[0] if one is not None else replies
+
+
+def _exchange_large(connection: Any, packed: bytes, count: int) -> list[Any]:
+    """Send a large command in pieces, each within the socket's timeout, and read the replies.
+
+    Raises:
+        TimeoutError: A piece or a reply takes too long, or all of it is slower than ``SLOWEST_BYTES_PER_SECOND``.
+    """
+    extra_seconds = len(packed) / SLOWEST_BYTES_PER_SECOND
+    prolong(extra_seconds)
+    connection.send_packed_command(_pieces(packed), check_health=False)
+    parser = connection._parser  # noqa: SLF001 - as above
+    with parser.patience(extra_seconds):  # much of it may still be in buffers on the way
+        return [parser.reply() for _ in range(count)]
+
+
+def _pieces(packed: bytes) -> Iterator[memoryview]:
+    whole = memoryview(packed)
+    for start in range(0, len(packed), LARGE_BYTES):
+        check_deadline()
+        yield whole[start : start + LARGE_BYTES]
