@@ -226,7 +226,7 @@ class _Calls:
         return cache.loading(
             key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
             soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
-            source=self.name, is_private=self._keys.is_private(args, by_arguments=self._by_arguments),
+            source=self.name, is_private=self._by_arguments and self._keys.is_private(args),
         )  # fmt: skip
 
     @staticmethod

@@ -531,8 +531,11 @@ class Named(TypedDict):
 
 
 def test_a_result_comes_back_as_what_the_annotation_says(cache):
+    calls = []
+
     @cached(key_prefix="typed", cache=cache)
     def rows(n: int) -> dict[str, Row]:
+        calls.append(n)
         return {"a": Row("r", [Point(n, 0.5)])}
 
     @cached(key_prefix="typed2", cache=cache)
@@ -546,7 +549,7 @@ def test_a_result_comes_back_as_what_the_annotation_says(cache):
     assert rows(1) == rows(1) == {"a": Row("r", [Point(1, 0.5)])}
     forget_memory(cache)
     assert rows(1) == {"a": Row("r", [Point(1, 0.5)])}
-    assert rows.cache_info().misses == (2 if not cache.may_block else 1)
+    assert len(calls) == (2 if not cache.may_block else 1)
     assert asyncio.run(point()) == asyncio.run(point()) == Point(1, 2.0)
     assert named() == named() == {"name": "n"}
 

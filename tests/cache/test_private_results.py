@@ -83,20 +83,14 @@ def test_results_of_a_method_with_a_key_of_its_own_are_shared(cache, stored):
     assert stored() == (1, 1)
 
 
-def test_results_of_a_function_that_closed_over_something_mutable_stay_in_memory(cache, stored):
-    seen: list[str] = []
-
-    @cached(cache=cache)
-    def price(item):
-        seen.append(item)
+def test_results_of_a_coroutine_method_stay_in_memory(cache, stored):
+    @cached(cache=cache, key_prefix="prices")
+    async def price(self, item):
         return item
 
-    @cached(cache=cache)
-    async def price_later(item):
-        return price(item)  # closes over a function that closed over a list
-
-    assert price("tea") == price("tea") == asyncio.run(price_later("tea")) == "tea"
-    assert seen == ["tea"]
+    service = Service()
+    assert asyncio.run(price(service, "tea")) == asyncio.run(price(service, "tea")) == "tea"
+    assert price.cache_info() == (1, 1)
     assert stored() == (0, 0)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.msgpack import Encoder
 
-from jarvisperf.cache.keys.origins import distinction_of
+from jarvisperf.cache.keys.origins import digest_of
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.identity import IDENTITY_METHOD, InstanceTokens, has_identity, identity_of, module_name
 from jarvisperf.cache.values.scalars import UnencodableError
@@ -36,7 +36,7 @@ class KeyMaker:
         function: The function.
         prefix: Prepended to the name; may be empty.
         ignore: Names of arguments to leave out of the key.
-        version: A version of the results; see ``distinction_of``.
+        version: A version of the results; see ``digest_of``.
         depends_on: Functions whose source belongs to the version "source".
 
     Raises:
@@ -58,7 +58,7 @@ class KeyMaker:
             raise ValueError(f"{self.name} has no name of its own: give @cached a key_prefix")
         self._module = module_name(function.__module__)
         self._start = f"{prefix}:{self.name}:" if prefix else f"{self.name}:"
-        self._salt, self._is_private = distinction_of(function, version, depends_on)
+        self._salt = digest_of(function, version, depends_on)
         self._signature = inspect.signature(function)
         parameters = self._signature.parameters.values()
         self._names = [parameter.name for parameter in parameters]
@@ -98,14 +98,9 @@ class KeyMaker:
             raise TypeError(self._explain(values)) from None
         return self._start + self._digest(encoded)
 
-    def is_private(self, args: Sequence[object], *, by_arguments: bool) -> bool:
-        """Return whether no other process can read the result of a call.
-
-        Args:
-            args: The positional arguments of the call.
-            by_arguments: Whether ``key`` makes its key.
-        """
-        return self._is_private or (by_arguments and bool(args) and self._has_token(args[0]))
+    def is_private(self, args: Sequence[object]) -> bool:
+        """Return whether nobody can read a result under the key of a call in another process or after the instance."""
+        return bool(args) and self._has_token(args[0])
 
     def _has_token(self, instance: object) -> bool:
         """Return whether a token stands for this instance, because nothing identifies it in another process."""

@@ -25,7 +25,7 @@ import uuid
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.identity import identity_of
@@ -47,27 +47,11 @@ _LIBRARIES: Final = tuple(
     for name in ("stdlib", "platstdlib", "purelib", "platlib")
     if sysconfig.get_path(name)
 )
-_PROCESS: Final = (
-    f"process {uuid.uuid4().hex}"  # a forked child has its parent's functions, so it may have the token as well
-)
+_this_process: Final = uuid.uuid4().hex  # a forked child has its parent's functions, so it may have the token as well
 
 
-class Distinction(NamedTuple):
-    """What tells a function from others of its name.
-
-    Attributes:
-        digest: A digest; empty if the name suffices.
-        is_private: It is valid in this process only, so no other process can read the function's results.
-    """
-
-    digest: bytes
-    is_private: bool
-
-
-def distinction_of(
-    function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()
-) -> Distinction:
-    """Return what tells a function from others of its name.
+def digest_of(function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()) -> bytes:
+    """Return the digest that tells a function from others of its name; empty if the name suffices.
 
     Args:
         function: The function.
@@ -77,13 +61,12 @@ def distinction_of(
     Raises:
         TypeError: The version is not a str, an int or None; or it is "source" and a source is not available.
     """
-    origin = origin_of(function)
-    code_and_captured, is_private = _code_and_captured(function)
-    parts: list[object] = [origin, *code_and_captured]
+    parts: list[object] = [origin_of(function), *_code_and_captured(function)]
     if version is not None:
         parts.append(["version", *_version(function, version, depends_on)])
-    digest = blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest() if any(parts) else b""
-    return Distinction(digest, is_private or origin == _PROCESS)
+    if not any(parts):
+        return b""
+    return blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest()
 
 
 # --- where a function's module comes from
@@ -107,7 +90,7 @@ def _unfiled(function: Function) -> str:
         return f"notebook {notebook}"
     if "-c" in sys.orig_argv[1:]:
         return f"command {sys.orig_argv[1:]}"
-    return _PROCESS
+    return f"process {_this_process}"
 
 
 @functools.lru_cache(maxsize=1000)
@@ -166,15 +149,13 @@ def _is_installed(name: str) -> bool:
 # --- what a function is, besides its name
 
 
-def _code_and_captured(function: Function) -> tuple[list[object], bool]:
-    """Return the code and what it captured, where the name does not suffice, and whether that is valid here only."""
+def _code_and_captured(function: Function) -> list[object]:
     code = _code(function)
     is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
     module = sys.modules.get(function.__module__)
     if code is None or not (is_local or (function.__module__ in _MAIN and not hasattr(module, "__file__"))):
-        return [], False
-    captured, is_private = _captured(function, code)
-    return [_text_of(code), captured], is_private
+        return []
+    return [_text_of(code), _captured(function, code)]
 
 
 def _code(function: Function) -> types.CodeType | None:
@@ -187,10 +168,9 @@ def _text_of(code: types.CodeType) -> list[object]:
     return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
-def _captured(function: Function, code: types.CodeType) -> tuple[list[object], bool]:
+def _captured(function: Function, code: types.CodeType) -> list[object]:
     cells = getattr(inspect.unwrap(function), "__closure__", None) or ()
     found: list[object] = []
-    is_private = False
     for name, cell in zip(code.co_freevars, cells, strict=True):
         try:
             found.append([name, _by_value(cell.cell_contents)])
@@ -198,8 +178,7 @@ def _captured(function: Function, code: types.CodeType) -> tuple[list[object], b
             continue
         except UnencodableError:
             found.append([name, uuid.uuid4().hex])
-            is_private = True
-    return found, is_private
+    return found
 
 
 def _by_value(value: object) -> object:
@@ -217,10 +196,7 @@ def _by_value(value: object) -> object:
     if isinstance(value, types.ModuleType):
         return ["module", value.__name__]
     if isinstance(value, types.FunctionType):
-        inner = distinction_of(value)
-        if inner.is_private:
-            raise UnencodableError(f"function {value.__qualname__}")
-        return ["function", value.__module__, value.__qualname__, inner.digest]
+        return ["function", value.__module__, value.__qualname__, digest_of(value)]
     return ["identity", encode(identity_of(value), identity_of)]
 
 
