@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Command = tuple[bytes, tuple[Any, ...]]
 
 SCAN_BATCH = 1000
-LARGE_BYTES = 2**16
+LARGE_BYTES = 2**18
 """Commands of this size are sent in pieces, with a deadline that grows with their size."""
 _LOST = (redis.ConnectionError, OSError)
 

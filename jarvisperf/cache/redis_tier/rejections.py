@@ -14,7 +14,7 @@ import redis
 
 from jarvisperf.cache.outage.store import RejectedError, Write
 from jarvisperf.cache.redis_tier.commands import is_full
-from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
+from jarvisperf.cache.redis_tier.link import SCAN_BATCH
 from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 
 FAILURES: Final[tuple[type[Exception], ...]] = (redis.RedisError, OSError)
 """What a server that is down raises; OSError: socket errors that the client does not wrap."""
+# Servers and what lies in front of them do not limit smaller values.
+_SUSPICIOUS_BYTES: Final = 2**16
 _MOST_BYTES_TOGETHER: Final = 2**22
 # "access one of the keys", "access a key": each version and each script words it differently.
 _OF_A_KEY: Final = re.compile(r"access .*\bkeys?\b")
@@ -45,22 +47,28 @@ class Rejections:
         self._check = check
         self._mark = mark
 
-    def asked(self, key: str, exchange: Callable[[], _T], remedy: Callable[[], object] | None = None) -> _T:
+    def asked(self, key: str, exchange: Callable[[], _T]) -> _T:
         """Return the outcome of an exchange about one key.
-
-        Args:
-            key: The key.
-            exchange: The exchange.
-            remedy: Makes sure that the same does not happen again if the transfer was interrupted.
 
         Raises:
             RejectedError: The exchange fails, but the server works.
         """
         try:
             return exchange()
-        except (redis.ResponseError, *INTERRUPTED) as error:
-            self._ask_again(error, (isinstance(error, INTERRUPTED) and remedy) or self._check)
+        except redis.ResponseError as error:
+            self._ask_again(error, self._check)
             raise RejectedError([key], error) from error
+
+    def unread(self, key: str, error: Exception, discard: Callable[[], object]) -> RejectedError:
+        """Return the error for a value that could not be read, if the server works; raise the failure otherwise.
+
+        Args:
+            key: The key.
+            error: The failure.
+            discard: Removes the value, which would be too large or too slow the next time as well.
+        """
+        self._ask_again(error, discard if isinstance(error, INTERRUPTED) else self._check)
+        return RejectedError([key], error)
 
     def stored(self, write: Write, exchange: Callable[[], _T], *, only_older: bool) -> _T:
         """Return the outcome of an exchange that stores one value.
@@ -139,7 +147,7 @@ class Rejections:
 
 def _may_concern(error: Exception, writes: Sequence[Write]) -> bool:
     """Return whether values, rather than the server, may be the reason of a failure."""
-    return isinstance(error, redis.ResponseError) or any(len(write.blob) >= LARGE_BYTES for write in writes)
+    return isinstance(error, redis.ResponseError) or any(len(write.blob) >= _SUSPICIOUS_BYTES for write in writes)
 
 
 def is_forbidden(error: Exception) -> bool:

@@ -110,13 +110,11 @@ class RedisStore:
         """Return the value or mark of a key."""
         name = self._names.name(key)
         try:
-            found: bytes | None = self._rejections.asked(
-                key, lambda: self.link.call(name, "GET", name), remedy=lambda: self.discard(key)
-            )
-        except RejectedError as error:
-            if str(error.reason).startswith("WRONGTYPE"):
-                raise CorruptEntryError(str(error.reason)) from None
-            raise
+            found: bytes | None = self.link.call(name, "GET", name)
+        except (redis.ResponseError, *INTERRUPTED) as error:
+            if str(error).startswith("WRONGTYPE"):
+                raise CorruptEntryError(str(error)) from None
+            raise self._rejections.unread(key, error, lambda: self.discard(key)) from error
         return found
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
