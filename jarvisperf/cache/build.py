@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # The first failing call may take the sum of both, which must stay below half a second.
 REDIS_CONNECT_SECONDS: Final = 0.15
 REDIS_REPLY_SECONDS: Final = 0.2
+MAX_VALUE_BYTES: Final = 2**26
 _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
 
 
@@ -44,6 +45,7 @@ class CachePlan(NamedTuple):
     redis_connect_seconds: float
     redis_reply_seconds: float
     redis_call_seconds: float | None
+    max_value_bytes: int
     enums: Iterable[type[enum.Enum]]
     pickle_secret: bytes | None
     clock: Callable[[], float]
@@ -61,6 +63,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     whole_number("memory_items", plan.memory_items, at_least=0)
     whole_number("memory_bytes", plan.memory_bytes, at_least=0)
     whole_number("disk_bytes", plan.disk_bytes, at_least=1)
+    whole_number("max_value_bytes", plan.max_value_bytes, at_least=1)
     memory_seconds = seconds("memory_seconds", plan.memory_seconds, zero=False)
     connect = seconds("redis_connect_seconds", plan.redis_connect_seconds, zero=False)
     reply = seconds("redis_reply_seconds", plan.redis_reply_seconds, zero=False)
@@ -89,7 +92,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
         from jarvisperf.cache.redis_tier.store import RedisStore
         from jarvisperf.cache.redis_tier.tier import RemoteTier
 
-        store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions)
+        store = RedisStore(plan.redis, names, Limits(connect, reply, call), versions, plan.max_value_bytes)
         # Connects in the background: resolving an unknown host name may take many seconds.
         remote = RemoteTier(store, jitter, versions, wait_seconds=wait_seconds)
     if folder is not None:

@@ -98,9 +98,9 @@ def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are 
     result that cannot be cached is returned all the same; ``cache.get_stats()["unstorable"]`` counts it, and the reason
     is logged once.
 
-    Methods are cached per instance, within its process and lifetime. If the class has a ``__cache_key__`` method or is
-    a frozen dataclass or an Enum, equal instances share results instead. Put ``@cached`` below ``@classmethod`` or
-    ``@staticmethod``.
+    Methods are cached per instance, within its process and lifetime, and therefore only in memory. If the class has a
+    ``__cache_key__`` method or is a frozen dataclass or an Enum, equal instances share results instead. Put ``@cached``
+    below ``@classmethod`` or ``@staticmethod``.
 
     Args:
         ttl: Time to live of a result in seconds, as for ``SmartCache.set``.
@@ -193,6 +193,7 @@ class _Calls:
         self._types: tuple[type, ...] | None = None
         self.group = keys.group()
         self.key = keys.key if key is None else self._key_by(key, keys.own_group())
+        self._by_arguments = key is None
         self.looks_ahead = terms.refresh_ahead
         self.calls = self.runs = 0
         self.name = keys.name
@@ -225,7 +226,7 @@ class _Calls:
         return cache.loading(
             key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
             soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
-            source=self.name,
+            source=self.name, is_private=self._by_arguments and self._keys.is_private(args),
         )  # fmt: skip
 
     @staticmethod

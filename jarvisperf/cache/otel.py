@@ -27,6 +27,7 @@ _COUNTERS: Final = {
     "sets": ("{write}", "Successful writes to the tier"),
     "evictions": ("{entry}", "Entries evicted to make room"),
     "errors": ("{error}", "Failures of the tier; none reached a caller"),
+    "rejected": ("{value}", "Values that the tier did not take although it works"),
     "corrupt": ("{entry}", "Damaged entries"),
 }
 _GAUGES: Final = {

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
+from jarvisperf.cache.build import MAX_VALUE_BYTES, REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
 from jarvisperf.cache.engine.loading import Flights, Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
@@ -57,9 +57,9 @@ class SmartCache:
     Args:
         redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
             ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
-            redis-py client (``redis.Redis`` or ``redis.RedisCluster``), whose address, credentials and TLS settings are
-            used; None for no Redis tier. An unreachable server is not an error; the constructor waits for it for at
-            most 0.4 s.
+            redis-py client (``redis.Redis`` or ``redis.RedisCluster``), whose address, database, credentials, TLS
+            settings and ``max_connections`` are used; None for no Redis tier. An unreachable server is not an error;
+            the constructor waits for it for at most 0.4 s.
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
         default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
@@ -72,7 +72,9 @@ class SmartCache:
         disk_bytes: Approximate maximum size of the disk tier; the oldest entries are evicted first.
         redis_connect_seconds: How long a connection to Redis may take.
         redis_reply_seconds: How long Redis may be silent before it counts as unavailable.
-        redis_call_seconds: How long one exchange with Redis may take in total; None means the sum of these two.
+        redis_call_seconds: How long one exchange with Redis may take in total; None means the sum of these two. Large
+            values get half a second more per megabyte.
+        max_value_bytes: Larger values, as encoded, are not sent to Redis.
         enums: Enum classes whose members may be stored by name.
         pickle_secret: At least 32 random bytes, the same in all processes. If given, values that have no other encoding
             are pickled, and every entry carries a keyed MAC that is verified before anything is read.
@@ -99,6 +101,7 @@ class SmartCache:
         redis_connect_seconds: float = REDIS_CONNECT_SECONDS,
         redis_reply_seconds: float = REDIS_REPLY_SECONDS,
         redis_call_seconds: float | None = None,
+        max_value_bytes: int = MAX_VALUE_BYTES,
         enums: Iterable[type[enum.Enum]] = (),
         pickle_secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -111,7 +114,8 @@ class SmartCache:
             memory_seconds = _MEMORY_SECONDS if has_lower else math.inf
         plan = CachePlan(
             redis_url, local_cache_dir, tiers, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
-            redis_connect_seconds, redis_reply_seconds, redis_call_seconds, enums, pickle_secret, clock, wall_clock,
+            redis_connect_seconds, redis_reply_seconds, redis_call_seconds, max_value_bytes, enums,
+            pickle_secret, clock, wall_clock,
         )  # fmt: skip
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)
@@ -296,12 +300,19 @@ class SmartCache:
         hard_seconds: float = math.inf,
         in_background: bool = False,
         source: str = "a computation",
+        is_private: bool = False,
     ) -> Steps:
-        """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``."""
+        """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``.
+
+        With ``is_private``, only memory keeps the value: nobody could read it in another process.
+        """
         options = LoadOptions.checked(
             self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, source
         )
-        return Load(self._open_core(), self._flights, checked_key(key), options).steps(in_background=in_background)
+        core = self._open_core()
+        if is_private:
+            core = core.in_memory_only()
+        return Load(core, self._flights, checked_key(key), options).steps(in_background=in_background)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT

@@ -237,3 +237,24 @@ def test_values_never_travel_in_messages(pair, real_redis, namespace):
     assert b"secret" not in message["data"]
     listener.close()
     client.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda cache: cache.clear(), lambda cache: cache.invalidate("k*"), lambda cache: cache.set("k", "of another")],
+    ids=["clear", "invalidate", "set"],
+)
+@pytest.mark.parametrize("databases", [(0, 1), (2, 0), (1, 2)])
+def test_a_change_in_one_database_does_not_concern_another(make_cache, own_redis, databases, change):
+    one, other = (make_cache(f"{own_redis.url}?db={database}") for database in databases)
+    third = make_cache(f"{own_redis.url}?db={databases[1]}")
+    wait_until(lambda: all(cache.get_stats()["redis_listening"] for cache in (one, other, third)))
+    one.set("k", "kept")
+    change(other)
+    other.set("k", "elsewhere")
+    wait_until(lambda: third.get("k") == "elsewhere")  # whatever was published has arrived
+    forget_memory(third)
+    assert one.get_stats()["memory_items"] == 1
+    assert one.get("k") == "kept"
+    forget_memory(one)
+    assert one.get("k") == "kept"

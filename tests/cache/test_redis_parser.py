@@ -114,7 +114,7 @@ def test_a_server_that_refuses_a_subscription_says_why(wire):
     connection = SimpleNamespace(
         _parser=wire.parser, _sock=wire.parser._sock, send_packed_command=lambda *_, **__: None
     )
-    subscribed = Subscribed(connection, b"channel", 30)
+    subscribed = Subscribed(connection, b"channel", 30, lambda _: None)
     wire.say(b"-NOPERM no channel for you\r\n")
     with pytest.raises(redis.ResponseError, match="no channel for you"):
         subscribed.next()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from jarvisperf.cache.engine.races import Computations
@@ -10,7 +11,7 @@ from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
 from jarvisperf.cache.values.isolation import hold_plain
-from jarvisperf.cache.values.marks import is_mark
+from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:
@@ -31,6 +32,23 @@ class Core(Reader):
     older value than the tiers below it.
     """
 
+    _alone: Core | None = None
+
+    def in_memory_only(self) -> Core:
+        """Return the engine of this cache's memory alone; this one if there is no memory tier."""
+        if not self.memory.holds_any or not self.lower:
+            return self
+        alone = self._alone
+        if alone is None:
+            alone = Core(
+                self.names, self._codec, self._secret, self.memory, None, None,
+                versions=self.versions, memory_seconds=math.inf, wall_clock=self._wall_clock,
+            )  # fmt: skip
+            alone.stripes, alone.unstorable, alone.counts = self.stripes, self.unstorable, self.counts
+            alone._computations = self._computations
+            self._alone = alone
+        return alone
+
     # --- writing
 
     def write(self, key: str, value: object, life: Life) -> bool:
@@ -47,7 +65,7 @@ class Core(Reader):
                 for tier in reversed(self.lower):
                     is_held |= tier.put(*write)
             is_held |= self._hold(key, held, life, version)
-            self.sets += 1
+            self.counts.sets += 1
         self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_held
 
@@ -67,7 +85,7 @@ class Core(Reader):
                     are_held |= tier.put_many(writes)
             in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
             are_held |= in_memory == len(prepared)
-            self.sets += len(prepared)
+            self.counts.sets += len(prepared)
         for key, count in remote_changes.items():
             self._drop_if_changed_remotely(self.stripes.of(key), count, key)
         return are_held
@@ -144,20 +162,25 @@ class Core(Reader):
 
     def _touch_below(self, key: str, life: Life) -> bool | None:
         """Extend the value's life in a lower tier; return None if no lower tier has the value."""
+        rejected: int | None = None
         for tier in self.lower:
             blob = tier.read(key)
             if blob is None:
                 continue
+            if is_mark(blob) and (rejected := rejected_version(blob)) is not None:
+                continue
             envelope = None if is_mark(blob) else unseal(blob, self.names.name(key), self._secret)
-            if not isinstance(envelope, Envelope):
+            if not isinstance(envelope, Envelope) or rejected not in {None, envelope.version}:
                 return False
             # A clock that was set back must not extend a value's life.
             is_alive = max(envelope.created, self._wall_clock()) < envelope.expiry
             if is_alive and (self.remote is None or self._is_current_generation(self.remote, envelope.generation)):
-                return self._prolong_below(tier, key, blob, envelope, life)
+                return self._prolong_below(tier, key, blob, envelope, life, fits_redis=rejected is None)
         return None
 
-    def _prolong_below(self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life) -> bool:
+    def _prolong_below(
+        self, tier: GuardedTier, key: str, blob: bytes, envelope: Envelope, life: Life, *, fits_redis: bool
+    ) -> bool:
         value = self._codec.decode(envelope.codec, envelope.payload)
         if value is UNREADABLE or value is UNDECLARED:
             return False
@@ -167,7 +190,9 @@ class Core(Reader):
         version = self._version_after(envelope.version)
         self._computations.void((key,))
         write = self._seal(key, encoded, life, version)
-        if self.remote is not None:
+        if self.remote is not None and not fits_redis:
+            self.remote.put(*write)  # it is rejected again, but with the new version, by which readers know it
+        elif self.remote is not None:
             done = self.remote.replace(write, envelope.version) if tier is self.remote else self.remote.add(write)
             if done is False:
                 return False
@@ -321,7 +346,7 @@ class Core(Reader):
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
                 self._hold(key, held, life, version)
-                self.sets += 1
+                self.counts.sets += 1
             if computation.changed_remotely:
                 self.memory.delete(key)
             return held
@@ -383,6 +408,7 @@ class Core(Reader):
         """Replace all locks: a thread of the parent may have held them."""
         self.stripes.after_fork()
         self._computations = Computations()
+        self._alone = None
         self.versions.after_fork()
         self.memory.after_fork()
         for tier in self.lower:

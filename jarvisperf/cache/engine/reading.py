@@ -15,7 +15,7 @@ from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
 from jarvisperf.cache.values.fast_path import open_one, open_plain
 from jarvisperf.cache.values.isolation import Held, hold_plain
-from jarvisperf.cache.values.marks import is_mark
+from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ class LowerHit:
         stale_seconds: Time until it may no longer be served, even stale.
         tier: The name of the tier.
         held: The value as memory holds it; None if it was not promoted to memory.
+        fits_redis: Whether it may be copied to Redis, which has not rejected it.
     """
 
-    __slots__ = ("envelope", "held", "seconds", "stale_seconds", "tier", "value")
+    __slots__ = ("envelope", "fits_redis", "held", "seconds", "stale_seconds", "tier", "value")
 
     def __init__(self, value: object, envelope: Envelope, seconds: float, stale_seconds: float, tier: str) -> None:
         self.value = value
@@ -58,6 +59,22 @@ class LowerHit:
         self.stale_seconds = stale_seconds
         self.tier = tier
         self.held: Held | None = None
+        self.fits_redis = True
+
+
+class ReadCounts:
+    """Counts of one cache.
+
+    Attributes:
+        misses: Reads that no tier could answer.
+        memory_misses: Reads that memory could not answer.
+        sets: Values written.
+    """
+
+    __slots__ = ("memory_misses", "misses", "sets")
+
+    def __init__(self) -> None:
+        self.misses = self.memory_misses = self.sets = 0
 
 
 class Reader:
@@ -77,9 +94,7 @@ class Reader:
 
     Attributes:
         lower: All tiers below memory, in the order in which they are tried.
-        misses: Reads that no tier could answer.
-        memory_misses: Reads that memory could not answer.
-        sets: Values written.
+        counts: Counts of reads and writes.
         hears_changes: Whether every message from other processes is received.
     """
 
@@ -103,7 +118,7 @@ class Reader:
         self.disk = disk
         self.lower: tuple[GuardedTier, ...] = tuple(tier for tier in (remote, disk, *own) if tier is not None)
         self.versions = versions
-        self.misses = self.memory_misses = self.sets = 0
+        self.counts = ReadCounts()
         self.unstorable = Unstorable()
         self.hears_changes = False
         self.stripes = Stripes()
@@ -120,7 +135,7 @@ class Reader:
         if self._secret is not None or self._copies_upward():
             known = self.look(key)
             return None if known is None else (known.value, known.tier)
-        self.memory_misses += 1
+        self.counts.memory_misses += 1
         name = self.names.name(key)
         for number, tier in enumerate(self.lower):
             blob = tier.read(key)
@@ -137,7 +152,7 @@ class Reader:
             if hit is not None:
                 return hit.value, hit.tier
             break
-        self.misses += 1
+        self.counts.misses += 1
         return None
 
     def look(self, key: str, *, stale: bool = False) -> CachedValue | None:
@@ -160,9 +175,9 @@ class Reader:
                 found = self._unconfirmed(entry, now, stale=stale)
                 if found is not None:
                     return found
-        self.memory_misses += 1
+        self.counts.memory_misses += 1
         if hit is None:
-            self.misses += 1
+            self.counts.misses += 1
             return None
         envelope = hit.envelope
         return CachedValue(
@@ -187,7 +202,7 @@ class Reader:
         wanted = list(dict.fromkeys(keys))
         in_memory = self.memory.entries
         missing = [key for key in wanted if not self._take_from_memory(key, found)] if in_memory else wanted
-        self.memory_misses += len(missing)
+        self.counts.memory_misses += len(missing)
         if missing:
             self._look_below_for_many(missing, found)
         if len(found) < len(wanted):
@@ -210,13 +225,14 @@ class Reader:
         copies = self._copies_upward()
         states = {key: self.stripes.of(key).state() for key in missing} if copies else {}
         old_versions: dict[str, int] = {}
+        rejected: dict[str, int] = {}
         marked: set[str] = set()
         newest = 0
         for tier in self.lower:
             blobs = tier.read_many(missing)
             now = self._wall_clock()
             hits = 0
-            if not (copies or old_versions or self._secret):
+            if not (copies or old_versions or rejected or self._secret):
                 others, newest_plain = open_plain(
                     blobs, self.names.names(list(blobs)), now, self._generation(), self._codec.unpack, found
                 )
@@ -225,14 +241,20 @@ class Reader:
             for key, blob in blobs.items():
                 old_version = old_versions.get(key, 0)
                 hit = self._open(tier, key, blob, now, old_version, stale=False)
-                if hit is not None:
+                if hit is not None and rejected and not _is_rejected_write(hit, rejected.get(key)):
+                    marked.add(key)
+                elif hit is not None:
                     hits += 1
                     found[key] = hit.value
                     newest = max(newest, hit.envelope.version)
                     if copies:
                         self._copy_upward(tier, key, hit, states[key], old_version)
                 elif is_mark(blob):
-                    marked.add(key)  # deleted or being computed: the disk's value must not be used
+                    version = rejected_version(blob)
+                    if version is None:
+                        marked.add(key)  # deleted or being computed: the disk's value must not be used
+                    else:
+                        rejected[key] = version
                 else:
                     old_versions[key] = self._version_in(key, blob)
             tier.hits += hits
@@ -250,9 +272,9 @@ class Reader:
             unconfirmed = entry and self._unconfirmed(entry, self.memory.now(), stale=False)
             if unconfirmed:
                 found[key] = unconfirmed.value
-                self.memory_misses -= 1
+                self.counts.memory_misses -= 1
             else:
-                self.misses += 1
+                self.counts.misses += 1
 
     # --- memory
 
@@ -331,6 +353,7 @@ class Reader:
         copies = blob is None and self._copies_upward()
         state = self.stripes.of(key).state() if copies else _NO_STATE
         old_version = 0
+        rejected: int | None = None
         stale_hit: LowerHit | None = None
         for tier in self.lower[first:]:
             found, blob = tier.read(key) if blob is None else blob, None
@@ -341,10 +364,15 @@ class Reader:
             if hit is None:
                 tier.misses += 1
                 if is_mark(found):
-                    break  # deleted or being computed: the disk's value must not be used
-                if tier is self.remote:
+                    rejected = rejected_version(found)
+                    if rejected is None:
+                        break  # deleted or being computed: the disk's value must not be used
+                elif tier is self.remote:
                     old_version = self._version_in(key, found)
                 continue
+            if not _is_rejected_write(hit, rejected):
+                tier.misses += 1
+                break
             self.versions.observe(hit.envelope.version)
             if copies:
                 hit.held = self._copy_upward(tier, key, hit, state, old_version)
@@ -394,7 +422,7 @@ class Reader:
         self, tier: GuardedTier, key: str, hit: LowerHit, state: tuple[int, int], old_version: int
     ) -> Held | None:
         """Promote a hit to Redis and memory unless its key has changed since; return the value as memory holds it."""
-        remote = None if tier is self.remote else self.remote
+        remote = self.remote if tier is not self.remote and hit.fits_redis else None
         if not self.memory.holds_any and (remote is None or not remote.available):
             return None
         envelope = hit.envelope
@@ -454,3 +482,11 @@ class Reader:
 
     def _held(self, value: object, encoded: Encoded) -> Held:
         return hold_plain(value) or self._codec.hold(value, encoded)
+
+
+def _is_rejected_write(hit: LowerHit, rejected: int | None) -> bool:
+    """Return whether a hit is the write that Redis rejected, and note that; also True if Redis rejected none."""
+    if rejected is None:
+        return True
+    hit.fits_redis = False
+    return hit.envelope.version == rejected

@@ -21,6 +21,8 @@ class TierStats(TypedDict):
     """Entries evicted to make room; always 0 for Redis, which does not report them."""
     errors: int
     """Failures, including probes during an outage; none reached a caller."""
+    rejected: int
+    """Values that the tier did not take although it works, such as too large ones; the other tiers keep them."""
     corrupt: int
     """Damaged or foreign entries; each was a miss and was removed."""
     items: int
@@ -75,6 +77,8 @@ class CacheStats(TypedDict):
     """Values written."""
     unstorable: int
     """Computed values that could not be stored; their callers got them all the same."""
+    rejected: int
+    """Values that a tier did not take although it works; the other tiers keep them."""
     errors: int
     """Failures of all tiers; none reached a caller."""
     corrupt: int
@@ -98,10 +102,10 @@ def counts_of(core: Core) -> Counts:
     """Return the current counts, which only grow."""
     return {
         "memory_hits": core.memory.hits(),
-        "memory_misses": core.memory_misses,
+        "memory_misses": core.counts.memory_misses,
         "memory_evictions": core.memory.evictions,
-        "misses": core.misses,
-        "sets": core.sets,
+        "misses": core.counts.misses,
+        "sets": core.counts.sets,
         "unstorable": core.unstorable.count,
     }
 
@@ -124,6 +128,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "sets": counts["sets"] - base["sets"],
         "evictions": evictions,
         "errors": 0,
+        "rejected": 0,
         "corrupt": 0,
         "items": items,
         "bytes": size_bytes,
@@ -155,6 +160,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "disk_unsettled": disk.unsettled if disk else 0,
         "sets": counts["sets"] - base["sets"],
         "unstorable": counts["unstorable"] - base["unstorable"],
+        "rejected": sum(tier.rejected for tier in core.lower),
         "errors": sum(tier.errors for tier in core.lower),
         "corrupt": sum(tier.corrupt for tier in core.lower),
         "tiers": {
@@ -175,8 +181,8 @@ def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:
 def _of_tier(tier: GuardedTier | None) -> TierStats:
     if tier is None:
         return {
-            "hits": Count(), "misses": Count(), "sets": 0, "evictions": 0, "errors": 0, "corrupt": 0, "items": 0,
-            "bytes": 0,
+            "hits": Count(), "misses": Count(), "sets": 0, "evictions": 0, "errors": 0, "rejected": 0, "corrupt": 0,
+            "items": 0, "bytes": 0,
             "latency_p50_seconds": 0.0, "latency_p95_seconds": 0.0, "latency_p99_seconds": 0.0,
         }  # fmt: skip
     latency = tier.latency.percentiles()
@@ -187,6 +193,7 @@ def _of_tier(tier: GuardedTier | None) -> TierStats:
         "sets": tier.sets,
         "evictions": tier.evictions,
         "errors": tier.errors,
+        "rejected": tier.rejected,
         "corrupt": tier.corrupt,
         "items": items,
         "bytes": size_bytes,

@@ -91,12 +91,20 @@ class KeyMaker:
                 return self._start + self._digest(b"\x91" + _quick_encode(text))
         values = self._values(args, kwargs)
         try:
-            if self._is_method and "self" not in self._ignored and not has_identity(values[0]):
+            if self._has_token(values[0] if values else None):
                 values[0] = self._tokens.token(values[0])
             encoded = encode(values, identity_of)
         except UnencodableError:
             raise TypeError(self._explain(values)) from None
         return self._start + self._digest(encoded)
+
+    def is_private(self, args: Sequence[object]) -> bool:
+        """Return whether nobody can read a result under the key of a call in another process or after the instance."""
+        return bool(args) and self._has_token(args[0])
+
+    def _has_token(self, instance: object) -> bool:
+        """Return whether a token stands for this instance, because nothing identifies it in another process."""
+        return self._is_method and "self" not in self._ignored and not has_identity(instance)
 
     def check_owner(self, args: Sequence[object]) -> None:
         """Check that the arguments of a method begin with an instance of its class, or a class method's with the class.

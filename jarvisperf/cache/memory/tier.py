@@ -28,7 +28,7 @@ MOST_BYTES: Final = 2**28
 """Default size limit of the memory tier."""
 
 # Size of an entry and its slots in the dictionary and the queues, excluding key and value.
-_ENTRY_BYTES: Final = 450
+_ENTRY_BYTES: Final = 560
 # Size of a tag that no other entry has; the set of its keys takes most of it.
 _TAG_BYTES: Final = 230
 # A write removes at most this many expired entries, so that no single write pays for all of them.

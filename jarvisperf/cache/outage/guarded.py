@@ -17,7 +17,7 @@ from jarvisperf.cache.keys.pattern import EVERY_KEY
 from jarvisperf.cache.outage.breaker import FIRST_PAUSE_SECONDS, Breaker
 from jarvisperf.cache.outage.latency import Latency
 from jarvisperf.cache.outage.replay import Change, Pending
-from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 
 if TYPE_CHECKING:
     import random
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 # A store that fails intermittently (full for writes, but fine when probed) must not flood the log.
 REPORT_AGAIN_AFTER_SECONDS = 60.0
+_MOST_REASONS: Final = 20
 _TIMED_READS: Final = 8  # one read in this many is timed
 # If changes arrive faster than they are replayed, new ones wait while the last round is replayed.
 _ROUNDS_WITHOUT_WAITING = 3
@@ -56,6 +57,7 @@ class GuardedTier:
         misses: Reads that reached this tier and were not answered by it.
         sets: Successful writes.
         errors: Failures of the store.
+        rejected: Values that the store did not take or return although it works, such as too large ones.
         corrupt: Entries that turned out to be damaged.
         latency: Latency of writes and of every eighth read; timing a read of the disk makes it 5 % slower.
         usable: Set while the store is in use.
@@ -72,7 +74,7 @@ class GuardedTier:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = store.name
-        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self.hits = self.misses = self.sets = self.errors = self.rejected = self.corrupt = 0
         self._evictions_before = 0
         self.latency = Latency()
         self._is_timed = cycle([True] + [False] * (_TIMED_READS - 1)).__next__
@@ -84,6 +86,7 @@ class GuardedTier:
         self._clock = clock
         self._reported = False
         self._reported_at = -math.inf
+        self._rejections_logged: set[str] = set()
         self._breaker = Breaker(self._recover, f"jarvisperf-{store.name}-probe", jitter, first_pause_seconds)
         if wait_seconds is None:
             if not self._breaker.attempt():
@@ -111,6 +114,8 @@ class GuardedTier:
             found = self._store.get(key)
         except CorruptEntryError:
             self.reject(key)
+        except RejectedError as error:
+            self.note_rejected(error)
         except self._store.failures as error:
             self.fail(error)
         else:
@@ -131,11 +136,15 @@ class GuardedTier:
         started = time.perf_counter()
         try:
             held = self._store.put(key, blob, seconds, tags)
+        except RejectedError as error:
+            self.note_rejected(error)
+            return False
         except self._store.failures as error:
             self.fail(error, lambda: self._note_written(Write(key, blob, seconds, tags)))
             return False
         self.latency.note(time.perf_counter() - started)
         self.sets += held
+        self.rejected += not held
         return held
 
     def put_many(self, writes: Sequence[Write]) -> bool:
@@ -143,9 +152,15 @@ class GuardedTier:
 
         def write() -> bool:
             started = time.perf_counter()
-            held = self._store.put_many(writes)
+            try:
+                held = self._store.put_many(writes)
+            except RejectedError as error:
+                self.note_rejected(error)
+                self.sets += error.stored
+                return False
             self.latency.note(time.perf_counter() - started)
             self.sets += held
+            self.rejected += len(writes) - held
             return held == len(writes)
 
         def note() -> None:
@@ -214,7 +229,7 @@ class GuardedTier:
 
     def reset_stats(self) -> None:
         """Reset all counts."""
-        self.hits = self.misses = self.sets = self.errors = self.corrupt = 0
+        self.hits = self.misses = self.sets = self.errors = self.rejected = self.corrupt = 0
         self._evictions_before = self._store.evictions
         self.latency.reset()
 
@@ -241,6 +256,9 @@ class GuardedTier:
             return otherwise
         try:
             return question()
+        except RejectedError as error:
+            self.note_rejected(error)
+            return otherwise
         except self._store.failures as error:
             self.fail(error)
             return otherwise
@@ -254,9 +272,23 @@ class GuardedTier:
                     return otherwise
         try:
             return change()
+        except RejectedError as error:
+            self.note_rejected(error)
+            return otherwise
         except self._store.failures as error:
             self.fail(error, note)
             return otherwise
+
+    def note_rejected(self, error: RejectedError) -> None:
+        """Count values that the store rejects, and log each reason once."""
+        reason = f"{type(error.reason).__name__}: {error.reason}"
+        with self._lock:
+            self.rejected += len(error.keys)
+            is_news = reason not in self._rejections_logged and len(self._rejections_logged) < _MOST_REASONS
+            if is_news:
+                self._rejections_logged.add(reason)
+        if is_news:
+            logger.warning("%s cache tier rejects %r; the other tiers keep it: %s", self.name, error.keys[0], reason)
 
     def fail(self, error: Exception, note: Callable[[], None] = lambda: None) -> None:
         """Record a store failure and open the breaker."""

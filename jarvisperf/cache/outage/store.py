@@ -29,6 +29,8 @@ class Write(NamedTuple):
 class Store(Protocol):
     """Bytes by key, each with a time to live. Its methods raise ``failures`` when the store cannot be used.
 
+    Methods for single keys and for writes may raise ``RejectedError`` when only these keys or values are the problem.
+
     Attributes:
         name: Name for messages and statistics.
         place: Location for messages.
@@ -82,6 +84,22 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Release all resources."""
+
+
+class RejectedError(Exception):
+    """A store works, but does not take or return some values.
+
+    Args:
+        keys: Their keys.
+        reason: The store's error.
+        stored: How many other values of the same call were stored.
+    """
+
+    def __init__(self, keys: Sequence[str], reason: Exception, stored: int = 0) -> None:
+        super().__init__(f"{len(keys)} values, because of {reason!r}")
+        self.keys = keys
+        self.reason = reason
+        self.stored = stored
 
 
 class CorruptEntryError(Exception):

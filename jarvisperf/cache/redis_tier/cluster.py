@@ -27,7 +27,12 @@ class ClusterLink:
         connect: Creates a client that knows the cluster; called at each opening.
         pool_of: Creates the connection pool of one server, by host and port.
         call_seconds: The deadline of a call, redirections included.
+
+    Attributes:
+        database: Always 0; a cluster has no other.
     """
+
+    database = 0
 
     def __init__(
         self,

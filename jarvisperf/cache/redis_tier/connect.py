@@ -18,6 +18,8 @@ from jarvisperf.cache.redis_tier.reply_reader import DeadlineParser
 from jarvisperf.cache.redis_tier.url import check_redis_url, fault_in_client, parts_of_deployment, without_password
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jarvisperf.cache.redis_tier.link import Link
     from jarvisperf.cache.redis_tier.url import Deployment
 
@@ -35,13 +37,14 @@ def link_to(where: str | redis.Redis | redis.RedisCluster, limits: Limits) -> tu
     """Return a link and a description of where it leads, without a password.
 
     Args:
-        where: A URL (see ``url.py``) or a redis-py client. Only a client's address, credentials and TLS settings are
-            used, not its connections, timeouts or retries.
+        where: A URL (see ``url.py``) or a redis-py client. A client's address, database, credentials, TLS settings and
+            ``max_connections`` are used, not its connections, timeouts or retries.
         limits: The timeouts.
 
     Raises:
         TypeError: ``where`` is neither.
-        ValueError: The URL is malformed, or has an option that the client rejects.
+        ValueError: The URL is malformed, or has an option that the client rejects; or the client reads from replicas or
+            has a single connection.
     """
     if isinstance(where, redis.RedisCluster):
         return _link_like_cluster(where, limits)
@@ -104,14 +107,24 @@ def _sentinel_pool(deployment: Deployment, settings: dict[str, Any], limits: Lim
     return SentinelConnectionPool(deployment.master, sentinel, ssl=uses_tls, **settings)
 
 
-def _cluster(hosts: tuple[tuple[str, int], ...], settings: dict[str, Any], limits: Limits) -> ClusterLink:
+def _cluster(
+    hosts: tuple[tuple[str, int], ...],
+    settings: dict[str, Any],
+    limits: Limits,
+    address_remap: Callable[[tuple[str, int]], tuple[str, int]] | None = None,
+) -> ClusterLink:
     connection_class = settings.pop("connection_class", None)
     for name in ("host", "port", "db", "path"):
         settings.pop(name, None)
 
     def connect() -> redis.RedisCluster:
         nodes = [ClusterNode(host, port) for host, port in hosts]
-        return redis.RedisCluster(startup_nodes=nodes, ssl=connection_class is SSLConnection, **_for_client(settings))
+        return redis.RedisCluster(
+            startup_nodes=nodes,
+            ssl=connection_class is SSLConnection,
+            address_remap=address_remap,
+            **_for_client(settings),
+        )
 
     def pool_of(host: str, port: int) -> redis.ConnectionPool:
         chosen = {} if connection_class is None else {"connection_class": connection_class}
@@ -128,23 +141,39 @@ _OF_THE_POOL = frozenset({
 })  # fmt: skip
 
 
+_FROM_REPLICAS = "reads from replicas, which may return values that were deleted or replaced"
+
+
 def _link_like_client(client: redis.Redis, limits: Limits) -> tuple[Link, str]:
     pool = client.connection_pool
+    if client.connection is not None:
+        raise ValueError("the client has a single connection: give one without single_connection_client")
     settings = {name: value for name, value in pool.connection_kwargs.items() if name not in _OF_THE_POOL}
     settings.update(_fixed(limits), protocol=2)
     if isinstance(pool, SentinelConnectionPool):
-        ours = SentinelConnectionPool(
-            pool.service_name, pool.sentinel_manager, connection_class=pool.connection_class, **settings
+        if not pool.is_master:
+            raise ValueError(f"the client {_FROM_REPLICAS}: give one of the master (master_for)")
+        of_master = SentinelConnectionPool(
+            pool.service_name,
+            pool.sentinel_manager,
+            connection_class=pool.connection_class,
+            max_connections=pool.max_connections,
+            **settings,
         )
-        return ServerLink(ours, limits.call_seconds), f"master {pool.service_name!r}"
+        return ServerLink(of_master, limits.call_seconds), f"master {pool.service_name!r}"
     place = settings.get("path") or f"{settings.get('host', 'localhost')}:{settings.get('port', 6379)}"
-    return ServerLink(
-        redis.ConnectionPool(connection_class=pool.connection_class, **settings), limits.call_seconds
-    ), str(place)
+    ours = redis.ConnectionPool(
+        connection_class=pool.connection_class, max_connections=pool.max_connections, **settings
+    )
+    return ServerLink(ours, limits.call_seconds), str(place)
 
 
 def _link_like_cluster(client: redis.RedisCluster, limits: Limits) -> tuple[Link, str]:
     nodes = client.nodes_manager
+    if client.read_from_replicas or getattr(client, "load_balancing_strategy", None) is not None:
+        raise ValueError(
+            f"the client {_FROM_REPLICAS}: give one without read_from_replicas and load_balancing_strategy"
+        )
     settings = {name: value for name, value in nodes.connection_kwargs.items() if name not in _OF_THE_POOL}
     settings.pop("redis_connect_func", None)  # it belongs to that client
     uses_tls = bool(settings.pop("ssl", False))
@@ -152,4 +181,4 @@ def _link_like_cluster(client: redis.RedisCluster, limits: Limits) -> tuple[Link
     if uses_tls:
         settings["connection_class"] = SSLConnection
     hosts = tuple((node.host, int(node.port)) for node in client.get_nodes())
-    return _cluster(hosts, settings, limits), ", ".join(f"{host}:{port}" for host, port in hosts)
+    return _cluster(hosts, settings, limits, nodes.address_remap), ", ".join(f"{host}:{port}" for host, port in hosts)

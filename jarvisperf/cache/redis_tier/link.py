@@ -7,23 +7,23 @@ through the client's connection and read by ``reply_reader.py``, with nothing in
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
 from hiredis import pack_command
 
-from jarvisperf.cache.redis_tier.reply_reader import Deadline
+from jarvisperf.cache.redis_tier.connections import Connections
+from jarvisperf.cache.redis_tier.reply_reader import SLOWEST_BYTES_PER_SECOND, Deadline, check_deadline, prolong
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Command = tuple[bytes, tuple[Any, ...]]
 
 SCAN_BATCH = 1000
-_MOST_IDLE_CONNECTIONS = 32
+LARGE_BYTES = 2**18
+"""Commands of this size are sent in pieces, with a deadline that grows with their size."""
 _LOST = (redis.ConnectionError, OSError)
 
 
@@ -37,10 +37,12 @@ class Subscribed:
         connection: A dedicated connection.
         channel: The channel.
         silence_seconds: Maximum wait of ``next``.
+        close: Closes the connection.
     """
 
-    def __init__(self, connection: Any, channel: bytes, silence_seconds: float) -> None:
+    def __init__(self, connection: Any, channel: bytes, silence_seconds: float, close: Callable[[Any], None]) -> None:
         self._connection = connection
+        self._close = close
         self._send("SUBSCRIBE", channel)
         connection._sock.settimeout(silence_seconds)  # noqa: SLF001 - as below
 
@@ -76,14 +78,20 @@ class Subscribed:
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.disconnect()
+        self._close(self._connection)
 
     def _send(self, *command: Any) -> None:
         self._connection.send_packed_command((pack_command(command),), check_health=False)
 
 
 class Link(Protocol):
-    """Sends commands to any Redis deployment; the name decides which server receives a command."""
+    """Sends commands to any Redis deployment; the name decides which server receives a command.
+
+    Attributes:
+        database: The number of the database.
+    """
+
+    database: int
 
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
@@ -114,15 +122,20 @@ class ServerLink:
     """One server, or the master behind Sentinel.
 
     Args:
-        pool: Creates the connections; not used otherwise.
+        pool: Creates the connections, and bounds their number; not used otherwise.
         call_seconds: The deadline of a call.
+
+    Attributes:
+        database: The number of the database.
+
+    Raises:
+        ValueError: The pool allows a single connection.
     """
 
     def __init__(self, pool: redis.ConnectionPool, call_seconds: float) -> None:
-        self._pool = pool
+        self.database = int(pool.connection_kwargs.get("db") or 0)
         self._call_seconds = call_seconds
-        self._idle: deque[Any] = deque(maxlen=_MOST_IDLE_CONNECTIONS)
-        self._pid = os.getpid()
+        self._connections = Connections(pool)
 
     def call(self, name: bytes, *args: Any) -> Any:  # noqa: ARG002 - one server has all names
         """Run one command."""
@@ -154,7 +167,13 @@ class ServerLink:
 
     def subscribe(self, channel: bytes, silence_seconds: float) -> Subscribed:
         """Subscribe on a dedicated connection."""
-        return Subscribed(self._new(), channel, silence_seconds)
+        with Deadline(self._call_seconds):
+            connection = self._connections.dedicated()
+        try:
+            return Subscribed(connection, channel, silence_seconds, self._connections.lose)
+        except BaseException:
+            self._connections.lose(connection)
+            raise
 
     def open(self) -> None:
         """Check that the server answers, with a new connection."""
@@ -163,22 +182,14 @@ class ServerLink:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            try:
-                connection = self._idle.pop()
-            except IndexError:  # another thread took the last one
-                return
-            if self._pid == os.getpid():  # after a fork, the socket belongs to the parent
-                connection.disconnect()
+        self._connections.close_idle()
 
     def _exchange(self, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
-        if self._pid != os.getpid():
-            self._idle = deque(maxlen=_MOST_IDLE_CONNECTIONS)
-            self._pid = os.getpid()
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            return self._use(self._new(), one, many)
+        connection = self._connections.idle()
+        if connection is None:
+            connection, is_new = self._connections.new_or_idle()
+            if is_new:
+                return self._use(connection, one, many)
         try:
             return self._use(connection, one, many)
         except redis.TimeoutError:
@@ -186,25 +197,44 @@ class ServerLink:
         except _LOST:
             # The server closed the idle connection or was restarted; only a new connection can tell.
             self.close()
-            return self._use(self._new(), one, many)
-
-    def _new(self) -> Any:
-        connection = self._pool.connection_class(**self._pool.connection_kwargs)
-        connection.connect()  # explicitly: a Sentinel connection asks for the master here
-        return connection
+            return self._use(self._connections.new_or_idle()[0], one, many)
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:
             packed = pack_command(one) if one is not None else b"".join(map(pack_command, many or ()))
-            connection.send_packed_command((packed,), check_health=False)
-            read = connection._parser.reply  # noqa: SLF001 - the connection's own method adds overhead
-            replies = [read() for _ in many or (one,)]
+            if len(packed) >= LARGE_BYTES:
+                replies = _exchange_large(connection, packed, len(many or (one,)))
+            else:
+                connection.send_packed_command((packed,), check_health=False)
+                read = connection._parser.reply  # noqa: SLF001 - the connection's own method adds overhead
+                replies = [read() for _ in many or (one,)]
         except BaseException:
             # Unread replies would be mistaken for those of the next call.
-            connection.disconnect()
+            self._connections.lose(connection)
             raise
-        self._idle.append(connection)
+        self._connections.give_back(connection)
         for each in replies:
             if isinstance(each, redis.ResponseError):
                 raise each
         return replies[0] if one is not None else replies
+
+
+def _exchange_large(connection: Any, packed: bytes, count: int) -> list[Any]:
+    """Send a large command in pieces, each within the socket's timeout, and read the replies.
+
+    Raises:
+        TimeoutError: A piece or a reply takes too long, or all of it is slower than ``SLOWEST_BYTES_PER_SECOND``.
+    """
+    extra_seconds = len(packed) / SLOWEST_BYTES_PER_SECOND
+    prolong(extra_seconds)
+    connection.send_packed_command(_pieces(packed), check_health=False)
+    parser = connection._parser  # noqa: SLF001 - as above
+    with parser.patience(extra_seconds):  # much of it may still be in buffers on the way
+        return [parser.reply() for _ in range(count)]
+
+
+def _pieces(packed: bytes) -> Iterator[memoryview]:
+    whole = memoryview(packed)
+    for start in range(0, len(packed), LARGE_BYTES):
+        check_deadline()
+        yield whole[start : start + LARGE_BYTES]

@@ -21,6 +21,8 @@ _SILENT_ROUNDS = 4  # a ping is sent after half of them
 _PAUSE_SECONDS = 0.2
 _REST_SECONDS = 0.001
 _LONGEST_GOODBYE_SECONDS = 1.0
+# What became of a message.
+_GONE, _OWN, _OTHERS = "nobody listens", "own", "from others"
 
 
 class Listener(Protocol):
@@ -130,10 +132,9 @@ def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: _Stop) 
     silent = 0
     while not stop.is_set():
         heard = channel.next()
-        listener = listener_of()
-        if listener is None:
-            return
         if heard is None:
+            if listener_of() is None:
+                return
             silent += 1
             if silent == _SILENT_ROUNDS // 2:
                 channel.ping()
@@ -141,10 +142,21 @@ def _hear(channel: Subscribed, listener_of: weakref.ref[Listener], stop: _Stop) 
                 raise TimeoutError("Redis does not answer on the subscription's connection")
             continue
         silent = 0
-        kind, payload = heard
-        if kind == b"message":
-            if not listener.heard(payload) and not channel.has_more():
-                # A busy writer receives its own messages; pausing here keeps this thread from delaying each write.
-                time.sleep(_REST_SECONDS)
-        elif kind == b"subscribe":
-            listener.tuned_in()
+        outcome = _handle(listener_of, *heard)
+        if outcome is _GONE:
+            return
+        if outcome is _OWN and not channel.has_more():
+            # A busy writer receives its own messages; pausing here keeps this thread from delaying each write.
+            time.sleep(_REST_SECONDS)
+
+
+def _handle(listener_of: weakref.ref[Listener], kind: bytes, payload: bytes) -> str:
+    """Pass a message to the listener; a function of its own, so that nothing holds the listener between messages."""
+    listener = listener_of()
+    if listener is None:
+        return _GONE
+    if kind == b"message":
+        return _OTHERS if listener.heard(payload) else _OWN
+    if kind == b"subscribe":
+        listener.tuned_in()
+    return _OTHERS

@@ -6,14 +6,18 @@ Therefore a call has a deadline, shared by its reads.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from redis._parsers import _HiredisParser  # the only place where a deadline can be enforced
 from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.utils import SENTINEL
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # Longer strings are received in place; hiredis would copy them twice.
 _LARGE_BYTES: Final = 2**17
@@ -21,6 +25,23 @@ _LARGE_BYTES: Final = 2**17
 _LARGEST_BYTES: Final = 2**26
 _LINE_END: Final = b"\r\n"
 _LONGEST_HEAD_BYTES: Final = 32
+
+
+# A transfer that is slower than this, or silent for longer than the socket's timeout, has failed.
+SLOWEST_BYTES_PER_SECOND: Final = 2_000_000
+_NOTABLE_BYTES: Final = 4096
+INTERRUPTED_BYTES: Final = 2**15
+
+
+class SlowReplyError(redis.TimeoutError):
+    """A large reply had begun to arrive, but was too slow."""
+
+
+class LostReplyError(redis.ConnectionError):
+    """A large reply had begun to arrive when the connection was lost."""
+
+
+INTERRUPTED: Final = (SlowReplyError, LostReplyError)
 
 
 class _Call(threading.local):
@@ -54,16 +75,57 @@ class Deadline:
             _call.deadline = 0.0
 
 
+def prolong(seconds: float) -> None:
+    """Move the deadline of this thread's current call."""
+    if _call.deadline:
+        _call.deadline += seconds
+
+
+def check_deadline() -> None:
+    """Raise TimeoutError if this thread's current call is past its deadline."""
+    if _call.deadline and time.monotonic() > _call.deadline:
+        raise redis.TimeoutError("Timeout writing to socket")
+
+
 class DeadlineParser(_HiredisParser):
-    """hiredis with a deadline."""
+    """hiredis with a deadline, which moves with the amount of data received."""
+
+    @contextlib.contextmanager
+    def patience(self, seconds: float) -> Iterator[None]:
+        """Allow the server to be silent for longer, because a large command is still on its way to it."""
+        sock, before = self._sock, self._socket_timeout
+        if sock is None or before is None:
+            yield
+            return
+        self._socket_timeout = before + seconds
+        sock.settimeout(before + seconds)
+        try:
+            yield
+        finally:
+            self._socket_timeout = before
+            if self._sock is sock:
+                sock.settimeout(before)
 
     def reply(self) -> Any:
         """Read one reply; an error reply is returned, not raised.
 
         Raises:
-            ConnectionError: The connection is lost, or the server cannot serve.
-            TimeoutError: The reply does not arrive in time.
+            ConnectionError: The connection is lost, or the server cannot serve; ``LostReplyError`` amid a large reply.
+            TimeoutError: The reply does not arrive in time; ``SlowReplyError`` amid a large reply.
         """
+        self._arrived_bytes = 0
+        try:
+            return self._reply()
+        except redis.TimeoutError as error:
+            if self._arrived_bytes < INTERRUPTED_BYTES:
+                raise
+            raise SlowReplyError(f"{self._arrived_bytes:,} bytes of a reply arrived, and no more in time") from error
+        except redis.ConnectionError as error:
+            if self._arrived_bytes < INTERRUPTED_BYTES:
+                raise
+            raise LostReplyError(f"{self._arrived_bytes:,} bytes of a reply arrived: {error}") from error
+
+    def _reply(self) -> Any:
         reader = self._reader
         if reader is None:
             raise redis.ConnectionError("the connection is closed")
@@ -92,7 +154,7 @@ class DeadlineParser(_HiredisParser):
     def read_from_socket(self, timeout: Any = SENTINEL, raise_on_timeout: bool = True) -> Any:
         """Read available data, waiting for the socket's timeout or the rest of the call, whichever is shorter."""
         if _call.deadline:
-            left = _left_seconds()
+            left = left_seconds()
             of_socket = self._socket_timeout
             timeout = min(left, of_socket) if of_socket else left
         return super().read_from_socket(timeout, raise_on_timeout)  # type: ignore[no-untyped-call] # private
@@ -128,7 +190,7 @@ class DeadlineParser(_HiredisParser):
         if sock is None:
             raise redis.ConnectionError("the connection is closed")
         of_socket = self._socket_timeout
-        left = _left_seconds() if _call.deadline else None
+        left = left_seconds() if _call.deadline else None
         is_short = left is not None and (of_socket is None or left < of_socket)
         try:
             if is_short:  # changing a socket's timeout is a system call
@@ -144,9 +206,13 @@ class DeadlineParser(_HiredisParser):
             raise redis.ConnectionError(f"Error while reading from socket: {error}") from error
         if not received:
             raise redis.ConnectionError("Connection closed by server.")
+        self._arrived_bytes += received
+        if received >= _NOTABLE_BYTES:
+            prolong(received / SLOWEST_BYTES_PER_SECOND)
         return received
 
 
-def _left_seconds() -> float:
+def left_seconds() -> float:
+    """Return how long the current call of this thread may still take."""
     # Not 0: if this thread had to wait for the processor, the reply may have arrived already.
     return max(_call.deadline - time.monotonic(), 0.001)

@@ -35,8 +35,8 @@ local function keep(blob, px)
 end
 """
 
-# ARGV: tombstone, its time to live in milliseconds, '1' to replace older content only (a lease that was granted after
-# this very deletion stays). Returns whether there was a value.
+# ARGV: tombstone or rejection, its time to live in milliseconds or '', '1' to replace older content only (a lease that
+# was granted after this very deletion stays). Returns whether there was a value.
 BURY: Final = (
     _HEAD
     + """
@@ -100,8 +100,8 @@ return 1
 
 # ARGV: token, time to live in milliseconds. The lease for replacing a value; returns 1 and 0 as above.
 REFRESH: Final = b"""
-local held = redis.call('GET', KEYS[1])
-if held and held ~= ARGV[1] then return 0 end
+local held = redis.pcall('GET', KEYS[1])
+if type(held) == 'string' and held ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
@@ -138,7 +138,10 @@ return 1
 
 # The keys of a tag, scored by their expiry in milliseconds. ARGV: member, score, now, milliseconds or ''.
 TAG: Final = b"""
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+if type(redis.pcall('ZADD', KEYS[1], ARGV[2], ARGV[1])) ~= 'number' then
+  redis.call('UNLINK', KEYS[1])
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
 local left = redis.call('PTTL', KEYS[1])
 if ARGV[4] == '' then
@@ -151,10 +154,13 @@ end
 return 1
 """
 
-# ARGV: generation. The generation of the namespace never decreases, even if the server restarts empty.
+# ARGV: least number. Returns the number that the key holds, raised to at least this; other content is replaced. The
+# generation of the namespace never decreases, even if the server restarts empty.
 RAISE: Final = b"""
-local held = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
-if held < tonumber(ARGV[1]) then
+local found = redis.pcall('GET', KEYS[1])
+local held = type(found) == 'string' and tonumber(found)
+if found == false then held = 0 end
+if not held or held < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[1], ARGV[1])
   held = tonumber(ARGV[1])
 end

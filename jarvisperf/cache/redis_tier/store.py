@@ -6,7 +6,8 @@ Names in Redis:
 - ``namespace#generation``, and ``namespace#count``: the number of pattern and tag invalidations;
 - ``namespace#tag#digest``: the keys of a tag; ``namespace#refresh#digest``: the lease for replacing a value.
 
-Messages are published on the channel ``namespace#changes``.
+Messages are published on the channel ``namespace#changes``, in databases other than 0 ``namespace#changes@database``:
+unlike names, channels belong to the whole server.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
-from jarvisperf.cache.outage.store import CorruptEntryError, Write
+from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
 from jarvisperf.cache.redis_tier.link import SCAN_BATCH
 from jarvisperf.cache.redis_tier.messages import Message, to_bytes
+from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
+from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 from jarvisperf.cache.values import marks
 from jarvisperf.cache.values.envelope import version_of
 from jarvisperf.cache.values.marks import Lease, Refusal
@@ -50,6 +53,7 @@ class RedisStore:
         names: The names of the namespace.
         limits: The timeouts.
         versions: Issues the versions of deletions.
+        most_bytes: The size of the largest blob to store.
 
     Attributes:
         sender: The id of this cache in messages; a forked child gets a new one.
@@ -63,8 +67,7 @@ class RedisStore:
     """
 
     name = "redis"
-    # OSError: socket errors that the client does not wrap.
-    failures: tuple[type[Exception], ...] = (redis.RedisError, OSError)
+    failures = FAILURES
 
     def __init__(
         self,
@@ -72,6 +75,7 @@ class RedisStore:
         names: Names,
         limits: Limits,
         versions: Versions,
+        most_bytes: int,
     ) -> None:
         self.link, self.place = link_to(where, limits)
         self.generation = 0
@@ -79,9 +83,10 @@ class RedisStore:
         self.missed_invalidations = False
         self._names = names
         self._versions = versions
+        self._rejections = Rejections(most_bytes, self._read_count, self._mark_rejected)
         self.sender = uuid.uuid4().bytes
         space = names.prefix[:-1]
-        self.channel = space + b"#changes"
+        self.channel = space + b"#changes" + (b"@%d" % self.link.database if self.link.database else b"")
         self._count_name = space + b"#count"
         self._generation_name = space + b"#generation"
         self._tag_prefix = space + b"#tag#"
@@ -95,7 +100,8 @@ class RedisStore:
 
     def count_invalidations(self) -> None:
         """Find out whether any invalidations were missed."""
-        count = int(self.link.call(self._count_name, "GET", self._count_name) or 0)
+        # Content that is not a number is replaced.
+        count = int(self.link.call(*flat(script(redis_scripts.RAISE, self._count_name, 0))))
         if self.invalidations not in {None, count}:
             self.missed_invalidations = True
         self.invalidations = count
@@ -105,34 +111,29 @@ class RedisStore:
         name = self._names.name(key)
         try:
             found: bytes | None = self.link.call(name, "GET", name)
-        except redis.ResponseError as error:
+        except (redis.ResponseError, *INTERRUPTED) as error:
             if str(error).startswith("WRONGTYPE"):
                 raise CorruptEntryError(str(error)) from None
-            raise
+            raise self._rejections.unread(key, error, lambda: self.discard(key)) from error
         return found
 
     def get_many(self, keys: Sequence[str]) -> dict[str, bytes]:
         """Return the values and marks of those keys that have one."""
-        found = self.link.get_many(self._names.names(keys))
+        try:
+            found = self.link.get_many(self._names.names(keys))
+        except (redis.ResponseError, *INTERRUPTED):
+            return self._get_halves(keys)
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Store bytes and publish the change; always True."""
         write = Write(key, blob, seconds, tags)
-        message = self._publishing("keys", [key], version_of(blob))[1][-1]
-        if tags:
-            is_held = self._put([write], message)
-        else:
-            is_held = bool(self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message))))
-        if not is_held:
-            self._insist([write])
+        self._rejections.stored(write, lambda: self._put_one(write), only_older=False)
         return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Store several values and publish the changes; return how many."""
-        for batch in batches(list(writes), SCAN_BATCH):
-            if not self._put(batch):
-                self._insist(batch)
+        self._rejections.stored_all(writes, self._put_or_insist, only_older=False)
         return len(writes)
 
     def put_if_absent(
@@ -144,7 +145,10 @@ class RedisStore:
         """
         name = self._names.name(key)
         setting: Command = (name, ("SET", name, blob, "NX", *expiry(seconds)))
-        replies = self.link.many(self._tagging(name, seconds, tags), [setting])
+        write = Write(key, blob, seconds, tags)
+        replies = self._rejections.stored(
+            write, lambda: self.link.many(self._tagging(name, seconds, tags), [setting]), only_older=True
+        )
         is_held = replies[-1] is not None
         if is_held and is_news:
             self._publish("keys", [key])
@@ -152,22 +156,19 @@ class RedisStore:
 
     def put_if_newer(self, writes: Sequence[Write]) -> None:
         """Store the writes that are newer than the current content; for the replay after an outage."""
-        for batch in batches(list(writes), SCAN_BATCH):
-            putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in batch]
-            saying = self._publishing("keys", [write.key for write in batch], self._versions.next())
-            self.link.many(self._tagging_all(batch), putting, [saying])
+        self._rejections.stored_all(writes, self._put_newer, only_older=True)
 
     def bury_if_older(self, keys: dict[str, int]) -> None:
         """Delete keys whose value is not newer than the version of the deletion."""
         for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
             burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
-            saying = self._publishing("keys", [key for key, _ in batch], self._versions.next())
-            self._bury(names, burying, saying)
+            self._bury_or_reject([key for key, _ in batch], burying, self._versions.next())
 
     def replace(self, write: Write, version: int) -> bool:
         """Store bytes if the current value has this version; return whether it did."""
-        return self._fill(*write, Lease(b"", version, 0)) != 0
+        lease = Lease(b"", version, 0)
+        return self._rejections.stored(write, lambda: self._fill(*write, lease), only_older=True) != 0
 
     def delete(self, key: str) -> bool:
         """Remove a key and publish the change; return whether it existed."""
@@ -180,7 +181,7 @@ class RedisStore:
             of = version or self._versions.next()
             names = [self._names.name(key) for key in batch]
             burying = [self._burying(name, of) for name in names]
-            replies = self._bury(names, burying, self._publishing("keys", batch, of))
+            replies = self._bury_or_reject(batch, burying, of)
             found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
         return found
 
@@ -232,9 +233,14 @@ class RedisStore:
 
     def clear(self) -> None:
         """Remove every key of the namespace."""
-        self.begin_generation()
-        for names in self.link.scan(glob(self._names.prefix)):
-            self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
+        try:
+            self.begin_generation()
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            self._unlink_all()
+            self.begin_generation()
+        self._unlink_all()
 
     def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
         """Request the lease of a key.
@@ -250,16 +256,18 @@ class RedisStore:
             asking = script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
         else:
             asking = script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
-        granted, changes = self.link.many([asking, (self._count_name, ("GET", self._count_name))])
+        commands = [asking, (self._count_name, ("GET", self._count_name))]
+        granted, changes = self._rejections.asked(key, lambda: self.link.many(commands))
         if granted == 1:
-            return Lease(b"" if held_version is not None else token, held_version or 0, int(changes or 0))
+            return Lease(b"" if held_version is not None else token, held_version or 0, _number(changes))
         return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
         """Store a value computed under a lease and publish the change; return False if the key has changed since."""
-        if not self._fill(key, blob, seconds, tags, lease):
+        write = Write(key, blob, seconds, tags)
+        if not self._rejections.stored(write, lambda: self._fill(*write, lease), only_older=True):
             return False
-        if int(self.link.call(self._count_name, "GET", self._count_name) or 0) != lease.changes:
+        if self._read_count() != lease.changes:
             # A pattern or tag was invalidated in the meantime, and the value may predate that.
             self.delete(key)
             return False
@@ -269,7 +277,8 @@ class RedisStore:
         """Release a lease."""
         name = self._names.name(key)
         if lease.token:
-            self.link.call(*flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)))
+            releasing = flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS))
+            self._rejections.asked(key, lambda: self.link.call(*releasing))
         else:
             of_refresh = self._refresh_name(name)
             self.link.call(of_refresh, "UNLINK", of_refresh)
@@ -295,6 +304,57 @@ class RedisStore:
     def close(self) -> None:
         """Close the connections."""
         self.link.close()
+
+    def _get_halves(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """Return the values of keys that cannot be read together, except those that cannot be read at all."""
+        if len(keys) == 1:
+            try:
+                found = self.get(keys[0])
+            except (CorruptEntryError, RejectedError):
+                return {}
+            return {} if found is None else {keys[0]: found}
+        self._read_count()  # fails if the server does not work
+        middle = len(keys) // 2
+        return {**self.get_many(keys[:middle]), **self.get_many(keys[middle:])}
+
+    def _put_one(self, write: Write) -> None:
+        message = self._publishing("keys", [write.key], version_of(write.blob))[1][-1]
+        if write.tags:
+            is_held = self._put([write], message)
+        else:
+            is_held = bool(self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message))))
+        if not is_held:
+            self._insist([write])
+
+    def _put_or_insist(self, writes: Sequence[Write]) -> None:
+        if not self._put(writes):
+            self._insist(writes)
+
+    def _put_newer(self, writes: Sequence[Write]) -> None:
+        putting = [self._putting(redis_scripts.PUT_NEWER, write) for write in writes]
+        saying = self._publishing("keys", [write.key for write in writes], self._versions.next())
+        self.link.many(self._tagging_all(writes), putting, [saying])
+
+    def _mark_rejected(self, writes: Sequence[Write], only_older: bool) -> None:
+        """Replace what the keys of rejected writes hold, so that nobody reads an older value."""
+        names = [self._names.name(write.key) for write in writes]
+        marking = [
+            self._marking(
+                name,
+                marks.rejection(version_of(write.blob)),
+                milliseconds(max(write.seconds, marks.TOMBSTONE_SECONDS)),
+                only_older=only_older,
+            )
+            for name, write in zip(names, writes, strict=True)
+        ]
+        self._bury(names, marking, self._saying(writes))
+
+    def _read_count(self) -> int:
+        return _number(self.link.call(self._count_name, "GET", self._count_name))
+
+    def _unlink_all(self) -> None:
+        for names in self.link.scan(glob(self._names.prefix)):
+            self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
     def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
         name = self._names.name(key)
@@ -355,6 +415,14 @@ class RedisStore:
     def _refresh_name(self, name: bytes) -> bytes:
         return self._refresh_prefix + blake2b(name, digest_size=16).hexdigest().encode()
 
+    def _bury_or_reject(self, keys: Sequence[str], burying: list[Command], version: int) -> list[Any]:
+        try:
+            return self._bury([self._names.name(key) for key in keys], burying, self._publishing("keys", keys, version))
+        except redis.ResponseError as error:
+            if not is_forbidden(error):
+                raise
+            raise RejectedError(keys, error) from error
+
     def _bury(self, names: list[bytes], burying: list[Command], saying: Command) -> list[Any]:
         try:
             return self.link.many(burying, [saying])
@@ -365,8 +433,11 @@ class RedisStore:
             return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
     def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:
-        mark = marks.tombstone(version)
-        return script(redis_scripts.BURY, name, mark, _TOMBSTONE_MILLISECONDS, "1" if only_older else "")
+        return self._marking(name, marks.tombstone(version), _TOMBSTONE_MILLISECONDS, only_older=only_older)
+
+    @staticmethod
+    def _marking(name: bytes, mark: bytes, stay: int | str, *, only_older: bool) -> Command:
+        return script(redis_scripts.BURY, name, mark, stay, "1" if only_older else "")
 
     def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
         for names in self.link.scan(glob(self._names.name(pattern.head))):
@@ -375,8 +446,16 @@ class RedisStore:
                 yield keys
 
     def _count_change(self) -> None:
-        self.link.call(self._count_name, "INCR", self._count_name)
-        self.hear_invalidation()
+        try:
+            self.link.call(self._count_name, "INCR", self._count_name)
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            # A full server still deletes, and a count that is gone differs from what others know as well.
+            self.link.call(self._count_name, "UNLINK", self._count_name)
+            self.invalidations = 0
+        else:
+            self.hear_invalidation()
 
     def _raise_generation(self, least: int) -> None:
         raised = self.link.call(*flat(script(redis_scripts.RAISE, self._generation_name, least)))
@@ -388,3 +467,10 @@ class RedisStore:
 
     def _publish(self, kind: Kind, names: Sequence[str]) -> None:
         self.link.many([self._publishing(kind, names, self._versions.next())])
+
+
+def _number(reply: bytes | None) -> int:
+    try:
+        return int(reply or 0)
+    except ValueError:
+        raise redis.InvalidResponse(f"not a number: {reply!r}") from None  # replaced when the store is opened again

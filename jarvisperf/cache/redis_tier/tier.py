@@ -5,12 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-import redis
-
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.outage.replay import Change
-from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.redis_tier.commands import is_full
+from jarvisperf.cache.outage.store import RejectedError, Write
 from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
@@ -121,11 +118,8 @@ class RemoteTier(GuardedTier):
         self._store.bury_if_older(deleted)
         try:
             self._store.put_if_newer(writes)
-        except redis.ResponseError as error:
-            if not is_full(error):
-                raise
-            # At least the old values are removed.
-            self._store.missed_invalidations = True
+        except RejectedError as error:
+            self.note_rejected(error)
         self._store.count_invalidations()
         if self._store.missed_invalidations:
             self._store.bury_if_older({write.key: pending.changes[write.key].version for write in writes})

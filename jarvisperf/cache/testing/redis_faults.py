@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from types import TracebackType
 
-Fault = Literal["none", "delay", "blackhole", "stall", "reset", "half", "drip"]
+Fault = Literal["none", "delay", "blackhole", "stall", "reset", "half", "drip", "limit"]
 
 _CHUNK_BYTES: Final = 65536
 _POLL_SECONDS: Final = 0.05
@@ -83,6 +83,10 @@ class RedisFaults:
         """Forward replies one byte at a time, with a pause before each."""
         self._set("drip", seconds=seconds)
 
+    def limit(self, bytes_per_second: float) -> None:
+        """Forward in both directions at most this much, as a slow network does."""
+        self._set("limit", seconds=1 / bytes_per_second)
+
     def heal(self) -> None:
         """Forward everything again."""
         self._set("none")
@@ -151,6 +155,7 @@ class RedisFaults:
                     self._drop(client, server, _RESET)
                     return
                 if self._fault != "blackhole":
+                    self._slow_down(len(data))
                     server.sendall(data)
         self._drop(client, server, None)
 
@@ -179,8 +184,13 @@ class RedisFaults:
             return True
         if fault == "delay":
             time.sleep(seconds)
+        self._slow_down(len(data))
         client.sendall(data)
         return True
+
+    def _slow_down(self, size_bytes: int) -> None:
+        if self._fault == "limit":
+            self._stopped.wait(size_bytes * self._seconds)
 
     def _drop(self, client: socket.socket, server: socket.socket, linger: bytes | None) -> None:
         with self._lock:

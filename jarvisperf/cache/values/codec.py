@@ -31,6 +31,8 @@ IMMUTABLE_SCALARS: Final = PLAIN
 """Immutable types that always have an encoding."""
 
 _NO_ENUMS: Final[Mapping[type, str]] = {}
+# Larger blocks of memory are given back in part.
+_SMALL_BYTES: Final = 2**17
 _PICKLE_PROTOCOL: Final = 5
 
 
@@ -130,6 +132,8 @@ class Codec:
         if held is not None:
             return held
         payload = encoded.payload()
+        if len(payload) < _SMALL_BYTES:
+            payload = bytes(memoryview(payload))  # the encoder's buffer would keep its unused end
         return Held(payload, self._thaw(encoded.codec), sys.getsizeof(payload))
 
     def _thaw(self, codec: int) -> Callable[[Any], object]:

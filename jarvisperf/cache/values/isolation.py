@@ -31,6 +31,13 @@ _IMMUTABLE: Final[frozenset[type]] = PLAIN | {
 
 _FIXED: Final[frozenset[type]] = frozenset({tuple, frozenset})
 _COPIERS: Final[dict[type, Callable[[Any], object]]] = {dict: dict.copy, list: list.copy, set: set.copy}
+_WITH_HIDDEN: Final[frozenset[type]] = frozenset({
+    UUID, Fraction, PosixPath, PurePosixPath, WindowsPath, PureWindowsPath,
+})  # fmt: skip
+_PATH_SLOTS: Final = tuple({name for kind in PurePosixPath.__mro__ for name in getattr(kind, "__slots__", ())})
+# Python's allocator rounds up to 16 bytes, which adds half of that on average.
+_PADDING_BYTES: Final = 8
+_ARRAY_BYTES: Final = 128
 # Beyond that, the encoded bytes take far less memory and decode about as fast as the containers can be copied.
 _MOST_INNER: Final = 16
 
@@ -61,9 +68,9 @@ def hold_encodable(value: Any, enums: Collection[type]) -> Held | None:
     """
     kind = type(value)
     if kind in _IMMUTABLE or kind in enums:
-        return Held(value, None, sys.getsizeof(value))
+        return Held(value, None, sys.getsizeof(value) + _PADDING_BYTES + _hidden_bytes((value,)))
     if kind in _FIXED and all(part in _IMMUTABLE or part in enums for part in set(map(type, value))):
-        return Held(value, None, _size(value))
+        return Held(value, None, _size(value) + _hidden_bytes(value))
     if kind.__module__ == "numpy":
         return _hold_numpy(value)
     return _hold_flat(value, _IMMUTABLE) or _hold_nested(value, _IMMUTABLE)
@@ -78,7 +85,7 @@ def _hold_flat(value: Any, immutable: frozenset[type]) -> Held | None:
         return None
     if type(copy) is dict and not immutable.issuperset(map(type, copy.values())):
         return None
-    return Held(copy, copier, _size(copy))
+    return Held(copy, copier, _size(copy) if immutable is PLAIN else _size(copy) + _hidden_bytes_of_flat(copy))
 
 
 def _hold_nested(value: Any, immutable: frozenset[type]) -> Held | None:
@@ -104,7 +111,10 @@ def _hold_nested(value: Any, immutable: frozenset[type]) -> Held | None:
             size_bytes += held.size_bytes
     for place, _ in inner:
         outer[place] = None
-    return Held((outer, inner), _copy_nested, size_bytes + _size(outer) + _size(inner))
+    size_bytes += _size(outer) + _size(inner)
+    return Held(
+        (outer, inner), _copy_nested, size_bytes if immutable is PLAIN else size_bytes + _hidden_bytes_of_flat(outer)
+    )
 
 
 def _copy_nested(held: tuple[Any, list[tuple[Any, Any]]]) -> object:
@@ -120,9 +130,41 @@ def _hold_numpy(value: Any) -> Held | None:
 
     if not arrays.is_plain_array(value):
         return None
-    return Held(arrays.private_copy(value), arrays.private_copy, value.nbytes + sys.getsizeof(value))
+    return Held(arrays.private_copy(value), arrays.private_copy, value.nbytes + _ARRAY_BYTES)
+
+
+# --- sizes
 
 
 def _size(value: Any) -> int:
-    size = sys.getsizeof(value) + sum(map(sys.getsizeof, value))
-    return size + sum(map(sys.getsizeof, value.values())) if type(value) is dict else size
+    """Return the size of a container and of its parts, without what those refer to."""
+    size = sys.getsizeof(value) + sum(map(sys.getsizeof, value)) + _PADDING_BYTES * len(value)
+    if type(value) is dict:
+        size += sum(map(sys.getsizeof, value.values())) + _PADDING_BYTES * len(value)
+    return size
+
+
+def _hidden_bytes_of_flat(value: Any) -> int:
+    hidden = _hidden_bytes(value)
+    return hidden + _hidden_bytes(value.values()) if type(value) is dict else hidden
+
+
+def _hidden_bytes(parts: Iterable[Any]) -> int:
+    """Return the size of what immutable objects refer to, which ``sys.getsizeof`` leaves out."""
+    return sum(_hidden_in(part) for part in parts if type(part) in _WITH_HIDDEN)
+
+
+def _hidden_in(part: Any) -> int:
+    if type(part) is UUID:
+        return sys.getsizeof(part.int) + _PADDING_BYTES
+    if type(part) is Fraction:
+        return sys.getsizeof(part.numerator) + sys.getsizeof(part.denominator) + 2 * _PADDING_BYTES
+    size = 0
+    for name in _PATH_SLOTS:
+        held = getattr(part, name, None)
+        if type(held) in {list, tuple} and held:
+            # The names of folders are interned, so other paths share them.
+            size += sys.getsizeof(held) + sys.getsizeof(held[-1]) + 2 * _PADDING_BYTES
+        elif type(held) is str and len(held) > 1:
+            size += sys.getsizeof(held) + _PADDING_BYTES
+    return size
