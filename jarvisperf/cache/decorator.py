@@ -219,12 +219,12 @@ class _Calls:
     def info(self) -> CacheInfo:
         return CacheInfo(max(0, self.calls - self.runs), self.runs)
 
-    def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
+    def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_loop: bool) -> Steps:
         terms = self._terms
         tags = terms.tags(*args, **kwargs) if callable(terms.tags) else terms.tags
         return cache.loading(
             key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
-            soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
+            soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_loop=in_loop,
             source=self.name,
         )  # fmt: skip
 
@@ -251,7 +251,7 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
             return function(*args, **kwargs)
 
         for _ in range(_ATTEMPTS):
-            result = drive(calls.steps(cache, key, args, kwargs, in_background=False), make)
+            result = drive(calls.steps(cache, key, args, kwargs, in_loop=False), make)
             if made or calls.fits(result):
                 return result
             cache.delete(key)
@@ -282,7 +282,7 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
             return await function(*args, **kwargs)
 
         for _ in range(_ATTEMPTS):
-            steps = calls.steps(cache, key, args, kwargs, in_background=True)
+            steps = calls.steps(cache, key, args, kwargs, in_loop=True)
             result = await drive_async(steps, make, cache.beside)
             if made or calls.fits(result):
                 return result

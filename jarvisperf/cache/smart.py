@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.build import REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
-from jarvisperf.cache.engine.loading import Flights, Load, LoadOptions
+from jarvisperf.cache.engine.loading import Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
@@ -122,7 +122,6 @@ class SmartCache:
             vars(self)["get_from_memory"] = memory.make_reader(self._find_in_memory)
         else:
             vars(self)["get"] = self._find
-        self._flights = Flights()
         self._closed = False
         self._is_ready = self._coherence is None or self._coherence.start()
         self._close_lock = threading.Lock()
@@ -294,14 +293,14 @@ class SmartCache:
         refresh_ahead: bool = False,
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
-        in_background: bool = False,
+        in_loop: bool = False,
         source: str = "a computation",
     ) -> Steps:
-        """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``."""
+        """Return the steps of ``get_or_set`` for a driver, which may run in a coroutine."""
         options = LoadOptions.checked(
             self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, source
         )
-        return Load(self._open_core(), self._flights, checked_key(key), options).steps(in_background=in_background)
+        return Load(self._open_core(), checked_key(key), options, in_loop=in_loop).steps()
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT
@@ -467,7 +466,6 @@ class SmartCache:
 
     def _after_fork(self) -> None:
         self._close_lock = threading.Lock()
-        self._flights = Flights()
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()

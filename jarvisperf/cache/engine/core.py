@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
@@ -16,6 +17,7 @@ from jarvisperf.cache.values.scalars import UnencodableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from jarvisperf.cache.engine.flights import Flight
     from jarvisperf.cache.engine.model import Life
     from jarvisperf.cache.engine.races import Computation
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -48,6 +50,7 @@ class Core(Reader):
                     is_held |= tier.put(*write)
             is_held |= self._hold(key, held, life, version)
             self.sets += 1
+            self.flights.detach((key,))
         self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_held
 
@@ -68,6 +71,7 @@ class Core(Reader):
             in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
             are_held |= in_memory == len(prepared)
             self.sets += len(prepared)
+            self.flights.detach(prepared)
         for key, count in remote_changes.items():
             self._drop_if_changed_remotely(self.stripes.of(key), count, key)
         return are_held
@@ -229,6 +233,7 @@ class Core(Reader):
             # Redis first: a writer that is storing the value on disk now must still write it to Redis.
             for tier in self.lower:
                 found |= tier.delete_many(keys, version)
+            self.flights.detach(keys)
         return found
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
@@ -251,10 +256,10 @@ class Core(Reader):
         self,
         in_tier: Callable[[GuardedTier], set[str]],
         in_memory: Callable[[], set[str]],
-        concerns: Callable[[Computation], bool],
+        concerns: Callable[[Computation | Flight], bool],
     ) -> set[str]:
         removed: set[str] = set()
-        self._computations.void_where(concerns)
+        computed = self._computations.void_where(concerns)
         self.stripes.note_change_of_all()
         for tier in self.lower:
             found = in_tier(tier)
@@ -262,8 +267,12 @@ class Core(Reader):
                 # A reader may be promoting one of them to Redis, which must reject it.
                 self.remote.delete_many(found - removed)
             removed |= found
+        if computed and self.remote is not None:
+            self.remote.delete_many(computed)  # their leases: the next caller need not wait for them
         self.stripes.note_change_of_all()
-        return removed | in_memory()
+        removed |= in_memory()
+        self.flights.detach_where(concerns)
+        return removed
 
     def clear(self) -> None:
         """Remove every key of the namespace from every tier."""
@@ -273,6 +282,7 @@ class Core(Reader):
             tier.clear()
         self.stripes.note_change_of_all()
         self.memory.clear()
+        self.flights.detach_where(lambda _: True)
 
     # --- computing
 
@@ -321,6 +331,7 @@ class Core(Reader):
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
                 self._hold(key, held, life, version)
+                self._computations.void_older(computation)
                 self.sets += 1
             if computation.changed_remotely:
                 self.memory.delete(key)
@@ -361,6 +372,7 @@ class Core(Reader):
             self.stripes.of(key).remote_changes += 1
             self._computations.note_remote_change(key)
             self.memory.delete(key)
+        self.flights.detach(keys)
 
     def apply_remote_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
         """Drop from memory what another process invalidated."""
@@ -368,8 +380,10 @@ class Core(Reader):
         self._computations.note_remote_change_of_all()
         if pattern is not None:
             self.memory.invalidate(pattern)
+            self.flights.detach_where(lambda flight: pattern.matches(flight.key))
         if tags:
             self.memory.invalidate_tags(tags)
+            self.flights.detach_where(lambda flight: not set(tags).isdisjoint(flight.tags))
 
     # --- lifecycle
 
@@ -383,6 +397,7 @@ class Core(Reader):
         """Replace all locks: a thread of the parent may have held them."""
         self.stripes.after_fork()
         self._computations = Computations()
+        self.flights = Flights()
         self.versions.after_fork()
         self.memory.after_fork()
         for tier in self.lower:

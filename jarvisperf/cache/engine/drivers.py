@@ -10,9 +10,11 @@ import math
 import threading
 import time
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait, computing
+from jarvisperf.cache.engine.flights import computing
+from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,7 +65,7 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
 
 
 def _made(step: Compute, factory: Callable[[], Any]) -> Any:
-    with computing(step.flights):
+    with computing(step.flights, for_caller=step.for_caller):
         try:
             return factory()
         except StopIteration as stop:  # a generator cannot raise it
@@ -126,6 +128,7 @@ async def drive_async(
                 task = asyncio.create_task(drive_async(step.steps, factory, beside))
                 _background.add(task)
                 task.add_done_callback(_background.discard)
+                answer = partial(_cancel, task)
             else:
                 answer = await _take(step, factory)
         except GeneratorExit:  # this coroutine will not be resumed, so it cannot wait for anything
@@ -135,9 +138,14 @@ async def drive_async(
             error = raised
 
 
+def _cancel(task: asyncio.Task[Any]) -> None:
+    with contextlib.suppress(RuntimeError):  # its event loop is closed
+        task.get_loop().call_soon_threadsafe(task.cancel)
+
+
 async def _take(step: Compute | Wait | Pause, factory: Callable[[], Awaitable[Any]]) -> Any:
     if isinstance(step, Compute):
-        with computing(step.flights):
+        with computing(step.flights, for_caller=step.for_caller):
             return await factory()
     if isinstance(step, Wait):
         return await _wait_async(step)

@@ -1,0 +1,209 @@
+"""Computations under way in this process, which later callers join instead of computing the same value."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+import threading
+import time
+from concurrent.futures import Future
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from types import TracebackType
+
+    from jarvisperf.cache.values.isolation import Held
+
+LOAD: Final = "load"
+"""Finds or computes a value."""
+MAKE: Final = "make"
+"""Computes a value, which may replace a stale one."""
+
+
+class LoadedValue:
+    """The result of a flight.
+
+    Args:
+        value: The factory's result, or a copy of a tier's value.
+        held: The form that other callers copy; None if all may share the value.
+    """
+
+    __slots__ = ("_held", "value")
+
+    def __init__(self, value: Any, held: Held | None) -> None:
+        self.value = value
+        self._held = held
+
+    def copy(self) -> Any:
+        """Return a copy for another caller."""
+        held = self._held
+        if held is None:
+            return self.value
+        return held.value if held.thaw is None else held.thaw(held.value)
+
+
+class Flight:
+    """A computation under way that other callers can wait for.
+
+    Args:
+        flights: The flights of the cache.
+        kind: LOAD or MAKE.
+        key: The key.
+        tags: Tags of the value.
+        place: Where it runs: the identifier of a thread, an event loop, or None while it is handed to another thread.
+
+    Attributes:
+        future: Receives the outcome or the error.
+        callers: The callers that need the outcome, including the one that began the flight.
+        was_needed: Whether a caller still needed the outcome when the flight ended.
+        cancel: Cancels the computation if it runs in a task of its own; None if nothing can cancel it.
+        started: When it began, in seconds by the monotonic clock.
+    """
+
+    __slots__ = (
+        "_trace", "callers", "cancel", "flights", "future", "has_ended", "key", "kind", "place", "started", "tags",
+        "was_needed",
+    )  # fmt: skip
+
+    def __init__(self, flights: Flights, kind: str, key: str, tags: tuple[str, ...], place: object) -> None:
+        self.flights = flights
+        self.kind = kind
+        self.key = key
+        self.tags = tags
+        self.place = place
+        self.future: Future[LoadedValue] = Future()
+        self.has_ended = False
+        self.callers = 1
+        self.was_needed = True
+        self.cancel: Callable[[], None] | None = None
+        self.started = time.monotonic()
+        self._trace: TracebackType | None = None
+
+    def is_abandoned(self, longest_seconds: float = math.inf) -> bool:
+        """Return whether no caller should wait: it has taken too long, or the event loop that computes it has stopped.
+
+        Args:
+            longest_seconds: How long it may take.
+        """
+        if longest_seconds < math.inf and time.monotonic() - self.started >= longest_seconds:
+            return True
+        is_running = getattr(self.place, "is_running", None)
+        return is_running is not None and not is_running()
+
+    def result(self) -> LoadedValue:
+        """Return the outcome, or raise a copy of the error, so that the callers do not share one traceback."""
+        error = self.future.exception()
+        if error is None:
+            return self.future.result()
+        raise _copy_of(error).with_traceback(self._trace)
+
+    def end(self, outcome: LoadedValue | BaseException) -> None:
+        """Pass the outcome to all waiting callers, unless the flight has already ended."""
+        if not self.flights.forget(self):
+            return
+        if isinstance(outcome, LoadedValue):
+            self.future.set_result(outcome)
+        else:
+            self._trace = outcome.__traceback__
+            self.future.set_exception(outcome)
+
+
+class Flights:
+    """The flights of one cache, by purpose and key: the first caller computes, and the others wait."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[tuple[str, str], Flight] = {}
+        self._lock = threading.RLock()  # a signal handler may use the cache
+
+    def join(
+        self, kind: str, key: str, tags: tuple[str, ...], place: object, longest_seconds: float
+    ) -> tuple[Flight, bool]:
+        """Return the flight for a key, and whether this call began it; if so, the caller must ``end`` it.
+
+        Args:
+            kind: LOAD or MAKE.
+            key: The key.
+            tags: Tags of the value.
+            place: Where the caller runs.
+            longest_seconds: An older flight is not joined but replaced.
+        """
+        with self._lock:
+            flight = self._by_name.get((kind, key))
+            if flight is not None and not flight.is_abandoned(longest_seconds):
+                flight.callers += 1
+                return flight, False
+            flight = self._by_name[kind, key] = Flight(self, kind, key, tags, place)
+            return flight, True
+
+    def leave(self, flight: Flight) -> bool:
+        """Note that a caller no longer needs the outcome; return whether it was the last one."""
+        with self._lock:
+            flight.callers -= 1
+            return flight.callers == 0
+
+    def detach(self, keys: Iterable[str]) -> None:
+        """Let no later caller join the flights of these keys, because what they compute may be outdated."""
+        if self._by_name:
+            for key in keys:
+                self._by_name.pop((LOAD, key), None)
+                self._by_name.pop((MAKE, key), None)
+
+    def detach_where(self, concerns: Callable[[Flight], bool]) -> None:
+        """Let no later caller join the flights that a change concerns."""
+        with self._lock:
+            for name, flight in list(self._by_name.items()):
+                if concerns(flight):
+                    del self._by_name[name]
+
+    def forget(self, flight: Flight) -> bool:
+        """Note that a flight ends; return False if it had already ended."""
+        with self._lock:
+            if flight.has_ended:
+                return False
+            flight.has_ended = True
+            flight.was_needed = flight.callers > 0
+            if self._by_name.get((flight.kind, flight.key)) is flight:
+                del self._by_name[flight.kind, flight.key]
+            return True
+
+
+_computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())
+
+
+@contextlib.contextmanager
+def computing(flights: tuple[Flight, ...], *, for_caller: bool) -> Iterator[None]:
+    """Mark the enclosed code as computing these flights; threads and tasks that copy the context inherit the mark.
+
+    Args:
+        flights: The flights.
+        for_caller: Whether the computation under way that this context belongs to waits for them.
+    """
+    token = _computing.set(_computing.get() + flights if for_caller else flights)
+    try:
+        yield
+    finally:
+        _computing.reset(token)
+
+
+def flights_of_caller() -> tuple[Flight, ...]:
+    """Return the flights under way that the caller is part of."""
+    return tuple(flight for flight in _computing.get() if not flight.has_ended)
+
+
+def _copy_of(error: BaseException) -> BaseException:
+    """Return an equal error, or the error itself if its class cannot be copied."""
+    try:
+        twin = copy.copy(error)
+    except Exception:  # noqa: BLE001 - a class may raise anything when it is created again
+        return error
+    if type(twin) is not type(error) or twin.args != error.args:
+        return error
+    notes = getattr(error, "__notes__", None)
+    if notes is not None:
+        twin.__notes__ = list(notes)
+    twin.__cause__, twin.__context__ = error.__cause__, error.__context__
+    twin.__suppress_context__ = error.__suppress_context__
+    return twin
