@@ -124,7 +124,7 @@ class SmartCache:
             vars(self)["get"] = self._find
         self._closed = False
         self._is_ready = self._coherence is None or self._coherence.start()
-        self._close_lock = threading.Lock()
+        self._close_lock = threading.RLock()
         tell_when_forked(self, SmartCache._after_fork)
         finish_import_before_forks("jarvisperf.cache.engine.drivers")
 
@@ -465,7 +465,7 @@ class SmartCache:
         return self._core
 
     def _after_fork(self) -> None:
-        self._close_lock = threading.Lock()
+        self._close_lock = threading.RLock()
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()

@@ -138,7 +138,7 @@ def test_a_change_by_another_process_ends_joining_too(make_cache, real_redis, ch
     early = Started(lambda: cache.get_or_set("k", old, tags=["t"]))
     old.begun.wait(SOON_SECONDS)
     CHANGES[change](other)
-    wait_until(lambda: not core_of(cache).flights._by_name)
+    wait_until(lambda: not core_of(cache).flights.by_name)
     late = Started(lambda: cache.get_or_set("k", lambda: "new", tags=["t"], hard_seconds=SOON_SECONDS))
     if change in {"invalidate", "invalidate_tag", "clear"}:
         old.released.set()  # its lease is still valid: the caller waits for its end, not for its value
@@ -155,7 +155,7 @@ def test_a_computation_that_was_overtaken_does_not_replace_the_newer_value(make_
     assert cache.get_or_set("k", lambda: "newer", hard_seconds=0.01) == "newer"
     core, threads = core_of(cache), threading.active_count()
     slow.released.set()
-    wait_until(lambda: not core._computations._by_key or threading.active_count() < threads)
+    wait_until(lambda: not core._computations.by_key or threading.active_count() < threads)
     assert cache.get("k") == "newer"
 
 

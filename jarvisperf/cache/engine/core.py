@@ -40,8 +40,9 @@ class Core(Reader):
         held, encoded = self._prepare(value)
         stripe = self.stripes.of(key)
         with stripe:
-            self._computations.void((key,))
-            remote_changes = stripe.remote_changes
+            if self._computations.by_key:
+                self._computations.void((key,))
+            remote_changes, changes = stripe.remote_changes, stripe.changes
             version = self.versions.next()
             is_held = False
             if encoded is not None and self.lower:
@@ -50,7 +51,11 @@ class Core(Reader):
                     is_held |= tier.put(*write)
             is_held |= self._hold(key, held, life, version)
             self.sets += 1
-            self.flights.detach((key,))
+            if self.flights.by_name:
+                self.flights.detach((key,))
+            if stripe.changes != changes:  # a signal handler wrote to the same tiers, in another order
+                self.remove((key,))
+                is_held = False
         self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_held
 
@@ -327,12 +332,14 @@ class Core(Reader):
                 if computation.is_void:
                     self._release(key, lease)
                     return held
-                version = self.versions.next()
+                version, changes = self.versions.next(), stripe.changes
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
                 self._hold(key, held, life, version)
                 self._computations.void_older(computation)
                 self.sets += 1
+                if stripe.changes != changes:  # as in ``write``
+                    self.remove((key,))
             if computation.changed_remotely:
                 self.memory.delete(key)
             return held

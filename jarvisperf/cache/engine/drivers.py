@@ -74,7 +74,7 @@ def _made(step: Compute, factory: Callable[[], Any]) -> Any:
 
 def _wait(step: Wait) -> bool:
     try:
-        step.future.exception(None if step.seconds == math.inf else step.seconds)
+        step.future.result(None if step.seconds == math.inf else step.seconds)
     except FutureTimeoutError:
         return False
     return True

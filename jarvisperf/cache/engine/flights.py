@@ -56,7 +56,7 @@ class Flight:
         place: Where it runs: the identifier of a thread, an event loop, or None while it is handed to another thread.
 
     Attributes:
-        future: Receives the outcome or the error.
+        outcome: The result or the error; None until the flight has ended.
         callers: The callers that need the outcome, including the one that began the flight.
         was_needed: Whether a caller still needed the outcome when the flight ended.
         cancel: Cancels the computation if it runs in a task of its own; None if nothing can cancel it.
@@ -64,8 +64,8 @@ class Flight:
     """
 
     __slots__ = (
-        "_trace", "callers", "cancel", "flights", "future", "has_ended", "key", "kind", "place", "started", "tags",
-        "was_needed",
+        "_future", "_trace", "callers", "cancel", "flights", "has_ended", "key", "kind", "outcome", "place", "started",
+        "tags", "was_needed",
     )  # fmt: skip
 
     def __init__(self, flights: Flights, kind: str, key: str, tags: tuple[str, ...], place: object) -> None:
@@ -74,13 +74,14 @@ class Flight:
         self.key = key
         self.tags = tags
         self.place = place
-        self.future: Future[LoadedValue] = Future()
+        self.outcome: LoadedValue | BaseException | None = None
         self.has_ended = False
         self.callers = 1
         self.was_needed = True
         self.cancel: Callable[[], None] | None = None
         self.started = time.monotonic()
         self._trace: TracebackType | None = None
+        self._future: Future[None] | None = None  # most flights have no other caller
 
     def is_abandoned(self, longest_seconds: float = math.inf) -> bool:
         """Return whether no caller should wait: it has taken too long, or the event loop that computes it has stopped.
@@ -93,30 +94,62 @@ class Flight:
         is_running = getattr(self.place, "is_running", None)
         return is_running is not None and not is_running()
 
+    def future(self) -> Future[None]:
+        """Return what tells when the flight has ended."""
+        with self.flights.lock:
+            if self._future is None:
+                self._future = Future()
+                if self.has_ended:
+                    self._future.set_result(None)
+            return self._future
+
     def result(self) -> LoadedValue:
         """Return the outcome, or raise a copy of the error, so that the callers do not share one traceback."""
-        error = self.future.exception()
-        if error is None:
-            return self.future.result()
-        raise _copy_of(error).with_traceback(self._trace)
+        outcome = self._ended_with()
+        if isinstance(outcome, LoadedValue):
+            return outcome
+        raise _copy_of(outcome).with_traceback(self._trace)
+
+    def result_of_first(self) -> LoadedValue:
+        """Return the outcome, or raise the error itself, for the caller that began the flight."""
+        outcome = self._ended_with()
+        if isinstance(outcome, LoadedValue):
+            return outcome
+        raise outcome
+
+    def _ended_with(self) -> LoadedValue | BaseException:
+        if self.outcome is None:
+            raise RuntimeError(f"the flight of {self.key!r} has not ended")
+        return self.outcome
 
     def end(self, outcome: LoadedValue | BaseException) -> None:
         """Pass the outcome to all waiting callers, unless the flight has already ended."""
-        if not self.flights.forget(self):
-            return
-        if isinstance(outcome, LoadedValue):
-            self.future.set_result(outcome)
-        else:
-            self._trace = outcome.__traceback__
-            self.future.set_exception(outcome)
+        flights = self.flights
+        with flights.lock:
+            if self.has_ended:
+                return
+            if isinstance(outcome, BaseException):
+                self._trace = outcome.__traceback__
+            self.outcome, self.has_ended = outcome, True
+            self.was_needed = self.callers > 0
+            if flights.by_name.get((self.kind, self.key)) is self:
+                del flights.by_name[self.kind, self.key]
+            future = self._future
+        if future is not None:
+            future.set_result(None)
 
 
 class Flights:
-    """The flights of one cache, by purpose and key: the first caller computes, and the others wait."""
+    """The flights of one cache: the first caller computes, and the others wait.
+
+    Attributes:
+        by_name: The flights that callers may join, by purpose and key; changed under the lock.
+        lock: Guards all flights.
+    """
 
     def __init__(self) -> None:
-        self._by_name: dict[tuple[str, str], Flight] = {}
-        self._lock = threading.RLock()  # a signal handler may use the cache
+        self.by_name: dict[tuple[str, str], Flight] = {}
+        self.lock = threading.RLock()  # a signal handler may use the cache
 
     def join(
         self, kind: str, key: str, tags: tuple[str, ...], place: object, longest_seconds: float
@@ -130,44 +163,32 @@ class Flights:
             place: Where the caller runs.
             longest_seconds: An older flight is not joined but replaced.
         """
-        with self._lock:
-            flight = self._by_name.get((kind, key))
+        with self.lock:
+            flight = self.by_name.get((kind, key))
             if flight is not None and not flight.is_abandoned(longest_seconds):
                 flight.callers += 1
                 return flight, False
-            flight = self._by_name[kind, key] = Flight(self, kind, key, tags, place)
+            flight = self.by_name[kind, key] = Flight(self, kind, key, tags, place)
             return flight, True
 
     def leave(self, flight: Flight) -> bool:
         """Note that a caller no longer needs the outcome; return whether it was the last one."""
-        with self._lock:
+        with self.lock:
             flight.callers -= 1
             return flight.callers == 0
 
     def detach(self, keys: Iterable[str]) -> None:
         """Let no later caller join the flights of these keys, because what they compute may be outdated."""
-        if self._by_name:
-            for key in keys:
-                self._by_name.pop((LOAD, key), None)
-                self._by_name.pop((MAKE, key), None)
+        for key in keys:
+            self.by_name.pop((LOAD, key), None)
+            self.by_name.pop((MAKE, key), None)
 
     def detach_where(self, concerns: Callable[[Flight], bool]) -> None:
         """Let no later caller join the flights that a change concerns."""
-        with self._lock:
-            for name, flight in list(self._by_name.items()):
+        with self.lock:
+            for name, flight in list(self.by_name.items()):
                 if concerns(flight):
-                    del self._by_name[name]
-
-    def forget(self, flight: Flight) -> bool:
-        """Note that a flight ends; return False if it had already ended."""
-        with self._lock:
-            if flight.has_ended:
-                return False
-            flight.has_ended = True
-            flight.was_needed = flight.callers > 0
-            if self._by_name.get((flight.kind, flight.key)) is flight:
-                del self._by_name[flight.kind, flight.key]
-            return True
+                    del self.by_name[name]
 
 
 _computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())

@@ -59,7 +59,7 @@ class Compute(NamedTuple):
 class Wait(NamedTuple):
     """Wait for a flight to end, for at most ``seconds``. The answer is whether it has ended."""
 
-    future: Future[LoadedValue]
+    future: Future[None]
     seconds: float
 
 
@@ -200,7 +200,7 @@ class Load:
             raise self._late(seconds)
         if end is End.CIRCULAR:
             return (yield from self._compute_alone()).value
-        return flight.future.result().value
+        return flight.result_of_first().value
 
     def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, LoadedValue]:
         """Find or compute the value for all callers that wait for this flight."""
@@ -238,9 +238,11 @@ class Load:
 
     def _place(self) -> object:
         """Return where the steps run: an event loop or a thread."""
+        if not self._in_loop:
+            return threading.get_ident()
         from asyncio import get_running_loop  # the drivers have loaded it
 
-        return get_running_loop() if self._in_loop else threading.get_ident()
+        return get_running_loop()
 
     def _stale_in_memory(self) -> CachedValue | None:
         """Return a stale value that will do while another caller computes a new one."""
@@ -263,7 +265,7 @@ class Load:
             raise self._late(longest_seconds)
         if end is End.CIRCULAR:
             return (yield from self._compute_alone())
-        if end is End.GONE or isinstance(flight.future.exception(), CancelledError):
+        if end is End.GONE or isinstance(flight.outcome, CancelledError):
             return None
         return flight.result()
 
@@ -282,7 +284,7 @@ class Load:
             while True:
                 left = max(0.0, deadline - time.monotonic())
                 runs_here = self._in_loop and flight.place is self._place()
-                if (yield Wait(flight.future, left if runs_here else min(left, _LOOK_AFTER_SECONDS))):
+                if (yield Wait(flight.future(), left if runs_here else min(left, _LOOK_AFTER_SECONDS))):
                     return End.DONE
                 if flight.is_abandoned():
                     return End.GONE
@@ -293,7 +295,7 @@ class Load:
                 # Nobody else needs the value. The computation may use what this caller is about to close.
                 self._flights.detach((self._key,))
                 flight.cancel()
-                yield Wait(flight.future, math.inf)
+                yield Wait(flight.future(), math.inf)
             raise
         finally:
             waits.end(waiters, flight)
@@ -358,8 +360,8 @@ class Load:
         soft_seconds = self._options.soft_seconds
         if flight is not None and soft_seconds:
             end = yield from self._wait(flight, soft_seconds)
-            if end is End.DONE and flight.future.exception() is None:
-                return flight.future.result()
+            if end is End.DONE and isinstance(flight.outcome, LoadedValue):
+                return flight.outcome
         return self._outcome(found)
 
     def _outcome(self, found: CachedValue) -> LoadedValue:

@@ -105,38 +105,41 @@ class Computation:
 
 
 class Computations:
-    """The values of one cache that are being computed; there may be several of one key, the oldest first."""
+    """The values of one cache that are being computed; there may be several of one key, the oldest first.
+
+    Attributes:
+        by_key: The computations by key; for reading only.
+    """
 
     def __init__(self) -> None:
-        self._by_key: dict[str, tuple[Computation, ...]] = {}
+        self.by_key: dict[str, tuple[Computation, ...]] = {}
         self._lock = threading.RLock()  # a signal handler may use the cache
 
     def begin(self, key: str, tags: tuple[str, ...]) -> Computation:
         """Start watching a key."""
         computation = Computation(key, tags)
         with self._lock:
-            self._by_key[key] = (*self._by_key.get(key, ()), computation)
+            self.by_key[key] = (*self.by_key.get(key, ()), computation)
         return computation
 
     def end(self, computation: Computation) -> None:
         """Stop watching a computation's key."""
         with self._lock:
-            rest = tuple(one for one in self._by_key.get(computation.key, ()) if one is not computation)
+            rest = tuple(one for one in self.by_key.get(computation.key, ()) if one is not computation)
             if rest:
-                self._by_key[computation.key] = rest
+                self.by_key[computation.key] = rest
             else:
-                self._by_key.pop(computation.key, None)
+                self.by_key.pop(computation.key, None)
 
     def void(self, keys: Iterable[str]) -> None:
         """Note that this process changed keys."""
-        if self._by_key:
-            for key in keys:
-                for computation in self._by_key.get(key, ()):
-                    computation.is_void = True
+        for key in keys:
+            for computation in self.by_key.get(key, ()):
+                computation.is_void = True
 
     def void_older(self, computation: Computation) -> None:
         """Note that a computation's value is stored, so that those which began earlier must not replace it."""
-        for one in self._by_key.get(computation.key, ()):
+        for one in self.by_key.get(computation.key, ()):
             if one is computation:
                 break
             one.is_void = True
@@ -150,7 +153,7 @@ class Computations:
 
     def note_remote_change(self, key: str) -> None:
         """Note that another process changed a key."""
-        for computation in self._by_key.get(key, ()):
+        for computation in self.by_key.get(key, ()):
             computation.changed_remotely = True
 
     def note_remote_change_of_all(self) -> None:
@@ -160,4 +163,4 @@ class Computations:
 
     def _all(self) -> list[Computation]:
         with self._lock:
-            return [computation for computations in self._by_key.values() for computation in computations]
+            return [computation for computations in self.by_key.values() for computation in computations]
