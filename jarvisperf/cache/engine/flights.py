@@ -133,7 +133,7 @@ class Flight:
             self.outcome, self.has_ended = outcome, True
             self.was_needed = self.callers > 0
             if flights.by_name.get((self.kind, self.key)) is self:
-                del flights.by_name[self.kind, self.key]
+                flights.by_name.pop((self.kind, self.key), None)  # ``detach`` takes no lock
             future = self._future
         if future is not None:
             future.set_result(None)
@@ -188,7 +188,7 @@ class Flights:
         with self.lock:
             for name, flight in list(self.by_name.items()):
                 if concerns(flight):
-                    del self.by_name[name]
+                    self.by_name.pop(name, None)
 
 
 _computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())
