@@ -531,3 +531,34 @@ def test_the_traceback_of_a_shared_error_does_not_grow_with_its_callers(make_cac
     assert all("no luck" in str(error) for error in errors)
     assert max(len(traceback.extract_tb(error.__traceback__)) for error in errors) < 30
     assert all("fail" in [frame.name for frame in traceback.extract_tb(error.__traceback__)] for error in errors)
+
+
+# --- recursion
+
+
+def test_a_recursion_may_be_as_deep_as_that_of_lru_cache(make_cache):
+    @cached(cache=make_cache())
+    def count(number: int) -> int:
+        return 0 if number == 0 else 1 + count(number - 1)
+
+    assert count(900) == 900
+    assert count(899) == 899
+
+
+def test_an_endless_recursion_is_a_recursion_error(make_cache, monkeypatch):
+    monkeypatch.setattr("jarvisperf.cache.engine.drivers._FLIGHTS_PER_THREAD", 20)
+
+    @cached(cache=make_cache())
+    def endless(number: int) -> int:
+        return endless(number + 1)
+
+    with pytest.raises(RecursionError, match="computations are nested"):
+        endless(0)
+
+
+def test_a_coroutine_may_recurse_as_deep(make_cache):
+    @cached(cache=make_cache())
+    async def count(number: int) -> int:
+        return 0 if number == 0 else 1 + await count(number - 1)
+
+    assert asyncio.run(count(900)) == 900

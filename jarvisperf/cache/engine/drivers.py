@@ -7,8 +7,10 @@ import contextlib
 import contextvars
 import logging
 import math
+import sys
 import threading
 import time
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FLIGHTS_PER_THREAD: Final = 100  # two for each computation
 _background: Final[set[asyncio.Task[Any]]] = set()  # the event loop holds tasks only weakly
 
 
@@ -65,11 +68,30 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
 
 
 def _made(step: Compute, factory: Callable[[], Any]) -> Any:
-    with computing(step.flights, for_caller=step.for_caller):
+    with computing(step.flights, for_caller=step.for_caller) as depth:
         try:
-            return factory()
+            if depth < _FLIGHTS_PER_THREAD or depth % _FLIGHTS_PER_THREAD >= len(step.flights):
+                return factory()
+            return _in_thread_of_its_own(factory, depth)
         except StopIteration as stop:  # a generator cannot raise it
             raise FactoryStopError(stop) from stop
+
+
+def _in_thread_of_its_own(factory: Callable[[], Any], depth: int) -> Any:
+    """Continue a deep recursion in a thread, whose stack is empty: a computation takes several frames of the stack."""
+    if depth > 2 * sys.getrecursionlimit():
+        raise RecursionError(f"{depth // 2} computations are nested: the cached function may never end")
+    made: Future[Any] = Future()
+
+    def make() -> None:
+        try:
+            made.set_result(factory())
+        except BaseException as error:  # noqa: BLE001 - raised by ``result``
+            made.set_exception(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(make,), name="jarvisperf-recursion", daemon=True).start()
+    return made.result()
 
 
 def _wait(step: Wait) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import math
 import threading
 import time
@@ -60,12 +61,13 @@ class Flight:
         callers: The callers that need the outcome, including the one that began the flight.
         was_needed: Whether a caller still needed the outcome when the flight ended.
         cancel: Cancels the computation if it runs in a task of its own; None if nothing can cancel it.
+        inner: The flights that its own computation is computing.
         started: When it began, in seconds by the monotonic clock.
     """
 
     __slots__ = (
-        "_future", "_trace", "callers", "cancel", "flights", "has_ended", "key", "kind", "outcome", "place", "started",
-        "tags", "was_needed",
+        "_future", "_trace", "callers", "cancel", "flights", "has_ended", "inner", "key", "kind", "outcome", "place",
+        "started", "tags", "was_needed",
     )  # fmt: skip
 
     def __init__(self, flights: Flights, kind: str, key: str, tags: tuple[str, ...], place: object) -> None:
@@ -77,6 +79,7 @@ class Flight:
         self.outcome: LoadedValue | BaseException | None = None
         self.has_ended = False
         self.callers = 1
+        self.inner: list[Flight] = []
         self.was_needed = True
         self.cancel: Callable[[], None] | None = None
         self.started = time.monotonic()
@@ -195,23 +198,38 @@ _computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_compu
 
 
 @contextlib.contextmanager
-def computing(flights: tuple[Flight, ...], *, for_caller: bool) -> Iterator[None]:
+def computing(flights: tuple[Flight, ...], *, for_caller: bool) -> Iterator[int]:
     """Mark the enclosed code as computing these flights; threads and tasks that copy the context inherit the mark.
 
     Args:
         flights: The flights.
         for_caller: Whether the computation under way that this context belongs to waits for them.
+
+    Yields:
+        How many flights are nested now.
     """
-    token = _computing.set(_computing.get() + flights if for_caller else flights)
+    outer = _computing.get() if for_caller else ()
+    chain = (*outer[-1:], *reversed(flights))
+    links = list(itertools.pairwise(chain))
+    for needing, needed in links:
+        needing.inner.append(needed)
+    token = _computing.set((*outer, *reversed(flights)))
     try:
-        yield
+        yield len(outer) + len(flights)
     finally:
         _computing.reset(token)
+        for needing, needed in links:
+            needing.inner.remove(needed)
 
 
-def flights_of_caller() -> tuple[Flight, ...]:
-    """Return the flights under way that the caller is part of."""
-    return tuple(flight for flight in _computing.get() if not flight.has_ended)
+def is_computing(flights: Flights, key: str) -> bool:
+    """Return whether the caller is part of a computation of this key."""
+    return any(one.key == key and one.flights is flights and not one.has_ended for one in _computing.get())
+
+
+def innermost_of_caller() -> Flight | None:
+    """Return the innermost flight under way that the caller is part of."""
+    return next((flight for flight in reversed(_computing.get()) if not flight.has_ended), None)
 
 
 def _copy_of(error: BaseException) -> BaseException:

@@ -16,7 +16,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, flights_of_caller
+from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, innermost_of_caller, is_computing
 from jarvisperf.cache.engine.waits import waits
 from jarvisperf.cache.values.marks import Refusal
 from jarvisperf.checks import seconds
@@ -258,7 +258,7 @@ class Load:
         from asyncio import CancelledError
 
         key = self._key
-        if any(one.key == key and one.flights is self._flights for one in flights_of_caller()):
+        if is_computing(self._flights, key):
             raise RuntimeError(f"computing {key!r} requested {key!r} again (recursive get_or_set)")
         end = yield from self._wait(flight, longest_seconds)
         if end is End.LATE:
@@ -302,12 +302,14 @@ class Load:
 
     def _waiters(self) -> tuple[object, ...]:
         """Return what stands still while this caller waits."""
+        computed = innermost_of_caller()
+        waiters: tuple[object, ...] = () if computed is None else (computed,)
         if self._in_loop:
-            return flights_of_caller()
+            return waiters
         from asyncio import _get_running_loop
 
         loop = _get_running_loop()
-        return (*flights_of_caller(), threading.get_ident(), *(() if loop is None else (loop,)))
+        return (*waiters, threading.get_ident(), *(() if loop is None else (loop,)))
 
     def _compute_alone(self) -> Generator[Step, Any, LoadedValue]:
         """Compute the value for this caller only, who cannot wait for another; the other one stores it."""

@@ -2,8 +2,8 @@
 
 A wait-for graph (E. Coffman, M. Elphick, A. Shoshani, "System Deadlocks", Computing Surveys 1971) of the whole process,
 because computations of one cache may need another. Its nodes are computations, threads and event loops. A computation
-needs the place where it runs, and whatever its own callers wait for. A thread that waits needs the computation, and so
-does the event loop that it keeps from running.
+needs the place where it runs, the computations inside it, and what these wait for. A thread that waits needs the
+computation, and so does the event loop that it keeps from running.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class _Waits:
     """The waits of this process."""
 
     def __init__(self) -> None:
-        self._needs: dict[object, list[Flight]] = {}
+        self._needs: dict[object, dict[Flight, int]] = {}  # how many waits of each waiter there are for a flight
         self._lock = threading.RLock()  # a signal handler may use the cache
 
     def begin(self, waiters: tuple[object, ...], flight: Flight) -> bool:
@@ -36,7 +36,8 @@ class _Waits:
             if self._is_needed_by(flight, waiters):
                 return False
             for waiter in waiters:
-                self._needs.setdefault(waiter, []).append(flight)
+                needed = self._needs.setdefault(waiter, {})
+                needed[flight] = needed.get(flight, 0) + 1
             return True
 
     def end(self, waiters: tuple[object, ...], flight: Flight) -> None:
@@ -44,7 +45,9 @@ class _Waits:
         with self._lock:
             for waiter in waiters:
                 needed = self._needs[waiter]
-                needed.remove(flight)
+                needed[flight] -= 1
+                if not needed[flight]:
+                    del needed[flight]
                 if not needed:
                     del self._needs[waiter]
 
@@ -63,9 +66,10 @@ class _Waits:
             if node in waiters:
                 return True
             seen.add(node)
-            to_visit += self._needs.get(node, ())
-            if isinstance(node, Flight) and node.place is not None:
-                to_visit.append(node.place)
+            to_visit += self._needs.get(node, {})
+            if isinstance(node, Flight):
+                to_visit += node.inner
+                to_visit += () if node.place is None else (node.place,)
         return False
 
 
