@@ -98,7 +98,7 @@ class AsyncSmartCache:
         function("factory", factory, FACTORY)
         steps = self.cache.loading(
             key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
-            hard_seconds=hard_seconds, in_background=True,
+            hard_seconds=hard_seconds, in_loop=True,
             source=getattr(factory, "__qualname__", type(factory).__qualname__),
         )  # fmt: skip
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from jarvisperf.cache.cached_function import AwaitableCacheInfo, CacheInfo
 from jarvisperf.cache.engine.loading import LoadOptions
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.keys.calls import KeyMaker
@@ -17,53 +18,14 @@ from jarvisperf.cache.values.declared import declare_result
 from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Coroutine, Iterable
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
+    from jarvisperf.cache.cached_function import CachedDecorator
     from jarvisperf.cache.engine.loading import Steps
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _ABSENT: Final = object()
 _ATTEMPTS: Final = 2  # the first may find a result of another type
-
-
-class CacheInfo(NamedTuple):
-    """Hits and misses of a decorated function in this process."""
-
-    hits: int
-    """Calls that did not run the function."""
-    misses: int
-    """Runs of the function, including those in the background."""
-
-
-class CachedFunction(Protocol[P, R]):
-    """A function decorated with ``@cached``: called as before, with methods to manage its cached results.
-
-    The methods of a decorated method take the instance as their first argument: ``Service.embed.invalidate(service,
-    text)``.
-    """
-
-    __wrapped__: Callable[P, R]
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return the cached result, or call the function and store what it returns."""
-
-    def __get__(self, instance: object, owner: type | None = None) -> Callable[..., R]:
-        """Bind the function to an instance, like any function."""
-
-    def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
-        """Return the key of a call."""
-
-    def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Remove the result of a call from the cache; return whether it existed."""
-
-    def invalidate_all(self) -> int:
-        """Remove the results of all calls; return how many there were."""
-
-    def cache_info(self) -> CacheInfo:
-        """Return the hits and misses in this process."""
 
 
 def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are passed by name
@@ -80,7 +42,7 @@ def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are 
     hard_seconds: float = math.inf,
     version: str | int | None = None,
     depends_on: Iterable[Callable[..., Any]] = (),
-) -> Callable[[Callable[P, R]], CachedFunction[P, R]]:
+) -> CachedDecorator:
     """Cache the results of a function, method or coroutine function.
 
     The function and its arguments identify a result, in this process and in others that share the cache: the module and
@@ -137,20 +99,23 @@ def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are 
     terms = _Terms(ttl, tags, stale_ttl, refresh_ahead, soft_seconds, hard_seconds)
     terms.check()
 
-    def decorate(function: Callable[P, R]) -> CachedFunction[P, R]:
+    def decorate(function: Callable[..., Any]) -> Any:
         _check_is_cacheable(function)
         calls = _Calls(
             function, KeyMaker(function, key_prefix, ignore, version, depends_on), key, terms, _finder(cache)
         )
-        wrap = _wrap_coroutine if inspect.iscoroutinefunction(function) else _wrap_function
-        wrapper: Any = functools.wraps(function)(wrap(calls))
+        is_coroutine = inspect.iscoroutinefunction(function)
+        wrapper: Any = functools.wraps(function)((_wrap_coroutine if is_coroutine else _wrap_function)(calls))
+        run = _begin if is_coroutine else _call
         wrapper.cache_key = calls.key_of_call
-        wrapper.invalidate = lambda *args, **kwargs: calls.find_cache().delete(calls.key_of_call(*args, **kwargs))
-        wrapper.invalidate_all = lambda: calls.find_cache().invalidate(literal(calls.group) + "*")
-        wrapper.cache_info = calls.info
-        return cast("CachedFunction[P, R]", wrapper)
+        wrapper.invalidate = lambda *args, **kwargs: run(
+            calls.find_cache(), "delete", calls.key_of_call(*args, **kwargs)
+        )
+        wrapper.invalidate_all = lambda: run(calls.find_cache(), "invalidate", literal(calls.group) + "*")
+        wrapper.cache_info = lambda: (AwaitableCacheInfo if is_coroutine else CacheInfo)._make(calls.info())
+        return wrapper
 
-    return decorate
+    return cast("CachedDecorator", decorate)
 
 
 class _Terms(NamedTuple):
@@ -217,15 +182,15 @@ class _Calls:
         self._keys.check_owner(args)
         return self.key(args, kwargs)
 
-    def info(self) -> CacheInfo:
-        return CacheInfo(max(0, self.calls - self.runs), self.runs)
+    def info(self) -> tuple[int, int]:
+        return max(0, self.calls - self.runs), self.runs
 
-    def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_background: bool) -> Steps:
+    def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_loop: bool) -> Steps:
         terms = self._terms
         tags = terms.tags(*args, **kwargs) if callable(terms.tags) else terms.tags
         return cache.loading(
             key, terms.ttl, tags, stale_ttl=terms.stale_ttl, refresh_ahead=terms.refresh_ahead,
-            soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_background=in_background,
+            soft_seconds=terms.soft_seconds, hard_seconds=terms.hard_seconds, in_loop=in_loop,
             source=self.name, is_private=self._by_arguments and self._keys.is_private(args),
         )  # fmt: skip
 
@@ -252,7 +217,7 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
             return function(*args, **kwargs)
 
         for _ in range(_ATTEMPTS):
-            result = drive(calls.steps(cache, key, args, kwargs, in_background=False), make)
+            result = drive(calls.steps(cache, key, args, kwargs, in_loop=False), make)
             if made or calls.fits(result):
                 return result
             cache.delete(key)
@@ -283,7 +248,7 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
             return await function(*args, **kwargs)
 
         for _ in range(_ATTEMPTS):
-            steps = calls.steps(cache, key, args, kwargs, in_background=True)
+            steps = calls.steps(cache, key, args, kwargs, in_loop=True)
             result = await drive_async(steps, make, cache.beside)
             if made or calls.fits(result):
                 return result
@@ -298,6 +263,24 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
         return found if found is not _ABSENT and calls.fits(found) else await load(cache, key, args, kwargs)
 
     return wrapper
+
+
+def _call(cache: SmartCache, method: str, key: str) -> Any:
+    return getattr(cache, method)(key)
+
+
+def _begin(cache: SmartCache, method: str, key: str) -> Coroutine[Any, Any, Any]:
+    """Begin a call, in a thread if it might block the event loop, and return a coroutine that waits for its result."""
+    import asyncio
+
+    call = getattr(cache, method)
+    is_in_loop = asyncio._get_running_loop() is not None  # noqa: SLF001 - the public one raises an error
+    begun = cache.beside(call, key) if is_in_loop and cache.may_block else call(key)
+
+    async def result() -> Any:
+        return await begun if isinstance(begun, asyncio.Future) else begun
+
+    return result()
 
 
 def _finder(cache: SmartCache | AsyncSmartCache | None) -> Callable[[], SmartCache]:

@@ -16,13 +16,13 @@ class _Shared:
     """The cache, and the process that created it."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.cache: SmartCache | None = None
         self.pid = 0
         self.inherited: list[SmartCache] = []
 
     def reset_lock(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
 
 
 _shared: Final = _Shared()

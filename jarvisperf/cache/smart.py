@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.build import MAX_VALUE_BYTES, REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
-from jarvisperf.cache.engine.loading import Flights, Load, LoadOptions
+from jarvisperf.cache.engine.loading import Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
@@ -126,10 +126,9 @@ class SmartCache:
             vars(self)["get_from_memory"] = memory.make_reader(self._find_in_memory)
         else:
             vars(self)["get"] = self._find
-        self._flights = Flights()
         self._closed = False
         self._is_ready = self._coherence is None or self._coherence.start()
-        self._close_lock = threading.Lock()
+        self._close_lock = threading.RLock()
         tell_when_forked(self, SmartCache._after_fork)
         finish_import_before_forks("jarvisperf.cache.engine.drivers")
 
@@ -298,11 +297,11 @@ class SmartCache:
         refresh_ahead: bool = False,
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
-        in_background: bool = False,
+        in_loop: bool = False,
         source: str = "a computation",
         is_private: bool = False,
     ) -> Steps:
-        """Return the steps of ``get_or_set`` for a driver; see ``jarvisperf.cache.engine.loading``.
+        """Return the steps of ``get_or_set`` for a driver, which may run in a coroutine.
 
         With ``is_private``, only memory keeps the value: nobody could read it in another process.
         """
@@ -312,7 +311,7 @@ class SmartCache:
         core = self._open_core()
         if is_private:
             core = core.in_memory_only()
-        return Load(core, self._flights, checked_key(key), options).steps(in_background=in_background)
+        return Load(core, checked_key(key), options, in_loop=in_loop).steps()
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT
@@ -477,8 +476,7 @@ class SmartCache:
         return self._core
 
     def _after_fork(self) -> None:
-        self._close_lock = threading.Lock()
-        self._flights = Flights()
+        self._close_lock = threading.RLock()
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()

@@ -41,10 +41,12 @@ at_fork(after_in_child=_threads.forget)  # a child does not inherit threads
 
 
 def in_thread(call: Callable[..., _T], *args: Any) -> asyncio.Future[_T]:
-    """Run a call in a thread; cancelling only stops the wait, the call runs to completion."""
+    """Run a call in a thread, in the caller's context; cancelling only stops the wait, the call runs to completion."""
     import asyncio  # only coroutines get here, so asyncio is loaded
+    import contextvars
 
-    return asyncio.get_running_loop().run_in_executor(_threads.pool(), call, *args)
+    run = contextvars.copy_context().run
+    return asyncio.get_running_loop().run_in_executor(_threads.pool(), run, call, *args)
 
 
 async def inline(call: Callable[..., _T], *args: Any) -> _T:

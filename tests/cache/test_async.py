@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from jarvisperf.cache import AsyncSmartCache, Found, SmartCache
+from jarvisperf.cache import AsyncSmartCache, Found, SmartCache, cached
 from jarvisperf.cache.testing import store_of
 
 PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
@@ -106,3 +106,41 @@ def test_a_thousand_coroutines_may_ask_at_once(make):
             assert found == [number % 50 for number in range(1000)]
 
     asyncio.run(main())
+
+
+def test_the_methods_of_a_cached_coroutine_function_do_not_stop_the_loop(namespace, tmp_path, monkeypatch):
+    cache = SmartCache(None, tmp_path / "d", namespace=namespace)
+    may_end = threading.Event()
+
+    @cached(cache=cache)
+    async def double(number: int) -> int:
+        return 2 * number
+
+    async def main() -> None:
+        assert await double(1) == 2
+        delete = store_of(cache, "disk").delete_many
+        monkeypatch.setattr(store_of(cache, "disk"), "delete_many", lambda keys: may_end.wait(30) and delete(keys))
+        invalidating = asyncio.create_task(double.invalidate(1))
+        await asyncio.sleep(0)  # the event loop goes on while a thread waits for the disk
+        may_end.set()
+        assert await invalidating is True
+        assert await double.invalidate(1) is False
+        assert await double(2) == 4
+        assert await double.invalidate_all() == 1
+        assert double.cache_info() == await double.cache_info() == (0, 2)
+
+    asyncio.run(main())
+    cache.close()
+
+
+def test_the_methods_of_a_cached_coroutine_function_work_where_no_loop_runs(namespace):
+    cache = SmartCache(None, None, namespace=namespace)
+
+    @cached(cache=cache)
+    async def double(number: int) -> int:
+        return 2 * number
+
+    assert asyncio.run(double(1)) == 2
+    assert asyncio.run(double.invalidate(1)) is True
+    assert asyncio.run(double.invalidate_all()) == 0
+    cache.close()

@@ -134,7 +134,7 @@ def test_who_is_cancelled_during_a_call_leaves_nothing_that_others_wait_for(make
             await waiting
 
     asyncio.run(given_up())
-    assert not core_of(cache)._computations._by_key
+    assert not core_of(cache)._computations.by_key
     assert core_of(other).look("k") is not None or isinstance(core_of(other).take_lease("k", None, 30.0), Lease)
 
 

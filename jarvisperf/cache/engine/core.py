@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
@@ -17,6 +18,7 @@ from jarvisperf.cache.values.scalars import UnencodableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
+    from jarvisperf.cache.engine.flights import Flight
     from jarvisperf.cache.engine.model import Life
     from jarvisperf.cache.engine.races import Computation
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -45,7 +47,7 @@ class Core(Reader):
                 versions=self.versions, memory_seconds=math.inf, wall_clock=self._wall_clock,
             )  # fmt: skip
             alone.stripes, alone.unstorable, alone.counts = self.stripes, self.unstorable, self.counts
-            alone._computations = self._computations
+            alone._computations, alone.flights = self._computations, self.flights
             self._alone = alone
         return alone
 
@@ -56,8 +58,9 @@ class Core(Reader):
         held, encoded = self._prepare(value)
         stripe = self.stripes.of(key)
         with stripe:
-            self._computations.void((key,))
-            remote_changes = stripe.remote_changes
+            if self._computations.by_key:
+                self._computations.void((key,))
+            remote_changes, changes = stripe.remote_changes, stripe.changes
             version = self.versions.next()
             is_held = False
             if encoded is not None and self.lower:
@@ -66,6 +69,11 @@ class Core(Reader):
                     is_held |= tier.put(*write)
             is_held |= self._hold(key, held, life, version)
             self.counts.sets += 1
+            if self.flights.by_name:
+                self.flights.detach((key,))
+            if stripe.changes != changes:  # a signal handler wrote to the same tiers, in another order
+                self.remove((key,))
+                is_held = False
         self._drop_if_changed_remotely(stripe, remote_changes, key)
         return is_held
 
@@ -86,6 +94,7 @@ class Core(Reader):
             in_memory = sum(self._hold(key, held, life, version) for key, (held, _) in prepared.items())
             are_held |= in_memory == len(prepared)
             self.counts.sets += len(prepared)
+            self.flights.detach(prepared)
         for key, count in remote_changes.items():
             self._drop_if_changed_remotely(self.stripes.of(key), count, key)
         return are_held
@@ -254,6 +263,7 @@ class Core(Reader):
             # Redis first: a writer that is storing the value on disk now must still write it to Redis.
             for tier in self.lower:
                 found |= tier.delete_many(keys, version)
+            self.flights.detach(keys)
         return found
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
@@ -276,10 +286,10 @@ class Core(Reader):
         self,
         in_tier: Callable[[GuardedTier], set[str]],
         in_memory: Callable[[], set[str]],
-        concerns: Callable[[Computation], bool],
+        concerns: Callable[[Computation | Flight], bool],
     ) -> set[str]:
         removed: set[str] = set()
-        self._computations.void_where(concerns)
+        computed = self._computations.void_where(concerns)
         self.stripes.note_change_of_all()
         for tier in self.lower:
             found = in_tier(tier)
@@ -287,8 +297,12 @@ class Core(Reader):
                 # A reader may be promoting one of them to Redis, which must reject it.
                 self.remote.delete_many(found - removed)
             removed |= found
+        if computed and self.remote is not None:
+            self.remote.delete_many(computed)  # their leases: the next caller need not wait for them
         self.stripes.note_change_of_all()
-        return removed | in_memory()
+        removed |= in_memory()
+        self.flights.detach_where(concerns)
+        return removed
 
     def clear(self) -> None:
         """Remove every key of the namespace from every tier."""
@@ -298,6 +312,7 @@ class Core(Reader):
             tier.clear()
         self.stripes.note_change_of_all()
         self.memory.clear()
+        self.flights.detach_where(lambda _: True)
 
     # --- computing
 
@@ -342,11 +357,14 @@ class Core(Reader):
                 if computation.is_void:
                     self._release(key, lease)
                     return held
-                version = self.versions.next()
+                version, changes = self.versions.next(), stripe.changes
                 if encoded is not None and self.lower and not self._fill_below(key, encoded, life, version, lease):
                     return held
                 self._hold(key, held, life, version)
+                self._computations.void_older(computation)
                 self.counts.sets += 1
+                if stripe.changes != changes:  # as in ``write``
+                    self.remove((key,))
             if computation.changed_remotely:
                 self.memory.delete(key)
             return held
@@ -386,6 +404,7 @@ class Core(Reader):
             self.stripes.of(key).remote_changes += 1
             self._computations.note_remote_change(key)
             self.memory.delete(key)
+        self.flights.detach(keys)
 
     def apply_remote_invalidation(self, pattern: KeyPattern | None, tags: Collection[str]) -> None:
         """Drop from memory what another process invalidated."""
@@ -393,8 +412,10 @@ class Core(Reader):
         self._computations.note_remote_change_of_all()
         if pattern is not None:
             self.memory.invalidate(pattern)
+            self.flights.detach_where(lambda flight: pattern.matches(flight.key))
         if tags:
             self.memory.invalidate_tags(tags)
+            self.flights.detach_where(lambda flight: not set(tags).isdisjoint(flight.tags))
 
     # --- lifecycle
 
@@ -409,6 +430,7 @@ class Core(Reader):
         self.stripes.after_fork()
         self._computations = Computations()
         self._alone = None
+        self.flights = Flights()
         self.versions.after_fork()
         self.memory.after_fork()
         for tier in self.lower:

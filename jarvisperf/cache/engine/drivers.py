@@ -7,12 +7,16 @@ import contextlib
 import contextvars
 import logging
 import math
+import sys
 import threading
 import time
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait, computing
+from jarvisperf.cache.engine.flights import computing
+from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_FLIGHTS_PER_THREAD: Final = 100  # two for each computation
 _background: Final[set[asyncio.Task[Any]]] = set()  # the event loop holds tasks only weakly
 
 
@@ -63,16 +68,35 @@ def drive(steps: Steps, factory: Callable[[], Any]) -> Any:
 
 
 def _made(step: Compute, factory: Callable[[], Any]) -> Any:
-    with computing(step.flights):
+    with computing(step.flights, for_caller=step.for_caller) as depth:
         try:
-            return factory()
+            if depth < _FLIGHTS_PER_THREAD or depth % _FLIGHTS_PER_THREAD >= len(step.flights):
+                return factory()
+            return _in_thread_of_its_own(factory, depth)
         except StopIteration as stop:  # a generator cannot raise it
             raise FactoryStopError(stop) from stop
 
 
+def _in_thread_of_its_own(factory: Callable[[], Any], depth: int) -> Any:
+    """Continue a deep recursion in a thread, whose stack is empty: a computation takes several frames of the stack."""
+    if depth > 2 * sys.getrecursionlimit():
+        raise RecursionError(f"{depth // 2} computations are nested: the cached function may never end")
+    made: Future[Any] = Future()
+
+    def make() -> None:
+        try:
+            made.set_result(factory())
+        except BaseException as error:  # noqa: BLE001 - raised by ``result``
+            made.set_exception(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(make,), name="jarvisperf-recursion", daemon=True).start()
+    return made.result()
+
+
 def _wait(step: Wait) -> bool:
     try:
-        step.future.exception(None if step.seconds == math.inf else step.seconds)
+        step.future.result(None if step.seconds == math.inf else step.seconds)
     except FutureTimeoutError:
         return False
     return True
@@ -126,6 +150,7 @@ async def drive_async(
                 task = asyncio.create_task(drive_async(step.steps, factory, beside))
                 _background.add(task)
                 task.add_done_callback(_background.discard)
+                answer = partial(_cancel, task)
             else:
                 answer = await _take(step, factory)
         except GeneratorExit:  # this coroutine will not be resumed, so it cannot wait for anything
@@ -135,9 +160,14 @@ async def drive_async(
             error = raised
 
 
+def _cancel(task: asyncio.Task[Any]) -> None:
+    with contextlib.suppress(RuntimeError):  # its event loop is closed
+        task.get_loop().call_soon_threadsafe(task.cancel)
+
+
 async def _take(step: Compute | Wait | Pause, factory: Callable[[], Awaitable[Any]]) -> Any:
     if isinstance(step, Compute):
-        with computing(step.flights):
+        with computing(step.flights, for_caller=step.for_caller):
             return await factory()
     if isinstance(step, Wait):
         return await _wait_async(step)

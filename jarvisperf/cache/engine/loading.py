@@ -6,29 +6,28 @@ without doing it. A driver (``drivers``) runs the steps with threads or with cor
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 import random
 import threading
 import time
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
-from contextvars import ContextVar
+from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, innermost_of_caller, is_computing
+from jarvisperf.cache.engine.waits import waits
 from jarvisperf.cache.values.marks import Refusal
 from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from concurrent.futures import Future
     from typing import Self
 
     from jarvisperf.cache.engine.core import Core
     from jarvisperf.cache.engine.model import CachedValue, Life
     from jarvisperf.cache.engine.races import Computation
-    from jarvisperf.cache.values.isolation import Held
     from jarvisperf.cache.values.marks import Lease
 
 logger = logging.getLogger(__name__)
@@ -37,8 +36,7 @@ LEASE_SECONDS: Final = 30.0
 """After this time without a value, another process may compute it as well."""
 _FIRST_PAUSE_SECONDS: Final = 0.002
 _LONGEST_PAUSE_SECONDS: Final = 0.05
-_LOAD, _MAKE = "load", "make"
-_CANCELLED: Final = object()
+_LOOK_AFTER_SECONDS: Final = 1.0  # how soon a caller notices that the event loop that computes its value has stopped
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
 
 
@@ -52,15 +50,16 @@ class Invoke(NamedTuple):
 
 
 class Compute(NamedTuple):
-    """Call the factory for these flights. The answer is its result; its exceptions propagate."""
+    """Call the factory for these flights, which the caller may need. The answer is its result; its errors propagate."""
 
     flights: tuple[Flight, ...]
+    for_caller: bool = True
 
 
 class Wait(NamedTuple):
     """Wait for a flight to end, for at most ``seconds``. The answer is whether it has ended."""
 
-    future: Future[LoadedValue]
+    future: Future[None]
     seconds: float
 
 
@@ -71,7 +70,7 @@ class Pause(NamedTuple):
 
 
 class Spawn(NamedTuple):
-    """Run these steps in the background."""
+    """Run these steps in the background. The answer is a function that cancels them, or None for a thread."""
 
     steps: Steps
 
@@ -90,90 +89,6 @@ class FactoryStopError(Exception):
     def __init__(self, stop: StopIteration) -> None:
         super().__init__(repr(stop))
         self.stop = stop
-
-
-# --- single flights in this process
-
-
-class LoadedValue:
-    """The result of a flight.
-
-    Args:
-        value: The factory's result, or a copy of a tier's value.
-        held: The form that other callers copy; None if all may share the value.
-    """
-
-    __slots__ = ("_held", "value")
-
-    def __init__(self, value: Any, held: Held | None) -> None:
-        self.value = value
-        self._held = held
-
-    def copy(self) -> Any:
-        """Return a copy for another caller."""
-        held = self._held
-        if held is None:
-            return self.value
-        return held.value if held.thaw is None else held.thaw(held.value)
-
-
-class Flight:
-    """A computation under way that other callers can wait for.
-
-    Attributes:
-        future: Receives the outcome or the error.
-    """
-
-    __slots__ = ("future",)
-
-    def __init__(self) -> None:
-        self.future: Future[LoadedValue] = Future()
-
-
-class Flights:
-    """The single flights of one cache, by purpose and key: the first caller computes, and the others wait."""
-
-    def __init__(self) -> None:
-        self._by_name: dict[tuple[str, str], Flight] = {}
-        self._lock = threading.Lock()
-
-    def join(self, kind: str, key: str) -> tuple[Flight, bool]:
-        """Return the flight for a key, and whether this call began it; if so, the caller must ``end`` it."""
-        with self._lock:
-            flight = self._by_name.get((kind, key))
-            if flight is not None:
-                return flight, False
-            flight = self._by_name[kind, key] = Flight()
-            return flight, True
-
-    def end(self, kind: str, key: str, flight: Flight, outcome: LoadedValue | BaseException) -> None:
-        """Pass the outcome to all waiting callers, unless the flight has already ended."""
-        with self._lock:
-            if self._by_name.get((kind, key)) is not flight:
-                return
-            del self._by_name[kind, key]
-        if isinstance(outcome, LoadedValue):
-            flight.future.set_result(outcome)
-        else:
-            flight.future.set_exception(outcome)
-
-
-_computing: Final[ContextVar[tuple[Flight, ...]]] = ContextVar("jarvisperf_computing", default=())
-
-
-@contextlib.contextmanager
-def computing(flights: tuple[Flight, ...]) -> Iterator[None]:
-    """Mark the enclosed code as computing these flights; threads and tasks that copy the context inherit the mark."""
-    token = _computing.set(_computing.get() + flights)
-    try:
-        yield
-    finally:
-        _computing.reset(token)
-
-
-def _is_computing(flight: Flight) -> bool:
-    """Return whether the caller is part of this flight, so that waiting for it would never end."""
-    return any(flight is one for one in _computing.get()) and not flight.future.done()
 
 
 # --- one load
@@ -219,57 +134,78 @@ class LoadOptions(NamedTuple):
         return cls(life, bool(refresh_ahead), soft_seconds, hard_seconds, source)
 
 
+class End(Enum):
+    """How a wait ended."""
+
+    DONE = "the flight has ended"
+    LATE = "the time is over"
+    GONE = "nobody computes the value any more"
+    CIRCULAR = "the wait would never have ended"
+
+
 class Load:
     """One call of ``get_or_set``.
 
     Args:
         core: The tiers.
-        flights: The flights of the cache.
         key: The key.
         options: How to load it.
+        in_loop: Whether the steps run in a coroutine. Then the value is computed in a task of its own, because the
+            caller may be cancelled while others still need the value.
     """
 
-    __slots__ = ("_core", "_flights", "_key", "_options")
+    __slots__ = ("_core", "_flights", "_in_loop", "_key", "_options")
 
-    def __init__(self, core: Core, flights: Flights, key: str, options: LoadOptions) -> None:
+    def __init__(self, core: Core, key: str, options: LoadOptions, *, in_loop: bool = False) -> None:
         self._core = core
-        self._flights = flights
+        self._flights = core.flights
         self._key = key
         self._options = options
+        self._in_loop = in_loop
 
-    def steps(self, *, in_background: bool = False) -> Steps:
-        """Yield the steps that lead to the value, which the generator returns.
-
-        Args:
-            in_background: Compute in the background and let the caller only wait, because it may be cancelled while
-                others still need the value.
-        """
-        core, flights, key, options = self._core, self._flights, self._key, self._options
-        known = core.look_in_memory(key)
+    def steps(self) -> Steps:
+        """Yield the steps that lead to the value, which the generator returns."""
+        known = self._core.look_in_memory(self._key)
         if known is not None and not self._is_due(known):
             return known.value
         while True:
-            flight, leads = flights.join(_LOAD, key)
-            if leads:
-                break
-            value = yield from self._follow(flight)
-            if value is not _CANCELLED:
-                return value
-        leading = self._lead(known, flight)
-        if in_background or options.hard_seconds < math.inf:
+            flight, leads = self._join(LOAD)
             try:
-                yield Spawn(self._without_errors(leading))
-            except BaseException as error:  # no thread could be started to end the flight
-                flights.end(_LOAD, key, flight, error)
-                raise
-            outcome = yield from self._outcome_of(flight, options.hard_seconds)
-        else:
-            outcome = yield from leading
-        return outcome.value
+                if leads:
+                    return (yield from self._begin(known, flight))
+                stale = self._stale_in_memory()
+                if stale is not None:
+                    return stale.value
+                outcome = yield from self._outcome_of_another(flight, self._options.hard_seconds)
+                if outcome is not None:
+                    return outcome.copy()
+            finally:
+                self._flights.leave(flight)
+
+    def _begin(self, known: CachedValue | None, flight: Flight) -> Steps:
+        """Find or compute the value as the first of all callers."""
+        seconds = self._options.hard_seconds
+        leading = self._lead(known, flight)
+        if not self._in_loop and seconds == math.inf:
+            return (yield from leading).value
+        if not self._in_loop:
+            flight.place = None
+        try:
+            flight.cancel = yield Spawn(self._for_callers(leading, flight))
+        except BaseException as error:  # no thread could be started to end the flight
+            flight.end(error)
+            raise
+        end = yield from self._wait(flight, seconds)
+        if end is End.LATE:
+            raise self._late(seconds)
+        if end is End.CIRCULAR:
+            return (yield from self._compute_alone()).value
+        return flight.result_of_first().value
 
     def _lead(self, known: CachedValue | None, flight: Flight) -> Generator[Step, Any, LoadedValue]:
         """Find or compute the value for all callers that wait for this flight."""
         core, key, options = self._core, self._key, self._options
+        flight.place = self._place()
         outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
         try:
@@ -284,7 +220,7 @@ class Load:
                 outcome = yield from self._stale_or_new(found)
             else:
                 while outcome is None:
-                    making, is_first = self._flights.join(_MAKE, key)
+                    making, is_first = self._join(MAKE)
                     if is_first:
                         outcome = yield from self._make(None, (making, flight))
                     else:
@@ -293,67 +229,147 @@ class Load:
             error = raised
             raise
         finally:
-            self._flights.end(_LOAD, key, flight, error if outcome is None else outcome)
+            flight.end(error if outcome is None else outcome)
         return outcome
 
-    def _follow(self, flight: Flight) -> Steps:
-        """Wait for the value that another caller computes, unless a stale value will do."""
+    def _join(self, kind: str) -> tuple[Flight, bool]:
+        options = self._options
+        return self._flights.join(kind, self._key, options.life.tags, self._place(), options.hard_seconds)
+
+    def _place(self) -> object:
+        """Return where the steps run: an event loop or a thread."""
+        if not self._in_loop:
+            return threading.get_ident()
+        from asyncio import get_running_loop  # the drivers have loaded it
+
+        return get_running_loop()
+
+    def _stale_in_memory(self) -> CachedValue | None:
+        """Return a stale value that will do while another caller computes a new one."""
         options = self._options
         if options.life.stale_seconds > 0 and not options.soft_seconds:
-            stale = self._core.look_in_memory(self._key, stale=True)
-            if stale is not None:
-                return stale.value
-        outcome = yield from self._outcome_of_another(flight, options.hard_seconds)
-        return _CANCELLED if outcome is None else outcome.copy()
+            return self._core.look_in_memory(self._key, stale=True)
+        return None
+
+    # --- waiting for other callers
 
     def _outcome_of_another(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue | None]:
-        """Wait for another caller's flight; None if that caller was cancelled, which does not cancel this one."""
-        from asyncio import CancelledError  # the drivers have loaded it
+        """Wait for another caller's flight; None if it was cancelled or abandoned, which does not concern this one."""
+        from asyncio import CancelledError
 
-        if _is_computing(flight):
-            raise RuntimeError(f"computing {self._key!r} requested {self._key!r} again (recursive get_or_set)")
+        key = self._key
+        if is_computing(self._flights, key):
+            raise RuntimeError(f"computing {key!r} requested {key!r} again (recursive get_or_set)")
+        end = yield from self._wait(flight, longest_seconds)
+        if end is End.LATE:
+            raise self._late(longest_seconds)
+        if end is End.CIRCULAR:
+            return (yield from self._compute_alone())
+        if end is End.GONE or isinstance(flight.outcome, CancelledError):
+            return None
+        return flight.result()
+
+    def _late(self, seconds: float) -> TimeoutError:
+        return TimeoutError(f"no value of {self._key!r} after {seconds} s; it is still being computed")
+
+    def _wait(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, End]:
+        """Wait for a flight if it can end without this caller."""
+        from asyncio import CancelledError
+
+        waiters = self._waiters()
+        if not waits.begin(waiters, flight):
+            return End.CIRCULAR
+        deadline = time.monotonic() + longest_seconds
         try:
-            return (yield from self._outcome_of(flight, longest_seconds))
-        except CancelledError as error:
-            if flight.future.done() and flight.future.exception() is error:
-                return None
+            while True:
+                left = max(0.0, deadline - time.monotonic())
+                runs_here = self._in_loop and flight.place is self._place()
+                if (yield Wait(flight.future(), left if runs_here else min(left, _LOOK_AFTER_SECONDS))):
+                    return End.DONE
+                if flight.is_abandoned():
+                    return End.GONE
+                if time.monotonic() >= deadline:
+                    return End.LATE
+        except CancelledError:
+            if flight.callers == 1 and flight.cancel is not None:
+                # Nobody else needs the value. The computation may use what this caller is about to close.
+                self._flights.detach((self._key,))
+                flight.cancel()
+                yield Wait(flight.future(), math.inf)
             raise
+        finally:
+            waits.end(waiters, flight)
 
-    def _outcome_of(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, LoadedValue]:
-        has_ended = yield Wait(flight.future, longest_seconds)
-        if not has_ended:
-            raise TimeoutError(f"no value of {self._key!r} after {longest_seconds} s; it is still being computed")
-        return flight.future.result()
+    def _waiters(self) -> tuple[object, ...]:
+        """Return what stands still while this caller waits."""
+        computed = innermost_of_caller()
+        waiters: tuple[object, ...] = () if computed is None else (computed,)
+        if self._in_loop:
+            return waiters
+        from asyncio import _get_running_loop
 
-    def _refresh(self, found: CachedValue) -> Generator[Step, Any, Flight]:
-        """Start computing the value again in the background, unless that is already under way."""
-        flight, leads = self._flights.join(_MAKE, self._key)
+        loop = _get_running_loop()
+        return (*waiters, threading.get_ident(), *(() if loop is None else (loop,)))
+
+    def _compute_alone(self) -> Generator[Step, Any, LoadedValue]:
+        """Compute the value for this caller only, who cannot wait for another; the other one stores it."""
+        flight = Flight(self._flights, MAKE, self._key, (), self._place())
+        try:
+            value = yield Compute((flight,))
+        finally:
+            flight.has_ended = True
+        return LoadedValue(value, self._core.hold(value, self._options.source))
+
+    # --- in the background
+
+    def _refresh(self, found: CachedValue) -> Generator[Step, Any, Flight | None]:
+        """Start computing the value again in the background, unless that is under way or failed a moment ago."""
+        if not self._core.backoff.is_due(self._key):
+            return None
+        flight, leads = self._join(MAKE)
         if leads:
+            if not self._in_loop:
+                flight.place = None
             try:
-                yield Spawn(self._without_errors(self._make(found, (flight,))))
+                yield Spawn(self._refreshing(found, flight))
             except BaseException as error:
-                self._flights.end(_MAKE, self._key, flight, error)
+                flight.end(error)
                 if not isinstance(error, Exception):
                     raise
                 logger.warning(_NOT_IN_BACKGROUND, self._key, error)  # the old value can still be served
         return flight
 
-    def _without_errors(self, steps: Steps) -> Steps:
-        """Run steps in the background and log their error; waiting callers receive it from the flight."""
+    def _refreshing(self, found: CachedValue, flight: Flight) -> Steps:
+        """Replace a value, or wait longer before the next attempt."""
+        try:
+            yield from self._make(found, (flight,))
+        except Exception as error:  # noqa: BLE001 - a factory may raise anything
+            self._core.backoff.failed(self._key)
+            logger.warning(_NOT_IN_BACKGROUND, self._key, error)
+        else:
+            self._core.backoff.succeeded(self._key)
+
+    def _for_callers(self, steps: Steps, flight: Flight) -> Steps:
+        """Run steps whose error the waiting callers receive; it is logged if there are none."""
         try:
             yield from steps
         except Exception as error:  # noqa: BLE001 - a factory may raise anything
-            logger.warning(_NOT_IN_BACKGROUND, self._key, error)
+            if not flight.was_needed:
+                logger.warning(_NOT_IN_BACKGROUND, self._key, error)
 
     def _stale_or_new(self, found: CachedValue) -> Generator[Step, Any, LoadedValue]:
         flight = yield from self._refresh(found)
         soft_seconds = self._options.soft_seconds
-        if soft_seconds and (yield Wait(flight.future, soft_seconds)) and flight.future.exception() is None:
-            return flight.future.result()
+        if flight is not None and soft_seconds:
+            end = yield from self._wait(flight, soft_seconds)
+            if end is End.DONE and isinstance(flight.outcome, LoadedValue):
+                return flight.outcome
         return self._outcome(found)
 
     def _outcome(self, found: CachedValue) -> LoadedValue:
         return LoadedValue(found.value, found.held or self._core.hold(found.value, self._options.source))
+
+    # --- computing
 
     def _make(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
         """Compute the value under a lease and store it.
@@ -362,6 +378,7 @@ class Load:
             old: The value to replace; None if there is none.
             making: The flight that the outcome ends, followed by flights that wait for it.
         """
+        making[0].place = self._place()
         outcome: LoadedValue | None = None
         error: BaseException = RuntimeError("the computation was cancelled")
         try:
@@ -370,7 +387,7 @@ class Load:
             error = raised
             raise
         finally:
-            self._flights.end(_MAKE, self._key, making[0], error if outcome is None else outcome)
+            making[0].end(error if outcome is None else outcome)
         return outcome
 
     def _make_or_find(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
@@ -381,13 +398,14 @@ class Load:
             computation = core.begin_computation(key, self._options.life.tags)
             try:
                 answer: Lease | Refusal | None = yield Invoke(
-                    partial(core.take_lease, key, held_version, LEASE_SECONDS)
+                    partial(core.take_lease, key, held_version, min(LEASE_SECONDS, self._options.hard_seconds))
                 )
             except BaseException:
                 core.abandon(computation, None)
                 raise
             if not isinstance(answer, Refusal):
-                return (yield from self._make_under(computation, answer, making))
+                compute = Compute(making, for_caller=old is None)
+                return (yield from self._make_under(computation, answer, compute))
             core.abandon(computation, None)
             if old is not None:  # another process is computing it
                 return self._outcome(old)
@@ -400,12 +418,12 @@ class Load:
             held_version = answer.held_version
 
     def _make_under(
-        self, computation: Computation, lease: Lease | None, making: tuple[Flight, ...]
+        self, computation: Computation, lease: Lease | None, compute: Compute
     ) -> Generator[Step, Any, LoadedValue]:
         core = self._core
         started = time.perf_counter()
         try:
-            value = yield Compute(making)
+            value = yield compute
             life = self._options.life._replace(compute_seconds=time.perf_counter() - started)
             if life.seconds:
                 held = yield Invoke(lambda: core.fill(computation, value, life, lease, self._options.source))

@@ -105,42 +105,55 @@ class Computation:
 
 
 class Computations:
-    """The values of one cache that are being computed."""
+    """The values of one cache that are being computed; there may be several of one key, the oldest first.
+
+    Attributes:
+        by_key: The computations by key; for reading only.
+    """
 
     def __init__(self) -> None:
-        self._by_key: dict[str, Computation] = {}
-        self._lock = threading.Lock()
+        self.by_key: dict[str, tuple[Computation, ...]] = {}
+        self._lock = threading.RLock()  # a signal handler may use the cache
 
     def begin(self, key: str, tags: tuple[str, ...]) -> Computation:
         """Start watching a key."""
         computation = Computation(key, tags)
         with self._lock:
-            self._by_key[key] = computation
+            self.by_key[key] = (*self.by_key.get(key, ()), computation)
         return computation
 
     def end(self, computation: Computation) -> None:
         """Stop watching a computation's key."""
         with self._lock:
-            if self._by_key.get(computation.key) is computation:
-                del self._by_key[computation.key]
+            rest = tuple(one for one in self.by_key.get(computation.key, ()) if one is not computation)
+            if rest:
+                self.by_key[computation.key] = rest
+            else:
+                self.by_key.pop(computation.key, None)
 
     def void(self, keys: Iterable[str]) -> None:
         """Note that this process changed keys."""
-        if self._by_key:
-            for key in keys:
-                computation = self._by_key.get(key)
-                if computation is not None:
-                    computation.is_void = True
+        for key in keys:
+            for computation in self.by_key.get(key, ()):
+                computation.is_void = True
 
-    def void_where(self, concerns: Callable[[Computation], bool]) -> None:
-        """Note that this process changed the keys of all computations that the change concerns."""
-        for computation in self._all():
-            computation.is_void |= concerns(computation)
+    def void_older(self, computation: Computation) -> None:
+        """Note that a computation's value is stored, so that those which began earlier must not replace it."""
+        for one in self.by_key.get(computation.key, ()):
+            if one is computation:
+                break
+            one.is_void = True
+
+    def void_where(self, concerns: Callable[[Computation], bool]) -> set[str]:
+        """Note that this process changed the keys of all computations that the change concerns; return those keys."""
+        concerned = [computation for computation in self._all() if concerns(computation)]
+        for computation in concerned:
+            computation.is_void = True
+        return {computation.key for computation in concerned}
 
     def note_remote_change(self, key: str) -> None:
         """Note that another process changed a key."""
-        computation = self._by_key.get(key)
-        if computation is not None:
+        for computation in self.by_key.get(key, ()):
             computation.changed_remotely = True
 
     def note_remote_change_of_all(self) -> None:
@@ -150,4 +163,4 @@ class Computations:
 
     def _all(self) -> list[Computation]:
         with self._lock:
-            return list(self._by_key.values())
+            return [computation for computations in self.by_key.values() for computation in computations]

@@ -6,6 +6,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Final
 
+from jarvisperf.cache.engine.backoff import Backoff
+from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.engine.unstorable import Unstorable
@@ -96,6 +98,8 @@ class Reader:
         lower: All tiers below memory, in the order in which they are tried.
         counts: Counts of reads and writes.
         hears_changes: Whether every message from other processes is received.
+        flights: The computations under way that callers can join.
+        backoff: The keys whose refresh failed.
     """
 
     def __init__(
@@ -122,6 +126,8 @@ class Reader:
         self.unstorable = Unstorable()
         self.hears_changes = False
         self.stripes = Stripes()
+        self.flights = Flights()
+        self.backoff = Backoff(memory.now)
         self._computations = Computations()
         self._codec = codec
         self._secret = secret
@@ -336,6 +342,7 @@ class Reader:
         """Drop everything in memory: anything may have changed."""
         self.stripes.note_remote_change_of_all()
         self._computations.note_remote_change_of_all()
+        self.flights.detach_where(lambda _: True)
         self.memory.clear()
 
     # --- the tiers below

@@ -10,10 +10,10 @@ import heapq
 import itertools
 import math
 import sys
-import threading
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.cache.memory.changes import LATER, Changes
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS, Eviction, MemoryEntry
 from jarvisperf.cache.outage.latency import Latency
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
@@ -67,7 +67,7 @@ class MemoryTier:
         self._expiring: list[tuple[float, int, MemoryEntry]] = []
         self._numbers = itertools.count()
         self._keys_by_tag: dict[str, set[str]] = {}
-        self._lock = threading.Lock()
+        self._changes = Changes()
         self._hits_of_gone = 0
 
     def make_reader(self, otherwise: Callable[[str, Any], Any]) -> Callable[..., Any]:
@@ -158,59 +158,51 @@ class MemoryTier:
             tags=tags,
             compute_seconds=compute_seconds,
         )
-        with self._lock:
-            if key in self.entries:
-                self._remove(key)
-            if entry.size_bytes > self._most_bytes:
-                return False
-            self._make_room(entry.size_bytes, now)
-            self._insert(entry)
-        return True
+        is_held = self._changes.make(self._store, entry, now)
+        if is_held is LATER:
+            self._expire((key,))
+        return is_held is not False
 
     def prolong(self, key: str, *, deadline: float, stale_until: float = -math.inf, check_at: float = math.inf) -> bool:
         """Give the entry of a key a new time to live; return whether the key has an entry."""
-        now = self._clock()
-        with self._lock:
-            entry = self.entries.get(key)
-            if entry is None or entry.deadline <= now:
+        entry, now = self.entries.get(key), self._clock()
+        if entry is None or entry.deadline <= now:
+            return False
+
+        def prolong() -> bool:
+            if not entry.is_held or entry.deadline <= now:
                 return False
             entry.deadline, entry.stale_until = deadline, max(deadline, stale_until)
             entry.check_at, entry.valid_until = check_at, min(deadline, check_at, now + LOOK_AGAIN_SECONDS)
             self._watch_expiry(entry)
             return True
 
+        return self._changes.make(prolong) is not False
+
     def delete(self, key: str) -> bool:
         """Remove a key; return whether it existed and had not expired."""
         entry = self.live(key)
-        return entry is not None and self._drop(key, entry) and entry.deadline > self._clock()
+        is_fresh = entry is not None and entry.deadline > self._clock()
+        return entry is not None and self._drop(key, entry) and is_fresh
 
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Return the keys that match and have not expired."""
         now = self._clock()
-        with self._lock:
-            return {key for key, entry in self.entries.items() if entry.deadline > now and pattern.matches(key)}
+        with self._changes.lock:
+            return {key for key, entry in list(self.entries.items()) if entry.deadline > now and pattern.matches(key)}
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match; return those that had not expired."""
-        with self._lock:
-            return self._remove_all([key for key in self.entries if pattern.matches(key)])
+        return self._remove_where(lambda: [key for key in list(self.entries) if pattern.matches(key)])
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
         """Remove the keys that have one of the tags; return those that had not expired."""
-        with self._lock:
-            return self._remove_all({key for tag in tags for key in self._keys_by_tag.get(tag, ())})
+        return self._remove_where(lambda: {key for tag in tags for key in list(self._keys_by_tag.get(tag, ()))})
 
     def clear(self) -> None:
         """Remove every key."""
-        with self._lock:
-            self._hits_of_gone = self._hits_so_far()
-            for entry in self.entries.values():
-                entry.is_held = False
-            self.entries.clear()
-            self._eviction.clear()
-            self._expiring.clear()
-            self._keys_by_tag.clear()
-            self.bytes = 0
+        if self._changes.make(self._clear) is LATER:
+            self._expire(list(self.entries))
 
     def close(self) -> None:
         """Release the memory."""
@@ -218,14 +210,14 @@ class MemoryTier:
 
     def after_fork(self) -> None:
         """Replace the lock: a thread of the parent may have held it."""
-        was_changing = self._lock.locked()
-        self._lock = threading.Lock()
+        was_changing = self._changes.is_changing
+        self._changes = Changes()
         if was_changing:  # and did not finish
             self.clear()
 
     def hits(self) -> int:
         """Return the number of hits, summed over all entries at about 50 ns each."""
-        with self._lock:
+        with self._changes.lock:
             return self._hits_so_far()
 
     def size(self) -> tuple[int, int]:
@@ -238,6 +230,32 @@ class MemoryTier:
     def _hits_so_far(self) -> int:
         held: int = sum(map(_hits_of, self.entries.values()))
         return self._hits_of_gone + held
+
+    def _store(self, entry: MemoryEntry, now: float) -> bool:
+        if entry.key in self.entries:
+            self._remove(entry.key)
+        if entry.size_bytes > self._most_bytes:
+            return False
+        self._make_room(entry.size_bytes, now)
+        self._insert(entry)
+        return True
+
+    def _clear(self) -> None:
+        self._hits_of_gone = self._hits_so_far()
+        for entry in self.entries.values():
+            entry.is_held = False
+        self.entries.clear()
+        self._eviction.clear()
+        self._expiring.clear()
+        self._keys_by_tag.clear()
+        self.bytes = 0
+
+    def _expire(self, keys: Collection[str]) -> None:
+        """Let nobody read the entries of these keys, which are about to be replaced or removed."""
+        for key in keys:
+            entry = self.entries.get(key)
+            if entry is not None:
+                entry.valid_until = entry.deadline = entry.stale_until = -math.inf
 
     def _make_room(self, size_bytes: int, now: float) -> None:
         for _ in range(_SWEPT_PER_WRITE):
@@ -274,15 +292,30 @@ class MemoryTier:
             heapq.heapify(self._expiring)
 
     def _drop(self, key: str, entry: MemoryEntry) -> bool:
-        with self._lock:
-            if self.entries.get(key) is not entry:  # another thread was first
-                return False
-            self._remove(key)
-            return True
+        was_dropped = self._changes.make(self._remove_entry, key, entry)
+        if was_dropped is LATER:
+            self._expire((key,))
+        return was_dropped is not False
 
-    def _remove_all(self, keys: Collection[str]) -> set[str]:
-        now = self._clock()
-        return {key for key in keys if self._remove(key).deadline > now}
+    def _remove_entry(self, key: str, entry: MemoryEntry) -> bool:
+        if self.entries.get(key) is not entry:  # another thread was first
+            return False
+        self._remove(key)
+        return True
+
+    def _remove_where(self, choose: Callable[[], Collection[str]]) -> set[str]:
+        def remove() -> set[str]:
+            now = self._clock()
+            return {key for key in choose() if self._remove(key).deadline > now}
+
+        removed = self._changes.make(remove)
+        if removed is not LATER:
+            gone: set[str] = removed
+            return gone
+        keys, now = choose(), self._clock()
+        live = {key for key in keys if (entry := self.entries.get(key)) is not None and entry.deadline > now}
+        self._expire(keys)
+        return live
 
     def _remove(self, key: str) -> MemoryEntry:
         entry = self.entries.pop(key)

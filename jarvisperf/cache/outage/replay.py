@@ -148,7 +148,7 @@ class Pending:
             self._bytes -= len(known.write.blob)
 
     def _void(self, concerns: Callable[[Write], bool], version: int, now: float) -> None:
-        found = [key for key, change in self._held.changes.items() if change.write and concerns(change.write)]
+        found = [key for key, change in list(self._held.changes.items()) if change.write and concerns(change.write)]
         for key in found:
             self.note(key, Change(version, now))
 

@@ -34,7 +34,7 @@ class UndeclaredError(LookupError):
 
 CONTAINERS: Final = frozenset({list, dict, tuple, set, frozenset})
 _LOCAL: Final = "<locals>"
-_lock: Final = threading.Lock()
+_lock: Final = threading.RLock()
 _names: Final[weakref.WeakKeyDictionary[type, str]] = weakref.WeakKeyDictionary()
 _classes: Final[weakref.WeakValueDictionary[str, type]] = weakref.WeakValueDictionary()
 _forms: Final[weakref.WeakKeyDictionary[type, Form]] = weakref.WeakKeyDictionary()

@@ -81,7 +81,7 @@ class InstanceTokens:
 
     def __init__(self) -> None:
         self._tokens: dict[int, tuple[weakref.ref[object], str]] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def token(self, instance: object) -> list[object]:
         """Return the stand-in for an object.

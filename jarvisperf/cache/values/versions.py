@@ -22,14 +22,18 @@ class Versions:
 
     def __init__(self, wall_clock: Callable[[], float]) -> None:
         self._wall_clock = wall_clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._last = 0
 
     def next(self) -> int:
         """Return the version of a change that happens now."""
         with self._lock:
-            self._last = max(self._last + 1, int(self._wall_clock() * 1e6))
-            return self._last
+            while True:
+                last, now = self._last, int(self._wall_clock() * 1e6)
+                version = now if now > last else last + 1
+                if self._last == last:  # no signal handler has issued a version in between
+                    self._last = version
+                    return version
 
     def observe(self, version: int) -> None:
         """Record a version from another process; one more than an hour ahead is ignored."""
@@ -39,7 +43,7 @@ class Versions:
 
     def after_fork(self) -> None:
         """Replace the lock: a thread of the parent may have held it."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 _MOST_AHEAD_MICROSECONDS = 3600 * 1_000_000

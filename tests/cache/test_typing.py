@@ -1,0 +1,137 @@
+"""Tests what type checkers see: cached functions keep their signatures, and the documented calls are right."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import asyncio
+
+from jarvisperf.cache import SmartCache, cached
+
+cache = SmartCache(None, None)
+
+
+class Service:
+    @cached(cache=cache)
+    def embed(self, text: str) -> list[float]:
+        return [1.0]
+
+    @cached(cache=cache)
+    async def embed_later(self, text: str) -> list[float]:
+        return [1.0]
+
+    @classmethod
+    @cached(cache=cache)
+    def named(cls, number: int) -> str:
+        return cls.__name__
+
+    @staticmethod
+    @cached(cache=cache)
+    def alone(number: int) -> str:
+        return "alone"
+
+
+@cached(cache=cache)
+def embed(text: str, *, size: int = 3) -> list[float]:
+    return [1.0] * size
+
+
+@cached(cache=cache, ttl=60)
+async def user(id: int) -> str:
+    return "Ada"
+
+
+service = Service()
+vector: list[float] = embed("text", size=2)
+vector = embed.__wrapped__("text")
+vector = service.embed("text")
+key: str = embed.cache_key("text")
+existed: bool = embed.invalidate("text", size=2)
+existed = Service.embed.invalidate(service, "text")
+existed = service.embed.invalidate(service, "text")
+existed = Service.named.invalidate(Service, 3)
+count: int = embed.invalidate_all() + embed.cache_info().hits
+name: str = Service.named(3) + service.named(3) + Service.alone(3)
+
+
+async def main() -> None:
+    name: str = await user(3)
+    existed: bool = await user.invalidate(3)
+    count: int = await user.invalidate_all()
+    count = user.cache_info().hits + (await user.cache_info()).misses
+    vector: list[float] = await service.embed_later("text")
+    existed = await Service.embed_later.invalidate(service, "text")
+    await asyncio.gather(asyncio.create_task(user(3)), user.invalidate(3))
+    await user("3")  # wrong
+    await service.embed_later(3)  # wrong
+    number: int = await user(3)  # wrong
+
+
+embed(3)  # wrong
+embed("text", sise=3)  # wrong
+embed.invalidate(3)  # wrong
+service.embed(12)  # wrong
+service.embed("text", nonsense=3)  # wrong
+Service.embed.invalidate("text")  # wrong
+Service.named("3")  # wrong
+Service.alone("3")  # wrong
+text: str = embed("text")  # wrong
+"""
+CHECKERS = [name for name in ("mypy", "pyright", "basedpyright") if importlib.util.find_spec(name)]
+
+
+def complaints(checker: str, file: Path) -> dict[int, str]:
+    """Return what a checker says about a file, by line."""
+    command = {
+        "mypy": ["mypy", "--strict", "--no-color-output", f"--cache-dir={file.parent / 'mypy'}"],
+        "pyright": ["pyright", "--level", "error", "--pythonpath", sys.executable],
+        "basedpyright": ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
+    }[checker]
+    ran = subprocess.run(
+        [sys.executable, "-m", *command, file.name], cwd=file.parent, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode in {0, 1}, ran.stdout + ran.stderr
+    found = re.findall(rf"^.*{re.escape(file.name)}:(\d+)[^\n]*?error:? (.*)$", ran.stdout, re.MULTILINE)
+    return {int(line): message for line, message in found}
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_a_cached_function_keeps_its_signature_for(checker, tmp_path):
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM, encoding="utf-8")
+    wrong = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")}
+    found = complaints(checker, file)
+    assert set(found) == wrong, found
+
+
+@pytest.mark.parametrize("checker", CHECKERS)
+@pytest.mark.parametrize("page", ["docs/reference/cache.md", "docs/how-to/fastapi-cache.md"])
+def test_the_documented_calls_are_right_for(checker, page, tmp_path):
+    """Blocks that define and call cached functions; the missing rest of a program is not the reader's concern."""
+    blocks = re.findall(
+        r"^( *)```python[^\n]*\n(.*?)^ *```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    for number, (indent, block) in enumerate(blocks):
+        if "@cached(" not in block and "cache." not in block:
+            continue
+        text = re.sub(f"^{indent}", "", block, flags=re.MULTILINE)
+        file = tmp_path / f"block_{number}.py"
+        file.write_text(text, encoding="utf-8")
+        said = [
+            message
+            for message in complaints(checker, file).values()
+            if "jarvisperf" in message
+            or "CachedFunction" in message
+            or "attr-defined" in message
+            or "call-arg" in message
+        ]
+        assert not said, f"{said}\n{text}"
