@@ -54,8 +54,8 @@ class Recording:
         report = yield
         if record is None:
             return report
-        if report.failed and record.error is None and call.excinfo is not None:
-            record.error = _one_line(call.excinfo)
+        if report.failed and record.error is None:
+            record.error = _one_line(call.excinfo) if call.excinfo is not None else _first_line(report)
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
         if report.when == "call" and report.passed:
@@ -131,10 +131,18 @@ def _over_limit(record: BenchmarkRecord, limits: dict[str, float]) -> dict[str, 
 def _why_skipped(report: pytest.TestReport) -> str:
     """Return the reason in one line; a test that failed as expected counts as skipped, as in pytest."""
     if hasattr(report, "wasxfail"):
-        return f"expected to fail: {report.wasxfail}".removesuffix(": ")
+        from jarvisperf.report.findings.model import expected_to_fail
+
+        return expected_to_fail(report.wasxfail)
     text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     lines = text.removeprefix("Skipped").removeprefix(":").strip().splitlines()
     return lines[0] if lines else "no reason given"
+
+
+def _first_line(report: pytest.TestReport) -> str:
+    """Explain a failure without an exception, such as a test that was strictly expected to fail but passed."""
+    lines = report.longreprtext.strip().splitlines()
+    return lines[0].strip() if lines else "failed without a reason"
 
 
 def _one_line(excinfo: pytest.ExceptionInfo[BaseException]) -> str:

@@ -236,6 +236,38 @@ def test_skipped_benchmarks_have_rows_and_the_last_line_counts_them(pytester: py
     assert junit.count('name="jarvis_time_median"') == junit.count('name="jarvis_time_verdict" value="new"') == 3
 
 
+STRICT = """
+import pytest
+
+@pytest.mark.xfail(strict=True, reason="a known bug")
+def test_works_again(jarvis_bench):
+    jarvis_bench(len, "x")
+"""
+
+
+def test_a_test_that_fails_without_an_exception_counts_as_failed(pytester: pytest.Pytester, run: Callable[..., Any]):
+    pytester.makepyfile(test_more=STRICT)
+    result = run("test_more.py")
+    assert result.ret == 1
+    assert report(pytester)["benchmarks"][0]["error"] == "[XPASS(strict)] a known bug"
+    result.stdout.fnmatch_lines(
+        ["FAILED *test_works_again: *XPASS(strict)* a known bug", "jarvisperf: 0 benchmarks measured, 1 failed, *"]
+    )
+
+
+def test_without_unicode_every_line_of_the_table_stays_a_line(
+    pytester: pytest.Pytester, run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    pytester.makepyfile(test_more="def test_slow(jarvis_bench):\n    jarvis_bench(sum, range(9_999))\n")
+    arguments = ("--jarvis-bench", "--jarvis-budget=0.02", "test_more.py")
+    result = pytester.runpytest_subprocess(*arguments)
+    assert result.ret == 0
+    result.stdout.re_match_lines([r"benchmark +median.*", r"test_slow +[\d.]+ [mun]s .*", "spread: .*"])
+    assert "\\n" not in result.stdout.str()
+
+
 def test_a_run_in_which_all_is_skipped_says_so(pytester: pytest.Pytester, run: Callable[..., Any]):
     pytester.makepyfile(test_more=SKIPPING)
     result = run("test_more.py", "-k", "insert")

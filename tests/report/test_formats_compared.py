@@ -12,11 +12,14 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 from matplotlib import image
+from report import screens
 from report.made import HOSTILE, compared, history_of, rendered, text_of
 from rich.cells import cell_len
 
+from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.report import UnwrittenError, write_reports
+from jarvisperf.report.findings.lockstep import benchmark_finding
 from jarvisperf.report.findings.model import BenchmarkFinding, Findings
 from jarvisperf.report.formats.json import decode_findings, encode_findings, json_schema
 from jarvisperf.report.shared.headline import summary_line
@@ -56,6 +59,7 @@ def test_any_name_on_any_terminal(name: str, columns: int):
     for unicode in (True, False):
         shown = terminal.render(named(name), colour=False, columns=columns, unicode=unicode, wraps=False)
         assert shown.splitlines()[-1] == summary_line(named(name))
+        assert unicode or shown.isascii()
 
 
 @pytest.mark.parametrize("columns", [40, 80, 100, 120, 200])
@@ -66,6 +70,42 @@ def test_the_table_fits_the_terminal(name: str, columns: int):
     assert max(map(cell_len, table)) <= columns
     assert "20% slower" in "".join(table)
     assert all(line == line.rstrip() for line in table)
+
+
+def test_a_unit_without_unicode_is_written_in_ascii():
+    shown = terminal.render(screens.lockstep(), colour=False, columns=120, unicode=False)
+    assert "3.780 us" in shown
+    assert "\\xb5" not in shown
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120, 200])
+def test_where_nothing_could_be_compared_no_column_is_empty(columns: int):
+    skipped = BenchmarkFinding("bench_a.py::test_a", None, {}, {}, skipped="needs a database")
+    failed = BenchmarkFinding("bench_a.py::test_b", None, {}, {}, error="ValueError: no such file")
+    findings = msgspec.structs.replace(compared(1), benchmarks=(skipped, failed))
+    table, _, rest = terminal.render(findings, colour=False, columns=columns).partition("\n\n")
+    assert [line.split() for line in table.splitlines()] == [
+        ["benchmark", "verdict"],
+        ["test_b", "error"],
+        ["test_a", "skipped"],
+    ]
+    assert "change:" not in rest
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown"])
+def test_a_run_without_groups_and_pairs_does_not_mention_them(kind: str):
+    (one,) = compared(1, first="bench_a.py::test_a").benchmarks
+    metric = msgspec.structs.replace(one.metrics["time"], base=None, ratio=None, interval=None, verdict="new")
+    alone = BenchmarkFinding(one.id, None, {}, {"time": metric})
+    shown = text_of(msgspec.structs.replace(compared(1), mode="record", base=None, benchmarks=(alone,)), kind)
+    assert "median" in shown
+    assert not {"group", "before/after"}.intersection(re.findall(r"[\w/]+", shown))
+
+
+@pytest.mark.parametrize(("reason", "shown"), [("", "expected to fail"), ("a\nb", "expected to fail: a b")])
+def test_a_benchmark_that_failed_as_expected_has_a_tidy_reason(reason: str, shown: str):
+    found = benchmark_finding("a", None, {}, Tally(state="skipped", xfail=reason), {}, {})
+    assert found.skipped == shown
 
 
 @pytest.mark.parametrize("columns", [40, 80, 120])

@@ -13,6 +13,7 @@ from jarvisperf.report.findings.model import (
     BenchmarkFinding,
     LaunchFinding,
     MetricFinding,
+    expected_to_fail,
     held_to_limits,
     in_json,
     interval_in_json,
@@ -66,11 +67,16 @@ def benchmark_finding(
         extra_info=tally.extra_info,
         error=(tally.message or "no figures") if failed else None,
         notes=tuple(tally.notes),
-        skipped=(f"expected to fail: {tally.xfail}" if tally.xfail is not None else tally.message or "no reason given")
-        if tally.state == "skipped"
-        else None,
+        skipped=_why_skipped(tally) if tally.state == "skipped" else None,
         new_because=_why_new(tally.message) if tally.state == "new" else None,
     )
+
+
+def _why_skipped(tally: Tally) -> str:
+    """Explain why nothing was measured; a test that failed as expected counts as skipped, as in pytest."""
+    if tally.xfail is not None:
+        return expected_to_fail(tally.xfail)
+    return tally.message or "no reason given"
 
 
 def _why_new(message: str) -> str | None:

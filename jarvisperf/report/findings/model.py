@@ -290,6 +290,15 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
     )
 
 
+def expected_to_fail(reason: str) -> str:
+    """Explain why a benchmark that failed as expected counts as skipped, in one line.
+
+    Args:
+        reason: The test's own reason; may be empty.
+    """
+    return f"expected to fail: {' '.join(reason.split())}".removesuffix(": ")
+
+
 def held_to_limits(metrics: dict[str, MetricFinding], limits: Mapping[str, float]) -> dict[str, MetricFinding]:
     """Return the metrics with the verdict ``regressed`` for those above their absolute limit.
 

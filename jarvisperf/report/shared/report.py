@@ -98,14 +98,13 @@ class Report:
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
-        """The titles of the main table's columns: group, benchmark, and those in which any row has something."""
-        found = table.telling(table.columns(self.findings), [row.texts for row in self.table])
-        return found if "group" in found else ("group", *found)
+        """The titles of the main table's columns: benchmark, and those in which any row has something."""
+        return table.telling(table.columns(self.findings), [row.texts for row in self.table])
 
     @cached_property
     def footnote(self) -> str:
         """The meaning of the columns."""
-        return table.footnote(self.findings)
+        return table.footnote(self.findings, self.columns)
 
     @cached_property
     def rows_by_id(self) -> dict[str, list[MetricRow]]:

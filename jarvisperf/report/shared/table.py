@@ -12,7 +12,7 @@ from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
 
@@ -34,10 +34,10 @@ RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "
 COMPARE_COLUMNS = ("group", "benchmark", "metric", "base", "head", "change", "95% interval", "threshold", "verdict")
 BASELINE_COLUMNS = (*COMPARE_COLUMNS, "via")
 LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict", "via"})
-RECORD_FOOTNOTE = (
-    "spread: width of the middle half of the samples, as a share of the median. "
-    "before/after: the median of the uncached or naive counterpart, divided by this one's."
-)
+RECORDED = {
+    "spread": "spread: width of the middle half of the samples, as a share of the median.",
+    "before/after": "before/after: the median of the uncached or naive counterpart, divided by this one's.",
+}
 COMPARE_FOOTNOTE = "base, head: medians. change: from base to head, measured in pairs, with its 95% interval."
 BASELINE_FOOTNOTE = (
     "base, head: medians. change: from base to head, with its 95% interval. via: screening compares with stored runs, "
@@ -52,10 +52,15 @@ def columns(findings: Findings) -> tuple[str, ...]:
     return BASELINE_COLUMNS if findings.mode == "baseline" else COMPARE_COLUMNS
 
 
-def footnote(findings: Findings) -> str:
-    """Explain the columns in one line."""
+def footnote(findings: Findings, shown: Collection[str]) -> str:
+    """Explain the columns in one line.
+
+    Args:
+        findings: The report's findings.
+        shown: The titles of the columns that are shown.
+    """
     if findings.base is None:
-        return RECORD_FOOTNOTE
+        return " ".join(text for name, text in RECORDED.items() if name in shown) or "median: of the samples."
     return BASELINE_FOOTNOTE if findings.mode == "baseline" else COMPARE_FOOTNOTE
 
 

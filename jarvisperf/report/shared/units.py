@@ -54,6 +54,17 @@ def interval(ends: tuple[float, float]) -> str:
 _ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 
 
+_IN_ASCII = str.maketrans({"µ": "u", "…": "...", "→": "->", "\u2013": "-", "\u2014": "-"})
+
+
 def visible(text: str) -> str:
     """Escape characters that a terminal or log would act on, in the way of Python's string literals."""
     return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def ascii_only(text: str) -> str:
+    """Write text for a terminal that shows only ASCII: ``us`` for ``µs``, and what has no such form as an escape.
+
+    pytest would otherwise escape the whole text that it writes, line breaks included.
+    """
+    return text.translate(_IN_ASCII).encode("ascii", "backslashreplace").decode("ascii")

@@ -55,12 +55,20 @@ def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> Lay
     longest = max(cell_len(row["benchmark"]) for row in rows)
     shortest = SHORTEST_NAME_COLUMNS if width >= NARROW_COLUMNS else SHORTEST_ON_NARROW_COLUMNS
     layout = Layout((), width, 0)
-    for columns, bar in _recording(rows) if mode == "record" else _comparing(rows, width, mode):
+    silent = _silent(rows)
+    for wanted, bar in _recording(rows) if mode == "record" else _comparing(rows, width, mode):
+        columns = tuple(name for name in wanted if name not in silent)
         room = width - indent - sum(column_width(rows, name, bar) + len(GAP) for name in columns)
         layout = Layout(columns, min(room, longest), bar)
         if room >= min(longest, shortest):
             break
     return layout
+
+
+def _silent(rows: Sequence[Cells]) -> set[str]:
+    """Return the columns in which no row has anything to tell; without any change, bars are among them."""
+    silent = {name for name in rows[0] if all(row[name] == NOTHING for row in rows)}
+    return silent | {BAR} if "change" in silent else silent
 
 
 def title(name: str, bar: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.report.shared.bare import MOST_NAMED
 from jarvisperf.report.shared.report import Report
 from jarvisperf.report.shared.table import verdict_of
+from jarvisperf.report.shared.units import ascii_only
 from jarvisperf.report.terminal.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def render(
     )
 
     def show(text: str, style: str = "") -> None:
+        text = text if unicode else ascii_only(text)
         for line in wrapped(text, columns) if wraps else [text]:
             console.print(Text(line, style=style), soft_wrap=True)
 
@@ -109,7 +111,9 @@ def _show_table(console: Console, report: Report, show: Callable[..., None], col
     if left_out:
         show(f"and {left_out} more that are {_words(findings)}: the report has them all")
     console.print()
-    show(legend(findings, table.columns, unicode=unicode), "dim")
+    meaning = legend(findings, table.columns, unicode=unicode)
+    if meaning:
+        show(meaning, "dim")
     if findings.mode == "baseline" and "via" not in table.columns:
         for note in _again(report):
             show(note, "dim")

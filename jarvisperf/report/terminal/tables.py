@@ -10,6 +10,7 @@ from rich.text import Text
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import shortened
 from jarvisperf.report.shared.table import NOTHING
+from jarvisperf.report.shared.units import ascii_only
 from jarvisperf.report.terminal.interval_bar import interval_bar
 from jarvisperf.report.terminal.layout import (
     BAR,
@@ -114,6 +115,8 @@ def _cells(row: TableRow, *, unicode: bool) -> Cells:
     change = texts["change"]
     if metric is not None and metric.ratio is not None and texts["verdict"] in CHANGED:
         change = change_words(metric.ratio, metric.unit, metric.interval).whole
+    if not unicode:
+        texts, change = {name: ascii_only(text) for name, text in texts.items()}, ascii_only(change)
     return texts | {CHANGE_OF_CHANGED: change, SIGN: signs.get(texts["verdict"], FAILED_SIGN), BAR: ""}
 
 
