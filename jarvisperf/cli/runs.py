@@ -133,7 +133,9 @@ def _list(words: argparse.Namespace, store: RunStore) -> int:
         rows = [("name", "created (UTC)", "commit", "machine", "run"), *map(_row, entries)]
         print("\n".join(aligned(rows)))
     else:
-        print(f"{store.shown} holds no runs{f' under {words.name!r}' if words.name else ''}")
+        under = f" under {words.name!r}" if words.name else ""
+        name = words.name or "NAME"
+        print(f"{store.shown} holds no runs{under}; store one: pytest --jarvis-bench --jarvis-save {name}")
     waiting = len(store.waiting())
     if waiting:
         warn(f"{waiting} run{'s wait' if waiting > 1 else ' waits'} in the outbox; the next save uploads them")
@@ -193,6 +195,7 @@ def _prune(words: argparse.Namespace, store: RunStore) -> int:
 
 
 def _import(words: argparse.Namespace, store: RunStore) -> int:
+    from jarvisperf.report.shared.headline import counted
     from jarvisperf.runs.files import UnreadableRunError
     from jarvisperf.runs.pytest_benchmark_import import import_files, read_pytest_benchmark
 
@@ -218,6 +221,6 @@ def _import(words: argparse.Namespace, store: RunStore) -> int:
             for warning in result.warnings:
                 warn(warning)
             stored += 1
-            print(f"{file}: {len(run.benchmarks)} benchmarks, run {token}")
+            print(f"{file}: {counted(len(run.benchmarks), 'benchmark')}, run {token}")
     print(f"{stored} run{'' if stored == 1 else 's'} stored under {words.name}")
     return FAILED if failed else OK

@@ -53,7 +53,8 @@ def test_runs_are_listed_by_name_and_as_json(store: RunStore, capsys: pytest.Cap
 
 def test_an_empty_store_is_no_error(store: RunStore, capsys: pytest.CaptureFixture[str]):
     assert main(["runs", "list", "--name", "main"]) == 0
-    assert lines(capsys)[0].endswith(".jarvisperf holds no runs under 'main'")
+    said = lines(capsys)[0]
+    assert said.endswith(".jarvisperf holds no runs under 'main'; store one: pytest --jarvis-bench --jarvis-save main")
     assert main(["runs", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == []
 
@@ -183,7 +184,9 @@ def test_files_of_pytest_benchmark_are_imported_once(
         (folder / f"000{number}_x.json").write_text(json.dumps(content))
     for _ in range(2):
         assert main(["runs", "import", ".benchmarks", "--name", "main"]) == 0
-        assert lines(capsys)[-1] == "2 runs stored under main"
+        first, _, last = lines(capsys)
+        assert ": 1 benchmark, run " in first
+        assert last == "2 runs stored under main"
     assert [entry.created.day for entry in store.entries("main")] == [2, 1]
     assert store.load(store.entries()[0]).benchmarks[0].metrics["time"].summary.median == 3.0
 
