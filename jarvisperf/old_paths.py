@@ -57,7 +57,7 @@ rag rag.store: server server_http
 rag .: checks
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
 report report.formats: text markdown csv_file=csv json_file=json open_metrics
-report report.html: html_file=report html_page=page html_overview=overview drawing=svg pictures profile_view=profile
+report report.html: html_file=report html_page=page html_overview=rows drawing=svg pictures profile_view=profile
 report report.plots: figure ratio_plot=ratios history_plot=history
 report report.shared: base=report table units visible=units ratio_scale
 report report.findings: json_numbers=model
