@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,10 @@ def add_commands(commands: Any) -> None:
         actions,
         "add",
         _add,
-        "add files, or update changed ones; a folder stands for all supported files in it",
+        "add files, or update changed ones; a folder is mirrored, deleted files included",
         "jarvisperf rag add docs",
     )
+    add.add_argument("--keep-missing", action="store_true", help="keep passages of files that a folder no longer has")
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     search = _action(
@@ -128,25 +130,27 @@ def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, Opti
 
 
 def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
-    report = rag.add_documents(list(_files(words.paths)))
+    report = rag.add_documents(words.paths, keep_missing=words.keep_missing)
     print(
         f"{report.added} passages added, {report.replaced} replaced, {report.unchanged} unchanged,"
         f" {report.removed} removed; {report.embedded} embedded"
     )
+    if report.files:
+        print(f"read {_types(report.files)}")
+    if report.unsupported:
+        print(f"not read, because of their type: {_types(report.unsupported)}")
+    for source in report.missing:
+        print(f"removed, because the file no longer exists or is ignored: {source}")
     for failure in report.failures:
         is_named = failure.reason.startswith(failure.path)
         _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
     return FAILED if report.failures else OK
 
 
-def _files(paths: Iterable[Path]) -> Iterable[Path]:
-    from jarvisperf.rag.ingest.files import SUFFIXES
-
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        else:
-            yield path
+def _types(files: Iterable[str]) -> str:
+    """Count files by type, such as "3 .md, 1 .pdf"."""
+    counts = Counter(Path(file).suffix.lower() or "without a type" for file in files)
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
 def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:

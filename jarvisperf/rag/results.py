@@ -50,11 +50,11 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file that could not be added.
+    """A file, or a part of one, that could not be added.
 
     Attributes:
         path: The file, as given.
-        reason: Why it could not be added.
+        reason: Why it could not be added, or which part of it, for example ``page 3 contains no text``.
     """
 
     path: str
@@ -72,7 +72,10 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
         removed: Old passages that were removed.
         embedded: Vectors that the model computed.
         reused: Vectors that were known already, by content.
-        failures: Files that could not be added.
+        failures: Files, and parts of files, that could not be added.
+        files: Files that were read.
+        unsupported: Files in folders whose type cannot be read.
+        missing: Sources whose passages were removed because their folder no longer contains the file.
     """
 
     added: int = 0
@@ -83,6 +86,9 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     embedded: int = 0
     reused: int = 0
     failures: tuple[Failure, ...] = ()
+    files: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __add__(self, other: "AddReport") -> "AddReport":
         names = self.__struct_fields__
