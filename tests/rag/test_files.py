@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
-from jarvisperf.rag.ingest.files import read_passages
+from jarvisperf.rag.ingest.files import read_document, read_passages
 from jarvisperf.rag.ingest.splitting import CHARACTERS
 
 
@@ -191,6 +191,32 @@ def pdf(*pages):
     size = len(objects) + 1
     trailer = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, len(body))
     return body + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+
+
+def lines(*texts):
+    """Return lines below each other, for `pdf`."""
+    return ") Tj 0 -14 Td (".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("The infor-", "mation desk opens at nine."), "The information desk opens at nine."),
+        (("The well-known desk is a well-", "known desk."), "The well-known desk is a well-known desk."),
+        (("It was opened in 2019-", "2020 by Marie-", "Luise."), "It was opened in 2019-2020 by Marie-Luise."),
+        (("The desk opens at nine and", "closes at six."), "The desk opens at nine and closes at six."),
+    ],
+)
+def test_words_and_lines_that_the_layout_of_a_pdf_broke_are_joined(write, require, texts, expected):
+    require("pypdfium2")
+    assert read_passages(write("a.pdf", pdf(lines(*texts))))[0].text == expected
+
+
+def test_a_page_of_a_pdf_that_shows_something_but_has_no_text_is_reported(write, require):
+    require("pypdfium2")
+    document = read_document(write("a.pdf", pdf("Cats purr.", ") Tj ET 50 50 99 99 re f BT (", "", "Dogs bark.")))
+    assert [passage.section for passage in document.passages] == ["page 1", "page 4"]
+    assert document.unread == ("page 2 contains no text: if it is scanned, run OCR on it first",)
 
 
 def test_a_pdf_is_read_page_by_page(write, require):

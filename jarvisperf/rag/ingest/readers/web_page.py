@@ -29,6 +29,7 @@ _INLINE: Final = frozenset(
     )
 )
 _LANGUAGE: Final = re.compile(r"(?:^|\s)(?:language|lang|highlight|highlight-source|brush:)[-\s]?([\w+#-]+)")
+_IN_LAYOUT: Final = ["table", "pre", "ul", "ol", "h1", "h2", "h3", "h4", "h5", "h6"]  # such a table arranges a page
 _MOST_IN_MAIN: Final = 0.5
 
 
@@ -148,21 +149,22 @@ class _Walk:
         if node.name == "pre":
             text = node.get_text().strip("\n").rstrip()
             return [code(text, _language(node), self._where())] if text.strip() else []
-        if (
-            node.name == "table"
-            and node.find(["table", "pre", "ul", "ol", *(f"h{level}" for level in range(1, 7))]) is None
-        ):
-            rows = [row.find_all(["th", "td"]) for row in node.find_all("tr")]
-            cells = [[_words(cell) for cell in row] for row in rows if any(map(_words, row))]
-            if not cells:
-                return []
-            if max(map(len, cells)) == 1:
-                return None
-            has_header = all(cell.name == "th" for cell in next(row for row in rows if row)) and len(cells) > 1
-            caption = node.find("caption")
-            above = [Block(_words(caption), place=self._where())] if caption is not None and _words(caption) else []
-            return [*above, table(cells[0] if has_header else [], cells[has_header:], self._where())]
+        if node.name == "table" and node.find(_IN_LAYOUT) is None:
+            return self._table(node)
         return None
+
+    def _table(self, node: Any) -> list[Block] | None:
+        """Return a table; None if it has one column, and is a way to arrange text."""
+        rows = [row for row in _rows(node) if any(text for _, text in row)]
+        if not rows:
+            return []
+        if max(map(len, rows)) == 1:
+            return None
+        has_header = len(rows) > 1 and all(name == "th" for name, _ in rows[0])
+        cells = [[text for _, text in row] for row in rows]
+        caption = node.find("caption")
+        above = [Block(_words(caption), place=self._where())] if caption is not None else []
+        return [*above, table(cells[0] if has_header else [], cells[has_header:], self._where())]
 
     def _paragraph(self) -> Iterator[Block]:
         text = "\n".join(filter(None, (" ".join(line.split()) for line in "".join(self._text).split("\n"))))
@@ -173,6 +175,23 @@ class _Walk:
 
     def _where(self) -> Mapping[str, int]:
         return self._place or ({"line": self._line} if self._line else {})
+
+
+def _rows(node: Any) -> list[list[tuple[str, str]]]:
+    """Return the name and text of each cell by row.
+
+    The parser nests cells and rows that are not closed, so a text belongs to the nearest one.
+    """
+    rows: dict[int, dict[int, tuple[str, list[str]]]] = {}
+    places: dict[int, list[str]] = {}
+    for cell in node.find_all(["th", "td"]):
+        places[id(cell)] = []
+        rows.setdefault(id(cell.find_parent("tr")), {})[id(cell)] = (cell.name, places[id(cell)])
+    for part in node.descendants:
+        if part.name in {None, "br"}:
+            texts = places.get(id(part.find_parent(["th", "td"])), [])
+            texts.append(" " if part.name else str(part))
+    return [[(name, " ".join("".join(texts).split())) for name, texts in row.values()] for row in rows.values()]
 
 
 def _words(node: Any) -> str:
