@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -38,6 +39,15 @@ def add_commands(commands: Any) -> None:
     )
     add.add_argument("--keep-missing", action="store_true", help="keep passages of files that a folder no longer has")
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
+
+    verify = _action(
+        actions,
+        "verify",
+        _verify,
+        "check that the collection equals the files it was made from; exit status 1 if it does not",
+        "jarvisperf rag verify docs",
+    )
+    verify.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     search = _action(
         actions,
@@ -145,6 +155,21 @@ def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         is_named = failure.reason.startswith(failure.path)
         _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
     return FAILED if report.failures else OK
+
+
+def _verify(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    found = rag.verify(words.paths)
+    for one in found:
+        counts = {"missing": one.missing, "orphaned": one.orphaned, "changed or from another model": one.changed}
+        said = [f"{count} passages {what}" for what, count in counts.items() if count]
+        print(f"{one.source}: {'; '.join([*said, *one.unread])}")
+    if not found:
+        print("the collection equals these files")
+        return OK
+    given = {"--path": words.path, "--url": words.url, "--collection": words.collection, "--model": words.model}
+    options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
+    command = shlex.join(["jarvisperf", "rag", "add", *map(str, words.paths), *options])
+    return _fail(f"{len(found)} files differ; repair with: {command}")
 
 
 def _types(files: Iterable[str]) -> str:

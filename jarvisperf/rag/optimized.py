@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding.options import ModelOptions
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.ingestor import Ingestor
-    from jarvisperf.rag.results import AddReport
+    from jarvisperf.rag.results import AddReport, Difference
     from jarvisperf.rag.search.request import SearchOptions, SearchRequest
     from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.stats import PerformanceStats
@@ -401,6 +401,27 @@ class OptimizedRAG:
                 raise TypeError(f"ids contains {key!r}: give strings")
         return self._ingestor().delete(wanted, None if source is None else self._stored_source(source))
 
+    def verify(self, paths: Iterable[str | os.PathLike[str]]) -> list[Difference]:
+        """Compare files and folders with the passages that were made from them, without loading the model.
+
+        Args:
+            paths: Files and folders, as for :meth:`add_documents`, which repairs what differs.
+
+        Returns:
+            One entry per file that differs.
+
+        Raises:
+            TypeError: One path is given instead of several.
+            OSError: A folder cannot be listed.
+            MissingPackageError: The reader for a type of file is not installed.
+            StoreError: The store cannot be opened.
+        """
+        from jarvisperf.rag.ingest.verification import differences
+
+        self._check_open()
+        places = [Path(path).expanduser().resolve() for path in _several("paths", paths)]
+        return list(differences(self._store, self._embedder, places))
+
     def sources(self) -> dict[str, int]:
         """Return the number of passages of each source.
 
@@ -474,6 +495,7 @@ class OptimizedRAG:
     aadd_document_optimized = _in_thread(add_document_optimized)
     aadd_documents = _in_thread(add_documents)
     adelete = _in_thread(delete)
+    averify = _in_thread(verify)
     asources = _in_thread(sources)
     awarm_up = _in_thread(warm_up)
 

@@ -95,6 +95,24 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
         return AddReport(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between a file and its passages in the collection.
+
+    Attributes:
+        source: The file's absolute path.
+        missing: Passages of the file that are not in the collection.
+        orphaned: Passages in the collection that the file does not have, or no longer exists.
+        changed: Passages whose metadata has changed, or that another model embedded.
+        unread: What of the file could not be read.
+    """
+
+    source: str
+    missing: int = 0
+    orphaned: int = 0
+    changed: int = 0
+    unread: tuple[str, ...] = ()
+
+
 def encode_results(results: Sequence[SearchResult]) -> bytes:
     """Pack results as MessagePack."""
     return _encoder.encode(results)

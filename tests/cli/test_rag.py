@@ -55,6 +55,26 @@ def test_a_file_that_cannot_be_added_is_named_and_the_status_says_so(rag, folder
     assert err == f"jarvisperf: {folder}/missing.md is not a file\n"
 
 
+def test_verify_names_what_differs_and_the_command_that_repairs_it(rag, folder, tmp_path):
+    rag("add", folder)
+    assert rag("verify", folder) == (0, "the collection equals these files\n", "")
+    (folder / "a.md").write_text("# Cats\n\nCats meow.")
+    (folder / "sub" / "b.txt").unlink()
+    status, out, err = rag("verify", folder)
+    assert (status, out.splitlines()) == (
+        1,
+        [
+            f"{folder}/a.md: 1 passages missing; 1 passages orphaned",
+            f"{folder}/sub/b.txt: 1 passages orphaned",
+        ],
+    )
+    assert "2 files differ" in err
+    command = err.split("repair with: jarvisperf rag ")[1].split()
+    assert command[-4:] == ["--path", f"{tmp_path}/chroma", "--collection", "documents"]
+    assert rag(*command[:2])[0] == 0
+    assert rag("verify", folder)[0] == 0
+
+
 def test_a_search_prints_scores_sources_and_texts_or_json(rag, folder):
     rag("add", folder)
     status, out, _ = rag("search", "Dogs bark.", "-n", 1)

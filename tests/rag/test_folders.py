@@ -126,3 +126,23 @@ def test_a_folder_given_through_a_link_is_the_same_folder(rag, docs, tmp_path):
     (docs / "a.md").unlink()
     report = rag.add_documents(tmp_path / "link")
     assert (report.unchanged, report.missing) == (2, (str(docs / "a.md"),))
+
+
+def test_verify_finds_passages_that_are_missing_orphaned_or_from_another_model(rag, make_rag, word_embedder, docs):
+    rag.add_documents(docs)
+    assert rag.verify([docs]) == []
+    rag.delete(source=docs / "a.md")
+    (docs / "c.md").unlink()
+    found = {Path(one.source).name: (one.missing, one.orphaned, one.changed) for one in rag.verify([docs])}
+    assert found == {"a.md": (1, 0, 0), "c.md": (0, 1, 0)}
+    other = make_rag(model=word_embedder("words:2"))
+    assert {Path(one.source).name: one.changed for one in other.verify([docs])}["b.txt"] == 1
+    rag.add_documents(docs)
+    assert rag.verify([docs]) == []
+
+
+def test_verify_names_what_cannot_be_read(rag, docs):
+    (docs / "bad.txt").write_bytes(b"\xff")
+    rag.add_documents(docs)
+    (one,) = rag.verify([docs])
+    assert "is not UTF-8" in one.unread[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING, Final
 
 from jarvisperf.rag.errors import DocumentError
@@ -19,6 +20,7 @@ _MARKS: Final = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE_BYTES: Final = 4096
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # without ESC, which colours logs
 
 
 def decoded(path: Path, content: bytes, declared: Sequence[str | None] = (), last: str | None = None) -> str:
@@ -47,8 +49,8 @@ def decoded(path: Path, content: bytes, declared: Sequence[str | None] = (), las
             break
     else:
         raise DocumentError(f"{path} is not UTF-8 (byte {place}): convert it first")
-    if text.count("\0") > 1 + len(text) // 100:
-        raise DocumentError(f"{path} contains NUL characters: it is not text, or does not declare its encoding")
+    if len(_CONTROL.findall(text)) > 1 + len(text) // 100:
+        raise DocumentError(f"{path} contains control characters: it is not text, or does not declare its encoding")
     return text.replace("\0", "\ufffd").replace("\r\n", "\n").replace("\r", "\n")
 
 
