@@ -186,6 +186,17 @@ def test_what_only_sphinx_knows_is_read_as_text(write):
     assert passage.text == ("# Title\n\nSee a.b and the guide.\n\n3.2\n\nThe pump.\n\nopen(file)\n\nOpens a file.")
 
 
+def test_code_with_options_that_only_sphinx_knows_is_code(write):
+    text = ".. code-block:: python\n   :linenos:\n   :caption: x.py\n\n   def f():\n       return 1\n"
+    (passage,) = read_passages(write("a.rst", text))
+    assert passage.text == "```python\ndef f():\n    return 1\n```"
+
+
+def test_comments_are_not_text_except_in_code(write):
+    (passage,) = read_passages(write("a.md", "One <!-- two --> `<!-- three -->`.\n\n<!--\nfour\n-->\n"))
+    assert passage.text == "One  `<!-- three -->`."
+
+
 def test_a_document_does_not_read_other_files(write, tmp_path):
     secret = write("secret.txt", "sunflower")
     document = write("a.rst", f"Text.\n\n.. include:: {secret}\n\n.. csv-table::\n   :file: {secret}\n\nMore.\n")

@@ -24,7 +24,7 @@ _MARKER: Final = re.compile(r"[/:]{3,}")  # the end of a block such as "/// note
 _FOOTNOTE: Final = re.compile(r" {0,3}\[\^")
 # An inline image whose address is its content, and an image by reference or otherwise.
 _INLINE_DATA: Final = re.compile(r"!\[([^\]]*)\]\(\s*<?data:[^)>]*>?[^)]*\)")
-_CODE_OR_ESCAPE: Final = re.compile(r"(`+)(?:(?!`).|(?!\1(?!`))`+)*?\1(?!`)|\\([!-/:-@\[-`{-~])", re.DOTALL)
+_SPECIAL: Final = re.compile(r"(`+)(?:(?!`).|(?!\1(?!`))`+)*?\1(?!`)|<!--.*?-->|\\([!-/:-@\[-`{-~])", re.DOTALL)
 
 
 def read_markdown(path: Path) -> Content:
@@ -112,9 +112,11 @@ def _footnotes(lines: list[str], start: int, end: int, place: Mapping[str, int],
 
 
 def _as_read(text: str) -> str:
-    """Return text without embedded images and, outside of code, without escapes."""
+    """Return text without embedded images and, outside of code, without comments and escapes."""
     plain = _INLINE_DATA.sub(r"\1", text)
-    return _CODE_OR_ESCAPE.sub(lambda found: found[2] or found[0], plain) if "\\" in plain else plain
+    if "\\" not in plain and "<!--" not in plain:
+        return plain
+    return _SPECIAL.sub(lambda found: found[0] if found[1] else found[2] or "", plain)
 
 
 def _language(info: str) -> str:

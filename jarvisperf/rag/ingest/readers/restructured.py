@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 _DECLARED: Final = re.compile(rb"coding[:=][ \t]*([-\w.]+)")
 _UNKNOWN: Final = re.compile(r"\.\. +(?P<name>[\w:+.-]+?)::(?P<rest>.*(?:\n(?:[ \t].*)?)*)")
 _WITHOUT_TEXT: Final = frozenset(
-    {"toctree", "index", "currentmodule", "only", "highlight", "tabularcolumns", "program"}
+    {"toctree", "index", "currentmodule", "highlight", "tabularcolumns", "program", "include", "literalinclude"}
 )
-_CODE: Final = frozenset({"testcode", "doctest", "testsetup", "testoutput", "prompt", "productionlist", "ipython"})
+_LANGUAGE_FIRST: Final = frozenset(
+    {"code", "code-block", "sourcecode", "prompt"}
+)  # with options that only Sphinx knows
+_CODE: Final = frozenset({"testcode", "doctest", "testsetup", "testoutput", "productionlist", "ipython"})
 _ROLE: Final = re.compile(r"!?~?(?P<title>.*?)\s*(?:<[^<>]*>)?$", re.DOTALL)
 _SETTINGS: Final = {
     "file_insertion_enabled": False,  # a document must not read other files
@@ -130,8 +133,8 @@ class _Reader:
                 continue
             line = message.get("line", self._line)
             argument, content = _parts(found["rest"])
-            if found["name"] in _CODE:
-                yield code(content, "", {"line": line})
+            if found["name"] in _CODE | _LANGUAGE_FIRST:
+                yield code(content, argument if found["name"] in _LANGUAGE_FIRST else "", {"line": line})
                 continue
             if argument:
                 yield Block(argument, place={"line": line})
