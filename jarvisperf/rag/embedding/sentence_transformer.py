@@ -147,7 +147,9 @@ class SentenceTransformerEmbedder:
 
     @property
     def max_tokens(self) -> int | None:
-        """How many tokens of a document the model reads, not counting prompts; None if its files do not say.
+        """How many tokens of a document the model reads, not counting prompts.
+
+        None if its files do not say, or have no tokenizer.json.
 
         Raises:
             ModelNotFoundError, MissingPackageError: See :meth:`load`.
@@ -155,7 +157,7 @@ class SentenceTransformerEmbedder:
         if self._max_tokens is None:
             folder = self._folder()
             most = limit_in(folder)
-            if most is not None:
+            if most is not None and (folder / "tokenizer.json").is_file():
                 prompts = [*prompts_in(folder).values(), *(self._options.prompts or {}).values()]
                 special = int(self._tokenizer_loaded().num_special_tokens_to_add(is_pair=False))
                 self._max_tokens = most - special - max(map(self.count_tokens, prompts), default=0)

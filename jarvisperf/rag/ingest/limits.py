@@ -20,4 +20,4 @@ def limit_for(embedder: Embedder) -> Limit:
     """
     count = getattr(embedder, "count_tokens", None)
     most = getattr(embedder, "max_tokens", None) if count is not None else None
-    return CHARACTERS if count is None or most is None else Limit(min(most, _TOKENS), count)
+    return CHARACTERS if count is None or most is None else Limit(max(1, min(most, _TOKENS)), count)
