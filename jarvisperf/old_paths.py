@@ -49,7 +49,7 @@ rag rag.answers: answering=query_cache query_cache changes semantic=paraphrases
 rag rag.embedding: embedder=protocol models=choice model_options=options cpu=options file_digests=choice
 rag rag.embedding: sentence_model=sentence_transformer model_loading=sentence_transformer micro_batch
 rag rag.embedding: embedding_cache=cache
-rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction metadata vectors
+rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction=readers metadata vectors
 rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
 rag rag.store: records found=records filters canonical=filters selection=filters exact=chroma
 rag rag.store: collection generation embedded=folder state_file=folder folder_lock file_lock=folder_lock

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jarvisperf.bench.results import BenchmarkResult
 
 ITERATIONS = 100
-RAG_PACKAGES = ("chromadb", "sentence_transformers", "semantic_text_splitter")
+RAG_PACKAGES = ("chromadb", "sentence_transformers", "markdown_it")
 
 
 class BenchmarkSystem(Timings):

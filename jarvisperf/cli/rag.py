@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +34,20 @@ def add_commands(commands: Any) -> None:
         actions,
         "add",
         _add,
-        "add files, or update changed ones; a folder stands for all supported files in it",
+        "add files, or update changed ones; a folder is mirrored, deleted files included",
         "jarvisperf rag add docs",
     )
+    add.add_argument("--keep-missing", action="store_true", help="keep passages of files that a folder no longer has")
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
+
+    verify = _action(
+        actions,
+        "verify",
+        _verify,
+        "check that the collection equals the files it was made from; exit status 1 if it does not",
+        "jarvisperf rag verify docs",
+    )
+    verify.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     search = _action(
         actions,
@@ -128,25 +140,42 @@ def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, Opti
 
 
 def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
-    report = rag.add_documents(list(_files(words.paths)))
+    report = rag.add_documents(words.paths, keep_missing=words.keep_missing)
     print(
         f"{report.added} passages added, {report.replaced} replaced, {report.unchanged} unchanged,"
         f" {report.removed} removed; {report.embedded} embedded"
     )
+    if report.files:
+        print(f"read {_types(report.files)}")
+    if report.unsupported:
+        print(f"not read, because of their type: {_types(report.unsupported)}")
+    for source in report.missing:
+        print(f"removed, because the file no longer exists or is ignored: {source}")
     for failure in report.failures:
         is_named = failure.reason.startswith(failure.path)
         _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
     return FAILED if report.failures else OK
 
 
-def _files(paths: Iterable[Path]) -> Iterable[Path]:
-    from jarvisperf.rag.ingest.files import SUFFIXES
+def _verify(words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    found = rag.verify(words.paths)
+    for one in found:
+        counts = {"missing": one.missing, "orphaned": one.orphaned, "changed or from another model": one.changed}
+        said = [f"{count} passages {what}" for what, count in counts.items() if count]
+        print(f"{one.source}: {'; '.join([*said, *one.unread])}")
+    if not found:
+        print("the collection equals these files")
+        return OK
+    given = {"--path": words.path, "--url": words.url, "--collection": words.collection, "--model": words.model}
+    options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
+    command = shlex.join(["jarvisperf", "rag", "add", *map(str, words.paths), *options])
+    return _fail(f"{len(found)} files differ; repair with: {command}")
 
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
-        else:
-            yield path
+
+def _types(files: Iterable[str]) -> str:
+    """Count files by type, such as "3 .md, 1 .pdf"."""
+    counts = Counter(Path(file).suffix.lower() or "without a type" for file in files)
+    return ", ".join(f"{count} {suffix}" for suffix, count in sorted(counts.items()))
 
 
 def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:

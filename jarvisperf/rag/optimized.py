@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding.options import ModelOptions
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.ingestor import Ingestor
-    from jarvisperf.rag.results import AddReport
+    from jarvisperf.rag.results import AddReport, Difference
     from jarvisperf.rag.search.request import SearchOptions, SearchRequest
     from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.stats import PerformanceStats
@@ -330,11 +330,13 @@ class OptimizedRAG:
     def add_document_optimized(self, path: str | os.PathLike[str]) -> AddReport:
         """Add a file, split along its structure; adding it again replaces what has changed.
 
-        Each passage has the metadata ``source`` (the file's absolute path), ``position`` (from 0) and, under a heading,
-        ``section``.
+        Each passage has the metadata ``source`` (the file's absolute path), ``position`` (from 0), where it begins
+        (``line``, ``page`` or ``cell``, from 1), and, under a heading, ``section``; with code that says so, its
+        ``code_language``. Front matter in Markdown is added. What of the file cannot be read, such as a scanned page,
+        is named in the report's ``failures``.
 
         Args:
-            path: A .md, .rst, .txt, .html, .pdf or .docx file.
+            path: A .md, .rst, .txt, .html, .pdf, .docx, .ipynb, .csv or .tsv file.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -345,19 +347,34 @@ class OptimizedRAG:
         self._check_open()
         return self._counted_in(self._ingestor().add_file(path))
 
-    def add_documents(self, paths: Iterable[str | os.PathLike[str]], *, show_progress: bool | None = None) -> AddReport:
-        """Add files; those that cannot be read are listed in the report's ``failures``.
+    def add_documents(
+        self,
+        paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        keep_missing: bool = False,
+        show_progress: bool | None = None,
+    ) -> AddReport:
+        """Add files and folders; what cannot be read is listed in the report's ``failures``.
+
+        Of a folder, all documents are added, and the passages of files that it no longer contains are removed; the
+        report names them in ``missing``, and files of other types in ``unsupported``. Hidden files and folders, virtual
+        environments, ``node_modules``, caches, and what ``.gitignore`` or ``.jarvisperfignore`` names, are passed over.
 
         Args:
-            paths: Files as for :meth:`add_document_optimized`.
+            paths: Files as for :meth:`add_document_optimized`, and folders; or one folder.
+            keep_missing: Keep the passages of files that a folder no longer contains.
             show_progress: Whether to show a progress bar on standard error; None shows it only on a terminal.
 
         Raises:
-            TypeError: One path is given instead of several.
+            TypeError: One file is given instead of several.
             ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`; they concern all files.
         """
         self._check_open()
-        return self._counted_in(self._ingestor().add_files(_several("paths", paths), show_progress))
+        given: Any = paths
+        if isinstance(paths, str | os.PathLike) and Path(paths).expanduser().is_dir():
+            given = [paths]
+        several = _several("paths", given)
+        return self._counted_in(self._ingestor().add_files(several, show_progress, keep_missing=keep_missing))
 
     def delete(self, ids: Iterable[str] | None = None, source: str | os.PathLike[str] | None = None) -> int:
         """Remove passages.
@@ -383,6 +400,27 @@ class OptimizedRAG:
             if not isinstance(key, str):
                 raise TypeError(f"ids contains {key!r}: give strings")
         return self._ingestor().delete(wanted, None if source is None else self._stored_source(source))
+
+    def verify(self, paths: Iterable[str | os.PathLike[str]]) -> list[Difference]:
+        """Compare files and folders with the passages that were made from them, without loading the model.
+
+        Args:
+            paths: Files and folders, as for :meth:`add_documents`, which repairs what differs.
+
+        Returns:
+            One entry per file that differs.
+
+        Raises:
+            TypeError: One path is given instead of several.
+            OSError: A folder cannot be listed.
+            MissingPackageError: The reader for a type of file is not installed.
+            StoreError: The store cannot be opened.
+        """
+        from jarvisperf.rag.ingest.verification import differences
+
+        self._check_open()
+        places = [Path(path).expanduser().resolve() for path in _several("paths", paths)]
+        return list(differences(self._store, self._embedder, places))
 
     def sources(self) -> dict[str, int]:
         """Return the number of passages of each source.
@@ -457,6 +495,7 @@ class OptimizedRAG:
     aadd_document_optimized = _in_thread(add_document_optimized)
     aadd_documents = _in_thread(add_documents)
     adelete = _in_thread(delete)
+    averify = _in_thread(verify)
     asources = _in_thread(sources)
     awarm_up = _in_thread(warm_up)
 

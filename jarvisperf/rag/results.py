@@ -50,11 +50,11 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A file that could not be added.
+    """A file, or a part of one, that could not be added.
 
     Attributes:
         path: The file, as given.
-        reason: Why it could not be added.
+        reason: Why it could not be added, or which part of it, for example ``page 3 contains no text``.
     """
 
     path: str
@@ -72,7 +72,10 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
         removed: Old passages that were removed.
         embedded: Vectors that the model computed.
         reused: Vectors that were known already, by content.
-        failures: Files that could not be added.
+        failures: Files, and parts of files, that could not be added.
+        files: Files that were read.
+        unsupported: Files in folders whose type cannot be read.
+        missing: Sources whose passages were removed because their folder no longer contains the file.
     """
 
     added: int = 0
@@ -83,10 +86,31 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     embedded: int = 0
     reused: int = 0
     failures: tuple[Failure, ...] = ()
+    files: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
     def __add__(self, other: "AddReport") -> "AddReport":
         names = self.__struct_fields__
         return AddReport(**{name: getattr(self, name) + getattr(other, name) for name in names})
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """What differs between a file and its passages in the collection.
+
+    Attributes:
+        source: The file's absolute path.
+        missing: Passages of the file that are not in the collection.
+        orphaned: Passages in the collection that the file does not have, or no longer exists.
+        changed: Passages whose metadata has changed, or that another model embedded.
+        unread: What of the file could not be read.
+    """
+
+    source: str
+    missing: int = 0
+    orphaned: int = 0
+    changed: int = 0
+    unread: tuple[str, ...] = ()
 
 
 def encode_results(results: Sequence[SearchResult]) -> bytes:

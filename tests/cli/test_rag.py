@@ -16,7 +16,7 @@ pytestmark = pytest.mark.rag
 @pytest.fixture
 def rag(tmp_path, monkeypatch, require, capsys):
     """Runs `jarvisperf rag` and returns the exit status and the output."""
-    for module in ("chromadb", "semantic_text_splitter"):
+    for module in ("chromadb", "markdown_it"):
         require(module)
     from jarvisperf.cache import SmartCache
     from jarvisperf.rag import optimized
@@ -44,7 +44,8 @@ def folder(tmp_path):
 
 
 def test_a_folder_is_added_with_all_that_can_be_read(rag, folder):
-    assert rag("add", folder) == (0, "2 passages added, 0 replaced, 0 unchanged, 0 removed; 2 embedded\n", "")
+    said = "2 passages added, 0 replaced, 0 unchanged, 0 removed; 2 embedded\nread 1 .md, 1 .txt\n"
+    assert rag("add", folder) == (0, f"{said}not read, because of their type: 1 .bin\n", "")
     assert rag("add", folder)[1].startswith("0 passages added, 0 replaced, 2 unchanged")
 
 
@@ -52,6 +53,26 @@ def test_a_file_that_cannot_be_added_is_named_and_the_status_says_so(rag, folder
     status, out, err = rag("add", folder / "a.md", folder / "missing.md")
     assert (status, out.split()[0]) == (1, "1")
     assert err == f"jarvisperf: {folder}/missing.md is not a file\n"
+
+
+def test_verify_names_what_differs_and_the_command_that_repairs_it(rag, folder, tmp_path):
+    rag("add", folder)
+    assert rag("verify", folder) == (0, "the collection equals these files\n", "")
+    (folder / "a.md").write_text("# Cats\n\nCats meow.")
+    (folder / "sub" / "b.txt").unlink()
+    status, out, err = rag("verify", folder)
+    assert (status, out.splitlines()) == (
+        1,
+        [
+            f"{folder}/a.md: 1 passages missing; 1 passages orphaned",
+            f"{folder}/sub/b.txt: 1 passages orphaned",
+        ],
+    )
+    assert "2 files differ" in err
+    command = err.split("repair with: jarvisperf rag ")[1].split()
+    assert command[-4:] == ["--path", f"{tmp_path}/chroma", "--collection", "documents"]
+    assert rag(*command[:2])[0] == 0
+    assert rag("verify", folder)[0] == 0
 
 
 def test_a_search_prints_scores_sources_and_texts_or_json(rag, folder):

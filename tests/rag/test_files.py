@@ -6,12 +6,8 @@ import zipfile
 import pytest
 
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
-from jarvisperf.rag.ingest.files import PASSAGE_CHARACTERS, read_passages
-
-
-@pytest.fixture(autouse=True)
-def _splitter(require):
-    require("semantic_text_splitter")
+from jarvisperf.rag.ingest.files import read_document, read_passages
+from jarvisperf.rag.ingest.splitting import CHARACTERS
 
 
 @pytest.fixture
@@ -55,7 +51,7 @@ def test_passages_are_numbered_short_enough_and_hold_all_words(write, name):
     words = [f"word{number}" for number in range(2000)]
     passages = read_passages(write(name, " ".join(words)))
     assert [passage.position for passage in passages] == list(range(len(passages)))
-    assert max(len(passage.text) for passage in passages) <= PASSAGE_CHARACTERS[1]
+    assert max(len(passage.text) for passage in passages) <= CHARACTERS.size
     assert " ".join(passage.text for passage in passages).split() == words
 
 
@@ -71,7 +67,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text(write):
 def test_another_type_is_refused_with_those_that_are_allowed(write):
     with pytest.raises(
         DocumentError,
-        match=r"a\.xyz has the unsupported type \.xyz; choose from: \.docx, \.htm, \.html, \.markdown, \.md, \.pdf",
+        match=r"a\.xyz has the unsupported type \.xyz; choose from: \.csv, \.docx, \.htm, \.html",
     ):
         read_passages(write("a.xyz", "text"))
 
@@ -99,7 +95,7 @@ HTML = """<html><head><title>T</title><meta charset="iso-8859-1"><style>p {{ col
 
 
 def test_an_html_file_is_split_along_its_headings_without_scripts_and_in_its_own_encoding(write, require):
-    require("markdownify")
+    require("bs4")
     passages = read_passages(write("a.html", HTML.format(one=LONG, two=LONG).encode("iso-8859-1")))
     assert sections(passages) == ["Avó", "Two"]
     whole = " ".join(passage.text for passage in passages)
@@ -108,11 +104,11 @@ def test_an_html_file_is_split_along_its_headings_without_scripts_and_in_its_own
     assert whole.count("A sentence of some words.") == 60
 
 
-def test_of_a_file_that_is_nested_too_deeply_for_markdown_the_text_is_taken(write, require):
-    require("markdownify")
+def test_a_page_that_is_nested_thousands_of_levels_deep_is_read(write, require):
+    require("bs4")
     deep = f"<script>alert(1)</script>{'<div>' * 2000}<p>Cats purr.</p>{'</div>' * 2000}<p>Dogs bark.</p>"
     (passage,) = read_passages(write("a.html", f"<html><body>{deep}</body></html>"))
-    assert passage.text.split("\n") == ["Cats purr.", "Dogs bark."]
+    assert passage.text == "Cats purr.\n\nDogs bark."
 
 
 @pytest.mark.parametrize(
@@ -128,13 +124,13 @@ def test_of_a_file_that_is_nested_too_deeply_for_markdown_the_text_is_taken(writ
     ],
 )
 def test_the_encoding_of_html_is_not_guessed(write, content, require, caplog):
-    require("markdownify")
+    require("bs4")
     assert [passage.text for passage in read_passages(write("a.html", content))] == ["ação"]
     assert caplog.text == ""
 
 
 def test_a_nul_does_not_make_other_letters_of_html(write, require):
-    require("markdownify")
+    require("bs4")
     (passage,) = read_passages(write("a.html", "<p>a\0b</p>"))
     assert passage.text.startswith("a")
     assert passage.text.endswith("b")
@@ -148,7 +144,7 @@ def test_a_file_of_one_endless_line_is_split_in_portions_that_lose_nothing(write
     assert "".join(passage.text.replace(" ", "") for passage in passages).replace("\n", "") == (
         f"before{text.replace(' ', '')}after"
     )
-    assert max(len(passage.text) for passage in passages) <= PASSAGE_CHARACTERS[1]
+    assert max(len(passage.text) for passage in passages) <= CHARACTERS.size
     if unit == "word ":
         assert {word for passage in passages for word in passage.text.split()} == {"before", "word", "after"}
 
@@ -161,7 +157,7 @@ def test_a_long_line_changes_no_section_before_or_after_it(write):
 
 
 def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, require):
-    require("markdownify")
+    require("bs4")
     rejected = require("bs4.builder").ParserRejectedMarkup
 
     def reject(*_):
@@ -195,6 +191,32 @@ def pdf(*pages):
     size = len(objects) + 1
     trailer = b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (size, len(body))
     return body + b"xref\n0 %d\n0000000000 65535 f \n" % size + table + trailer
+
+
+def lines(*texts):
+    """Return lines below each other, for `pdf`."""
+    return ") Tj 0 -14 Td (".join(texts)
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (("The infor-", "mation desk opens at nine."), "The information desk opens at nine."),
+        (("The well-known desk is a well-", "known desk."), "The well-known desk is a well-known desk."),
+        (("It was opened in 2019-", "2020 by Marie-", "Luise."), "It was opened in 2019-2020 by Marie-Luise."),
+        (("The desk opens at nine and", "closes at six."), "The desk opens at nine and closes at six."),
+    ],
+)
+def test_words_and_lines_that_the_layout_of_a_pdf_broke_are_joined(write, require, texts, expected):
+    require("pypdfium2")
+    assert read_passages(write("a.pdf", pdf(lines(*texts))))[0].text == expected
+
+
+def test_a_page_of_a_pdf_that_shows_something_but_has_no_text_is_reported(write, require):
+    require("pypdfium2")
+    document = read_document(write("a.pdf", pdf("Cats purr.", ") Tj ET 50 50 99 99 re f BT (", "", "Dogs bark.")))
+    assert [passage.section for passage in document.passages] == ["page 1", "page 4"]
+    assert document.unread == ("page 2 contains no text: if it is scanned, run OCR on it first",)
 
 
 def test_a_pdf_is_read_page_by_page(write, require):

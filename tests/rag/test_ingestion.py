@@ -109,7 +109,7 @@ def test_passages_are_deleted_by_id(rag):
 
 
 def test_passages_are_deleted_by_source_and_a_path_may_be_relative(rag, tmp_path, monkeypatch, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     monkeypatch.chdir(tmp_path)
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"words of {name}")
@@ -144,7 +144,7 @@ def test_a_deletion_that_makes_no_sense_is_refused(rag, given, error, message):
 
 @pytest.fixture
 def guide(tmp_path, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     path = tmp_path / "guide.md"
     path.write_text("".join(f"# Part {number}\n\n{'words ' * 120}{number}\n\n" for number in range(10)))
     return path
@@ -178,7 +178,7 @@ def test_one_file_that_fails_is_reported_with_its_name_and_the_others_go_on(rag,
 
 
 def test_html_that_is_nested_too_deeply_or_rejected_by_its_parser_stops_no_other_file(rag, guide, tmp_path, require):
-    require("markdownify")
+    require("bs4")
     deep, rejected = tmp_path / "deep.html", tmp_path / "rejected.html"
     deep.write_text(f"{'<div>' * 2000}cats purr{'</div>' * 2000}")
     rejected.write_text("<p>dogs</p><![foo[x]]>")
@@ -244,7 +244,7 @@ def test_after_ctrl_c_what_was_stored_stays_and_the_same_call_goes_on(make_rag, 
 def test_after_ctrl_c_in_the_middle_of_a_large_file_what_was_embedded_is_known(
     make_rag, word_embedder, tmp_path, require
 ):
-    require("semantic_text_splitter")
+    require("markdown_it")
 
     class Interrupted(word_embedder):
         interrupt = True

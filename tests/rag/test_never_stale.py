@@ -74,7 +74,7 @@ def test_a_text_that_was_added_is_found_by_the_next_cached_search(rag):
 
 
 def test_a_file_that_was_added_and_changed_is_found_as_it_is(rag, tmp_path, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     path = tmp_path / "a.txt"
     for text in (NEW, "purr purr cats"):
         path.write_text(text)

@@ -294,7 +294,7 @@ def test_an_embedder_that_gives_too_few_vectors_is_refused(make_rag, word_embedd
 
 @pytest.fixture
 def document(tmp_path, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     path = tmp_path / "guide.md"
     path.write_text("# Cats\n\nCats purr.\n\n# Dogs\n\nDogs bark.\n" + "\n\nMore words about dogs." * 60)
     return path
@@ -306,7 +306,7 @@ def test_a_file_is_found_by_its_passages_with_source_section_and_position(rag, d
     assert report.added == rag.get_performance_stats()["chunks"] > 1
     assert rag.get_performance_stats()["documents"] == 1
     assert found.source == str(document.resolve())
-    assert found.metadata == {"source": found.source, "section": "Cats", "position": 0}
+    assert found.metadata == {"source": found.source, "section": "Cats", "position": 0, "line": 1}
     assert rag.generate_context("cats purr").startswith(f"[1] {document.resolve()}, Cats\n")
 
 
@@ -347,7 +347,7 @@ def test_replacing_a_file_leaves_other_files_and_texts_alone(rag, document):
 
 
 def test_the_same_passage_twice_in_a_file_is_two_passages(rag, tmp_path, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     path = tmp_path / "twice.md"
     path.write_text(("# A\n\n" + "words " * 150 + "\n\n") * 2)
     assert rag.add_document_optimized(path).added == 2

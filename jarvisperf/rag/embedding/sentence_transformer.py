@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose_model, fingerprint, hub_names
+from jarvisperf.rag.embedding.length import limit_in, prompts_in
 from jarvisperf.rag.embedding.micro_batch import MicroBatcher
 from jarvisperf.rag.embedding.options import ModelOptions
 from jarvisperf.rag.errors import MissingPackageError, ModelNotFoundError, missing_package
@@ -14,6 +15,7 @@ from jarvisperf.rag.store.change import unit_rows
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -55,6 +57,7 @@ class SentenceTransformerEmbedder:
         self._identity: str | None = None
         self._model: Any = None
         self._tokenizer: Any = None
+        self._max_tokens: int | None = None
         batch = 1 if self._options.uses_bfloat16 else _QUERIES_PER_BATCH
         self._queries = MicroBatcher(self._embed_queries, self._lock, batch)
 
@@ -138,10 +141,27 @@ class SentenceTransformerEmbedder:
             ModelNotFoundError: The model is not available, or has no tokenizer.json.
             MissingPackageError: tokenizers is not installed.
         """
-        if self._tokenizer is None:
-            self._tokenizer = self._load_tokenizer()
+        tokenizer = self._tokenizer_loaded()
         with self._lock:
-            return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+            return len(tokenizer.encode(text, add_special_tokens=False).ids)
+
+    @property
+    def max_tokens(self) -> int | None:
+        """How many tokens of a document the model reads, not counting prompts.
+
+        None if its files do not say, or have no tokenizer.json.
+
+        Raises:
+            ModelNotFoundError, MissingPackageError: See :meth:`load`.
+        """
+        if self._max_tokens is None:
+            folder = self._folder()
+            most = limit_in(folder)
+            if most is not None and (folder / "tokenizer.json").is_file():
+                prompts = [*prompts_in(folder).values(), *(self._options.prompts or {}).values()]
+                special = int(self._tokenizer_loaded().num_special_tokens_to_add(is_pair=False))
+                self._max_tokens = most - special - max(map(self.count_tokens, prompts), default=0)
+        return self._max_tokens
 
     def unload(self) -> None:
         """Release the model; it is loaded again on next use."""
@@ -164,6 +184,22 @@ class SentenceTransformerEmbedder:
         if self._model is None:
             self._model = _load_model(choose_model(self._named, self._setting), self._options)
         return self._model
+
+    def _folder(self) -> Path:
+        """Return the folder of the model's files, downloading them if necessary."""
+        folder = choose_model(self._named, self._setting).folder()
+        if folder is None:
+            self.load()
+            choice = choose_model(self._named, self._setting)
+            folder = choice.folder()
+            if folder is None:
+                raise _not_found(choice, "it was loaded, but its files are not on this machine")
+        return folder
+
+    def _tokenizer_loaded(self) -> Any:
+        if self._tokenizer is None:
+            self._tokenizer = self._load_tokenizer()
+        return self._tokenizer
 
     def _load_tokenizer(self) -> Any:
         choice = choose_model(self._named, self._setting)

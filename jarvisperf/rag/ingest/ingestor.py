@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
-from jarvisperf.rag.ingest.files import read_passages
+from jarvisperf.rag.ingest.files import read_document
+from jarvisperf.rag.ingest.folders import documents_in
+from jarvisperf.rag.ingest.limits import limit_for
 from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
 from jarvisperf.rag.ingest.vectors import document_vectors
 from jarvisperf.rag.results import AddReport, Failure
@@ -72,12 +74,16 @@ class Ingestor:
         """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``."""
         file = _resolved(path)
         source = str(file)
-        passages = records_of_passages(read_passages(file), source, self._embedder.identity)
+        document = read_document(file, limit_for(self._embedder))
+        passages = records_of_passages(document.passages, source, self._embedder.identity)
         prefix = source_prefix(source)
         current = {record.id for record in passages}
         stored = self._store.marks_of_source(source, prefix)
         changed = [record for record in passages if not record.mark or stored.get(record.id) != record.mark]
-        report = AddReport(unchanged=len(passages) - len(changed))
+        report = AddReport(
+            unchanged=len(passages) - len(changed),
+            failures=tuple(Failure(str(path), reason) for reason in document.unread),
+        )
         if not changed and current >= stored.keys():
             return report
 
@@ -90,15 +96,14 @@ class Ingestor:
         self,
         paths: Iterable[str | os.PathLike[str]],
         show_progress: bool | None,
+        *,
+        keep_missing: bool,
     ) -> AddReport:
-        """Add files, reporting those that cannot be read; see ``OptimizedRAG.add_documents``."""
+        """Add files and mirror folders, reporting what cannot be read; see ``OptimizedRAG.add_documents``."""
         report = AddReport()
         with progress_bar("Adding files", paths, show_progress) as advance:
             for path in paths:
-                try:
-                    report += self.add_file(path)
-                except (DocumentError, MissingPackageError, OSError, TypeError, ValueError) as error:
-                    report += AddReport(failures=(Failure(str(path), str(error)),))
+                report += self._reported(path, lambda given: self._add_path(given, keep_missing=keep_missing))
                 advance(1)
         return report
 
@@ -112,6 +117,43 @@ class Ingestor:
             return list(found)
 
         return self._store.write([], (), ids_to_remove).removed if ids_to_remove() else 0
+
+    def _add_path(self, path: str | os.PathLike[str], *, keep_missing: bool) -> AddReport:
+        place = _resolved(path)
+        if place.is_dir():
+            return self._add_folder(place, keep_missing=keep_missing)
+        return self.add_file(path) + AddReport(files=(str(path),))
+
+    def _add_folder(self, folder: Path, *, keep_missing: bool) -> AddReport:
+        """Add the documents of a folder, then remove the passages of files that it no longer contains."""
+        found = documents_in(folder)
+        report = AddReport(unsupported=tuple(map(str, found.unsupported)))
+        for file in found.documents:
+            report += self._reported(file, lambda given: self._add_path(given, keep_missing=True))
+        if keep_missing:
+            return report
+        present = {str(file.resolve()) for file in found.documents}
+        for source in self._store.sources():
+            if source not in present and Path(source).is_relative_to(folder):
+                report += self._remove_missing(source)
+        return report
+
+    def _remove_missing(self, source: str) -> AddReport:
+        """Remove the passages that a file had, but not texts that were added by hand with its name as their source."""
+
+        def ids_to_remove() -> Sequence[str]:
+            return list(self._store.marks_of_source(source, source_prefix(source)))
+
+        if not ids_to_remove():
+            return AddReport()
+        return self._store.write([], (), ids_to_remove) + AddReport(missing=(source,))
+
+    def _reported(self, path: str | os.PathLike[str], add: Callable[[str | os.PathLike[str]], AddReport]) -> AddReport:
+        """Add a file or folder; an error that concerns only it becomes a failure in the report."""
+        try:
+            return add(path)
+        except (DocumentError, MissingPackageError, OSError, TypeError, ValueError) as error:
+            return AddReport(failures=(Failure(str(path), str(error)),))
 
     def _add_batch(self, batch: Sequence[PassageRecord | None], recordable: int) -> tuple[AddReport, int]:
         records = [record for record in batch if record is not None]

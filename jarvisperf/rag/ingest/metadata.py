@@ -34,6 +34,11 @@ def checked_metadata(index: int, metadata: Metadata) -> dict[str, Any] | None:
     return {_key(index, name): _value(f"metadata {index}[{name!r}]", value) for name, value in metadata.items()}
 
 
+def is_storable(name: str) -> bool:
+    """Whether a passage's metadata can have a key of this name."""
+    return name not in {"", MARK} and not name.startswith(_RESERVED)
+
+
 def _key(index: int, name: Any) -> str:
     key = f"metadata {index} has the key {name!r}"
     if not isinstance(name, str) or not name:

@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.rag.ingest.metadata import checked_metadata
+from jarvisperf.rag.ingest.metadata import checked_metadata, is_storable
 from jarvisperf.rag.store.records import PassageRecord, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jarvisperf.rag.ingest.files import Passage
     from jarvisperf.rag.ingest.metadata import Metadata
+    from jarvisperf.rag.ingest.splitting import Passage
 
 T = TypeVar("T")
 
@@ -68,7 +68,9 @@ def records_of_passages(passages: Iterable[Passage], source: str, model: str | N
         occurrence = str(seen[passage.text])
         seen[passage.text] += 1
         digest = hashlib.blake2b(framed(passage.text, occurrence), digest_size=16).hexdigest()
-        metadata: dict[str, Any] = {"source": source, "position": passage.position}
+        # What a file says about itself may have any name and value, but not replace ours.
+        own = {name: value for name, value in passage.metadata.items() if is_storable(name)}
+        metadata: dict[str, Any] = {**own, "source": source, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
         records.append(
