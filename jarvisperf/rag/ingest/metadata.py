@@ -10,12 +10,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from jarvisperf.rag.store.records import MARK
+from jarvisperf.rag.store.filters import MARK, RESERVED_KEYS
 from jarvisperf.rag.texts import check_unicode
 
 Metadata: TypeAlias = Mapping[str, Any] | None
 
-_RESERVED: Final = ("#", "$", "chroma:")
 _SCALARS: Final = (bool, int, float, str)  # bool is an int, so it comes first
 _ALLOWED: Final = "give strings, numbers, booleans, None, or a list of one of these types"
 
@@ -41,8 +40,9 @@ def _key(index: int, name: Any) -> str:
     check_unicode(name, f"a key of metadata {index}")
     if name == MARK:
         raise ValueError(f"{key}, which is reserved for jarvisperf: use another name")
-    if name.startswith(_RESERVED):
-        raise ValueError(f"{key}: names that begin with {', '.join(_RESERVED)} are reserved by Chroma; use another one")
+    if name.startswith(RESERVED_KEYS):
+        reserved = ", ".join(RESERVED_KEYS)
+        raise ValueError(f"{key}: names that begin with {reserved} are reserved by Chroma; use another one")
     return name
 
 

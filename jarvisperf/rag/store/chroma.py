@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection
-from jarvisperf.rag.store.filters import EVERYTHING, Selection
-from jarvisperf.rag.store.records import MARK, Hit, marked, neighbours, neighbours_in, without_mark
+from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
+from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in, without_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -143,6 +143,15 @@ class ChromaStore(Collection):
         except Exception as error:
             raise self._explained(error, 0, selection) from error
         return found
+
+    def check_filters(self, selection: Selection) -> None:
+        """Let Chroma check the filters of a selection, for answers that need no search.
+
+        Raises:
+            ValueError: Chroma rejects a filter.
+        """
+        if selection.filters:
+            self.ids(selection)
 
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the content mark (``records.mark_of``) of each of these ids that exists.

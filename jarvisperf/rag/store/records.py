@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jarvisperf.rag.results import SearchResult
 from jarvisperf.rag.store.change import EVERYWHERE
-from jarvisperf.rag.store.filters import canonical_text
+from jarvisperf.rag.store.filters import MARK, canonical_text
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-MARK: Final = "_jarvisperf"
 _MARK_BYTES: Final = 12
 
 
