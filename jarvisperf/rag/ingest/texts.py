@@ -104,7 +104,10 @@ def _records(
             raise TypeError(f"{name} is of type {type(text).__name__}: give strings")
         check_unicode(text, name)
         metadata = None if remaining_metadatas is None else _next("metadatas", remaining_metadatas, index)
-        key = content_id(text) if remaining_ids is None else _check_id(index, _next("ids", remaining_ids, index), seen)
+        if remaining_ids is None:
+            key = content_id(text, metadata)
+        else:
+            key = _check_id(index, _next("ids", remaining_ids, index), seen)
         yield PassageRecord(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
     for name, companions in (("metadatas", remaining_metadatas), ("ids", remaining_ids)):
         if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:
