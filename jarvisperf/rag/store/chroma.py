@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection
@@ -59,6 +60,10 @@ class ChromaStore(Collection):
         if state is None or state.writing:
             self.open()
             state = self._home.read_state()
+            if state is None:
+                self._known_to_hold_documents = False
+                self.reopen()
+                state = self._home.read_state()
         return state
 
     def query(
@@ -81,6 +86,17 @@ class ChromaStore(Collection):
             StoreError: The vectors do not have the collection's dimension.
             ValueError: Chroma rejects a filter.
         """
+        try:
+            return self._query(vectors, n_results, selection, with_vectors=with_vectors)
+        except StoreError as error:
+            if type(error.__cause__).__name__ != "NotFoundError":
+                raise
+        self.reopen()  # it was deleted and created again
+        return self._query(vectors, n_results, selection, with_vectors=with_vectors)
+
+    def _query(
+        self, vectors: NDArray[np.float32], n_results: int, selection: Selection, *, with_vectors: bool
+    ) -> list[Neighbours]:
         collection = self._collection
         if collection is None:
             collection = self.open()

@@ -85,6 +85,11 @@ class Home(Protocol):
         ...
 
 
+def state_records_name(collection: str) -> str:
+    """Return the name of the collection on a server that holds the state of this one."""
+    return f"{collection}.jarvisperf-state"
+
+
 def new_generation() -> str:
     """Return a token that has never been used."""
     return uuid.uuid4().hex
