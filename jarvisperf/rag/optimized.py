@@ -26,6 +26,7 @@ from jarvisperf.rag.search.request import checked_request, is_plain, with_where
 from jarvisperf.rag.search.retriever import Retriever
 from jarvisperf.rag.stats import QueryStats
 from jarvisperf.rag.store.chroma import ChromaStore
+from jarvisperf.rag.store.model_check import ModelCheck
 from jarvisperf.rag.texts import check_unicode
 
 if TYPE_CHECKING:
@@ -136,8 +137,9 @@ class OptimizedRAG:
         file = vectors_file(embedding_cache, path, chroma_url)
         self._vectors = None if file is None else EmbeddingCache(file)
         changes = ChangeLog(cache_in_use)
-        self._store = ChromaStore(self._home, collection, changes.record, exact=exact)
         self._embedder = embedder_for(model, model_options)
+        model_check = ModelCheck(self._embedder, collection)
+        self._store = ChromaStore(self._home, collection, changes.record, exact=exact, model_check=model_check)
         self._owns_embedder = self._embedder is not model
         self._stats = QueryStats()
         self._clock = self._stats.clock

@@ -31,7 +31,8 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         text: The passage itself.
         score: Cosine similarity to the query, from -1 to 1.
         metadata: What was stored with the text: a read-only dictionary; lists have become tuples.
-        source: Where the passage came from: ``metadata["source"]``, or None.
+        source: Where the passage came from: a file's path as it was added (of an absolute path, only the file's name),
+            else ``metadata["source"]``, or None.
     """
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.forks import at_fork, tell_when_forked
@@ -96,6 +97,13 @@ class SentenceTransformerEmbedder:
                 elif choice.is_folder:
                     raise _not_found(choice, "there is no such folder")
         return self._identity
+
+    @property
+    def name(self) -> str:
+        """The model's name and identity, for messages."""
+        choice = choose_model(self._named, self._setting)
+        name = Path(choice.name).name if choice.is_folder else choice.name
+        return f"{name} ({self.identity})"
 
     def load(self) -> None:
         """Load the model unless it is loaded already.

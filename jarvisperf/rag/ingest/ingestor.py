@@ -72,7 +72,7 @@ class Ingestor:
         """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``."""
         file = _resolved(path)
         source = str(file)
-        passages = records_of_passages(read_passages(file), source, self._embedder.identity)
+        passages = records_of_passages(read_passages(file), source, _name(path), self._embedder.identity)
         prefix = source_prefix(source)
         current = {record.id for record in passages}
         stored = self._store.marks_of_source(source, prefix)
@@ -138,6 +138,7 @@ class Ingestor:
     ) -> AddReport:
         if not records:
             return self._store.write([], (), ids_to_remove)
+        self._store.check_model()
         rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
         report = AddReport(embedded=embedded, reused=len(records) - embedded)
         return report + self._store.write(records, rows, ids_to_remove, recorded=recorded)
@@ -176,6 +177,15 @@ def _resolved(path: object) -> Path:
         return Path(path).expanduser().resolve()
     except (RuntimeError, ValueError) as error:  # a link to itself, an unknown user, a NUL
         raise DocumentError(f"{str(path)!r} is not a file's path: {error}") from error
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    """Return what results and contexts call a file: the path as given, but of an absolute path only the file's name.
+
+    Contexts go to language models and end users, who have no business knowing the server's folders.
+    """
+    given = Path(path)
+    return given.name if given.is_absolute() or given.parts[0].startswith("~") else given.as_posix()
 
 
 def _content(record: PassageRecord) -> tuple[str, str, str]:

@@ -38,7 +38,7 @@ def _key(index: int, name: Any) -> str:
     if not isinstance(name, str) or not name:
         raise ValueError(f"{key}: give strings of at least one character")
     check_unicode(name, f"a key of metadata {index}")
-    if name == MARK:
+    if name.startswith(MARK):
         raise ValueError(f"{key}, which is reserved for jarvisperf: use another name")
     if name.startswith(RESERVED_KEYS):
         reserved = ", ".join(RESERVED_KEYS)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.rag.ingest.metadata import checked_metadata
+from jarvisperf.rag.store.filters import NAME
 from jarvisperf.rag.store.records import PassageRecord, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
@@ -55,8 +56,14 @@ def records_of_texts(
     return _records(iter(texts), metadatas, ids, model)
 
 
-def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[PassageRecord]:
+def records_of_passages(passages: Iterable[Passage], source: str, name: str, model: str | None) -> list[PassageRecord]:
     """Return the records of a file's passages.
+
+    Args:
+        passages: The passages.
+        source: The file's absolute path.
+        name: What results and contexts call the file.
+        model: The identity of the embedder.
 
     Their ids derive from the source and the text, not from the position, so a passage that moves keeps its id. The
     same text in two files gives two records, so replacing one file does not affect the other.
@@ -68,7 +75,7 @@ def records_of_passages(passages: Iterable[Passage], source: str, model: str | N
         occurrence = str(seen[passage.text])
         seen[passage.text] += 1
         digest = hashlib.blake2b(framed(passage.text, occurrence), digest_size=16).hexdigest()
-        metadata: dict[str, Any] = {"source": source, "position": passage.position}
+        metadata: dict[str, Any] = {"source": source, NAME: name, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
         records.append(

@@ -49,6 +49,7 @@ class Retriever:
         """Return the vector of a query; None if the store is empty, so that no model needs to be loaded."""
         if self._store.is_empty():
             return None
+        self._store.check_model()
         with self._stats.timed_stage("embed"):
             return self._embedder.embed_query(text)
 
@@ -69,6 +70,7 @@ class Retriever:
         if self._store.is_empty():
             self._store.check_filters(requests[0].selection)
             return [() for _ in requests]
+        self._store.check_model()
         with self._stats.timed_stage("embed"):
             rows = self._rows([request.query for request in requests])
         with self._stats.timed_stage("search"):

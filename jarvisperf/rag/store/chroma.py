@@ -10,7 +10,7 @@ from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection
 from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
-from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in, without_mark
+from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jarvisperf.rag.store.generation import CollectionState, Home
+    from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Neighbours, PassageRecord
 
 _PASSAGE = ("documents", "metadatas")
@@ -38,12 +39,20 @@ class ChromaStore(Collection):
         record_change: Called within each recorded write, with the writer's previous token, its new token and the
             change.
         exact: Compare each query with every passage instead of using Chroma's approximate index.
+        model_check: Checks the model whose vectors are searched and written.
     """
 
     def __init__(
-        self, home: Home, name: str, record_change: Callable[[str, str, StoreChange], None], *, exact: bool = False
+        self,
+        home: Home,
+        name: str,
+        record_change: Callable[[str, str, StoreChange], None],
+        *,
+        exact: bool = False,
+        model_check: ModelCheck | None = None,
     ) -> None:
         super().__init__(home, name)
+        self._model_check = model_check
         self._record_change = record_change
         self.exact = exact
         self._known_to_hold_documents = False
@@ -53,6 +62,15 @@ class ChromaStore(Collection):
         if not self._known_to_hold_documents:
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
+
+    def check_model(self) -> None:
+        """Check that the model's vectors fit those that are stored.
+
+        Raises:
+            StoreError: The collection was built with another model.
+        """
+        if self._model_check is not None and not self.is_empty():
+            self._model_check.check(self.open())
 
     def settle_state(self) -> CollectionState | None:
         """Clean up after a dead writer, and return the collection's state; None if it is unknown."""
@@ -145,7 +163,7 @@ class ChromaStore(Collection):
         hits = {}
         for key, text, metadata, row in self._get(ids, *_PASSAGE, "embeddings"):
             length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-            hits[key] = Hit(key, text or "", without_mark(metadata), 1.0 - float(row @ vector) / length, row)
+            hits[key] = Hit(key, text or "", metadata or {}, 1.0 - float(row @ vector) / length, row)
         return hits
 
     def ids(self, selection: Selection) -> list[str]:
@@ -244,6 +262,8 @@ class ChromaStore(Collection):
                 self._record_change(previous, token, _change(records, vectors, removed))
 
         with self._home.writing(str(collection.id), publish):
+            if records and self._model_check is not None:
+                self._model_check.record(collection)
             for start in range(0, len(vectors), self._max_batch):
                 part = slice(start, start + self._max_batch)
                 report += self._upsert(collection, records[part], vectors[part])
@@ -272,7 +292,7 @@ class ChromaStore(Collection):
             raise self._misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        passages = {key: (text or "", without_mark(metadata)) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
         return [
             neighbours(
                 [

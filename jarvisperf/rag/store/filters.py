@@ -23,7 +23,10 @@ RESERVED_KEYS: Final = ("#", "$", "chroma:")
 """What the names that Chroma keeps for itself begin with; ``chroma:document`` is a passage's text."""
 
 MARK: Final = "_jarvisperf"
-"""The metadata key of a passage's mark; see ``records.py``."""
+"""The metadata key of a passage's mark; see ``records.py``. Names that begin with it are ours, and hidden."""
+
+NAME: Final = f"{MARK}_name"
+"""The metadata key of a file's name as it was added; ``source`` is its absolute path."""
 
 _MAX_LEVELS: Final = 100  # each $and or $or is two levels; a Chroma server reads at most 127
 
@@ -168,7 +171,7 @@ def _match_one(key: str, condition: Any, metadata: Mapping[str, Any]) -> bool | 
             return None
         parts = [_match(part, metadata) for part in condition]
         return _all(parts) if key == "$and" else _any(parts)
-    if key.startswith(RESERVED_KEYS) or key == MARK:  # Chroma filters on them, but they are not in our record
+    if key.startswith((*RESERVED_KEYS, MARK)):  # Chroma filters on them, but they are not in our record
         return None
     if not isinstance(condition, Mapping):
         condition = {"$eq": condition}
