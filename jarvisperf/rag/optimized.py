@@ -88,8 +88,8 @@ class OptimizedRAG:
 
     A cached answer is never stale: after a write, by this process or another one that uses this class, an earlier
     answer is used only if the write provably leaves it unchanged. With ``exact=True`` this is exact. With Chroma's
-    approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class and go
-    straight to Chroma are not noticed.
+    approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class
+    are noticed in a folder, and invalidate all answers; on a server they are not noticed.
 
     Several processes may read one folder, but only one may have it open while it is written to. To write from several
     processes, use a server and ``chroma_url``.
@@ -157,7 +157,8 @@ class OptimizedRAG:
         Args:
             query: The query.
             n_results: Maximum number of passages, at least 1.
-            where: Chroma's filter on metadata, such as ``{"language": "pt"}``.
+            where: Chroma's filter on metadata, such as ``{"language": "pt"}``. A ``source`` may be a file's path as in
+                :meth:`delete`.
             **options: All are optional:
                 ``where_document``: Chroma's filter on text, such as ``{"$contains": "word"}``.
                 ``min_score``: Minimum cosine similarity, from -1 to 1.
@@ -305,7 +306,7 @@ class OptimizedRAG:
     ) -> AddReport:
         """Add texts in batches; batches that were stored before an error remain stored.
 
-        A text without an id gets one derived from its content, so adding it twice stores it once. Unchanged texts are
+        A text without an id gets one derived from it and its metadata, so adding it twice stores it once. Unchanged texts are
         neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank
         texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
