@@ -306,9 +306,9 @@ class OptimizedRAG:
     ) -> AddReport:
         """Add texts in batches; batches that were stored before an error remain stored.
 
-        A text without an id gets one derived from it and its metadata, so adding it twice stores it once. Unchanged texts are
-        neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank
-        texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
+        A text without an id gets one derived from it and its metadata, so adding it twice stores it once. Unchanged
+        texts are neither embedded nor written again. A known id with a different text or metadata is replaced. Empty
+        and blank texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
         Args:
             texts: The texts; may be a generator, so they need not fit in memory.
