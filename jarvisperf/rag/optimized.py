@@ -87,8 +87,9 @@ class OptimizedRAG:
     that runs it in a thread: ``asearch`` for ``search``, and so on.
 
     A cached answer is never stale: after a write, by this process or another one that uses this class, an earlier
-    answer is used only if the write provably leaves it unchanged. With ``exact=True`` this is exact. With Chroma's
-    approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class
+    answer is used only if the write provably leaves it unchanged. This is exact where each query is compared with every
+    passage: with ``exact=True``, and in a folder with up to 10,000 passages. With Chroma's approximate index, an answer
+    that is kept is as good as when it was computed. Writes that bypass this class
     are noticed in a folder, and invalidate all answers; on a server they are not noticed.
 
     Several processes may read one folder, but only one may have it open while it is written to. To write from several
@@ -104,7 +105,8 @@ class OptimizedRAG:
         model_options: How to run a sentence-transformers model: device, backend, dtype, dimension, prompts.
         embedding_cache: The SQLite file that caches the vectors of documents. True places it in the folder of the
             documents (with a server, in the configured cache folder); False disables it.
-        exact: Compare with every passage instead of using Chroma's index: always right, but slow on large collections.
+        exact: Compare with every passage at any size: always right, but slow on large collections. By default, a
+            server, and a folder with more than 10,000 passages, use Chroma's index.
         semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
             original; see ``answers/paraphrases.py``. None disables this.
 
@@ -139,7 +141,14 @@ class OptimizedRAG:
         changes = ChangeLog(cache_in_use)
         self._embedder = embedder_for(model, model_options)
         model_check = ModelCheck(self._embedder, collection)
-        self._store = ChromaStore(self._home, collection, changes.record, exact=exact, model_check=model_check)
+        self._store = ChromaStore(
+            self._home,
+            collection,
+            changes.record,
+            exact=exact,
+            model_check=model_check,
+            changes_between=changes.between,
+        )
         self._owns_embedder = self._embedder is not model
         self._stats = QueryStats()
         self._clock = self._stats.clock

@@ -11,6 +11,7 @@ from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit
 from jarvisperf.rag.store.collection import Collection
 from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
 from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in
+from jarvisperf.rag.store.vectors_in_memory import VectorsInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,9 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jarvisperf.rag.store.generation import CollectionState, Home
+    from jarvisperf.rag.store.generation import CollectionState, Heads, Home
     from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Neighbours, PassageRecord
+
+MOST_IN_MEMORY = 10_000
+"""Up to this many passages, searches compare with every one in memory unless ``exact`` asks for it at any size."""
 
 _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
@@ -40,6 +44,8 @@ class ChromaStore(Collection):
             change.
         exact: Compare each query with every passage instead of using Chroma's approximate index.
         model_check: Checks the model whose vectors are searched and written.
+        changes_between: Returns the changes from one generation to a later one; None if they are unknown. With it,
+            vectors are kept in memory, if the home notices all writes.
     """
 
     def __init__(
@@ -50,8 +56,12 @@ class ChromaStore(Collection):
         *,
         exact: bool = False,
         model_check: ModelCheck | None = None,
+        changes_between: Callable[[Heads, Heads], list[StoreChange] | None] | None = None,
     ) -> None:
         super().__init__(home, name)
+        self._in_memory: VectorsInMemory | None = None
+        if home.notices_all_writes and changes_between is not None:
+            self._in_memory = VectorsInMemory(self.settle_state, self._vectors_of, changes_between)
         self._model_check = model_check
         self._record_change = record_change
         self.exact = exact
@@ -118,6 +128,8 @@ class ChromaStore(Collection):
         collection = self._collection
         if collection is None:
             collection = self.open()
+        if self._in_memory is not None and (self.exact or self.count() <= MOST_IN_MEMORY):
+            return self._query_in_memory(self._in_memory, vectors, n_results, selection)
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
@@ -273,6 +285,42 @@ class ChromaStore(Collection):
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
         return report + AddReport(removed=len(removed))
+
+    def _query_in_memory(
+        self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
+    ) -> list[Neighbours]:
+        stored = in_memory.current()
+        among: list[int] | None = None
+        if selection.filters:
+            among = [stored.row_of[key] for key in self.ids(selection) if key in stored.row_of]
+        if not len(stored.ids):
+            return [neighbours([], n_results) for _ in vectors]
+        if stored.rows.shape[1] != vectors.shape[1]:
+            raise self._misfit(vectors.shape[1], f"its vectors have {stored.rows.shape[1]}")
+        orders = [stored.nearest(vector, n_results, among) for vector in vectors]
+        wanted = {key for order in orders for key, _ in order}
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        return [
+            neighbours(
+                [
+                    Hit(key, *passages[key], distance, stored.rows[stored.row_of[key]])
+                    for key, distance in order
+                    if key in passages  # it may have been removed in the meantime
+                ],
+                n_results,
+            )
+            for order in orders
+        ]
+
+    def _vectors_of(self, ids: Iterable[str] | None) -> tuple[list[str], Any]:
+        """Return the ids and vectors of these passages, or of all."""
+        if ids is None:
+            found = [
+                row for page in self.pages(["embeddings"]) for row in zip(page["ids"], page["embeddings"], strict=True)
+            ]
+        else:
+            found = [(key, row) for key, row in self._get(ids, "embeddings")]
+        return [key for key, _ in found], [row for _, row in found]
 
     def _query_exactly(
         self, collection: Any, vectors: NDArray[np.float32], n_results: int, selection: Selection

@@ -49,6 +49,8 @@ class FolderHome:
         new_token: Returns a new generation token.
     """
 
+    notices_all_writes = True
+
     def __init__(self, folder: Path, collection: str, new_token: Callable[[], str] = new_generation) -> None:
         self._folder = folder.expanduser().resolve()  # Chroma keeps one system per spelling of a path
         self._new_token = new_token

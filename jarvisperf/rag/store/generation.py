@@ -48,6 +48,9 @@ class CollectionState:
 class Home(Protocol):
     """The location of a collection: a local folder or a Chroma server."""
 
+    notices_all_writes: bool
+    """Whether writes by other programs change the state as well."""
+
     def connect(self) -> Any:
         """Open Chroma and return its client; loads chromadb."""
         ...

@@ -45,6 +45,8 @@ class ServerHome:
         ValueError: It is malformed.
     """
 
+    notices_all_writes = False
+
     def __init__(
         self,
         url: str,
