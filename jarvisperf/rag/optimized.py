@@ -26,6 +26,7 @@ from jarvisperf.rag.search.request import checked_request, is_plain, with_where
 from jarvisperf.rag.search.retriever import Retriever
 from jarvisperf.rag.stats import QueryStats
 from jarvisperf.rag.store.chroma import ChromaStore
+from jarvisperf.rag.store.model_check import ModelCheck
 from jarvisperf.rag.texts import check_unicode
 
 if TYPE_CHECKING:
@@ -86,9 +87,10 @@ class OptimizedRAG:
     that runs it in a thread: ``asearch`` for ``search``, and so on.
 
     A cached answer is never stale: after a write, by this process or another one that uses this class, an earlier
-    answer is used only if the write provably leaves it unchanged. With ``exact=True`` this is exact. With Chroma's
-    approximate index, an answer that is kept is as good as when it was computed. Writes that bypass this class and go
-    straight to Chroma are not noticed.
+    answer is used only if the write provably leaves it unchanged. This is exact where each query is compared with every
+    passage: with ``exact=True``, and in a folder with up to 10,000 passages. With Chroma's approximate index, an answer
+    that is kept is as good as when it was computed. Writes that bypass this class
+    are noticed in a folder, and invalidate all answers; on a server they are not noticed.
 
     Several processes may read one folder, but only one may have it open while it is written to. To write from several
     processes, use a server and ``chroma_url``.
@@ -103,7 +105,8 @@ class OptimizedRAG:
         model_options: How to run a sentence-transformers model: device, backend, dtype, dimension, prompts.
         embedding_cache: The SQLite file that caches the vectors of documents. True places it in the folder of the
             documents (with a server, in the configured cache folder); False disables it.
-        exact: Compare with every passage instead of using Chroma's index: always right, but slow on large collections.
+        exact: Compare with every passage at any size: always right, but slow on large collections. By default, a
+            server, and a folder with more than 10,000 passages, use Chroma's index.
         semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
             original; see ``answers/paraphrases.py``. None disables this.
 
@@ -136,8 +139,16 @@ class OptimizedRAG:
         file = vectors_file(embedding_cache, path, chroma_url)
         self._vectors = None if file is None else EmbeddingCache(file)
         changes = ChangeLog(cache_in_use)
-        self._store = ChromaStore(self._home, collection, changes.record, exact=exact)
         self._embedder = embedder_for(model, model_options)
+        model_check = ModelCheck(self._embedder, collection)
+        self._store = ChromaStore(
+            self._home,
+            collection,
+            changes.record,
+            exact=exact,
+            model_check=model_check,
+            changes_between=changes.between,
+        )
         self._owns_embedder = self._embedder is not model
         self._stats = QueryStats()
         self._clock = self._stats.clock
@@ -155,7 +166,8 @@ class OptimizedRAG:
         Args:
             query: The query.
             n_results: Maximum number of passages, at least 1.
-            where: Chroma's filter on metadata, such as ``{"language": "pt"}``.
+            where: Chroma's filter on metadata, such as ``{"language": "pt"}``. A ``source`` may be a file's path as in
+                :meth:`delete`.
             **options: All are optional:
                 ``where_document``: Chroma's filter on text, such as ``{"$contains": "word"}``.
                 ``min_score``: Minimum cosine similarity, from -1 to 1.
@@ -303,9 +315,9 @@ class OptimizedRAG:
     ) -> AddReport:
         """Add texts in batches; batches that were stored before an error remain stored.
 
-        A text without an id gets one derived from its content, so adding it twice stores it once. Unchanged texts are
-        neither embedded nor written again. A known id with a different text or metadata is replaced. Empty and blank
-        texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
+        A text without an id gets one derived from it and its metadata, so adding it twice stores it once. Unchanged
+        texts are neither embedded nor written again. A known id with a different text or metadata is replaced. Empty
+        and blank texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
         Args:
             texts: The texts; may be a generator, so they need not fit in memory.

@@ -3,13 +3,24 @@
 # No postponed annotations here: msgspec evaluates them when it builds the decoder.
 
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
 Scalar: TypeAlias = str | int | float | bool
 Value: TypeAlias = str | int | float | bool | tuple[Scalar, ...] | None
+
+
+class Metadata(dict[str, Value]):
+    """A read-only dictionary: results are shared by all who ask the same; ``dict(metadata)`` is a copy to change."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise TypeError("the metadata of a result is read-only: change a copy, dict(metadata)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type["Metadata"], tuple[dict[str, Value]]]:
+        return Metadata, (dict(self),)
 
 
 class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,8 +30,9 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         id: The id of the passage in the collection.
         text: The passage itself.
         score: Cosine similarity to the query, from -1 to 1.
-        metadata: What was stored with the text, read-only; lists have become tuples.
-        source: Where the passage came from: ``metadata["source"]``, or None.
+        metadata: What was stored with the text: a read-only dictionary; lists have become tuples.
+        source: Where the passage came from: a file's path as it was added (of an absolute path, only the file's name),
+            else ``metadata["source"]``, or None.
     """
 
     id: str
@@ -36,7 +48,7 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         return hash((self.id, self.text, self.score))
 
     def __reduce__(self) -> tuple[Callable[[dict[str, Any]], "SearchResult"], tuple[dict[str, Any]]]:
-        return _from_dict, (self.to_dict(),)  # a mapping proxy can be neither pickled nor copied
+        return _from_dict, (self.to_dict(),)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a plain dictionary, for example for JSON."""
@@ -127,15 +139,13 @@ def decode_results(packed: bytes) -> list[SearchResult]:
     return _decoder.decode(packed)
 
 
-def _frozen(metadata: Mapping[str, Any]) -> Mapping[str, Value]:
-    return MappingProxyType(
-        {name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items()}
-    )
+def _frozen(metadata: Mapping[str, Any]) -> Metadata:
+    return Metadata({name: tuple(value) if isinstance(value, list) else value for name, value in metadata.items()})
 
 
 def _from_dict(fields: dict[str, Any]) -> SearchResult:
     return SearchResult(**fields)
 
 
-_encoder = msgspec.msgpack.Encoder(enc_hook=dict)  # metadata is a mapping proxy, which msgspec does not know
+_encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[SearchResult])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 import socket
@@ -106,10 +107,22 @@ def rag(make_rag: Callable[..., OptimizedRAG]) -> OptimizedRAG:
 @pytest.fixture(scope="session")
 def chroma_server(tmp_path_factory, require):
     require("chromadb")
+    with _serving(tmp_path_factory.mktemp("chroma")) as url:
+        yield url
+
+
+@pytest.fixture
+def serving(require):
+    """Runs `chroma run` on a folder: ``with serving(folder) as url``."""
+    require("chromadb")
+    return _serving
+
+
+@contextlib.contextmanager
+def _serving(folder):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("chroma")
     command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import datetime
+import decimal
+import enum
 import math
 import uuid
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -145,3 +149,41 @@ def test_a_filter_as_deep_as_is_allowed_is_one_that_chroma_takes(collection):
 def test_what_is_no_filter_is_refused_with_an_example(given, error, message):
     with pytest.raises(error, match=message):
         checked_filter("where", given)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        datetime.date(2024, 1, 1),
+        datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC),
+        decimal.Decimal(1),
+        uuid.UUID(int=1),
+        b"a",
+        {"a"},
+    ],
+)
+@pytest.mark.parametrize("shape", [lambda value: {"x": value}, lambda value: {"x": {"$in": [value]}}])
+def test_a_value_that_would_share_the_key_of_another_is_refused(value, shape):
+    with pytest.raises(TypeError, match=f"is of type {type(value).__name__}; give strings, numbers"):
+        checked_filter("where", shape(value))
+
+
+def test_keys_must_be_strings():
+    with pytest.raises(TypeError, match="its keys must be strings, and 1 is of type int"):
+        checked_filter("where", {"$and": [{1: "a"}, {"1": "a"}]})
+
+
+def test_tuples_and_values_of_numpy_and_enums_are_asked_as_plain_ones():
+    class Kind(enum.StrEnum):
+        GUIDE = "guide"
+
+    given = {"$or": ({"x": {"$in": ("a", Kind.GUIDE)}}, {"y": np.float64(1.5)})}
+    plain = checked_filter("where", given)
+    assert plain == {"$or": [{"x": {"$in": ["a", "guide"]}}, {"y": 1.5}]}
+    assert [type(value) for value in plain["$or"][0]["x"]["$in"]] == [str, str]
+
+
+@pytest.mark.parametrize("key", ["chroma:document", "#document", "_jarvisperf"])
+def test_keys_that_are_not_in_our_record_exclude_nothing(key):
+    assert not surely_excludes({key: "a"}, {"x": "a"})
+    assert not surely_excludes({"$and": [{key: {"$ne": "a"}}, {"x": "a"}]}, {"x": "a"})

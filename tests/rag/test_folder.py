@@ -26,7 +26,7 @@ def home(tmp_path, require):
 @pytest.mark.parametrize("writing", [True, False])
 def test_a_state_is_read_as_it_was_written(path, writing):
     state = CollectionState("collection", (("", "generation"),), writing)
-    StateFile(path).write(state)
+    StateFile(path).write(state, 7)
     assert StateFile(path).read() == state
 
 
@@ -34,7 +34,7 @@ def test_each_change_is_seen_by_a_reader_that_has_read_before(path):
     reader, writer = StateFile(path), StateFile(path)
     for number in range(20):
         state = CollectionState("c", (("", f"g{number}"),), writing=number % 2 == 0)
-        writer.write(state)
+        writer.write(state, 7)
         assert reader.read() == state
 
 
@@ -49,13 +49,13 @@ def test_a_file_of_another_form_is_an_unknown_state(path, content):
 
 
 def test_a_state_of_another_schema_is_unknown(path):
-    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False))
-    path.write_bytes(path.read_bytes().replace(b'"schema":1', b'"schema":2'))
+    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False), 7)
+    path.write_bytes(path.read_bytes().replace(b'"schema":2', b'"schema":1'))
     assert StateFile(path).read() is None
 
 
 def test_a_write_leaves_no_other_files(path):
-    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False))
+    StateFile(path).write(CollectionState("c", (("", "g"),), writing=False), 7)
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -55,7 +55,10 @@ def rag(make_rag, hooked):
 
 @pytest.fixture
 def home(tmp_path):
-    return FolderHome(tmp_path / "chroma", "documents")
+    home = FolderHome(tmp_path / "chroma", "documents")
+    home.connect()
+    yield home
+    home.disconnect()
 
 
 def best(rag):

@@ -1,7 +1,8 @@
 """Tests that a cached search finds what a search finds, whatever happens in whatever order.
 
-With exact search (``exact=True``), additions, updates, deletions, filters and different numbers of results; first two
-RAGs with separate memory on one folder and one real Redis, then two processes on one real Chroma server and one Redis.
+With exact search (``exact=True``, and in a folder by default), additions, updates, deletions, filters and different
+numbers of results; first two RAGs with separate memory on one folder and one real Redis, then two processes on one
+real Chroma server and one Redis.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ WRITERS = st.integers(0, 1)
 class InProcess:
     """One of several RAGs in this process, with separate memory."""
 
-    def __init__(self, redis, namespace, **where):
+    def __init__(self, redis, namespace, *, exact=True, **where):
         self._cache = SmartCache(redis, None, namespace=namespace, redis_connect_seconds=10, redis_reply_seconds=10)
-        self._rag = OptimizedRAG(cache=self._cache, model=HashEmbedder(), exact=True, **where)
+        self._rag = OptimizedRAG(cache=self._cache, model=HashEmbedder(), exact=exact, **where)
 
     def call(self, method, **arguments):
         found = getattr(self._rag, method)(**arguments)
@@ -182,13 +183,14 @@ def redis(require, redis_url):
     return redis_url
 
 
-def test_two_rags_on_one_folder_with_one_redis(redis):
+@pytest.mark.parametrize("exact", [True, False], ids=["exact", "default"])
+def test_two_rags_on_one_folder_with_one_redis(redis, exact):
     class TwoRags(Interleaving):
         def make(self):
             folder = tempfile.mkdtemp()
             self.stack.callback(shutil.rmtree, folder)
             namespace = uuid.uuid4().hex
-            rags = [InProcess(redis, namespace, path=folder) for _ in range(2)]
+            rags = [InProcess(redis, namespace, exact=exact, path=folder) for _ in range(2)]
             for rag in rags:
                 self.stack.callback(rag.close)
             return rags

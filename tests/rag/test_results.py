@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import operator
 import pickle
 
 import msgspec
@@ -42,6 +43,32 @@ def test_the_metadata_of_a_result_cannot_be_changed():
     with pytest.raises(TypeError):
         result().metadata["n"] = 2
     assert result().metadata["l"] == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda metadata: metadata.update(n=2),
+        lambda metadata: metadata.pop("n"),
+        lambda metadata: metadata.popitem(),
+        lambda metadata: metadata.clear(),
+        lambda metadata: metadata.setdefault("m", 1),
+        lambda metadata: operator.ior(metadata, {"n": 2}),
+        lambda metadata: operator.delitem(metadata, "n"),
+    ],
+)
+def test_no_method_changes_the_metadata_of_a_result(change):
+    metadata = result().metadata
+    with pytest.raises(TypeError, match=r"read-only: change a copy, dict\(metadata\)"):
+        change(metadata)
+    assert metadata == {"n": 1, "l": (1, 2)}
+
+
+def test_the_metadata_of_a_result_can_be_written_as_json_copied_and_pickled():
+    metadata = decode_results(encode_results([result()]))[0].metadata
+    assert json.loads(json.dumps(metadata)) == {"n": 1, "l": [1, 2]}
+    assert copy.deepcopy(metadata) == copy.copy(metadata) == pickle.loads(pickle.dumps(metadata)) == metadata
+    assert {**metadata, "n": 2} == {"n": 2, "l": (1, 2)}
 
 
 def test_changing_the_dictionary_that_a_result_was_made_from_does_not_change_the_result():

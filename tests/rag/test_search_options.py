@@ -243,3 +243,59 @@ def test_a_filter_can_be_given_by_position(rag):
     rag.batch_add_texts(["red apples", "green apples"], metadatas=[{"colour": "red"}, {"colour": "green"}])
     assert [hit.text for hit in rag.search("apples", 5, {"colour": "green"})] == ["green apples"]
     assert [hit.text for hit in rag.search_cached("apples", 5, {"colour": "green"})] == ["green apples"]
+
+
+BAD_FILTERS = [{"year": {"$gt": "2024-01-01"}}, {"year": {"$near": 1}}, {"year": {"$in": []}}, {"$and": [{"year": 1}]}]
+
+
+@pytest.mark.parametrize("where", BAD_FILTERS)
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_filter_that_chroma_rejects_is_rejected_before_the_first_passage_and_after_the_last(rag, where, hybrid):
+    def is_rejected_by_all():
+        for ask in (rag.search, rag.search_cached, rag.generate_context_cached):
+            with pytest.raises(ValueError, match="Chroma rejects the filter"):
+                ask("cats", where=where, hybrid=hybrid)
+        with pytest.raises(ValueError, match="Chroma rejects the filter"):
+            rag.search_many(["cats"], where=where, hybrid=hybrid)
+
+    is_rejected_by_all()
+    rag.batch_add_texts(["cats"], ids=["cats"])
+    is_rejected_by_all()
+    rag.delete(ids=["cats"])
+    is_rejected_by_all()
+
+
+def test_a_filter_on_text_that_chroma_rejects_is_rejected_before_the_first_passage(rag):
+    for ask in (rag.search, rag.search_cached):
+        with pytest.raises(ValueError, match="rejects the filter"):
+            ask("cats", where_document={"$contains": 1})
+
+
+@pytest.mark.parametrize("key", ["chroma:document", "_jarvisperf"])
+def test_an_answer_under_a_filter_on_a_key_that_chroma_keeps_is_never_stale(rag, key):
+    where = {key: {"$ne": "x"}} if key == "_jarvisperf" else {key: "The pump stops at noon."}
+    rag.batch_add_texts(["The garden opens at nine."])
+    rag.search_cached("When does the pump stop?", where=where)
+    rag.batch_add_texts(["The pump stops at noon."])
+    found = rag.search("When does the pump stop?", where=where)
+    assert found
+    assert rag.search_cached("When does the pump stop?", where=where) == found
+
+
+def test_tenants_with_the_same_sentence_each_have_their_own_passage(rag):
+    for tenant in "ab":
+        report = rag.batch_add_texts(["Vacation: 30 days a year."], metadatas=[{"tenant": tenant}])
+        assert (report.added, report.replaced) == (1, 0)
+
+    def found(tenant):
+        asked = {"query": "vacation", "where": {"tenant": tenant}}
+        one = rag.search(**asked)
+        assert rag.search_cached(**asked) == one
+        assert rag.search(**asked, hybrid=True) == one
+        assert [result.metadata for result in one] == [{"tenant": tenant}] * len(one)
+        return [result.id for result in one]
+
+    (of_a,), (of_b,) = found("a"), found("b")
+    assert of_a != of_b
+    rag.delete(ids=[of_a])
+    assert (found("a"), found("b")) == ([], [of_b])

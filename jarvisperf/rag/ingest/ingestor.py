@@ -70,12 +70,17 @@ class Ingestor:
             raise
         return report
 
-    def add_file(self, path: str | os.PathLike[str]) -> AddReport:
-        """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``."""
+    def add_file(self, path: str | os.PathLike[str], name: str | None = None) -> AddReport:
+        """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``.
+
+        Args:
+            path: The file.
+            name: What results and contexts call it; None: see ``_name``.
+        """
         file = _resolved(path)
         source = str(file)
         document = read_document(file, limit_for(self._embedder))
-        passages = records_of_passages(document.passages, source, self._embedder.identity)
+        passages = records_of_passages(document.passages, source, name or _name(path), self._embedder.identity)
         prefix = source_prefix(source)
         current = {record.id for record in passages}
         stored = self._store.marks_of_source(source, prefix)
@@ -121,15 +126,21 @@ class Ingestor:
     def _add_path(self, path: str | os.PathLike[str], *, keep_missing: bool) -> AddReport:
         place = _resolved(path)
         if place.is_dir():
-            return self._add_folder(place, keep_missing=keep_missing)
+            return self._add_folder(place, _name(path), keep_missing=keep_missing)
         return self.add_file(path) + AddReport(files=(str(path),))
 
-    def _add_folder(self, folder: Path, *, keep_missing: bool) -> AddReport:
+    def _add_folder(self, folder: Path, name: str, *, keep_missing: bool) -> AddReport:
         """Add the documents of a folder, then remove the passages of files that it no longer contains."""
         found = documents_in(folder)
         report = AddReport(unsupported=tuple(map(str, found.unsupported)))
+        prefix = "" if name == "." else f"{name}/"
+
+        def add(file: str | os.PathLike[str]) -> AddReport:
+            called = f"{prefix}{Path(file).relative_to(folder).as_posix()}"
+            return self.add_file(file, called) + AddReport(files=(str(file),))
+
         for file in found.documents:
-            report += self._reported(file, lambda given: self._add_path(given, keep_missing=True))
+            report += self._reported(file, add)
         if keep_missing:
             return report
         present = {str(file.resolve()) for file in found.documents}
@@ -180,6 +191,7 @@ class Ingestor:
     ) -> AddReport:
         if not records:
             return self._store.write([], (), ids_to_remove)
+        self._store.check_model()
         rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
         report = AddReport(embedded=embedded, reused=len(records) - embedded)
         return report + self._store.write(records, rows, ids_to_remove, recorded=recorded)
@@ -218,6 +230,15 @@ def _resolved(path: object) -> Path:
         return Path(path).expanduser().resolve()
     except (RuntimeError, ValueError) as error:  # a link to itself, an unknown user, a NUL
         raise DocumentError(f"{str(path)!r} is not a file's path: {error}") from error
+
+
+def _name(path: str | os.PathLike[str]) -> str:
+    """Return what results and contexts call a file: the path as given, but of an absolute path only the file's name.
+
+    Contexts go to language models and end users, who have no business knowing the server's folders.
+    """
+    given = Path(path)
+    return given.name if given.is_absolute() or str(given).startswith("~") else given.as_posix()
 
 
 def _content(record: PassageRecord) -> tuple[str, str, str]:

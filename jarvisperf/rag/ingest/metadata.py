@@ -10,12 +10,11 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
-from jarvisperf.rag.store.records import MARK
+from jarvisperf.rag.store.filters import MARK, RESERVED_KEYS
 from jarvisperf.rag.texts import check_unicode
 
 Metadata: TypeAlias = Mapping[str, Any] | None
 
-_RESERVED: Final = ("#", "$", "chroma:")
 _SCALARS: Final = (bool, int, float, str)  # bool is an int, so it comes first
 _ALLOWED: Final = "give strings, numbers, booleans, None, or a list of one of these types"
 
@@ -35,8 +34,8 @@ def checked_metadata(index: int, metadata: Metadata) -> dict[str, Any] | None:
 
 
 def is_storable(name: str) -> bool:
-    """Whether a passage's metadata can have a key of this name."""
-    return name not in {"", MARK} and not name.startswith(_RESERVED)
+    """Return whether a passage's metadata can have a key of this name."""
+    return name != "" and not name.startswith((MARK, *RESERVED_KEYS))
 
 
 def _key(index: int, name: Any) -> str:
@@ -44,10 +43,11 @@ def _key(index: int, name: Any) -> str:
     if not isinstance(name, str) or not name:
         raise ValueError(f"{key}: give strings of at least one character")
     check_unicode(name, f"a key of metadata {index}")
-    if name == MARK:
+    if name.startswith(MARK):
         raise ValueError(f"{key}, which is reserved for jarvisperf: use another name")
-    if name.startswith(_RESERVED):
-        raise ValueError(f"{key}: names that begin with {', '.join(_RESERVED)} are reserved by Chroma; use another one")
+    if name.startswith(RESERVED_KEYS):
+        reserved = ", ".join(RESERVED_KEYS)
+        raise ValueError(f"{key}: names that begin with {reserved} are reserved by Chroma; use another one")
     return name
 
 

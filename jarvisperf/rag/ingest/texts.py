@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.rag.ingest.metadata import checked_metadata, is_storable
+from jarvisperf.rag.store.filters import NAME
 from jarvisperf.rag.store.records import PassageRecord, mark_of
 from jarvisperf.rag.texts import check_unicode, content_id, framed
 
@@ -55,8 +56,14 @@ def records_of_texts(
     return _records(iter(texts), metadatas, ids, model)
 
 
-def records_of_passages(passages: Iterable[Passage], source: str, model: str | None) -> list[PassageRecord]:
+def records_of_passages(passages: Iterable[Passage], source: str, name: str, model: str | None) -> list[PassageRecord]:
     """Return the records of a file's passages.
+
+    Args:
+        passages: The passages.
+        source: The file's absolute path.
+        name: What results and contexts call the file.
+        model: The identity of the embedder.
 
     Their ids derive from the source and the text, not from the position, so a passage that moves keeps its id. The
     same text in two files gives two records, so replacing one file does not affect the other.
@@ -73,9 +80,8 @@ def records_of_passages(passages: Iterable[Passage], source: str, model: str | N
         metadata: dict[str, Any] = {**own, "source": source, "position": passage.position}
         if passage.section is not None:
             metadata["section"] = passage.section
-        records.append(
-            PassageRecord(f"{prefix}{digest}", passage.text, metadata, mark_of(model, passage.text, metadata))
-        )
+        mark = mark_of(model, passage.text, metadata)  # without the name: the same file may be named in several ways
+        records.append(PassageRecord(f"{prefix}{digest}", passage.text, {**metadata, NAME: name}, mark))
     return records
 
 
@@ -106,7 +112,10 @@ def _records(
             raise TypeError(f"{name} is of type {type(text).__name__}: give strings")
         check_unicode(text, name)
         metadata = None if remaining_metadatas is None else _next("metadatas", remaining_metadatas, index)
-        key = content_id(text) if remaining_ids is None else _check_id(index, _next("ids", remaining_ids, index), seen)
+        if remaining_ids is None:
+            key = content_id(text, metadata)
+        else:
+            key = _check_id(index, _next("ids", remaining_ids, index), seen)
         yield PassageRecord(key, text, metadata, mark_of(model, text, metadata)) if text.strip() else None
     for name, companions in (("metadatas", remaining_metadatas), ("ids", remaining_ids)):
         if companions is not None and next(companions, _NONE_LEFT) is not _NONE_LEFT:

@@ -54,7 +54,10 @@ def _of_file(store: ChromaStore, embedder: Embedder, file: Path) -> Iterator[Dif
     except (DocumentError, FileNotFoundError) as error:
         yield Difference(source=source, unread=(str(error),))
         return
-    wanted = {record.id: record.mark for record in records_of_passages(document.passages, source, embedder.identity)}
+    wanted = {
+        record.id: record.mark
+        for record in records_of_passages(document.passages, source, file.name, embedder.identity)
+    }
     stored = store.marks_of_source(source, source_prefix(source))
     found = Difference(
         source=source,

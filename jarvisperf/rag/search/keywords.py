@@ -5,11 +5,11 @@ The index is kept in memory, built on first use and rebuilt when the collection 
 
 from __future__ import annotations
 
-import re
 import threading
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.errors import missing_package
+from jarvisperf.rag.search.words import words_of_passage, words_of_query
 from jarvisperf.rag.store.filters import EVERYTHING
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from jarvisperf.rag.store.chroma import ChromaStore
     from jarvisperf.rag.store.filters import Selection
     from jarvisperf.rag.store.generation import CollectionState
-
-_WORD = re.compile(r"\w+")
 
 
 class KeywordIndex:
@@ -50,7 +48,7 @@ class KeywordIndex:
         with self._lock:
             self._refresh()
             ids, ranker = self._ids, self._ranker
-        words = list(dict.fromkeys(_words(query)))
+        words = list(dict.fromkeys(words_of_query(query)))
         if ranker is None or not words:
             return []
         scores = ranker.get_scores(words)
@@ -71,13 +69,9 @@ class KeywordIndex:
         self._ids, texts = [], []
         for page in self._store.pages(["documents"]):
             self._ids += page["ids"]
-            texts += [_words(text or "") for text in page["documents"]]
+            texts += [words_of_passage(text or "") for text in page["documents"]]
         self._ranker = None
         if any(texts):
             self._ranker = bm25s.BM25()
             self._ranker.index([words or [""] for words in texts], show_progress=False)  # wordless texts keep their row
         self._state = state
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypedDict
 
 from jarvisperf.checks import number, whole_number
+from jarvisperf.rag.search.sources import with_absolute_sources
 from jarvisperf.rag.store.filters import EVERYTHING, Selection, canonical, checked_filter
 from jarvisperf.rag.texts import normalise_query
 
@@ -108,7 +109,11 @@ def checked_request(query: str, n_results: int, options: Mapping[str, Any]) -> S
         raise TypeError(f"hybrid is {hybrid!r}: give True or False")
     selection = EVERYTHING
     if where is not None or where_document is not None:
-        selection = Selection(checked_filter("where", where), checked_filter("where_document", where_document))
+        checked = checked_filter("where", where)
+        selection = Selection(
+            None if checked is None else with_absolute_sources(checked),
+            checked_filter("where_document", where_document),
+        )
     return SearchRequest(
         normalise_query(query),
         min(whole_number("n_results", n_results, at_least=1), _MAX_RESULTS),

@@ -49,12 +49,14 @@ class Retriever:
         """Return the vector of a query; None if the store is empty, so that no model needs to be loaded."""
         if self._store.is_empty():
             return None
+        self._store.check_model()
         with self._stats.timed_stage("embed"):
             return self._embedder.embed_query(text)
 
     def search(self, request: SearchRequest, vector: NDArray[np.float32] | None) -> Computed[Results]:
         """Answer one request, given the vector of its query."""
         if vector is None:
+            self._store.check_filters(request.selection)
             where = request.selection.where
             return Computed((), Footprint(b"", EVERYWHERE, (), None if where is None else dict(where)))
         with self._stats.timed_stage("search"):
@@ -63,8 +65,12 @@ class Retriever:
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[Results]:
         """Answer requests that differ only in their queries: one batch for the model, one for Chroma."""
-        if not requests or self._store.is_empty():
+        if not requests:
+            return []
+        if self._store.is_empty():
+            self._store.check_filters(requests[0].selection)
             return [() for _ in requests]
+        self._store.check_model()
         with self._stats.timed_stage("embed"):
             rows = self._rows([request.query for request in requests])
         with self._stats.timed_stage("search"):

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection
-from jarvisperf.rag.store.filters import EVERYTHING, Selection
-from jarvisperf.rag.store.records import MARK, Hit, marked, neighbours, neighbours_in, without_mark
+from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
+from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in
+from jarvisperf.rag.store.vectors_in_memory import VectorsInMemory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,8 +19,12 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from jarvisperf.rag.store.generation import CollectionState, Home
+    from jarvisperf.rag.store.generation import CollectionState, Heads, Home
+    from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Neighbours, PassageRecord
+
+MOST_IN_MEMORY = 10_000
+"""Up to this many passages, searches compare with every one in memory unless ``exact`` asks for it at any size."""
 
 _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
@@ -37,12 +43,26 @@ class ChromaStore(Collection):
         record_change: Called within each recorded write, with the writer's previous token, its new token and the
             change.
         exact: Compare each query with every passage instead of using Chroma's approximate index.
+        model_check: Checks the model whose vectors are searched and written.
+        changes_between: Returns the changes from one generation to a later one; None if they are unknown. With it,
+            vectors are kept in memory, if the home notices all writes.
     """
 
     def __init__(
-        self, home: Home, name: str, record_change: Callable[[str, str, StoreChange], None], *, exact: bool = False
+        self,
+        home: Home,
+        name: str,
+        record_change: Callable[[str, str, StoreChange], None],
+        *,
+        exact: bool = False,
+        model_check: ModelCheck | None = None,
+        changes_between: Callable[[Heads, Heads], list[StoreChange] | None] | None = None,
     ) -> None:
         super().__init__(home, name)
+        self._in_memory: VectorsInMemory | None = None
+        if home.notices_all_writes and changes_between is not None:
+            self._in_memory = VectorsInMemory(self.settle_state, self._vectors_of, changes_between)
+        self._model_check = model_check
         self._record_change = record_change
         self.exact = exact
         self._known_to_hold_documents = False
@@ -53,12 +73,25 @@ class ChromaStore(Collection):
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
 
+    def check_model(self) -> None:
+        """Check that the model's vectors fit those that are stored.
+
+        Raises:
+            StoreError: The collection was built with another model.
+        """
+        if self._model_check is not None and not self.is_empty():
+            self._model_check.check(self.open())
+
     def settle_state(self) -> CollectionState | None:
         """Clean up after a dead writer, and return the collection's state; None if it is unknown."""
         state = self._home.read_state()
         if state is None or state.writing:
             self.open()
             state = self._home.read_state()
+            if state is None:
+                self._known_to_hold_documents = False
+                self.reopen()
+                state = self._home.read_state()
         return state
 
     def query(
@@ -81,9 +114,22 @@ class ChromaStore(Collection):
             StoreError: The vectors do not have the collection's dimension.
             ValueError: Chroma rejects a filter.
         """
+        try:
+            return self._query(vectors, n_results, selection, with_vectors=with_vectors)
+        except StoreError as error:
+            if type(error.__cause__).__name__ != "NotFoundError":
+                raise
+        self.reopen()  # it was deleted and created again
+        return self._query(vectors, n_results, selection, with_vectors=with_vectors)
+
+    def _query(
+        self, vectors: NDArray[np.float32], n_results: int, selection: Selection, *, with_vectors: bool
+    ) -> list[Neighbours]:
         collection = self._collection
         if collection is None:
             collection = self.open()
+        if self._in_memory is not None and (self.exact or self.count() <= MOST_IN_MEMORY):
+            return self._query_in_memory(self._in_memory, vectors, n_results, selection)
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
@@ -129,7 +175,7 @@ class ChromaStore(Collection):
         hits = {}
         for key, text, metadata, row in self._get(ids, *_PASSAGE, "embeddings"):
             length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-            hits[key] = Hit(key, text or "", without_mark(metadata), 1.0 - float(row @ vector) / length, row)
+            hits[key] = Hit(key, text or "", metadata or {}, 1.0 - float(row @ vector) / length, row)
         return hits
 
     def ids(self, selection: Selection) -> list[str]:
@@ -143,6 +189,15 @@ class ChromaStore(Collection):
         except Exception as error:
             raise self._explained(error, 0, selection) from error
         return found
+
+    def check_filters(self, selection: Selection) -> None:
+        """Let Chroma check the filters of a selection, for answers that need no search.
+
+        Raises:
+            ValueError: Chroma rejects a filter.
+        """
+        if selection.filters:
+            self.ids(selection)
 
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the content mark (``records.mark_of``) of each of these ids that exists.
@@ -219,6 +274,8 @@ class ChromaStore(Collection):
                 self._record_change(previous, token, _change(records, vectors, removed))
 
         with self._home.writing(str(collection.id), publish):
+            if records and self._model_check is not None:
+                self._model_check.record(collection)
             for start in range(0, len(vectors), self._max_batch):
                 part = slice(start, start + self._max_batch)
                 report += self._upsert(collection, records[part], vectors[part])
@@ -228,6 +285,42 @@ class ChromaStore(Collection):
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
         return report + AddReport(removed=len(removed))
+
+    def _query_in_memory(
+        self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
+    ) -> list[Neighbours]:
+        stored = in_memory.current()
+        among: list[int] | None = None
+        if selection.filters:
+            among = [stored.row_of[key] for key in self.ids(selection) if key in stored.row_of]
+        if not len(stored.ids):
+            return [neighbours([], n_results) for _ in vectors]
+        if stored.rows.shape[1] != vectors.shape[1]:
+            raise self._misfit(vectors.shape[1], f"its vectors have {stored.rows.shape[1]}")
+        orders = [stored.nearest(vector, n_results, among) for vector in vectors]
+        wanted = {key for order in orders for key, _ in order}
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        return [
+            neighbours(
+                [
+                    Hit(key, *passages[key], distance, stored.rows[stored.row_of[key]])
+                    for key, distance in order
+                    if key in passages  # it may have been removed in the meantime
+                ],
+                n_results,
+            )
+            for order in orders
+        ]
+
+    def _vectors_of(self, ids: Iterable[str] | None) -> tuple[list[str], Any]:
+        """Return the ids and vectors of these passages, or of all."""
+        if ids is None:
+            found = [
+                row for page in self.pages(["embeddings"]) for row in zip(page["ids"], page["embeddings"], strict=True)
+            ]
+        else:
+            found = [(key, row) for key, row in self._get(ids, "embeddings")]
+        return [key for key, _ in found], [row for _, row in found]
 
     def _query_exactly(
         self, collection: Any, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -247,7 +340,7 @@ class ChromaStore(Collection):
             raise self._misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        passages = {key: (text or "", without_mark(metadata)) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
         return [
             neighbours(
                 [

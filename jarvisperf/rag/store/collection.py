@@ -44,6 +44,7 @@ class Collection:
         self._write_lock = threading.RLock()
         self._lock = threading.RLock()
         self._collection: Any = None
+        self._client: Any = None
         self._of_the_parent: Any = None
         self._closed = False
         self._max_batch = 0
@@ -85,8 +86,15 @@ class Collection:
                 except BaseException:
                     self._home.disconnect()
                     raise
-                self._collection = collection
+                self._client, self._collection = client, collection
             return self._collection
+
+    def reopen(self) -> None:
+        """Look the collection up again and settle its state: something else may have written, or created it again."""
+        with self._lock:
+            self.open()
+            self._collection = self._get_collection(self._client)
+            self._home.settle(str(self._collection.id))
 
     def close(self) -> None:
         """Close the collection for good, after any write in progress."""
@@ -94,7 +102,7 @@ class Collection:
             self._closed = True
             if self._collection is not None:
                 self._home.disconnect()
-                self._collection = None
+                self._client = self._collection = None
 
     def count(self) -> int:
         """Return the number of passages."""

@@ -6,7 +6,6 @@ runs it. This module decides only whether a passage certainly fails one; "not su
 
 from __future__ import annotations
 
-import copy
 import math
 import operator
 from collections.abc import Mapping
@@ -16,9 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 Filter = Mapping[str, Any]
+
+RESERVED_KEYS: Final = ("#", "$", "chroma:")
+"""What the names that Chroma keeps for itself begin with; ``chroma:document`` is a passage's text."""
+
+MARK: Final = "_jarvisperf"
+"""The metadata key of a passage's mark; see ``records.py``. Names that begin with it are ours, and hidden."""
+
+NAME: Final = f"{MARK}_name"
+"""The metadata key of a file's name as it was added; ``source`` is its absolute path."""
 
 _MAX_LEVELS: Final = 100  # each $and or $or is two levels; a Chroma server reads at most 127
 
@@ -55,10 +63,13 @@ EVERYTHING = Selection()
 
 
 def checked_filter(name: str, given: Filter | None) -> Filter | None:
-    """Return a copy of a filter after checking its form, because callers may change theirs while an answer is cached.
+    """Return a filter in built-in types: tuples become lists, and numbers and strings of NumPy and enums plain ones.
+
+    The search and the cache key both use this copy, so filters that share a key also mean the same to Chroma. A copy is
+    also needed because callers may change theirs while an answer is cached.
 
     Raises:
-        TypeError: It is not a dictionary, or holds values that no filter can have.
+        TypeError: It is not a dictionary, or holds keys or values that no filter can have, such as a date.
         ValueError: It is empty, or nested too deeply.
     """
     if given is None:
@@ -68,8 +79,9 @@ def checked_filter(name: str, given: Filter | None) -> Filter | None:
     if not given:
         raise ValueError(f"{name} is {{}}: give a condition such as {_example(name)}, or None for no filter")
     _check_depth(name, given)
-    canonical(name, given)
-    return copy.deepcopy(given)
+    plain = {key: _plain(name, given, value) for key, value in _string_keys(name, given, given)}
+    canonical(name, plain)
+    return plain
 
 
 def canonical(name: str, given: Filter | None) -> str:
@@ -121,6 +133,33 @@ def _check_depth(name: str, part: Any, left: int = _MAX_LEVELS) -> None:
             _check_depth(name, inner, left - 1)
 
 
+def _string_keys(name: str, given: Filter, part: Mapping[Any, Any]) -> Iterable[tuple[str, Any]]:
+    for key in part:
+        if not isinstance(key, str):
+            raise TypeError(f"{name} is {given!r}: its keys must be strings, and {key!r} is of type {_kind(key)}")
+    return [(str.__str__(key), value) for key, value in part.items()]
+
+
+def _plain(name: str, given: Filter, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(name, given, inner) for key, inner in _string_keys(name, given, value)}
+    if isinstance(value, list | tuple):
+        return [_plain(name, given, inner) for inner in value]
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return value if type(value) is kind else getattr(kind, f"__{kind.__name__}__")(value)
+    # JSON would write a date as its string, and both would share an answer.
+    raise TypeError(
+        f"{name} is {given!r}: {value!r} is of type {_kind(value)}; give strings, numbers, booleans and lists of them"
+    )
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
 def _match(where: Filter, metadata: Mapping[str, Any]) -> bool | None:
     """Return whether the metadata passes the filter; None if that is uncertain."""
     return _all([_match_one(key, condition, metadata) for key, condition in where.items()])
@@ -132,7 +171,7 @@ def _match_one(key: str, condition: Any, metadata: Mapping[str, Any]) -> bool | 
             return None
         parts = [_match(part, metadata) for part in condition]
         return _all(parts) if key == "$and" else _any(parts)
-    if key.startswith(("$", "#")):  # reserved by Chroma
+    if key.startswith((*RESERVED_KEYS, MARK)):  # Chroma filters on them, but they are not in our record
         return None
     if not isinstance(condition, Mapping):
         condition = {"$eq": condition}

@@ -1,6 +1,12 @@
 """A collection in a local folder: Chroma's embedded store, and a file with the collection's state.
 
-The state file is JSON: ``{"schema": 1, "collection": "<uuid>", "generation": "<token>", "writing": false}``. It is
+The state file is JSON: ``{"schema": 2, "collection": "<uuid>", "generation": "<token>", "writing": false, "position":
+7}``. The position is that of Chroma's own log (``position.py``) after the last write; if Chroma has another one,
+something else wrote to the folder, and the state is unknown. A server on the folder (``chroma run``) has its own record
+of the state, in Chroma (``server.py``); before a write here it is removed, so that neither trusts what the other did
+not see.
+
+The file is
 replaced atomically and never modified. A reader that keeps the file open can therefore tell from the inode number alone
 that the state is unchanged, because a number is not reused while the file is open. An unreadable file counts as an
 unknown state.
@@ -22,13 +28,14 @@ import msgspec
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.folder_lock import folder_lock
-from jarvisperf.rag.store.generation import CollectionState, new_generation
+from jarvisperf.rag.store.generation import CollectionState, new_generation, state_records_name
+from jarvisperf.rag.store.position import ChromaLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_SCHEMA = 1
+_SCHEMA = 2
 _ONLY_WRITER = ""  # a folder has one writer at a time
 _READ_BYTES = 4096  # a state takes about 150 bytes
 
@@ -42,6 +49,8 @@ class FolderHome:
         new_token: Returns a new generation token.
     """
 
+    notices_all_writes = True
+
     def __init__(self, folder: Path, collection: str, new_token: Callable[[], str] = new_generation) -> None:
         self._folder = folder.expanduser().resolve()  # Chroma keeps one system per spelling of a path
         self._new_token = new_token
@@ -49,8 +58,16 @@ class FolderHome:
         # A digest, because names may have 512 characters and may differ in case only.
         digest = hashlib.blake2b(collection.encode(), digest_size=8).hexdigest()
         self._file = StateFile(self._folder / f"jarvisperf-state-{digest}.json")
-        self.read_state = self._file.read
+        self._log = ChromaLog(self._folder)
+        self._server_records = state_records_name(collection)
         self._client: Any = None
+
+    def read_state(self) -> CollectionState | None:
+        """Return the state, the same object while nothing has changed; None if it is unknown."""
+        state = self._file.read()
+        if state is None or state.writing:
+            return state
+        return state if self._log.position(state.collection) == self._file.position else None
 
     def connect(self) -> Any:
         """Open Chroma and return its client.
@@ -93,7 +110,7 @@ class FolderHome:
     def settle(self, collection_id: str) -> None:
         """Start a new generation if the state is unknown, of another collection, or left by a dead writer."""
         with self._lock.within_process:  # excludes writing threads; other processes cannot be writing
-            state = self._file.read()
+            state = self.read_state()
             if state is None or state.writing or state.collection != collection_id:
                 self._write(collection_id, self._new_token(), writing=False)
 
@@ -107,11 +124,12 @@ class FolderHome:
                 been changed.
         """
         with self._lock.exclusive():
-            before = self._file.read()
+            before = self.read_state()
             certain = before is not None and not before.writing and before.collection == collection_id
             previous = dict(before.heads)[_ONLY_WRITER] if before is not None and certain else self._new_token()
             token = self._new_token()
             self._write(collection_id, previous, writing=True)
+            self._forget_the_servers_state()
             try:
                 yield
                 if certain and publish is not None:
@@ -119,9 +137,16 @@ class FolderHome:
             finally:
                 self._write(collection_id, token, writing=False)
 
+    def _forget_the_servers_state(self) -> None:
+        from chromadb.errors import NotFoundError
+
+        with contextlib.suppress(NotFoundError):
+            self._client.delete_collection(self._server_records)
+
     def _write(self, collection_id: str, token: str, *, writing: bool) -> None:
+        state = CollectionState(collection_id, ((_ONLY_WRITER, token),), writing=writing)
         try:
-            self._file.write(CollectionState(collection_id, ((_ONLY_WRITER, token),), writing=writing))
+            self._file.write(state, -1 if writing else self._log.position(collection_id))
         except OSError as error:
             raise StoreError(f"cannot write to the document store in {self._folder}: {error}") from error
 
@@ -150,13 +175,23 @@ class StateFile:
             return None
         return held.state
 
-    def write(self, state: CollectionState) -> None:
+    @property
+    def position(self) -> int:
+        """The position of Chroma's log that belongs to the state last read."""
+        held = self._held
+        return -1 if held is None else held.position
+
+    def write(self, state: CollectionState, position: int) -> None:
         """Replace the state; a write mark survives a power failure once this returns.
+
+        Args:
+            state: The new state.
+            position: The position of Chroma's log; -1 if it is unknown.
 
         Raises:
             OSError: The file cannot be written; the previous one is still in place.
         """
-        content = _StateContent(_SCHEMA, state.collection, dict(state.heads)[_ONLY_WRITER], state.writing)
+        content = _StateContent(_SCHEMA, state.collection, dict(state.heads)[_ONLY_WRITER], state.writing, position)
         temporary = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")
         with temporary.open("wb") as file:
             file.write(msgspec.json.encode(content))
@@ -173,19 +208,20 @@ class _StateContent(msgspec.Struct, frozen=True):
     collection: str
     generation: str
     writing: bool
+    position: int
 
 
 class _HeldFile:
     """A state file that is kept open, and its content."""
 
-    __slots__ = ("_descriptor", "device", "inode", "state")
+    __slots__ = ("_descriptor", "device", "inode", "position", "state")
 
     def __init__(self, path: str) -> None:
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         found = os.fstat(self._descriptor)
         self.inode = found.st_ino
         self.device = found.st_dev
-        self.state = _parse(os.pread(self._descriptor, _READ_BYTES, 0))
+        self.state, self.position = _parse(os.pread(self._descriptor, _READ_BYTES, 0))
 
     def __del__(self) -> None:
         if hasattr(self, "_descriptor"):
@@ -195,14 +231,15 @@ class _HeldFile:
 _decoder = msgspec.json.Decoder(_StateContent)
 
 
-def _parse(raw: bytes) -> CollectionState | None:
+def _parse(raw: bytes) -> tuple[CollectionState | None, int]:
     try:
         content = _decoder.decode(raw)
     except msgspec.DecodeError:
-        return None
-    if content.schema != _SCHEMA:
-        return None
-    return CollectionState(content.collection, ((_ONLY_WRITER, content.generation),), content.writing)
+        return None, -1
+    if content.schema != _SCHEMA or (content.position < 0 and not content.writing):
+        return None, -1
+    state = CollectionState(content.collection, ((_ONLY_WRITER, content.generation),), content.writing)
+    return state, content.position
 
 
 def _sync_folder(folder: Path) -> None:

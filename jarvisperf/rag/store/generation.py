@@ -48,6 +48,9 @@ class CollectionState:
 class Home(Protocol):
     """The location of a collection: a local folder or a Chroma server."""
 
+    notices_all_writes: bool
+    """Whether writes by other programs change the state as well."""
+
     def connect(self) -> Any:
         """Open Chroma and return its client; loads chromadb."""
         ...
@@ -83,6 +86,11 @@ class Home(Protocol):
                 certain, before the new one becomes visible to others.
         """
         ...
+
+
+def state_records_name(collection: str) -> str:
+    """Return the name of the collection on a server that holds the state of this one."""
+    return f"{collection}.jarvisperf-state"
 
 
 def new_generation() -> str:

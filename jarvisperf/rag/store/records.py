@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from jarvisperf.rag.results import SearchResult
 from jarvisperf.rag.store.change import EVERYWHERE
-from jarvisperf.rag.store.filters import canonical_text
+from jarvisperf.rag.store.filters import MARK, NAME, canonical_text
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-MARK: Final = "_jarvisperf"
 _MARK_BYTES: Final = 12
 
 
@@ -33,7 +32,7 @@ class PassageRecord:
 
 
 class Hit(NamedTuple):
-    """A passage that was found: its cosine distance to the query, and its vector if that was requested."""
+    """A passage that was found: its metadata as stored, its distance to the query, and its vector if requested."""
 
     id: str
     text: str
@@ -70,9 +69,9 @@ def marked(record: PassageRecord) -> dict[str, Any]:
     return {**(record.metadata or {}), **({MARK: record.mark} if record.mark else {})}
 
 
-def without_mark(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
+def without_ours(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the user's metadata."""
-    return {name: value for name, value in (metadata or {}).items() if name != MARK}
+    return {name: value for name, value in metadata.items() if not name.startswith(MARK)}
 
 
 def last_of_each_id(records: Iterable[PassageRecord]) -> list[PassageRecord]:
@@ -95,7 +94,7 @@ def neighbours_in(answer: Mapping[str, Any], row: int, wanted: int) -> Neighbour
             Hit(
                 key,
                 text or "",
-                without_mark(metadata),
+                metadata or {},
                 float(distance),
                 None if vectors is None else vectors[row][place],
             )
@@ -107,14 +106,14 @@ def neighbours_in(answer: Mapping[str, Any], row: int, wanted: int) -> Neighbour
 
 def results_of(hits: Sequence[Hit]) -> tuple[SearchResult, ...]:
     """Convert hits to the results that a search returns."""
-    sources = [hit.metadata.get("source") for hit in hits]
+    sources = [hit.metadata.get(NAME, hit.metadata.get("source")) for hit in hits]
     return tuple(
         [
             SearchResult(
                 id=hit.id,
                 text=hit.text,
                 score=1.0 - hit.distance,
-                metadata=hit.metadata,
+                metadata=without_ours(hit.metadata),
                 source=source if isinstance(source, str) else None,
             )
             for hit, source in zip(hits, sources, strict=True)

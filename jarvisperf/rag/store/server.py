@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
-from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation
+from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation, state_records_name
 from jarvisperf.rag.store.server_http import GoneError, RecordsClient
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class ServerHome:
         ValueError: It is malformed.
     """
 
+    notices_all_writes = False
+
     def __init__(
         self,
         url: str,
@@ -53,7 +55,7 @@ class ServerHome:
         clock: Callable[[], float] = time.monotonic,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._records = RecordsClient(url, f"{collection}.jarvisperf-state")
+        self._records = RecordsClient(url, state_records_name(collection))
         self._url = url
         self._new_token = new_token
         self._clock = clock
@@ -89,7 +91,6 @@ class ServerHome:
             )
         except Exception as error:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
-        self._records.create()
         return self._client
 
     def disconnect(self) -> None:
@@ -123,6 +124,7 @@ class ServerHome:
 
     def settle(self, collection_id: str) -> None:
         """Announce the collection, and drop the records of an earlier one with the same name."""
+        self._records.create()  # a write to the server's folder removes them
         records = self._records.read()
         outdated = [name for name, record in records.items() if record["collection"] != collection_id]
         idle = [name for name, record in records.items() if not record["writing"]]
