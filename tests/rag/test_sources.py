@@ -9,7 +9,7 @@ TEXT = "# Start\n\nThe port is 8080.\n"
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, require):
-    require("semantic_text_splitter")
+    require("markdown_it")
     folder = tmp_path / "work"
     (folder / "docs").mkdir(parents=True)
     (folder / "docs" / "guide.md").write_text(TEXT)
@@ -66,3 +66,15 @@ def test_the_working_folder_is_part_of_what_a_relative_source_means(rag, folder,
     assert rag.search_cached("port", where={"source": "docs/guide.md"})
     monkeypatch.chdir(tmp_path)
     assert rag.search_cached("port", where={"source": "docs/guide.md"}) == []
+
+
+@pytest.mark.parametrize(("given", "shown"), [("docs", "docs/sub/guide.md"), (".", "docs/sub/guide.md")])
+def test_a_file_of_a_folder_is_named_by_its_place_in_that_folder(rag, tmp_path, monkeypatch, given, shown):
+    (tmp_path / "docs/sub").mkdir(parents=True)
+    (tmp_path / "docs/sub/guide.md").write_text("# Cats\n\nCats purr when they are content.\n")
+    monkeypatch.chdir(tmp_path)
+    rag.add_documents([given])
+    assert [found.source for found in rag.search("cats purr")] == [shown]
+    rag.add_documents([tmp_path / "docs"])
+    assert str(tmp_path) not in rag.generate_context("cats purr")
+    assert not rag.verify([tmp_path / "docs"])
