@@ -79,7 +79,7 @@ def test_a_search_prints_scores_sources_and_texts_or_json(rag, folder):
     rag("add", folder)
     status, out, _ = rag("search", "Dogs bark.", "-n", 1)
     assert status == 0
-    assert out == "1. 1.000 b.txt\n   Dogs bark.\n"
+    assert out == "1. 1.000 docs/sub/b.txt\n   Dogs bark.\n"
     (found,) = json.loads(rag("search", "x", "--json", "--where", '{"section": "Cats"}')[1])
     assert found["metadata"]["section"] == "Cats"
 
@@ -90,7 +90,7 @@ def test_a_search_that_finds_nothing_says_so(rag):
 
 def test_a_context_keeps_to_its_limit(rag, folder):
     rag("add", folder)
-    assert rag("context", "Dogs bark.", "-n", 1)[1] == "[1] b.txt\nDogs bark.\n"
+    assert rag("context", "Dogs bark.", "-n", 1)[1] == "[1] docs/sub/b.txt\nDogs bark.\n"
     assert rag("context", "Dogs bark.", "--max-chars", 5)[1] == "\n"
 
 

@@ -221,7 +221,7 @@ def test_front_matter_cannot_pretend_to_be_another_source(rag, write):
     path = write("a.md", "---\nsource: elsewhere\n_jarvisperf: x\n'#a': 1\nyear: 2020\n---\n\nWater.")
     rag.add_document_optimized(path)
     (found,) = rag.search("water")
-    assert (found.source, found.metadata["year"]) == (str(path), 2020)
+    assert (found.source, found.metadata["source"], found.metadata["year"]) == ("a.md", str(path), 2020)
     assert found.metadata.keys() == {"source", "year", "position", "line"}
 
 
