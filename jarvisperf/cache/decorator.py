@@ -142,6 +142,8 @@ class _Calls:
         group: The prefix of all its keys.
         calls: Calls of the decorated function.
         runs: Runs of the function itself.
+        find_cache: Returns the cache. It changes at the first call, so look it up at each.
+        types: The types that a result may have; None if any type will do.
     """
 
     def __init__(
@@ -154,8 +156,8 @@ class _Calls:
     ) -> None:
         self.function = function
         self._find_cache = find_cache
-        self._is_declared = False
-        self._types: tuple[type, ...] | None = None
+        self.find_cache = self._declare_and_find_cache
+        self.types: tuple[type, ...] | None = None
         self.group = keys.group()
         self.key = keys.key if key is None else self._key_by(key, keys.own_group())
         self._by_arguments = key is None
@@ -165,17 +167,18 @@ class _Calls:
         self._keys = keys
         self._terms = terms
 
-    def find_cache(self) -> SmartCache:
-        """Return the cache, once the classes of the results are known to the decoder."""
-        if not self._is_declared:
-            # Deferred to the first call: the annotation may name something defined below the function.
-            self._types = declare_result(self.function)
-            self._is_declared = True
+    def _declare_and_find_cache(self) -> SmartCache:
+        """Declare the classes of the results, and return the cache; from then on, ``find_cache`` only does the latter.
+
+        It is deferred to the first call, because the annotation may name something defined below the function.
+        """
+        self.types = declare_result(self.function)
+        self.find_cache = self._find_cache
         return self._find_cache()
 
     def fits(self, result: object) -> bool:
         """Return whether a result is of the annotated type; another version of the program may have stored it."""
-        return self._types is None or isinstance(result, self._types)
+        return self.types is None or isinstance(result, self.types)
 
     def key_of_call(self, *args: Any, **kwargs: Any) -> str:
         """Return the key of a call that is described by its arguments, for a method including the instance or class."""
@@ -205,7 +208,7 @@ class _Calls:
 def _wrap_function(calls: _Calls) -> Callable[..., Any]:
     from jarvisperf.cache.engine.drivers import drive
 
-    function, key_of, find_cache = calls.function, calls.key, calls.find_cache
+    function, key_of = calls.function, calls.key
 
     def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
         made = False
@@ -225,10 +228,12 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
 
     def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
-        cache = find_cache()
+        cache = calls.find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        return found if found is not _ABSENT and calls.fits(found) else load(cache, key, args, kwargs)
+        if found is not _ABSENT and (calls.types is None or calls.fits(found)):
+            return found
+        return load(cache, key, args, kwargs)
 
     return wrapper
 
@@ -236,7 +241,7 @@ def _wrap_function(calls: _Calls) -> Callable[..., Any]:
 def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
     from jarvisperf.cache.engine.drivers import drive_async
 
-    function, key_of, find_cache = calls.function, calls.key, calls.find_cache
+    function, key_of = calls.function, calls.key
 
     async def load(cache: SmartCache, key: str, args: Any, kwargs: Any) -> Any:
         made = False
@@ -257,10 +262,12 @@ def _wrap_coroutine(calls: _Calls) -> Callable[..., Any]:
 
     async def wrapper(*args: object, **kwargs: object) -> Any:
         key = key_of(args, kwargs)
-        cache = find_cache()
+        cache = calls.find_cache()
         calls.calls += 1
         found = _ABSENT if calls.looks_ahead else cache.get_from_memory(key, _ABSENT)
-        return found if found is not _ABSENT and calls.fits(found) else await load(cache, key, args, kwargs)
+        if found is not _ABSENT and (calls.types is None or calls.fits(found)):
+            return found
+        return await load(cache, key, args, kwargs)
 
     return wrapper
 

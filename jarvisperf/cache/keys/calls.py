@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
@@ -58,7 +59,9 @@ class KeyMaker:
             raise ValueError(f"{self.name} has no name of its own: give @cached a key_prefix")
         self._module = module_name(function.__module__)
         self._start = f"{prefix}:{self.name}:" if prefix else f"{self.name}:"
-        self._salt = digest_of(function, version, depends_on)
+        self._function_digest = digest_of(function, version, depends_on)
+        # A personal hash function, as BLAKE2 calls it, costs no more than a common one.
+        self._hash = partial(blake2b, digest_size=_DIGEST_BYTES, person=self._function_digest)
         self._signature = inspect.signature(function)
         parameters = self._signature.parameters.values()
         self._names = [parameter.name for parameter in parameters]
@@ -75,7 +78,7 @@ class KeyMaker:
 
     def own_group(self) -> str:
         """Return a prefix that no other function's keys have, for keys that end in a text of the caller's."""
-        return f"{self._start}{self._salt.hex()[:_SHOWN_DIGITS]}:" if self._salt else self._start
+        return f"{self._start}{self._function_digest.hex()[:_SHOWN_DIGITS]}:" if self._function_digest else self._start
 
     def key(self, args: Sequence[object], kwargs: Mapping[str, object]) -> str:
         """Return the key of a call.
@@ -88,7 +91,7 @@ class KeyMaker:
             text = args[0]
             if len(text) <= _LONGEST_QUICK_CHARACTERS and text.isascii():
                 # The same bytes as encode([text]): a list of one short str.
-                return self._start + self._digest(b"\x91" + _quick_encode(text))
+                return self._start + self._hash(b"\x91" + _quick_encode(text)).hexdigest()
         values = self._values(args, kwargs)
         try:
             if self._has_token(values[0] if values else None):
@@ -96,7 +99,7 @@ class KeyMaker:
             encoded = encode(values, identity_of)
         except UnencodableError:
             raise TypeError(self._explain(values)) from None
-        return self._start + self._digest(encoded)
+        return self._start + self._hash(encoded).hexdigest()
 
     def is_private(self, args: Sequence[object]) -> bool:
         """Return whether nobody can read a result under the key of a call in another process or after the instance."""
@@ -121,9 +124,6 @@ class KeyMaker:
             name = owner.rpartition(".")[2]
             kind, wanted = ("a method", f"an instance of {name}") if first == ["self"] else ("a class method", name)
             raise TypeError(f"{self.name} is {kind}, but the first argument is {given!r}: pass {wanted} first")
-
-    def _digest(self, arguments: bytes) -> str:
-        return blake2b(arguments, digest_size=_DIGEST_BYTES, key=self._salt).hexdigest()
 
     def _values(self, args: Sequence[object], kwargs: Mapping[str, object]) -> list[object]:
         if not kwargs and self._all_plain and not self._ignored and len(args) == len(self._names):

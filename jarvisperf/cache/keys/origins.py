@@ -23,12 +23,11 @@ import sysconfig
 import types
 import uuid
 from hashlib import blake2b
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.values.codec import encode
-from jarvisperf.cache.values.identity import identity_of
+from jarvisperf.cache.values.identity import MAIN_MODULES, identity_of
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.scalars import LEAVES, UnencodableError
 
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 NAMESPACE_VARIABLE: Final = "JARVISPERF_NAMESPACE"
 SOURCE: Final = "source"
 _DIGEST_BYTES: Final = 16
-_MAIN: Final = frozenset({"__main__", "__mp_main__"})
 _PROJECT_FILES: Final = ("pyproject.toml", "setup.py", "setup.cfg", ".git")
 _LIBRARIES: Final = tuple(
     Path(sysconfig.get_path(name))
@@ -82,7 +80,7 @@ def origin_of(function: Function) -> str:
 
 
 def _unfiled(function: Function) -> str:
-    if function.__module__ not in _MAIN:
+    if function.__module__ not in MAIN_MODULES:
         code = _code(function)
         return code.co_filename if code is not None else ""  # a built-in function, or one that was made by exec
     notebook = getattr(sys.modules.get("__main__"), "__vsc_ipynb_file__", None) or os.environ.get("JPY_SESSION_NAME")
@@ -98,11 +96,13 @@ def _origin_of_file(file: str) -> str:
     path = Path(file).absolute()
     if any(path.is_relative_to(library) for library in _LIBRARIES) or "site-packages" in path.parts:
         return ""
-    root = project_root(path.parent)
+    return _origin_of_project(project_root(path.parent))
+
+
+@functools.lru_cache(maxsize=100)
+def _origin_of_project(root: Path) -> str:
     name = _project_name(root)
-    if name is not None and _is_installed(name):
-        return f"distribution {name}"
-    return f"folder {root}"
+    return f"distribution {name}" if name is not None and _is_installed(name) else f"folder {root}"
 
 
 def project_root(folder: Path) -> Path:
@@ -139,6 +139,8 @@ def _project_name(root: Path) -> str | None:
 
 
 def _is_installed(name: str) -> bool:
+    from importlib import metadata  # takes longer to load than the rest of this package
+
     try:
         metadata.distribution(name)
     except (metadata.PackageNotFoundError, ValueError):
@@ -153,7 +155,7 @@ def _code_and_captured(function: Function) -> list[object]:
     code = _code(function)
     is_local = "<locals>" in function.__qualname__ or "<lambda>" in function.__qualname__
     module = sys.modules.get(function.__module__)
-    if code is None or not (is_local or (function.__module__ in _MAIN and not hasattr(module, "__file__"))):
+    if code is None or not (is_local or (function.__module__ in MAIN_MODULES and not hasattr(module, "__file__"))):
         return []
     return [_text_of(code), _captured(function, code)]
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.scalars import UnencodableError
+from jarvisperf.checks import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,9 +62,8 @@ def register_codec(kind: type[_T], encode: Callable[[_T], Any], decode: Callable
     given: object = kind
     if not isinstance(given, type):
         raise TypeError(f"kind is {kind!r}: give a class")
-    for name, function in (("encode", encode), ("decode", decode)):
-        if not callable(function):
-            raise TypeError(f"{name} is {function!r}: give a function")
+    function("encode", encode)
+    function("decode", decode)
     if given in PLAIN or given in LEAVES or given in CONTAINERS:
         raise ValueError(f"kind is {kind.__qualname__}, which caches store already")
     _declare(kind, CodecForm(encode, decode))
@@ -121,7 +121,7 @@ def _inside(annotation: Any) -> Iterator[Any]:
 def _declare(kind: type, form: Form | None) -> None:
     with _lock:
         if kind not in _names:
-            # A local class is created anew by each call, so it is another class in every process and at every call.
+            # Each call creates a local class again, so its name does not identify it.
             name = lasting_name(kind) + (f"#{uuid.uuid4().hex}" if _LOCAL in kind.__qualname__ else "")
             older = _classes.get(name)
             if older is not None:  # its module was reloaded: values of the old class must not be read as the new one

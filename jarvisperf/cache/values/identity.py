@@ -15,7 +15,7 @@ from typing import Final
 from jarvisperf.cache.values.scalars import UnencodableError
 
 IDENTITY_METHOD: Final = "__cache_key__"
-_MAIN: Final = frozenset({"__main__", "__mp_main__"})
+MAIN_MODULES: Final = frozenset({"__main__", "__mp_main__"})
 
 
 def identity_of(value: object) -> object:
@@ -66,7 +66,7 @@ def module_name(module: str) -> str:
 
     Otherwise two scripts that define functions or classes of the same name would read each other's values.
     """
-    if module not in _MAIN or module not in sys.modules:
+    if module not in MAIN_MODULES or module not in sys.modules:
         return module
     main = sys.modules[module]
     spec = getattr(main, "__spec__", None)
