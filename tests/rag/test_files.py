@@ -9,17 +9,6 @@ from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_document, read_passages
 from jarvisperf.rag.ingest.splitting import CHARACTERS
 
-
-@pytest.fixture
-def write(tmp_path):
-    def write(name, text):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
 LONG = "A sentence of some words. " * 30
 
 

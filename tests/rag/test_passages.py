@@ -19,16 +19,6 @@ def _readers(require):
         require(module)
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(name, text):
-        path = tmp_path / name
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return write
-
-
 PUMP = "The pump moves water from the lower tank to the upper tank every night. " * 12
 TITLES = ["Guide", "Usage", "Limits"]
 ROWS = [f"| part-{number} | {number * 3} euro | shelf {number} |" for number in range(100)]
