@@ -105,7 +105,7 @@ def build_command(root: Path, data: Mapping[str, Any]) -> str | None:
     text = setup.read_text(encoding="utf-8", errors="replace") if setup.is_file() else ""
     if not BUILT_BY.search(words) and not HAS_EXTENSIONS.search(text):
         return None
-    # An arm is no repository, so a version cannot be read from one.
+    # An arm is not a git repository, so setuptools-scm and its like cannot read a version from it.
     return f"{'env SETUPTOOLS_SCM_PRETEND_VERSION=0 ' if VERSION_FROM_GIT.search(words + text) else ''}{PIP} ."
 
 
