@@ -173,6 +173,20 @@ def test_local_functions_and_lambdas_of_one_name_are_told_apart_by_their_code(ca
     assert [cached(key_prefix="p", cache=cache)(f)(1) for f in (lambda x: x + 1, lambda x: x + 2)] == [2, 3]
 
 
+def test_code_with_a_set_of_constants_is_the_same_code_in_every_process(tmp_path: Path):
+    code = """
+        from jarvisperf.cache import cached
+        def make():
+            @cached(key_prefix="p")
+            def f(word):
+                return word in {"one", "two", "three", "four"} or word[..., 0]
+            return f
+        print(make().cache_key("one"))
+    """
+    (tmp_path / "program.py").write_text(textwrap.dedent(code))
+    assert len({run(tmp_path, "program.py", PYTHONHASHSEED=str(seed)) for seed in range(4)}) == 1
+
+
 def test_a_recursive_local_function_finds_its_own_results(cache: SmartCache):
     @cached(cache=cache)
     def fibonacci(n: int) -> int:

@@ -166,7 +166,7 @@ def _code(function: Function) -> types.CodeType | None:
 
 
 def _text_of(code: types.CodeType) -> list[object]:
-    constants = [_text_of(part) if isinstance(part, types.CodeType) else repr(part) for part in code.co_consts]
+    constants = [_text_of(part) if isinstance(part, types.CodeType) else _by_value(part) for part in code.co_consts]
     return [code.co_code, constants, list(code.co_names), list(code.co_freevars)]
 
 
@@ -192,6 +192,8 @@ def _by_value(value: object) -> object:
     kind = type(value)
     if kind in PLAIN or kind in LEAVES:
         return value
+    if value is Ellipsis:
+        return ["Ellipsis"]
     if isinstance(value, tuple | frozenset) and kind in {tuple, frozenset}:
         parts = [_by_value(part) for part in value]
         return [kind.__name__, parts if kind is tuple else sorted(map(encode, parts))]
