@@ -76,14 +76,14 @@ def read_machine(facts: Mapping[str, Any] | None = None) -> Machine:
     """
     return Machine(
         cpu=_cpu_model(),
-        cores=_usable_cores(),
+        cores=usable_cores(),
         memory_bytes=_memory_bytes(),
         system=f"{platform.system()} {platform.release()}",
         architecture=platform.machine(),
         python=f"{platform.python_implementation()} {platform.python_version()}",
         packages=_package_versions(),
         governor=_read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")),
-        load=_load(),
+        load=load_average(),
         virtualized=_virtualized(),
         facts=dict(facts or {}),
     )
@@ -108,7 +108,8 @@ def _cpu_model() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -121,7 +122,8 @@ def _memory_bytes() -> int | None:
         return None
 
 
-def _load() -> float | None:
+def load_average() -> float | None:
+    """Return the load average of the last minute; None if the system has none."""
     try:
         return round(os.getloadavg()[0], 2)
     except (AttributeError, OSError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from jarvisperf.measure.noise import NOISY_SHARE, QUIET_SHARE
+from jarvisperf.runs.machine import load_average, usable_cores
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -67,10 +67,10 @@ class Watch:
         running = [count for count in self._running if count is not None]
         self.found = Disturbance(
             running=sum(running) / len(running) if running else None,
-            load=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+            load=load_average(),
             stolen=_stolen(self._ticks, _ticks()),
             frequencies_mhz=(min(self._frequencies), max(self._frequencies)) if self._frequencies else None,
-            cpus=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+            cpus=usable_cores(),
         )
 
 

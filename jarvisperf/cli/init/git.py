@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
+
+from jarvisperf.gate.arms.git import GitError, git
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-GIT_SECONDS = 10
 
 
 def remote_url(root: Path) -> str:
@@ -24,11 +23,8 @@ def ignored_by_git(root: Path, files: Sequence[Path]) -> set[Path]:
 
 
 def _git(root: Path, *words: str) -> str:
+    """Return a command's output; empty if it finds nothing, or if there is no git or no repository."""
     try:
-        done = subprocess.run(  # noqa: S603  # a fixed command
-            ["git", "-C", str(root), "-c", "core.quotePath=off", *words],  # noqa: S607  # the user's own git
-            capture_output=True, text=True, check=False, timeout=GIT_SECONDS,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
+        return git(root, "-c", "core.quotePath=off", *words, allowed=(0, 1)).strip()
+    except (GitError, OSError):
         return ""
-    return done.stdout.strip()
