@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
 
-MOST_NAMED = 3  # benchmarks that share a note are listed up to this number, then counted
-
-
 @dataclass(slots=True)
 class Messages:
     """The lines that the terminal shows below the table.
@@ -196,12 +193,10 @@ def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
     Args:
         notes: The notes, by the benchmark's id.
     """
+    from jarvisperf.report.shared.bare import listed
+
     names: dict[str, list[str]] = {}
     for name, texts in notes.items():
         for text in texts:
             names.setdefault(text, []).append(name)
-    return [f"{_named(them)}: {text}" for text, them in names.items()]
-
-
-def _named(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"
+    return [f"{listed(them)}: {text}" for text, them in names.items()]

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Final, NamedTuple
 
 _WAIT_SECONDS: Final = 2.0
 # A second write within the file system's time step would leave the same time; no file system here has coarser steps.
@@ -35,7 +33,7 @@ class ChromaLog:
     """Reads the position of a collection's log.
 
     Args:
-        folder: The folder that Chroma keeps its files in.
+        folder: The folder that Chroma keeps its files in, an absolute path.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,7 +69,7 @@ class ChromaLog:
         import sqlite3
 
         try:
-            connection = sqlite3.connect(f"file:{_quoted(self._file)}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
+            connection = sqlite3.connect(f"{Path(self._file).as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
             try:
                 ((position,),) = connection.execute(_POSITION, (collection_id,))
             finally:
@@ -79,9 +77,3 @@ class ChromaLog:
         except sqlite3.Error:
             return -1
         return 0 if position is None else int(position)
-
-
-def _quoted(path: str) -> str:
-    from urllib.parse import quote
-
-    return quote(path)

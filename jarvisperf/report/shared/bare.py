@@ -8,7 +8,7 @@ from jarvisperf.report.shared.table import verdict_of
 from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jarvisperf.report.findings.model import Findings
 
@@ -46,8 +46,9 @@ def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompar
         reason = finding.skipped if finding.skipped is not None else finding.new_because
         if finding.error is None and reason is not None:
             found.setdefault((verdict_of(finding), reason), []).append(names[finding.id])
-    return [NotCompared(verdict, _named(them), visible(reason)) for (verdict, reason), them in found.items()]
+    return [NotCompared(verdict, listed(them), visible(reason)) for (verdict, reason), them in found.items()]
 
 
-def _named(names: list[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Return a few names, or how many benchmarks there are."""
     return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"
