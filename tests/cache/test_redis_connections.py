@@ -42,23 +42,27 @@ def test_there_are_never_more_connections_than_the_client_allows(make_cache, own
     assert cache.get_stats()["errors"] == 0
 
 
-def test_a_caller_waits_for_a_free_connection_until_the_deadline_of_its_call(own_redis):
-    link, _ = link_to(f"{own_redis.url}?max_connections=2", Limits(1.0, 30.0, 0.2))
-    with redis.Redis.from_url(own_redis.url) as client:
-        subscribed = link.subscribe(b"channel", 1.0)
-        done = threading.Event()
-
-        def block() -> None:
-            with pytest.raises(redis.TimeoutError):
-                link.call(b"", "BLPOP", "nothing", 0)
-            done.set()
-
-        thread = threading.Thread(target=block)
-        thread.start()
-        wait_until(lambda: done.is_set() or any(one["cmd"] == "blpop" for one in client.client_list()))
-        link.call(b"", "PING")  # waits until the other call has given up
-        thread.join()
+def test_a_caller_waits_for_a_free_connection(own_redis):
+    link, _ = link_to(f"{own_redis.url}?max_connections=2", Limits(60.0, 60.0, 60.0))
+    with redis.Redis.from_url(own_redis.url) as client, ThreadPoolExecutor(2) as threads:
+        subscribed = link.subscribe(b"channel", 60.0)
+        holder = threads.submit(link.call, b"", "BLPOP", "list", 0)
+        wait_until(lambda: any(one["cmd"] == "blpop" for one in client.client_list()))
+        waiter = threads.submit(link.call, b"", "PING")
+        assert not waiter.done()
+        client.rpush("list", "value")
+        assert holder.result() == [b"list", b"value"]
+        assert waiter.result() == b"PONG"
         subscribed.close()
+
+
+def test_a_caller_waits_no_longer_than_its_deadline(own_redis):
+    link, _ = link_to(f"{own_redis.url}?max_connections=2", Limits(60.0, 60.0, 0.1))
+    subscribed = [link.subscribe(channel, 60.0) for channel in (b"one", b"another")]
+    with pytest.raises(redis.TimeoutError, match=r"all 2 connections are in use \(max_connections\)"):
+        link.call(b"", "PING")
+    for one in subscribed:
+        one.close()
 
 
 def test_a_subscription_takes_the_place_of_an_idle_connection(own_redis):
