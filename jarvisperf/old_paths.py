@@ -59,9 +59,10 @@ report report.findings: lockstep_findings=lockstep baseline_findings=baseline me
 report report.formats: text markdown csv_file=csv json_file=json open_metrics
 report report.html: html_file=report html_page=page html_overview=rows drawing=svg pictures profile_view=profile
 report report.plots: figure ratio_plot=ratios history_plot=history
-report report.shared: base=report table units visible=units ratio_scale=change_axis
+report report.shared: base=report table units ratio_scale=change_axis
 report report.findings: json_numbers=model
 report report.terminal: bar=interval_bar terminal_tables=tables github
+report .: visible=escaping
 report runs: environment=machine
 """
 """Each line: the package that modules were in, the one they are in now (``.``: the library itself), and their names,

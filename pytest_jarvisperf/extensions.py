@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jarvisperf.measure.metrics import BUILT_IN, MetricKind
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def benchmark_group(item: pytest.Item) -> str | None:
     """
     for hook, group in _answers(item.ihook.pytest_jarvis_benchmark_group, item=item):
         if not isinstance(group, str) or not group:
-            raise pytest.UsageError(f"{hook} returned {group!r} for {item.nodeid}; return a name or None")
+            raise usage_error(f"{hook} returned {group!r} for {item.nodeid}; return a name or None")
         return group
     return None
 
@@ -49,14 +50,14 @@ def read_facts(config: pytest.Config) -> None:
     owners: dict[str, str] = {}
     for hook, answer in _answers(config.hook.pytest_jarvis_machine_facts, config=config):
         if not isinstance(answer, dict) or not all(isinstance(name, str) for name in answer):
-            raise pytest.UsageError(f"{hook} returned {answer!r}; return a dictionary with the facts by name")
+            raise usage_error(f"{hook} returned {answer!r}; return a dictionary with the facts by name")
         try:
             copy = json.loads(json.dumps(answer, allow_nan=False))
         except (TypeError, ValueError, RecursionError) as error:
-            raise pytest.UsageError(f"{hook} returned facts that JSON cannot hold: {error}") from None
+            raise usage_error(f"{hook} returned facts that JSON cannot hold: {error}") from None
         for name in copy:
             if name in owners:
-                raise pytest.UsageError(f"{hook} returned {name!r}, as {owners[name]} has done; rename one of them")
+                raise usage_error(f"{hook} returned {name!r}, as {owners[name]} has done; rename one of them")
             owners[name] = hook
         facts |= copy
     config.stash[_facts_key] = facts
@@ -80,7 +81,7 @@ def further_formats(config: pytest.Config) -> list[ReportFormat]:
     formats: list[ReportFormat] = []
     for hook, answer in _answers(config.hook.pytest_jarvis_report_formats, config=config):
         if not isinstance(answer, list | tuple) or not all(isinstance(one, ReportFormat) for one in answer):
-            raise pytest.UsageError(f"{hook} returned {answer!r}; return a list of ReportFormat")
+            raise usage_error(f"{hook} returned {answer!r}; return a list of ReportFormat")
         formats += answer
     return formats
 
@@ -97,11 +98,11 @@ def session_metrics(config: pytest.Config) -> Metrics:
         kinds = list(answer) if isinstance(answer, Iterable) else [answer]
         for kind in kinds:
             if not isinstance(kind, MetricKind):
-                raise pytest.UsageError(f"{hook} returned {kind!r}; return a list of MetricKind")
+                raise usage_error(f"{hook} returned {kind!r}; return a list of MetricKind")
         try:
             metrics = metrics.with_kinds(kinds)
         except ValueError as error:
-            raise pytest.UsageError(f"{hook}: {error}") from None
+            raise usage_error(f"{hook}: {error}") from None
     return metrics
 
 
@@ -134,11 +135,11 @@ def _implementations(caller: Any) -> Iterator[Any]:
 
 def _call(impl: Any, arguments: dict[str, object]) -> Any:
     if impl.wrapper or impl.hookwrapper:
-        raise pytest.UsageError(f"{_name(impl)} is a wrapper, which is not supported for this hook")
+        raise usage_error(f"{_name(impl)} is a wrapper, which is not supported for this hook")
     try:
         return impl.function(*(arguments[name] for name in impl.argnames))
     except Exception as error:  # whatever another plugin raises is reported as its error
-        raise pytest.UsageError(f"{_name(impl)} raised {_described(error)}") from error
+        raise usage_error(f"{_name(impl)} raised {_described(error)}") from error
 
 
 def _name(impl: Any) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    import pytest
 
 
 class Key(NamedTuple):
@@ -26,9 +28,9 @@ def check_marker(test: str, marker: pytest.Mark, keys: Mapping[str, Key]) -> Non
     """
     where = f"{test}: {marker.name}"
     if marker.args:
-        raise pytest.UsageError(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
+        raise usage_error(f"{where} takes keywords only ({', '.join(keys)}), got {marker.args[0]!r}")
     for name, value in marker.kwargs.items():
         if name not in keys:
-            raise pytest.UsageError(f"{where} has no key {name!r}; it takes {', '.join(keys)}")
+            raise usage_error(f"{where} has no key {name!r}; it takes {', '.join(keys)}")
         if not keys[name].allows(value):
-            raise pytest.UsageError(f"{where}: {name}={value!r} is not allowed; give {keys[name].forms}")
+            raise usage_error(f"{where}: {name}={value!r} is not allowed; give {keys[name].forms}")

@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
-
 from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.ini_values import as_command, as_flag, as_list_text, as_text, as_words, ini_value
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
     from jarvisperf.measure.metrics import Metrics
     from jarvisperf.profiles.model import Engine
@@ -217,12 +218,12 @@ def settled(config: pytest.Config, options: Options) -> Options:
     given = [name for name in NEED_BENCH if config.getoption(f"jarvis_{name}")]
     if not options.bench:
         if given:
-            raise pytest.UsageError(f"--jarvis-{given[0]} needs --jarvis-bench: only a run that measures can do that")
+            raise usage_error(f"--jarvis-{given[0]} needs --jarvis-bench: only a run that measures can do that")
         return options._replace(against=None, compare=None, save=None)
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):
-        raise pytest.UsageError(
+        raise usage_error(
             "--jarvis-against and --jarvis-compare cannot be combined: the first compares with a revision, the second "
             "with stored runs; choose one of them"
         )
@@ -250,7 +251,7 @@ def check_root_folder(config: pytest.Config) -> None:
         if option not in FOLDER_OPTIONS or place.is_relative_to(here) or not place.exists():
             continue
         if not here.is_relative_to(root) or (place.is_relative_to(root) and not is_found):
-            raise pytest.UsageError(
+            raise usage_error(
                 f"{option} {word}: pytest mistook that folder for a test folder, so its root folder is {root}; "
                 f"write {option}={word}"
             )
@@ -259,14 +260,12 @@ def check_root_folder(config: pytest.Config) -> None:
 def _value(config: pytest.Config, name: str, parse: Callable[[Any], Any]) -> Any:
     given = config.getoption(name, None)
     if name in NEVER_EMPTY and given is not None and not given.strip():
-        raise pytest.UsageError(
-            f"--{name.replace('_', '-')}: the value is empty, perhaps because a variable is not set"
-        )
+        raise usage_error(f"--{name.replace('_', '-')}: the value is empty, perhaps because a variable is not set")
     shown = f"--{name.replace('_', '-')}" if given is not None else name
     try:
         return parse(ini_value(config, name) if given is None else given)
     except ValueError as error:
-        raise pytest.UsageError(f"{shown}: {error}") from None
+        raise usage_error(f"{shown}: {error}") from None
 
 
 def parse_seconds(value: object) -> float:

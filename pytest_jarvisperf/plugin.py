@@ -19,6 +19,7 @@ from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, 
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
 from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping, Sequence
@@ -157,7 +158,7 @@ def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportF
     try:
         return choose_formats(options.report_formats, further_formats(config))
     except ValueError as error:
-        raise pytest.UsageError(f"--jarvis-report-formats: {error}") from None
+        raise usage_error(f"--jarvis-report-formats: {error}") from None
 
 
 def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
@@ -166,7 +167,7 @@ def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> N
     try:
         check_report_folder(options.report_folder, formats)
     except ForeignFileError as error:
-        raise pytest.UsageError(f"--jarvis-report: {error}") from None
+        raise usage_error(f"--jarvis-report: {error}") from None
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
@@ -177,7 +178,7 @@ def _store(config: pytest.Config, options: Options) -> RunStore | None:
     try:
         return open_store(options.store, config.rootpath)
     except RunStoreError as error:
-        raise pytest.UsageError(f"--jarvis-store: {error}") from None
+        raise usage_error(f"--jarvis-store: {error}") from None
 
 
 def _baseline(
@@ -208,13 +209,13 @@ def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtR
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
     if not can_fork():
-        raise pytest.UsageError(
+        raise usage_error(
             f"--jarvis-against: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
         )
     try:
         repository = resolve(config.rootpath, options.against, exact=options.exact)
     except GitError as error:
-        raise pytest.UsageError(f"--jarvis-against: {error}") from None
+        raise usage_error(f"--jarvis-against: {error}") from None
     session = LockstepSession(config, options, repository, found)
     config.pluginmanager.register(session, "jarvisperf-lockstep")
     return session
@@ -244,7 +245,7 @@ def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -
     twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
     mine = shard.picks(twins)
     if twins and not mine and config.stash[state_key].options.bench:
-        raise pytest.UsageError(_too_many_parts(shard, twins))
+        raise usage_error(_too_many_parts(shard, twins))
     others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
     config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
     items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandError, add_command
+from jarvisperf.cli.printing import err, out, out_json
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
@@ -84,9 +85,9 @@ def _bisect(words: argparse.Namespace) -> int:
         proof = judge.measure(found.suspects[-1], found.before)
         proven = proof is not None and _side(proof, 0.0) == "slow" and len(found.suspects) == 1
         if words.json:
-            print(_json(found, proof, proven=proven))
+            out_json(_json(found, proof, proven=proven))
         else:
-            print("\n".join(_conclusion(found, proof, judge, proven=proven)))
+            out(*_conclusion(found, proof, judge, proven=proven))
     return OK if proven else FAILED
 
 
@@ -243,7 +244,7 @@ def _short(commit: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    err(text)
 
 
 def _figures(metric: MetricFinding | None) -> str:

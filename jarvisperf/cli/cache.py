@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from jarvisperf.cli.common import FAILED, FAILURE, OK, add_group, add_parser
+from jarvisperf.cli.printing import err, out, out_json
 
 if TYPE_CHECKING:
     import argparse
@@ -130,33 +130,33 @@ def _run(words: argparse.Namespace, run: Callable[[argparse.Namespace, SmartCach
         with SmartCache(url, folder, namespace=words.namespace, memory_items=0) as cache:
             stats = cache.get_stats()
             if (url and not stats["redis_available"]) or (folder and not stats["local_cache_available"]):
-                print("A tier cannot be used: `jarvisperf cache doctor` says why.", file=sys.stderr)
+                err("A tier cannot be used: `jarvisperf cache doctor` says why.")
             status = run(words, cache)
             stats = cache.get_stats()
             if stats["redis_unsettled"] or stats["disk_unsettled"]:
-                print("A tier did not receive the change: run this again when it is available.", file=sys.stderr)
+                err("A tier did not receive the change: run this again when it is available.")
                 return FAILED
             return status
     except (TypeError, ValueError) as error:
-        print(error, file=sys.stderr)
+        err(str(error))
         return FAILED
 
 
 def _stats(words: argparse.Namespace, cache: SmartCache) -> int:
     stats = cache.get_stats()
     if words.json:
-        print(json.dumps({**stats, "keys": len(cache.keys("*"))}, indent=2))
+        out_json(json.dumps({**stats, "keys": len(cache.keys("*"))}, indent=2))
         return OK
     available = {"redis": stats["redis_available"], "disk": stats["local_cache_available"]}
-    print(f"{'keys':8} {len(cache.keys('*'))} in namespace {words.namespace}")
+    out(f"{'keys':8} {len(cache.keys('*'))} in namespace {words.namespace}")
     for tier in _SHOWN_TIERS:
         if not available[tier]:
-            print(f"{tier:8} not in use")
+            out(f"{tier:8} not in use")
         elif tier == "redis":
-            print(f"{tier:8} in use")
+            out(f"{tier:8} in use")
         else:
             held = stats["tiers"][tier]
-            print(f"{tier:8} in use, {held['items']} entries of all namespaces, {held['bytes']:,} bytes")
+            out(f"{tier:8} in use, {held['items']} entries of all namespaces, {held['bytes']:,} bytes")
     return OK
 
 
@@ -164,11 +164,11 @@ def _keys(words: argparse.Namespace, cache: SmartCache) -> int:
     for key in cache.keys(words.pattern):
         shown = key if key.isprintable() else repr(key)
         if not words.ttl:
-            print(shown)
+            out(shown)
             continue
         seconds = cache.ttl(key)
         if seconds is not None:  # it has not expired in the meantime
-            print(f"{_shown_seconds(seconds):>14}  {shown}")
+            out(f"{_shown_seconds(seconds):>14}  {shown}")
     return OK
 
 
@@ -179,18 +179,18 @@ def _get(words: argparse.Namespace, cache: SmartCache) -> int:
 
         is_there = bool(cache.keys(literal(words.key)))
         why = "cannot be shown: only the program that stored it knows its class" if is_there else "is not in the cache"
-        print(f"{words.key!r} {why}", file=sys.stderr)
+        err(f"{words.key!r} {why}")
         return FAILED
-    print(repr(value))
+    out(repr(value))
     return OK
 
 
 def _ttl(words: argparse.Namespace, cache: SmartCache) -> int:
     seconds = cache.ttl(words.key)
     if seconds is None:
-        print(f"{words.key!r} is not in the cache", file=sys.stderr)
+        err(f"{words.key!r} is not in the cache")
         return FAILED
-    print(_shown_seconds(seconds))
+    out(_shown_seconds(seconds))
     return OK
 
 
@@ -200,17 +200,17 @@ def _shown_seconds(seconds: float) -> str:
 
 def _invalidate(words: argparse.Namespace, cache: SmartCache) -> int:
     removed = cache.invalidate_tag(words.pattern) if words.tag else cache.invalidate(words.pattern)
-    print(f"removed {removed}")
+    out(f"removed {removed}")
     return OK
 
 
 def _clear(words: argparse.Namespace, cache: SmartCache) -> int:
     count = len(cache.keys("*"))
     if not words.yes:
-        print(f"namespace {words.namespace} has {count} keys; give --yes to remove them")
+        out(f"namespace {words.namespace} has {count} keys; give --yes to remove them")
         return FAILED
     cache.clear()
-    print(f"removed {count}")
+    out(f"removed {count}")
     return OK
 
 
@@ -220,13 +220,13 @@ def _doctor(words: argparse.Namespace) -> int:
     try:
         place = _place(words)
     except ValueError as error:
-        print(f"✗ {error}")
+        out(f"✗ {error}")
         return FAILED
     worst = OK
     for finding in examine(*place):
-        print(f"{'✓' if finding.works else '·' if finding.works is None else '✗'} {finding.what}")
+        out(f"{'✓' if finding.works else '·' if finding.works is None else '✗'} {finding.what}")
         if finding.advice:
-            print(f"    {finding.advice}")
+            out(f"    {finding.advice}")
         if finding.works is False:
             worst = FAILED
     return worst

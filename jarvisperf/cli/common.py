@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jarvisperf.cli.printing import err, out_colored
+from jarvisperf.escaping import log_lines, visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import NoReturn
@@ -44,7 +47,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, and exit with status 2."""
-        super().error(self._with_suggestion(message))
+        super().error(log_lines(visible(self._with_suggestion(message))))
 
     def _with_suggestion(self, message: str) -> str:
         if match := INVALID_CHOICE.fullmatch(message):
@@ -166,7 +169,7 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
 
 def warn(text: str) -> None:
     """Print a warning to standard error."""
-    print(f"jarvisperf: {text}", file=sys.stderr)
+    err(f"jarvisperf: {text}")
 
 
 def fail(text: str) -> int:
@@ -209,14 +212,14 @@ def read_json(path: Path) -> Run | Findings:
     import msgspec
 
     from jarvisperf.report.formats.json import decode_findings
-    from jarvisperf.runs.files import decode_run
+    from jarvisperf.runs.files import decode_json, decode_run
 
     data = path.read_bytes()
     try:
-        schema = msgspec.json.decode(data, type=dict[str, object]).get("schema")
+        schema = decode_json(data, dict[str, object]).get("schema")
         if isinstance(schema, str) and re.match(r"jarvisperf\.report/", schema):
             return decode_findings(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         raise CommandError(f"{path} is neither a run nor a report: {error}") from None
     return decode_run(data, str(path))
 
@@ -283,4 +286,4 @@ def print_findings(findings: Findings, *notes: str) -> None:
         wraps=wraps_lines(is_terminal=sys.stdout.isatty()),
         notes=[(note, "") for note in notes],
     )
-    sys.stdout.write(shown)
+    out_colored(shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import OK, CommandError, add_command
@@ -72,5 +73,5 @@ def _completion(shell: str, parser: argparse.ArgumentParser) -> int:
         import shtab
     except ModuleNotFoundError:
         raise CommandError("completion needs shtab, which is not installed: python -m pip install shtab") from None
-    print(shtab.complete(parser, shell=shell, preamble=FUNCTIONS))  # type: ignore[arg-type]  # it takes a dict, too
+    sys.stdout.write(shtab.complete(parser, shell=shell, preamble=FUNCTIONS) + "\n")  # type: ignore[arg-type]  # it takes a dict, too
     return OK

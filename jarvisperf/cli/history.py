@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cli.common import OK, CommandError, add_command, add_store, did_you_mean, warn
 from jarvisperf.cli.completion import complete_names
+from jarvisperf.cli.printing import out, out_json
 from jarvisperf.extras import require
 
 if TYPE_CHECKING:
@@ -67,9 +68,9 @@ def _history(words: argparse.Namespace) -> int:
     if words.plot:
         _plot(words.plot, chosen, history)
     if words.json:
-        print(_json(chosen, history))
+        out_json(_json(chosen, history))
     else:
-        print("\n".join(_tables(chosen, history, whole=words.benchmark is None)))
+        out(*_tables(chosen, history, whole=words.benchmark is None))
     return OK
 
 

@@ -12,6 +12,7 @@ import jarvisperf
 from jarvisperf.cli import bisect, cache, completion, doctor, history, rag, reports, runs
 from jarvisperf.cli import init as starting
 from jarvisperf.cli.common import Parser, add_command, fail
+from jarvisperf.cli.printing import out, out_json
 from jarvisperf.extras import MissingExtraError
 
 if TYPE_CHECKING:
@@ -94,16 +95,16 @@ def _machine(words: argparse.Namespace) -> int:
     machine = read_machine()
     facts = {**msgspec.to_builtins(machine), "fingerprint": machine.fingerprint}
     if words.json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False))
+        out_json(json.dumps(facts, indent=2, ensure_ascii=False))
         return 0
     packages = facts.pop("packages")
     for name, value in (*facts.items(), *packages.items()):
-        print(f"{name:24} {'unknown' if value is None else value}")
+        out(f"{name:24} {'unknown' if value is None else value}")
     return 0
 
 
 def _schema(_: argparse.Namespace) -> int:
     from jarvisperf.report.formats.json import json_schema
 
-    print(json.dumps(json_schema(), indent=2))
+    out_json(json.dumps(json_schema(), indent=2))
     return 0

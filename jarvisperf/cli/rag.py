@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.common import FAILED, OK, add_group, add_parser
+from jarvisperf.cli.printing import err, out, out_document, out_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -141,16 +142,16 @@ def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, Opti
 
 def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     report = rag.add_documents(words.paths, keep_missing=words.keep_missing)
-    print(
+    out(
         f"{report.added} passages added, {report.replaced} replaced, {report.unchanged} unchanged,"
         f" {report.removed} removed; {report.embedded} embedded"
     )
     if report.files:
-        print(f"read {_types(report.files)}")
+        out(f"read {_types(report.files)}")
     if report.unsupported:
-        print(f"not read, because of their type: {_types(report.unsupported)}")
+        out(f"not read, because of their type: {_types(report.unsupported)}")
     for source in report.missing:
-        print(f"removed, because the file no longer exists or is ignored: {source}")
+        out(f"removed, because the file no longer exists or is ignored: {source}")
     for failure in report.failures:
         is_named = failure.reason.startswith(failure.path)
         _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
@@ -162,9 +163,9 @@ def _verify(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     for one in found:
         counts = {"missing": one.missing, "orphaned": one.orphaned, "changed or from another model": one.changed}
         said = [f"{count} passages {what}" for what, count in counts.items() if count]
-        print(f"{one.source}: {'; '.join([*said, *one.unread])}")
+        out(f"{one.source}: {'; '.join([*said, *one.unread])}")
     if not found:
-        print("the collection equals these files")
+        out("the collection equals these files")
         return OK
     given = {"--path": words.path, "--url": words.url, "--collection": words.collection, "--model": words.model}
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
@@ -181,14 +182,14 @@ def _types(files: Iterable[str]) -> str:
 def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     found = rag.search_cached(words.query, words.n, where=words.where, min_score=words.min_score, hybrid=words.hybrid)
     if words.json:
-        print(json.dumps([result.to_dict() for result in found], indent=1, ensure_ascii=False))
+        out_json(json.dumps([result.to_dict() for result in found], indent=1, ensure_ascii=False))
         return OK
     for number, result in enumerate(found, 1):
         text = " ".join(result.text.split())
         shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
-        print(f"{number}. {result.score:.3f} {result.source or result.id}\n   {shown}")
+        out(f"{number}. {result.score:.3f} {result.source or result.id}", f"   {shown}")
     if not found:
-        print("nothing found")
+        out("nothing found")
     return OK
 
 
@@ -202,13 +203,13 @@ def _context(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         min_score=words.min_score,
         hybrid=words.hybrid,
     )
-    print(context)
+    out_document(context)
     return OK
 
 
 def _warm(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     queries = words.queries or [line for line in sys.stdin.read().splitlines() if line.strip()]
-    print(f"{rag.warm_up_cache(queries, words.ttl)} of {len(queries)} queries are cached")
+    out(f"{rag.warm_up_cache(queries, words.ttl)} of {len(queries)} queries are cached")
     return OK
 
 
@@ -217,11 +218,11 @@ def _stats(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     stats = rag.get_performance_stats()
     facts = {"chunks": stats["chunks"], "documents": stats["documents"], "sources": sources}
     if words.json:
-        print(json.dumps(facts, indent=1, ensure_ascii=False))
+        out_json(json.dumps(facts, indent=1, ensure_ascii=False))
         return OK
-    print(f"{facts['chunks']} passages of {facts['documents']} documents")
+    out(f"{facts['chunks']} passages of {facts['documents']} documents")
     for source, count in sources.items():
-        print(f"{count:8} {source}")
+        out(f"{count:8} {source}")
     return OK
 
 
@@ -234,16 +235,16 @@ def _bench(words: argparse.Namespace) -> int:
     except RagError as error:
         return _fail(str(error))
     if words.json:
-        print(json.dumps(parts, indent=1))
+        out_json(json.dumps(parts, indent=1))
         return OK
-    print(f"{'part':24} {'before':>16} {'after':>16} {'ratio':>10}  same answer")
+    out(f"{'part':24} {'before':>16} {'after':>16} {'ratio':>10}  same answer")
     for name, part in parts.items():
         same = {True: "yes", False: "NO", None: "-"}[part["same_answer"]]
         before, after = (f"{part[side]:.6g} {part['unit']}" for side in ("before", "after"))
-        print(f"{name:24} {before:>16} {after:>16} {part['ratio']:10.1f}  {same}")
+        out(f"{name:24} {before:>16} {after:>16} {part['ratio']:10.1f}  {same}")
     return OK if all(part["same_answer"] is not False for part in parts.values()) else FAILED
 
 
 def _fail(text: str) -> int:
-    print(f"jarvisperf: {text}", file=sys.stderr)
+    err(f"jarvisperf: {text}")
     return FAILED

@@ -21,6 +21,7 @@ from jarvisperf.cli.common import (
     warn,
 )
 from jarvisperf.cli.completion import complete_names, complete_runs
+from jarvisperf.cli.printing import out, out_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,9 +165,9 @@ def _report(words: argparse.Namespace) -> int:
     _check_folder(words.out)
     there = _report_in(words.out, force=words.force)
     if there is not None and not words.runs and not words.force:
-        print(f"{words.out}: {_described(there)}")
+        out(f"{words.out}: {_described(there)}")
         print_findings(there)
-        print(f"This is the report in {words.out}. For a stored run: jarvisperf report RUN -o DIR")
+        out(f"This is the report in {words.out}. For a stored run: jarvisperf report RUN -o DIR")
         return OK
     store = open_store(words.store)
     if len(words.runs) == 2:
@@ -189,7 +190,7 @@ def _report(words: argparse.Namespace) -> int:
         )
     history = None if words.no_history else _history(store, findings, words.runs[-1] if words.runs else "latest")
     written = write_reports(findings, words.out, history)
-    print(described)
+    out(described)
     _print_report(findings, words.out, written)
     return OK
 
@@ -209,7 +210,7 @@ def _report_in(folder: Path, *, force: bool) -> Findings | None:
         return decode_findings(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except msgspec.DecodeError as error:
         if force:
             return None
         raise CommandError(f"{path} cannot be read ({error}); add -o with another folder, or --force") from None
@@ -217,8 +218,8 @@ def _report_in(folder: Path, *, force: bool) -> Findings | None:
 
 def _described(findings: Findings) -> str:
     """Say what a report is of: its kind, sides, time and number of benchmarks."""
+    from jarvisperf.escaping import visible
     from jarvisperf.report.findings.model import arm_text
-    from jarvisperf.report.shared.units import visible
 
     count = len(findings.benchmarks)
     sides = arm_text(findings.head)
@@ -284,7 +285,7 @@ def _compare(words: argparse.Namespace) -> int:
 
     findings = _of_two(words, open_store(words.store), words.base, words.head)
     if words.json:
-        print(encode_findings(findings).decode(), end="")
+        out_json(encode_findings(findings).rstrip(b"\n"))
     else:
         print_findings(
             findings,
@@ -294,10 +295,10 @@ def _compare(words: argparse.Namespace) -> int:
 
 
 def _merge(words: argparse.Namespace) -> int:
+    from jarvisperf.escaping import visible
     from jarvisperf.report import write_reports
     from jarvisperf.report.findings.merging import MergeError, merged
     from jarvisperf.report.findings.model import Findings
-    from jarvisperf.report.shared.units import visible
     from jarvisperf.runs.store import open_store
 
     _check_folder(words.out)
@@ -320,6 +321,6 @@ def _merge(words: argparse.Namespace) -> int:
             stored = store.save(as_run(findings), words.save)
         except ValueError as error:
             raise CommandError(str(error)) from None
-        print(f"saved as {stored.entry.name} ({stored.entry.token}) in {store.shown}")
+        out(f"saved as {stored.entry.name} ({stored.entry.token}) in {store.shown}")
     _print_report(findings, words.out, written)
     return exit_status(findings)

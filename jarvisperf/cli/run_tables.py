@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import visible
 from jarvisperf.measure.metrics import BUILT_IN, SECONDS
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -50,7 +51,7 @@ def aligned(rows: Iterable[Sequence[str]], left: int | None = None) -> list[str]
     """
     from rich.cells import cell_len  # a Chinese character is two columns wide
 
-    table = [list(row) for row in rows]
+    table = [list(map(visible, row)) for row in rows]
     widths = [max(map(cell_len, column)) for column in zip(*table, strict=True)]
     last_left = len(widths) if left is None else left
     return [

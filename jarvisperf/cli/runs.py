@@ -18,6 +18,7 @@ from jarvisperf.cli.common import (
     warn,
 )
 from jarvisperf.cli.completion import complete_names, complete_runs
+from jarvisperf.cli.printing import out, out_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,18 +125,18 @@ def _list(words: argparse.Namespace, store: RunStore) -> int:
 
     entries = store.entries(words.name)
     if words.names:
-        print("\n".join(dict.fromkeys(entry.name for entry in entries)))
+        out(*dict.fromkeys(entry.name for entry in entries))
         return OK
     if words.json:
-        print(msgspec.json.format(msgspec.json.encode(entries), indent=1).decode())
+        out_json(msgspec.json.format(msgspec.json.encode(entries), indent=1))
         return OK
     if entries:
         rows = [("name", "created (UTC)", "commit", "machine", "run"), *map(_row, entries)]
-        print("\n".join(aligned(rows)))
+        out(*aligned(rows))
     else:
         under = f" under {words.name!r}" if words.name else ""
         name = words.name or "NAME"
-        print(f"{store.shown} holds no runs{under}; store one: pytest --jarvis-bench --jarvis-save {name}")
+        out(f"{store.shown} holds no runs{under}; store one: pytest --jarvis-bench --jarvis-save {name}")
     waiting = len(store.waiting())
     if waiting:
         warn(f"{waiting} run{'s wait' if waiting > 1 else ' waits'} in the outbox; the next save uploads them")
@@ -154,15 +155,15 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 
         from jarvisperf.runs.files import encode_run
 
-        print(msgspec.json.format(encode_run(run), indent=1).decode())
+        out_json(msgspec.json.format(encode_run(run), indent=1))
         return OK
     from jarvisperf.report.findings.model import findings_of
     from jarvisperf.report.shared.headline import commit_line, machine_line
 
     findings = findings_of(run)
-    print(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
-    print(commit_line(findings))
-    print(machine_line(findings), end="\n\n")
+    out(f"run {entry.token} under {entry.name}, {entry.created:%Y-%m-%d %H:%M:%S} UTC")
+    out(commit_line(findings))
+    out(machine_line(findings), "")
     print_findings(findings)
     return OK
 
@@ -174,13 +175,13 @@ def _diff(words: argparse.Namespace, store: RunStore) -> int:
     environment = environment_rows(first, second)
     titles = [f"{entry.name} {entry.token}" for entry in (first_entry, second_entry)]
     if environment:
-        print("\n".join(aligned([("differs", *titles), *environment])))
+        out(*aligned([("differs", *titles), *environment]))
     else:
-        print("Machine, packages and commit are the same.")
-    print()
+        out("Machine, packages and commit are the same.")
+    out()
     rows = benchmark_rows(first, second)
-    print("\n".join(aligned([("benchmark", "metric", "A", "B", "change", "by yardstick"), *rows], left=2)))
-    print("\nChanges of medians of runs made at different times; this is not a verdict.")
+    out(*aligned([("benchmark", "metric", "A", "B", "change", "by yardstick"), *rows], left=2))
+    out("", "Changes of medians of runs made at different times; this is not a verdict.")
     return OK
 
 
@@ -189,8 +190,8 @@ def _prune(words: argparse.Namespace, store: RunStore) -> int:
     for entry in doomed:
         if not words.dry_run:
             store.delete(entry)
-        print(f"{'would delete' if words.dry_run else 'deleted'} {'  '.join(_row(entry))}")
-    print(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} {'to delete' if words.dry_run else 'deleted'}")
+        out(f"{'would delete' if words.dry_run else 'deleted'} {'  '.join(_row(entry))}")
+    out(f"{len(doomed)} run{'' if len(doomed) == 1 else 's'} {'to delete' if words.dry_run else 'deleted'}")
     return OK
 
 
@@ -213,14 +214,18 @@ def _import(words: argparse.Namespace, store: RunStore) -> int:
         for file in files:
             try:
                 run, token = read_pytest_benchmark(file)
-            except (OSError, UnreadableRunError) as error:
+                result = store.save(run, words.name, token)
+            except UnreadableRunError as error:
+                warn(str(error) if str(error).startswith(str(file)) else f"{file}: {error}")
+                failed += 1
+                continue
+            except OSError as error:
                 warn(str(error))
                 failed += 1
                 continue
-            result = store.save(run, words.name, token)
             for warning in result.warnings:
                 warn(warning)
             stored += 1
-            print(f"{file}: {counted(len(run.benchmarks), 'benchmark')}, run {token}")
-    print(f"{stored} run{'' if stored == 1 else 's'} stored under {words.name}")
+            out(f"{file}: {counted(len(run.benchmarks), 'benchmark')}, run {token}")
+    out(f"{stored} run{'' if stored == 1 else 's'} stored under {words.name}")
     return FAILED if failed else OK

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-import zlib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,7 +14,7 @@ from jarvisperf.history.change_points import FEWEST_RUNS, change_points, levels
 from jarvisperf.history.model import History, LevelChange, Occasion, Point, Series
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.runs.backends import RunStoreError
-from jarvisperf.runs.files import decompressed
+from jarvisperf.runs.files import decode_json, decompressed
 from jarvisperf.runs.model import SCHEMA
 
 if TYPE_CHECKING:
@@ -108,8 +107,8 @@ def with_changes(series: Series) -> Series:
 
 def _decoded(data: bytes, origin: str) -> _StoredRun:
     try:
-        run = msgspec.json.decode(decompressed(data, origin), type=_StoredRun)
-    except (msgspec.DecodeError, UnicodeDecodeError, zlib.error) as error:
+        run = decode_json(decompressed(data, origin), _StoredRun)
+    except msgspec.DecodeError as error:
         raise ValueError(f"{origin} is not a run: {error}") from error
     if run.schema != SCHEMA:
         raise ValueError(f"{origin} has schema {run.schema!r}; this version of jarvisperf reads {SCHEMA!r}")

@@ -11,7 +11,7 @@ import msgspec
 from jarvisperf.report.format_list import builtin_formats, choose_formats
 from jarvisperf.report.formats.markdown import markdown
 from jarvisperf.report.shared.report import Report
-from jarvisperf.runs.files import IGNORE_EVERYTHING, make_ignored_folder, write_whole
+from jarvisperf.runs.files import IGNORE_EVERYTHING, decode_json, make_ignored_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -154,8 +154,8 @@ def _made_by_us(folder: Path) -> bool:
 
 def _holds_report(folder: Path) -> bool:
     try:
-        header = msgspec.json.decode((folder / "report.json").read_bytes(), type=_ReportHeader)
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        header = decode_json((folder / "report.json").read_bytes(), _ReportHeader)
+    except (OSError, msgspec.DecodeError):
         return False
     return header.schema.startswith(SCHEMA_PREFIX)
 

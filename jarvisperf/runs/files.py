@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -23,12 +23,31 @@ if TYPE_CHECKING:
 IGNORE_EVERYTHING = b"# Made by jarvisperf.\n*\n"  # the `.gitignore` of folders that jarvisperf creates
 LARGEST_BYTES = 64 << 20  # maximum size of the JSON: a damaged or hostile object must not fill the memory
 
+_Decoded = TypeVar("_Decoded")
 _GZIP_WINDOW = 31  # tells zlib to expect gzip's header and trailer
 _VERSION = re.compile(r"jarvisperf\.run/([0-9]{1,9})")
 
 
 class UnreadableRunError(ValueError):
     """The data is not a run that this version can read; the message names its origin and the reason."""
+
+
+def decode_json(data: bytes, kind: type[_Decoded]) -> _Decoded:
+    """Decode JSON of unknown origin.
+
+    Args:
+        data: JSON in UTF-8.
+        kind: What it should be.
+
+    Raises:
+        msgspec.DecodeError: It is not; whatever is wrong with it, this is the only error.
+    """
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except RecursionError:
+        raise msgspec.DecodeError("JSON is malformed: it is nested too deeply") from None
+    except UnicodeDecodeError as error:
+        raise msgspec.DecodeError(f"JSON is malformed: it is not UTF-8 ({error.reason})") from None
 
 
 def encode_run(run: Run) -> bytes:
@@ -47,11 +66,11 @@ def decode_run(data: bytes, origin: str = "the data") -> Run:
         UnreadableRunError: The data is not JSON, has another schema, or lacks a field.
     """
     try:
-        schema = msgspec.json.decode(data, type=_Header).schema
+        schema = decode_json(data, _Header).schema
         if schema != SCHEMA:
             raise UnreadableRunError(f"{origin} has schema {schema!r}; this version of jarvisperf reads {SCHEMA!r}")
-        return msgspec.json.decode(data, type=Run)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode_json(data, Run)
+    except msgspec.DecodeError as error:
         raise UnreadableRunError(f"{origin} is not a run: {error}") from error
 
 
@@ -105,8 +124,17 @@ def make_ignored_folder(folder: Path) -> None:
 
 
 def pack(run: Run) -> bytes:
-    """Return the stored bytes of a run; equal runs have equal bytes."""
-    return gzip.compress(encode_run(bounded_run(run)), mtime=0)
+    """Return the stored bytes of a run; equal runs have equal bytes.
+
+    Raises:
+        UnreadableRunError: The run could not be read again: it has a figure that is not finite, or half a character.
+    """
+    try:
+        text = encode_run(bounded_run(run))
+    except UnicodeEncodeError as error:
+        raise UnreadableRunError(f"a text of the run is not Unicode: {error.object[:80]!r}") from None
+    decode_run(text, "what would be stored")
+    return gzip.compress(text, mtime=0)
 
 
 def unpack(data: bytes, origin: str) -> Run:
@@ -148,8 +176,8 @@ def decompressed(data: bytes, origin: str) -> bytes:
 
 def _refuse_newer(text: bytes, origin: str) -> None:
     try:
-        schema = msgspec.json.decode(text, type=_Header).schema
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        schema = decode_json(text, _Header).schema
+    except msgspec.DecodeError:
         return  # decoding the whole run gives a better error message
     match = _VERSION.fullmatch(schema)
     if match and int(match[1]) > int(SCHEMA.rpartition("/")[2]):

@@ -105,10 +105,11 @@ class RunStore:
 
         Raises:
             ValueError: The name is not allowed, or the run's time cannot be parsed.
+            UnreadableRunError: What would be stored could not be read again; nothing is stored.
             RunStoreError: Neither the store nor the outbox can be written.
         """
-        entry = _entry_of(run, check_name(name), token or new_token())
-        data = pack(msgspec.structs.replace(run, name=name))
+        data = pack(msgspec.structs.replace(run, name=check_name(name)))
+        entry = _entry_of(run, name, token or new_token())
         try:
             self._place.write(entry.path, data)
         except RunStoreError as error:

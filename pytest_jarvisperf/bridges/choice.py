@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pytest_jarvisperf.benchmark_marker import DESCRIPTIONS
 from pytest_jarvisperf.other_plugins import has_plugin
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
+    import pytest
+
     from pytest_jarvisperf.bridges.codspeed import CodspeedBridge
     from pytest_jarvisperf.bridges.pytest_benchmark import PytestBenchmarkBridge
     from pytest_jarvisperf.measuring.harness import Harness
@@ -39,7 +40,7 @@ def make_bridge(
     )
     if is_codspeed_on and measures:
         option = "--codspeed" if config.getoption("codspeed", False) else "the environment variable CODSPEED_ENV"
-        raise pytest.UsageError(f"--jarvis-bench and {option} both measure the benchmarks; choose one")
+        raise usage_error(f"--jarvis-bench and {option} both measure the benchmarks; choose one")
     for description in DESCRIPTIONS.values():
         config.addinivalue_line("markers", description)
     if is_codspeed_on:

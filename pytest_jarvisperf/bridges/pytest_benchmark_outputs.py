@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from jarvisperf.measure.metrics import TIME
 from pytest_jarvisperf.benchmark_marker import asked_of
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import pytest
 
     from jarvisperf.gate.lockstep.model import Outcome
     from jarvisperf.gate.lockstep.tally import Tally
@@ -42,13 +43,13 @@ def refuse_what_would_fail(config: pytest.Config) -> None:
     """
     for name in PROFILE_OPTIONS:
         if config.getoption(name, None):
-            raise pytest.UsageError(
+            raise usage_error(
                 f"--{name.replace('_', '-')} and --jarvis-bench cannot be combined; "
                 "give --jarvis-profile --jarvis-profile-engine=cprofile"
             )
     lacking = [name for name in DRAWS_WITH if importlib.util.find_spec(name) is None]
     if lacking and config.getoption("benchmark_histogram", None):
-        raise pytest.UsageError(
+        raise usage_error(
             f"--benchmark-histogram needs {' and '.join(lacking)}: pip install 'pytest-benchmark[histogram]'"
         )
 

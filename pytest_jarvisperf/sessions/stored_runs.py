@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-import pytest
+
+from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -53,7 +54,7 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
         found = store.find(selector, machine.fingerprint)
         loaded = store.load_readable(found.entries, at_most=MOST_RUNS)
     except RunStoreError as error:
-        raise pytest.UsageError(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None
+        raise usage_error(f"--jarvis-compare {selector}: the store cannot be read: {error}") from None
     finished = tuple(run for _, run in loaded.runs if not run.interrupted)
     if finished:
         return StoredRuns(finished, (*found.warnings, *loaded.warnings))
@@ -65,7 +66,7 @@ def find_stored_runs(options: Options, store: RunStore, selector: str, machine: 
     if options.save is not None and selector in {options.save, LATEST}:
         return StoredRuns((), loaded.warnings, why)
     name = selector if is_name(selector) and not found.entries else "NAME"
-    raise pytest.UsageError(
+    raise usage_error(
         f"--jarvis-compare {selector}: nothing to compare with: {why}; "
         f"store a run first: pytest --jarvis-bench --jarvis-save {name}"
     )

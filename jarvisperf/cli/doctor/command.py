@@ -12,6 +12,7 @@ from jarvisperf.cli.common import OK, add_command
 from jarvisperf.cli.doctor.components import check_memray, check_rag, check_redis
 from jarvisperf.cli.doctor.disturbance import Watch, word_for
 from jarvisperf.cli.doctor.self_comparison import SelfComparisonError, compare_with_itself
+from jarvisperf.cli.printing import out, out_json
 
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
@@ -95,23 +96,23 @@ def _doctor(words: argparse.Namespace) -> int:
             "advice": advice,
             "checks": checks,
         }
-        print(msgspec.json.format(msgspec.json.encode(data), indent=1).decode())
+        out_json(msgspec.json.format(msgspec.json.encode(data), indent=1))
         return OK
-    print(f"{machine.cpu}, {machine.cores} cores, {machine.python}, {machine.system}")
-    print(supports)
-    print(f"The machine is {word} at the moment:")
-    print("\n".join(f"  {name:48} {value}" for name, value in rows_of(machine, noise, watch.found)))
-    print("What you can do:" if advice else "Nothing to improve.")
+    out(f"{machine.cpu}, {machine.cores} cores, {machine.python}, {machine.system}")
+    out(supports)
+    out(f"The machine is {word} at the moment:")
+    out(*(f"  {name:48} {value}" for name, value in rows_of(machine, noise, watch.found)))
+    out("What you can do:" if advice else "Nothing to improve.")
     for line in advice:
-        print(f"  - {line}")
+        out(f"  - {line}")
     _print_checks(checks)
     return OK
 
 
 def _print_checks(checks: list[Check]) -> None:
-    print("Components:")
+    out("Components:")
     for check in checks:
-        print(f"  {check.name:16} {check.state:7} {check.note}")
+        out(f"  {check.name:16} {check.state:7} {check.note}")
 
 
 def sentence(found: SelfComparison) -> str:

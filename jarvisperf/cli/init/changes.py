@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import document
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -55,7 +57,7 @@ def unified_diff(changes: Iterable[Change], *, colour: bool) -> str:
         before = (change.before or "").splitlines(keepends=True)
         old = "/dev/null" if change.before is None else f"a/{name}"
         for line in difflib.unified_diff(before, change.after.splitlines(keepends=True), old, f"b/{name}"):
-            text = line.rstrip("\r\n")
+            text = document(line.rstrip("\r\n"))
             lines.append(_coloured(text) if colour else text)
     return "\n".join(lines)
 

@@ -20,6 +20,7 @@ from jarvisperf.cli.init.own_source import local_source, own_source
 from jarvisperf.cli.init.pytest_settings import DEFAULT_THRESHOLD, SETTING, read_pytest_settings, with_threshold
 from jarvisperf.cli.init.requirements import read_requirements
 from jarvisperf.cli.init.runner import build_command, find_runner, python_version
+from jarvisperf.cli.printing import out, out_colored
 
 if TYPE_CHECKING:
     import argparse
@@ -69,20 +70,20 @@ def _init(words: argparse.Namespace) -> int:
         raise CommandError(f"{folder} is not a folder; give the project's folder")
     proposal = propose(folder, words.ci)
     for line in proposal.found:
-        print(line)
+        out(line)
     if proposal.changes:
         colour = sys.stdout.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
-        print(f"\n{unified_diff(proposal.changes, colour=colour)}\n")
+        out_colored(f"\n{unified_diff(proposal.changes, colour=colour)}\n\n")
         status = _agreed_and_written(folder, proposal.changes, yes=words.yes)
         if status != OK:
             return status
     else:
-        print("nothing to change")
+        out("nothing to change")
     for line in proposal.by_hand:
-        print(line)
-    print("next:")
+        out(line)
+    out("next:")
     for line in proposal.next_steps:
-        print(f"  {line}")
+        out(f"  {line}")
     return OK
 
 
@@ -184,10 +185,10 @@ def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:
         except EOFError:
             answer = ""
         if answer.strip().lower() not in {"y", "yes"}:
-            print("nothing written")
+            out("nothing written")
             return FAILED
     write(root, changes)
-    print(f"wrote {names}")
+    out(f"wrote {names}")
     return OK
 
 

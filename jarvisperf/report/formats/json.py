@@ -9,6 +9,7 @@ import msgspec
 
 from jarvisperf.report.findings.model import SCHEMA, Findings
 from jarvisperf.report.shared.report import ReportFormat
+from jarvisperf.runs.files import decode_json
 
 if TYPE_CHECKING:
     from jarvisperf.report.shared.report import Report
@@ -27,7 +28,7 @@ def decode_findings(data: bytes) -> Findings:
     Raises:
         msgspec.DecodeError: The data is not a report of this schema.
     """
-    findings = msgspec.json.decode(data, type=Findings)
+    findings = decode_json(data, Findings)
     if findings.schema != SCHEMA:
         raise msgspec.ValidationError(
             f"the report has schema {findings.schema!r}; this version of jarvisperf reads {SCHEMA!r}"

@@ -118,7 +118,7 @@ def _not_compared(report: Report) -> list[str]:
 def _end(report: Report, hosting: Hosting | None) -> list[str]:
     """Return what was measured where, the link to the whole report, and the command that measures it again."""
     findings = report.findings
-    lines = [f"{escape(report.commit)}; measured {findings.created} on {escape(report.machine)}."]
+    lines = [f"{escape(report.commit)}; measured {escape(findings.created)} on {escape(report.machine)}."]
     if hosting is not None and hosting.page:
         lines.append(f"[The whole report]({hosting.page})")
     if findings.mode == "lockstep" and findings.base is not None and findings.base.commit:

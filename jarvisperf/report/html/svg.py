@@ -11,7 +11,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.report.shared.units import visible
+from jarvisperf.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

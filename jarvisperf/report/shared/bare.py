@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.escaping import visible
 from jarvisperf.report.shared.table import verdict_of
-from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import visible
 from jarvisperf.report.findings.model import arm_text
 from jarvisperf.report.shared.table import SEVERITY, verdict_of
-from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from jarvisperf.report.findings.model import Findings

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from jarvisperf.report.shared.units import visible
+from jarvisperf.escaping import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import visible
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.profiles.difference import costs
 from jarvisperf.profiles.model import scaled
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from jarvisperf.escaping import visible
 from jarvisperf.measure.metrics import SECONDS, TIME
 from jarvisperf.measure.metrics.units import digits
 from jarvisperf.report.findings.model import Verdict
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 
 from jarvisperf.measure.metrics.units import MOST_READABLE, digits, unit_of
@@ -46,25 +45,3 @@ def ratio(value: float) -> str:
 def interval(ends: tuple[float, float]) -> str:
     """Write the interval of a ratio: ``0.990 to 1.010``."""
     return f"{ratio(ends[0])} to {ratio(ends[1])}"
-
-
-# Characters that move the cursor or set colours (C0 and C1, which start escape sequences), end a line, or change the
-# direction of the text after them (Unicode Standard Annex 9: an override makes a name look like a different one), and
-# characters of no width, which make two names look equal.
-_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-
-
-_IN_ASCII = str.maketrans({"µ": "u", "…": "...", "→": "->", "\u2013": "-", "\u2014": "-"})
-
-
-def visible(text: str) -> str:
-    """Escape characters that a terminal or log would act on, in the way of Python's string literals."""
-    return _ACTING.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
-
-
-def ascii_only(text: str) -> str:
-    """Write text for a terminal that shows only ASCII: ``us`` for ``µs``, and what has no such form as an escape.
-
-    pytest would otherwise escape the whole text that it writes, line breaks included.
-    """
-    return text.translate(_IN_ASCII).encode("ascii", "backslashreplace").decode("ascii")

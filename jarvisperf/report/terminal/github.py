@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import visible
 from jarvisperf.report.shared.failure_lines import figures
 from jarvisperf.report.shared.reasons import cause_of, explanation
-from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from jarvisperf.escaping import ascii_only, log_lines, visible
 from jarvisperf.report.shared.bare import MOST_NAMED
 from jarvisperf.report.shared.report import Report
 from jarvisperf.report.shared.table import verdict_of
-from jarvisperf.report.shared.units import ascii_only
 from jarvisperf.report.terminal.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def render(
     )
 
     def show(text: str, style: str = "") -> None:
-        text = text if unicode else ascii_only(text)
+        text = visible(text) if unicode else ascii_only(visible(text))
         for line in wrapped(text, columns) if wraps else [text]:
             console.print(Text(line, style=style), soft_wrap=True)
 
@@ -93,7 +93,7 @@ def render(
     for text, style in notes:
         show(text, style)
     show(report.summary, "bold")
-    return re.sub(" +$", "", stream.getvalue(), flags=re.MULTILINE)
+    return log_lines(re.sub(" +$", "", stream.getvalue(), flags=re.MULTILINE))
 
 
 def _show_table(console: Console, report: Report, show: Callable[..., None], columns: int, *, unicode: bool) -> None:

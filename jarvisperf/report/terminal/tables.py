@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
+from jarvisperf.escaping import ascii_only
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import shortened
 from jarvisperf.report.shared.table import NOTHING
-from jarvisperf.report.shared.units import ascii_only
 from jarvisperf.report.terminal.interval_bar import interval_bar
 from jarvisperf.report.terminal.layout import (
     BAR,
