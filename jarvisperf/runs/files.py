@@ -16,6 +16,7 @@ import msgspec
 
 from jarvisperf.runs.bounds import bounded_run
 from jarvisperf.runs.model import SCHEMA, Run
+from jarvisperf.runs.names import utc_time
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,15 +64,20 @@ def decode_run(data: bytes, origin: str = "the data") -> Run:
         origin: Where the data came from, for the message.
 
     Raises:
-        UnreadableRunError: The data is not JSON, has another schema, or lacks a field.
+        UnreadableRunError: The data is not JSON, has another schema, lacks a field, or a value in it is impossible.
     """
     try:
         schema = decode_json(data, _Header).schema
         if schema != SCHEMA:
             raise UnreadableRunError(f"{origin} has schema {schema!r}; this version of jarvisperf reads {SCHEMA!r}")
-        return decode_json(data, Run)
+        run = decode_json(data, Run)
     except msgspec.DecodeError as error:
         raise UnreadableRunError(f"{origin} is not a run: {error}") from error
+    try:
+        utc_time(run.created)
+    except ValueError as error:
+        raise UnreadableRunError(f"{origin} is not a run: {error} - at `$.created`") from None
+    return run
 
 
 def write_run(run: Run, path: Path) -> None:

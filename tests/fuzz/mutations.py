@@ -24,6 +24,7 @@ ACTING_TEXTS = (
     "=HYPERLINK(1)",
     "../../../../../../evil",
     "\ud800",
+    "$\\frac{$ `x` %s %d {0}",
     "\x00",
 )
 NUMBERS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import msgspec
@@ -43,7 +44,7 @@ machines = st.builds(
 )
 runs = st.builds(
     Run,
-    created=texts,
+    created=st.datetimes(datetime.datetime(1970, 1, 1)).map(lambda time: time.isoformat()),
     seconds=st.floats(0, 1e6),
     machine=machines,
     commit=st.none() | st.builds(Commit),

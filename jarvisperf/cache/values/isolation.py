@@ -15,6 +15,7 @@ import sys
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
+from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
@@ -34,7 +35,12 @@ _COPIERS: Final[dict[type, Callable[[Any], object]]] = {dict: dict.copy, list: l
 _WITH_HIDDEN: Final[frozenset[type]] = frozenset({
     UUID, Fraction, PosixPath, PurePosixPath, WindowsPath, PureWindowsPath,
 })  # fmt: skip
-_PATH_SLOTS: Final = tuple({name for kind in PurePosixPath.__mro__ for name in getattr(kind, "__slots__", ())})
+# What a path holds; since Python 3.13, a property stands in front of one of the slots.
+_PATH_SLOTS: Final = tuple(
+    name
+    for name in {name for kind in PurePosixPath.__mro__ for name in getattr(kind, "__slots__", ())}
+    if type(getattr(PurePosixPath, name, None)) is MemberDescriptorType
+)
 # Python's allocator rounds up to 16 bytes, which adds half of that on average.
 _PADDING_BYTES: Final = 8
 _ARRAY_BYTES: Final = 128

@@ -6,6 +6,8 @@ import math
 import re
 from typing import NamedTuple
 
+from jarvisperf.escaping import visible
+
 LEAST_READABLE, MOST_READABLE = 1e-9, 1e15
 
 _NUMBER = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*(\S*)\s*")
@@ -97,7 +99,7 @@ def count_of(things: str) -> Unit:
     Args:
         things: What is counted, in the plural, like ``blocks``.
     """
-    word = re.sub(r"\W+", "_", things.strip()) or "units"
+    word = re.sub(r"\W+", "_", things.strip(), flags=re.ASCII) or "units"
     return Unit(
         symbol=things,
         plural=word,
@@ -111,7 +113,7 @@ def count_of(things: str) -> Unit:
 
 def unit_of(symbol: str) -> Unit:
     """Return the unit with a symbol; an unknown symbol becomes the unit of a count."""
-    return _BUILT_IN.get(symbol) or count_of(symbol)
+    return _BUILT_IN.get(symbol) or count_of(visible(symbol))
 
 
 def digits(value: float, significant: int = 4) -> str:

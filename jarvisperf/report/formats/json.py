@@ -10,6 +10,7 @@ import msgspec
 from jarvisperf.report.findings.model import SCHEMA, Findings
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.runs.files import decode_json
+from jarvisperf.runs.names import utc_time
 
 if TYPE_CHECKING:
     from jarvisperf.report.shared.report import Report
@@ -33,6 +34,10 @@ def decode_findings(data: bytes) -> Findings:
         raise msgspec.ValidationError(
             f"the report has schema {findings.schema!r}; this version of jarvisperf reads {SCHEMA!r}"
         )
+    try:
+        utc_time(findings.created)
+    except ValueError as error:
+        raise msgspec.ValidationError(f"{error} - at `$.created`") from None
     return findings
 
 

@@ -98,10 +98,10 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
     base, head = metric.base, metric.head
     speed_up = finding.before.ratios.get(name) if finding.before else None
     change = None if metric.ratio is None else change_words(metric.ratio, metric.unit, metric.interval)
-    return {
-        "group": visible(finding.group or NOTHING),
+    cells = {
+        "group": finding.group or NOTHING,
         "benchmark": shown,
-        "metric": visible(name),
+        "metric": name,
         "median": units.quantity(head.median, metric.unit) if head else NOTHING,
         "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
         "ops/s": digits(head.per_second) if head and metric.unit == SECONDS.symbol else NOTHING,
@@ -115,6 +115,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "verdict": metric.verdict,
         "via": metric.via or NOTHING,
     }
+    return {column: visible(text) for column, text in cells.items()}
 
 
 def bare_row_of(finding: BenchmarkFinding, shown: str) -> dict[str, str]:
