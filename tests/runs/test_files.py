@@ -44,7 +44,7 @@ machines = st.builds(
 )
 runs = st.builds(
     Run,
-    created=st.datetimes(datetime.datetime(1970, 1, 1)).map(lambda time: time.isoformat()),
+    created=st.datetimes(timezones=st.just(datetime.UTC)).map(lambda time: time.isoformat()),
     seconds=st.floats(0, 1e6),
     machine=machines,
     commit=st.none() | st.builds(Commit),
