@@ -228,7 +228,10 @@ class MemoryTier:
         return len(self.entries)
 
     def _hits_so_far(self) -> int:
-        held: int = sum(map(_hits_of, self.entries.values()))
+        entries = list(
+            self.entries.values()
+        )  # in one step, which a signal handler that uses the cache cannot interrupt
+        held: int = sum(map(_hits_of, entries))
         return self._hits_of_gone + held
 
     def _store(self, entry: MemoryEntry, now: float) -> bool:
