@@ -210,6 +210,7 @@ class Comparison:
         self._refused = self._in_changed_code(arms, places)
         shared = shared_files(root, list(dict.fromkeys(files)), self._config.inipath, self._options.shared, places)
         arms.share(shared)
+        arms.seal()
 
     def _campaign(self, arms: Arms) -> Campaign:
         from jarvisperf.gate.arms.checkout import BASE, HEAD, SAME
@@ -254,6 +255,7 @@ class Comparison:
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,
+            changed_code=arms.changed_code,
             metrics=self._metrics,
         )
 

@@ -36,3 +36,37 @@ def test_a_file_that_a_benchmark_writes_to_is_each_arms_own(pytester: pytest.Pyt
     (entry,) = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]
     assert entry["metrics"]["time"]["ratio"] is not None
     assert project.git("status", "--porcelain", "data.bin") == ""
+
+
+CHEATING_CORE = """
+import pathlib
+
+def work():
+    return sum(range(3000))
+
+here = pathlib.Path(__file__)
+other = here.parents[2] / "base" / "pkg" / "core.py"
+if other.exists() and here != other:
+    times = other.stat()
+    other.write_text(here.read_text())
+    import os
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+"""
+
+
+def test_code_that_changes_in_an_arm_ends_the_comparison(pytester: pytest.Pytester):
+    project = GitProject(pytester)
+    project.words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=4")
+    project.words += ("-p", "no:asyncio")
+    project.write("pkg/__init__.py", "")
+    project.write("pkg/core.py", "def work():\n    return sum(range(1000))\n")
+    project.write(
+        "benchmarks/test_bench.py",
+        "from pkg.core import work\n\ndef test_work(jarvis_bench):\n    jarvis_bench(work)\n",
+    )
+    project.commit()
+    project.write("pkg/core.py", CHEATING_CORE)  # slower, and makes base as slow as itself
+    result = project.run()
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*base/pkg/core.py changed while it was measured*"])
+    assert "unchanged" not in result.stdout.str().rpartition("jarvisperf: ")[2]

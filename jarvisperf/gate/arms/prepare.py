@@ -23,6 +23,7 @@ from jarvisperf.gate.arms.copying import (
 )
 from jarvisperf.gate.arms.git import PLACES, GitError
 from jarvisperf.gate.arms.lfs import describe_pointers
+from jarvisperf.gate.arms.seals import Seals
 from jarvisperf.gate.processes.workers import ArmPlace
 from jarvisperf.gate.project.installed import installed_from
 from jarvisperf.gate.project.packages import find_layout, is_in_folder, shared_test_folder
@@ -90,6 +91,7 @@ class Arms:
 
     def __init__(self, repository: Repository, project: Path, install: str | None = None) -> None:
         self._checkouts = Checkouts()
+        self._seals: Seals | None = None
         try:
             self.folder = self._checkouts.folder
             self._repository = repository.root
@@ -169,6 +171,19 @@ class Arms:
             OSError: A file could not be copied, or the working tree's has changed as well.
         """
         return self._checkouts.separate_written()
+
+    def seal(self) -> None:
+        """Remember the code of the arms, which must stay as it is from now on.
+
+        Raises:
+            OSError: A file could not be read.
+        """
+        self._seals = Seals(self._checkouts.arm(name) for name in (BASE, HEAD, SAME))
+
+    def changed_code(self) -> list[str]:
+        """Return the files of code that have changed since `seal`, each after its arm: ``base/pkg/core.py``."""
+        broken = self._seals.broken() if self._seals is not None else []
+        return [Path(path).relative_to(self.folder).as_posix() for path in broken]
 
     def close(self) -> None:
         """Remove the folder."""

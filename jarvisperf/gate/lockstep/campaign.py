@@ -145,9 +145,24 @@ class Lockstep:
                 self._lanes = 1
                 found = [{name: tally for name, tally in one.items() if name not in mended} for one in found]
                 found.append(mended)
+        self._check_code()
         for one in found:
             for name, tally in one.items():
                 tallies[name].absorb(tally)
+
+    def _check_code(self) -> None:
+        """Check that both arms still have the code that is to be compared.
+
+        Raises:
+            LockstepError: A file has changed.
+        """
+        changed = self._campaign.changed_code()
+        if changed:
+            more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+            raise LockstepError(
+                f"{changed[0]}{more} changed while it was measured; a benchmark must not write to the project's code, "
+                "so what it measured last does not count"
+            )
 
     def _launched(self, tallies: Mapping[str, Tally], wanted: Sequence[str], size: int) -> list[dict[str, Tally]]:
         self._batches += 1
