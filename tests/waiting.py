@@ -1,7 +1,8 @@
-"""Waits for something in another thread or process."""
+"""Waits for something in another thread, process or task."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +20,13 @@ def wait_until(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Do as `wait_until`, and let other tasks run."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while not holds():  # noqa: ASYNC110 - no event tells when
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def ends_within(seconds: float, call: Callable[[], object]) -> None:
