@@ -14,9 +14,9 @@ SOON_SECONDS = 60.0
 LOOK_SECONDS = 0.002
 
 
-def wait_until(holds: Callable[[], object]) -> None:
+def wait_until(holds: Callable[[], object], most_seconds: float = SOON_SECONDS) -> None:
     """Return as soon as a condition holds; fail after a minute, which is long even on a busy machine."""
-    deadline = time.monotonic() + SOON_SECONDS
+    deadline = time.monotonic() + most_seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)

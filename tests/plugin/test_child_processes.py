@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 from git_project import GitProject
+from waiting import wait_until
 
 from jarvisperf.gate.processes.child_imports import find_python, observe
+from jarvisperf.gate.processes.living import living_commands
 from jarvisperf.gate.processes.shell_lines import plain_command
 from jarvisperf.measure.startup import Command
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, ForeignChildError, with_arms_path
@@ -42,6 +44,9 @@ def tree(tmp_path: Path) -> Path:
 def children(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcesses]:
     monkeypatch.setenv("PYTHONPATH", str(tree.parent / "arm"))
     monkeypatch.chdir(tree.parent / "arm")
+    # A busy machine takes its time.
+    monkeypatch.setattr("pytest_jarvisperf.arms.child_processes.MOST_SECONDS_ASIDE", 60.0)
+    monkeypatch.setattr("pytest_jarvisperf.arms.child_processes.MOST_SECONDS_OWN", 180.0)
     starts = ProcessStarts(tree.parent / "starts")
     with starts.installed():
         yield ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree), starts, tree.parent / "checked")
@@ -63,7 +68,7 @@ def evading(tree: Path) -> dict[str, list[str]]:
         "-I": [python, "-I", "-c", search],
         "-E": [python, "-Ec", search],
         "env": ["env", "-i", "A=1", python, "-c", search],
-        "timeout": ["timeout", "50", python, "-c", search],
+        "timeout": ["timeout", "600", python, "-c", search],
         "a script of the working tree": [python, str(tree / "script.py")],
         "a command": [script(folder / "one", f"#!{python}\n{code}\n")],
         "a command with options": [script(folder / "two", f"#!{python} -I\n{code}\n")],
@@ -233,6 +238,32 @@ def test_a_child_that_evades_the_arm_is_found_however_it_is_started(way: str, tr
     WAYS[way]([sys.executable, "-I", "-c", imports_the_tree(tree)])
     with pytest.raises(ForeignChildError, match=r"imported pkg from .*tree/pkg/__init__\.py"):
         children.check_started()
+
+
+@pytest.mark.parametrize("way", ["a child's child", "a shell of a child"])
+def test_a_child_that_ended_before_anybody_looked_is_found_when_it_runs_again(
+    way: str, tree: Path, children: ChildProcesses, monkeypatch: pytest.MonkeyPatch
+):
+    observed: set[int] = set()
+
+    def too_late(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
+        observed.add(of)
+        if len(observed) <= 2 and of != os.getpid():
+            wait_until(lambda: has_ended(of))
+            return {}
+        return living_commands(of)
+
+    monkeypatch.setattr("jarvisperf.gate.processes.child_imports.living_commands", too_late)
+    children.watch()
+    children.watch_call()
+    WAYS[way]([sys.executable, "-I", "-c", imports_the_tree(tree)])
+    with pytest.raises(ForeignChildError):
+        children.check_started()
+    assert len(observed) > 2
+
+
+def has_ended(number: int) -> bool:
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @pytest.mark.parametrize("way", WAYS)
