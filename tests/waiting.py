@@ -1,7 +1,8 @@
-"""Waits for something in another thread or process."""
+"""Waits for something in another thread, process or task."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -13,12 +14,19 @@ SOON_SECONDS = 60.0
 LOOK_SECONDS = 0.002
 
 
-def wait_until(holds: Callable[[], object]) -> None:
+def wait_until(holds: Callable[[], object], most_seconds: float = SOON_SECONDS) -> None:
     """Return as soon as a condition holds; fail after a minute, which is long even on a busy machine."""
-    deadline = time.monotonic() + SOON_SECONDS
+    deadline = time.monotonic() + most_seconds
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(LOOK_SECONDS)
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Do as `wait_until`, and let other tasks run."""
+    async with asyncio.timeout(SOON_SECONDS):
+        while not holds():  # noqa: ASYNC110 - no event tells when
+            await asyncio.sleep(LOOK_SECONDS)
 
 
 def ends_within(seconds: float, call: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from patience import PATIENT
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.testing import Clock
@@ -18,9 +19,6 @@ from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-# Unless a test is about timeouts, a busy machine must not look like a dead server.
-PATIENT_SECONDS = 30.0
 
 
 @pytest.fixture(scope="session")
@@ -61,8 +59,7 @@ def make_cache(namespace: str) -> Iterator[Callable[..., SmartCache]]:
     made: list[SmartCache] = []
 
     def make(redis_url: str | None = None, folder: Path | None = None, **options: object) -> SmartCache:
-        patient = {"redis_connect_seconds": PATIENT_SECONDS, "redis_reply_seconds": PATIENT_SECONDS}
-        cache = SmartCache(redis_url, folder, **{"namespace": namespace, **patient, **options})
+        cache = SmartCache(redis_url, folder, **{"namespace": namespace, **PATIENT, **options})
         made.append(cache)
         return cache
 

@@ -7,11 +7,11 @@ import inspect
 import threading
 
 import pytest
+from patience import PATIENT
+from waiting import SOON_SECONDS
 
 from jarvisperf.cache import AsyncSmartCache, Found, SmartCache, cached
 from jarvisperf.cache.testing import store_of
-
-PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
 
 
 @pytest.fixture(params=["memory", "three"])
@@ -89,7 +89,7 @@ def test_what_waits_for_the_disk_does_not_stop_the_loop(namespace, tmp_path, mon
     async def main() -> None:
         async with AsyncSmartCache(None, tmp_path / "d", namespace=namespace) as cache:
             released = threading.Event()
-            monkeypatch.setattr(store_of(cache.cache, "disk"), "get", lambda key: released.wait(30) and None)
+            monkeypatch.setattr(store_of(cache.cache, "disk"), "get", lambda key: released.wait(SOON_SECONDS) and None)
             waiting = asyncio.create_task(cache.get("k"))
             await asyncio.sleep(0.02)
             released.set()
@@ -118,8 +118,9 @@ def test_the_methods_of_a_cached_coroutine_function_do_not_stop_the_loop(namespa
 
     async def main() -> None:
         assert await double(1) == 2
-        delete = store_of(cache, "disk").delete_many
-        monkeypatch.setattr(store_of(cache, "disk"), "delete_many", lambda keys: may_end.wait(30) and delete(keys))
+        store = store_of(cache, "disk")
+        delete = store.delete_many
+        monkeypatch.setattr(store, "delete_many", lambda keys: may_end.wait(SOON_SECONDS) and delete(keys))
         invalidating = asyncio.create_task(double.invalidate(1))
         await asyncio.sleep(0)  # the event loop goes on while a thread waits for the disk
         may_end.set()

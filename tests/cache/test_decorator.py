@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import pytest
+from waiting import SOON_SECONDS
 
 from jarvisperf.cache import SmartCache, cached
 from jarvisperf.cache import default as shared
@@ -57,7 +58,7 @@ def test_a_coroutine_function_runs_once_per_arguments(cache):
 def test_a_cache_that_waits_does_not_stop_the_event_loop(make_cache, tmp_path, monkeypatch):
     cache = make_cache(None, tmp_path / "disk")
     released = threading.Event()
-    monkeypatch.setattr(store_of(cache, "disk"), "get", lambda key: released.wait(30) and None)
+    monkeypatch.setattr(store_of(cache, "disk"), "get", lambda key: released.wait(SOON_SECONDS) and None)
 
     @cached(cache=cache)
     async def slow(x):

@@ -10,7 +10,7 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from waiting import wait_until
+from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
 from jarvisperf.cache.outage import guarded
@@ -204,7 +204,8 @@ def test_a_store_is_used_again_though_changes_come_faster_than_they_are_told(tie
             told.append(keys)
             other = threading.Thread(target=tier.delete, args=(f"k{len(told)}",), daemon=True)
             other.start()
-            other.join(0.02)
+            if len(told) <= guarded._ROUNDS_WITHOUT_WAITING:  # then it waits for the end of the replay
+                other.join(SOON_SECONDS)
         return delete_many(keys)
 
     monkeypatch.setattr(store, "delete_many", slowly)
@@ -319,7 +320,7 @@ def test_a_child_that_was_forked_while_a_thread_of_its_parent_changed_the_tier_c
         assert tier.usable.is_set()
         failing = threading.Thread(target=fail, args=(tier, store), daemon=True)
         failing.start()
-        failing.join(20)
+        failing.join(SOON_SECONDS)
         assert not failing.is_alive()
     assert not tier.usable.is_set()
 

@@ -11,7 +11,8 @@ from typing import TypedDict
 
 import msgspec
 import pytest
-from waiting import wait_until
+from callers import callers_of
+from waiting import SOON_SECONDS, until, wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
 from jarvisperf.cache.engine import loading
@@ -19,8 +20,6 @@ from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.testing import core_of, forget_memory, store_of
 from jarvisperf.cache.values import marks
 from jarvisperf.cache.values.marks import Lease
-
-SOON_SECONDS = 20.0
 
 
 def in_threads(count: int, call) -> list:
@@ -90,20 +89,22 @@ def test_coroutines_that_want_one_value_make_it_once(cache):
 
 
 def test_who_is_cancelled_does_not_take_the_value_from_the_others(cache):
-    runs = []
+    runs, may_end = [], asyncio.Event()
 
     async def make() -> str:
         runs.append(1)
-        await asyncio.sleep(0.05)
+        await may_end.wait()
         return "v"
 
     async def main() -> str:
         face = AsyncSmartCache(cache=cache)
         first = asyncio.create_task(face.get_or_set("k", make))
-        await asyncio.sleep(0.02)
+        await until(lambda: runs)
         second = asyncio.create_task(face.get_or_set("k", make))
-        await asyncio.sleep(0.005)
+        await until(lambda: callers_of(cache, "k") == 2)
         first.cancel()
+        await until(first.done)
+        may_end.set()
         return await asyncio.wait_for(second, SOON_SECONDS)
 
     assert asyncio.run(main()) == "v"
@@ -143,7 +144,7 @@ def test_an_error_reaches_all_who_wait_and_is_not_kept(cache):
 
     def fail() -> None:
         runs.append(1)
-        time.sleep(0.05)
+        wait_until(lambda: callers_of(cache, "k") == 4)
         raise ValueError("no luck")
 
     def call() -> str:
@@ -181,13 +182,16 @@ def test_a_task_that_outlives_the_computation_it_began_in_may_want_the_value(mak
         return 1
 
     async def two() -> int:
-        await asyncio.sleep(0.05)
+        await has_ended.wait()
         return await one()
 
     async def both() -> tuple[int, int]:
-        return await one(), await later[0]
+        first = await one()
+        has_ended.set()
+        return first, await later[0]
 
     later: list = []
+    has_ended = asyncio.Event()
     assert asyncio.run(both()) == (1, 1)
 
 
@@ -211,12 +215,14 @@ def test_the_end_of_an_event_loop_does_not_take_the_value_from_those_in_others(c
     async def slow() -> int:
         runs.append(1)
         begun.set()
-        await asyncio.sleep(0.5 if len(runs) == 1 else 0)
+        if len(runs) == 1:
+            await asyncio.Event().wait()
         return len(runs)
 
     async def given_up() -> None:
-        with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(slow(), 0.2)
+        waiting = asyncio.create_task(slow())
+        await until(lambda: callers_of(cache, slow.cache_key()) == 4)
+        assert not waiting.done()
 
     async def patient() -> int:
         return await slow()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import threading
 
 import pytest
+from waiting import SOON_SECONDS
 
 from jarvisperf.cache.testing import forget_memory, store_of
-
-SOON_SECONDS = 20.0
 
 CHANGES = {
     "set": lambda cache: cache.set("k", "new", ttl=1000),

@@ -18,7 +18,7 @@ from jarvisperf.cache.redis_tier.connect import Limits, link_to
 if TYPE_CHECKING:
     from pathlib import Path
 
-LIMITS = Limits(1.0, 1.0, 2.0)
+LIMITS = Limits(60.0, 60.0, 60.0)
 
 
 def connections_of(client: redis.Redis, name: str) -> list[dict[str, str]]:
@@ -43,7 +43,7 @@ def test_there_are_never_more_connections_than_the_client_allows(make_cache, own
 
 
 def test_a_caller_waits_for_a_free_connection(own_redis):
-    link, _ = link_to(f"{own_redis.url}?max_connections=2", Limits(60.0, 60.0, 60.0))
+    link, _ = link_to(f"{own_redis.url}?max_connections=2", LIMITS)
     with redis.Redis.from_url(own_redis.url) as client, ThreadPoolExecutor(2) as threads:
         subscribed = link.subscribe(b"channel", 60.0)
         holder = threads.submit(link.call, b"", "BLPOP", "list", 0)
@@ -69,7 +69,7 @@ def test_a_subscription_takes_the_place_of_an_idle_connection(own_redis):
     link, _ = link_to(f"{own_redis.url}?max_connections=2&client_name=bounded", LIMITS)
     with ThreadPoolExecutor(2) as threads, redis.Redis.from_url(own_redis.url) as client:
         list(threads.map(lambda _: link.call(b"", "PING"), range(100)))
-        subscribed = link.subscribe(b"channel", 1.0)
+        subscribed = link.subscribe(b"channel", 60.0)
         wait_until(lambda: len(connections_of(client, "bounded")) <= 2)
         assert link.call(b"", "PING") == b"PONG"
         subscribed.close()

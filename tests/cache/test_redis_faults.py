@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from patience import PATIENT, default_deadline
 from waiting import ends_within, wait_until
 
 from jarvisperf.cache import SmartCache
@@ -27,7 +28,7 @@ def faults(own_redis):
 
 @pytest.fixture
 def cache(faults, namespace):
-    with SmartCache(faults.url, None, namespace=namespace, memory_items=0) as cache:
+    with SmartCache(faults.url, None, namespace=namespace, memory_items=0, **PATIENT) as cache:
         wait_until(lambda: cache.get_stats()["redis_available"])
         yield cache
 
@@ -35,9 +36,7 @@ def cache(faults, namespace):
 @pytest.fixture
 def reader(own_redis, namespace):
     """What another process sees, past the proxy."""
-    with SmartCache(
-        own_redis.url, None, namespace=namespace, memory_items=0, redis_connect_seconds=20, redis_reply_seconds=20
-    ) as other:
+    with SmartCache(own_redis.url, None, namespace=namespace, memory_items=0, **PATIENT) as other:
         yield other
 
 
@@ -72,9 +71,10 @@ CALLS = {
 @pytest.mark.parametrize("call", CALLS, ids=list(CALLS))
 def test_no_call_raises_or_goes_on_beyond_its_deadline(cache, break_it, call):
     cache.set("k", LARGE)
-    break_it()
-    for _ in range(2):
-        ends_within(END_SECONDS, lambda: CALLS[call](cache))
+    with default_deadline(cache):
+        break_it()
+        for _ in range(2):
+            ends_within(END_SECONDS, lambda: CALLS[call](cache))
 
 
 CHANGES = {
@@ -90,10 +90,11 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES, ids=list(CHANGES))
 def test_an_old_value_never_comes_back(cache, faults, reader, break_it, change):
     cache.set("k", "old", tags=["t"])
-    break_it()
     do, allowed = CHANGES[change]
-    do(cache)
-    faults.heal()
+    with default_deadline(cache):
+        break_it()
+        do(cache)
+        faults.heal()
     wait_until(lambda: cache.get_stats()["redis_available"])
     assert cache.get("k") in allowed
     assert reader.get("k") in allowed
@@ -133,11 +134,12 @@ LATE = {
 @pytest.mark.parametrize("change", ["delete", "set", "invalidate"])
 def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache, faults, reader, write, change):
     cache.set("k", "old")
-    faults.stall()
-    LATE[write](cache)
-    expected = "newer" if change == "set" else None
-    reader.set("k", "newer") if change == "set" else getattr(reader, change)("k")
-    faults.heal()
+    with default_deadline(cache):
+        faults.stall()
+        LATE[write](cache)
+        expected = "newer" if change == "set" else None
+        reader.set("k", "newer") if change == "set" else getattr(reader, change)("k")
+        faults.heal()
     wait_until(lambda: cache.get_stats()["redis_available"])
     deadline = time.monotonic() + 0.3  # the held data is forwarded at once, and takes effect at once
     while time.monotonic() < deadline:
@@ -148,9 +150,9 @@ def test_a_write_that_arrives_late_does_not_undo_what_others_did_meanwhile(cache
 def test_a_write_takes_the_place_of_one_by_a_clock_that_is_ahead(own_redis, namespace):
     with (
         SmartCache(
-            own_redis.url, None, namespace=namespace, memory_items=0, wall_clock=lambda: time.time() + 1e6
+            own_redis.url, None, namespace=namespace, memory_items=0, wall_clock=lambda: time.time() + 1e6, **PATIENT
         ) as ahead,
-        SmartCache(own_redis.url, None, namespace=namespace, memory_items=0) as cache,
+        SmartCache(own_redis.url, None, namespace=namespace, memory_items=0, **PATIENT) as cache,
     ):
         ahead.set_many({"k": "by the clock ahead", "j": "by the clock ahead"})
         assert cache.set("k", "last", tags=["t"])
@@ -209,23 +211,25 @@ def test_after_more_changes_than_are_remembered_a_server_that_evicts_the_generat
     wait_until(lambda: cache.get_stats()["redis_available"])
     with redis.Redis.from_url(own_redis.url) as client:
         client.unlink(f"{namespace}#generation")
-    with SmartCache(own_redis.url, None, namespace=namespace) as newcomer:
+    with SmartCache(own_redis.url, None, namespace=namespace, **PATIENT) as newcomer:
         assert newcomer.get_many([f"k{number}" for number in range(50)]) == {}
 
 
 def test_while_it_is_down_calls_do_not_touch_the_network(cache, faults):
-    faults.blackhole()
-    cache.get("k")
-    made = faults.connections
-    for number in range(200):
+    with default_deadline(cache):
+        faults.blackhole()
         cache.get("k")
-        cache.set(f"k{number}", number)
+        made = faults.connections
+        for number in range(200):
+            cache.get("k")
+            cache.set(f"k{number}", number)
     assert faults.connections - made < 100  # 400 if each call connects; probes get there in five minutes at most
 
 
 def test_one_thread_at_a_time_probes(cache, faults):
-    faults.blackhole()
-    cache.get("k")
+    with default_deadline(cache):
+        faults.blackhole()
+        cache.get("k")
     threads = [threading.Thread(target=lambda: [cache.get("k") for _ in range(50)]) for _ in range(8)]
     for thread in threads:
         thread.start()
@@ -236,7 +240,7 @@ def test_one_thread_at_a_time_probes(cache, faults):
 
 
 def test_a_fault_of_the_subscription_drops_memory_and_is_mended(faults, namespace, reader):
-    with SmartCache(faults.url, None, namespace=namespace) as cache:
+    with SmartCache(faults.url, None, namespace=namespace, **PATIENT) as cache:
         wait_until(lambda: cache.get_stats()["redis_listening"])
         cache.set("k", "old")
         faults.reset()
@@ -258,9 +262,7 @@ def test_the_proxy_lets_everything_through_when_it_is_healed(faults):
 
 
 def test_the_fixture_is_a_proxy_before_the_tests_redis(redis_faults, namespace):
-    with SmartCache(
-        redis_faults.url, None, namespace=namespace, redis_connect_seconds=20, redis_reply_seconds=20
-    ) as cache:
+    with SmartCache(redis_faults.url, None, namespace=namespace, **PATIENT) as cache:
         assert cache.set("k", 1)
         assert cache.get_stats()["redis_available"]
         cache.clear()

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 import redis
+from patience import PATIENT
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
@@ -13,7 +14,6 @@ from jarvisperf.cache.testing import RedisFaults, forget_memory, store_of
 
 LARGEST = 2**20
 LARGE = b"x" * (2 * LARGEST)
-PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0}
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def test_a_fork_waits_for_what_other_threads_write_to_the_disk(tmp_path, monkeyp
     begun.wait()
     pid = os.fork()
     if pid == 0:
-        signal.alarm(20)
+        signal.alarm(60)
         works = cache.set("k", "child", tags=["t"]) and cache.get_stats()["errors"] == 0
         os._exit(0 if works else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
@@ -129,7 +129,7 @@ threading.Thread(target=cache.get_or_set, args=("k", int)).start()
 begun.wait()
 pid = os.fork()
 if pid == 0:
-    signal.alarm(20)
+    signal.alarm(60)
     os._exit(cache.get_or_set("k", int))
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 """

@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from patience import PATIENT
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from jarvisperf.cache import Write
-
-PATIENT = {"redis_connect_seconds": 30.0, "redis_reply_seconds": 30.0, "redis_call_seconds": 60.0}
 
 
 class DictTier:

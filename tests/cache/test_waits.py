@@ -11,12 +11,11 @@ import traceback
 from contextvars import ContextVar
 
 import pytest
-from waiting import wait_until
+from callers import callers_of, let_time_pass_for_computations
+from waiting import SOON_SECONDS, until, wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
 from jarvisperf.cache.testing import core_of
-
-SOON_SECONDS = 20.0
 
 
 @pytest.fixture(params=["memory", "disk", "redis"])
@@ -152,7 +151,8 @@ def test_a_computation_that_was_overtaken_does_not_replace_the_newer_value(make_
     cache, slow = make_cache(), Held("slow")
     with pytest.raises(TimeoutError):
         cache.get_or_set("k", slow, hard_seconds=0.01)
-    assert cache.get_or_set("k", lambda: "newer", hard_seconds=0.01) == "newer"
+    let_time_pass_for_computations(cache)
+    assert cache.get_or_set("k", lambda: "newer", hard_seconds=SOON_SECONDS) == "newer"
     core, threads = core_of(cache), threading.active_count()
     slow.released.set()
     wait_until(lambda: not core._computations.by_key or threading.active_count() < threads)
@@ -332,21 +332,24 @@ def test_two_caches_are_one_graph(make_cache):
     assert {thread.result() for thread in threads} == {"alone"}
 
 
-def test_a_hanging_computation_is_given_up_for_later_callers_too(cache):
+def test_a_hanging_computation_is_given_up_for_later_callers_too(cache, monkeypatch):
+    monkeypatch.setattr("jarvisperf.cache.engine.loading.LEASE_SECONDS", 0.05)
     hanging = Held("late")
     with pytest.raises(TimeoutError):
         cache.get_or_set("k", hanging, hard_seconds=0.05)
-    assert cache.get_or_set("k", lambda: "new", hard_seconds=0.05) == "new"
+    let_time_pass_for_computations(cache)
+    assert cache.get_or_set("k", lambda: "new", hard_seconds=SOON_SECONDS) == "new"
     hanging.released.set()
 
 
 def test_a_refresh_that_hangs_is_given_up_too(make_cache, clock):
     cache, hanging = make_cache(clock=clock), Held("late")
-    terms = {"ttl": 10, "stale_ttl": 100, "hard_seconds": 0.01}
+    terms = {"ttl": 10, "stale_ttl": 100, "hard_seconds": SOON_SECONDS}
     cache.get_or_set("k", lambda: "old", **terms)
     clock.advance(50)
     assert cache.get_or_set("k", hanging, **terms) == "old"
     hanging.begun.wait(SOON_SECONDS)
+    let_time_pass_for_computations(cache)
     wait_until(lambda: cache.get_or_set("k", lambda: "new", **terms) == "new")
     hanging.released.set()
 
@@ -443,11 +446,11 @@ def test_cancelling_all_callers_one_by_one_cancels_the_computation(cache):
 
         tasks = [asyncio.create_task(face.get_or_set("k", compute)) for _ in range(3)]
         await begun.wait()
-        await asyncio.sleep(0.01)
+        await until(lambda: callers_of(cache, "k") == len(tasks))
         for task in tasks:
             assert not seen
             task.cancel()
-            await asyncio.wait([task], timeout=SOON_SECONDS)
+            await until(task.done)
         return seen
 
     assert asyncio.run(main()) == ["cancelled"]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENT
 
 from jarvisperf.bench import RAGBenchmarks, get_benchmark_system, profile_function
 from jarvisperf.cache import SmartCache, cached, get_smart_cache, reset_smart_cache
@@ -37,9 +38,11 @@ def test_the_caches_examples(home: Path, redis_url: str):
 
     assert load("user:1") == "computed"
     assert load("user:1") == "loaded"
-    with SmartCache(redis_url=redis_url, local_cache_dir=home / "own", default_ttl=3600, namespace="own") as own:
+    with SmartCache(
+        redis_url=redis_url, local_cache_dir=home / "own", default_ttl=3600, namespace="own", **PATIENT
+    ) as own:
         own.set("a", 1)
-        reader = SmartCache(redis_url=redis_url, local_cache_dir=home / "own", namespace="own")
+        reader = SmartCache(redis_url=redis_url, local_cache_dir=home / "own", namespace="own", **PATIENT)
         assert reader.get("a") == 1
         stats = reader.get_stats()
         assert stats["redis_hits"] / (stats["redis_hits"] + stats["redis_misses"]) == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from patience import PATIENT
 
 from jarvisperf.bench import RAGBenchmarks, get_benchmark_system, profile_function
 from jarvisperf.cache import SmartCache, cached, get_smart_cache, reset_smart_cache
@@ -57,7 +58,7 @@ def test_the_cache_is_used_by_hand_and_by_its_decorator(home: Path):
 
 @pytest.mark.parametrize("reads", [0, 1], ids=["at once", "after a set and a get"])
 def test_the_share_of_hits_is_never_a_division_by_zero(home: Path, redis_url: str, reads: int):
-    with SmartCache(redis_url=redis_url, local_cache_dir=Path("data/cache"), default_ttl=3600) as cache:
+    with SmartCache(redis_url=redis_url, local_cache_dir=Path("data/cache"), default_ttl=3600, **PATIENT) as cache:
         for _ in range(reads):
             cache.set("manual:key", 1)
             assert cache.get("manual:key") == 1
@@ -72,9 +73,9 @@ def test_the_share_of_hits_is_never_a_division_by_zero(home: Path, redis_url: st
 
 
 def test_the_share_of_hits_in_redis_is_that_of_the_reads_that_reached_it(home: Path, redis_url: str):
-    with SmartCache(redis_url=redis_url, namespace="manual") as writer:
+    with SmartCache(redis_url=redis_url, namespace="manual", **PATIENT) as writer:
         writer.set("a", 1)
-        with SmartCache(redis_url=redis_url, local_cache_dir=None, namespace="manual") as reader:
+        with SmartCache(redis_url=redis_url, local_cache_dir=None, namespace="manual", **PATIENT) as reader:
             assert reader.get("a") == 1
             assert reader.get("b") is None
             assert redis_rate(reader.get_stats()) == "Hit rate: 50.00%"

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from patience import PATIENT
 from redis.cluster import ClusterNode
 from redis.crc import key_slot
 from redis.sentinel import Sentinel
 from redis_deployments import cluster, running, tls_before
-from waiting import wait_until
+from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from redis_deployments import Node
 
-PATIENT = {"redis_connect_seconds": 20.0, "redis_reply_seconds": 20.0}
 pytestmark = pytest.mark.xdist_group("redis-deployments")
 
 
@@ -87,7 +87,7 @@ def test_in_a_cluster_others_hear_of_a_change_when_all_of_it_is_done(three, chan
         cache.set_many(values)
         with teller.client.pubsub(ignore_subscribe_messages=True) as heard:
             heard.subscribe(channel)
-            heard.get_message(timeout=20)
+            heard.get_message(timeout=SOON_SECONDS)
             other.process.send_signal(signal.SIGSTOP)
             changing = threading.Thread(target=getattr(cache, change), args=(values,))
             changing.start()

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import SOON_SECONDS, until
 
 from jarvisperf.measure.instrumentation import uninstrumented
 from jarvisperf.measure.targets import CoroutineTarget, SetUpTarget, make_target
@@ -86,16 +87,21 @@ def test_what_a_call_raises_is_raised_in_the_thread_first_and_then_in_the_task()
 @pytest.mark.parametrize("where", ["in a call", "between calls"])
 def test_a_cancelled_task_ends_the_thread(where: str):
     ends: list[BaseException] = []
-    is_cancelled = threading.Event()
+    has_begun, is_cancelled = threading.Event(), threading.Event()
+
+    async def call() -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
 
     async def test() -> None:
         task = RunningTask()
-        target = CoroutineTarget(asyncio.sleep, (30,), waiter=task)
+        target = CoroutineTarget(call, waiter=task)
 
         def measure() -> None:
             try:
                 if where == "between calls":
-                    assert is_cancelled.wait(10)
+                    has_begun.set()
+                    assert is_cancelled.wait(SOON_SECONDS)
                 target.sample(1)
             except BaseException as error:
                 ends.append(error)
@@ -105,9 +111,9 @@ def test_a_cancelled_task_ends_the_thread(where: str):
 
     async def cancel() -> None:
         running = asyncio.create_task(test())
-        await asyncio.sleep(0.05)
+        await until(has_begun.is_set)
         running.cancel()
-        threading.Timer(0.05, is_cancelled.set).start()
+        asyncio.get_running_loop().call_soon(is_cancelled.set)  # after the task has been told
         with pytest.raises(asyncio.CancelledError):
             await running
 

@@ -18,8 +18,10 @@ from typing import Any
 
 import pytest
 from git_project import GitProject
+from waiting import wait_until
 
 from jarvisperf.gate.processes.child_imports import find_python, observe
+from jarvisperf.gate.processes.living import living_commands
 from jarvisperf.gate.processes.shell_lines import plain_command
 from jarvisperf.measure.startup import Command
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, ForeignChildError, with_arms_path
@@ -42,6 +44,9 @@ def tree(tmp_path: Path) -> Path:
 def children(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChildProcesses]:
     monkeypatch.setenv("PYTHONPATH", str(tree.parent / "arm"))
     monkeypatch.chdir(tree.parent / "arm")
+    # A busy machine takes its time.
+    monkeypatch.setattr("pytest_jarvisperf.arms.child_processes.MOST_SECONDS_ASIDE", 60.0)
+    monkeypatch.setattr("pytest_jarvisperf.arms.child_processes.MOST_SECONDS_OWN", 180.0)
     starts = ProcessStarts(tree.parent / "starts")
     with starts.installed():
         yield ChildProcesses(ForeignModules([tree.parent / "arm"], ["pkg"], tree), starts, tree.parent / "checked")
@@ -63,7 +68,7 @@ def evading(tree: Path) -> dict[str, list[str]]:
         "-I": [python, "-I", "-c", search],
         "-E": [python, "-Ec", search],
         "env": ["env", "-i", "A=1", python, "-c", search],
-        "timeout": ["timeout", "50", python, "-c", search],
+        "timeout": ["timeout", "600", python, "-c", search],
         "a script of the working tree": [python, str(tree / "script.py")],
         "a command": [script(folder / "one", f"#!{python}\n{code}\n")],
         "a command with options": [script(folder / "two", f"#!{python} -I\n{code}\n")],
@@ -235,6 +240,32 @@ def test_a_child_that_evades_the_arm_is_found_however_it_is_started(way: str, tr
         children.check_started()
 
 
+@pytest.mark.parametrize("way", ["a child's child", "a shell of a child"])
+def test_a_child_that_ended_before_anybody_looked_is_found_when_it_runs_again(
+    way: str, tree: Path, children: ChildProcesses, monkeypatch: pytest.MonkeyPatch
+):
+    observed: set[int] = set()
+
+    def too_late(of: int) -> dict[tuple[int, tuple[str, ...]], Command]:
+        observed.add(of)
+        if len(observed) <= 2 and of != os.getpid():
+            wait_until(lambda: has_ended(of))
+            return {}
+        return living_commands(of)
+
+    monkeypatch.setattr("jarvisperf.gate.processes.child_imports.living_commands", too_late)
+    children.watch()
+    children.watch_call()
+    WAYS[way]([sys.executable, "-I", "-c", imports_the_tree(tree)])
+    with pytest.raises(ForeignChildError):
+        children.check_started()
+    assert len(observed) > 2
+
+
+def has_ended(number: int) -> bool:
+    return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_child_that_runs_nothing_of_the_project_is_fine_however_it_is_started(way: str, children: ChildProcesses):
     children.watch()
@@ -365,16 +396,26 @@ def test_what_a_child_imports_is_known_by_name_and_file(tree: Path):
     assert found["json.decoder"].name == "decoder.py"
 
 
-WORK = "def work(n): return sum(i * i for i in range(n))\n"
+NOTES_ITS_IMPORT = """
+import os, sys
+
+with open({log!r}, "a") as file:
+    file.write(f"{{os.environ.get('IMPORTED_BY') or sys.argv[-1]}} {version}\\n")
+"""
 
 
 @pytest.fixture
-def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> GitProject:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file in which the project's package notes who imported which version of it."""
+    return tmp_path_factory.mktemp("log") / "imports"
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, log: Path) -> GitProject:
     made = GitProject(pytester)
-    made.words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.5", "--jarvis-launches=2")
+    made.words = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "--jarvis-launches=2")
     made.words += ("-p", "no:asyncio")
-    made.write("src/pkg/__init__.py", WORK)
-    made.write("tools/start.py", "import pkg\n")
+    made.write("src/pkg/__init__.py", NOTES_ITS_IMPORT.format(log=str(log), version="base"))
     made.write("pyproject.toml", "[project]\nname = 'pkg'\nversion = '1'\n")
     monkeypatch.setenv("PYTHONPATH", str(made.root / "src"))
     return made
@@ -385,7 +426,9 @@ def entries(project: GitProject) -> dict[str, Any]:
     return {entry["id"].rpartition("::")[2]: entry for entry in report["benchmarks"]}
 
 
-def test_in_lockstep_a_child_of_elsewhere_is_an_error_of_its_benchmark_and_the_rest_is_compared(project: GitProject):
+def test_in_lockstep_a_child_of_elsewhere_is_an_error_of_its_benchmark_and_the_rest_is_compared(
+    project: GitProject, log: Path
+):
     source = str(project.root / "src")
     project.write(
         "benchmarks/test_bench.py",
@@ -397,6 +440,7 @@ import pytest
 
 EVADES = [sys.executable, "-I", "-c", "import sys; sys.path.append({source!r}); import pkg"]
 IMPORTS = [sys.executable, "-c", "import pkg"]
+ELSEWHERE = {{"PATH": os.environ["PATH"], "PYTHONPATH": {source!r}}}
 PARENT = [sys.executable, "-c", f"import subprocess; subprocess.run({{EVADES!r}})"]
 
 def fork_and_exec():
@@ -422,16 +466,18 @@ CALLS = {{
 @pytest.mark.parametrize("call", CALLS)
 def test_evades_in_a_call(jarvis_bench, call): jarvis_bench(CALLS[call])
 def test_evades_in_rounds(jarvis_bench): jarvis_bench.pedantic(CALLS["system"], rounds=3)
-def test_inherits(jarvis_bench): jarvis_bench.startup(IMPORTS)
-def test_inherits_in_a_pool(jarvis_bench): jarvis_bench(pool)
+def test_inherits(jarvis_bench): jarvis_bench.startup([*IMPORTS, "a child"])
+def test_inherits_in_a_pool(jarvis_bench, monkeypatch):
+    monkeypatch.setenv("IMPORTED_BY", "a pool")
+    jarvis_bench(pool)
 def test_own_environment(jarvis_bench, tmp_path):
-    jarvis_bench.startup(IMPORTS, env={{"PATH": os.environ["PATH"], "PYTHONPATH": {source!r}}}, cwd=tmp_path)
+    jarvis_bench.startup([*IMPORTS, "a child with its own environment"], env=ELSEWHERE, cwd=tmp_path)
 def test_shell(jarvis_bench): jarvis_bench.startup(["sh", "-c", "exit 0"])
 def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], check=True)
 """,
     )
     project.commit()
-    project.write("src/pkg/__init__.py", f"import time\ntime.sleep(0.4)\n{WORK}")
+    project.write("src/pkg/__init__.py", NOTES_ITS_IMPORT.format(log=str(log), version="head"))
     result = project.run()
     found = entries(project)
     evading = [name for name in found if name.startswith("test_evades")]
@@ -439,8 +485,11 @@ def test_git(jarvis_bench): jarvis_bench(subprocess.run, ["git", "--version"], c
     for name in evading:
         assert f"imported pkg from {source}/pkg/__init__.py, not from this arm's checkout" in found[name]["error"]
     for name in ("test_inherits", "test_own_environment"):
-        assert found[name]["metrics"]["startup"]["ratio"] > 1.5, found[name]
-    assert found["test_inherits_in_a_pool"]["metrics"]["time"]["ratio"] > 1.2, found
+        assert found[name]["metrics"]["startup"]["ratio"] > 0
+    assert found["test_inherits_in_a_pool"]["metrics"]["time"]["ratio"] > 0
+    imported = {tuple(line.rsplit(" ", 1)) for line in log.read_text().splitlines()}
+    for child in ("a child", "a pool", "a child with its own environment"):
+        assert {version for name, version in imported if name == child} == {"base", "head"}
     for name in ("test_shell", "test_git"):
         assert found[name]["error"] is None
     for name, program in (("test_shell", "sh"), ("test_git", "git")):

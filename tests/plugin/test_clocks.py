@@ -70,7 +70,7 @@ def test_figures_are_those_of_the_real_clock(pytester: pytest.Pytester, require:
     assert result.ret == 0
     report = report_of(pytester)
     assert 1e-7 < report["benchmarks"][0]["metrics"]["time"]["head"]["median"] < 1e-2
-    assert 0 < report["seconds"] < 100
+    assert 0 < report["seconds"] < 1000  # frozen or set back, it would be 0 or less, or the time since 2001
     check_date(report)
 
 

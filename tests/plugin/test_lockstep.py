@@ -11,12 +11,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from git_project import GitProject
+from waiting import wait_until
 
 AGAINST = (
     "--jarvis-bench",
@@ -219,17 +219,12 @@ def test_a_killed_run_leaves_no_process_and_the_next_removes_its_files(
     project.commit()
     command = [sys.executable, "-m", "pytest", *AGAINST, "--jarvis-budget=60", "-p", "no:cacheprovider"]
     running = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while not list(temporary.rglob("head-*.log")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list(temporary.rglob("head-*.log")), project.timeout_seconds)
     left = next(temporary.glob("jarvisperf-arms-*")).iterdir()
     folder = next(left)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    deadline = time.monotonic() + 20
-    while _processes_in(folder) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert _processes_in(folder) == []
+    wait_until(lambda: _processes_in(folder) == [])
     project.write("benchmarks/test_bench.py", BENCH)
     assert project.run().ret in {0, 1}
     assert not folder.exists()
@@ -274,7 +269,7 @@ def test_a_suite_that_starts_threads_at_import_is_measured_without_forks(project
         "def test_asks(jarvis_bench):\n"
         "    def ask():\n"
         "        asked.put(1)\n"
-        "        return answered.get(timeout=30)\n"
+        "        return answered.get(timeout=60)\n"
         "    jarvis_bench(ask)\n",
     )
     project.commit()

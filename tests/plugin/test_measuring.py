@@ -321,7 +321,7 @@ def test_a_test_that_mocks_time_is_measured_with_the_real_clock(pytester: pytest
             jarvis_bench(len, [])
         """
     )
-    result = pytester.runpytest_subprocess(*QUICKLY, timeout=60)
+    result = pytester.runpytest_subprocess(*QUICKLY, timeout=180)
     assert result.ret == 0
     assert report_of(pytester)["benchmarks"]["test_a"]["metrics"]["time"]["head"]["median"] > 0
 
@@ -435,7 +435,7 @@ def test_a_pytest_benchmark_marker_bounds_the_time(pytester: pytest.Pytester):
         def test_a(benchmark): benchmark(time.sleep, 0.001)
         """
     )
-    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=30", timeout=20).ret == 0
+    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=1000", timeout=180).ret == 0
 
 
 def test_listing_the_fixtures_measures_nothing_and_complains_of_nothing(pytester: pytest.Pytester):

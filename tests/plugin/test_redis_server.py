@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import redis
+from waiting import SOON_SECONDS, wait_until
 
 import pytest_jarvisperf.redis_fixtures.server as module
 from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
@@ -28,7 +29,7 @@ NOTHING_SET = {"PATH": ""}
 
 
 def ask(server: RedisServer) -> bool:
-    with redis.Redis.from_url(server.url, socket_timeout=10) as client:
+    with redis.Redis.from_url(server.url, socket_timeout=SOON_SECONDS) as client:
         return bool(client.set("k", "v")) and client.get("k") == b"v"
 
 
@@ -126,10 +127,7 @@ def test_a_private_server_dies_with_the_process_that_started_it():
             pid = int(client.info("server")["process_id"])
         parent.send_signal(signal.SIGKILL)
         parent.wait()
-    deadline = time.monotonic() + 20
-    while _runs(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: not _runs(pid))
     shutil.rmtree(Path(urlsplit(url).path).parent)  # a killed parent could not do it
 
 
