@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
+from jarvisperf.cache.keys.pattern import common_head, matches_any
 from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
@@ -193,7 +194,7 @@ class RedisStore:
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Return the keys that match, found with SCAN."""
         keys: set[str] = set()
-        for found in self._matching(pattern):
+        for found in self._matching([pattern]):
             names = [self._names.name(key) for key in found]
             heads = self.link.many([script(redis_scripts.IS_VALUE, name) for name in names])
             keys.update(key for key, is_value in zip(found, heads, strict=True) if is_value)
@@ -201,13 +202,23 @@ class RedisStore:
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match, found with SCAN, publish the change and return them."""
-        if pattern.is_literal:
-            return {pattern.head} if self.delete(pattern.head) else set()
+        return self.invalidate_all([pattern])
+
+    def invalidate_all(self, patterns: Sequence[KeyPattern]) -> set[str]:
+        """Remove the keys that match one of several patterns, found with one SCAN, publish the change and return them.
+
+        However many patterns there are, the server looks at each of its keys once.
+        """
+        literal = [pattern.head for pattern in patterns if pattern.is_literal]
+        keys = self.delete_many(literal) if literal else set()
+        patterns = [pattern for pattern in patterns if not pattern.is_literal]
+        if not patterns:
+            return keys
         self._count_change()
-        keys: set[str] = set()
-        for found in self._matching(pattern):
+        for found in self._matching(patterns):
             keys |= self.delete_many(found)
-        self._publish("pattern", [pattern.text])
+        version = self._versions.next()
+        self.link.many([self._publishing("pattern", [pattern.text], version) for pattern in patterns])
         return keys
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
@@ -227,20 +238,27 @@ class RedisStore:
 
     def begin_generation(self) -> None:
         """Make everything written so far unreadable, in one step, and publish the change."""
-        self.link.call(self._generation_name, "INCR", self._generation_name)
+        try:
+            self._count_generation()
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            self._unlink_all()  # a full server still deletes
+            self._count_generation()
         self._raise_generation(self.generation + 1)
         self._publish("all", [])
 
     def clear(self) -> None:
         """Remove every key of the namespace."""
-        try:
-            self.begin_generation()
-        except redis.ResponseError as error:
-            if not is_full(error):
-                raise
-            self._unlink_all()
-            self.begin_generation()
+        self.begin_generation()
         self._unlink_all()
+
+    def remove_older_generations(self) -> Iterator[None]:
+        """Remove the values of older generations, which nobody reads any more, in steps."""
+        for names in self.link.scan(glob(self._names.prefix)):
+            ours = [name for name in names if self._names.key(name)]
+            self.link.many([script(redis_scripts.REMOVE_OLDER, name, self.generation) for name in ours])
+            yield
 
     def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
         """Request the lease of a key.
@@ -439,9 +457,11 @@ class RedisStore:
     def _marking(name: bytes, mark: bytes, stay: int | str, *, only_older: bool) -> Command:
         return script(redis_scripts.BURY, name, mark, stay, "1" if only_older else "")
 
-    def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
-        for names in self.link.scan(glob(self._names.name(pattern.head))):
-            keys = [key for name in names if (key := self._names.key(name)) and pattern.matches(key)]
+    def _matching(self, patterns: Sequence[KeyPattern]) -> Iterator[list[str]]:
+        head = common_head(patterns)
+        matches = matches_any(patterns)
+        for names in self.link.scan(glob(self._names.name(head))):
+            keys = [key for name in names if (key := self._names.key(name)) and matches(key)]
             if keys:
                 yield keys
 
@@ -456,6 +476,9 @@ class RedisStore:
             self.invalidations = 0
         else:
             self.hear_invalidation()
+
+    def _count_generation(self) -> None:
+        self.link.call(self._generation_name, "INCR", self._generation_name)
 
     def _raise_generation(self, least: int) -> None:
         raised = self.link.call(*flat(script(redis_scripts.RAISE, self._generation_name, least)))

@@ -94,6 +94,8 @@ CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
 KEY_START: Final = CHECKED_FROM + _HEADER.size
+GENERATION_OFFSET: Final = KEY_START - 8
+"""Offset of the generation: 8 bytes, unsigned, big-endian."""
 # The same header in fewer fields; the fourth combines codec, flags and number of tags.
 read_plain_header: Final = struct.Struct(">LLQLLLQddddQ").unpack_from
 PLAIN_START: Final = int.from_bytes(_START, "big")
