@@ -24,16 +24,16 @@ from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Writ
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
-from jarvisperf.cache.redis_tier.link import SCAN_BATCH
+from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
 from jarvisperf.cache.redis_tier.messages import Message, to_bytes
 from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
 from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.envelope import version_of
+from jarvisperf.cache.values.envelope import VERSION_OFFSET, version_of
 from jarvisperf.cache.values.marks import Lease, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -131,6 +131,18 @@ class RedisStore:
         write = Write(key, blob, seconds, tags)
         self._rejections.stored(write, lambda: self._put_one(write), only_older=False)
         return True
+
+    def send(self, write: Write) -> Callable[[], bool]:
+        """Begin to store bytes; the returned function, which must be called, finishes what ``put`` does."""
+        if write.tags or len(write.blob) >= LARGE_BYTES:
+            return lambda: self.put(*write)
+        received = self.link.begin(*flat(self._putting(redis_scripts.PUT, write, self.channel, self._message(write))))
+
+        def finish() -> bool:
+            self._rejections.stored(write, lambda: self._insist_unless(received(), write), only_older=False)
+            return True
+
+        return finish
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Store several values and publish the changes; return how many."""
@@ -335,12 +347,18 @@ class RedisStore:
         middle = len(keys) // 2
         return {**self.get_many(keys[:middle]), **self.get_many(keys[middle:])}
 
+    def _message(self, write: Write) -> bytes:
+        return to_bytes(Message(self.sender, "keys", version_of(write.blob), self.generation, (write.key,)))
+
     def _put_one(self, write: Write) -> None:
-        message = self._publishing("keys", [write.key], version_of(write.blob))[1][-1]
+        message = self._message(write)
         if write.tags:
             is_held = self._put([write], message)
         else:
-            is_held = bool(self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message))))
+            is_held = self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message)))
+        self._insist_unless(is_held, write)
+
+    def _insist_unless(self, is_held: object, write: Write) -> None:
         if not is_held:
             self._insist([write])
 
@@ -398,7 +416,7 @@ class RedisStore:
         return all(replies[len(tagging) : len(tagging) + len(putting)])
 
     def _putting(self, put: bytes, write: Write, *more: bytes) -> Command:
-        version = version_of(write.blob).to_bytes(8, "big")
+        version = write.blob[VERSION_OFFSET : VERSION_OFFSET + 8]
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:

@@ -13,7 +13,7 @@ from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.redis_tier.store import RedisStore
@@ -69,6 +69,28 @@ class RemoteTier(GuardedTier):
         self._breaker.stop()
         with self._sweeping:
             super().close()
+
+    def send(self, write: Write) -> Callable[[], bool]:
+        """Begin to store bytes; the returned function, which must be called, finishes what ``put`` does."""
+        if self._breaker.is_open:
+            return lambda: self.put(*write)
+        started = time.perf_counter()
+        finish = self._store.send(write)
+
+        def received() -> bool:
+            try:
+                finish()
+            except RejectedError as error:
+                self.note_rejected(error)
+                return False
+            except self._store.failures as error:
+                self.fail(error, lambda: self._note_written(write))
+                return False
+            self.latency.note(time.perf_counter() - started)
+            self.sets += 1
+            return True
+
+        return received
 
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Store bytes unless there is a value or a mark; also True while Redis is down."""

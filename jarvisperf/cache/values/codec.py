@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jarvisperf.cache.values.declared import UNDECLARED, UndeclaredError
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
-from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable
-from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack
+from jarvisperf.cache.values.isolation import NATIVE_COPIES, PLAIN, Held, hold_encodable
+from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack, pack_native
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE, Unpacker
 
@@ -101,6 +101,11 @@ class Codec:
             from jarvisperf.cache.values.explain import find_culprit
 
             raise UnencodableError(find_culprit(value, enums=self._enums)) from None
+
+    def encode_plain(self, held: Held) -> Encoded | None:
+        """Encode a value that ``hold_plain`` has checked, from its private copy; None if it needs ``encode``."""
+        payload = pack_native(held.value) if held.thaw in NATIVE_COPIES else None
+        return None if payload is None else Encoded(MESSAGEPACK, (payload,))
 
     def decode(self, codec: int, payload: bytes | memoryview) -> object:
         """Decode a payload; ``UNREADABLE`` for bytes that no codec wrote, ``UNDECLARED`` for unknown classes."""
