@@ -124,6 +124,8 @@ class RedisStore:
             found = self.link.get_many(self._names.names(keys))
         except (redis.ResponseError, *INTERRUPTED):
             return self._get_halves(keys)
+        if None not in found:
+            return dict(zip(keys, found, strict=True))  # type: ignore[arg-type] # as was just checked
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
