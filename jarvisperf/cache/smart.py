@@ -56,10 +56,11 @@ class SmartCache:
 
     Args:
         redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
-            ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
-            redis-py client (``redis.Redis`` or ``redis.RedisCluster``), whose address, database, credentials, TLS
-            settings and ``max_connections`` are used; None for no Redis tier. An unreachable server is not an error;
-            the constructor waits for it for at most 0.4 s.
+            ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, the same
+            with ``valkey`` and ``valkeys`` for a Valkey, or a redis-py client (``redis.Redis`` or
+            ``redis.RedisCluster``), whose address, database, credentials, TLS settings and ``max_connections`` are
+            used; None for no Redis tier. An unreachable server is not an error; the constructor waits for it for at
+            most 0.4 s.
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
         default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
