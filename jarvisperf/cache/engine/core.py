@@ -141,14 +141,16 @@ class Core(Reader):
         held = hold_plain(value)
         if held is None:
             encoded = self._codec.encode(value)
-            return self._codec.hold(value, encoded), encoded
+            return self._codec.hold(value, encoded), self._codec.compression.compress(encoded)
         if not self.lower:
             return held, None
-        return held, self._codec.encode_plain(held) or self._codec.encode(value)
+        return held, self._codec.compression.compress(self._codec.encode_plain(held) or self._codec.encode(value))
 
     def _prepare_to_write(self, value: object) -> tuple[Held | None, Encoded | None]:
         """Return what ``_prepare`` returns, without a form for a memory that holds nothing."""
-        return self._prepare(value) if self.memory.holds_any else (None, self._codec.encode(value))
+        if self.memory.holds_any:
+            return self._prepare(value)
+        return None, self._codec.compression.compress(self._codec.encode(value))
 
     def _prepare_all(self, values: Mapping[str, object]) -> dict[str, tuple[Held, Encoded | None]]:
         prepared = {}
