@@ -14,6 +14,7 @@ NEEDS: Final = {
     # What importing retrieval takes. Chroma, models and readers are looked for when they are used.
     "rag": ("redis", "hiredis", "diskcache", "platformdirs", "numpy"),
     "store": ("fsspec",),
+    "zstd": ("zstandard",),
 }
 """The modules that code behind each extra cannot do without."""
 

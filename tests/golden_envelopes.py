@@ -40,6 +40,7 @@ class Access(enum.Flag):
 
 CODEC = Codec([Colour, Access])
 PICKLING = Codec(may_pickle=True)
+COMPRESSING = Codec(compress_from_bytes=1)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ GOLDENS = [
     Golden("envelope-2-array-small.bin", lambda: np.array(["2024-01-01", "NaT"], dtype="datetime64[D]")),
     Golden("envelope-2-mac.bin", lambda: {"a": 1}, Codec(), SECRET),
     Golden("envelope-2-pickle.bin", lambda: complex, PICKLING, SECRET),
+    Golden("envelope-2-zstd.bin", lambda: ["compressible"] * 50, COMPRESSING),
+    Golden("envelope-2-zstd-array.bin", lambda: np.zeros((20, 30), dtype="<f4"), COMPRESSING),
 ]
 
 
@@ -81,7 +84,7 @@ def main() -> None:
     """Write the missing files."""
     for golden in GOLDENS:
         if not (FOLDER / golden.name).exists():
-            encoded = golden.codec.encode(golden.value())
+            encoded = golden.codec.compression.compress(golden.codec.encode(golden.value()))
             blob = seal(
                 KEY, encoded, 100.0, 160.0, stale_until=200.0, generation=7, version=9, tags=("a", "é"),
                 compute_seconds=0.25, secret=golden.secret,

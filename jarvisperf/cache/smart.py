@@ -56,10 +56,11 @@ class SmartCache:
 
     Args:
         redis_url: ``redis://host:port[/db]``, ``rediss://…`` (TLS), ``unix:///path``,
-            ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, or a
-            redis-py client (``redis.Redis`` or ``redis.RedisCluster``), whose address, database, credentials, TLS
-            settings and ``max_connections`` are used; None for no Redis tier. An unreachable server is not an error;
-            the constructor waits for it for at most 0.4 s.
+            ``redis+sentinel://host:port[,host:port]/master[/db]``, ``redis+cluster://host:port[,host:port]``, the same
+            with ``valkey`` and ``valkeys`` for a Valkey, or a redis-py client (``redis.Redis`` or
+            ``redis.RedisCluster``), whose address, database, credentials, TLS settings and ``max_connections`` are
+            used; None for no Redis tier. An unreachable server is not an error; the constructor waits for it for at
+            most 0.4 s.
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
         default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
@@ -74,7 +75,10 @@ class SmartCache:
         redis_reply_seconds: How long Redis may be silent before it counts as unavailable.
         redis_call_seconds: How long one exchange with Redis may take in total; None means the sum of these two. Large
             values get half a second more per megabyte.
-        max_value_bytes: Larger values, as encoded, are not sent to Redis.
+        max_value_bytes: Larger values, as encoded and compressed, are not sent to Redis.
+        compress_from_bytes: From this size on, encoded values are compressed with zstd in Redis and on disk, if that
+            makes them a tenth smaller or more; None for no compression. Needs the extra ``zstd``. Caches without it
+            treat compressed entries as misses.
         enums: Enum classes whose members may be stored by name.
         pickle_secret: At least 32 random bytes, the same in all processes. If given, values that have no other encoding
             are pickled, and every entry carries a keyed MAC that is verified before anything is read.
@@ -102,6 +106,7 @@ class SmartCache:
         redis_reply_seconds: float = REDIS_REPLY_SECONDS,
         redis_call_seconds: float | None = None,
         max_value_bytes: int = MAX_VALUE_BYTES,
+        compress_from_bytes: int | None = None,
         enums: Iterable[type[enum.Enum]] = (),
         pickle_secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -114,8 +119,8 @@ class SmartCache:
             memory_seconds = _MEMORY_SECONDS if has_lower else math.inf
         plan = CachePlan(
             redis_url, local_cache_dir, tiers, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
-            redis_connect_seconds, redis_reply_seconds, redis_call_seconds, max_value_bytes, enums,
-            pickle_secret, clock, wall_clock,
+            redis_connect_seconds, redis_reply_seconds, redis_call_seconds, max_value_bytes,
+            compress_from_bytes, enums, pickle_secret, clock, wall_clock,
         )  # fmt: skip
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)

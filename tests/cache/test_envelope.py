@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from golden_envelopes import FOLDER, GOLDENS, KEY, SECRET, Golden
+from golden_envelopes import COMPRESSING, FOLDER, GOLDENS, KEY, SECRET, Golden
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -52,7 +52,10 @@ def test_what_was_released_is_still_read(golden: Golden):
     assert repr(value) == repr(expected)
 
 
-@pytest.mark.parametrize("golden", GOLDENS, ids=lambda golden: golden.name)
+# Each release of zstd may compress better.
+@pytest.mark.parametrize(
+    "golden", [each for each in GOLDENS if each.codec is not COMPRESSING], ids=lambda golden: golden.name
+)
 def test_what_is_written_now_is_what_was_released(golden: Golden):
     encoded = golden.codec.encode(golden.value())
     blob = seal(

@@ -181,8 +181,8 @@ def test_too_many_changes_to_remember_clear_the_namespace(tier, store, monkeypat
     "remove",
     [
         lambda pending: pending.note("k", Change(2, 0.0)),
-        lambda pending: pending.note_pattern(EVERY_KEY, 2, 0.0),
-        lambda pending: pending.note_tags({"t"}, 2, 0.0),
+        lambda pending: pending.note_pattern(EVERY_KEY, 2),
+        lambda pending: pending.note_tags({"t"}, 2),
     ],
     ids=["delete", "invalidate", "tag"],
 )
@@ -191,7 +191,54 @@ def test_what_is_removed_after_everything_had_changed_is_not_written_any_more(re
     pending.note_everything()
     pending.note("k", Change(1, 0.0, Write("k", bytes(100), 60.0, ("t",))))
     remove(pending)
-    assert pending.snapshot().changes["k"].write is None
+    assert pending.snapshot().outcome()["k"] == Change(2, 0.0)
+    assert pending.snapshot().versions() == {"k": 2}
+
+
+def test_what_is_written_after_an_invalidation_is_still_written():
+    pending = Pending()
+    pending.note_pattern(KeyPattern("k*"), 1)
+    pending.note_tags({"t"}, 2)
+    change = Change(3, 0.0, Write("k", bytes(100), 60.0, ("t",)))
+    pending.note("k", change)
+    pending.note_pattern(KeyPattern("other*"), 4)
+    assert pending.snapshot().outcome() == {"k": change}
+
+
+def test_the_latest_of_several_invalidations_counts():
+    pending = Pending()
+    pending.note("k", Change(1, 0.0, Write("k", bytes(100), 60.0, ("t", "u"))))
+    pending.note_tags({"t"}, 5)
+    pending.note_pattern(KeyPattern("k*"), 4)
+    pending.note_pattern(KeyPattern("*"), 3)
+    assert pending.snapshot().outcome()["k"].version == 5
+    pending.note_pattern(KeyPattern("*"), 6)
+    assert pending.snapshot().outcome()["k"].version == 6
+
+
+def test_the_same_invalidation_during_its_replay_is_replayed_as_well():
+    pending = Pending()
+
+    def invalidate(version: int) -> None:
+        pending.note_pattern(KeyPattern("k*"), version)
+        pending.note_tags({"t"}, version)
+
+    invalidate(1)
+    replayed = pending.snapshot()
+    invalidate(2)
+    pending.forget(replayed)
+    assert len(pending) == 2
+    pending.forget(pending.snapshot())
+    assert not pending
+
+
+def test_an_invalidation_that_is_repeated_is_remembered_once():
+    pending = Pending()
+    for version in range(1000):
+        pending.note_pattern(KeyPattern("k*"), version)
+        pending.note_tags({"t"}, version)
+    assert len(pending) == 2
+    assert not pending.has_everything
 
 
 def test_a_store_is_used_again_though_changes_come_faster_than_they_are_told(tier, store, monkeypatch):

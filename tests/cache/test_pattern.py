@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern
+from jarvisperf.cache.keys.pattern import EVERY_KEY, KeyPattern, common_head, matches_any
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,21 @@ def test_every_match_starts_with_the_head(text, key):
 @given(st.text())
 def test_every_key_matches_every_key(key):
     assert EVERY_KEY.matches(key)
+
+
+PIECES = st.lists(st.sampled_from(["a", "b", "*", "?", "[ab]", "[!a]", "|", ")"]), min_size=1, max_size=4).map("".join)
+
+
+@given(st.lists(PIECES, min_size=1, max_size=4), st.text("ab|)", max_size=5))
+def test_several_patterns_match_what_one_of_them_matches(texts, key):
+    patterns = [KeyPattern(text) for text in texts]
+    assert matches_any(patterns)(key) == any(pattern.matches(key) for pattern in patterns)
+    assert all(pattern.head.startswith(common_head(patterns)) for pattern in patterns)
+
+
+@pytest.mark.parametrize(
+    ("texts", "head"),
+    [(["user:1:*", "user:12", "user:*"], "user:"), (["a*", "b*"], ""), (["ab", "a*"], "a"), (["k?"], "k")],
+)
+def test_several_patterns_have_a_common_head(texts, head):
+    assert common_head([KeyPattern(text) for text in texts]) == head

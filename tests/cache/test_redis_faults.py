@@ -208,7 +208,7 @@ def test_after_more_changes_than_are_remembered_a_server_that_evicts_the_generat
     for number in range(50):
         cache.delete(f"k{number}")
     faults.heal()
-    wait_until(lambda: cache.get_stats()["redis_available"])
+    wait_until(lambda: cache.get_stats()["redis_available"] and not cache.get_stats()["redis_unsettled"])
     with redis.Redis.from_url(own_redis.url) as client:
         client.unlink(f"{namespace}#generation")
     with SmartCache(own_redis.url, None, namespace=namespace, **PATIENT) as newcomer:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fuzz.mutations import as_text, mutated_bytes, mutated_json, packed
 from fuzz.readers import CORPUS, JSON_READERS, seed
+
 from jarvisperf.cache.values.codec import encode
 from jarvisperf.cache.values.envelope import MESSAGEPACK, Encoded, seal
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from fuzz.inputs import input_for
 from fuzz.readers import BYTE_READERS, CORPUS, JSON_READERS, command, prepared, read_import, read_report, read_stored
 

@@ -15,7 +15,7 @@ from patience import PATIENT
 from redis.cluster import ClusterNode
 from redis.crc import key_slot
 from redis.sentinel import Sentinel
-from redis_deployments import cluster, running, tls_before
+from redis_deployments import cluster, running, tls_before, use_everything
 from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache
@@ -29,38 +29,6 @@ if TYPE_CHECKING:
     from redis_deployments import Node
 
 pytestmark = pytest.mark.xdist_group("redis-deployments")
-
-
-def use_everything(url: object, **options: object) -> None:
-    """Tests that the cache behaves the same on every deployment."""
-    settings = {**PATIENT, "namespace": f"test-{time.time_ns()}", "memory_items": 0, **options}
-    with (
-        SmartCache(url, None, **settings) as cache,
-        SmartCache(url, None, **{**settings, "memory_items": 100}) as other,
-    ):
-        assert cache.get_stats()["redis_available"]
-        wait_until(lambda: other.get_stats()["redis_listening"])
-        values = {f"k{number}": [number] for number in range(200)}
-        assert cache.set_many(values, tags=["t"])
-        assert cache.get_many([*values, "absent"]) == values
-        assert cache.set("a{b}c", (1, 2), tags=["u"])
-        assert cache.get("a{b}c") == (1, 2)
-        assert other.get("a{b}c") == (1, 2)
-        assert cache.touch("a{b}c", 50)
-        assert 40 < cache.ttl("a{b}c") <= 50
-        assert cache.keys("a*") == ["a{b}c"]
-        assert cache.delete("k0")
-        assert not cache.delete("k0")
-        assert cache.invalidate("k1?") == 10
-        assert cache.invalidate_tag("u") == 1
-        wait_until(lambda: other.get("a{b}c") is None)
-        assert cache.get_or_set("made", lambda: "once", tags=["t"]) == "once"
-        assert other.get_or_set("made", lambda: "twice") == "once"
-        assert cache.invalidate_tag("t") == 190
-        cache.set("last", 1)
-        cache.clear()
-        assert cache.keys() == []
-        assert cache.get_stats()["errors"] == 0
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Core(Reader):
     """All tiers of one cache; see ``Reader`` for its arguments.
 
-    Writes go from the slowest tier up to memory, and deletions from Redis down to the slowest, so Redis never holds an
-    older value than the tiers below it.
+    A write is sent to Redis first, and memory holds it last; the tiers between them write while Redis works. Deletions
+    go from Redis down to the slowest tier.
     """
 
     _alone: Core | None = None
@@ -55,7 +55,7 @@ class Core(Reader):
 
     def write(self, key: str, value: object, life: Life) -> bool:
         """Write a value to every tier; return whether any tier holds it."""
-        held, encoded = self._prepare(value)
+        held, encoded = self._prepare_to_write(value)
         stripe = self.stripes.of(key)
         with stripe:
             if self._computations.by_key:
@@ -64,10 +64,9 @@ class Core(Reader):
             version = self.versions.next()
             is_held = False
             if encoded is not None and self.lower:
-                write = self._seal(key, encoded, life, version)
-                for tier in reversed(self.lower):
-                    is_held |= tier.put(*write)
-            is_held |= self._hold(key, held, life, version)
+                is_held = self._write_below(self._seal(key, encoded, life, version))
+            if held is not None:
+                is_held |= self._hold(key, held, life, version)
             self.counts.sets += 1
             if self.flights.by_name:
                 self.flights.detach((key,))
@@ -75,6 +74,21 @@ class Core(Reader):
                 self.remove((key,))
                 is_held = False
         self._drop_if_changed_remotely(stripe, remote_changes, key)
+        return is_held
+
+    def _write_below(self, write: Write) -> bool:
+        """Write to the tiers below memory; return whether any holds the value. The disk writes while Redis works."""
+        remote = self.remote
+        if remote is None or len(self.lower) == 1:
+            return sum([tier.put(*write) for tier in reversed(self.lower)]) > 0
+        received = remote.send(write)
+        is_held = False
+        try:
+            for tier in reversed(self.lower):
+                if tier is not remote:
+                    is_held |= tier.put(*write)
+        finally:
+            is_held |= received()  # whatever happened, or the next call would get this reply
         return is_held
 
     def write_many(self, values: Mapping[str, object], life: Life) -> bool:
@@ -125,10 +139,18 @@ class Core(Reader):
     def _prepare(self, value: object) -> tuple[Held, Encoded | None]:
         """Return the form of a value for memory and, if there are any, the form for the tiers below."""
         held = hold_plain(value)
-        if held is not None and not self.lower:
+        if held is None:
+            encoded = self._codec.encode(value)
+            return self._codec.hold(value, encoded), self._codec.compression.compress(encoded)
+        if not self.lower:
             return held, None
-        encoded = self._codec.encode(value)
-        return held or self._codec.hold(value, encoded), encoded
+        return held, self._codec.compression.compress(self._codec.encode_plain(held) or self._codec.encode(value))
+
+    def _prepare_to_write(self, value: object) -> tuple[Held | None, Encoded | None]:
+        """Return what ``_prepare`` returns, without a form for a memory that holds nothing."""
+        if self.memory.holds_any:
+            return self._prepare(value)
+        return None, self._codec.compression.compress(self._codec.encode(value))
 
     def _prepare_all(self, values: Mapping[str, object]) -> dict[str, tuple[Held, Encoded | None]]:
         prepared = {}

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.outage.guarded import GuardedTier
     from jarvisperf.cache.redis_tier.tier import RemoteTier
     from jarvisperf.cache.values.codec import Codec
+    from jarvisperf.cache.values.compression import Compressed
     from jarvisperf.cache.values.versions import Versions
 
 UNCONFIRMED_SECONDS: Final = 1.0
@@ -133,6 +134,11 @@ class Reader:
         self._secret = secret
         self._memory_seconds = memory_seconds
         self._wall_clock = wall_clock
+
+    @property
+    def compressed(self) -> Compressed:
+        """What was compressed for the tiers below memory."""
+        return self._codec.compression.done
 
     # --- one key
 

@@ -77,6 +77,10 @@ class CacheStats(TypedDict):
     """Values written."""
     unstorable: int
     """Computed values that could not be stored; their callers got them all the same."""
+    compressed: int
+    """Values that were compressed for Redis and the disk."""
+    compression_ratio: float
+    """Their size before, divided by their size after; 1.0 if there were none."""
     rejected: int
     """Values that a tier did not take although it works; the other tiers keep them."""
     errors: int
@@ -96,10 +100,14 @@ class Counts(TypedDict):
     misses: int
     sets: int
     unstorable: int
+    compressed: int
+    before_bytes: int
+    after_bytes: int
 
 
 def counts_of(core: Core) -> Counts:
     """Return the current counts, which only grow."""
+    compressed = core.compressed
     return {
         "memory_hits": core.memory.hits(),
         "memory_misses": core.counts.memory_misses,
@@ -107,6 +115,9 @@ def counts_of(core: Core) -> Counts:
         "misses": core.counts.misses,
         "sets": core.counts.sets,
         "unstorable": core.unstorable.count,
+        "compressed": compressed.values,
+        "before_bytes": compressed.before_bytes,
+        "after_bytes": compressed.after_bytes,
     }
 
 
@@ -160,6 +171,8 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "disk_unsettled": disk.unsettled if disk else 0,
         "sets": counts["sets"] - base["sets"],
         "unstorable": counts["unstorable"] - base["unstorable"],
+        "compressed": counts["compressed"] - base["compressed"],
+        "compression_ratio": _ratio(counts, base),
         "rejected": sum(tier.rejected for tier in core.lower),
         "errors": sum(tier.errors for tier in core.lower),
         "corrupt": sum(tier.corrupt for tier in core.lower),
@@ -170,6 +183,11 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
             **{tier.name: _of_tier(tier) for tier in core.lower if tier is not redis and tier is not disk},
         },
     }
+
+
+def _ratio(counts: Counts, base: Counts) -> float:
+    after_bytes = counts["after_bytes"] - base["after_bytes"]
+    return (counts["before_bytes"] - base["before_bytes"]) / after_bytes if after_bytes else 1.0
 
 
 def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:

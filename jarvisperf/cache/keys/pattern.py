@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _SPECIAL = re.compile(r"[*?\[]")
 
@@ -31,6 +31,22 @@ class KeyPattern:
         self.is_literal = special is None
         matching = re.compile(fnmatch.translate(pattern)).match
         self.matches: Callable[[str], bool] = lambda key: matching(key) is not None
+
+
+def matches_any(patterns: Sequence[KeyPattern]) -> Callable[[str], bool]:
+    """Return a function that returns whether a key matches one of several patterns."""
+    if len(patterns) == 1:
+        return patterns[0].matches
+    matching = re.compile("|".join(f"(?:{fnmatch.translate(pattern.text)})" for pattern in patterns)).match
+    return lambda key: matching(key) is not None
+
+
+def common_head(patterns: Sequence[KeyPattern]) -> str:
+    """Return the literal text that every key starts with that matches one of several patterns."""
+    heads = [pattern.head for pattern in patterns]
+    first, last = min(heads), max(heads)  # what these two have in common, all between them have as well
+    length = next((place for place, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return first[:length]
 
 
 def literal(text: str) -> str:

@@ -60,6 +60,6 @@ class TierBelowRedis(GuardedTier):
         if not is_back and self._remote is not None and self._clock() - self._renewed_at >= RENEW_AFTER_SECONDS:
             self._renewed_at = self._clock()
             with self._lock:
-                versions = self._pending.snapshot().versions()
-            self._remote.bury(versions)
+                pending = self._pending.snapshot()
+            self._remote.bury(pending.versions())
         return is_back

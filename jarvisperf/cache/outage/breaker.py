@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
+EQUAL_PAUSES = 120
+"""The pause grows after this number of attempts: the first minute covers failovers."""
 _LONGEST_GOODBYE_SECONDS = 1.0
 
 
@@ -30,7 +32,7 @@ class Breaker:
             background until it succeeds, and must not raise.
         name: The name of the thread.
         jitter: Source of randomness.
-        first_pause_seconds: The pause after the first failed attempt; it doubles up to 5 s.
+        first_pause_seconds: The pause between attempts during the first minute of an outage; then it grows to 5 s.
 
     Attributes:
         is_open: Whether the store must not be used.
@@ -90,6 +92,11 @@ class Breaker:
         if stopped:
             self._stop.set()
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it probes no more."""
+        return self._stop.is_set()
+
     def stop(self) -> None:
         """Stop probing permanently."""
         self._stop.set()
@@ -111,7 +118,7 @@ class Breaker:
 
     def pause_seconds(self, attempts: int) -> float:
         """Return the pause after this many attempts, drawn from 0.5 to 1.5 times its nominal length."""
-        nominal = min(self._first_pause_seconds * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
+        nominal = min(self._first_pause_seconds * (1 + attempts // EQUAL_PAUSES), LONGEST_PAUSE_SECONDS)
         return nominal * self._jitter.uniform(0.5, 1.5)
 
 

@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 REPORT_AGAIN_AFTER_SECONDS = 60.0
 _MOST_REASONS: Final = 20
 _TIMED_READS: Final = 8  # one read in this many is timed
-# If changes arrive faster than they are replayed, new ones wait while the last round is replayed.
+# If changes arrive before the replay of others ends, new ones wait while the last round is replayed.
 _ROUNDS_WITHOUT_WAITING = 3
 
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ class GuardedTier:
         wait_seconds: How long the constructor waits for a background thread to open the store. If None, the constructor
             opens it itself, however long that takes.
         first_pause_seconds: The pause between the first two probes of an outage.
-        clock: Monotonic clock in seconds; limits the log.
+        clock: Monotonic clock in seconds; limits the log, and times replays.
 
     Attributes:
         hits: Reads answered by this tier (counted by the cache, because only the cache can tell).
@@ -196,7 +196,7 @@ class GuardedTier:
         nothing: set[str] = set()
 
         def note() -> None:
-            self._pending.note_pattern(pattern, self._versions.next(), time.monotonic())
+            self._pending.note_pattern(pattern, self._versions.next())
 
         return self.change(lambda: self._store.invalidate(pattern), note, otherwise=nothing)
 
@@ -205,7 +205,7 @@ class GuardedTier:
         nothing: set[str] = set()
 
         def note() -> None:
-            self._pending.note_tags(set(tags), self._versions.next(), time.monotonic())
+            self._pending.note_tags(tags, self._versions.next())
 
         return self.change(lambda: self._store.invalidate_tags(tags), note, otherwise=nothing)
 
@@ -319,7 +319,7 @@ class GuardedTier:
         if pending.everything:
             self._clear_store()
         gone: set[str] = set()
-        for pattern in pending.patterns:
+        for pattern, _ in pending.patterns.values():
             gone |= self._store.invalidate(pattern)
         if pending.tags:
             gone |= self._store.invalidate_tags(pending.tags)
@@ -343,18 +343,19 @@ class GuardedTier:
     def _recover(self) -> bool:
         try:
             self._store.open()
-            rounds = 0
-            while not self._use_if_settled(is_urgent=rounds >= _ROUNDS_WITHOUT_WAITING):
+            rounds, last_seconds = 0, 0.0
+            while not self._use_if_settled(rounds, last_seconds):
+                started = self._clock()
                 self._settle()
-                rounds += 1
+                rounds, last_seconds = rounds + 1, self._clock() - started
         except Exception as error:  # noqa: BLE001 - the probing thread must survive any error
             self._report(error)
             return False
         return True
 
-    def _use_if_settled(self, *, is_urgent: bool) -> bool:
+    def _use_if_settled(self, rounds: int, last_seconds: float) -> bool:
         with self._lock:
-            if is_urgent and self._pending.is_soon_told():
+            if self._pending and self._is_settled_at_once(rounds, last_seconds):
                 self._settle()
             if self._pending:
                 return False
@@ -364,6 +365,15 @@ class GuardedTier:
                 logger.info("%s cache tier is available again: %s", self.name, self._store.place)
             self._reported = False
             return True
+
+    def _is_settled_at_once(self, rounds: int, last_seconds: float) -> bool:  # noqa: ARG002 - for Redis
+        """Return whether callers wait for the next replay, so that no further changes are recorded before it ends.
+
+        Args:
+            rounds: The number of replays during this recovery.
+            last_seconds: How long the last one took.
+        """
+        return rounds >= _ROUNDS_WITHOUT_WAITING
 
     def _settle(self) -> None:
         with self._lock:

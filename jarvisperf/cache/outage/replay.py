@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from jarvisperf.cache.values.envelope import version_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Collection
 
     from jarvisperf.cache.keys.pattern import KeyPattern
     from jarvisperf.cache.outage.store import Write
@@ -34,6 +34,18 @@ class Change:
     write: Write | None = None
 
 
+class Invalidation(NamedTuple):
+    """The last invalidation of one pattern.
+
+    Attributes:
+        pattern: The pattern.
+        version: The version of the invalidation.
+    """
+
+    pattern: KeyPattern
+    version: int
+
+
 @dataclass(slots=True)
 class Snapshot:
     """The pending changes at one moment.
@@ -41,22 +53,39 @@ class Snapshot:
     Attributes:
         everything: Above 0 if too much changed to list, so that every key counts as changed; the number distinguishes
             one such event from the next.
-        changes: Changes by key.
-        patterns: Invalidated patterns.
-        tags: Invalidated tags.
+        changes: Changes by key; they may include writes that a later invalidation concerns.
+        patterns: Invalidations of patterns, by the text of the pattern.
+        tags: Versions of the invalidations, by tag.
     """
 
     everything: int = 0
     changes: dict[str, Change] = field(default_factory=dict)
-    patterns: list[KeyPattern] = field(default_factory=list)
-    tags: set[str] = field(default_factory=set)
+    patterns: dict[str, Invalidation] = field(default_factory=dict)
+    tags: dict[str, int] = field(default_factory=dict)
+
+    def outcome(self) -> dict[str, Change]:
+        """Return the changes that are left: a write is a deletion if its key was invalidated later."""
+        invalidations = sorted(self.patterns.values(), key=lambda invalidation: -invalidation.version)
+        return {key: self._outcome_of(change, invalidations) for key, change in self.changes.items()}
 
     def versions(self) -> dict[str, int]:
         """Return, for each changed key, the newest version that the change supersedes."""
         return {
             key: change.version if change.write is None else max(0, version_of(change.write.blob) - 1)
-            for key, change in self.changes.items()
+            for key, change in self.outcome().items()
         }
+
+    def _outcome_of(self, change: Change, invalidations: list[Invalidation]) -> Change:
+        write = change.write
+        if write is None:
+            return change
+        latest = max((self.tags.get(tag, 0) for tag in write.tags), default=0)
+        for pattern, version in invalidations:  # the latest first
+            if version <= max(latest, change.version):
+                break
+            if pattern.matches(write.key):
+                latest = version
+        return Change(latest, change.noted) if latest > change.version else change
 
     def __bool__(self) -> bool:
         return bool(self.everything or self.changes or self.patterns or self.tags)
@@ -97,16 +126,15 @@ class Pending:
         if key not in self._held.changes:
             self.note(key, change)
 
-    def note_pattern(self, pattern: KeyPattern, version: int, now: float) -> None:
+    def note_pattern(self, pattern: KeyPattern, version: int) -> None:
         """Record the invalidation of a pattern; earlier writes that match are only deleted."""
-        self._void(lambda write: pattern.matches(write.key), version, now)
-        self._held.patterns.append(pattern)
+        # Not sought now: a search on every invalidation would make callers wait for each other.
+        self._held.patterns[pattern.text] = Invalidation(pattern, version)
         self._bound_invalidations()
 
-    def note_tags(self, tags: set[str], version: int, now: float) -> None:
-        """Record an invalidation of tags."""
-        self._void(lambda write: not tags.isdisjoint(write.tags), version, now)
-        self._held.tags |= tags
+    def note_tags(self, tags: Collection[str], version: int) -> None:
+        """Record an invalidation of tags; earlier writes that have one are only deleted."""
+        self._held.tags.update(dict.fromkeys(tags, version))
         self._bound_invalidations()
 
     def note_everything(self) -> None:
@@ -118,7 +146,7 @@ class Pending:
     def snapshot(self) -> Snapshot:
         """Return a copy of the pending changes."""
         held = self._held
-        return Snapshot(held.everything, dict(held.changes), list(held.patterns), set(held.tags))
+        return Snapshot(held.everything, dict(held.changes), dict(held.patterns), dict(held.tags))
 
     def is_soon_told(self) -> bool:
         """Return whether the replay is quick: a few keys, and nothing that requires a search."""
@@ -132,8 +160,17 @@ class Pending:
         for key, change in done.changes.items():
             if self._held.changes.get(key) is change:
                 self._forget_key(key)
-        del self._held.patterns[: len(done.patterns)]
-        self._held.tags -= done.tags
+        for text, invalidation in done.patterns.items():
+            if self._held.patterns.get(text) is invalidation:
+                del self._held.patterns[text]
+        for tag, version in done.tags.items():
+            if self._held.tags.get(tag) == version:
+                del self._held.tags[tag]
+
+    @property
+    def has_everything(self) -> bool:
+        """Whether every key counts as changed."""
+        return self._held.everything > 0
 
     def __len__(self) -> int:
         held = self._held
@@ -146,11 +183,6 @@ class Pending:
         known = self._held.changes.pop(key, None)
         if known is not None and known.write is not None:
             self._bytes -= len(known.write.blob)
-
-    def _void(self, concerns: Callable[[Write], bool], version: int, now: float) -> None:
-        found = [key for key, change in list(self._held.changes.items()) if change.write and concerns(change.write)]
-        for key in found:
-            self.note(key, Change(version, now))
 
     def _bound_invalidations(self) -> None:
         if len(self._held.patterns) + len(self._held.tags) > _MOST_INVALIDATIONS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import redis
@@ -57,6 +58,10 @@ class ClusterLink:
             except AskError as error:  # this slot is being migrated
                 other = self._link_to(error.host, error.port)
                 return other.many([(name, ("ASKING",)), (name, args)])[1]
+
+    def begin(self, name: bytes, *args: Any) -> Callable[[], Any]:
+        """Return a function that runs one command; nothing is sent before, because a server may redirect."""
+        return partial(self.call, name, *args)
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together, one round trip per phase and server."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import redis
@@ -96,6 +97,9 @@ class Link(Protocol):
     def call(self, name: bytes, *args: Any) -> Any:
         """Run one command."""
 
+    def begin(self, name: bytes, *args: Any) -> Callable[[], Any]:
+        """Send one command if there is an idle connection; the returned function must be called for the reply."""
+
     def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together and return the replies in order. The first error reply is raised.
 
@@ -141,6 +145,23 @@ class ServerLink:
         """Run one command."""
         with Deadline(self._call_seconds):
             return self._exchange(args, None)
+
+    def begin(self, name: bytes, *args: Any) -> Callable[[], Any]:
+        """Send one command on an idle connection; the returned function reads the reply."""
+        connection = self._connections.idle()
+        call = partial(self.call, name, *args)
+        if connection is None:
+            return call
+        try:
+            with Deadline(self._call_seconds):
+                connection.send_packed_command((pack_command(args),), check_health=False)
+        except (redis.RedisError, OSError):
+            self._connections.lose(connection)
+            return call
+        except BaseException:
+            self._connections.lose(connection)
+            raise
+        return lambda: self._reply_on(connection, call)
 
     def many(self, *phases: Sequence[Command]) -> list[Any]:
         """Run commands together."""
@@ -198,6 +219,21 @@ class ServerLink:
             # The server closed the idle connection or was restarted; only a new connection can tell.
             self.close()
             return self._use(self._connections.new_or_idle()[0], one, many)
+
+    def _reply_on(self, connection: Any, again: Callable[[], Any]) -> Any:
+        try:
+            with Deadline(self._call_seconds):
+                reply = connection._parser.reply()  # noqa: SLF001 - as in ``_use``
+        except BaseException as error:
+            self._connections.lose(connection)
+            if isinstance(error, redis.TimeoutError) or not isinstance(error, _LOST):
+                raise
+            self.close()  # as in ``_exchange``
+            return again()
+        self._connections.give_back(connection)
+        if isinstance(reply, redis.ResponseError):
+            raise reply
+        return reply
 
     def _use(self, connection: Any, one: tuple[Any, ...] | None, many: list[tuple[Any, ...]] | None) -> Any:
         try:

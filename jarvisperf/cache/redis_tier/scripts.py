@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.envelope import MAGIC, VERSION, VERSION_OFFSET
+from jarvisperf.cache.values.envelope import GENERATION_OFFSET, MAGIC, VERSION, VERSION_OFFSET
 
 # Layout 1 has no version; such a value counts as older than any other.
 _START: Final = f"{MAGIC.decode()}\\{VERSION}"
@@ -120,6 +120,19 @@ keep(ARGV[3], ARGV[4])
 return 1
 """
 ).encode()
+
+# ARGV: a generation. Removes a value of an older one, and anything else that is neither a value nor a mark.
+REMOVE_OLDER: Final = f"""
+local head = redis.pcall('GETRANGE', KEYS[1], 0, {GENERATION_OFFSET + 7})
+if type(head) == 'string' then
+  if string.sub(head, 1, 3) == '{marks.MAGIC.decode()}' then return 0 end
+  if string.sub(head, 1, 4) == '{_START}' and #head == {GENERATION_OFFSET + 8} then
+    local high, low = struct.unpack('>I4I4', head, {GENERATION_OFFSET + 1})
+    if high * 4294967296 + low >= tonumber(ARGV[1]) then return 0 end
+  end
+end
+return redis.call('UNLINK', KEYS[1])
+""".encode()
 
 IS_VALUE: Final = (_HEAD + "return is_value and 1 or 0").encode()
 

@@ -19,20 +19,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
+from jarvisperf.cache.keys.pattern import common_head, matches_any
 from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
-from jarvisperf.cache.redis_tier.link import SCAN_BATCH
+from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
 from jarvisperf.cache.redis_tier.messages import Message, to_bytes
 from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
 from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.envelope import version_of
+from jarvisperf.cache.values.envelope import VERSION_OFFSET, version_of
 from jarvisperf.cache.values.marks import Lease, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -123,6 +124,8 @@ class RedisStore:
             found = self.link.get_many(self._names.names(keys))
         except (redis.ResponseError, *INTERRUPTED):
             return self._get_halves(keys)
+        if None not in found:
+            return dict(zip(keys, found, strict=True))  # type: ignore[arg-type] # as was just checked
         return {key: blob for key, blob in zip(keys, found, strict=True) if blob is not None}
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
@@ -130,6 +133,18 @@ class RedisStore:
         write = Write(key, blob, seconds, tags)
         self._rejections.stored(write, lambda: self._put_one(write), only_older=False)
         return True
+
+    def send(self, write: Write) -> Callable[[], bool]:
+        """Begin to store bytes; the returned function, which must be called, finishes what ``put`` does."""
+        if write.tags or len(write.blob) >= LARGE_BYTES:
+            return lambda: self.put(*write)
+        received = self.link.begin(*flat(self._putting(redis_scripts.PUT, write, self.channel, self._message(write))))
+
+        def finish() -> bool:
+            self._rejections.stored(write, lambda: self._insist_unless(received(), write), only_older=False)
+            return True
+
+        return finish
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Store several values and publish the changes; return how many."""
@@ -193,7 +208,7 @@ class RedisStore:
     def keys(self, pattern: KeyPattern) -> set[str]:
         """Return the keys that match, found with SCAN."""
         keys: set[str] = set()
-        for found in self._matching(pattern):
+        for found in self._matching([pattern]):
             names = [self._names.name(key) for key in found]
             heads = self.link.many([script(redis_scripts.IS_VALUE, name) for name in names])
             keys.update(key for key, is_value in zip(found, heads, strict=True) if is_value)
@@ -201,13 +216,23 @@ class RedisStore:
 
     def invalidate(self, pattern: KeyPattern) -> set[str]:
         """Remove the keys that match, found with SCAN, publish the change and return them."""
-        if pattern.is_literal:
-            return {pattern.head} if self.delete(pattern.head) else set()
+        return self.invalidate_all([pattern])
+
+    def invalidate_all(self, patterns: Sequence[KeyPattern]) -> set[str]:
+        """Remove the keys that match one of several patterns, found with one SCAN, publish the change and return them.
+
+        However many patterns there are, the server looks at each of its keys once.
+        """
+        literal = [pattern.head for pattern in patterns if pattern.is_literal]
+        keys = self.delete_many(literal) if literal else set()
+        patterns = [pattern for pattern in patterns if not pattern.is_literal]
+        if not patterns:
+            return keys
         self._count_change()
-        keys: set[str] = set()
-        for found in self._matching(pattern):
+        for found in self._matching(patterns):
             keys |= self.delete_many(found)
-        self._publish("pattern", [pattern.text])
+        version = self._versions.next()
+        self.link.many([self._publishing("pattern", [pattern.text], version) for pattern in patterns])
         return keys
 
     def invalidate_tags(self, tags: Collection[str]) -> set[str]:
@@ -227,20 +252,27 @@ class RedisStore:
 
     def begin_generation(self) -> None:
         """Make everything written so far unreadable, in one step, and publish the change."""
-        self.link.call(self._generation_name, "INCR", self._generation_name)
+        try:
+            self._count_generation()
+        except redis.ResponseError as error:
+            if not is_full(error):
+                raise
+            self._unlink_all()  # a full server still deletes
+            self._count_generation()
         self._raise_generation(self.generation + 1)
         self._publish("all", [])
 
     def clear(self) -> None:
         """Remove every key of the namespace."""
-        try:
-            self.begin_generation()
-        except redis.ResponseError as error:
-            if not is_full(error):
-                raise
-            self._unlink_all()
-            self.begin_generation()
+        self.begin_generation()
         self._unlink_all()
+
+    def remove_older_generations(self) -> Iterator[None]:
+        """Remove the values of older generations, which nobody reads any more, in steps."""
+        for names in self.link.scan(glob(self._names.prefix)):
+            ours = [name for name in names if self._names.key(name)]
+            self.link.many([script(redis_scripts.REMOVE_OLDER, name, self.generation) for name in ours])
+            yield
 
     def take_lease(self, key: str, held_version: int | None, lease_seconds: float) -> Lease | Refusal:
         """Request the lease of a key.
@@ -317,12 +349,18 @@ class RedisStore:
         middle = len(keys) // 2
         return {**self.get_many(keys[:middle]), **self.get_many(keys[middle:])}
 
+    def _message(self, write: Write) -> bytes:
+        return to_bytes(Message(self.sender, "keys", version_of(write.blob), self.generation, (write.key,)))
+
     def _put_one(self, write: Write) -> None:
-        message = self._publishing("keys", [write.key], version_of(write.blob))[1][-1]
+        message = self._message(write)
         if write.tags:
             is_held = self._put([write], message)
         else:
-            is_held = bool(self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message))))
+            is_held = self.link.call(*flat(self._putting(redis_scripts.PUT, write, self.channel, message)))
+        self._insist_unless(is_held, write)
+
+    def _insist_unless(self, is_held: object, write: Write) -> None:
         if not is_held:
             self._insist([write])
 
@@ -380,7 +418,7 @@ class RedisStore:
         return all(replies[len(tagging) : len(tagging) + len(putting)])
 
     def _putting(self, put: bytes, write: Write, *more: bytes) -> Command:
-        version = version_of(write.blob).to_bytes(8, "big")
+        version = write.blob[VERSION_OFFSET : VERSION_OFFSET + 8]
         return script(put, self._names.name(write.key), write.blob, milliseconds(write.seconds), version, *more)
 
     def _insist(self, writes: Sequence[Write]) -> None:
@@ -439,9 +477,11 @@ class RedisStore:
     def _marking(name: bytes, mark: bytes, stay: int | str, *, only_older: bool) -> Command:
         return script(redis_scripts.BURY, name, mark, stay, "1" if only_older else "")
 
-    def _matching(self, pattern: KeyPattern) -> Iterator[list[str]]:
-        for names in self.link.scan(glob(self._names.name(pattern.head))):
-            keys = [key for name in names if (key := self._names.key(name)) and pattern.matches(key)]
+    def _matching(self, patterns: Sequence[KeyPattern]) -> Iterator[list[str]]:
+        head = common_head(patterns)
+        matches = matches_any(patterns)
+        for names in self.link.scan(glob(self._names.name(head))):
+            keys = [key for name in names if (key := self._names.key(name)) and matches(key)]
             if keys:
                 yield keys
 
@@ -456,6 +496,9 @@ class RedisStore:
             self.invalidations = 0
         else:
             self.hear_invalidation()
+
+    def _count_generation(self) -> None:
+        self.link.call(self._generation_name, "INCR", self._generation_name)
 
     def _raise_generation(self, least: int) -> None:
         raised = self.link.call(*flat(script(redis_scripts.RAISE, self._generation_name, least)))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.outage.replay import Change
@@ -12,7 +13,7 @@ from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.redis_tier.store import RedisStore
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Deletions by others are known only while their tombstones exist.
 _LONGEST_REPLAY_SECONDS = TOMBSTONE_SECONDS / 2
+# How long callers may wait for the end of a replay. Searching for the keys of a pattern can take much longer.
+_LONGEST_WAIT_SECONDS: Final = 0.1
 
 
 class RemoteTier(GuardedTier):
@@ -29,7 +32,14 @@ class RemoteTier(GuardedTier):
     _store: RedisStore
 
     def __init__(self, store: RedisStore, jitter: random.Random, versions: Versions, *, wait_seconds: float) -> None:
+        self._has_leftovers = False
+        self._sweeping = threading.Lock()
         super().__init__(store, jitter, versions, wait_seconds=wait_seconds)
+
+    @property
+    def unsettled(self) -> int:
+        """The number of changes to replay; entries of older generations that are still to be removed count as one."""
+        return super().unsettled + self._has_leftovers
 
     @property
     def generation(self) -> int:
@@ -51,7 +61,36 @@ class RemoteTier(GuardedTier):
     def after_fork(self) -> None:
         """Replace the locks and the sender id."""
         super().after_fork()
+        self._sweeping = threading.Lock()
         self._store.after_fork()
+
+    def close(self) -> None:
+        """Stop probing and sweeping, and close the store."""
+        self._breaker.stop()
+        with self._sweeping:
+            super().close()
+
+    def send(self, write: Write) -> Callable[[], bool]:
+        """Begin to store bytes; the returned function, which must be called, finishes what ``put`` does."""
+        if self._breaker.is_open:
+            return lambda: self.put(*write)
+        started = time.perf_counter()
+        finish = self._store.send(write)
+
+        def received() -> bool:
+            try:
+                finish()
+            except RejectedError as error:
+                self.note_rejected(error)
+                return False
+            except self._store.failures as error:
+                self.fail(error, lambda: self._note_written(write))
+                return False
+            self.latency.note(time.perf_counter() - started)
+            self.sets += 1
+            return True
+
+        return received
 
     def put_if_absent(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> bool:
         """Store bytes unless there is a value or a mark; also True while Redis is down."""
@@ -105,13 +144,42 @@ class RemoteTier(GuardedTier):
     def _clear_store(self) -> None:
         self._store.clear()
 
+    def _recover(self) -> bool:
+        is_back = super()._recover()
+        if is_back and self._has_leftovers:
+            self._sweep()
+        return is_back
+
+    def _sweep(self) -> None:
+        """Remove what older generations left behind; nobody reads it, so Redis is in use already.
+
+        It would be read if the server evicted the key that holds the generation.
+        """
+        with self._sweeping:
+            try:
+                for _ in self._store.remove_older_generations():
+                    if self._breaker.is_stopped:
+                        return
+            except self._store.failures as error:
+                self.fail(error)  # and again after the next recovery
+            else:
+                self._has_leftovers = False
+
+    def _is_settled_at_once(self, rounds: int, last_seconds: float) -> bool:
+        # A busy process records changes as fast as it replays them. A new generation takes one step.
+        is_slow = last_seconds > _LONGEST_WAIT_SECONDS and not self._pending.is_soon_told()
+        if is_slow or self._pending.has_everything:
+            self._pending.note_everything()
+            return True
+        return super()._is_settled_at_once(rounds, last_seconds)
+
     def _tell(self, pending: Snapshot) -> set[str]:
         if pending.everything:
-            # A new generation alone would suffice if servers never evicted the key that holds it.
-            self._store.clear()
+            self._has_leftovers = True
+            self._store.begin_generation()
         gone: set[str] = set()
-        for pattern in pending.patterns:
-            gone |= self._store.invalidate(pattern)
+        if pending.patterns:
+            gone |= self._store.invalidate_all([pattern for pattern, _ in pending.patterns.values()])
         if pending.tags:
             gone |= self._store.invalidate_tags(pending.tags)
         writes, deleted = self._sorted(pending)
@@ -134,7 +202,7 @@ class RemoteTier(GuardedTier):
         """
         now = time.monotonic()
         writes, deleted = [], {}
-        for key, change in pending.changes.items():
+        for key, change in pending.outcome().items():
             write, age = change.write, now - change.noted
             is_late = self._store.missed_invalidations or age > _LONGEST_REPLAY_SECONDS
             if write is None or is_late or write.seconds <= age:

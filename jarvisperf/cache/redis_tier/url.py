@@ -1,4 +1,7 @@
-"""Parses and checks Redis URLs before anything is connected."""
+"""Parses and checks the URLs of Redis and Valkey before anything is connected.
+
+Valkey speaks Redis's protocol, so ``valkey`` and ``valkeys`` in a URL mean what ``redis`` and ``rediss`` mean.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 ALLOWED_FORMS = (
     "redis://host:port[/db], rediss://host:port[/db], redis+sentinel://host:port[,host:port]/master[/db], "
-    "redis+cluster://host:port[,host:port] (with TLS: rediss+...) or unix:///path"
+    "redis+cluster://host:port[,host:port] (with TLS: rediss+...) or unix:///path; "
+    "for Valkey, valkey and valkeys instead of redis and rediss"
 )
-_SCHEMES = frozenset(
-    {"redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster"}
-)
+_SERVERS = {"redis": "redis", "rediss": "rediss", "valkey": "redis", "valkeys": "rediss"}
+"""The client's name for each protocol."""
+_SCHEMES = frozenset({"unix", *(server + kind for server in _SERVERS for kind in ("", "+sentinel", "+cluster"))})
 _DEFAULT_PORTS = {"sentinel": 26379, "cluster": 6379}
 # The cache stores bytes and disables the client's retries; these options would change that.
 _FIXED_OPTIONS = frozenset({"decode_responses", "encoding", "encoding_errors", "retry"})
@@ -43,9 +47,11 @@ class Deployment:
 
 def parts_of_deployment(url: str) -> Deployment:
     """Parse a URL that ``check_redis_url`` has accepted."""
-    scheme, _, kind = url.partition("://")[0].partition("+")
+    form, _, rest = url.partition("://")
+    protocol, _, kind = form.partition("+")
+    scheme = _SERVERS.get(protocol, protocol)
     if not kind:
-        return Deployment("server", url)
+        return Deployment("server", f"{scheme}://{rest}")
     parts = urlsplit(url)
     credentials, at, places = parts.netloc.rpartition("@")
     hosts = tuple(_host(place, _DEFAULT_PORTS[kind]) for place in places.split(","))

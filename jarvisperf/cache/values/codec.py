@@ -11,11 +11,12 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.cache.values.compression import Compression, expand, is_compressed
 from jarvisperf.cache.values.declared import UNDECLARED, UndeclaredError
 from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
-from jarvisperf.cache.values.isolation import PLAIN, Held, hold_encodable
-from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack
+from jarvisperf.cache.values.isolation import NATIVE_COPIES, PLAIN, Held, hold_encodable
+from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack, pack_native
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE, Unpacker
 
@@ -55,8 +56,10 @@ class Codec:
     Args:
         enums: Enum classes whose members may be stored by name; for a reader without the class, they are misses.
         may_pickle: Pickle values that have no safe encoding. Only for bytes whose keyed MAC is verified.
+        compress_from_bytes: Compress encoded values from this size on; None for no compression.
 
     Attributes:
+        compression: Compresses encoded values for the tiers below memory.
         unpack: Decodes MessagePack to a value; raises one of ``UNREADABLE_BECAUSE``.
 
     Raises:
@@ -64,7 +67,13 @@ class Codec:
         ValueError: Two of them have the same name.
     """
 
-    def __init__(self, enums: Iterable[type[enum.Enum]] = (), *, may_pickle: bool = False) -> None:
+    def __init__(
+        self,
+        enums: Iterable[type[enum.Enum]] = (),
+        *,
+        may_pickle: bool = False,
+        compress_from_bytes: int | None = None,
+    ) -> None:
         by_name: dict[str, type[enum.Enum]] = {}
         if not hasattr(enums, "__iter__"):
             raise TypeError(f"enums is {enums!r}: give Enum classes, such as [Colour]")
@@ -76,6 +85,7 @@ class Codec:
                 raise ValueError(f"enums contains two classes named {lasting_name(kind)}: give each name once")
         self._enums: dict[type, str] = {kind: name for name, kind in by_name.items()}
         self._may_pickle = may_pickle
+        self.compression = Compression(compress_from_bytes)
         self.unpack = Unpacker(by_name).unpack
 
     def encode(self, value: object) -> Encoded:
@@ -102,16 +112,23 @@ class Codec:
 
             raise UnencodableError(find_culprit(value, enums=self._enums)) from None
 
+    def encode_plain(self, held: Held) -> Encoded | None:
+        """Encode a value that ``hold_plain`` has checked, from its private copy; None if it needs ``encode``."""
+        payload = pack_native(held.value) if held.thaw in NATIVE_COPIES else None
+        return None if payload is None else Encoded(MESSAGEPACK, (payload,))
+
     def decode(self, codec: int, payload: bytes | memoryview) -> object:
-        """Decode a payload; ``UNREADABLE`` for bytes that no codec wrote, ``UNDECLARED`` for unknown classes."""
+        """Decode a payload; ``UNREADABLE`` for bytes that no codec wrote, ``UNDECLARED`` if only others can read it."""
         try:
+            if is_compressed(codec):
+                codec, payload = expand(codec, payload)
             if codec == MESSAGEPACK:
                 return self.unpack(payload)
             if codec == ARRAY:
                 from jarvisperf.cache.values import arrays
 
                 return arrays.from_layout(memoryview(payload))
-        except UndeclaredError:
+        except (UndeclaredError, ModuleNotFoundError):  # such as zstandard
             return UNDECLARED
         except UNREADABLE_BECAUSE:
             return UNREADABLE
@@ -131,10 +148,12 @@ class Codec:
         held = hold_encodable(value, self._enums)
         if held is not None:
             return held
-        payload = encoded.payload()
+        codec, payload = encoded.codec, encoded.payload()
+        if is_compressed(codec):
+            codec, payload = expand(codec, payload)
         if len(payload) < _SMALL_BYTES:
             payload = bytes(memoryview(payload))  # the encoder's buffer would keep its unused end
-        return Held(payload, self._thaw(encoded.codec), sys.getsizeof(payload))
+        return Held(payload, self._thaw(codec), sys.getsizeof(payload))
 
     def _thaw(self, codec: int) -> Callable[[Any], object]:
         # These bytes were written by this process, so decoding cannot fail.

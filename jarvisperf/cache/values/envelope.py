@@ -29,6 +29,8 @@ Version 1, which can still be read, lacks the version of the write, the stale ti
 tags: magic, version, codec, a zero, created, expiry, generation (8), length of the key (4) and of the payload (8),
 CRC-32 of the rest, key, payload.
 
+Codecs are 1 MessagePack, 2 a numpy array, 3 a pickle; 4, 5 and 6 are the same three as one zstd frame.
+
 The envelope contains the key so that a reader can verify that it found what it asked for. If a secret is configured,
 every entry has a MAC. The MAC always uses the algorithm named here, whatever the entry says, and is verified before
 anything else is read. An entry without a valid MAC is a miss.
@@ -53,6 +55,10 @@ ARRAY: Final = 2
 """Codec: one numpy array in the layout of ``arrays.py``, which carries its own checksum."""
 PICKLE: Final = 3
 """Codec: a pickle; only with a secret, and always with its MAC."""
+ZSTD_MESSAGEPACK: Final = 4
+ZSTD_ARRAY: Final = 5
+ZSTD_PICKLE: Final = 6
+"""Codecs: the same three, compressed; see ``compression.py``."""
 
 
 class Encoded(NamedTuple):
@@ -94,6 +100,8 @@ CHECKED_FROM: Final = len(_START) + _CHECKSUM.size
 _HEADER: Final = struct.Struct(">QBBHLLQddddQ")
 _read_header: Final = struct.Struct(">4sLQBBHLLQddddQ").unpack_from
 KEY_START: Final = CHECKED_FROM + _HEADER.size
+GENERATION_OFFSET: Final = KEY_START - 8
+"""Offset of the generation: 8 bytes, unsigned, big-endian."""
 # The same header in fewer fields; the fourth combines codec, flags and number of tags.
 read_plain_header: Final = struct.Struct(">LLQLLLQddddQ").unpack_from
 PLAIN_START: Final = int.from_bytes(_START, "big")
@@ -104,7 +112,9 @@ ALIGNMENT_BYTES: Final = 16
 SHORT_BYTES: Final = 2048
 _MAC_BYTES: Final = 32
 _WITH_MAC, _CHECKS_ITSELF = 1, 2
-_FLAGS_BY_CODEC: Final = {MESSAGEPACK: 0, ARRAY: _CHECKS_ITSELF, PICKLE: 0}
+_FLAGS_BY_CODEC: Final = {
+    MESSAGEPACK: 0, ARRAY: _CHECKS_ITSELF, PICKLE: 0, ZSTD_MESSAGEPACK: 0, ZSTD_ARRAY: 0, ZSTD_PICKLE: 0,
+}  # fmt: skip
 """Flags other than the MAC's."""
 
 _FIRST_START: Final = MAGIC + b"\x01"

@@ -77,6 +77,14 @@ def pack(
     return payload
 
 
+def pack_native(value: object) -> bytes | None:
+    """Encode a value of plain types, or a dict or list of them; None if an int or a str needs an extension code."""
+    try:
+        return _encoder.encode(value)
+    except (OverflowError, UnicodeEncodeError):
+        return None
+
+
 def _packed(value: object, enums: Mapping[type, str], fallback: Fallback | None) -> tuple[bytes, bool]:
     """Return the encoded value, and whether it contains objects of declared classes."""
     packer = _Packer(_NATIVE, enums, fallback)
