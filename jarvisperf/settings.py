@@ -55,6 +55,21 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def is_caching_enabled(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether caches find and store anything: unless ``JARVISPERF_CACHING`` is ``off``.
+
+    Args:
+        environ: The variables; None: those of this process. An empty value counts as absent.
+
+    Raises:
+        ValueError: The variable has another value than ``on`` or ``off``.
+    """
+    text = (os.environ if environ is None else environ).get("JARVISPERF_CACHING") or "on"
+    if text not in {"on", "off"}:
+        raise ValueError(f"JARVISPERF_CACHING is {text!r}: give on or off")
+    return text == "on"
+
+
 def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     text = environ.get(name)
     if not text:
