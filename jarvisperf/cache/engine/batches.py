@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.engine.core import Core
     from jarvisperf.cache.engine.loading import LoadOptions
-    from jarvisperf.cache.engine.races import Computation
     from jarvisperf.cache.engine.steps import Step, Steps
 
 logger = logging.getLogger(__name__)
@@ -155,79 +154,106 @@ class Batch:
 
     def _make_or_find(self, whole: Flight, ended: dict[str, Any]) -> Generator[Step, Any, None]:
         core = self._core
+        if self._anew:
+            taken = yield from self._take_all(list(whole.members))
+            yield from self._make_under(taken, whole, ended)
+            return
         pause = FIRST_PAUSE_SECONDS
         held_versions: dict[str, int] = {}
         while missing := [key for key in whole.members if key not in ended]:
-            computations = {key: core.begin_computation(key, self._options[key].life.tags) for key in missing}
-            try:
-                answers: dict[str, Lease | Refusal] = yield Invoke(
-                    partial(core.take_leases, missing, held_versions, LEASE_SECONDS)
-                )
-            except BaseException:
-                core.abandon_many([Filling(each, None, None, None) for each in computations.values()])
-                raise
-            leases: dict[str, Lease | None] = {}
-            refusals: dict[str, Refusal] = {}
-            for key in missing:
-                answer = answers.get(key)
-                if isinstance(answer, Refusal):
-                    refusals[key] = answer
-                else:
-                    leases[key] = answer
-            core.abandon_many([Filling(computations[key], None, None, None) for key in refusals])
-            if leases:
-                yield from self._make_under({key: computations[key] for key in leases}, leases, whole, ended)
+            taken, refusals = yield from self._take(missing, held_versions)
+            if taken:
+                yield from self._make_under(taken, whole, ended)
             if not refusals:
-                continue
-            held_versions = {key: held for key, (held,) in refusals.items() if held is not None}
-            if self._anew:
-                # What other processes compute may be outdated already. Without their leases, they cannot store it.
-                leased = [key for key in refusals if key not in held_versions]
-                if leased:
-                    yield Invoke(partial(core.remove, leased))
-                continue
+                return
             yield Pause(min(pause, LONGEST_PAUSE_SECONDS))
             pause *= 2
             found: dict[str, Any] = yield Invoke(partial(core.look_many, list(refusals)))
             for key, value in found.items():
                 ended[key] = value
                 whole.members[key].end(LoadedValue(value, core.hold(value, self._options[key].source)))
+            # Redis has unusable values, perhaps expired ones, so ask for leases to replace them.
+            held_versions = _versions_of(refusals)
+
+    def _take_all(self, keys: Sequence[str]) -> Generator[Step, Any, dict[str, Filling]]:
+        """Begin computations of all keys, under leases to replace what Redis holds."""
+        core = self._core
+        taken: dict[str, Filling] = {}
+        held_versions: dict[str, int] = {}
+        try:
+            while missing := [key for key in keys if key not in taken]:
+                newly_taken, refusals = yield from self._take(missing, held_versions)
+                taken |= newly_taken
+                held_versions = _versions_of(refusals)
+                leased = [key for key in refusals if key not in held_versions]
+                if leased:
+                    # What other processes compute may be outdated already. Without their leases, they cannot store it.
+                    yield Invoke(partial(core.remove, leased))
+        except GeneratorExit:
+            core.abandon_many([filling._replace(lease=None) for filling in taken.values()])
+            raise
+        except BaseException:
+            yield Invoke(partial(core.abandon_many, list(taken.values())))
+            raise
+        return {key: taken[key] for key in keys}
+
+    def _take(
+        self, keys: Sequence[str], held_versions: Mapping[str, int]
+    ) -> Generator[Step, Any, tuple[dict[str, Filling], dict[str, Refusal]]]:
+        """Begin computations under leases; return those granted, without values yet, and what was refused."""
+        core = self._core
+        begun = [core.begin_computation(key, self._options[key].life.tags) for key in keys]
+        taken: dict[str, Filling] = {each.key: Filling(each, None, None, None) for each in begun}
+        try:
+            answers: dict[str, Lease | Refusal] = yield Invoke(
+                partial(core.take_leases, keys, held_versions, LEASE_SECONDS)
+            )
+        except BaseException:
+            core.abandon_many(list(taken.values()))  # without leases, that waits for nothing
+            raise
+        refusals: dict[str, Refusal] = {}
+        for key, answer in answers.items():
+            if isinstance(answer, Refusal):
+                refusals[key] = answer
+                core.abandon_many([taken.pop(key)])
+            else:
+                taken[key] = taken[key]._replace(lease=answer)
+        return taken, refusals
 
     def _make_under(
-        self,
-        computations: Mapping[str, Computation],
-        leases: Mapping[str, Lease | None],
-        whole: Flight,
-        ended: dict[str, Any],
+        self, taken: Mapping[str, Filling], whole: Flight, ended: dict[str, Any]
     ) -> Generator[Step, Any, None]:
         core = self._core
         started = time.perf_counter()
-        nothing = [Filling(computations[key], None, None, lease) for key, lease in leases.items()]
         try:
-            made = yield from self._computed(list(computations), whole)
-            fillings = []
+            made = yield from self._computed(list(taken), whole)
             seconds = time.perf_counter() - started
-            for key in computations:
-                life = self._options[key].life_of(made[key]) if key in made else None
-                kept = life._replace(compute_seconds=seconds) if life is not None and life.seconds else None
-                fillings.append(Filling(computations[key], made.get(key), kept, leases[key]))
-            source = self._options[fillings[0].computation.key].source
+            fillings = [self._filled(key, filling, made, seconds) for key, filling in taken.items()]
+            source = self._options[next(iter(taken))].source
             held = yield Invoke(partial(core.fill_many, fillings, source))
         except GeneratorExit:  # no more steps will be taken; the leases expire
-            core.abandon_many([filling._replace(lease=None) for filling in nothing])
+            core.abandon_many([filling._replace(lease=None) for filling in taken.values()])
             raise
         except BaseException:
-            yield Invoke(partial(core.abandon_many, nothing))
+            yield Invoke(partial(core.abandon_many, list(taken.values())))
             raise
-        if self._anew and (gone := [key for key, each in computations.items() if not each.is_stored]):
+        gone = [key for key, filling in taken.items() if self._anew and not filling.computation.is_stored]
+        if gone:
             yield Invoke(partial(core.remove, gone))
-        for key in computations:
+        for key in taken:
             if key in made:
                 ended[key] = made[key]
                 whole.members[key].end(LoadedValue(made[key], held[key]))
             else:
                 ended[key] = AbsentError(f"the computation returned no value for {key!r}")
                 whole.members[key].end(ended[key])
+
+    def _filled(self, key: str, filling: Filling, made: Mapping[str, Any], seconds: float) -> Filling:
+        """Return a filling with the computed value, if there is one, and its life, if it is stored."""
+        if key not in made:
+            return filling
+        life = self._options[key].life_of(made[key])._replace(compute_seconds=seconds)
+        return filling._replace(value=made[key], life=life if life.seconds else None)
 
     def _computed(self, keys: Sequence[str], flight: Flight) -> Generator[Step, Any, Mapping[str, Any]]:
         self.wanted = keys
@@ -257,3 +283,8 @@ def _end_all(whole: Flight, error: BaseException) -> None:
     """End the flights that have not ended yet."""
     for flight in (*whole.members.values(), whole):
         flight.end(error)
+
+
+def _versions_of(refusals: Mapping[str, Refusal]) -> dict[str, int]:
+    """Return the versions of the values that the keys hold."""
+    return {key: refusal.held_version for key, refusal in refusals.items() if refusal.held_version is not None}
