@@ -89,6 +89,7 @@ text: str = embed("text")  # wrong
 PROGRAM_OF_OPTIONS = """
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
+
 from jarvisperf.cache import SmartCache, cached, cached_many, caching_disabled
 
 cache = SmartCache(None, None)
@@ -108,17 +109,21 @@ class Service:
     @cached_many(cache=cache)
     def users(self, ids: Iterable[int]) -> dict[int, str]:
         return {}
+
     @cached_many(cache=cache)
     async def later(self, ids: Iterable[int], flag: bool = False) -> dict[int, str]:
         return {}
+
     @classmethod
     @cached_many(cache=cache)
     def of_class(cls, ids: Iterable[int]) -> dict[int, str]:
         return {}
+
     @staticmethod
     @cached_many(cache=cache)
     def alone(ids: Iterable[int]) -> dict[int, str]:
         return {}
+
 
 service = Service()
 found: dict[int, str] = users([1, 2])
@@ -134,12 +139,14 @@ found = Service.of_class([1])
 found = service.of_class([1])
 found = Service.alone([1])
 
+
 async def main() -> None:
     found: dict[str, str | None] = await later(["a"])
     found = await later.refresh(["a"])
     count: int = await later.invalidate(["a"]) + (await later.cache_info()).hits
     of: dict[int, str] = await service.later([1], flag=True)
     await later([1])  # wrong
+
 
 users(["a"])  # wrong
 users(1)  # wrong
@@ -158,6 +165,7 @@ def none(ids: list[int]) -> list[int]:
 @cached(cache=cache, ttl=timedelta(hours=1), jitter=0.1, cache_errors={LookupError: 30, OSError: timedelta(seconds=1)})
 def user(id: int) -> str:
     return "x"
+
 
 name: str = user.refresh(1)
 user.refresh("1")  # wrong

@@ -147,7 +147,7 @@ class _Seen(NamedTuple):
 
 def _seen(error: Exception) -> _Seen:
     kind, args, *state = cast("tuple[Any, ...]", error.__reduce__())
-    return _Seen(kind, args, state[0] if state else None, str(error))
+    return _Seen(kind, args, state[0] if state and state[0] else None, str(error))
 
 
 def _rebuilt(
