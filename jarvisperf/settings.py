@@ -25,6 +25,7 @@ class Settings:
         data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
         namespace: ``JARVISPERF_NAMESPACE``; namespace of the default cache. None: one of the project's own.
         model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
+        caching: ``JARVISPERF_CACHING``; ``off`` disables all caches that are created while it is set. Default: ``on``.
     """
 
     redis_url: str | None
@@ -33,6 +34,7 @@ class Settings:
     data_dir: Path
     model: str | None
     namespace: str | None = None
+    caching: bool = True
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,6 +54,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=_folder(environ, "JARVISPERF_DATA_DIR", "data"),
         model=environ.get("JARVISPERF_MODEL") or None,
         namespace=environ.get("JARVISPERF_NAMESPACE") or None,
+        caching=is_caching_enabled(environ),
     )
 
 

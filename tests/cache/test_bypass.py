@@ -318,9 +318,9 @@ def load_version():
 
 
 @pytest.mark.parametrize("has_value", [False, True])
-def test_a_refresh_drops_what_another_process_began_to_compute_earlier(make_cache, real_redis, has_value):
+def test_a_refresh_drops_what_another_process_began_to_compute_earlier(make_cache, real_redis, monkeypatch, has_value):
     """The other one holds the lease of a missing value, or that of a value to replace."""
-    source.__init__()
+    monkeypatch.setattr(sys.modules[__name__], "source", Source())
     cache, other = make_cache(real_redis.url), make_cache(real_redis.url)
     ours, theirs = cached(cache=cache)(load_version), cached(cache=other)(load_version)
     assert ours.cache_key() == theirs.cache_key()
