@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+    from datetime import timedelta
 
 _NUMBER: Final = (int, float)  # a tuple made once: times to live are checked on hot paths
 _LONGEST_SHOWN_BITS: Final = 1000
@@ -42,20 +43,24 @@ def number(name: str, value: float, *, at_least: float = -math.inf, at_most: flo
     return float(value)
 
 
-def seconds(name: str, value: float, *, zero: bool = True) -> float:
-    """Return a number of seconds as a float; infinity is allowed.
+def seconds(name: str, value: float | timedelta, *, zero: bool = True) -> float:
+    """Return a time in seconds as a float; infinity is allowed.
 
     Args:
         name: The argument's name in messages.
-        value: The argument.
+        value: The argument: a number of seconds, or a timedelta.
         zero: Whether 0 is allowed.
 
     Raises:
-        TypeError: It is neither an int nor a float; True and False are not allowed either.
+        TypeError: It is neither a number nor a timedelta; True and False are not allowed either.
         ValueError: It is negative, NaN, or 0 where that is not allowed.
     """
     if isinstance(value, bool) or not isinstance(value, _NUMBER):
-        raise TypeError(f"{name} is {value!r}: give a number of seconds")
+        from datetime import timedelta  # most times are numbers
+
+        if not isinstance(value, timedelta):
+            raise TypeError(f"{name} is {value!r}: give a number of seconds")
+        value = value.total_seconds()
     if not (value >= 0 if zero else value > 0):
         wanted = "0 or more seconds" if zero else "a number of seconds above 0"
         raise ValueError(f"{name} is {_shown(value)}: give {wanted}")

@@ -25,6 +25,7 @@ class Settings:
         data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
         namespace: ``JARVISPERF_NAMESPACE``; namespace of the default cache. None: one of the project's own.
         model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
+        caching: ``JARVISPERF_CACHING``; ``off`` disables all caches that are created while it is set. Default: ``on``.
     """
 
     redis_url: str | None
@@ -33,6 +34,7 @@ class Settings:
     data_dir: Path
     model: str | None
     namespace: str | None = None
+    caching: bool = True
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -52,7 +54,23 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=_folder(environ, "JARVISPERF_DATA_DIR", "data"),
         model=environ.get("JARVISPERF_MODEL") or None,
         namespace=environ.get("JARVISPERF_NAMESPACE") or None,
+        caching=is_caching_enabled(environ),
     )
+
+
+def is_caching_enabled(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether caches find and store anything: unless ``JARVISPERF_CACHING`` is ``off``.
+
+    Args:
+        environ: The variables; None: those of this process. An empty value counts as absent.
+
+    Raises:
+        ValueError: The variable has another value than ``on`` or ``off``.
+    """
+    text = (os.environ if environ is None else environ).get("JARVISPERF_CACHING") or "on"
+    if text not in {"on", "off"}:
+        raise ValueError(f"JARVISPERF_CACHING is {text!r}: give on or off")
+    return text == "on"
 
 
 def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:

@@ -117,6 +117,15 @@ def tiered_cache(request: pytest.FixtureRequest, tiered_cache_factory: Callable[
     return tiered_cache_factory(**merged(request.node, "jarvis_cache"))
 
 
+@pytest.fixture
+def no_caching() -> Iterator[None]:
+    """Disable all caches of this process during the test: cached functions run at each call, and nothing is stored."""
+    from jarvisperf.cache import caching_disabled
+
+    with caching_disabled():
+        yield
+
+
 @pytest.fixture(scope="session")
 def rag_factory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., OptimizedRAG]]:
     """Create RAGs, each with its own folder and cache, closed after the session.

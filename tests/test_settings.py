@@ -26,6 +26,7 @@ def test_variables_are_read():
             "JARVISPERF_DATA_DIR": "~/data",
             "JARVISPERF_DEFAULT_TTL": "1.5",
             "JARVISPERF_MODEL": "/some/model",
+            "JARVISPERF_CACHING": "off",
         }
     )
     assert settings.redis_url == "redis://example:1/2"
@@ -33,6 +34,7 @@ def test_variables_are_read():
     assert settings.data_dir == Path.home() / "data"
     assert settings.default_ttl_seconds == 1.5
     assert settings.model == "/some/model"
+    assert not settings.caching
 
 
 def test_an_empty_variable_counts_as_absent():

@@ -11,15 +11,20 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.cache.engine.lifetime import fixed, keeping
+from jarvisperf.cache.engine.loading import LoadOptions
 from jarvisperf.cache.engine.model import Found
-from jarvisperf.cache.smart import FACTORY, SmartCache
+from jarvisperf.cache.smart import FACTORY, SmartCache, name_of
 from jarvisperf.checks import function
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from contextlib import AbstractContextManager
+    from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
+    from jarvisperf.cache.engine.lifetime import Ttl
     from jarvisperf.cache.engine.stats import CacheStats
 
 _ABSENT = object()
@@ -48,7 +53,9 @@ class AsyncSmartCache:
         value = self.cache.get_from_memory(key, _ABSENT)
         return await self.cache.beside(self.cache.lookup, key) if value is _ABSENT else Found(value, "memory")
 
-    async def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
+    async def set(
+        self, key: str, value: object, ttl: float | timedelta | None = None, tags: Iterable[str] = ()
+    ) -> bool:
         """Store a value in every tier."""
         return await self.cache.beside(self.cache.set, key, value, ttl, tags)
 
@@ -60,7 +67,7 @@ class AsyncSmartCache:
         """Return whether a tier has the key; replaces ``in``, which cannot be awaited."""
         return await self.cache.beside(self.cache.__contains__, key)
 
-    async def touch(self, key: str, ttl: float | None = None) -> bool:
+    async def touch(self, key: str, ttl: float | timedelta | None = None) -> bool:
         """Give a key a new time to live."""
         return await self.cache.beside(self.cache.touch, key, ttl)
 
@@ -72,7 +79,9 @@ class AsyncSmartCache:
         """Return the values of the keys that exist."""
         return await self.cache.beside(self.cache.get_many, keys)
 
-    async def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
+    async def set_many(
+        self, values: Mapping[str, object], ttl: float | timedelta | None = None, tags: Iterable[str] = ()
+    ) -> bool:
         """Store several values in every tier."""
         return await self.cache.beside(self.cache.set_many, values, ttl, tags)
 
@@ -84,10 +93,12 @@ class AsyncSmartCache:
         self,
         key: str,
         factory: Callable[[], Any],
-        ttl: float | None = None,
+        ttl: Ttl | None = None,
         tags: Iterable[str] = (),
         *,
-        stale_ttl: float = 0,
+        jitter: float = 0,
+        cache_if: Callable[[Any], object] | None = None,
+        stale_ttl: float | timedelta = 0,
         refresh_ahead: bool = False,
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
@@ -96,17 +107,16 @@ class AsyncSmartCache:
         from jarvisperf.cache.engine.drivers import drive_async
 
         function("factory", factory, FACTORY)
-        steps = self.cache.loading(
-            key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
-            hard_seconds=hard_seconds, in_loop=True,
-            source=getattr(factory, "__qualname__", type(factory).__qualname__),
+        options = LoadOptions.checked(
+            self.cache.life(fixed(ttl), tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, name_of(factory),
+            keeping(ttl, jitter, cache_if),
         )  # fmt: skip
 
         async def make() -> Any:
             made = factory()
             return await made if inspect.isawaitable(made) else made
 
-        return await drive_async(steps, make, self.cache.beside)
+        return await drive_async(self.cache.loading(key, options, in_loop=True), make, self.cache.beside)
 
     async def keys(self, pattern: str = "*") -> list[str]:
         """Return the keys of all available tiers that match, sorted."""
@@ -131,6 +141,10 @@ class AsyncSmartCache:
     async def reset_stats(self) -> None:
         """Reset all counts to 0."""
         self.cache.reset_stats()
+
+    def bypassed(self) -> AbstractContextManager[None]:
+        """Bypass this cache in the enclosed code, and in the tasks that copy its context."""
+        return self.cache.bypassed()
 
     async def close(self) -> None:
         """Release connections, files and memory."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import threading
 import time
@@ -9,6 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from jarvisperf.cache.build import MAX_VALUE_BYTES, REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
+from jarvisperf.cache.bypass import Bypasses
+from jarvisperf.cache.engine.batches import Batch
+from jarvisperf.cache.engine.bypassed import BypassedCore
+from jarvisperf.cache.engine.lifetime import fixed, keeping
 from jarvisperf.cache.engine.loading import Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
@@ -18,10 +23,12 @@ from jarvisperf.cache.memory.tier import MOST_BYTES
 from jarvisperf.cache.threads import in_thread, inline
 from jarvisperf.checks import function, seconds
 from jarvisperf.forks import finish_import_before_forks, tell_when_forked
+from jarvisperf.settings import is_caching_enabled
 
 if TYPE_CHECKING:
     import enum
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+    from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
@@ -29,8 +36,9 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.engine.loading import Steps
+    from jarvisperf.cache.engine.lifetime import Ttl
     from jarvisperf.cache.engine.stats import CacheStats
+    from jarvisperf.cache.engine.steps import Steps
 
 _T = TypeVar("_T")
 
@@ -63,7 +71,7 @@ class SmartCache:
             most 0.4 s.
         local_cache_dir: Folder of the disk tier, created for its owner only; None for no disk tier. If the folder is
             not writable, the cache logs that once and works without it.
-        default_ttl: Time to live in seconds when ``set`` specifies none; may be infinity.
+        default_ttl: Time to live in seconds, or as a timedelta, when ``set`` specifies none; may be infinity.
         tiers: Your own tiers (see ``jarvisperf.cache.Tier``), tried in this order after Redis and the disk.
         namespace: Separates caches that share a Redis or a folder; a word without a colon.
         memory_items: Maximum number of entries in memory; 0 for no memory tier.
@@ -94,7 +102,7 @@ class SmartCache:
         self,
         redis_url: str | redis.Redis | redis.RedisCluster | None = "redis://localhost:6379",
         local_cache_dir: Path | str | None = Path("data/cache"),
-        default_ttl: float = 3600,
+        default_ttl: float | timedelta = 3600,
         *,
         tiers: Iterable[Tier] = (),
         namespace: str = "jarvisperf",
@@ -113,6 +121,7 @@ class SmartCache:
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._default_seconds = seconds("default_ttl", default_ttl, zero=False)
+        self._bypasses = Bypasses(is_off=not is_caching_enabled())
         tiers = tuple(tiers)
         if memory_seconds is None:
             has_lower = redis_url is not None or local_cache_dir is not None or tiers
@@ -124,16 +133,9 @@ class SmartCache:
         )  # fmt: skip
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)
-        memory = self._core.memory
-        self._hit = memory.make_reader(_no_hit)
-        if memory.holds_any:
-            vars(self)["get"] = memory.make_reader(self._find)
-            vars(self)["get_from_memory"] = memory.make_reader(self._find_in_memory)
-        else:
-            vars(self)["get"] = self._find
         self._closed = False
-        self._is_ready = self._coherence is None or self._coherence.start()
-        self._close_lock = threading.RLock()
+        self._lock = threading.RLock()
+        self._bypasses.tell(self, SmartCache._choose_readers)
         tell_when_forked(self, SmartCache._after_fork)
         finish_import_before_forks("jarvisperf.cache.engine.drivers")
 
@@ -178,27 +180,27 @@ class SmartCache:
         found = self._open_core().find(key)
         return None if found is None else Found(*found)
 
-    def set(self, key: str, value: object, ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
+    def set(self, key: str, value: object, ttl: float | timedelta | None = None, tags: Iterable[str] = ()) -> bool:
         """Store a value in every tier.
 
         Args:
             key: A non-empty str.
             value: Any value that can be encoded; see the class.
-            ttl: Time to live in seconds. None uses the cache's ``default_ttl``; with infinity, the value never expires;
-                with 0, it is not stored, and an older value of the key is removed.
+            ttl: Time to live in seconds, or as a timedelta. None uses the cache's ``default_ttl``; with infinity, the
+                value never expires; with 0, it is not stored, and an older value of the key is removed.
             tags: Tags by which ``invalidate_tag`` can remove it.
 
         Returns:
             Whether any tier holds the value now.
 
         Raises:
-            TypeError: The key is not a str, the ttl is not a number, or the value cannot be encoded (the message names
+            TypeError: The key is not a str, the ttl is not a time, or the value cannot be encoded (the message names
                 the part of the value and its type).
             ValueError: The key is empty, or the ttl is negative or NaN.
         """
         if type(key) is not str or not key:
             checked_key(key)
-        life = self._life(ttl, tags)
+        life = self.life(ttl, tags)
         core = self._open_core()
         if not life.seconds:
             core.check_encodable(value)
@@ -219,7 +221,7 @@ class SmartCache:
         checked_key(key)
         return bool(self._open_core().remove([key]))
 
-    def touch(self, key: str, ttl: float | None = None) -> bool:
+    def touch(self, key: str, ttl: float | timedelta | None = None) -> bool:
         """Give a key a new time to live; return whether it existed.
 
         Args:
@@ -227,11 +229,11 @@ class SmartCache:
             ttl: As for ``set``; 0 removes the key.
 
         Raises:
-            TypeError: The key is not a str, or the ttl is not a number.
+            TypeError: The key is not a str, or the ttl is not a time.
             ValueError: The key is empty, or the ttl is negative or NaN.
         """
         checked_key(key)
-        life = self._life(ttl, ())
+        life = self.life(ttl, ())
         core = self._open_core()
         return core.touch(key, life) if life.seconds else bool(core.remove([key]))
 
@@ -250,10 +252,12 @@ class SmartCache:
         self,
         key: str,
         factory: Callable[[], Any],
-        ttl: float | None = None,
+        ttl: Ttl | None = None,
         tags: Iterable[str] = (),
         *,
-        stale_ttl: float = 0,
+        jitter: float = 0,
+        cache_if: Callable[[Any], object] | None = None,
+        stale_ttl: float | timedelta = 0,
         refresh_ahead: bool = False,
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
@@ -267,8 +271,11 @@ class SmartCache:
         Args:
             key: A non-empty str.
             factory: Computes the value.
-            ttl: As for ``set``.
+            ttl: As for ``set``, or a function of the value that returns it.
             tags: As for ``set``.
+            jitter: The share of its time to live by which a value may expire earlier, drawn for each value, so that
+                values stored together do not expire together. From 0 to 1.
+            cache_if: A function of the value; if it returns something false, the value is not stored.
             stale_ttl: Seconds after its expiry during which the old value may be served, while a new one is computed in
                 the background or when the factory fails.
             refresh_ahead: Allow computing the value again in the background before it expires; the longer that takes,
@@ -286,37 +293,35 @@ class SmartCache:
         from jarvisperf.cache.engine.drivers import drive
 
         function("factory", factory, FACTORY)
-        steps = self.loading(
-            key, ttl, tags, stale_ttl=stale_ttl, refresh_ahead=refresh_ahead, soft_seconds=soft_seconds,
-            hard_seconds=hard_seconds, source=getattr(factory, "__qualname__", type(factory).__qualname__),
+        options = LoadOptions.checked(
+            self.life(fixed(ttl), tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, name_of(factory),
+            keeping(ttl, jitter, cache_if),
         )  # fmt: skip
-        return drive(steps, factory)
+        return drive(self.loading(key, options), factory)
 
-    def loading(
-        self,
-        key: str,
-        ttl: float | None = None,
-        tags: Iterable[str] = (),
-        *,
-        stale_ttl: float = 0,
-        refresh_ahead: bool = False,
-        soft_seconds: float = 0,
-        hard_seconds: float = math.inf,
-        in_loop: bool = False,
-        source: str = "a computation",
-        is_private: bool = False,
-    ) -> Steps:
+    def loading(self, key: str, options: LoadOptions, *, in_loop: bool = False, is_private: bool = False) -> Steps:
         """Return the steps of ``get_or_set`` for a driver, which may run in a coroutine.
 
         With ``is_private``, only memory keeps the value: nobody could read it in another process.
         """
-        options = LoadOptions.checked(
-            self._life(ttl, tags), stale_ttl, refresh_ahead, soft_seconds, hard_seconds, source
-        )
         core = self._open_core()
         if is_private:
             core = core.in_memory_only()
         return Load(core, checked_key(key), options, in_loop=in_loop).steps()
+
+    def life(self, ttl: float | timedelta | None, tags: Iterable[str]) -> Life:
+        """Return the life of a value with this time to live (None: the cache's default) and these tags."""
+        lives = self._default_seconds if ttl is None else seconds("ttl", ttl)
+        return Life(lives, tags=checked_tags(tags) if tags else ())
+
+    def loading_many(
+        self, options: Mapping[str, LoadOptions], *, anew: bool = False, in_loop: bool = False, is_private: bool = False
+    ) -> Batch:
+        """Return the load of several values; see ``loading`` and ``Batch``."""
+        core = self._open_core()
+        if is_private:
+            core = core.in_memory_only()
+        return Batch(core, options, anew=anew, in_loop=in_loop)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT
@@ -332,7 +337,9 @@ class SmartCache:
         """
         return self._open_core().look_many(checked_keys(keys))
 
-    def set_many(self, values: Mapping[str, object], ttl: float | None = None, tags: Iterable[str] = ()) -> bool:
+    def set_many(
+        self, values: Mapping[str, object], ttl: float | timedelta | None = None, tags: Iterable[str] = ()
+    ) -> bool:
         """Store several values in every tier, with one round trip to Redis and one transaction on disk.
 
         Returns:
@@ -345,7 +352,7 @@ class SmartCache:
         if not hasattr(values, "items"):
             raise TypeError(f"values is {values!r}: give a dictionary of keys and values")
         checked_keys(values)
-        life = self._life(ttl, tags)
+        life = self.life(ttl, tags)
         core = self._open_core()
         if not life.seconds:
             core.check_all_encodable(values)
@@ -436,12 +443,36 @@ class SmartCache:
         """Run a call of this cache for a coroutine: in a thread if it may block, otherwise inline."""
         return in_thread(call, *args) if self.may_block else inline(call, *args)
 
+    @contextlib.contextmanager
+    def bypassed(self) -> Iterator[None]:
+        """Bypass this cache in the enclosed code, and in the threads and tasks that copy its context.
+
+        Cached functions and ``get_or_set`` compute their values for each caller and store nothing; what the cache holds
+        stays as it is. ``get`` and the other reads miss. ``set`` and ``set_many`` remove the keys, so that nobody reads
+        an older value afterwards. ``delete``, ``invalidate`` and the like work as always.
+        """
+        with self._bypasses.begin(self._choose_readers):
+            yield
+
+    def _choose_readers(self) -> None:
+        """Read from memory the fast way, unless some code bypasses the cache."""
+        with self._lock:
+            memory = self._core.memory
+            own = vars(self)
+            if self._bypasses.is_any_active() or not memory.holds_any:
+                own["get"], own["get_from_memory"], self._hit = self._find, self._find_in_memory, _no_hit
+            else:
+                own["get"] = memory.make_reader(self._find)
+                own["get_from_memory"] = memory.make_reader(self._find_in_memory)
+                self._hit = memory.make_reader(_no_hit)
+            self._is_ready = False  # ``_ready_core`` decides
+
     def close(self) -> None:
         """Release connections, files and memory; Redis and the disk keep their values.
 
         Any later use except ``close`` and ``get_stats`` raises RuntimeError.
         """
-        with self._close_lock:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
@@ -468,24 +499,29 @@ class SmartCache:
         found = self._open_core().look_in_memory(checked_key(key))
         return default if found is None else found.value
 
-    def _life(self, ttl: float | None, tags: Iterable[str]) -> Life:
-        lives = self._default_seconds if ttl is None else seconds("ttl", ttl)
-        return Life(lives, tags=checked_tags(tags) if tags else ())
-
     def _open_core(self) -> Core:
-        if not self._is_ready:
+        return self._core if self._is_ready else self._ready_core()
+
+    def _ready_core(self) -> Core:
+        with self._lock:
             if self._closed:
                 raise RuntimeError("this cache is closed: create a new one")
-            if self._coherence is not None:
-                self._is_ready = self._coherence.start()  # in a forked child nothing listens yet
-        return self._core
+            is_listening = self._coherence is None or self._coherence.start()  # not yet in a forked child
+            self._is_ready = is_listening and not self._bypasses.is_any_active()
+        return BypassedCore(self._core) if self._bypasses.is_active_here() else self._core
 
     def _after_fork(self) -> None:
-        self._close_lock = threading.RLock()
+        self._lock = threading.RLock()
         self._core.after_fork()
         if self._coherence is not None:
             self._coherence.after_fork()
-            self._is_ready = False
+        self._is_ready = False
+
+
+def name_of(factory: Callable[[], Any]) -> str:
+    """Return the name of a factory for messages."""
+    name: str = getattr(factory, "__qualname__", type(factory).__qualname__)
+    return name
 
 
 def _no_hit(_: str, default: object) -> object:

@@ -86,6 +86,92 @@ Service.named("3")  # wrong
 Service.alone("3")  # wrong
 text: str = embed("text")  # wrong
 """
+PROGRAM_OF_OPTIONS = """
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
+
+from jarvisperf.cache import SmartCache, cached, cached_many, caching_disabled
+
+cache = SmartCache(None, None)
+
+
+@cached_many(cache=cache, ttl=timedelta(minutes=5))
+def users(ids: Collection[int], *, country: str = "de") -> dict[int, str]:
+    return {one: "x" for one in ids}
+
+
+@cached_many(cache=cache, ttl=lambda user: 60 if user else 5, jitter=0.1, cache_if=lambda user: user is not None)
+async def later(ids: list[str]) -> Mapping[str, str | None]:
+    return dict.fromkeys(ids, "x")
+
+
+class Service:
+    @cached_many(cache=cache)
+    def users(self, ids: Iterable[int]) -> dict[int, str]:
+        return {}
+
+    @cached_many(cache=cache)
+    async def later(self, ids: Iterable[int], flag: bool = False) -> dict[int, str]:
+        return {}
+
+    @classmethod
+    @cached_many(cache=cache)
+    def of_class(cls, ids: Iterable[int]) -> dict[int, str]:
+        return {}
+
+    @staticmethod
+    @cached_many(cache=cache)
+    def alone(ids: Iterable[int]) -> dict[int, str]:
+        return {}
+
+
+service = Service()
+found: dict[int, str] = users([1, 2])
+found = users((i for i in range(3)), country="fr")
+found = users.refresh({1, 2})
+key: str = users.cache_key(1, country="fr")
+count: int = users.invalidate([1, 2]) + users.invalidate_all() + users.cache_info().hits
+found = service.users([1])
+found = Service.users(service, [1])
+found = service.users.refresh(service, [1])
+count = service.users.invalidate(service, [1])
+found = Service.of_class([1])
+found = service.of_class([1])
+found = Service.alone([1])
+
+
+async def main() -> None:
+    found: dict[str, str | None] = await later(["a"])
+    found = await later.refresh(["a"])
+    count: int = await later.invalidate(["a"]) + (await later.cache_info()).hits
+    of: dict[int, str] = await service.later([1], flag=True)
+    await later([1])  # wrong
+
+
+users(["a"])  # wrong
+users(1)  # wrong
+users([1], land="x")  # wrong
+users.cache_key("a")  # wrong
+service.users(["a"])  # wrong
+Service.users([1])  # wrong
+text: str = users([1])  # wrong
+
+
+@cached_many(cache=cache)  # wrong
+def none(ids: list[int]) -> list[int]:
+    return ids
+
+
+@cached(cache=cache, ttl=timedelta(hours=1), jitter=0.1, cache_errors={LookupError: 30, OSError: timedelta(seconds=1)})
+def user(id: int) -> str:
+    return "x"
+
+
+name: str = user.refresh(1)
+user.refresh("1")  # wrong
+with cache.bypassed(), caching_disabled():
+    user(1)
+"""
 CHECKERS = [name for name in ("mypy", "pyright", "basedpyright") if importlib.util.find_spec(name)]
 
 
@@ -104,11 +190,12 @@ def complaints(checker: str, file: Path) -> dict[int, str]:
     return {int(line): message for line, message in found}
 
 
+@pytest.mark.parametrize("program", [PROGRAM, PROGRAM_OF_OPTIONS], ids=["signatures", "options"])
 @pytest.mark.parametrize("checker", CHECKERS)
-def test_a_cached_function_keeps_its_signature_for(checker, tmp_path):
+def test_a_cached_function_keeps_its_signature_for(checker, program, tmp_path):
     file = tmp_path / "program.py"
-    file.write_text(PROGRAM, encoding="utf-8")
-    wrong = {number for number, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# wrong")}
+    file.write_text(program, encoding="utf-8")
+    wrong = {number for number, line in enumerate(program.splitlines(), 1) if line.endswith("# wrong")}
     found = complaints(checker, file)
     assert set(found) == wrong, found
 

@@ -237,7 +237,7 @@ def test_nobody_waits_for_an_event_loop_that_has_stopped(make_cache, is_closed):
 
 
 def test_who_already_waits_notices_that_the_event_loop_has_stopped(make_cache, monkeypatch):
-    monkeypatch.setattr("jarvisperf.cache.engine.loading._LOOK_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("jarvisperf.cache.engine.waiting.LOOK_AFTER_SECONDS", 0.01)
     cache, begun, waits = make_cache(), threading.Event(), threading.Event()
     loop = asyncio.new_event_loop()
 

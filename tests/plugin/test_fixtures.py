@@ -88,3 +88,41 @@ def test_a_fake_redis_is_a_redis(pytester: pytest.Pytester):
         """
     )
     pytester.runpytest_subprocess("--jarvis-redis=fake", "-p", "no:asyncio").assert_outcomes(passed=1)
+
+
+def test_a_test_or_a_module_can_do_without_caching(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        shop="""
+        from jarvisperf.cache import SmartCache, cached
+
+        cache = SmartCache(None, None)
+        runs = []
+
+        @cached(cache=cache)
+        def product():
+            runs.append(1)
+            return len(runs)
+        """,
+        test_cached="""
+        import shop
+
+        def test_with():
+            assert (shop.product(), shop.product()) == (1, 1)
+
+        def test_without(no_caching):
+            assert (shop.product(), shop.product()) == (2, 3)
+
+        def test_with_again():
+            assert shop.product() == 1
+        """,
+        test_uncached="""
+        import pytest, shop
+
+        pytestmark = pytest.mark.usefixtures("no_caching")
+
+        def test_without():
+            before = len(shop.runs)
+            assert (shop.product(), shop.product()) == (before + 1, before + 2)
+        """,
+    )
+    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=4)

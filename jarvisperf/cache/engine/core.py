@@ -16,11 +16,11 @@ from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from jarvisperf.cache.engine.flights import Flight
     from jarvisperf.cache.engine.model import Life
-    from jarvisperf.cache.engine.races import Computation
+    from jarvisperf.cache.engine.races import Computation, Filling
     from jarvisperf.cache.keys.pattern import KeyPattern
     from jarvisperf.cache.outage.guarded import GuardedTier
     from jarvisperf.cache.values.isolation import Held
@@ -34,6 +34,8 @@ class Core(Reader):
     go from Redis down to the slowest tier.
     """
 
+    is_bypassed = False
+    """Whether values are neither found nor stored; see ``BypassedCore``."""
     _alone: Core | None = None
 
     def in_memory_only(self) -> Core:
@@ -348,6 +350,18 @@ class Core(Reader):
         """
         return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
 
+    def take_leases(
+        self, keys: Sequence[str], held_versions: Mapping[str, int], seconds: float
+    ) -> dict[str, Lease | Refusal]:
+        """Ask Redis for the right to compute several values; the answer is empty if Redis is not in use.
+
+        Args:
+            keys: The keys.
+            held_versions: Versions of the values in Redis to replace; the other keys have no value.
+            seconds: How long the leases last.
+        """
+        return {} if self.remote is None else self.remote.take_leases(keys, held_versions, seconds)
+
     def begin_computation(self, key: str, tags: tuple[str, ...]) -> Computation:
         """Note that a value is being computed, until ``fill`` or ``abandon``."""
         return self._computations.begin(key, tags)
@@ -392,6 +406,81 @@ class Core(Reader):
             return held
         finally:
             self._computations.end(computation)
+
+    def fill_many(self, fillings: Sequence[Filling], source: str) -> dict[str, Held]:
+        """Store several values as ``fill`` does, with one batch per tier; return by key what other callers copy.
+
+        Args:
+            fillings: The values.
+            source: The function that computed them.
+        """
+        held: dict[str, Held] = {}
+        prepared: dict[str, tuple[Filling, Encoded | None]] = {}
+        try:
+            for filling in fillings:
+                key = filling.computation.key
+                try:
+                    held[key], encoded = self._prepare(filling.value)
+                except UnencodableError as error:
+                    held[key] = self.unstorable.held(filling.value, source, error)
+                else:
+                    if filling.life is not None:
+                        prepared[key] = filling, encoded
+            if prepared:
+                self._fill_prepared(prepared, held)
+        finally:
+            self.abandon_many(fillings)
+        return held
+
+    def _fill_prepared(self, prepared: Mapping[str, tuple[Filling, Encoded | None]], held: Mapping[str, Held]) -> None:
+        with self.stripes.changing(prepared):
+            valid = {key: each for key, each in prepared.items() if not each[0].computation.is_void}
+            version = self.versions.next()
+            changes = {key: self.stripes.of(key).changes for key in valid}
+            lost = self._fill_below_many(valid, version) if self.lower and valid else set()
+            for key, (filling, _) in valid.items():
+                if key not in lost and filling.life is not None:
+                    self._hold(key, held[key], filling.life, version)
+                    self._computations.void_older(filling.computation)
+                    filling.computation.is_stored = True
+                    self.counts.sets += 1
+            changed = [key for key in valid if self.stripes.of(key).changes != changes[key]]
+            if changed:  # as in ``write``
+                self.remove(changed)
+        for key, (filling, _) in valid.items():
+            if filling.computation.changed_remotely:
+                self.memory.delete(key)
+
+    def _fill_below_many(self, valid: Mapping[str, tuple[Filling, Encoded | None]], version: int) -> set[str]:
+        """Store values in the tiers below memory; return the keys that have changed since."""
+        writes = [
+            self._seal(key, encoded, filling.life, version)
+            for key, (filling, encoded) in valid.items()
+            if encoded is not None and filling.life is not None
+        ]
+        for tier in reversed(self.lower):
+            if tier is not self.remote:
+                tier.put_many(writes)
+        if self.remote is None:
+            return set()
+        leases = {key: filling.lease for key, (filling, _) in valid.items() if filling.lease is not None}
+        if len(leases) < len(valid):  # Redis was unavailable when their computation began
+            self.remote.delete_many(valid.keys() - leases.keys())
+        lost = self.remote.fill_many([write for write in writes if write.key in leases], leases) if leases else set()
+        for tier in self.lower:
+            if lost and tier is not self.remote:
+                tier.delete_many(lost)
+        return lost
+
+    def abandon_many(self, fillings: Iterable[Filling]) -> None:
+        """End computations, and release the leases of values that were not stored or that replaced one."""
+        leases: dict[str, Lease] = {}
+        for computation, _, _, lease in fillings:
+            self._computations.end(computation)
+            if lease is not None and not (computation.is_stored and lease.token):
+                leases[computation.key] = lease
+        if leases and self.remote is not None:
+            self.remote.release_many(leases)
 
     def _fill_below(self, key: str, encoded: Encoded, life: Life, version: int, lease: Lease | None) -> bool:
         write = self._seal(key, encoded, life, version)

@@ -16,12 +16,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.engine.flights import computing
-from jarvisperf.cache.engine.loading import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
+from jarvisperf.cache.engine.steps import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from jarvisperf.cache.engine.loading import Steps
+    from jarvisperf.cache.engine.steps import Steps
 
 logger = logging.getLogger(__name__)
 

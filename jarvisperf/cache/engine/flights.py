@@ -10,10 +10,11 @@ import threading
 import time
 from concurrent.futures import Future
 from contextvars import ContextVar
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from types import TracebackType
 
     from jarvisperf.cache.values.isolation import Held
@@ -30,12 +31,14 @@ class LoadedValue:
     Args:
         value: The factory's result, or a copy of a tier's value.
         held: The form that other callers copy; None if all may share the value.
+        is_kept: Whether it was meant to be stored.
     """
 
-    __slots__ = ("_held", "value")
+    __slots__ = ("_held", "is_kept", "value")
 
-    def __init__(self, value: Any, held: Held | None) -> None:
+    def __init__(self, value: Any, held: Held | None, *, is_kept: bool = True) -> None:
         self.value = value
+        self.is_kept = is_kept
         self._held = held
 
     def copy(self) -> Any:
@@ -44,6 +47,9 @@ class LoadedValue:
         if held is None:
             return self.value
         return held.value if held.thaw is None else held.thaw(held.value)
+
+
+_NO_MEMBERS: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Flight:
@@ -62,12 +68,13 @@ class Flight:
         was_needed: Whether a caller still needed the outcome when the flight ended.
         cancel: Cancels the computation if it runs in a task of its own; None if nothing can cancel it.
         inner: The flights that its own computation is computing.
+        members: The flights by key that end with this one, if it computes several values together.
         started: When it began, in seconds by the monotonic clock.
     """
 
     __slots__ = (
-        "_future", "_trace", "callers", "cancel", "flights", "has_ended", "inner", "key", "kind", "outcome", "place",
-        "started", "tags", "was_needed",
+        "_future", "_trace", "callers", "cancel", "flights", "has_ended", "inner", "key", "kind", "members", "outcome",
+        "place", "started", "tags", "was_needed",
     )  # fmt: skip
 
     def __init__(self, flights: Flights, kind: str, key: str, tags: tuple[str, ...], place: object) -> None:
@@ -80,6 +87,7 @@ class Flight:
         self.has_ended = False
         self.callers = 1
         self.inner: list[Flight] = []
+        self.members: Mapping[str, Flight] = _NO_MEMBERS
         self.was_needed = True
         self.cancel: Callable[[], None] | None = None
         self.started = time.monotonic()
@@ -96,6 +104,10 @@ class Flight:
             return True
         is_running = getattr(self.place, "is_running", None)
         return is_running is not None and not is_running()
+
+    def has_other_callers(self) -> bool:
+        """Return whether more than one caller needs the outcome."""
+        return self.callers > 1 or any(member.callers > 1 for member in self.members.values())
 
     def future(self) -> Future[None]:
         """Return what tells when the flight has ended."""
@@ -224,7 +236,10 @@ def computing(flights: tuple[Flight, ...], *, for_caller: bool) -> Iterator[int]
 
 def is_computing(flights: Flights, key: str) -> bool:
     """Return whether the caller is part of a computation of this key."""
-    return any(one.key == key and one.flights is flights and not one.has_ended for one in _computing.get())
+    return any(
+        (one.key == key or key in one.members) and one.flights is flights and not one.has_ended
+        for one in _computing.get()
+    )
 
 
 def innermost_of_caller() -> Flight | None:

@@ -1,7 +1,7 @@
 """Finds or computes a value for ``get_or_set``, once for all concurrent callers.
 
-``Load.steps`` is a generator that yields what to do next (``Invoke``, ``Compute``, ``Wait``, ``Pause``, ``Spawn``)
-without doing it. A driver (``drivers``) runs the steps with threads or with coroutines, so the logic exists once.
+``Load.steps`` is a generator that yields what to do next (see ``steps``) without doing it. A driver (``drivers``) runs
+the steps with threads or with coroutines, so the logic exists once.
 """
 
 from __future__ import annotations
@@ -9,89 +9,35 @@ from __future__ import annotations
 import logging
 import math
 import random
-import threading
 import time
-from collections.abc import Callable, Generator
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, innermost_of_caller, is_computing
-from jarvisperf.cache.engine.waits import waits
+from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, is_computing
+from jarvisperf.cache.engine.steps import Compute, Invoke, Pause, Spawn
+from jarvisperf.cache.engine.waiting import End, place_of_caller, wait_for
 from jarvisperf.cache.values.marks import Refusal
 from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from collections.abc import Generator
+    from datetime import timedelta
     from typing import Self
 
     from jarvisperf.cache.engine.core import Core
+    from jarvisperf.cache.engine.lifetime import Keeping
     from jarvisperf.cache.engine.model import CachedValue, Life
     from jarvisperf.cache.engine.races import Computation
+    from jarvisperf.cache.engine.steps import Step, Steps
     from jarvisperf.cache.values.marks import Lease
 
 logger = logging.getLogger(__name__)
 
 LEASE_SECONDS: Final = 30.0
 """After this time without a value, another process may compute it as well."""
-_FIRST_PAUSE_SECONDS: Final = 0.002
-_LONGEST_PAUSE_SECONDS: Final = 0.05
-_LOOK_AFTER_SECONDS: Final = 1.0  # how soon a caller notices that the event loop that computes its value has stopped
+FIRST_PAUSE_SECONDS: Final = 0.002
+LONGEST_PAUSE_SECONDS: Final = 0.05
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
-
-
-# --- steps
-
-
-class Invoke(NamedTuple):
-    """Call a function that may wait for Redis or a disk. The answer is its result."""
-
-    function: Callable[[], Any]
-
-
-class Compute(NamedTuple):
-    """Call the factory for these flights, which the caller may need. The answer is its result; its errors propagate."""
-
-    flights: tuple[Flight, ...]
-    for_caller: bool = True
-
-
-class Wait(NamedTuple):
-    """Wait for a flight to end, for at most ``seconds``. The answer is whether it has ended."""
-
-    future: Future[None]
-    seconds: float
-
-
-class Pause(NamedTuple):
-    """Sleep for a number of seconds."""
-
-    seconds: float
-
-
-class Spawn(NamedTuple):
-    """Run these steps in the background. The answer is a function that cancels them, or None for a thread."""
-
-    steps: Steps
-
-
-Step = Invoke | Compute | Wait | Pause | Spawn
-Steps = Generator[Step, Any, Any]
-
-
-class FactoryStopError(Exception):
-    """A factory raised StopIteration, which has another meaning inside a generator.
-
-    Args:
-        stop: The exception.
-    """
-
-    def __init__(self, stop: StopIteration) -> None:
-        super().__init__(repr(stop))
-        self.stop = stop
-
-
-# --- one load
 
 
 class LoadOptions(NamedTuple):
@@ -103,6 +49,7 @@ class LoadOptions(NamedTuple):
         soft_seconds: How long a caller waits before it gets a stale value.
         hard_seconds: How long a caller waits when there is no stale value.
         source: The function that computes the value, for messages.
+        keeping: Decides by the value how long it lives; None if it always has this life.
     """
 
     life: Life
@@ -110,16 +57,18 @@ class LoadOptions(NamedTuple):
     soft_seconds: float = 0.0
     hard_seconds: float = math.inf
     source: str = "a computation"
+    keeping: Keeping | None = None
 
     @classmethod
     def checked(
         cls,
         life: Life,
-        stale_ttl: float,
+        stale_ttl: float | timedelta,
         refresh_ahead: bool,
         soft_seconds: float,
         hard_seconds: float,
         source: str = "a computation",
+        keeping: Keeping | None = None,
     ) -> Self:
         """Return the options if a caller's arguments are valid.
 
@@ -131,16 +80,11 @@ class LoadOptions(NamedTuple):
         soft_seconds = seconds("soft_seconds", soft_seconds)
         hard_seconds = seconds("hard_seconds", hard_seconds, zero=False)
         life = life._replace(stale_seconds=stale_seconds)
-        return cls(life, bool(refresh_ahead), soft_seconds, hard_seconds, source)
+        return cls(life, bool(refresh_ahead), soft_seconds, hard_seconds, source, keeping)
 
-
-class End(Enum):
-    """How a wait ended."""
-
-    DONE = "the flight has ended"
-    LATE = "the time is over"
-    GONE = "nobody computes the value any more"
-    CIRCULAR = "the wait would never have ended"
+    def life_of(self, value: object) -> Life:
+        """Return the life of a computed value; one of 0 seconds if it is not stored."""
+        return self.life if self.keeping is None else self.keeping(self.life, value)
 
 
 class Load:
@@ -165,6 +109,8 @@ class Load:
 
     def steps(self) -> Steps:
         """Yield the steps that lead to the value, which the generator returns."""
+        if self._core.is_bypassed:
+            return (yield Compute((Flight(self._flights, MAKE, self._key, (), self._place()),)))
         known = self._core.look_in_memory(self._key)
         if known is not None and not self._is_due(known):
             return known.value
@@ -237,12 +183,10 @@ class Load:
         return self._flights.join(kind, self._key, options.life.tags, self._place(), options.hard_seconds)
 
     def _place(self) -> object:
-        """Return where the steps run: an event loop or a thread."""
-        if not self._in_loop:
-            return threading.get_ident()
-        from asyncio import get_running_loop  # the drivers have loaded it
+        return place_of_caller(in_loop=self._in_loop)
 
-        return get_running_loop()
+    def _wait(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, End]:
+        return wait_for(flight, longest_seconds, in_loop=self._in_loop)
 
     def _stale_in_memory(self) -> CachedValue | None:
         """Return a stale value that will do while another caller computes a new one."""
@@ -271,45 +215,6 @@ class Load:
 
     def _late(self, seconds: float) -> TimeoutError:
         return TimeoutError(f"no value of {self._key!r} after {seconds} s; it is still being computed")
-
-    def _wait(self, flight: Flight, longest_seconds: float) -> Generator[Step, Any, End]:
-        """Wait for a flight if it can end without this caller."""
-        from asyncio import CancelledError
-
-        waiters = self._waiters()
-        if not waits.begin(waiters, flight):
-            return End.CIRCULAR
-        deadline = time.monotonic() + longest_seconds
-        try:
-            while True:
-                left = max(0.0, deadline - time.monotonic())
-                runs_here = self._in_loop and flight.place is self._place()
-                if (yield Wait(flight.future(), left if runs_here else min(left, _LOOK_AFTER_SECONDS))):
-                    return End.DONE
-                if flight.is_abandoned():
-                    return End.GONE
-                if time.monotonic() >= deadline:
-                    return End.LATE
-        except CancelledError:
-            if flight.callers == 1 and flight.cancel is not None:
-                # Nobody else needs the value. The computation may use what this caller is about to close.
-                self._flights.detach((self._key,))
-                flight.cancel()
-                yield Wait(flight.future(), math.inf)
-            raise
-        finally:
-            waits.end(waiters, flight)
-
-    def _waiters(self) -> tuple[object, ...]:
-        """Return what stands still while this caller waits."""
-        computed = innermost_of_caller()
-        waiters: tuple[object, ...] = () if computed is None else (computed,)
-        if self._in_loop:
-            return waiters
-        from asyncio import _get_running_loop
-
-        loop = _get_running_loop()
-        return (*waiters, threading.get_ident(), *(() if loop is None else (loop,)))
 
     def _compute_alone(self) -> Generator[Step, Any, LoadedValue]:
         """Compute the value for this caller only, who cannot wait for another; the other one stores it."""
@@ -341,13 +246,14 @@ class Load:
 
     def _refreshing(self, found: CachedValue, flight: Flight) -> Steps:
         """Replace a value, or wait longer before the next attempt."""
+        backoff = self._core.backoff
         try:
-            yield from self._make(found, (flight,))
+            made = yield from self._make(found, (flight,))
         except Exception as error:  # noqa: BLE001 - a factory may raise anything
-            self._core.backoff.failed(self._key)
+            backoff.failed(self._key)
             logger.warning(_NOT_IN_BACKGROUND, self._key, error)
         else:
-            self._core.backoff.succeeded(self._key)
+            (backoff.succeeded if made.is_kept else backoff.failed)(self._key)
 
     def _for_callers(self, steps: Steps, flight: Flight) -> Steps:
         """Run steps whose error the waiting callers receive; it is logged if there are none."""
@@ -392,7 +298,7 @@ class Load:
 
     def _make_or_find(self, old: CachedValue | None, making: tuple[Flight, ...]) -> Generator[Step, Any, LoadedValue]:
         core, key = self._core, self._key
-        pause = _FIRST_PAUSE_SECONDS
+        pause = FIRST_PAUSE_SECONDS
         held_version = (old.version if old is not None else 0) or None
         while True:
             computation = core.begin_computation(key, self._options.life.tags)
@@ -409,7 +315,7 @@ class Load:
             core.abandon(computation, None)
             if old is not None:  # another process is computing it
                 return self._outcome(old)
-            yield Pause(min(pause, _LONGEST_PAUSE_SECONDS))
+            yield Pause(min(pause, LONGEST_PAUSE_SECONDS))
             pause *= 2
             found: CachedValue | None = yield Invoke(lambda: core.look(key))
             if found is not None:
@@ -424,7 +330,8 @@ class Load:
         started = time.perf_counter()
         try:
             value = yield compute
-            life = self._options.life._replace(compute_seconds=time.perf_counter() - started)
+            compute_seconds = time.perf_counter() - started
+            life = self._options.life_of(value)._replace(compute_seconds=compute_seconds)
             if life.seconds:
                 held = yield Invoke(lambda: core.fill(computation, value, life, lease, self._options.source))
                 return LoadedValue(value, held)
@@ -435,7 +342,7 @@ class Load:
             yield Invoke(lambda: core.abandon(computation, lease))
             raise
         yield Invoke(lambda: core.abandon(computation, lease))
-        return LoadedValue(value, core.hold(value, self._options.source))
+        return LoadedValue(value, core.hold(value, self._options.source), is_kept=False)
 
     def _is_due(self, found: CachedValue) -> bool:
         """Return whether a fresh value should already be computed again.

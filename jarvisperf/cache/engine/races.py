@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from jarvisperf.cache.engine.model import Life
+    from jarvisperf.cache.values.marks import Lease
 
 _COUNT: Final = 256
 
@@ -93,15 +96,33 @@ class Computation:
         is_void: This process has changed the key since, so the result may be outdated and is not stored.
         changed_remotely: Another process may have changed the key. Redis knows whether the result is outdated; memory
             must not keep it.
+        is_stored: The value has been stored.
     """
 
-    __slots__ = ("changed_remotely", "is_void", "key", "tags")
+    __slots__ = ("changed_remotely", "is_stored", "is_void", "key", "tags")
 
     def __init__(self, key: str, tags: tuple[str, ...]) -> None:
         self.key = key
         self.tags = tags
         self.is_void = False
         self.changed_remotely = False
+        self.is_stored = False
+
+
+class Filling(NamedTuple):
+    """A computed value to store.
+
+    Attributes:
+        computation: What computed it.
+        value: The value.
+        life: Its life; None if it is not stored.
+        lease: The right to fill the key; None if Redis was unavailable.
+    """
+
+    computation: Computation
+    value: object
+    life: Life | None
+    lease: Lease | None
 
 
 class Computations:

@@ -39,6 +39,7 @@ class KeyMaker:
         ignore: Names of arguments to leave out of the key.
         version: A version of the results; see ``digest_of``.
         depends_on: Functions whose source belongs to the version "source".
+        keeps_errors: Whether exceptions of the function are cached; its keys differ from those of the function without.
 
     Raises:
         TypeError: The version is invalid; or ``ignore`` is not a collection of names; a single str is rejected, too.
@@ -53,13 +54,15 @@ class KeyMaker:
         ignore: Collection[str] = (),
         version: str | int | None = None,
         depends_on: Iterable[Callable[..., object]] = (),
+        *,
+        keeps_errors: bool = False,
     ) -> None:
         self.name = _name(function)
         if "<lambda>" in self.name and not prefix:
             raise ValueError(f"{self.name} has no name of its own: give @cached a key_prefix")
         self._module = module_name(function.__module__)
         self._start = f"{prefix}:{self.name}:" if prefix else f"{self.name}:"
-        self._function_digest = digest_of(function, version, depends_on)
+        self._function_digest = digest_of(function, version, depends_on, keeps_errors=keeps_errors)
         # A personal hash function, as BLAKE2 calls it, costs no more than a common one.
         self._hash = partial(blake2b, digest_size=_DIGEST_BYTES, person=self._function_digest)
         self._signature = inspect.signature(function)

@@ -10,7 +10,7 @@ function may define many local ones that differ in what they close over. So a ke
 - for lambdas, local functions and functions of notebooks, their code;
 - what the function closed over when it was decorated: by value if that is immutable, otherwise the function object
   itself, whose results then belong to it and to this process;
-- the version that ``@cached`` was given.
+- the version that ``@cached`` was given, and whether it stores exceptions.
 """
 
 from __future__ import annotations
@@ -48,13 +48,20 @@ _LIBRARIES: Final = tuple(
 _this_process: Final = uuid.uuid4().hex  # a forked child has its parent's functions, so it may have the token as well
 
 
-def digest_of(function: Function, version: str | int | None = None, depends_on: Iterable[Function] = ()) -> bytes:
+def digest_of(
+    function: Function,
+    version: str | int | None = None,
+    depends_on: Iterable[Function] = (),
+    *,
+    keeps_errors: bool = False,
+) -> bytes:
     """Return the digest that tells a function from others of its name; empty if the name suffices.
 
     Args:
         function: The function.
         version: A version of its results; "source": its own source and that of the functions it depends on.
         depends_on: These functions.
+        keeps_errors: Whether its exceptions are cached; other programs must not take one for a result.
 
     Raises:
         TypeError: The version is not a str, an int or None; or it is "source" and a source is not available.
@@ -62,6 +69,8 @@ def digest_of(function: Function, version: str | int | None = None, depends_on: 
     parts: list[object] = [origin_of(function), *_code_and_captured(function)]
     if version is not None:
         parts.append(["version", *_version(function, version, depends_on)])
+    if keeps_errors:
+        parts.append("errors")
     if not any(parts):
         return b""
     return blake2b(encode(parts), digest_size=_DIGEST_BYTES).digest()

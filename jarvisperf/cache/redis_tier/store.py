@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
@@ -33,7 +34,7 @@ from jarvisperf.cache.values.envelope import VERSION_OFFSET, version_of
 from jarvisperf.cache.values.marks import Lease, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -282,17 +283,28 @@ class RedisStore:
             held_version: The version of the value to replace; None if no value was found.
             lease_seconds: After this time another process may get the lease.
         """
-        name, token = self._names.name(key), marks.new_token()
-        if held_version is None:
-            stay = milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
-            asking = script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
-        else:
-            asking = script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
-        commands = [asking, (self._count_name, ("GET", self._count_name))]
-        granted, changes = self._rejections.asked(key, lambda: self.link.many(commands))
-        if granted == 1:
-            return Lease(b"" if held_version is not None else token, held_version or 0, _number(changes))
-        return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
+        counting = (self._count_name, ("GET", self._count_name))
+        token, asking = self._asking_for_lease(key, held_version, lease_seconds)
+        granted, changes = self._rejections.asked(key, lambda: self.link.many([asking, counting]))
+        return _lease_or_refusal(granted, token, held_version, _number(changes))
+
+    def take_leases(
+        self, keys: Sequence[str], held_versions: Mapping[str, int], lease_seconds: float
+    ) -> dict[str, Lease | Refusal]:
+        """Request the leases of several keys; see ``take_lease``.
+
+        Raises:
+            RejectedError: One of them cannot be leased.
+        """
+        answers: dict[str, Lease | Refusal] = {}
+        counting = (self._count_name, ("GET", self._count_name))
+        for batch in batches(list(keys), SCAN_BATCH):
+            asking = [self._asking_for_lease(key, held_versions.get(key), lease_seconds) for key in batch]
+            commands = [*(command for _, command in asking), counting]
+            replies = self._rejections.asked(batch[0], partial(self.link.many, commands))
+            for key, (token, _), granted in zip(batch, asking, replies[:-1], strict=True):
+                answers[key] = _lease_or_refusal(granted, token, held_versions.get(key), _number(replies[-1]))
+        return answers
 
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
         """Store a value computed under a lease and publish the change; return False if the key has changed since."""
@@ -305,15 +317,42 @@ class RedisStore:
             return False
         return True
 
+    def fill_many(self, writes: Sequence[Write], leases: Mapping[str, Lease], lost: set[str]) -> None:
+        """Store values computed under leases and publish the changes.
+
+        Args:
+            writes: The values.
+            leases: The lease of each key.
+            lost: Receives the keys that have changed since.
+
+        Raises:
+            RejectedError: Some are rejected; all others are stored.
+        """
+        counting = (self._count_name, ("GET", self._count_name))
+
+        def fill(batch: Sequence[Write]) -> None:
+            filling = [self._filling(write.key, write.blob, write.seconds, leases[write.key]) for write in batch]
+            tagging = self._tagging_all(batch)
+            *replies, count = self.link.many(tagging, filling, [*tagging, self._saying(batch)], [counting])
+            changes = _number(count)
+            taken = replies[len(tagging) : len(tagging) + len(batch)]
+            lost.update(write.key for write, is_taken in zip(batch, taken, strict=True) if not is_taken)
+            # As in ``fill``.
+            outdated = [write.key for write in batch if leases[write.key].changes != changes and write.key not in lost]
+            if outdated:
+                self.delete_many(outdated)
+                lost.update(outdated)
+
+        self._rejections.stored_all(writes, fill, only_older=True)
+
     def release(self, key: str, lease: Lease) -> None:
         """Release a lease."""
-        name = self._names.name(key)
-        if lease.token:
-            releasing = flat(script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS))
-            self._rejections.asked(key, lambda: self.link.call(*releasing))
-        else:
-            of_refresh = self._refresh_name(name)
-            self.link.call(of_refresh, "UNLINK", of_refresh)
+        self._rejections.asked(key, lambda: self.link.call(*flat(self._releasing(key, lease))))
+
+    def release_many(self, leases: Mapping[str, Lease]) -> None:
+        """Release several leases."""
+        for batch in batches(list(leases.items()), SCAN_BATCH):
+            self.link.many([self._releasing(key, lease) for key, lease in batch])
 
     @property
     def evictions(self) -> int:
@@ -394,11 +433,27 @@ class RedisStore:
         for names in self.link.scan(glob(self._names.prefix)):
             self.link.many([(name, ("UNLINK", name)) for name in names if self._names.key(name)])
 
-    def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
+    def _asking_for_lease(self, key: str, held_version: int | None, lease_seconds: float) -> tuple[bytes, Command]:
+        name, token = self._names.name(key), marks.new_token()
+        if held_version is not None:
+            return token, script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
+        stay = milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
+        return token, script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
+
+    def _releasing(self, key: str, lease: Lease) -> Command:
         name = self._names.name(key)
+        if lease.token:
+            return script(redis_scripts.RELEASE, name, lease.token, _TOMBSTONE_MILLISECONDS)
+        of_refresh = self._refresh_name(name)
+        return of_refresh, ("UNLINK", of_refresh)
+
+    def _filling(self, key: str, blob: bytes, seconds: float, lease: Lease) -> Command:
         expected = lease.version.to_bytes(8, "big")
-        filling = script(redis_scripts.FILL, name, lease.token, expected, blob, milliseconds(seconds))
-        tagging = self._tagging(name, seconds, tags)
+        return script(redis_scripts.FILL, self._names.name(key), lease.token, expected, blob, milliseconds(seconds))
+
+    def _fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> int:
+        filling = self._filling(key, blob, seconds, lease)
+        tagging = self._tagging(self._names.name(key), seconds, tags)
         saying = self._publishing("keys", [key], version_of(blob))
         return int(self.link.many(tagging, [filling], [*tagging, saying])[len(tags)])
 
@@ -510,6 +565,12 @@ class RedisStore:
 
     def _publish(self, kind: Kind, names: Sequence[str]) -> None:
         self.link.many([self._publishing(kind, names, self._versions.next())])
+
+
+def _lease_or_refusal(granted: int | bytes, token: bytes, held_version: int | None, changes: int) -> Lease | Refusal:
+    if granted == 1:
+        return Lease(b"" if held_version is not None else token, held_version or 0, changes)
+    return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
 
 
 def _number(reply: bytes | None) -> int:

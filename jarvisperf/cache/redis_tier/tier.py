@@ -13,7 +13,7 @@ from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.redis_tier.store import RedisStore
@@ -133,6 +133,31 @@ class RemoteTier(GuardedTier):
             lambda: self._note_deleted([write.key]),
             otherwise=True,
         )
+
+    def take_leases(
+        self, keys: Sequence[str], held_versions: Mapping[str, int], seconds: float
+    ) -> dict[str, Lease | Refusal]:
+        """Request the leases of several keys; return nothing if Redis is down."""
+        down: dict[str, Lease | Refusal] = {}
+        return self.ask(lambda: self._store.take_leases(keys, held_versions, seconds), down)
+
+    def fill_many(self, writes: Sequence[Write], leases: Mapping[str, Lease]) -> set[str]:
+        """Store values computed under leases; return the keys that have changed since."""
+        lost: set[str] = set()
+
+        def fill() -> set[str]:
+            try:
+                self._store.fill_many(writes, leases, lost)
+            except RejectedError as error:  # the others are stored
+                self.note_rejected(error)
+            return lost
+
+        nothing: set[str] = set()
+        return self.change(fill, lambda: self._note_deleted([write.key for write in writes]), otherwise=nothing)
+
+    def release_many(self, leases: Mapping[str, Lease]) -> None:
+        """Release several leases; if that fails, they expire."""
+        self.ask(lambda: self._store.release_many(leases), None)
 
     def release(self, key: str, lease: Lease) -> None:
         """Release a lease; if that fails, it expires."""

@@ -66,11 +66,15 @@ def register_codec(kind: type[_T], encode: Callable[[_T], Any], decode: Callable
     function("decode", decode)
     if given in PLAIN or given in LEAVES or given in CONTAINERS:
         raise ValueError(f"kind is {kind.__qualname__}, which caches store already")
-    _declare(kind, CodecForm(encode, decode))
+    declare(kind, CodecForm(encode, decode))
 
 
-def declare_result(function: Callable[..., Any]) -> tuple[type, ...] | None:
+def declare_result(function: Callable[..., Any], *, of_many: bool = False) -> tuple[type, ...] | None:
     """Declare the classes that a function's result annotation names.
+
+    Args:
+        function: The function.
+        of_many: Whether it returns a mapping whose values are the results.
 
     Returns:
         The types that a result may have; None if any type will do.
@@ -89,13 +93,15 @@ def declare_result(function: Callable[..., Any]) -> tuple[type, ...] | None:
         if not isinstance(annotation, type):
             continue
         if issubclass(annotation, enum.Enum):
-            _declare(annotation, None)
+            declare(annotation, None)
             continue
         form = form_for(annotation)
         if form is not None and annotation not in _forms:
-            _declare(annotation, form)
+            declare(annotation, form)
         if form is not None or typing.is_typeddict(annotation):
             waiting += hints_of(annotation)
+    if of_many:
+        whole = (typing.get_args(whole) or (None,))[-1]
     return _types_of(whole)
 
 
@@ -118,7 +124,13 @@ def _inside(annotation: Any) -> Iterator[Any]:
             yield getattr(annotation, attribute)
 
 
-def _declare(kind: type, form: Form | None) -> None:
+def declare(kind: type, form: Form | None) -> None:
+    """Declare a class.
+
+    Args:
+        kind: The class.
+        form: How its instances are stored; None for an Enum.
+    """
     with _lock:
         if kind not in _names:
             # Each call creates a local class again, so its name does not identify it.

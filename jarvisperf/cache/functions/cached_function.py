@@ -36,11 +36,18 @@ class AwaitableCacheInfo(CacheInfo):
 # --- functions
 
 
-class _Managed(Protocol[P]):
+class _Managed(Protocol[P, R_co]):
     """The methods that manage cached results. Those of a decorated method take the instance or class first."""
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call."""
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function again and replace the cached result of this call; return the new one.
+
+        It never waits for a computation that began earlier. If the function fails, the cached result remains; if the
+        new result is not stored, the cached one is removed.
+        """
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> bool:
         """Remove the result of a call from the cache; return whether it existed."""
@@ -52,14 +59,14 @@ class _Managed(Protocol[P]):
         """Return the hits and misses in this process."""
 
 
-class BoundCachedFunction(_Managed[P], Protocol[_Rest, P, R_co]):
+class BoundCachedFunction(_Managed[P, R_co], Protocol[_Rest, P, R_co]):
     """A decorated method of an instance or class, as looked up there: a call does not pass it again."""
 
     def __call__(self, *args: _Rest.args, **kwargs: _Rest.kwargs) -> R_co:
         """Return the cached result, or call the method and store what it returns."""
 
 
-class CachedFunction(_Managed[P], Protocol[P, R_co]):
+class CachedFunction(_Managed[P, R_co], Protocol[P, R_co]):
     """A function decorated with ``@cached``: called as before, with methods to manage its cached results.
 
     The methods of a decorated method take the instance as their first argument: ``Service.embed.invalidate(service,
@@ -83,7 +90,7 @@ class CachedFunction(_Managed[P], Protocol[P, R_co]):
     def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...  # a static method
 
 
-class CachedClassFunction(_Managed[P], Protocol[_Rest, P, R_co]):
+class CachedClassFunction(_Managed[P, R_co], Protocol[_Rest, P, R_co]):
     """A decorated function whose first argument is a class, such as a class method."""
 
     @property
@@ -100,7 +107,7 @@ class CachedClassFunction(_Managed[P], Protocol[_Rest, P, R_co]):
 # --- coroutine functions
 
 
-class _ManagedByCoroutines(Protocol[P]):
+class _ManagedByCoroutines(Protocol[P, R_co]):
     """The same methods for coroutine functions. Those that may wait for Redis or the disk are awaited.
 
     ``invalidate`` and ``invalidate_all`` begin when they are called and end when they have been awaited.
@@ -108,6 +115,9 @@ class _ManagedByCoroutines(Protocol[P]):
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call."""
+
+    def refresh(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R_co]:
+        """Call the function again and replace the cached result of this call; return the new one. See ``_Managed``."""
 
     def invalidate(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, bool]:
         """Remove the result of a call from the cache; return whether it existed."""
@@ -119,14 +129,14 @@ class _ManagedByCoroutines(Protocol[P]):
         """Return the hits and misses in this process."""
 
 
-class BoundCachedCoroutineFunction(_ManagedByCoroutines[P], Protocol[_Rest, P, R_co]):
+class BoundCachedCoroutineFunction(_ManagedByCoroutines[P, R_co], Protocol[_Rest, P, R_co]):
     """A decorated coroutine method of an instance or class, as looked up there."""
 
     def __call__(self, *args: _Rest.args, **kwargs: _Rest.kwargs) -> Coroutine[Any, Any, R_co]:
         """Return the cached result, or call the method and store what it returns."""
 
 
-class CachedCoroutineFunction(_ManagedByCoroutines[P], Protocol[P, R_co]):
+class CachedCoroutineFunction(_ManagedByCoroutines[P, R_co], Protocol[P, R_co]):
     """A coroutine function decorated with ``@cached``; see ``CachedFunction``."""
 
     @property
@@ -149,7 +159,7 @@ class CachedCoroutineFunction(_ManagedByCoroutines[P], Protocol[P, R_co]):
     def __get__(self, instance: object, owner: type | None = None, /) -> Self: ...  # a static method
 
 
-class CachedClassCoroutineFunction(_ManagedByCoroutines[P], Protocol[_Rest, P, R_co]):
+class CachedClassCoroutineFunction(_ManagedByCoroutines[P, R_co], Protocol[_Rest, P, R_co]):
     """A decorated coroutine function whose first argument is a class, such as a class method."""
 
     @property

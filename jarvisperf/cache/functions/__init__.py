@@ -1,0 +1,1 @@
+"""Decorators that keep the results of functions in a cache."""
