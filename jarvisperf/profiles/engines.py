@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import Engine, Slices
+    from jarvisperf.profiles.model import CodeRange, Engine, Slices
     from jarvisperf.profiles.pairing import Sliced
 
     Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
@@ -39,6 +39,7 @@ def take_sliced(
     top: int = DEFAULT_TOP,
     seconds: float = PROFILE_SECONDS,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ranges: tuple[CodeRange, ...] = (),
 ) -> Sliced:
     """Profile a target, slice by slice if the engine can.
 
@@ -49,6 +50,7 @@ def take_sliced(
         top: Number of functions in the report.
         seconds: How long to profile; memray profiles a single call.
         turn: Returns the context in which a slice is taken, so that two processes can take turns.
+        ranges: Functions whose cost is needed slice by slice, including all that they call.
 
     Raises:
         ProfileError: The engine is unknown or not installed, another profiler is running, or nothing was seen.
@@ -61,7 +63,7 @@ def take_sliced(
         raise ProfileError(f"the engine {lacking('memory')}")
     import msgspec
 
-    taken = _taker(engine)(target, _slices(target, seconds, turn), roots)
+    taken = _taker(engine)(target, _slices(target, seconds, turn)._replace(ranges=ranges), roots)
     if not taken.profile.stacks:
         raise ProfileError(f"{engine} recorded nothing: the target is too short, or calls nothing that it can see")
     return msgspec.structs.replace(taken, profile=msgspec.structs.replace(taken.profile, top=top))

@@ -10,7 +10,7 @@ from jarvisperf.measure.metrics import OfSingleCalls
 from pytest_jarvisperf.measuring.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import Engine
+    from jarvisperf.profiles.model import CodeRange, Engine
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
@@ -32,6 +32,7 @@ class ProfilingHarness:
         inner: The harness that measures.
         roots: The project's folders.
         turn: Returns a context manager for each slice, so that two processes can take turns.
+        ranges: The functions whose cost is needed slice by slice, by benchmark.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class ProfilingHarness:
         inner: Harness,
         roots: Sequence[Path],
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        ranges: Mapping[str, tuple[CodeRange, ...]] | None = None,
     ) -> None:
         self._inner = inner
         self._roots = roots
         self._turn = turn
+        self._ranges = ranges or {}
 
     def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
@@ -78,7 +81,12 @@ class ProfilingHarness:
         try:
             with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
-                    target, self._roots, engine=engine or request.engine, top=request.top, turn=self._turn
+                    target,
+                    self._roots,
+                    engine=engine or request.engine,
+                    top=request.top,
+                    turn=self._turn,
+                    ranges=self._ranges.get(record.id, ()),
                 )
         except ProfileError as error:
             record.profile_problem = str(error)

@@ -132,6 +132,17 @@ class Arms:
         base, head = self._checkouts.arm(BASE), self._checkouts.arm(HEAD)
         return [name for name in names if not _are_same(base / name, head / name)]
 
+    def changed_code(self) -> list[str]:
+        """Return the Python files of head's packages, without tests, that base lacks or has in another version.
+
+        Raises:
+            GitError: git could not list the files.
+        """
+        places = self.layout.places()
+        code = [self._repository / name for name in listed(self._repository) if _is_code(name, places)]
+        head = self._checkouts.arm(HEAD)
+        return [name for name in self.differing(code) if (head / name).is_file()]
+
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
         """Give all arms the generated files in the project's packages that git ignores, such as `_version.py`.
 
@@ -296,7 +307,9 @@ def _named_place(name: str, root: Path) -> str:
 
 
 def _are_same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+    if not (one.is_file() and other.is_file()):
+        return False
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
 def relative_inside(path: Path, root: Path) -> Path:
