@@ -12,18 +12,17 @@ compared slice by slice (`pairing`).
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.clocks import REAL, voluntary_switches
 from jarvisperf.measure.collector import collect_between_samples, collector_paused
 from jarvisperf.profiles.model import profile_of
-from jarvisperf.profiles.pairing import Sliced, function_key, label_of
+from jarvisperf.profiles.pairing import Sliced, function_key
 from jarvisperf.profiles.source_files import Places, without_launchpad
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
@@ -80,13 +79,7 @@ def take(target: Target, slices: Slices, roots: Sequence[Path]) -> Sliced:
     for look in (look for looks in kept for look in looks):
         weights[look.stack] = weights.get(look.stack, 0.0) + look.seconds(waits=waits) / calls
     profile = profile_of("pyinstrument", "s", weights, iterations=calls, samples=sum(map(len, kept)))
-    ranges = functools.partial(label_of, ranges=slices.ranges)
-    return Sliced(
-        profile,
-        waits,
-        tuple(_sums(looks, iterations, function_key) for looks in taken),
-        tuple(_sums(looks, iterations, ranges) for looks in taken) if slices.ranges else (),
-    )
+    return Sliced(profile, waits, tuple(_functions(looks, iterations) for looks in taken))
 
 
 def _waits(target: Target, iterations: int) -> bool:
@@ -193,13 +186,11 @@ def _slice(target: Target, iterations: int, places: Places) -> list[_Look]:
     return looks
 
 
-def _sums(
-    looks: Sequence[_Look], iterations: int, name: Callable[[tuple[Frame, ...]], str]
-) -> dict[str, tuple[float, float]]:
-    """Return the wall and processor seconds per call of the target, by a name for each stack."""
+def _functions(looks: Sequence[_Look], iterations: int) -> dict[str, tuple[float, float]]:
+    """Return the wall and processor seconds of each function per call of the target."""
     sums: dict[str, tuple[float, float]] = {}
     for look in looks:
-        key = name(look.stack)
+        key = function_key(look.stack)
         wall, processor = sums.get(key, (0.0, 0.0))
         sums[key] = (wall + look.wall / iterations, processor + look.processor / iterations)
     return sums

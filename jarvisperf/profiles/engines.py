@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import CodeRange, Engine, Slices
+    from jarvisperf.profiles.model import Engine, Slices
     from jarvisperf.profiles.pairing import Sliced
 
     Take = Callable[["Target", "Slices", Sequence[Path]], Sliced]
@@ -39,7 +39,6 @@ def take_sliced(
     top: int = DEFAULT_TOP,
     seconds: float = PROFILE_SECONDS,
     turn: Callable[[], AbstractContextManager[None]] = nullcontext,
-    ranges: tuple[CodeRange, ...] = (),
 ) -> Sliced:
     """Profile a target, slice by slice if the engine can.
 
@@ -50,7 +49,6 @@ def take_sliced(
         top: Number of functions in the report.
         seconds: How long to profile; memray profiles a single call.
         turn: Returns the context in which a slice is taken, so that two processes can take turns.
-        ranges: Functions whose cost is needed slice by slice, including all that they call.
 
     Raises:
         ProfileError: The engine is unknown or not installed, another profiler is running, or nothing was seen.
@@ -63,7 +61,7 @@ def take_sliced(
         raise ProfileError(f"the engine {lacking('memory')}")
     import msgspec
 
-    taken = _taker(engine)(target, _slices(target, seconds, turn)._replace(ranges=ranges), roots)
+    taken = _taker(engine)(target, slices_for(target, seconds, turn), roots)
     if not taken.profile.stacks:
         raise ProfileError(f"{engine} recorded nothing: the target is too short, or calls nothing that it can see")
     return msgspec.structs.replace(taken, profile=msgspec.structs.replace(taken.profile, top=top))
@@ -85,8 +83,14 @@ def _taker(engine: Engine) -> Take:
     return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))
 
 
-def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
-    """Find how many calls fill the given time, by doubling, which is precise enough here."""
+def slices_for(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
+    """Find how many calls fill the given time, by doubling, which is precise enough here.
+
+    Args:
+        target: The target to call.
+        seconds: The time to fill.
+        turn: Returns the context in which a slice is taken.
+    """
     from jarvisperf.profiles.model import Slices
 
     fixed = target.fixed_iterations

@@ -71,26 +71,6 @@ class Profile(msgspec.Struct, frozen=True):
             yield tuple(self.frames[place] for place in places), weight
 
 
-class CodeRange(msgspec.Struct, frozen=True, array_like=True):
-    """The lines of a function of interest.
-
-    Attributes:
-        label: The name under which its cost counts.
-        file: Its file, as frames have it.
-        first_line: Its first line.
-        last_line: Its last line.
-    """
-
-    label: str
-    file: str
-    first_line: int
-    last_line: int
-
-    def contains(self, frame: Frame) -> bool:
-        """Return whether a frame is in it."""
-        return self.file == frame.file and self.first_line <= frame.line <= self.last_line
-
-
 class Slices(NamedTuple):
     """The schedule of a profile's calls.
 
@@ -98,13 +78,11 @@ class Slices(NamedTuple):
         number: Number of slices.
         iterations: Calls of the target per slice.
         turn: Returns the context in which a slice is taken, so that two processes can take turns.
-        ranges: Functions whose cost is needed slice by slice, including all that they call.
     """
 
     number: int
     iterations: int
     turn: Callable[[], AbstractContextManager[None]]
-    ranges: tuple[CodeRange, ...] = ()
 
 
 def profile_of(

@@ -18,8 +18,6 @@ from jarvisperf.profiles.model import Frame, Profile, joined
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jarvisperf.profiles.model import CodeRange
-
 TRIMMED_SHARE = 0.25  # share left out at each end
 FEWEST_PAIRS = 8
 _NOTHING = (0.0, 0.0)
@@ -33,29 +31,17 @@ class Sliced(msgspec.Struct, frozen=True):
         waits: Whether the target waits voluntarily, so that wall time counts instead of processor time.
         slices: For each slice, the cost of each function including the library code it called, by `function_key`: wall
             and processor seconds per call of the target. Empty: the engine takes no slices.
-        ranges: For each slice, the cost of each function of interest by its label, likewise, including all that it
-            calls, except other functions of interest; the rest has an empty label.
     """
 
     profile: Profile
     waits: bool = False
     slices: tuple[dict[str, tuple[float, float]], ...] = ()
-    ranges: tuple[dict[str, tuple[float, float]], ...] = ()
 
 
 def function_key(stack: tuple[Frame, ...]) -> str:
     """Return a name for the function that a sample is attributed to."""
     frame = blamed(stack)
     return f"{frame.file}::{frame.function}"
-
-
-def label_of(stack: tuple[Frame, ...], ranges: Sequence[CodeRange]) -> str:
-    """Return the label of the innermost function of interest on a stack; empty if there is none."""
-    for frame in reversed(stack):
-        around = [one for one in ranges if one.contains(frame)]
-        if around:  # a function may be defined inside another one
-            return min(around, key=lambda one: one.last_line - one.first_line).label
-    return ""
 
 
 def matched(launches: Sequence[tuple[Sliced, Sliced]]) -> tuple[Profile, Profile]:

@@ -37,16 +37,17 @@ class CallCounter:
         most_events: Stop watching after this number of calls and returns.
 
     Attributes:
-        starts: Calls by code object; of a generator, its starts, not its resumptions.
-        callers: The code object that called each one first.
+        codes: The code objects that ran, by their ids: hashing them would take longer than most calls.
+        callers: The code object that called each one first, likewise.
         has_given_up: Whether it stopped watching because there were too many calls.
     """
 
     def __init__(self, most_events: int = MOST_EVENTS) -> None:
-        self.starts: dict[CodeType, int] = {}
-        self.callers: dict[CodeType, CodeType | None] = {}
+        self.codes: dict[int, CodeType] = {}
+        self.callers: dict[int, CodeType | None] = {}
+        self._starts: dict[int, int] = {}
         self.has_given_up = False
-        self._first_instruction: dict[CodeType, int] = {}
+        self._first_instruction: dict[int, int] = {}
         self._left = most_events
         self._outer: Any = None
         self._outer_of_threads: Any = None
@@ -62,16 +63,22 @@ class CallCounter:
         threading.setprofile(self._outer_of_threads)
         sys.setprofile(self._outer)
 
+    def starts(self, code: CodeType) -> int:
+        """Return how often a code object was called; of a generator, its starts count, not its resumptions."""
+        return self._starts.get(id(code), 0)
+
     def _see(self, frame: FrameType, event: str, _: object) -> None:
         self._left -= 1
         if event == "call":
             code = frame.f_code
-            first = self._first_instruction.setdefault(code, frame.f_lasti)
-            if code not in self.starts:
-                self.starts[code] = 0
-                self.callers[code] = frame.f_back.f_code if frame.f_back else None
-            if frame.f_lasti == first:
-                self.starts[code] += 1
+            number = id(code)
+            if number not in self.codes:
+                self.codes[number] = code
+                self.callers[number] = frame.f_back.f_code if frame.f_back else None
+                self._first_instruction[number] = frame.f_lasti
+                self._starts[number] = 0
+            if frame.f_lasti == self._first_instruction[number]:
+                self._starts[number] += 1
         if self._left < 0:
             self.has_given_up = True
             sys.setprofile(None)
@@ -160,7 +167,7 @@ class _OwnCode:
             calls: The calls of the target that it watched; 0: it watched what ran before.
         """
         found: dict[tuple[str, str], ExecutedFunction] = {}
-        for code, starts in counter.starts.items():
+        for code in counter.codes.values():
             place, name = self.place(code.co_filename), function_name(code)
             if not place or name.startswith("<"):
                 continue
@@ -173,21 +180,21 @@ class _OwnCode:
                 file=self._shown.frame("", code.co_filename, 0).file,
                 name=name,
                 line=code.co_firstlineno,
-                calls=starts / calls if calls else 0.0,
+                calls=counter.starts(code) / calls if calls else 0.0,
                 caller=self._caller(code, counter),
             )
         return list(found.values())
 
     def _caller(self, code: CodeType, counter: CallCounter) -> str:
         """Return the nearest own function above a code object."""
-        name, above = function_name(code), counter.callers.get(code)
+        name, above = function_name(code), counter.callers.get(id(code))
         for _ in range(FARTHEST_CALLER):
             if above is None:
                 return ""
             place = self.place(above.co_filename)
             if place and (place, function_name(above)) != (self.place(code.co_filename), name):
                 return f"{place}::{function_name(above)}"
-            above = counter.callers.get(above)
+            above = counter.callers.get(id(above))
         return ""
 
     def modules(self) -> tuple[str, ...]:

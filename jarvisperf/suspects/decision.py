@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from jarvisperf.profiles.model import CodeRange
 from jarvisperf.suspects.changes import FileChange, FunctionChange, changed_values, file_change
-from jarvisperf.suspects.model import Difference, ExecutedFunction, Execution, Explanation, Suspect
+from jarvisperf.suspects.model import CodeRange, Difference, ExecutedFunction, Execution, Explanation, Suspect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -142,7 +141,7 @@ class _Decision:
                 continue
             definition = (file.head if in_head else file.base).functions.get(function.name)
             if definition is not None:
-                found.append(CodeRange(label, function.file, definition.first_line, definition.last_line))
+                found.append(CodeRange(label, function.place, definition.first_line, definition.last_line))
         return tuple(found)
 
     def _calls(self, key: str) -> tuple[float, float]:

@@ -46,6 +46,35 @@ class Execution(msgspec.Struct, frozen=True):
     is_complete: bool = True
 
 
+class CodeRange(msgspec.Struct, frozen=True, array_like=True):
+    """The lines of a function whose time is wanted.
+
+    Attributes:
+        label: The name under which its time counts.
+        place: Its file's place.
+        first_line: Its first line.
+        last_line: Its last line.
+    """
+
+    label: str
+    place: str
+    first_line: int
+    last_line: int
+
+
+class TimedSlices(msgspec.Struct, frozen=True):
+    """The time of suspects in one arm, slice by slice.
+
+    Attributes:
+        slices: For each slice, the wall and processor seconds per call of the target, by label: of each suspect
+            including all that it calls, except other suspects, and of the rest under an empty label.
+        waits: Whether the target waits voluntarily, so that wall time counts instead of processor time.
+    """
+
+    slices: tuple[dict[str, tuple[float, float]], ...]
+    waits: bool = False
+
+
 Difference = Literal["changed", "new", "removed", "reads", "compiled"]
 
 

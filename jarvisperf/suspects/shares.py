@@ -1,4 +1,4 @@
-"""Ranks suspects by their share of the change, from profiles of both arms that were taken in turns.
+"""Ranks suspects by their share of the change, from their times in both arms, which were taken in turns.
 
 A share is the growth of a suspect, including all that it calls except other suspects, divided by the growth of the
 whole target, in consecutive slices of both arms. Its interval covers what resampling the pairs of slices yields (Efron,
@@ -18,8 +18,7 @@ from jarvisperf.profiles.pairing import FEWEST_PAIRS, trimmed_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from jarvisperf.profiles.pairing import Sliced
-    from jarvisperf.suspects.model import Explanation, Suspect
+    from jarvisperf.suspects.model import Explanation, Suspect, TimedSlices
 
     Pair = dict[str, float]  # growth by label, in seconds per call of the target
 
@@ -30,13 +29,13 @@ WIDEST_INTERVAL = 0.6  # a share that is known less precisely is not shown
 LEAST_SHARE = 0.5  # if suspects that are called explain less, one that prepares the data may explain the rest
 
 
-def with_shares(explanation: Explanation, launches: Sequence[tuple[Sliced, Sliced]]) -> Explanation:
+def with_shares(explanation: Explanation, launches: Sequence[tuple[TimedSlices, TimedSlices]]) -> Explanation:
     """Rank suspects, and add their shares if they can be determined.
 
     Args:
         explanation: The suspects.
-        launches: Pairs of profiles of base and head with the cost of every suspect, slice by slice; empty if there are
-            none, as for metrics other than time.
+        launches: The times of base and head in each pair of processes; empty if there are none, as for metrics other
+            than time.
     """
     grown = [_pairs(base, head) for base, head in launches]
     grown = [pairs for pairs in grown if len(pairs) >= FEWEST_PAIRS]
@@ -62,11 +61,11 @@ def _by_kind(suspect: Suspect) -> tuple[bool, bool, float]:
     return suspect.prepares, suspect.difference == "reads", -max(suspect.base_calls, suspect.head_calls)
 
 
-def _pairs(base: Sliced, head: Sliced) -> list[Pair]:
+def _pairs(base: TimedSlices, head: TimedSlices) -> list[Pair]:
     """Return how much more each label took in head, for each pair of consecutive slices."""
     clock = 0 if base.waits or head.waits else 1
     found = []
-    for before, after in zip(base.ranges, head.ranges, strict=False):
+    for before, after in zip(base.slices, head.slices, strict=False):
         labels = before.keys() | after.keys()
         nothing = (0.0, 0.0)
         found.append({label: after.get(label, nothing)[clock] - before.get(label, nothing)[clock] for label in labels})
@@ -99,7 +98,7 @@ def _share(launches: Sequence[Sequence[Pair]], labels: Sequence[str]) -> tuple[f
         drawn = [draw.choice(launch) for launch in launches for _ in launch]
         ends.append((_growth(drawn, labels), _growth(drawn)))
     if sorted(total for _, total in ends)[int(TAIL * RESAMPLES)] <= 0:
-        return None  # the profiles do not show that the target became slower
+        return None  # the times do not show that the target became slower
     shares = sorted(own / total for own, total in ends if total > 0)
     by_launch = [_growth(launch, labels) / total for launch in launches if (total := _growth(launch)) > 0]
     low = min([shares[int(TAIL * len(shares))], *by_launch])

@@ -17,10 +17,9 @@ from jarvisperf.gate.arms.checkout import BASE
 from jarvisperf.gate.processes import descendants
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
 from jarvisperf.measure.metrics import TIME
-from jarvisperf.profiles.model import CodeRange  # msgspec reads the annotations
-from jarvisperf.profiles.pairing import Sliced  # likewise
+from jarvisperf.profiles.pairing import Sliced  # msgspec reads the annotations
 from jarvisperf.profiles.turns import Turns
-from jarvisperf.suspects.model import Execution  # likewise
+from jarvisperf.suspects.model import CodeRange, Execution, TimedSlices  # likewise
 from pytest_jarvisperf.arms.exit_handlers import end_now, run_exit_handlers
 from pytest_jarvisperf.collection.records import profile_request
 from pytest_jarvisperf.measuring.call_counting import CallCountingHarness
@@ -54,7 +53,7 @@ class ArmOrder(msgspec.Struct, frozen=True):
         answer: The file for the answer.
         arm: The arm's name.
         turns: The file descriptor of the connection to the other arm, to profile; None: count calls.
-        ranges: The functions whose cost is needed slice by slice, by benchmark.
+        suspects: The suspects to time, by benchmark.
     """
 
     pytest: list[str]
@@ -65,14 +64,15 @@ class ArmOrder(msgspec.Struct, frozen=True):
     answer: str
     arm: str
     turns: int | None = None
-    ranges: dict[str, tuple[CodeRange, ...]] = {}
+    suspects: dict[str, tuple[CodeRange, ...]] = {}
 
 
 class ProfileAnswer(msgspec.Struct, frozen=True):
-    """An arm's answer: profiles by id, and why others could not be taken, by id."""
+    """An arm's answer: profiles, why others could not be taken, and the times of suspects, by id."""
 
     profiles: dict[str, Sliced] = {}
     problems: dict[str, str] = {}
+    timed: dict[str, TimedSlices] = {}
 
 
 class CallAnswer(msgspec.Struct, frozen=True):
@@ -96,7 +96,7 @@ def start(
     ids: Sequence[str],
     folder: Path,
     end: socket.socket | None = None,
-    ranges: dict[str, tuple[CodeRange, ...]] | None = None,
+    suspects: dict[str, tuple[CodeRange, ...]] | None = None,
 ) -> RunningArm:
     """Start an arm's process.
 
@@ -106,7 +106,7 @@ def start(
         ids: The benchmarks to run.
         folder: The folder for its files.
         end: This arm's end of the connection to the other one, to profile in turns; None: count calls.
-        ranges: The functions whose cost is needed slice by slice, by benchmark.
+        suspects: The suspects to time, by benchmark.
     """
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
     descriptor = None if end is None else end.fileno()
@@ -119,7 +119,7 @@ def start(
         answer=str(answer),
         arm=place.name,
         turns=descriptor,
-        ranges=ranges or {},
+        suspects=suspects or {},
     )
     command = [sys.executable, *options_to_pass_on(), "-c", f"from {__name__} import main; main()"]
     with log.open("wb") as output:
@@ -224,7 +224,8 @@ class ProfilePlugin(_ArmPlugin):
     def _harness(self) -> Harness:
         turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
         roots = [Path(root) for root in self._order.roots]
-        return ProfilingHarness(QuickHarness(), roots, turns.turn, self._order.ranges)
+        self._profiling = ProfilingHarness(QuickHarness(), roots, turns.turn, self._order.suspects)
+        return self._profiling
 
     def pytest_runtest_call(self, item: pytest.Item) -> None:
         """Request a profile, whatever the markers say."""
@@ -238,6 +239,7 @@ class ProfilePlugin(_ArmPlugin):
             ProfileAnswer(
                 {record.id: record.profile for record in records if record.profile},
                 {record.id: record.profile_problem for record in records if record.profile_problem},
+                self._profiling.timed,
             )
         )
 

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jarvisperf.gate.processes.workers import ArmPlace
-    from jarvisperf.profiles.model import CodeRange, Profile
-    from jarvisperf.profiles.pairing import Sliced
+    from jarvisperf.profiles.model import Profile
+    from jarvisperf.suspects.model import CodeRange, TimedSlices
     from pytest_jarvisperf.explaining.processes import RunningArm
 
-    Ranges = Mapping[str, tuple[CodeRange, ...]]
+    Suspects = Mapping[str, tuple[CodeRange, ...]]
 
 LAUNCHES = 3  # fresh pairs of processes: memory layout alone can differ as much as a small slowdown
 SECONDS_PER_BENCHMARK = 30.0
@@ -30,13 +30,13 @@ class ArmProfiles(NamedTuple):
     Attributes:
         base: The profile of base; None if it could not be taken.
         head: The profile of head, likewise.
-        launches: The pairs of profiles that were taken in turns.
+        launches: The times of suspects in base and head, of each pair of processes.
         problem: What is lacking, and why; None if nothing is.
     """
 
     base: Profile | None
     head: Profile | None
-    launches: tuple[tuple[Sliced, Sliced], ...] = ()
+    launches: tuple[tuple[TimedSlices, TimedSlices], ...] = ()
     problem: str | None = None
 
 
@@ -45,7 +45,7 @@ def profile_arms(
     words: Sequence[str],
     ids: Sequence[str],
     folder: Path,
-    ranges: Sequence[Ranges] = ({}, {}),
+    suspects: Sequence[Suspects] = ({}, {}),
 ) -> tuple[dict[str, ArmProfiles], list[str]]:
     """Profile benchmarks in base and head.
 
@@ -54,14 +54,14 @@ def profile_arms(
         words: pytest's arguments in an arm.
         ids: The benchmarks, one or more.
         folder: The folder for files of the arms' processes.
-        ranges: For base and head, the functions whose cost is needed slice by slice, by benchmark.
+        suspects: For base and head, the suspects to time, by benchmark.
 
     Returns:
         The profiles by id; and messages for the user, one line each.
     """
     problems: list[str] = []
     # All at the same time: within a pair one arm waits for the other, and the influence of other pairs cancels out.
-    pairs = [_start_pair(places, words, ids, folder / f"profiles-{number}", ranges) for number in range(LAUNCHES)]
+    pairs = [_start_pair(places, words, ids, folder / f"profiles-{number}", suspects) for number in range(LAUNCHES)]
     answers = []
     for pair in pairs:
         new: list[str] = []
@@ -72,13 +72,13 @@ def profile_arms(
 
 
 def _start_pair(
-    places: Sequence[ArmPlace], words: Sequence[str], ids: Sequence[str], folder: Path, ranges: Sequence[Ranges]
+    places: Sequence[ArmPlace], words: Sequence[str], ids: Sequence[str], folder: Path, suspects: Sequence[Suspects]
 ) -> list[RunningArm]:
     """Start profiling in a fresh pair of processes, which take turns."""
     folder.mkdir()
     ends = socket.socketpair()
     with ends[0], ends[1]:
-        arms = zip(places, ends, ranges, strict=True)
+        arms = zip(places, ends, suspects, strict=True)
         return [start(place, words, ids, folder, end, dict(own)) for place, end, own in arms]
 
 
@@ -89,11 +89,14 @@ def _joined(name: str, answers: Sequence[tuple[ProfileAnswer, ProfileAnswer]]) -
         for base, head in answers
         if name in base.profiles and name in head.profiles
     )
+    timed = tuple(
+        (base.timed[name], head.timed[name]) for base, head in answers if name in base.timed and name in head.timed
+    )
     if pairs:
-        return ArmProfiles(*matched(pairs), pairs)
+        return ArmProfiles(*matched(pairs), timed)
     alone = [head.profiles[name].profile for _, head in answers if name in head.profiles]
     profile = joined(alone) if alone else None
-    return ArmProfiles(None, profile, problem=_what_is_lacking(name, answers, has_head=profile is not None))
+    return ArmProfiles(None, profile, timed, _what_is_lacking(name, answers, has_head=profile is not None))
 
 
 def _what_is_lacking(

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
-    from jarvisperf.profiles.model import CodeRange, Engine
+    from jarvisperf.profiles.model import Engine
+    from jarvisperf.suspects.model import CodeRange, TimedSlices
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
+
+TIMED_SECONDS = 1.0
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
@@ -32,7 +35,10 @@ class ProfilingHarness:
         inner: The harness that measures.
         roots: The project's folders.
         turn: Returns a context manager for each slice, so that two processes can take turns.
-        ranges: The functions whose cost is needed slice by slice, by benchmark.
+        suspects: The suspects to time, by benchmark.
+
+    Attributes:
+        timed: The times of suspects, by benchmark.
     """
 
     def __init__(
@@ -40,12 +46,13 @@ class ProfilingHarness:
         inner: Harness,
         roots: Sequence[Path],
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
-        ranges: Mapping[str, tuple[CodeRange, ...]] | None = None,
+        suspects: Mapping[str, tuple[CodeRange, ...]] | None = None,
     ) -> None:
         self._inner = inner
         self._roots = roots
         self._turn = turn
-        self._ranges = ranges or {}
+        self._suspects = suspects or {}
+        self.timed: dict[str, TimedSlices] = {}
 
     def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
@@ -73,7 +80,8 @@ class ProfilingHarness:
 
     def _profile(self, record: BenchmarkRecord, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.measure.instrumentation import uninstrumented
-        from jarvisperf.profiles.engines import ProfileError, take_sliced
+        from jarvisperf.profiles.engines import ProfileError, slices_for, take_sliced
+        from jarvisperf.suspects.timing import time_suspects
 
         request = record.profile_request
         if request is None:
@@ -81,12 +89,13 @@ class ProfilingHarness:
         try:
             with uninstrumented(), capture_aside():
                 record.profile = take_sliced(
-                    target,
-                    self._roots,
-                    engine=engine or request.engine,
-                    top=request.top,
-                    turn=self._turn,
-                    ranges=self._ranges.get(record.id, ()),
+                    target, self._roots, engine=engine or request.engine, top=request.top, turn=self._turn
                 )
         except ProfileError as error:
             record.profile_problem = str(error)
+        suspects = self._suspects.get(record.id)
+        if suspects:
+            waits = record.profile is not None and record.profile.waits
+            with uninstrumented(), capture_aside():
+                slices = slices_for(target, TIMED_SECONDS, self._turn)
+                self.timed[record.id] = time_suspects(target, slices, suspects, self._roots, waits=waits)

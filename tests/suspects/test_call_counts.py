@@ -109,7 +109,7 @@ def test_too_many_calls_make_it_incomplete_and_end_the_watch():
         for _ in range(1_000):
             nothing()
     assert prepared.has_given_up
-    assert prepared.starts[nothing.__code__] < 100
+    assert prepared.starts(nothing.__code__) < 100
     assert not count_calls(FunctionTarget(int), [prepared], []).is_complete
 
 

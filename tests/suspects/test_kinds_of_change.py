@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from suspects.arms_in_process import executed_in, source_in
-from suspects.made_slices import sliced
+from suspects.made_slices import timed
 
 from benchmarks.gate_lab.culprits.arms import roots_of
 from benchmarks.gate_lab.culprits.changes import CHANGES, write_arms
@@ -47,8 +47,8 @@ def test_the_guilty_function_ranks_first_if_the_time_is_spent_in_it(kind: str, t
     label = next(one.label for one in decided.explanation.suspects if one.function in CHANGES[kind].guilty)
     guilty = next(one for one in decided.explanation.suspects if one.label == label)
     grown = "" if guilty.prepares else label  # what was prepared differently makes other code slower
-    base = sliced([{grown: 1.0, "steps.py::split": 1.0}] * SLICES)
-    head = sliced([{grown: 1.2, "steps.py::split": 1.0}] * SLICES)
+    base = timed([{grown: 1.0, "steps.py::split": 1.0}] * SLICES)
+    head = timed([{grown: 1.2, "steps.py::split": 1.0}] * SLICES)
     first = with_shares(decided.explanation, [(base, head)] * 3).suspects[0]
     assert first.label == label
     assert first.share == (None if guilty.prepares else 1.0)

@@ -6,7 +6,7 @@ import random
 
 import msgspec
 import pytest
-from suspects.made_slices import sliced
+from suspects.made_slices import timed
 
 from jarvisperf.suspects.model import Explanation, Suspect
 from jarvisperf.suspects.shares import with_shares
@@ -28,7 +28,7 @@ def ranked(
         labels = {name: f"pkg.py::{name}" if name else "" for name in costs}
         return [{labels[name]: cost * draw.gauss(1, noise) for name, cost in costs.items()} for _ in range(SLICES)]
 
-    launches = [(sliced(slices(base), waits=waits), sliced(slices(head), waits=waits)) for _ in range(3)]
+    launches = [(timed(slices(base), waits=waits), timed(slices(head), waits=waits)) for _ in range(3)]
     return list(with_shares(Explanation(tuple(suspects)), launches).suspects)
 
 

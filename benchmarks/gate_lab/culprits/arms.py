@@ -1,4 +1,4 @@
-"""One side of a trial, in a process of its own: counts calls, measures, or profiles in turns with the other side."""
+"""One side of a trial, in a process of its own: counts calls, measures, or times suspects in turns with the other."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ import msgspec
 
 from benchmarks.gate_lab.culprits.changes import DEPENDENCY
 from jarvisperf.measure.targets import FunctionTarget
-from jarvisperf.profiles.engines import take_sliced
-from jarvisperf.profiles.model import CodeRange
+from jarvisperf.profiles.engines import slices_for
 from jarvisperf.profiles.turns import Turns
 from jarvisperf.suspects.call_counts import CallCounter, count_calls
+from jarvisperf.suspects.model import CodeRange
+from jarvisperf.suspects.timing import time_suspects
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 REPETITIONS = 60
 CALLS = 5
+SECONDS = 1.0  # as in the plugin
 
 
 def roots_of(folder: Path) -> list[Path]:
@@ -55,9 +57,9 @@ def start(folder: Path, action: str, end: socket.socket | None = None, extra: st
 
     Args:
         folder: The side's folder.
-        action: ``count``, ``measure`` or ``profile``.
-        end: Its end of the connection to the other side, to profile in turns.
-        extra: JSON: the lines of suspects to profile, or the folder to measure in turns with this one.
+        action: ``count``, ``measure`` or ``time``.
+        end: Its end of the connection to the other side, to take turns.
+        extra: JSON: the lines of the suspects to time.
     """
     descriptor = -1 if end is None else end.fileno()
     words = [sys.executable, "-m", __name__, action, str(folder), str(descriptor), extra]
@@ -77,11 +79,12 @@ def main(words: Sequence[str]) -> None:
     elif action == "measure":
         answer = _seconds(Path(folder))
     else:
-        ranges = msgspec.json.decode(extra, type=tuple[CodeRange, ...])
+        suspects = msgspec.json.decode(extra, type=tuple[CodeRange, ...])
         turns = Turns(socket.socket(fileno=int(descriptor)), leads=Path(folder).name == "base")
         target = _target(Path(folder))
         target.call()
-        answer = take_sliced(target, [Path(folder)], turn=turns.turn, ranges=ranges)
+        slices = slices_for(target, SECONDS, turns.turn)
+        answer = time_suspects(target, slices, suspects, roots_of(Path(folder)), waits=False)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 

@@ -12,9 +12,8 @@ import msgspec
 
 from benchmarks.gate_lab.culprits.arms import roots_of, seconds_of, start
 from benchmarks.gate_lab.culprits.changes import CHANGES, Change, write_arms
-from jarvisperf.profiles.pairing import Sliced
 from jarvisperf.suspects.decision import ArmCode, suspects_of
-from jarvisperf.suspects.model import Execution
+from jarvisperf.suspects.model import Execution, TimedSlices
 from jarvisperf.suspects.shares import with_shares
 
 if TYPE_CHECKING:
@@ -64,8 +63,7 @@ def run_trial(kind: str, slowdown: float, n: int | None = None) -> Trial:
         executions = [msgspec.json.decode(one.communicate()[0], type=Execution) for one in running]
         arms = [ArmCode(one, source_of(folder)) for one, folder in zip(executions, (base, head), strict=True)]
         decided = suspects_of(*arms)
-        taken = [_launch((base, head), (decided.base, decided.head)) for _ in range(LAUNCHES)]
-    launches = [launch for launch in taken if launch is not None]
+        launches = [_launch((base, head), (decided.base, decided.head)) for _ in range(LAUNCHES)]
     suspects = with_shares(decided.explanation, launches).suspects
     first = suspects[0] if suspects else None
     return Trial(
@@ -108,17 +106,14 @@ def _written(change: Change, folder: Path, n: int) -> tuple[Path, Path]:
     return base, head
 
 
-def _launch(folders: Sequence[Path], ranges: Sequence[object]) -> tuple[Sliced, Sliced] | None:
-    """Profile both sides in turns; None if the machine was too busy for any sample."""
+def _launch(folders: Sequence[Path], ranges: Sequence[object]) -> tuple[TimedSlices, TimedSlices]:
+    """Time both sides in turns."""
     ends = socket.socketpair()
     running = [
-        start(folder, "profile", end, msgspec.json.encode(own).decode())
+        start(folder, "time", end, msgspec.json.encode(own).decode())
         for folder, end, own in zip(folders, ends, ranges, strict=True)
     ]
     for end in ends:
         end.close()
-    answers = [one.communicate()[0] for one in running]
-    if any(one.returncode for one in running):
-        return None
-    base, head = (msgspec.json.decode(answer, type=Sliced) for answer in answers)
+    base, head = (msgspec.json.decode(one.communicate()[0], type=TimedSlices) for one in running)
     return base, head
