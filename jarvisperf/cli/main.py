@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import bisect, cache, completion, doctor, history, rag, reports, runs
+from jarvisperf.cli import bisect, blindspots, cache, completion, doctor, history, rag, reports, runs
 from jarvisperf.cli import init as starting
 from jarvisperf.cli.common import Parser, add_command, fail
 from jarvisperf.cli.printing import out, out_json
@@ -69,6 +69,7 @@ Each command shows its examples and exit status with --help.""",
     reports.add_commands(commands)
     history.add_commands(commands)
     bisect.add_commands(commands)
+    blindspots.add_commands(commands)
     runs.add_commands(commands)
     cache.add_commands(commands)
     rag.add_commands(commands)

@@ -61,7 +61,7 @@ def take_sliced(
         raise ProfileError(f"the engine {lacking('memory')}")
     import msgspec
 
-    taken = _taker(engine)(target, _slices(target, seconds, turn), roots)
+    taken = _taker(engine)(target, slices_for(target, seconds, turn), roots)
     if not taken.profile.stacks:
         raise ProfileError(f"{engine} recorded nothing: the target is too short, or calls nothing that it can see")
     return msgspec.structs.replace(taken, profile=msgspec.structs.replace(taken.profile, top=top))
@@ -83,8 +83,14 @@ def _taker(engine: Engine) -> Take:
     return lambda target, slices, roots: Sliced(take_whole(target, slices, roots))
 
 
-def _slices(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
-    """Find how many calls fill the given time, by doubling, which is precise enough here."""
+def slices_for(target: Target, seconds: float, turn: Callable[[], AbstractContextManager[None]]) -> Slices:
+    """Find how many calls fill the given time, by doubling, which is precise enough here.
+
+    Args:
+        target: The target to call.
+        seconds: The time to fill.
+        turn: Returns the context in which a slice is taken.
+    """
     from jarvisperf.profiles.model import Slices
 
     fixed = target.fixed_iterations

@@ -10,7 +10,7 @@ from jarvisperf.measure.metrics import OfSingleCalls
 from pytest_jarvisperf.measuring.capture import capture_aside
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.model import Engine
+    from jarvisperf.suspects.model import CodeRange, TimedSlices
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
+
+TIMED_SECONDS = 1.0
 
 __tracebackhide__ = True  # hides these frames from tracebacks: the error comes from the user's function
 
@@ -32,6 +35,10 @@ class ProfilingHarness:
         inner: The harness that measures.
         roots: The project's folders.
         turn: Returns a context manager for each slice, so that two processes can take turns.
+        suspects: The suspects to time, by benchmark.
+
+    Attributes:
+        timed: The times of suspects, by benchmark.
     """
 
     def __init__(
@@ -39,10 +46,13 @@ class ProfilingHarness:
         inner: Harness,
         roots: Sequence[Path],
         turn: Callable[[], AbstractContextManager[None]] = nullcontext,
+        suspects: Mapping[str, tuple[CodeRange, ...]] | None = None,
     ) -> None:
         self._inner = inner
         self._roots = roots
         self._turn = turn
+        self._suspects = suspects or {}
+        self.timed: dict[str, TimedSlices] = {}
 
     def time(self, record: BenchmarkRecord, target: Target, plan: Plan) -> tuple[Any, Samples]:
         """Time a target by a plan, then profile it."""
@@ -70,7 +80,8 @@ class ProfilingHarness:
 
     def _profile(self, record: BenchmarkRecord, target: Target, engine: Engine | None = None) -> None:
         from jarvisperf.measure.instrumentation import uninstrumented
-        from jarvisperf.profiles.engines import ProfileError, take_sliced
+        from jarvisperf.profiles.engines import ProfileError, slices_for, take_sliced
+        from jarvisperf.suspects.timing import time_suspects
 
         request = record.profile_request
         if request is None:
@@ -82,3 +93,9 @@ class ProfilingHarness:
                 )
         except ProfileError as error:
             record.profile_problem = str(error)
+        suspects = self._suspects.get(record.id)
+        if suspects:
+            waits = record.profile is not None and record.profile.waits
+            with uninstrumented(), capture_aside():
+                slices = slices_for(target, TIMED_SECONDS, self._turn)
+                self.timed[record.id] = time_suspects(target, slices, suspects, self._roots, waits=waits)

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.campaign import Lockstep
     from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
     from jarvisperf.gate.lockstep.tally import Tally
-    from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings.model import BenchmarkFinding
+    from jarvisperf.suspects.blind_spots import BlindSpots
+    from pytest_jarvisperf.explaining.explanation import Answers
     from pytest_jarvisperf.options import Options
 
 _LACKING = re.compile(r"base: (AttributeError: |TypeError: .*unexpected keyword argument)")
@@ -82,7 +83,7 @@ class Comparison:
         self._knows_base = False
         self._refused: dict[str, str] = {}
         self._generated: tuple[str, ...] = ()
-        self._profiles: dict[str, tuple[Profile | None, Profile | None]] = {}
+        self._answers: Answers | None = None
         self.outcome: Outcome | None = None
         self.problem: str | None = None
         self.interrupted = False
@@ -99,6 +100,11 @@ class Comparison:
     def control(self) -> str:
         """The result of the control, in one line."""
         return self.outcome.control if self.outcome else ""
+
+    @property
+    def blind_spots(self) -> BlindSpots | None:
+        """The changed functions that no benchmark executes; None if that is unknown, or no function changed."""
+        return self._answers.blind_spots if self._answers else None
 
     @property
     def shortfall(self) -> str | None:
@@ -179,7 +185,7 @@ class Comparison:
             self.outcome = self._lockstep.run()
             self._refuse_what_the_base_cannot_run(self.outcome)
             self.warnings += self._notes()
-            self._profile(campaign, self.outcome)
+            self._explain(campaign, self.outcome, arms, present)
         finally:
             arms.close()
 
@@ -255,7 +261,7 @@ class Comparison:
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,
-            changed_code=arms.changed_code,
+            rewritten_code=arms.rewritten_code,
             metrics=self._metrics,
         )
 
@@ -315,9 +321,13 @@ class Comparison:
             found = benchmark_finding(
                 item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
             )
-            base, head = self._profiles.get(item.nodeid, (None, None))
+            profiles = self._answers.profiles.get(item.nodeid) if self._answers else None
             self.findings[item.nodeid] = msgspec.structs.replace(
-                found, base_profile=base, profile=head, base_id=self._old_ids.get(item.nodeid)
+                found,
+                base_profile=profiles.base if profiles else None,
+                profile=profiles.head if profiles else None,
+                base_id=self._old_ids.get(item.nodeid),
+                explanation=self._answers.explanations.get(item.nodeid) if self._answers else None,
             )
 
     def _notes(self) -> list[str]:
@@ -341,23 +351,38 @@ class Comparison:
                 )
         return found
 
-    def _profile(self, campaign: Campaign, outcome: Outcome) -> None:
-        """Profile regressed benchmarks in both arms, or all with `--jarvis-profile`; this does not affect verdicts."""
-        from pytest_jarvisperf.arms.profiles import profile_arms
+    def _explain(self, campaign: Campaign, outcome: Outcome, arms: Arms, present: Collection[str] | None) -> None:
+        """Find out why benchmarks regressed, and what no benchmark executes; this does not affect verdicts."""
+        from jarvisperf.gate.arms.git import GitError
+        from pytest_jarvisperf.explaining.explanation import Questions, explain
 
-        wanted = [
-            name
-            for name, tally in outcome.tallies.items()
-            if self._options.profile
-            or any(metric.judgement and metric.judgement.verdict == "regressed" for metric in tally.metrics.values())
-        ]
+        measured = tuple(name for name, tally in outcome.tallies.items() if tally.state == "decided")
+        regressed = tuple(name for name in measured if _regressed(outcome.tallies[name]))
         try:
-            self._profiles, problems = profile_arms(
-                (campaign.base, campaign.head), campaign.args["pytest"], wanted, campaign.folder
+            self._answers = explain(
+                campaign,
+                Questions(
+                    regressed=regressed,
+                    slower=frozenset(name for name in regressed if _regressed(outcome.tallies[name], TIME.name)),
+                    profiled=tuple(outcome.tallies) if self._options.profile else None,
+                    measured=measured,
+                    changed_files=tuple(arms.changed_code()),
+                    is_whole_suite=present is not None and set(present) <= outcome.tallies.keys(),
+                ),
             )
-        except OSError as error:
-            problems = [f"the regressions could not be profiled: {error}"]
-        self.warnings += problems
+        except (GitError, OSError) as error:
+            self.warnings.append(f"the regressions could not be explained: {error}")
+        else:
+            self.warnings += self._answers.problems
+
+
+def _regressed(tally: Tally, wanted: str | None = None) -> bool:
+    """Return whether a metric, or any, regressed."""
+    return any(
+        metric.judgement is not None and metric.judgement.verdict == "regressed"
+        for name, metric in tally.metrics.items()
+        if wanted in {None, name}
+    )
 
 
 def _doubts(tally: Tally) -> list[str]:

@@ -142,6 +142,7 @@ class LockstepSession:
             head=Arm(commit=self._repository.head, name=head.branch if head else None, dirty=bool(head and head.dirty)),
             benchmarks=tuple(self.comparison.findings.values()),
             interrupted=self.comparison.problem is not None,
+            blind_spots=self.comparison.blind_spots,
         )
         return paired(findings)
 

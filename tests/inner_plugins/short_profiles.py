@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 
 from jarvisperf.profiles import engines
-from pytest_jarvisperf.arms import profiles
+from pytest_jarvisperf.explaining import profiles
 
 SECONDS = 0.05
 

@@ -8,8 +8,9 @@ import pytest
 
 from jarvisperf.profiles.model import Frame, profile_of
 from jarvisperf.profiles.pairing import Sliced
-from pytest_jarvisperf.arms import profiles as arm_profiles
-from pytest_jarvisperf.arms.profiles import ProfileAnswer, profile_arms
+from pytest_jarvisperf.explaining import profiles as arm_profiles
+from pytest_jarvisperf.explaining.processes import ProfileAnswer
+from pytest_jarvisperf.explaining.profiles import profile_arms
 
 NAME = "test_a.py::test_a"
 STACK = (Frame("work", "pkg.py", 3, True),)
@@ -25,24 +26,23 @@ def answer() -> ProfileAnswer:
 @pytest.mark.parametrize(
     ("launches", "said"),
     [
-        ([(answer(), answer())] * 3, []),
-        ([(SAW_NOTHING, answer()), (answer(), SAW_NOTHING), (answer(), answer())], []),
-        (
-            [(SAW_NOTHING, answer())] * 3,
-            [f"{NAME}: {HEAD_ALONE}: in base pyinstrument recorded nothing"],
-        ),
-        ([(answer(), SAW_NOTHING)] * 3, [f"{NAME} was not profiled: pyinstrument recorded nothing"]),
-        ([(ProfileAnswer(), answer())] * 3, []),
+        ([(answer(), answer())] * 3, None),
+        ([(SAW_NOTHING, answer()), (answer(), SAW_NOTHING), (answer(), answer())], None),
+        ([(SAW_NOTHING, answer())] * 3, f"{NAME}: {HEAD_ALONE}: in base pyinstrument recorded nothing"),
+        ([(answer(), SAW_NOTHING)] * 3, f"{NAME} was not profiled: pyinstrument recorded nothing"),
+        ([(ProfileAnswer(), answer())] * 3, None),
     ],
     ids=["both", "single launches", "base never", "head never", "an arm ended"],
 )
 def test_what_a_single_launch_lacks_is_said_only_if_the_profile_lacks_it(
     launches: list[tuple[ProfileAnswer, ProfileAnswer]],
-    said: list[str],
+    said: str | None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ):
     waiting = iter(launches)
     monkeypatch.setattr(arm_profiles, "_start_pair", lambda *_: next(waiting))
-    monkeypatch.setattr(arm_profiles, "_answer", lambda one, *_: one)
-    assert profile_arms([], [], [NAME], tmp_path)[1] == said
+    monkeypatch.setattr(arm_profiles, "answer_of", lambda one, *_: one)
+    found, problems = profile_arms([], [], [NAME], tmp_path)
+    assert found[NAME].problem == said
+    assert problems == []

@@ -11,8 +11,18 @@ from jarvisperf.history.reading import with_changes
 from jarvisperf.profiles.model import Frame, Profile, profile_of
 from jarvisperf.report import Report, builtin_formats
 from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings, LaunchFinding, MetricFinding
+from jarvisperf.suspects.model import Explanation, Suspect
 
 VERDICTS = {0: ("regressed", 1.20), 1: ("improved", 0.80), 2: ("inconclusive", 1.05)}
+EXPLANATION = Explanation(
+    (
+        Suspect(
+            "work", "pkg/core.py", 12, "changed", ("calls parse 3x as often",),
+            ("- return parse(rows)", "+ return [parse(row) for row in rows]"), 1, 1, 0, False, 0.93, (0.88, 0.97),
+        ),
+        Suspect("Rows.limit", "pkg/rows.py", 40, "changed", (), (), 1, 1, 1, False, 0.0, (0.0, 0.04)),
+    )
+)  # fmt: skip
 HOSTILE = "benchmarks/bench_0.py::test_x[<script>alert(1)</script><img src=x onerror=alert(2)>]"
 
 
@@ -38,6 +48,7 @@ def compared(count: int, *, first: str = HOSTILE) -> Findings:
         )  # fmt: skip
         name = first if number == 0 else f"benchmarks/bench_{number % 20}.py::test_work_{number}[n={number}]"
         profiles = {"profile": profile(1.2e-3), "base_profile": profile(1e-3)} if number == 0 else {}
+        profiles |= {"explanation": EXPLANATION} if number == 0 else {}
         benchmarks.append(
             BenchmarkFinding(name, f"group {number % 20}", {"n": str(number)}, {"time": found}, line=7, **profiles)
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from builders import MACHINE, metric
-from report.made import profile
+from report.made import EXPLANATION, profile
 
 from jarvisperf.report.findings.model import Arm, BeforeAfter, BenchmarkFinding, Findings, MetricFinding, paired
 from jarvisperf.runs.commit import Commit
@@ -45,6 +45,7 @@ def lockstep() -> Findings:
     for name, group, base, ratio, interval, verdict in CASES:
         metrics = {"time": figures(base, ratio, interval, verdict, "s", "lockstep")}
         profiles = {"profile": profile(1.41e-3), "base_profile": profile(1e-3)} if verdict == "regressed" else {}
+        profiles |= {"explanation": EXPLANATION} if verdict == "regressed" else {}
         found.append(BenchmarkFinding(name, group, {}, metrics, line=7, **profiles))
     nothing = dict.fromkeys(("base", "head", "ratio", "interval", "threshold", "via"))
     gone = msgspec.structs.replace(found[0].metrics["time"], **nothing, verdict="missing")

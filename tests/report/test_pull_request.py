@@ -54,7 +54,7 @@ def test_the_comment_is_as_it_was_accepted():
 def test_the_guilty_function_links_to_its_lines(workspace: Path, environ: dict[str, str], lines: str, page: str):
     places = {"GITHUB_WORKSPACE": str(workspace), "CI_PROJECT_DIR": str(workspace)}
     text = markdown(clean(), environ=environ | places)
-    assert f"[work (pkg/core.py:12)]({lines}) explains 100% of the change" in text
+    assert f"[work (pkg/core.py:12)]({lines}) changed (calls parse 3x as often) and explains 93% of the change" in text
     assert f"[The whole report]({page})" in text
 
 
@@ -75,7 +75,7 @@ def test_every_benchmark_is_in_the_comment():
 def test_a_regression_is_annotated_at_the_function_that_explains_it():
     first, *_ = workflow_commands(screens.lockstep(), "sub/")
     assert first.startswith("::error file=sub/pkg/core.py,line=12,title=test_parse_document[utf8-small] regressed::")
-    assert first.endswith("threshold 5%25; work explains 100%25 of the change")
+    assert first.endswith("and explains 93%25 of the change (88 to 97%25)")
 
 
 def test_no_ratio_is_left_in_what_people_read():

@@ -134,6 +134,17 @@ class Arms:
         base, head = self._checkouts.arm(BASE), self._checkouts.arm(HEAD)
         return [name for name in names if not _are_same(base / name, head / name)]
 
+    def changed_code(self) -> list[str]:
+        """Return the Python files of head's packages, without tests, that base lacks or has in another version.
+
+        Raises:
+            GitError: git could not list the files.
+        """
+        places = self.layout.places()
+        code = [self._repository / name for name in listed(self._repository) if _is_code(name, places)]
+        head = self._checkouts.arm(HEAD)
+        return [name for name in self.differing(code) if (head / name).is_file()]
+
     def _share_generated(self, repository: Path, roots: Mapping[str, Path]) -> tuple[str, ...]:
         """Give all arms the generated files in the project's packages that git ignores, such as `_version.py`.
 
@@ -180,7 +191,7 @@ class Arms:
         """
         self._seals = Seals(self._checkouts.arm(name) for name in (BASE, HEAD, SAME))
 
-    def changed_code(self) -> list[str]:
+    def rewritten_code(self) -> list[str]:
         """Return the files of code that have changed since `seal`, each after its arm: ``base/pkg/core.py``."""
         broken = self._seals.broken() if self._seals is not None else []
         return [Path(path).relative_to(self.folder).as_posix() for path in broken]
@@ -311,7 +322,9 @@ def _named_place(name: str, root: Path) -> str:
 
 
 def _are_same(one: Path, other: Path) -> bool:
-    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+    if not (one.is_file() and other.is_file()):
+        return False
+    return one.samefile(other) or filecmp.cmp(one, other, shallow=False)
 
 
 def relative_inside(path: Path, root: Path) -> Path:

@@ -156,7 +156,7 @@ class Lockstep:
         Raises:
             LockstepError: A file has changed.
         """
-        changed = self._campaign.changed_code()
+        changed = self._campaign.rewritten_code()
         if changed:
             more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
             raise LockstepError(

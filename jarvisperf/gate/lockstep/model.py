@@ -39,7 +39,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         folder: The folder for logs.
         separate_written: Gives each arm its own copy of shared files that were written to, and returns their names;
             what was measured in the meantime does not count.
-        changed_code: Returns the files of code that have changed in an arm since the start.
+        rewritten_code: Returns the files of code that have changed in an arm since the start.
         metrics: The metrics that tests may measure.
     """
 
@@ -58,7 +58,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     folder: Any
     separate_written: Callable[[], list[str]] = list
-    changed_code: Callable[[], list[str]] = list
+    rewritten_code: Callable[[], list[str]] = list
     metrics: Metrics = BUILT_IN
 
     def budget(self, name: str) -> float:

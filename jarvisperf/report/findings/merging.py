@@ -8,6 +8,7 @@ import msgspec
 
 from jarvisperf.report.findings.model import Arm, arm_text, paired
 from jarvisperf.runs.shard import parse_shard
+from jarvisperf.suspects.blind_spots import merged_blind_spots
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,6 +62,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         shard=None,
         allows_missing=all(part.allows_missing for part in parts),
         interrupted=any(part.interrupted for part in parts),
+        blind_spots=merged_blind_spots(part.blind_spots for part in parts),
     )
     return paired(whole), warnings
 

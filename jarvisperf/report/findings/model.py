@@ -15,6 +15,8 @@ from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run
 from jarvisperf.runs.summary import Summary
+from jarvisperf.suspects.blind_spots import BlindSpots
+from jarvisperf.suspects.model import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -122,6 +124,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         notes: Notes for readers of its figures, such as what could not be verified.
         skipped: Why it was skipped; null if it was not.
         new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
+        explanation: The changed functions that it executes, most likely reason first; null if that is unknown.
     """
 
     id: str
@@ -138,6 +141,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     skipped: str | None = None
     new_because: str | None = None
+    explanation: Explanation | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -157,6 +161,7 @@ class Findings(msgspec.Struct, frozen=True):
         base_machine: The machine of base if base is a stored run; null if both ran side by side on the same machine.
         allows_missing: Whether benchmarks that exist in base but not in head are accepted.
         interrupted: Whether the run ended before every benchmark was done.
+        blind_spots: The changed functions that no benchmark executes; null if that is unknown, or no function changed.
     """
 
     mode: Mode
@@ -172,6 +177,7 @@ class Findings(msgspec.Struct, frozen=True):
     base_machine: Machine | None = None
     allows_missing: bool = False
     interrupted: bool = False
+    blind_spots: BlindSpots | None = None
 
 
 def arm_text(arm: Arm) -> str:

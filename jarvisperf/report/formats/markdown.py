@@ -11,7 +11,7 @@ from jarvisperf.report.formats.source_links import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import shortened
-from jarvisperf.report.shared.reasons import cause_of, explanation, place
+from jarvisperf.report.shared.reasons import cause_of
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, label, verdict_of
 
@@ -77,7 +77,7 @@ def markdown(
     folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]
     notes = [*_problems(report), *_not_compared(report)]
     end = [*_end(report, hosting), ""]
-    room = at_most_bytes - _size([*parts, *notes, *end]) - 500
+    room = at_most_bytes - _size([*parts, *notes, *_unexecuted(report), *end]) - 500
     if not compares and measured:
         table, room = _table(report, report.columns, measured, room)
         parts += [*table, "", report.footnote, ""]
@@ -85,6 +85,7 @@ def markdown(
         table, room = _compared(report, changed, hosting, room)
         parts += [*table, ""]
     parts += notes
+    parts += _unexecuted(report)
     if folded:
         table, room = _compared(report, folded, hosting, room)
         parts += ["<details>", f"<summary>{len(folded)} unchanged or new</summary>", "", *table, "", "</details>", ""]
@@ -113,6 +114,14 @@ def _not_compared(report: Report) -> list[str]:
         return []
     lines = [f"- {escape(one.names)}: {one.verdict}, {escape(one.reason[:500])}" for one in found]
     return ["**Not compared**" if report.findings.base else "**Not measured**", "", *lines, ""]
+
+
+def _unexecuted(report: Report) -> list[str]:
+    """List the changed functions that no benchmark executes, folded away."""
+    if not report.unexecuted:
+        return []
+    lines = [f"- {_cell('', line)}" for line in report.unexecuted_functions]
+    return ["<details>", f"<summary>{escape(report.unexecuted)}</summary>", "", *lines, "", "</details>", ""]
 
 
 def _end(report: Report, hosting: Hosting | None) -> list[str]:
@@ -173,12 +182,14 @@ def _unbroken(text: str) -> str:
 
 def _why(row: TableRow, hosting: Hosting | None, commit: str | None) -> str:
     """Name the function that explains a regression, with a link to its lines."""
-    cost = cause_of(row.finding) if row.texts["verdict"] == "regressed" else None
-    if cost is None:
+    cause = cause_of(row.finding) if row.texts["verdict"] == "regressed" else None
+    if cause is None:
         return ""
-    name = _cell("", f"{cost.function} ({place(cost)})")
-    address = link_to(hosting, commit, cost.file, cost.line)
-    return f"{f'[{name}]({address})' if address else name} {escape(explanation(row.finding, cost))}"
+    if not cause.function:
+        return escape(cause.words)
+    name = _cell("", cause.named)
+    address = link_to(hosting, commit, cause.file, cause.line)
+    return f"{f'[{name}]({address})' if address else name} {escape(cause.words)}"
 
 
 def _table(report: Report, columns: Sequence[str], rows: Sequence[TableRow], room_bytes: int) -> tuple[list[str], int]:

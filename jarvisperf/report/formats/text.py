@@ -26,6 +26,8 @@ def plain_text(report: Report) -> str:
     if report.problems:
         parts += ["Failed:", *(f"  {line}" for line in report.problems), ""]
     parts += [f"{one.verdict.capitalize()}: {one.names}: {one.reason}" for one in report.not_compared]
+    if report.unexecuted:
+        parts += ["", f"{report.unexecuted}:", *(f"  {line}" for line in report.unexecuted_functions)]
     return "\n".join(parts)
 
 

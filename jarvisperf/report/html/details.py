@@ -9,7 +9,7 @@ from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.reasons import reason_of
+from jarvisperf.report.shared.reasons import reason_of, share_of, state_of
 from jarvisperf.runs.bounds import bounded_id
 
 if TYPE_CHECKING:
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import BenchmarkFinding, MetricFinding
     from jarvisperf.report.shared.report import Report
     from jarvisperf.runs.summary import Summary
+    from jarvisperf.suspects.model import Explanation
 
+MOST_SUSPECTS = 20
 FIGURES = ("median", "mean", "min", "p25", "p75", "p95", "max")
 
 
@@ -28,6 +30,18 @@ class Picture(NamedTuple):
     caption: str
 
 
+class SuspectView(NamedTuple):
+    """A changed function, and the lines that differ.
+
+    Attributes:
+        cells: Function, place, what differs, calls per call of the target, and share of the change.
+        lines: The lines, with ``+`` and ``-``.
+    """
+
+    cells: tuple[str, ...]
+    lines: tuple[str, ...]
+
+
 class Detail(NamedTuple):
     """What a row opens to.
 
@@ -36,7 +50,8 @@ class Detail(NamedTuple):
         place: The test's file and line.
         error: Why it has no figures; empty if it has some.
         sentence: The verdict, and how it was reached.
-        reason: The function that contributes most to a regression; empty if no profile explains one.
+        reason: The reason for a regression; empty if nothing is known.
+        suspects: The changed functions that a regressed benchmark executes.
         notes: Parameters and the author's notes, by name.
         pictures: The pictures.
         changes: A line for each change of level in the history.
@@ -50,6 +65,7 @@ class Detail(NamedTuple):
     error: str
     sentence: str
     reason: str
+    suspects: list[SuspectView]
     notes: list[tuple[str, str]]
     pictures: list[Picture]
     changes: list[str]
@@ -73,12 +89,14 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
     is_explained = explained == metric_name or (
         explained not in finding.metrics and metric_name == next(iter(finding.metrics), None)
     )
+    is_regressed = metric is not None and metric.verdict == "regressed"
     return Detail(
         id=finding.id,
         place=f"{finding.id.partition('::')[0]}:{finding.line}" if finding.line else "",
         error=finding.error or "",
         sentence=_sentence(metric) if metric is not None else "",
-        reason=reason_of(finding) if is_explained else "",
+        reason=reason_of(finding) if is_regressed else "",
+        suspects=_suspects(finding.explanation) if is_regressed and finding.explanation is not None else [],
         notes=[*finding.params.items(), *finding.extra_info.items()],
         pictures=_pictures(metric, series, report.history) if metric is not None else [],
         changes=_changes(series, report.history) if series is not None else [],
@@ -86,6 +104,22 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
         figures=_arms(metric) if metric is not None else [],
         profile=profile_view(finding, has_flames=has_flames) if is_explained else None,
     )
+
+
+def _suspects(explanation: Explanation) -> list[SuspectView]:
+    return [
+        SuspectView(
+            (
+                one.function,
+                f"{one.file}:{one.line}" if one.line else one.file,
+                state_of(one),
+                f"{one.base_calls:.4g} → {one.head_calls:.4g}",
+                share_of(one).removeprefix("explains ") or "unknown",
+            ),
+            one.lines,
+        )
+        for one in explanation.suspects[:MOST_SUSPECTS]
+    ]
 
 
 def _sentence(metric: MetricFinding) -> str:

@@ -40,6 +40,8 @@ class Page(NamedTuple):
         chips: The numbers of benchmarks by verdict, which add up to all benchmarks; empty if nothing was compared.
         facts: What was compared, when and where.
         warnings: Why the result should not be relied on.
+        unexecuted: How many changed functions no benchmark executes; empty if there are none.
+        unexecuted_functions: These functions.
         pairs: The pairs before and after.
         sections: The rows.
         total: The number of rows.
@@ -56,6 +58,8 @@ class Page(NamedTuple):
     chips: list[Chip]
     facts: list[tuple[str, str]]
     warnings: list[str]
+    unexecuted: str
+    unexecuted_functions: list[str]
     pairs: list[PairPanel]
     sections: list[Section]
     total: int
@@ -83,6 +87,8 @@ def page_of(report: Report) -> Page:
         chips=[Chip(word, SIGNS[word], counts[word]) for word in SEVERITY if counts[word]] if compared else [],
         facts=_facts(report),
         warnings=_warnings(findings),
+        unexecuted=report.unexecuted,
+        unexecuted_functions=report.unexecuted_functions,
         pairs=[] if compared else pair_panels(report, ordered),
         sections=sections,
         total=sum(len(section.rows) for section in sections),

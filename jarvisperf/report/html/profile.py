@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from jarvisperf.profiles.difference import costs
 from jarvisperf.report.html.flame import flame_graphs
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.reasons import compared_profiles, place
+from jarvisperf.report.shared.reasons import compared_profiles
 
 if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost
     from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings.model import BenchmarkFinding
 
-COMPARED = ("function", "at", "base", "head", "change", "share of the change")
+COMPARED = ("function", "at", "base", "head", "change")
 COMPARED_CAPTION = "Callers above, width is cost. Grey: as in the other arm; yellow to red: more in head; blue: less."
 CAPTION = "Callers above, width is cost. Yellow: the project's own functions; grey: library code."
 ALONE = ("function", "at", "takes", "share")
@@ -28,7 +28,7 @@ class ProfileView(NamedTuple):
         note: How the profile was taken.
         compared: Whether base and head are compared.
         columns: The table's columns.
-        rows: The table's rows; the function that explains most comes first.
+        rows: The table's rows; the function that grew most comes first.
         flames: The flame graphs, as pairs of the arm and an SVG element; empty if they are left out.
         caption: The meaning of their widths and colours.
     """
@@ -57,7 +57,7 @@ def profile_view(finding: BenchmarkFinding, *, has_flames: bool = True) -> Profi
     what = head.explains
     compared = base is not None
     return ProfileView(
-        title=f"Why: the functions that explain the change of {what}" if compared else f"Where the {what} goes",
+        title=f"Where the {what} changed, by function" if compared else f"Where the {what} goes",
         note=_note(head, compared=compared),
         compared=compared,
         columns=COMPARED if compared else ALONE,
@@ -76,13 +76,16 @@ def _note(head: Profile, *, compared: bool) -> str:
 
 def _row(cost: FunctionCost, unit: str) -> tuple[str, ...]:
     if cost.base is None:
-        return cost.function, place(cost), units.quantity(cost.head, unit), units.percent(cost.share)
+        return cost.function, _place(cost), units.quantity(cost.head, unit), units.percent(cost.share)
     sign = "+" if cost.change >= 0 else "-"
     return (
         cost.function,
-        place(cost),
+        _place(cost),
         units.quantity(cost.base, unit),
         units.quantity(cost.head, unit),
         f"{sign}{units.quantity(abs(cost.change), unit)}",
-        f"{cost.share * 100:.0f}%",
     )
+
+
+def _place(cost: FunctionCost) -> str:
+    return f"{cost.file}:{cost.line}" if cost.line else cost.file

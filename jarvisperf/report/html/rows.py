@@ -10,7 +10,7 @@ from jarvisperf.report.html.details import Detail, detail_of
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import shortened
-from jarvisperf.report.shared.reasons import place_of_reason
+from jarvisperf.report.shared.reasons import cause_of
 from jarvisperf.report.shared.table import SEVERITY, verdict_of
 
 if TYPE_CHECKING:
@@ -76,11 +76,6 @@ class Subject(NamedTuple):
     metric_name: str
     metric: MetricFinding
     has_flames: bool
-
-    @property
-    def is_explained(self) -> bool:
-        """Whether the benchmark's profile explains this metric."""
-        return self.finding.profile is not None and self.finding.profile.explains == self.metric_name
 
     @property
     def id(self) -> str:
@@ -156,12 +151,13 @@ def short_name(name: str) -> str:
 def _row(report: Report, subject: Subject, *, verdict: str, picture: str, words: str, more: str, figures: str) -> Row:
     finding, metric = subject.finding, subject.metric
     name = report.names[finding.id]
+    cause = cause_of(finding) if metric.verdict == "regressed" else None
     value = metric.head or metric.base
     return Row(
         id=subject.id,
         name=short_name(name),
         note=finding.group or "",
-        reason=place_of_reason(finding) if subject.is_explained else "",
+        reason=cause.named if cause is not None else "",
         verdict=verdict,
         sign=SIGNS.get(verdict, ""),
         picture=picture,

@@ -1,4 +1,4 @@
-"""The benchmarks without a comparison, with the reason: failed, skipped, new."""
+"""What was not compared: benchmarks that failed, were skipped or are new, and code that no benchmark executes."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings.model import Findings
 
+MOST_UNEXECUTED = 50
 MOST_NAMED = 3  # benchmarks that share a reason are listed up to this number, then counted
 
 
@@ -52,3 +53,22 @@ def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompar
 def listed(names: Sequence[str]) -> str:
     """Return a few names, or how many benchmarks there are."""
     return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"
+
+
+def unexecuted_line(findings: Findings) -> str:
+    """Say how many changed functions no benchmark executes; empty if each is executed, or that is unknown."""
+    spots = findings.blind_spots
+    if spots is None or not spots.unexecuted:
+        return ""
+    count = len(spots.unexecuted)
+    which = "1 changed function is" if count == 1 else f"{count} changed functions are"
+    part = "" if findings.shard is None else " of this part of the suite"
+    unseen = "" if spots.is_complete else " (what runs in other processes or threads cannot be seen)"
+    return f"{which} not executed by any benchmark{part}{unseen}"
+
+
+def unexecuted_functions(findings: Findings) -> list[str]:
+    """List these functions with their places."""
+    spots = findings.blind_spots.unexecuted if findings.blind_spots is not None else ()
+    lines = [visible(f"{one.function} ({one.file}:{one.line}), {one.difference}") for one in spots[:MOST_UNEXECUTED]]
+    return lines + ([f"and {len(spots) - len(lines)} more"] if len(spots) > len(lines) else [])

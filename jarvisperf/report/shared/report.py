@@ -169,5 +169,15 @@ class Report:
 
     @cached_property
     def reasons(self) -> list[str]:
-        """A line for each regression that a profile explains."""
+        """A line for each regression whose reason is known."""
         return reasons(self.findings)
+
+    @cached_property
+    def unexecuted(self) -> str:
+        """How many changed functions no benchmark executes, in one line; empty if there are none."""
+        return bare.unexecuted_line(self.findings)
+
+    @cached_property
+    def unexecuted_functions(self) -> list[str]:
+        """These functions, a line each."""
+        return bare.unexecuted_functions(self.findings)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.escaping import visible
 from jarvisperf.report.shared.failure_lines import figures
-from jarvisperf.report.shared.reasons import cause_of, explanation
+from jarvisperf.report.shared.reasons import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,10 +33,10 @@ def workflow_commands(findings: Findings, folder: str = "") -> list[str]:
         for level, title, text in _marks(finding, allows_missing=findings.allows_missing):
             file = finding.id.partition("::")[0]
             line, message = finding.line, text
-            cost = cause_of(finding) if title.endswith(" regressed") else None
-            if cost is not None and cost.line and not _is_outside(cost.file):
-                file, line = cost.file, cost.line  # a reviewer looks at the changed function, not at the test
-                message = f"{text}; {cost.function} {explanation(finding, cost)}"
+            cause = cause_of(finding) if title.endswith(" regressed") else None
+            if cause is not None and cause.line and not _is_outside(cause.file):
+                file, line = cause.file, cause.line  # a reviewer looks at the changed function, not at the test
+                message = f"{text}; {visible(f'{cause.function} {cause.words}')}"
             place = f"file={_property(folder + file)}"
             if line is not None:
                 place += f",line={line}"

@@ -90,6 +90,10 @@ def render(
         show(f"FAILED {problem}", "red")
     for found in report.not_compared:
         show(f"{found.verdict.upper()} {found.names}: {found.reason}")
+    if report.unexecuted:
+        named = report.unexecuted_functions
+        more = f", and {len(named) - MOST_NAMED} more in the report" if len(named) > MOST_NAMED else ""
+        show(f"{report.unexecuted}: {', '.join(named[:MOST_NAMED])}{more}")
     for text, style in notes:
         show(text, style)
     show(report.summary, "bold")
