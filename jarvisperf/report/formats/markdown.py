@@ -7,6 +7,7 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.formats.source_links import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -28,7 +29,7 @@ MOST_PROBLEMS = 50
 LONGEST_CELL = 160
 NAME_COLUMNS = 32
 MOST_AGAIN = 5  # benchmarks named in the command that measures them again
-CHANGED = frozenset({"regressed", "inconclusive", "improved", "missing", "error"})
+CHANGED = frozenset({"regressed", "inconclusive", AT_THRESHOLD, "improved", "missing", "error"})
 FOLDED = frozenset({"unchanged", "new"})
 PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
 COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
@@ -38,6 +39,7 @@ VERDICTS = {
     "error": "🔴 error",
     "missing": "🔴 missing",
     "inconclusive": "🟡 inconclusive",
+    AT_THRESHOLD: f"🟡 {AT_THRESHOLD}",
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")

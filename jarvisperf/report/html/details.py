@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.report.findings.borderline import shown_verdict
 from jarvisperf.report.html.change_pictures import launch_ladder
 from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
@@ -100,7 +101,7 @@ def _sentence(metric: MetricFinding) -> str:
     launches = f" in {len(metric.launches)} launches" if len(metric.launches) > 1 else ""
     way = f"; {ways[metric.via]}{launches}" if ways[metric.via] else ""
     doubt = f". {metric.doubt[0].upper()}{metric.doubt[1:]}" if metric.doubt else ""
-    return f"{words[0].upper()}{words[1:]}: {metric.verdict}; {against}{way}{doubt}."
+    return f"{words[0].upper()}{words[1:]}: {shown_verdict(metric)}; {against}{way}{doubt}."
 
 
 def _pictures(metric: MetricFinding, series: Series | None, history: History) -> list[Picture]:

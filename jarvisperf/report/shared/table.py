@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jarvisperf.measure.metrics import SECONDS, TIME
 from jarvisperf.measure.metrics.units import digits
+from jarvisperf.report.findings.borderline import AT_THRESHOLD, is_at_threshold, shown_verdict
 from jarvisperf.report.findings.model import Verdict
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -112,7 +113,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "change": change.change if change else NOTHING,
         "95% interval": change.span if change and change.span else NOTHING,
         "threshold": units.percent(metric.threshold) if metric.threshold is not None else NOTHING,
-        "verdict": metric.verdict,
+        "verdict": shown_verdict(metric),
         "via": metric.via or NOTHING,
     }
 
@@ -137,3 +138,10 @@ def verdict_of(finding: BenchmarkFinding) -> Outcome:
         return "skipped"
     found = {metric.verdict for metric in finding.metrics.values()}
     return next((verdict for verdict in SEVERITY if verdict in found), "new")
+
+
+def shown_verdict_of(finding: BenchmarkFinding) -> str:
+    """Return the same as reports show it: ``at threshold`` if nothing else about the benchmark is inconclusive."""
+    verdict = verdict_of(finding)
+    undecided = [metric for metric in finding.metrics.values() if metric.verdict == "inconclusive"]
+    return AT_THRESHOLD if verdict == "inconclusive" and all(map(is_at_threshold, undecided)) else verdict
