@@ -50,6 +50,7 @@ class BenchmarkRecord:
         claimed: Whether a fixture has been set up to measure a target.
         notes: Notes for readers of its figures.
         raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
+        seconds: How long the test took, without its fixtures.
     """
 
     id: str
@@ -69,6 +70,7 @@ class BenchmarkRecord:
     claimed: bool = False
     notes: list[str] = field(default_factory=list)
     raised: str | None = None
+    seconds: float = 0.0
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:

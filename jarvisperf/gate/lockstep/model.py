@@ -40,6 +40,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         separate_written: Gives each arm its own copy of shared files that were written to, and returns their names;
             what was measured in the meantime does not count.
         metrics: The metrics that tests may measure.
+        twins: For pairs within one version of the code: the benchmark that base runs in place of each of these, by id.
+            Both environments are then that version's, so there is no control.
     """
 
     ids: tuple[str, ...]
@@ -58,6 +60,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     folder: Any
     separate_written: Callable[[], list[str]] = list
     metrics: Metrics = BUILT_IN
+    twins: dict[str, str] = {}
 
     def budget(self, name: str) -> float:
         """Return a benchmark's measuring time in seconds."""

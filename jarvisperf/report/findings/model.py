@@ -26,6 +26,7 @@ SCHEMA = "jarvisperf.report/1"
 Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "new", "missing", "error"]
 Mode = Literal["record", "baseline", "lockstep"]
 Way = Literal["screening", "lockstep"]
+PairWay = Literal["in turns", "one after the other", "single measurement"]
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -91,17 +92,44 @@ class MetricFinding(msgspec.Struct, frozen=True):
     launches: tuple[LaunchFinding, ...] = ()
 
 
+class PairFinding(msgspec.Struct, frozen=True):
+    """How one metric of a benchmark compares with that of its counterpart.
+
+    Attributes:
+        before: The counterpart's median.
+        after: This benchmark's median.
+        ratio: after / before.
+        how: ``in turns``; ``single measurement`` if calls are too long for that; otherwise ``one after the other``.
+        interval: The ratio's confidence interval; null unless measured in turns.
+        word: ``faster``, ``slower`` (``smaller``, ``more``, …), or ``no difference found``; null unless measured in
+            turns.
+        launches: Number of launches that the interval is computed from.
+        why_not: Why it was not measured in turns; null if it was, or if that was not attempted.
+    """
+
+    before: float
+    after: float
+    ratio: float
+    how: PairWay
+    interval: tuple[float, float] | None = None
+    word: str | None = None
+    launches: int = 0
+    why_not: str | None = None
+
+
 class BeforeAfter(msgspec.Struct, frozen=True):
     """How a benchmark compares with its uncached or naive counterpart in the same run.
 
     Attributes:
         id: The counterpart's id.
-        ratios: For each metric that both have, the counterpart's median divided by this benchmark's; empty if the
+        ratios: For each metric that both have, the counterpart's figure divided by this benchmark's; empty if the
             counterpart has no figures.
+        metrics: The same in detail.
     """
 
     id: str
     ratios: dict[str, float] = {}
+    metrics: dict[str, PairFinding] = {}
 
 
 class BenchmarkFinding(msgspec.Struct, frozen=True):
@@ -208,12 +236,12 @@ def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
 
 
 def paired(findings: Findings) -> Findings:
-    """Compare each benchmark with its counterpart, by their medians in head."""
+    """Compare each benchmark with its counterpart: as measured in turns, otherwise by their medians in head."""
     by_id = {finding.id: finding for finding in findings.benchmarks}
     return msgspec.structs.replace(
         findings,
         benchmarks=tuple(
-            msgspec.structs.replace(finding, before=BeforeAfter(finding.before.id, _ratios(finding, by_id)))
+            msgspec.structs.replace(finding, before=_before_after(finding, finding.before, by_id))
             if finding.before
             else finding
             for finding in findings.benchmarks
@@ -221,14 +249,22 @@ def paired(findings: Findings) -> Findings:
     )
 
 
-def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) -> dict[str, float]:
-    twin = by_id.get(finding.before.id) if finding.before else None
-    ratios = {}
+def _before_after(finding: BenchmarkFinding, known: BeforeAfter, by_id: Mapping[str, BenchmarkFinding]) -> BeforeAfter:
+    twin = by_id.get(known.id)
+    found = {}
     for name, metric in finding.metrics.items():
         before = twin.metrics[name].head if twin and name in twin.metrics else None
         if before and metric.head and before.median > 0 and metric.head.median > 0:
-            ratios[name] = in_json(before.median / metric.head.median)
-    return ratios
+            ratio = in_json(metric.head.median / before.median)
+            by_medians = PairFinding(before.median, metric.head.median, ratio, "one after the other")
+            found[name] = known.metrics.get(name, by_medians)
+    return BeforeAfter(known.id, {name: _inverse(one) for name, one in found.items()}, found)
+
+
+def _inverse(found: PairFinding) -> float:
+    """Return before / after: of the medians, unless it was measured in turns."""
+    ratio = 1 / found.ratio if found.how == "in turns" and found.ratio > 0 else found.before / found.after
+    return in_json(ratio)
 
 
 def completed(

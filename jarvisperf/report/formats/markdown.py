@@ -11,10 +11,10 @@ from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.formats.source_links import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.names import shortened
+from jarvisperf.report.shared.names import label, shortened
 from jarvisperf.report.shared.reasons import cause_of, explanation, place
 from jarvisperf.report.shared.report import ReportFormat
-from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, label, verdict_of
+from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

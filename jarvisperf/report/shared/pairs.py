@@ -5,31 +5,33 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.table import label
+from jarvisperf.report.findings.pairs import NO_DIFFERENCE
+from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import UNBOUNDED, change_words
+from jarvisperf.report.shared.names import label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from jarvisperf.report.findings.model import Findings
+    from jarvisperf.report.findings.model import Findings, PairFinding
+
+SHORT_WAYS = {"one after the other": "not in turns", "single measurement": "single"}
 
 
 class Pair(NamedTuple):
-    """The medians of a benchmark and of its uncached or naive counterpart.
+    """A benchmark and its uncached or naive counterpart.
 
     Attributes:
         name: The benchmark's display name.
         metric: The metric's name.
         unit: The metric's unit.
-        before: The counterpart's median.
-        after: The benchmark's own median.
+        found: How they compare.
     """
 
     name: str
     metric: str
     unit: str
-    before: float
-    after: float
+    found: PairFinding
 
     @property
     def label(self) -> str:
@@ -37,14 +39,53 @@ class Pair(NamedTuple):
         return label(self.name, self.metric)
 
     @property
+    def before(self) -> float:
+        """The counterpart's median."""
+        return self.found.before
+
+    @property
+    def after(self) -> float:
+        """The benchmark's own median."""
+        return self.found.after
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The interval of the median after, if that before is exact; None unless both were measured in turns."""
+        if self.found.interval is None:
+            return None
+        low, high = self.found.interval
+        return self.before * low, UNBOUNDED if high >= UNBOUNDED else self.before * high
+
+    @property
     def magnitude(self) -> float:
         """The improvement in powers of ten; negative if the median after is larger."""
         return math.log10(self.before) - math.log10(self.after)
 
     @property
+    def direction(self) -> str:
+        """The verdict of a comparison that would look like this pair: ``improved``, ``regressed`` or ``unchanged``."""
+        if self.found.word == NO_DIFFERENCE:
+            return "unchanged"
+        return "improved" if self.magnitude >= 0 else "regressed"
+
+    @property
     def comparison(self) -> str:
-        """The ratio in words."""
-        return change_words(self.after / self.before, self.unit).change
+        """The ratio in words, with its interval or how it was measured."""
+        words = change_words(self.found.ratio, self.unit, self.found.interval)
+        if self.found.word == NO_DIFFERENCE:
+            return f"{NO_DIFFERENCE} ({words.span})"
+        return words.whole if self.found.interval else f"{words.change} ({self.found.how})"
+
+
+def pair_cell(found: PairFinding) -> str:
+    """Write before / after for a table: ``4.00x (3.90x to 4.10x)``, or with how it was measured."""
+    speed_up = units.times(
+        1 / found.ratio if found.how == "in turns" and found.ratio > 0 else found.before / found.after
+    )
+    if found.interval is None:
+        return f"{speed_up} ({SHORT_WAYS.get(found.how, found.how)})"
+    low, high = (units.times(1 / end) if 0 < end < UNBOUNDED else None for end in reversed(found.interval))
+    return speed_up if low == high else f"{speed_up} ({low or '0x'} to {high or 'unbounded'})"
 
 
 def pairs_of(findings: Findings, names: Mapping[str, str]) -> list[Pair]:
@@ -54,12 +95,9 @@ def pairs_of(findings: Findings, names: Mapping[str, str]) -> list[Pair]:
         findings: The report's findings.
         names: The display name of each benchmark, by id.
     """
-    by_id = {finding.id: finding for finding in findings.benchmarks}
-    pairs = []
-    for finding in findings.benchmarks:
-        for metric in finding.before.ratios if finding.before else ():
-            head = finding.metrics[metric].head
-            twin = by_id[finding.before.id].metrics[metric].head if finding.before else None
-            if head and twin:
-                pairs.append(Pair(names[finding.id], metric, finding.metrics[metric].unit, twin.median, head.median))
-    return pairs
+    return [
+        Pair(names[finding.id], metric, finding.metrics[metric].unit, found)
+        for finding in findings.benchmarks
+        if finding.before is not None
+        for metric, found in finding.before.metrics.items()
+    ]

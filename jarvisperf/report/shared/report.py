@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.history.model import History
 from jarvisperf.report.shared import bare, headline, table
-from jarvisperf.report.shared.names import short_names
+from jarvisperf.report.shared.names import label, short_names
 from jarvisperf.report.shared.pairs import pairs_of
 from jarvisperf.report.shared.reasons import reasons
 
@@ -55,7 +55,7 @@ class MetricRow(NamedTuple):
     @property
     def label(self) -> str:
         """The benchmark's display name, with the metric unless it is time."""
-        return table.label(self.texts["benchmark"], self.metric_name)
+        return label(self.texts["benchmark"], self.metric_name)
 
 
 class TableRow(NamedTuple):
