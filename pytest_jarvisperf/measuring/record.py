@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.profiles.model import Engine
     from jarvisperf.profiles.pairing import Sliced
-    from jarvisperf.runs.model import Benchmark, Metric
+    from jarvisperf.runs.model import Benchmark, Metric, SideBySide
 
 
 class ProfileRequest(NamedTuple):
@@ -51,6 +51,7 @@ class BenchmarkRecord:
         notes: Notes for readers of its figures.
         raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
         seconds: How long the test took, without its fixtures.
+        side_by_side: The comparison of the functions that it measured together; None if it measured one.
     """
 
     id: str
@@ -71,6 +72,7 @@ class BenchmarkRecord:
     notes: list[str] = field(default_factory=list)
     raised: str | None = None
     seconds: float = 0.0
+    side_by_side: SideBySide | None = None
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:
@@ -105,6 +107,7 @@ class BenchmarkRecord:
             extra_info=self.extra_info,
             error=None if self.error is None else as_text(self.error),
             yardstick=self.yardstick,
+            side_by_side=None if self.error else self.side_by_side,
         )
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
-from jarvisperf.runs.model import Benchmark, Better, Metric, Run
+from jarvisperf.runs.model import Benchmark, Better, Metric, Run, SideBySide
 from jarvisperf.runs.summary import Summary
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         notes: Notes for readers of its figures, such as what could not be verified.
         skipped: Why it was skipped; null if it was not.
         new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
+        side_by_side: The comparison of the functions that it measured together; null if it measured one.
     """
 
     id: str
@@ -166,6 +167,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
     skipped: str | None = None
     new_because: str | None = None
+    side_by_side: SideBySide | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -319,6 +321,7 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
                 before=finding.before.id if finding.before else None,
                 extra_info=finding.extra_info,
                 error=finding.error,
+                side_by_side=finding.side_by_side,
             )
             for finding in findings.benchmarks
             if finding.error is not None or any(metric.head is not None for metric in finding.metrics.values())
@@ -387,4 +390,5 @@ def _finding(benchmark: Benchmark) -> BenchmarkFinding:
         before=twin_of(benchmark),
         extra_info=benchmark.extra_info,
         error=benchmark.error,
+        side_by_side=benchmark.side_by_side,
     )

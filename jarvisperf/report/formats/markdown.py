@@ -77,7 +77,7 @@ def markdown(
     measured = [row for row in report.table if row.metric is not None]
     changed = [row for row in measured if compares and row.texts["verdict"] in CHANGED]
     folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]
-    notes = [*_problems(report), *_not_compared(report)]
+    notes = [*_side_by_side(report), *_problems(report), *_not_compared(report)]
     end = [*_end(report, hosting), ""]
     room = at_most_bytes - _size([*parts, *notes, *end]) - 500
     if not compares and measured:
@@ -97,6 +97,14 @@ def escape(text: str) -> str:
     """Escape text so that Markdown shows it literally, on one line."""
     shown = _MENTION.sub(_NO_MENTION, _SPECIAL.sub(r"\\\1", " ".join(text.split())))
     return shown.replace("$", "<span>$</span>")  # two dollar signs would enclose a formula
+
+
+def _side_by_side(report: Report) -> list[str]:
+    """List the functions that tests compared with each other, up to 50 tests."""
+    lines = []
+    for title, ranking in list(report.side_by_side.items())[:MOST_PROBLEMS]:
+        lines += [f"**{escape(title)}**", "", *(f"- {escape(line)}" for line in ranking), ""]
+    return lines
 
 
 def _problems(report: Report) -> list[str]:

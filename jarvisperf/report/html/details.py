@@ -10,6 +10,7 @@ from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.pairs import side_by_side_lines
 from jarvisperf.report.shared.reasons import reason_of
 from jarvisperf.runs.bounds import bounded_id
 
@@ -39,6 +40,7 @@ class Detail(NamedTuple):
         sentence: The verdict, and how it was reached.
         reason: The function that contributes most to a regression; empty if no profile explains one.
         notes: Parameters and the author's notes, by name.
+        ranking: A line for each function that the test compared with others.
         pictures: The pictures.
         changes: A line for each change of level in the history.
         figure_names: The titles of the figures' columns.
@@ -52,6 +54,7 @@ class Detail(NamedTuple):
     sentence: str
     reason: str
     notes: list[tuple[str, str]]
+    ranking: list[str]
     pictures: list[Picture]
     changes: list[str]
     figure_names: tuple[str, ...]
@@ -81,6 +84,7 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
         sentence=_sentence(metric) if metric is not None else "",
         reason=reason_of(finding) if is_explained else "",
         notes=[*finding.params.items(), *finding.extra_info.items()],
+        ranking=side_by_side_lines(finding.side_by_side) if finding.side_by_side is not None else [],
         pictures=_pictures(metric, series, report.history) if metric is not None else [],
         changes=_changes(series, report.history) if series is not None else [],
         figure_names=(*FIGURES, "samples"),

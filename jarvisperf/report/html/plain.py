@@ -148,7 +148,7 @@ def _row(report: Report, subject: Subject, axis: ValueAxis, least: float | None)
     if head is None:
         raise ValueError("a row needs figures")
     shown = units.quantity(head.median, metric.unit)
-    more = _compared_with_counterpart(report, subject)
+    more = _compared_with_counterpart(report, subject) or _fastest_of(subject)
     if least is None:
         spread = f", middle half {units.quantity(head.p25, metric.unit)} to {units.quantity(head.p75, metric.unit)}"
         picture = value_picture(axis, head.median, (head.p25, head.p75), f"{shown}{spread}")
@@ -171,6 +171,16 @@ def _compared_with_counterpart(report: Report, subject: Subject) -> str:
     if pair.word == NO_DIFFERENCE:
         return f"{NO_DIFFERENCE} from {name}"
     return f"{change_words(pair.ratio, subject.metric.unit).change} than {name}"
+
+
+def _fastest_of(subject: Subject) -> str:
+    """Name the fastest of the functions that a test compared, with those that cannot be told apart from it."""
+    found = subject.finding.side_by_side
+    if found is None or subject.metric_name != TIME.name:
+        return ""
+    first, *_ = found.ranking
+    certain = found.pairs[0].interval is not None
+    return f"fastest: {', '.join([first.name, *(first.tied_with if certain else ())])}"
 
 
 def _charts(rows: Sequence[Subject], metric: str, unit: str) -> list[Chart]:

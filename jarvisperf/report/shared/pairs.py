@@ -1,19 +1,22 @@
-"""Pairs of benchmarks of one run: before and after, uncached and cached, naive and batched."""
+"""What was compared within one run: pairs of benchmarks, before and after, and functions side by side."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.measure.metrics import SECONDS
 from jarvisperf.report.findings.pairs import NO_DIFFERENCE
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import UNBOUNDED, change_words
 from jarvisperf.report.shared.names import label
+from jarvisperf.report.shared.units import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jarvisperf.report.findings.model import Findings, PairFinding
+    from jarvisperf.runs.model import PairRatio, SideBySide
 
 SHORT_WAYS = {"one after the other": "not in turns", "single measurement": "single"}
 
@@ -86,6 +89,45 @@ def pair_cell(found: PairFinding) -> str:
         return f"{speed_up} ({SHORT_WAYS.get(found.how, found.how)})"
     low, high = (units.times(1 / end) if 0 < end < UNBOUNDED else None for end in reversed(found.interval))
     return speed_up if low == high else f"{speed_up} ({low or '0x'} to {high or 'unbounded'})"
+
+
+def side_by_side_lines(found: SideBySide) -> list[str]:
+    """Return a line for each function that a test measured side by side, the fastest first; ties share a rank."""
+    to_first = {pair.second: pair for pair in found.pairs if pair.first == found.ranking[0].name}
+    lines = []
+    for one in found.ranking:
+        words = f"{one.rank}. {visible(one.name)}: {units.quantity(one.median, SECONDS.symbol)}"
+        pair = to_first.get(one.name)
+        if pair is not None:
+            words += f", {_compared_with_first(pair)}"
+        others = [visible(name) for name in one.tied_with if pair is None or name != pair.first]
+        tie = f"; cannot be told apart from {', '.join(others)}" if others and found.pairs[0].interval else ""
+        lines.append(words + tie)
+    return lines
+
+
+def _compared_with_first(pair: PairRatio) -> str:
+    first = visible(pair.first)
+    words = change_words(pair.ratio, SECONDS.symbol, pair.interval)
+    if pair.interval is None:
+        return f"{words.change} than {first}, without an interval"
+    if pair.word == NO_DIFFERENCE:
+        return f"{NO_DIFFERENCE} from {first} ({words.span})"
+    return f"{words.change} than {first} ({words.interval})"
+
+
+def side_by_side_of(findings: Findings, names: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the lines of each test that compared functions, under a title.
+
+    Args:
+        findings: The report's findings.
+        names: The display name of each benchmark, by id.
+    """
+    return {
+        f"{names[one.id]}, side by side ({one.side_by_side.how})": side_by_side_lines(one.side_by_side)
+        for one in findings.benchmarks
+        if one.side_by_side is not None
+    }
 
 
 def pairs_of(findings: Findings, names: Mapping[str, str]) -> list[Pair]:
