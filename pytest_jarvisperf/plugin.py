@@ -38,9 +38,11 @@ pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warni
 # Loaded before the tests, which may replace the real clock with a mock.
 USED_BY_MEASURING_TESTS = (
     "jarvisperf.measure.sampling",
+    "jarvisperf.measure.side_by_side",
     "jarvisperf.measure.startup",
     "jarvisperf.measure.yardstick",
     "pytest_jarvisperf.bridges.calls",
+    "pytest_jarvisperf.measuring.comparing",
     "pytest_jarvisperf.measuring.event_loops",
     "pytest_jarvisperf.measuring.jarvis_bench",
 )

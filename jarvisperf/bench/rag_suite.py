@@ -67,7 +67,8 @@ class RAGBenchmarks:
 
         Returns:
             For each part, the effect of caching or batching: ``before`` and ``after`` in ``unit``, ``ratio`` (before /
-            after), and ``same_answer``: whether both gave the same answer, None if there is none to compare. Some
+            after), ``interval``: its 95% interval if both were measured in turns, otherwise None, ``how`` they were
+            measured, and ``same_answer``: whether both gave the same answer, None if there is none to compare. Some
             parts have further keys.
         """
         parts = {
@@ -154,9 +155,7 @@ class RAGBenchmarks:
                 ),
             }
             parts = {
-                part: _change(
-                    results[f"rag_{part}_uncached"].median, results[f"rag_{part}_cached"].median, same_answer=same[part]
-                )
+                part: self._in_turns(f"rag_{part}_uncached", f"rag_{part}_cached", same_answer=same[part])
                 for part in ("search", "context")
             }
         tiers: dict[str, dict[str, Any]] = {"disk": {}}
@@ -171,16 +170,12 @@ class RAGBenchmarks:
         import numpy as np
 
         texts = self._texts[:32]
-        results = self.run_embedding_benchmark(texts, iterations=5)
+        self.run_embedding_benchmark(texts, iterations=5)
         embedder = self._embedder()
         single = np.concatenate([embedder.embed_documents([text]) for text in texts])
         # The other texts of a batch change a vector: by rounding in float32, to a cosine of 0.996 in bfloat16.
         same = bool((single * embedder.embed_documents(texts)).sum(axis=1).min() > 0.99)
-        return _change(
-            results["embedding_single"].median / len(texts),
-            results["embedding_batch"].median / len(texts),
-            same_answer=same,
-        )
+        return self._in_turns("embedding_single", "embedding_batch", same_answer=same, count=len(texts))
 
     def compare_ingestion(self) -> dict[str, Any]:
         """Compare adding texts one at a time with adding them in one call, per text."""
@@ -305,6 +300,16 @@ class RAGBenchmarks:
                 lower.clear()
         return _change(uncached, median(seconds for seconds, _ in timed), same_answer=same and found)
 
+    def _in_turns(self, before: str, after: str, *, same_answer: bool | None, count: int = 1) -> dict[str, Any]:
+        """Return the change between two results of one `benchmark_multiple`, per item if a call handles several."""
+        compared = self.system.compare_benchmarks([before, after])
+        medians = compared["medians"]
+        change = _change(medians[before] / count, medians[after] / count, same_answer=same_answer)
+        interval = compared["intervals"][before if compared["fastest"] == after else after]
+        if interval is not None and compared["fastest"] == before:
+            interval = (1 / interval[1], 1 / interval[0])
+        return change | {"interval": interval, "how": compared["how"]}
+
     def _embedder(self) -> Any:
         from jarvisperf.rag import embedder_for
 
@@ -346,7 +351,9 @@ def _namespace(folder: Path, redis_url: str | None) -> str:
 
 
 def _change(before: float, after: float, *, same_answer: bool | None, unit: str = "s") -> dict[str, Any]:
-    return {"before": before, "after": after, "ratio": before / after, "unit": unit, "same_answer": same_answer}
+    """Return a change between figures that were measured one after the other."""
+    ratio = {"ratio": before / after, "interval": None, "how": "one after the other"}
+    return {"before": before, "after": after, **ratio, "unit": unit, "same_answer": same_answer}
 
 
 def _seconds(work: Callable[[], T]) -> tuple[float, T]:

@@ -10,8 +10,7 @@ from jarvisperf.measure.metrics import TIME
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.headline import counted
-from jarvisperf.report.shared.names import short_names, shortened
-from jarvisperf.report.shared.table import label
+from jarvisperf.report.shared.names import label, short_names, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

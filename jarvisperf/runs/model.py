@@ -13,6 +13,7 @@ from jarvisperf.runs.summary import Summary
 SCHEMA = "jarvisperf.run/1"
 
 Better = Literal["lower", "higher"]
+SideBySideWay = Literal["in forked processes, in turns", "in one process, in turns", "single measurement"]
 
 
 class Metric(msgspec.Struct, frozen=True):
@@ -31,6 +32,54 @@ class Metric(msgspec.Struct, frozen=True):
     summary: Summary
 
 
+class PairRatio(msgspec.Struct, frozen=True):
+    """How two functions compare that were measured side by side.
+
+    Attributes:
+        first: The name of the one with the smaller median.
+        second: The name of the other one.
+        ratio: second / first.
+        interval: The ratio's confidence interval; None if they were measured too few times.
+        word: What second is: ``slower``, ``faster`` or ``no difference found``; None without an interval.
+    """
+
+    first: str
+    second: str
+    ratio: float
+    interval: tuple[float, float] | None
+    word: str | None
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """One of several functions that were measured side by side.
+
+    Attributes:
+        name: Its name.
+        rank: 1 plus the number of functions that are faster.
+        median: Seconds per call.
+        tied_with: The functions that it cannot be told apart from.
+    """
+
+    name: str
+    rank: int
+    median: float
+    tied_with: tuple[str, ...] = ()
+
+
+class SideBySide(msgspec.Struct, frozen=True):
+    """Functions that one test measured side by side.
+
+    Attributes:
+        ranking: The functions, by their medians.
+        pairs: All pairs of them.
+        how: How they were measured.
+    """
+
+    ranking: tuple[Ranked, ...]
+    pairs: tuple[PairRatio, ...]
+    how: SideBySideWay
+
+
 class Benchmark(msgspec.Struct, frozen=True):
     """One test that measured.
 
@@ -44,6 +93,7 @@ class Benchmark(msgspec.Struct, frozen=True):
         error: Why it has no figures, in one line; None if it has some.
         yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,
             during and just after; empty if there were none.
+        side_by_side: The comparison of the functions that it measured together; None if it measured one.
     """
 
     id: str
@@ -54,6 +104,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     extra_info: dict[str, str] = {}
     error: str | None = None
     yardstick: dict[str, float] = {}
+    side_by_side: SideBySide | None = None
 
 
 class Run(msgspec.Struct, frozen=True):

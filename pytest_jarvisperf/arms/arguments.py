@@ -1,18 +1,40 @@
-"""Chooses the pytest arguments passed on to a worker: those that affect tests, not selection, output or reports."""
+"""Builds what a worker is told: its arguments, and those of its pytest, which affect tests, not selection or output."""
 
 from __future__ import annotations
 
 import os
 import shlex
+import sys
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pytest_jarvisperf.arms.time_limits import stretched
+from pytest_jarvisperf.markers import read_bench_marker
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pytest
+
+    from pytest_jarvisperf.arms.paths import ArmPaths
+    from pytest_jarvisperf.options import Options
+
+ENTRY = "pytest_jarvisperf.arms.worker:main"
+
+# Modules that are imported before the fork, and their packages; not used if the project is one of these packages.
+PRELOADED = (
+    "asyncio",
+    "pytest",
+    "_pytest.python",
+    "_pytest.fixtures",
+    "_pytest.terminal",
+    "jarvisperf.gate.processes.protocol",
+)
+PRELOADED_PACKAGES = frozenset(
+    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
+)
 
 # Options that are not passed on; one spelling of each covers the others.
 DROPPED = frozenset(
@@ -95,6 +117,51 @@ DROPPED = frozenset(
         "--maxprocesses",
     }
 )
+
+
+def own_budgets(items: Iterable[pytest.Item]) -> dict[str, float]:
+    """Return the measuring time that markers set, in seconds by id."""
+    return {item.nodeid: seconds for item in items if (seconds := read_bench_marker(item).budget_seconds) is not None}
+
+
+def orders(
+    config: pytest.Config,
+    options: Options,
+    items: Sequence[pytest.Item],
+    paths: ArmPaths,
+    *,
+    repository: Path,
+    packages: Sequence[str] = (),
+    names: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Build the arguments of `arms.worker.main`.
+
+    Args:
+        config: The config of this pytest.
+        options: This plugin's options.
+        items: The benchmarks that the worker may have to measure.
+        paths: Translates paths for the worker.
+        repository: The top folder of the working tree.
+        packages: Dotted names of the project's packages, which must come from the worker's checkout.
+        names: Dotted names of the code in the checkouts.
+    """
+    words = worker_arguments(config, paths.files(items), paths.config_file())
+    if config.pluginmanager.hasplugin("faulthandler") and (
+        limit := float(config.getini("faulthandler_timeout") or 0.0)
+    ):
+        words += ["-o", f"faulthandler_timeout={stretched(limit, options.budget_seconds)}"]
+    return {
+        "pytest": words,
+        "packages": list(packages),
+        "names": list(names),
+        "repository": str(repository),
+        "filters": list(config.getini("filterwarnings")),
+        "ids": [item.nodeid for item in items],
+        "argv": sys.argv,
+        "budget": options.budget_seconds,
+        "budgets": own_budgets(items),
+        "metrics": ",".join(options.metrics),
+    }
 
 
 def worker_arguments(config: pytest.Config, files: Iterable[str], config_file: Path | None) -> list[str]:

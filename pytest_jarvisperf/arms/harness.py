@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
+    from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from pytest_jarvisperf.measuring.randomness import SeededRandomness
@@ -119,6 +120,11 @@ class LockstepHarness:
             if not warmup_rounds:  # the first call already counts
                 self._check_children(record)
             return (result if result is not _NOTHING else target.call()), samples
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Time all targets together in lockstep: the question is whether a change made any of them slower."""
+        results: dict[str, Any] = self.time(record, together, plan)[0]
+        return results
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Call the target as often as the coordinator asks for a value."""

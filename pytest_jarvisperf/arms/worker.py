@@ -45,10 +45,11 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
             the arm's checkout; ``repository``: the working tree, from which nothing may come; ``filters``: the lines of
             pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``: measuring time
             per benchmark, in seconds; ``budgets``: exceptions from it, by id; ``argv``: the command line of the main
-            pytest, for projects that inspect it; ``metrics``: the metrics to measure for tests that name none.
+            pytest, for projects that inspect it; ``metrics``: the metrics to measure for tests that name none;
+            ``one_seed``: whether all tests of a launch have the same seed.
     """
     sys.argv = list(args.get("argv", sys.argv))
-    seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""))
+    seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""), one_seed=args.get("one_seed", False))
     move_editable_installations(Path(args["repository"]).resolve(), Path(arm["roots"][0]).resolve())
     conversation = Conversation(socket.socket(fileno=arm["channel"]), socket.socket(fileno=arm["turns"]))
     starts = ProcessStarts(Path(arm["log"]).with_suffix(".starts"))
@@ -209,7 +210,9 @@ class WorkerPlugin:
         self._reports = []
         self._lacks = False
         self._children.watch()
-        item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        # If the same test follows, what it shares with its neighbours stays, but not its own fixtures.
+        upcoming: Any = item.parent if following is item else following
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=upcoming)
         if self._harness.is_serving:  # in a thread that would receive the coordinator's next message
             self._end_with(f"{item.nodeid} and its event loop ended while it was being measured")
         record = item.stash.get(record_key, None)  # None: the fixture was never requested at run time

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
+    from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.suspects.model import Execution
@@ -70,6 +71,12 @@ class CallCountingHarness:
         if rounds > 1 or target.fixed_iterations is None:
             self._count(record, target)
         return taken
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Call each target once, then count the calls of all of them."""
+        results = self._quick.compare(record, together, plan)
+        self._count(record, together)
+        return results
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Call the target once, then count."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.sampling import Plan, Samples
+    from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.yardstick import Yardstick
@@ -39,6 +40,9 @@ class Harness(Protocol):
     def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
         """Time a target for a number of rounds that the test specifies."""
 
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Compare several targets with each other; return the results of their first calls by name."""
+
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on single calls."""
 
@@ -59,6 +63,10 @@ class QuickHarness:
 
         seconds, result = target.timed_call()
         return result, Samples(1, (seconds,))
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:  # noqa: ARG002
+        """Call each target once."""
+        return together.call()
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:  # noqa: ARG002
         """Call the target once."""
@@ -105,6 +113,10 @@ class _FurtherMetrics:
             return self._inner.rounds(record, target, rounds, warmup_rounds)
         taken = self._inner.rounds(record, target, rounds, warmup_rounds) if self._times else None
         return self._measured(record, target, taken)
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Compare the times of several targets, which the other metrics are not measured for."""
+        return self._inner.compare(record, together, plan)
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric that a test requests by name."""
@@ -165,6 +177,18 @@ class MeasuringHarness:
             result, samples = measure_rounds(target, rounds, warmup_rounds, tell_first)
         self._note_time(record, samples)
         return result, samples
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Measure targets in turns, in forked copies of this process if possible; the test's time is their sum."""
+        from pytest_jarvisperf.measuring.comparing import compare_targets
+
+        seconds, results = together.timed_call()
+        with self._beside_yardstick(record), capture_aside():
+            compared = compare_targets(together.targets, plan, seconds)
+        record.side_by_side = compared.found
+        record.note(compared.note)
+        record.metrics[TIME.name] = TIME.metric(compared.rounds, CLOCK, 1)
+        return results
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on a few single calls; the result is that of a call before them."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jarvisperf.measure.metrics import MetricKind, Metrics
+    from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.targets import Target
     from jarvisperf.measure.waiters import Waiter
     from pytest_jarvisperf.markers import BenchMarker
@@ -147,6 +148,38 @@ class JarvisBench:
             "jarvis_bench.pedantic", target, args, kwargs, measure, more
         )
 
+    def compare(self, functions: Mapping[str, Callable[[], R]]) -> dict[str, R]:
+        """Compare the times of several functions, measured in turns; the report ranks them.
+
+        With ``--jarvis-against``, one call of each together is the target, which shows a change in any of them.
+
+        Args:
+            functions: Two or more functions by name, called without arguments; coroutine functions are awaited.
+
+        Returns:
+            The results of the first calls by name, so that the test can check that all of them did the same work.
+
+        Raises:
+            MetricAlreadyMeasuredError: This test has already measured time.
+            TypeError: `functions` is not a mapping of names to functions.
+            ValueError: There are fewer than two, or a name is empty.
+            Exception: Whatever a function raises.
+        """
+        from jarvisperf.measure.sampling import Plan
+        from pytest_jarvisperf.measuring.comparing import checked_functions, look_at_all
+
+        self._claim(TIME)
+        plan = Plan(budget_seconds=self._budget_seconds)
+        with self._record.watching_target():
+            handed = look_at_all(checked_functions(functions))
+
+        def measure(together: Together) -> dict[str, R]:
+            return self._harness.compare(self._record, together, plan)
+
+        return self._measure(  # type: ignore[no-any-return]
+            "jarvis_bench.compare(...)", handed.together, measure, handed.discard, is_awaited=handed.is_awaited
+        )
+
     def __getattr__(self, name: str) -> Callable[..., Any]:
         """Return the method that measures the metric of this name: ``jarvis_bench.memory(func, *args, **kwargs)``.
 
@@ -232,7 +265,7 @@ class JarvisBench:
         self,
         call: str,
         make: Callable[[Waiter | None], Target],
-        measure: Callable[[Target], Any],
+        measure: Callable[[Any], Any],
         discard: Callable[[], object],
         *,
         is_awaited: bool,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
+    from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
     from jarvisperf.profiles.model import Engine
@@ -66,6 +67,12 @@ class ProfilingHarness:
         if rounds > 1 or target.fixed_iterations is None:
             self._profile(record, target)
         return taken
+
+    def compare(self, record: BenchmarkRecord, together: Together, plan: Plan) -> dict[str, Any]:
+        """Compare several targets, then profile them together."""
+        results = self._inner.compare(record, together, plan)
+        self._profile(record, together)
+        return results
 
     def calls(self, record: BenchmarkRecord, kind: MetricKind, target: Target) -> Any:
         """Measure a metric on single calls, then profile it; memory with memray if that is installed."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.profiles.model import Engine
     from jarvisperf.profiles.pairing import Sliced
-    from jarvisperf.runs.model import Benchmark, Metric
+    from jarvisperf.runs.model import Benchmark, Metric, SideBySide
 
 
 class ProfileRequest(NamedTuple):
@@ -50,6 +50,8 @@ class BenchmarkRecord:
         claimed: Whether a fixture has been set up to measure a target.
         notes: Notes for readers of its figures.
         raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
+        seconds: How long the test took, without its fixtures.
+        side_by_side: The comparison of the functions that it measured together; None if it measured one.
     """
 
     id: str
@@ -69,6 +71,8 @@ class BenchmarkRecord:
     claimed: bool = False
     notes: list[str] = field(default_factory=list)
     raised: str | None = None
+    seconds: float = 0.0
+    side_by_side: SideBySide | None = None
 
     @contextmanager
     def watching_target(self) -> Iterator[None]:
@@ -103,6 +107,7 @@ class BenchmarkRecord:
             extra_info=self.extra_info,
             error=None if self.error is None else as_text(self.error),
             yardstick=self.yardstick,
+            side_by_side=None if self.error else self.side_by_side,
         )
 
 

@@ -36,20 +36,22 @@ class SeededArm:
 
     Args:
         launch: A value shared by both arms of a pair, different for every pair.
+        one_seed: Whether all tests of a launch have the same seed, because both arms run different tests.
 
     Attributes:
         randomness: Seeds the arm's generators.
     """
 
-    def __init__(self, launch: object) -> None:
+    def __init__(self, launch: object, *, one_seed: bool = False) -> None:
         self._launch = launch
+        self._one_seed = one_seed
         self.randomness = SeededRandomness()
         self.randomness.begin(seed_of(launch))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Seed before a benchmark, and count its requests to the system until it is measured."""
-        self.randomness.seed(seed_of(self._launch, item.nodeid))
+        self.randomness.seed(seed_of(self._launch, "" if self._one_seed else item.nodeid))
         self.randomness.watch()
         try:
             return (yield)

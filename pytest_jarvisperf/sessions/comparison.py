@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import sys
 import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -13,10 +12,10 @@ import msgspec
 import pytest
 
 from jarvisperf.measure.metrics import TIME
+from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, PRELOADED_PACKAGES, orders, own_budgets
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
-from pytest_jarvisperf.arms.time_limits import stretched
-from pytest_jarvisperf.markers import read_bench_marker, read_thresholds
+from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.record import record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
@@ -37,21 +36,7 @@ if TYPE_CHECKING:
 
 _LACKING = re.compile(r"base: (AttributeError: |TypeError: .*unexpected keyword argument)")
 MOST_GROWTH = 1.5
-ENTRY = "pytest_jarvisperf.arms.worker:main"
 INTERRUPTED = "the run was interrupted"
-
-# Modules that are imported before the fork, and their packages; not used if the project is one of these packages.
-PRELOADED = (
-    "asyncio",
-    "pytest",
-    "_pytest.python",
-    "_pytest.fixtures",
-    "_pytest.terminal",
-    "jarvisperf.gate.processes.protocol",
-)
-PRELOADED_PACKAGES = frozenset(
-    {"pytest", "_pytest", "pluggy", "iniconfig", "packaging", "pygments", "typing_extensions", "msgspec", "jarvisperf"}
-)
 
 
 class Comparison:
@@ -221,43 +206,30 @@ class Comparison:
     def _campaign(self, arms: Arms) -> Campaign:
         from jarvisperf.gate.arms.checkout import BASE, HEAD, SAME
         from jarvisperf.gate.lockstep.model import Campaign
-        from pytest_jarvisperf.arms.arguments import worker_arguments
 
         paths = ArmPaths(self._config, self._repository.root)
-        words = worker_arguments(self._config, paths.files(self._items), paths.config_file())
-        budgets = {
-            item.nodeid: seconds
-            for item in self._items
-            if (seconds := read_bench_marker(item).budget_seconds) is not None
-        }
-        if self._config.pluginmanager.hasplugin("faulthandler") and (
-            limit := float(self._config.getini("faulthandler_timeout") or 0.0)
-        ):
-            words += ["-o", f"faulthandler_timeout={stretched(limit, self._options.budget_seconds)}"]
+        layout = arms.layout
         return Campaign(
             ids=tuple(item.nodeid for item in self._items),
             base=arms.places[BASE],
             head=arms.places[HEAD],
             same=arms.places[SAME],
             entry=ENTRY,
-            args={
-                "pytest": words,
-                "packages": list(arms.layout.packages),
-                "names": list(arms.layout.names),
-                "repository": str(self._repository.root),
-                "filters": list(self._config.getini("filterwarnings")),
-                "ids": [item.nodeid for item in self._items],
-                "argv": sys.argv,
-                "budget": self._options.budget_seconds,
-                "budgets": budgets,
-                "metrics": ",".join(self._options.metrics),
-            },
+            args=orders(
+                self._config,
+                self._options,
+                self._items,
+                paths,
+                repository=self._repository.root,
+                packages=layout.packages,
+                names=layout.names,
+            ),
             thresholds={item.nodeid: self.limits(item)[0] for item in self._items},
             budget_seconds=self._options.budget_seconds,
-            budgets=budgets,
+            budgets=own_budgets(self._items),
             most_launches=self._options.launches,
             refused=self._refused,
-            preload=() if PRELOADED_PACKAGES.intersection(arms.layout.packages) else PRELOADED,
+            preload=() if PRELOADED_PACKAGES.intersection(layout.packages) else PRELOADED,
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=arms.folder,
             separate_written=arms.separate_written,

@@ -56,6 +56,8 @@ class Recording:
             return report
         if report.failed and record.error is None:
             record.error = _one_line(call.excinfo) if call.excinfo is not None else _first_line(report)
+        if report.when == "call":
+            record.seconds = report.duration
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
         if report.when == "call" and report.passed:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+    from jarvisperf.report.findings.pairs import MeasuredPairs
     from jarvisperf.runs.model import Benchmark, Run
     from pytest_jarvisperf.options import Options
     from pytest_jarvisperf.sessions.baseline import BaselineSession
@@ -70,6 +71,7 @@ class BenchSession:
         self._baseline = baseline
         self._run: Run | None = None
         self._findings: Findings | None = None
+        self._pairs: MeasuredPairs | None = None
         self._interrupted = False
         self._is_good = False
 
@@ -91,7 +93,10 @@ class BenchSession:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """After all tests, compare them with stored runs; only then are they reported."""
         if self._baseline is None:
-            return (yield)
+            result = yield
+            if self._lockstep is None and not is_listing(self._config):
+                self._measure_pairs(session)
+            return result
         try:
             result = yield
         except (session.Failed, session.Interrupted):
@@ -103,6 +108,22 @@ class BenchSession:
             self._baseline.judge(session, self._run, stopped=False)
             self._run = self._baseline.run or self._run
         return result
+
+    def _measure_pairs(self, session: pytest.Session) -> None:
+        """Measure the pairs in turns, after all tests have passed through their fixtures."""
+        from pytest_jarvisperf.pairs import PairSession
+        from pytest_jarvisperf.sessions.progress import ProgressLine
+
+        line = ProgressLine(self._config)
+        try:
+            self._pairs = PairSession(self._config, self._options, line.show).measure(
+                session.items, self._recording.records
+            )
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            self._interrupted = True
+            raise
+        finally:
+            line.clear()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -171,6 +192,13 @@ class BenchSession:
             return None
         self._messages.problems += _missing_twins(self._run.benchmarks)
         findings = self._baseline.findings if self._baseline is not None else None
+        if self._pairs is not None:
+            from jarvisperf.report.findings.pairs import with_pairs
+
+            findings = with_pairs(findings_of(self._run), self._pairs)
+            self._messages.warnings += [
+                f"{name}: this pair was not measured in turns: {why}" for name, why in self._pairs.failed.items()
+            ]
         return msgspec.structs.replace(
             findings or findings_of(self._run),
             created=self._recording.created.isoformat(timespec="seconds"),

@@ -27,6 +27,10 @@ def test_every_part_says_what_changed(parts):
     for part in parts.values():
         assert part["ratio"] == part["before"] / part["after"]
         assert part["unit"] == "s"
+    assert {name for name, part in parts.items() if part["how"] == "in turns"} == {"embedding", "search", "context"}
+    low, high = parts["search"]["interval"]
+    assert low < high
+    assert parts["ingestion"]["interval"] is None
 
 
 def test_cached_equals_uncached_in_every_part_that_compares_answers(parts):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,44 @@ def test_several_are_measured_and_compared(system: BenchmarkSystem):
     assert comparison["slowest"] == "slow"
     assert comparison["ratios"]["quick"] == 1
     assert comparison["ratios"]["slow"] > 1
+
+
+def test_several_are_measured_in_turns(system: BenchmarkSystem):
+    order: list[str] = []
+    system.benchmark_multiple({name: lambda name=name: order.append(name) or time.sleep(0.001) for name in "ab"}, 10)
+    last = order[-20:]
+    assert all(set(last[start : start + 2]) == {"a", "b"} for start in range(0, 20, 2))
+
+
+def test_a_comparison_has_intervals_and_ties(system: BenchmarkSystem):
+    system.benchmark_multiple({"slow": slow, "quick": quick, "as quick": quick}, iterations=60)
+    found = system.compare_benchmarks(["slow", "quick", "as quick"])
+    assert found["how"] == "in turns"
+    assert set(found["intervals"]) == {"slow", "quick", "as quick"}
+    low, high = found["intervals"]["slow"]
+    assert 1 < low < high  # the functions differ by a factor of hundreds, which no load of the machine hides
+    assert found["intervals"][found["fastest"]] == (1.0, 1.0)
+    assert "slow" not in found["tied_with"]
+    assert [row["tied"] for row in found["comparisons"]][-1] is False
+    text = system.generate_report()
+    assert f"Measured in turns; {found['fastest']} is the fastest:" in text
+    assert "  slow: " in text
+
+
+def test_results_of_different_calls_have_no_interval_and_no_ties(system: BenchmarkSystem):
+    system.benchmark(quick, iterations=5, name="one")
+    system.benchmark(quick, iterations=5, name="two")
+    found = system.compare_benchmarks(["one", "two"])
+    assert found["how"] == "one after the other"
+    assert found["tied_with"] == []
+    assert found["intervals"][found["slowest"]] is None
+    assert "Measured in turns" not in system.generate_report()
+
+
+def test_a_function_that_raises_leaves_no_result_of_those_measured_with_it(system: BenchmarkSystem):
+    with pytest.raises(ZeroDivisionError):
+        system.benchmark_multiple({"fine": quick, "broken": lambda: 1 / 0}, iterations=3)
+    assert system.results == {}
 
 
 def test_a_coroutine_function_is_awaited(system: BenchmarkSystem):

@@ -92,7 +92,7 @@ def test_groups_stay_together_in_the_order_of_their_first_benchmark(findings: Fi
 
 def test_a_pair_shows_how_many_times(findings: Findings):
     rows = {row.texts["benchmark"]: row.texts["before/after"] for row in Report(findings).rows}
-    assert rows == {"test_uncached[1]": "-", "test_cached[1]": "10,000x", "test_memory": "-"}
+    assert rows == {"test_uncached[1]": "-", "test_cached[1]": "10,000x (not in turns)", "test_memory": "-"}
 
 
 def test_equal_names_in_two_files_are_shown_with_their_file():
@@ -122,7 +122,7 @@ def test_parts_that_are_joined_pair_what_stood_apart():
     slow = Benchmark(id="a::slow", metrics={"time": metric(4.0)})
     fast = Benchmark(id="a::fast", before="a::slow", metrics={"time": metric(1.0)})
     whole, _ = merged([findings_of(run_of(slow)), findings_of(run_of(fast))])
-    assert [pair.comparison for pair in Report(whole).pairs] == ["4.0x faster"]
+    assert [pair.comparison for pair in Report(whole).pairs] == ["4.0x faster (one after the other)"]
     stored = model_run_of(whole, commit=None)
     assert findings_of(stored).benchmarks == whole.benchmarks
 
@@ -181,7 +181,10 @@ def test_a_pair_that_got_slower_says_so():
             Benchmark(id="a::y", before="a::x", metrics={"time": metric(2.0), "memory": metric(400.0, unit="B")}),
         )
     )
-    assert [pair.comparison for pair in Report(findings).pairs] == ["2.0x slower", "4.0x larger"]
+    assert [pair.comparison for pair in Report(findings).pairs] == [
+        "2.0x slower (one after the other)",
+        "4.0x larger (one after the other)",
+    ]
 
 
 @pytest.mark.parametrize("name", ["$x_1$", "çãé漢字", "x" * 300, "<script>&"])

@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.model import Campaign
     from jarvisperf.gate.processes.protocol import Collected
     from jarvisperf.gate.processes.workers import ArmPlace
+    from jarvisperf.gate.verdict.decide import Judgement
 
 MOST_LANES = 2
 WALL_PER_SLICES = 2.0  # on one lane, a run takes about this many times its measuring time
+WIDEST_QUOTED = 1.1  # the upper end of the interval of a pair's ratio divided by the lower one
 NOT_COMPARED = "not compared:"  # prefix of the message of a benchmark without a verdict when the run ended
 
 
@@ -126,7 +128,8 @@ class Lockstep:
             self._spent["launches"] += self._clock() - begin
             self._control.note_launch()
             self._look(tallies, last=done >= self._campaign.most_launches)
-            self._run_control(tallies)
+            if not self._campaign.twins:
+                self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
         """Run a launch on each lane, and add the results.
@@ -207,7 +210,8 @@ class Lockstep:
             tell,
             advise,
             self._note_long_call,
-            campaign.metrics,
+            metrics=campaign.metrics,
+            twins=campaign.twins,
         )
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
@@ -257,7 +261,8 @@ class Lockstep:
         if not is_look(tally.launches):
             return False
         judgements = [metric.judgement for metric in tally.metrics.values()]
-        if all(judgement is not None and judgement.verdict != "inconclusive" for judgement in judgements):
+        decided = all(judgement is not None and judgement.verdict != "inconclusive" for judgement in judgements)
+        if decided and (name not in self._campaign.twins or all(map(_is_precise, judgements))):
             return True
         return tally.seconds >= self._campaign.budget(name)
 
@@ -388,6 +393,11 @@ class Lockstep:
         budget = self._campaign.budget(name)
         spent_at = (look for look in LOOKS if done and done < look < last and tally.seconds / done * look >= budget)
         return max(0, next(spent_at, last) - done)
+
+
+def _is_precise(judgement: Judgement | None) -> bool:
+    """Return whether a ratio is known well enough to be quoted, as that of a pair is."""
+    return judgement is not None and judgement.interval[1] <= judgement.interval[0] * WIDEST_QUOTED
 
 
 def _may_be_the_others_fault(tally: Tally) -> bool:

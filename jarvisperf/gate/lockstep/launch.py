@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from jarvisperf.clocks import REAL
 from jarvisperf.gate.arms.checkout import BASE, HEAD
 from jarvisperf.gate.lockstep.absence import why_not_there
 from jarvisperf.gate.lockstep.model import LockstepError
+from jarvisperf.gate.lockstep.pair_slices import measure_pair
 from jarvisperf.gate.lockstep.slices import (
     MOST_CALLS_WITHOUT_TIME,
     MOST_SECONDS_WITHOUT_TIME,
@@ -65,9 +66,10 @@ class Launch:
         advise: Adds advice to an error message, given the arm's name, the message and the traceback.
         tell_long: Called with a benchmark's name and the seconds of a call that is longer than the whole budget.
         metrics: The metrics that tests may measure.
+        twins: The benchmark that base runs in place of another one, by id.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         start: Callable[[int], AbstractContextManager[WorkerPair]],
         forks: Mapping[str, int],
@@ -78,9 +80,12 @@ class Launch:
         tell: Callable[[str], None],
         advise: Advise,
         tell_long: Callable[[str, float], None] = lambda name, seconds: None,  # noqa: ARG005
+        *,
         metrics: Metrics = BUILT_IN,
+        twins: Mapping[str, str] | None = None,
     ) -> None:
         self._advise = advise
+        self._twins = dict(twins or {})
         self._tell_long = tell_long
         self._metrics = metrics
         self._value_seconds = 0.0  # spent on values of metrics other than time
@@ -153,7 +158,7 @@ class Launch:
             if counts[name] != 1:
                 self._tallies[name].end("error", f"head: {self._advise(HEAD, why_not_there(name, in_head), '')}")
                 del self._left[name]
-            elif name not in self._base_ids:
+            elif self._in_base(name) not in self._base_ids:
                 self._unforked.add(name)  # it is measured once, in the original
 
     def _measure_all(
@@ -169,7 +174,7 @@ class Launch:
             spent = tally.seconds
             self._value_seconds = 0.0
             try:
-                if name in self._base_ids:
+                if self._in_base(name) in self._base_ids:
                     self._measure(pair, name, following, tally)
                 else:
                     self._measure_new(pair.workers[1], name, following, tally)
@@ -207,19 +212,28 @@ class Launch:
         if tally.state != "open" or self._left[name] <= 0 or done >= tally.forks:
             del self._left[name]
 
+    def _begin(self, pair: WorkerPair, name: str, following: str | None) -> dict[str, Any]:
+        """Let both arms run a test, and return their first answers."""
+        base, head = pair.workers
+        in_base = RunTest(self._in_base(name), None if following is None else self._in_base(following))
+        orders = ((base, in_base), (head, RunTest(name, following)))
+        if name in self._unforked:  # it may have failed because both arms set it up at the same time
+            return {worker.name: worker.ask(order, ANSWER_SECONDS) for worker, order in orders}
+        for worker, order in orders:
+            worker.tell(order)
+        return {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+
+    def _in_base(self, name: str) -> str:
+        """Return the benchmark that base runs when head runs this one."""
+        return self._twins.get(name, name)
+
     def _launch_seconds(self, name: str) -> float:
         """Return the seconds for measuring a benchmark in this launch, all forks and both arms together."""
         return self._budget(name) / LOOKS[-1]
 
     def _measure(self, pair: WorkerPair, name: str, following: str | None, tally: Tally) -> None:
         base, head = pair.workers
-        order = RunTest(name, following)
-        if name in self._unforked:  # it may have failed because both arms set it up at the same time
-            answers = {worker.name: worker.ask(order, ANSWER_SECONDS) for worker in (base, head)}
-        else:
-            base.tell(order)
-            head.tell(order)
-            answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        answers = self._begin(pair, name, following)
         problem = ""
         while isinstance(ready := answers[base.name], Ready) and isinstance(answers[head.name], Ready):
             theirs = answers[head.name]
@@ -229,7 +243,7 @@ class Launch:
                 problem = f"base measures {ways[0]}, but head measures {ways[1]}"
             if not problem:
                 try:
-                    self._take(pair, name, ready, tally)
+                    self._take(pair, name, (ready, theirs), tally)
                 except ValueError as error:
                     problem = str(error)
                 except TestEndedError as early:
@@ -249,7 +263,7 @@ class Launch:
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
         lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
-        if is_alone and was_compared and ends[base.name].outcome == "passed":
+        if is_alone and was_compared and ends[base.name].outcome == "passed" and name not in self._twins:
             problem = "head measures more than base in this test: move what head adds to a test of its own"
         _conclude(
             tally,
@@ -261,8 +275,9 @@ class Launch:
             was_compared=was_compared,
         )
 
-    def _take(self, pair: WorkerPair, name: str, ready: Ready, tally: Tally) -> None:
+    def _take(self, pair: WorkerPair, name: str, targets: tuple[Ready, Ready], tally: Tally) -> None:
         base, head = pair.workers
+        ready, _ = targets
         seconds = self._launch_seconds(name)
         self._turns += 2
         plan = SlicePlan(
@@ -276,7 +291,10 @@ class Launch:
         base_leads = (pair.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
         kind = self._kind(ready)
         if kind is TIME:
-            samples = measure_time(base, head, ready, plan, base_leads=base_leads)
+            if name in self._twins:
+                samples = measure_pair(base, head, targets, plan, base_leads=base_leads)
+            else:
+                samples = measure_time(base, head, ready, plan, base_leads=base_leads)
             tally.add(kind, samples)
             if samples.head and samples.head[0] > self._budget(name):
                 self._tell_long(name, samples.head[0])

@@ -41,6 +41,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
             what was measured in the meantime does not count.
         rewritten_code: Returns the files of code that have changed in an arm since the start.
         metrics: The metrics that tests may measure.
+        twins: For pairs within one version of the code: the benchmark that base runs in place of each of these, by id.
+            Both environments are then that version's, so there is no control.
     """
 
     ids: tuple[str, ...]
@@ -60,6 +62,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     separate_written: Callable[[], list[str]] = list
     rewritten_code: Callable[[], list[str]] = list
     metrics: Metrics = BUILT_IN
+    twins: dict[str, str] = {}
 
     def budget(self, name: str) -> float:
         """Return a benchmark's measuring time in seconds."""

@@ -13,6 +13,8 @@ from jarvisperf.gate.processes.workers import TestEndedError
 from jarvisperf.measure.metrics.time import CLOCK
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jarvisperf.gate.processes.workers import Worker
 
 SLICE_SECONDS = 0.0005
@@ -62,6 +64,7 @@ class PairedSamples(msgspec.Struct, frozen=True):
         head: The same for head.
         method: The clock, if there was a choice.
         slice_samples: Samples in each slice.
+        base_slice_calls: Calls in each slice of base, if they are not as many as in those of head.
     """
 
     iterations: int
@@ -69,6 +72,14 @@ class PairedSamples(msgspec.Struct, frozen=True):
     head: tuple[float, ...]
     method: str = ""
     slice_samples: int = 1
+    base_slice_calls: int | None = None
+
+    @property
+    def measuring_seconds(self) -> float:
+        """Time that the samples took, both arms together; infinite if the sum is beyond a float."""
+        calls = self.iterations * self.slice_samples
+        # fsum would raise if this is infinite
+        return (self.base_slice_calls or calls) * sum(self.base) + calls * sum(self.head)
 
 
 def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, base_leads: bool) -> PairedSamples:
@@ -98,12 +109,10 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
         WorkerError: A worker is gone or does not answer.
     """
     workers = (base, head)
-    found = _calibrate(workers if base_leads else (head, base), ready, plan)
+    found = calibrate(workers if base_leads else (head, base), ready, plan)
     is_limited = ready.most_samples is not None
-    samples = 1
-    if found.seconds and not is_limited:
-        samples = max(1, round(min(MOST_SAMPLES, plan.slice_seconds / found.seconds)))
-    blocks = _blocks(2 * samples * found.seconds, plan)
+    samples = slice_samples(found, ready, plan)
+    blocks = count_blocks(2 * samples * found.seconds, plan)
     together = plan.one_core and samples * found.seconds >= TOGETHER_SECONDS
     if blocks % 2 and blocks > 1 and not together:
         blocks += 1  # whole A B B A rounds
@@ -113,7 +122,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
     waits = [found.waiting[worker.name] for worker in workers]
     if not (ready.most_samples == 1 or ready.own_clock or max(waits) > MOST_WAITING):
         by_cpu = msgspec.structs.replace(turns, clock="cpu", together=together)
-        values = _take_turns(workers, by_cpu, plan)
+        values = take_turns(_both(workers, by_cpu), plan)
         if not together:
             waits = [arm.waiting for arm in values]
         if max(waits) <= MOST_WAITING or is_limited:
@@ -121,10 +130,17 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
             return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
         # It waits occasionally, which only the wall clock sees.
     turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
-    return _per_call(turns, CLOCK, [1.0, 1.0], _take_turns(workers, turns, plan))
+    return _per_call(turns, CLOCK, [1.0, 1.0], take_turns(_both(workers, turns), plan))
 
 
-def _blocks(block_seconds: float, plan: SlicePlan) -> int:
+def slice_samples(found: Calibration, ready: Ready, plan: SlicePlan) -> int:
+    """Return how many samples make a slice."""
+    if not found.seconds or ready.most_samples is not None:
+        return 1
+    return max(1, round(min(MOST_SAMPLES, plan.slice_seconds / found.seconds)))
+
+
+def count_blocks(block_seconds: float, plan: SlicePlan) -> int:
     """Return how many blocks fit in the time, but at least a few if the launch's time allows."""
     if not block_seconds:
         return MOST_BLOCKS
@@ -132,17 +148,31 @@ def _blocks(block_seconds: float, plan: SlicePlan) -> int:
     return max(fewest, round(min(MOST_BLOCKS, plan.seconds / block_seconds)))
 
 
-def _take_turns(workers: tuple[Worker, Worker], turns: TakeTurns, plan: SlicePlan) -> list[Values]:
-    """Let both workers take their slices."""
-    base, head = workers
-    base.tell(turns)
-    head.tell(msgspec.structs.replace(turns, leads=not turns.leads))
+def take_turns(orders: Sequence[tuple[Worker, TakeTurns]], plan: SlicePlan) -> list[Values]:
+    """Let both workers take their slices.
+
+    Args:
+        orders: Each worker with its turns; one of them leads.
+        plan: How long to wait for the answers.
+
+    Raises:
+        TestEndedError: A target raised.
+        WorkerError: A worker is gone or does not answer.
+    """
+    for worker, turns in orders:
+        worker.tell(turns)
     limit = plan.answer_seconds + 20 * plan.seconds
-    answers = {worker.name: worker.hear(limit) for worker in workers}
+    answers = {worker.name: worker.hear(limit) for worker, _ in orders}
     ends = {name: answer for name, answer in answers.items() if isinstance(answer, Done)}
     if ends:
         raise TestEndedError(ends)
     return list(answers.values())
+
+
+def _both(workers: tuple[Worker, Worker], turns: TakeTurns) -> list[tuple[Worker, TakeTurns]]:
+    """Give both arms the same turns, but only one the lead."""
+    base, head = workers
+    return [(base, turns), (head, msgspec.structs.replace(turns, leads=not turns.leads))]
 
 
 def _per_call(turns: TakeTurns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
@@ -160,8 +190,8 @@ def _per_call(turns: TakeTurns, clock: str, shares: list[float], values: list[Va
     return PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
 
 
-class _Calibration(msgspec.Struct):
-    """The result of calibration, for both arms.
+class Calibration(msgspec.Struct):
+    """The result of calibration, for one arm or both.
 
     Attributes:
         iterations: Calls in a sample.
@@ -176,8 +206,19 @@ class _Calibration(msgspec.Struct):
     samples: int
 
 
-def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) -> _Calibration:
-    """Find the iterations for samples of the intended duration, which also warms up both arms."""
+def calibrate(workers: Sequence[Worker], ready: Ready, plan: SlicePlan) -> Calibration:
+    """Find the iterations for samples of the intended duration, which also warms up the arms.
+
+    Args:
+        workers: The arms, which make the same calls.
+        ready: The workers' descriptions of their targets.
+        plan: How long a sample lasts.
+
+    Raises:
+        TestEndedError: A target raised.
+        ValueError: A clock stands still, runs backwards, or returns no number.
+        WorkerError: A worker is gone or does not answer.
+    """
     iterations = ready.fixed_iterations or 1
     waiting = {worker.name: 1.0 for worker in workers}
     taken = 0
@@ -194,7 +235,7 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
         return max(checked_seconds(answer.values[0], iterations, really) for answer in answers)
 
     if ready.most_samples == 1:  # every call counts, so none may be spent on calibration
-        return _Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
+        return Calibration(iterations, 0.0, dict.fromkeys(waiting, 0.0), 0)
     most = math.inf if ready.most_samples is None else ready.most_samples // 2
     seconds = both(iterations)
     spent = seconds
@@ -213,7 +254,7 @@ def _calibrate(workers: tuple[Worker, Worker], ready: Ready, plan: SlicePlan) ->
         wanted = max(1, round(min(LARGEST_ITERATIONS, iterations * plan.sample_seconds / seconds)))
         seconds *= wanted / iterations
         iterations = wanted
-    return _Calibration(iterations, seconds, waiting, taken)
+    return Calibration(iterations, seconds, waiting, taken)
 
 
 def checked_seconds(seconds: float, calls: int, really: float = 0.0) -> float:

@@ -149,8 +149,7 @@ class Tally:
             ValueError: A time was 0.
         """
         if kind.unit is SECONDS:
-            calls = samples.iterations * samples.slice_samples
-            self.seconds += calls * (sum(samples.base) + sum(samples.head))  # fsum would raise if this is infinite
+            self.seconds += samples.measuring_seconds
         self.metrics.setdefault(kind.name, MetricTally(kind)).add(samples)
 
     def end_launch(self) -> None:

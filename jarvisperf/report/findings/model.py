@@ -13,7 +13,7 @@ import msgspec
 
 from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
-from jarvisperf.runs.model import Benchmark, Better, Metric, Run
+from jarvisperf.runs.model import Benchmark, Better, Metric, Run, SideBySide
 from jarvisperf.runs.summary import Summary
 from jarvisperf.suspects.blind_spots import BlindSpots
 from jarvisperf.suspects.model import Explanation
@@ -28,6 +28,7 @@ SCHEMA = "jarvisperf.report/1"
 Verdict = Literal["regressed", "improved", "unchanged", "inconclusive", "new", "missing", "error"]
 Mode = Literal["record", "baseline", "lockstep"]
 Way = Literal["screening", "lockstep"]
+PairWay = Literal["in turns", "one after the other", "single measurement"]
 
 
 class Arm(msgspec.Struct, frozen=True):
@@ -93,17 +94,44 @@ class MetricFinding(msgspec.Struct, frozen=True):
     launches: tuple[LaunchFinding, ...] = ()
 
 
+class PairFinding(msgspec.Struct, frozen=True):
+    """How one metric of a benchmark compares with that of its counterpart.
+
+    Attributes:
+        before: The counterpart's median.
+        after: This benchmark's median.
+        ratio: after / before.
+        how: ``in turns``; ``single measurement`` if calls are too long for that; otherwise ``one after the other``.
+        interval: The ratio's confidence interval; null unless measured in turns.
+        word: ``faster``, ``slower`` (``smaller``, ``more``, …), or ``no difference found``; null unless measured in
+            turns.
+        launches: Number of launches that the interval is computed from.
+        why_not: Why it was not measured in turns; null if it was, or if that was not attempted.
+    """
+
+    before: float
+    after: float
+    ratio: float
+    how: PairWay
+    interval: tuple[float, float] | None = None
+    word: str | None = None
+    launches: int = 0
+    why_not: str | None = None
+
+
 class BeforeAfter(msgspec.Struct, frozen=True):
     """How a benchmark compares with its uncached or naive counterpart in the same run.
 
     Attributes:
         id: The counterpart's id.
-        ratios: For each metric that both have, the counterpart's median divided by this benchmark's; empty if the
+        ratios: For each metric that both have, the counterpart's figure divided by this benchmark's; empty if the
             counterpart has no figures.
+        metrics: The same in detail.
     """
 
     id: str
     ratios: dict[str, float] = {}
+    metrics: dict[str, PairFinding] = {}
 
 
 class BenchmarkFinding(msgspec.Struct, frozen=True):
@@ -125,6 +153,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         skipped: Why it was skipped; null if it was not.
         new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
         explanation: The changed functions that it executes, most likely reason first; null if that is unknown.
+        side_by_side: The comparison of the functions that it measured together; null if it measured one.
     """
 
     id: str
@@ -142,6 +171,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     skipped: str | None = None
     new_because: str | None = None
     explanation: Explanation | None = None
+    side_by_side: SideBySide | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -214,12 +244,12 @@ def twin_of(benchmark: Benchmark) -> BeforeAfter | None:
 
 
 def paired(findings: Findings) -> Findings:
-    """Compare each benchmark with its counterpart, by their medians in head."""
+    """Compare each benchmark with its counterpart: as measured in turns, otherwise by their medians in head."""
     by_id = {finding.id: finding for finding in findings.benchmarks}
     return msgspec.structs.replace(
         findings,
         benchmarks=tuple(
-            msgspec.structs.replace(finding, before=BeforeAfter(finding.before.id, _ratios(finding, by_id)))
+            msgspec.structs.replace(finding, before=_before_after(finding, finding.before, by_id))
             if finding.before
             else finding
             for finding in findings.benchmarks
@@ -227,14 +257,22 @@ def paired(findings: Findings) -> Findings:
     )
 
 
-def _ratios(finding: BenchmarkFinding, by_id: Mapping[str, BenchmarkFinding]) -> dict[str, float]:
-    twin = by_id.get(finding.before.id) if finding.before else None
-    ratios = {}
+def _before_after(finding: BenchmarkFinding, known: BeforeAfter, by_id: Mapping[str, BenchmarkFinding]) -> BeforeAfter:
+    twin = by_id.get(known.id)
+    found = {}
     for name, metric in finding.metrics.items():
         before = twin.metrics[name].head if twin and name in twin.metrics else None
         if before and metric.head and before.median > 0 and metric.head.median > 0:
-            ratios[name] = in_json(before.median / metric.head.median)
-    return ratios
+            ratio = in_json(metric.head.median / before.median)
+            by_medians = PairFinding(before.median, metric.head.median, ratio, "one after the other")
+            found[name] = known.metrics.get(name, by_medians)
+    return BeforeAfter(known.id, {name: _inverse(one) for name, one in found.items()}, found)
+
+
+def _inverse(found: PairFinding) -> float:
+    """Return before / after: of the medians, unless it was measured in turns."""
+    ratio = 1 / found.ratio if found.how == "in turns" and found.ratio > 0 else found.before / found.after
+    return in_json(ratio)
 
 
 def completed(
@@ -289,6 +327,7 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
                 before=finding.before.id if finding.before else None,
                 extra_info=finding.extra_info,
                 error=finding.error,
+                side_by_side=finding.side_by_side,
             )
             for finding in findings.benchmarks
             if finding.error is not None or any(metric.head is not None for metric in finding.metrics.values())
@@ -357,4 +396,5 @@ def _finding(benchmark: Benchmark) -> BenchmarkFinding:
         before=twin_of(benchmark),
         extra_info=benchmark.extra_info,
         error=benchmark.error,
+        side_by_side=benchmark.side_by_side,
     )

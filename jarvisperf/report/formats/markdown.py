@@ -7,13 +7,14 @@ import re
 import shlex
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.formats.source_links import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
-from jarvisperf.report.shared.names import shortened
+from jarvisperf.report.shared.names import label, shortened
 from jarvisperf.report.shared.reasons import cause_of
 from jarvisperf.report.shared.report import ReportFormat
-from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, label, verdict_of
+from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +29,7 @@ MOST_PROBLEMS = 50
 LONGEST_CELL = 160
 NAME_COLUMNS = 32
 MOST_AGAIN = 5  # benchmarks named in the command that measures them again
-CHANGED = frozenset({"regressed", "inconclusive", "improved", "missing", "error"})
+CHANGED = frozenset({"regressed", "inconclusive", AT_THRESHOLD, "improved", "missing", "error"})
 FOLDED = frozenset({"unchanged", "new"})
 PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
 COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
@@ -38,6 +39,7 @@ VERDICTS = {
     "error": "🔴 error",
     "missing": "🔴 missing",
     "inconclusive": "🟡 inconclusive",
+    AT_THRESHOLD: f"🟡 {AT_THRESHOLD}",
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
@@ -75,7 +77,7 @@ def markdown(
     measured = [row for row in report.table if row.metric is not None]
     changed = [row for row in measured if compares and row.texts["verdict"] in CHANGED]
     folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]
-    notes = [*_problems(report), *_not_compared(report)]
+    notes = [*_side_by_side(report), *_problems(report), *_not_compared(report)]
     end = [*_end(report, hosting), ""]
     room = at_most_bytes - _size([*parts, *notes, *_unexecuted(report), *end]) - 500
     if not compares and measured:
@@ -96,6 +98,14 @@ def escape(text: str) -> str:
     """Escape text so that Markdown shows it literally, on one line."""
     shown = _MENTION.sub(_NO_MENTION, _SPECIAL.sub(r"\\\1", " ".join(text.split())))
     return shown.replace("$", "<span>$</span>")  # two dollar signs would enclose a formula
+
+
+def _side_by_side(report: Report) -> list[str]:
+    """List the functions that tests compared with each other, up to 50 tests."""
+    lines = []
+    for title, ranking in list(report.side_by_side.items())[:MOST_PROBLEMS]:
+        lines += [f"**{escape(title)}**", "", *(f"- {escape(line)}" for line in ranking), ""]
+    return lines
 
 
 def _problems(report: Report) -> list[str]:

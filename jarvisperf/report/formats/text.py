@@ -23,6 +23,8 @@ def plain_text(report: Report) -> str:
     parts = [report.summary, report.commit, report.machine, ""]
     if report.table:
         parts += [*_aligned(report.columns, [row.texts for row in report.table]), "", report.footnote, ""]
+    for title, lines in report.side_by_side.items():
+        parts += [title, *(f"  {line}" for line in lines), ""]
     if report.problems:
         parts += ["Failed:", *(f"  {line}" for line in report.problems), ""]
     parts += [f"{one.verdict.capitalize()}: {one.names}: {one.reason}" for one in report.not_compared]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.report.findings.borderline import shown_verdict
 from jarvisperf.report.html.change_pictures import launch_ladder
 from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.pairs import side_by_side_lines
 from jarvisperf.report.shared.reasons import reason_of, share_of, state_of
 from jarvisperf.runs.bounds import bounded_id
 
@@ -53,6 +55,7 @@ class Detail(NamedTuple):
         reason: The reason for a regression; empty if nothing is known.
         suspects: The changed functions that a regressed benchmark executes.
         notes: Parameters and the author's notes, by name.
+        ranking: A line for each function that the test compared with others.
         pictures: The pictures.
         changes: A line for each change of level in the history.
         figure_names: The titles of the figures' columns.
@@ -67,6 +70,7 @@ class Detail(NamedTuple):
     reason: str
     suspects: list[SuspectView]
     notes: list[tuple[str, str]]
+    ranking: list[str]
     pictures: list[Picture]
     changes: list[str]
     figure_names: tuple[str, ...]
@@ -98,6 +102,7 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
         reason=reason_of(finding) if is_regressed else "",
         suspects=_suspects(finding.explanation) if is_regressed and finding.explanation is not None else [],
         notes=[*finding.params.items(), *finding.extra_info.items()],
+        ranking=side_by_side_lines(finding.side_by_side) if finding.side_by_side is not None else [],
         pictures=_pictures(metric, series, report.history) if metric is not None else [],
         changes=_changes(series, report.history) if series is not None else [],
         figure_names=(*FIGURES, "samples"),
@@ -134,7 +139,7 @@ def _sentence(metric: MetricFinding) -> str:
     launches = f" in {len(metric.launches)} launches" if len(metric.launches) > 1 else ""
     way = f"; {ways[metric.via]}{launches}" if ways[metric.via] else ""
     doubt = f". {metric.doubt[0].upper()}{metric.doubt[1:]}" if metric.doubt else ""
-    return f"{words[0].upper()}{words[1:]}: {metric.verdict}; {against}{way}{doubt}."
+    return f"{words[0].upper()}{words[1:]}: {shown_verdict(metric)}; {against}{way}{doubt}."
 
 
 def _pictures(metric: MetricFinding, series: Series | None, history: History) -> list[Picture]:

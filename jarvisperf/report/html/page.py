@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.findings.model import arm_text
 from jarvisperf.report.html.change_pictures import SIGNS
 from jarvisperf.report.html.plain import PairPanel, pair_panels, plain_sections
 from jarvisperf.report.html.sections import Section, compared_sections
-from jarvisperf.report.shared.table import SEVERITY, verdict_of
+from jarvisperf.report.shared.table import SEVERITY, shown_verdict_of, verdict_of
 from jarvisperf.runs.machine import differing, machine_facts
 
 if TYPE_CHECKING:
@@ -81,8 +82,9 @@ def page_of(report: Report) -> Page:
     sections = compared_sections(report, ordered) if compared else plain_sections(report, ordered)
     counts = Counter(verdict_of(finding) for finding in ordered)
     differences = _differences(findings)
+    at_threshold = sum(shown_verdict_of(finding) == AT_THRESHOLD for finding in ordered)
     return Page(
-        headline=_headline(findings, counts),
+        headline=_headline(findings, counts, at_threshold),
         state=_state(findings, ordered),
         chips=[Chip(word, SIGNS[word], counts[word]) for word in SEVERITY if counts[word]] if compared else [],
         facts=_facts(report),
@@ -101,23 +103,26 @@ def page_of(report: Report) -> Page:
     )
 
 
-def _headline(findings: Findings, counts: Mapping[Outcome, int]) -> str:
+def _headline(findings: Findings, counts: Mapping[Outcome, int], at_threshold: int) -> str:
     total = len(findings.benchmarks)
     if not total:
         return "No benchmark was measured"
     if findings.base is not None:
-        return _comparison_headline(total, counts)
+        return _comparison_headline(total, counts, at_threshold)
     words = [f"{_benchmarks(total - counts['error'] - counts['skipped'])} measured"]
     words += [f"{counts[verdict]:,} {word}" for verdict, word in WITHOUT_FIGURES.items() if counts[verdict]]
     return ", ".join(words)
 
 
-def _comparison_headline(total: int, counts: Mapping[Outcome, int]) -> str:
+def _comparison_headline(total: int, counts: Mapping[Outcome, int], at_threshold: int) -> str:
     words: dict[Outcome, str] = {"regressed": "regressed", "missing": "missing", "error": "failed"}
     bad = [(counts[verdict], word) for verdict, word in words.items() if counts[verdict]]
     if bad:
         (count, word), *others = bad
         return ", ".join([f"{count:,} of {_benchmarks(total)} {word}", *(f"{n:,} {other}" for n, other in others)])
+    if at_threshold and at_threshold == counts["inconclusive"]:
+        verb = "lies" if at_threshold == 1 else "lie"
+        return f"No regression beyond the threshold, but {at_threshold} of {_benchmarks(total)} {verb} right at it"
     if counts["inconclusive"]:
         return f"No regression found, but {counts['inconclusive']} of {_benchmarks(total)} could not be decided"
     if counts["improved"]:

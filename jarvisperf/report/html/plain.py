@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.measure.metrics import BUILT_IN, TIME
+from jarvisperf.report.findings.pairs import NO_DIFFERENCE
+from jarvisperf.report.html.change_pictures import SIGNS
 from jarvisperf.report.html.rows import plain_row, short_name, subjects
 from jarvisperf.report.html.sections import Chart, Section, failed_section, skipped_section
 from jarvisperf.report.html.value_pictures import (
@@ -18,7 +20,7 @@ from jarvisperf.report.html.value_pictures import (
     value_scale,
 )
 from jarvisperf.report.shared import units
-from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.change_words import UNBOUNDED, change_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +43,8 @@ class PairLine(NamedTuple):
     picture: str
     words: str
     figures: str
-    is_better: bool
+    verdict: str
+    sign: str
 
 
 class PairPanel(NamedTuple):
@@ -82,15 +85,15 @@ def pair_panels(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Pai
     panels = []
     for metric, unit in dict.fromkeys((pair.metric, pair.unit) for pair in report.pairs):
         pairs = [pair for pair in report.pairs if (pair.metric, pair.unit) == (metric, unit)]
-        axis = value_axis([value for pair in pairs for value in (pair.before, pair.after)], unit)
+        ends = [end for pair in pairs for end in (pair.before, pair.after, *(pair.interval or ()))]
+        axis = value_axis([end for end in ends if 0 < end < UNBOUNDED], unit)
         lines = []
         for pair in pairs:
             figures = f"{units.quantity(pair.before, unit)} → {units.quantity(pair.after, unit)}"
             words = f"{pair.comparison}: before {figures.replace('→', 'after')}".replace(" after ", ", after ")
-            picture = pair_picture(axis, pair.before, pair.after, words)
-            is_better = pair.magnitude >= 0
-            name = short_name(pair.label)
-            lines.append(PairLine(anchors[pair.name], name, picture, pair.comparison, figures, is_better))
+            picture = pair_picture(axis, pair.before, pair.after, pair.interval, words)
+            name, verdict = short_name(pair.label), pair.direction
+            lines.append(PairLine(anchors[pair.name], name, picture, pair.comparison, figures, verdict, SIGNS[verdict]))
         panels.append(PairPanel(value_scale(axis, f"{_axis_label(metric, unit)}, log scale"), lines))
     return panels
 
@@ -145,7 +148,7 @@ def _row(report: Report, subject: Subject, axis: ValueAxis, least: float | None)
     if head is None:
         raise ValueError("a row needs figures")
     shown = units.quantity(head.median, metric.unit)
-    more = _compared_with_counterpart(report, subject)
+    more = _compared_with_counterpart(report, subject) or _fastest_of(subject)
     if least is None:
         spread = f", middle half {units.quantity(head.p25, metric.unit)} to {units.quantity(head.p75, metric.unit)}"
         picture = value_picture(axis, head.median, (head.p25, head.p75), f"{shown}{spread}")
@@ -161,11 +164,23 @@ def _row(report: Report, subject: Subject, axis: ValueAxis, least: float | None)
 
 def _compared_with_counterpart(report: Report, subject: Subject) -> str:
     before = subject.finding.before
-    ratio = before.ratios.get(subject.metric_name) if before else None
-    if before is None or not ratio:
+    pair = before.metrics.get(subject.metric_name) if before else None
+    if before is None or pair is None:
         return ""
     name = report.names.get(before.id, before.id)
-    return f"{change_words(1 / ratio, subject.metric.unit).change} than {name}"
+    if pair.word == NO_DIFFERENCE:
+        return f"{NO_DIFFERENCE} from {name}"
+    return f"{change_words(pair.ratio, subject.metric.unit).change} than {name}"
+
+
+def _fastest_of(subject: Subject) -> str:
+    """Name the fastest of the functions that a test compared, with those that cannot be told apart from it."""
+    found = subject.finding.side_by_side
+    if found is None or subject.metric_name != TIME.name:
+        return ""
+    first, *_ = found.ranking
+    certain = found.pairs[0].interval is not None
+    return f"fastest: {', '.join([first.name, *(first.tied_with if certain else ())])}"
 
 
 def _charts(rows: Sequence[Subject], metric: str, unit: str) -> list[Chart]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.report.findings.borderline import is_at_threshold
 from jarvisperf.report.html.change_pictures import SIGNS, change_picture
 from jarvisperf.report.html.details import Detail, detail_of
 from jarvisperf.report.shared import units
@@ -101,6 +102,7 @@ def compared_row(report: Report, subject: Subject, axis: ChangeAxis) -> Row:
     if metric.ratio is not None:
         change = change_words(metric.ratio, metric.unit, metric.interval)
         words, more = change.change, change.interval
+        words += ", at your threshold" if is_at_threshold(metric) else ""
     elif metric.verdict == "missing":
         words, more = "missing", "exists in base but not in head"
     elif metric.verdict == "new":

@@ -90,12 +90,14 @@ def value_picture(axis: ValueAxis, value: float, spread: tuple[float, float], wo
     return drawing.svg(words)
 
 
-def pair_picture(axis: ValueAxis, before: float, after: float, words: str) -> str:
-    """Draw a value before and after as two dots, joined by a line."""
+def pair_picture(axis: ValueAxis, before: float, after: float, interval: tuple[float, float] | None, words: str) -> str:
+    """Draw a value before and after as two dots, joined by a line; the interval, if there is one, is that of after."""
     drawing = Drawing(100, is_stretched=True)
     for tick in _ticks(axis):
         drawing.vertical(axis.place(tick), 0, 100, "line")
     drawing.line([(axis.place(before), 50), (axis.place(after), 50)], "faint", width=2)
+    if interval is not None:
+        drawing.line([(axis.place(interval[0]), 50), (axis.place(interval[1]), 50)], "head", width=4)
     drawing.dots([(axis.place(before), 50)], "base", size=12, is_hollow=True)
     drawing.dots([(axis.place(after), 50)], "head", size=12)
     return drawing.svg(words)

@@ -1,4 +1,4 @@
-"""`plots/before_after.png` and `.svg`: each pair's medians, before and after."""
+"""`plots/before_after.png` and `.svg`: each pair's medians, before and after, with the interval of their ratio."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jarvisperf.report.plots.figure import (
     shortened,
 )
 from jarvisperf.report.shared import units
+from jarvisperf.report.shared.change_words import UNBOUNDED
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.report.shared.ticks import log_ticks
 
@@ -58,11 +59,15 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
     from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
     values = [(_drawable(pair.before), _drawable(pair.after)) for pair in pairs]
-    lowest, highest = min(map(min, values)), max(map(max, values))
+    ends = [_drawable(end) for pair in pairs for end in pair.interval or () if end < UNBOUNDED]
+    lowest, highest = min([*map(min, values), *ends]), max([*map(max, values), *ends])
     margin = (highest / lowest) ** 0.08 * 1.02
     low, high = lowest / margin, highest * margin
     for row, (pair, (before, after)) in enumerate(zip(pairs, values, strict=True)):
         axis.plot([before, after], [row, row], color="#888888", linewidth=1.5, zorder=1)
+        if pair.interval is not None:
+            low_end, high_end = (min(max(_drawable(end), low), high) for end in pair.interval)
+            axis.plot([low_end, high_end], [row, row], color=HEAD_COLOUR, linewidth=3, solid_capstyle="butt")
         axis.plot([before], [row], "o", color=BASE_COLOUR, markerfacecolor="white", markersize=8, markeredgewidth=2)
         axis.plot([after], [row], "o", color=HEAD_COLOUR, markersize=8)
         for place, text in enumerate(
@@ -89,7 +94,7 @@ def _draw_panel(axis: Any, unit: str, pairs: list[Pair]) -> None:
     axis.set_yticks(range(len(pairs)), [shortened(pair.label) for pair in pairs])
     axis.set_ylim(len(pairs) - 0.4, -0.6)
     labels = dict.fromkeys(BUILT_IN.of(pair.metric, unit).axis_label for pair in pairs)
-    axis.set_xlabel(f"median {', '.join(labels)}, log scale; measured one after the other")
+    axis.set_xlabel(f"median {', '.join(labels)}, log scale; thick line: 95% interval from measuring in turns")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", which="major", alpha=0.3)
     axis.set_axisbelow(True)

@@ -19,8 +19,8 @@ from jarvisperf.report.plots.figure import (
 )
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.names import label
 from jarvisperf.report.shared.report import ReportFormat
-from jarvisperf.report.shared.table import label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

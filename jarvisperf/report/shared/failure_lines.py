@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.report.findings.borderline import is_at_threshold
 from jarvisperf.report.findings.model import over_limit
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -27,12 +28,15 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
     if metric.base is not None and metric.ratio is not None and metric.interval is not None:
         base = units.short(metric.base.median, metric.unit)
         threshold = "no threshold" if metric.threshold is None else f"threshold {metric.threshold * 100:.3g}%"
-        change = change_words(metric.ratio, metric.unit, metric.interval).whole
+        words_of_change = change_words(metric.ratio, metric.unit, metric.interval)
+        change = words_of_change.whole
+        if is_at_threshold(metric):
+            change = f"{words_of_change.change}, at your threshold ({words_of_change.interval})"
         words.append(f"{change}: base {base}, head {head}, {threshold}")
     if metric.head is not None and limit is not None and over_limit(metric.head, limit):
         exactly = [units.quantity(value, metric.unit) for value in (metric.head.median, limit)]
         words.append("head {} is over the limit of {}".format(*exactly))
     if metric.doubt is not None:
         words.append(metric.doubt)
-    verdict = "inconclusive, " if metric.verdict == "inconclusive" else ""
+    verdict = "inconclusive, " if metric.verdict == "inconclusive" and not is_at_threshold(metric) else ""
     return f"{name}: {verdict}{'; '.join(words) or metric.verdict}"

@@ -6,8 +6,9 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.escaping import visible
+from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.findings.model import arm_text
-from jarvisperf.report.shared.table import SEVERITY, verdict_of
+from jarvisperf.report.shared.table import SEVERITY, shown_verdict_of, verdict_of
 
 if TYPE_CHECKING:
     from jarvisperf.report.findings.model import Findings
@@ -47,8 +48,9 @@ def _recording(findings: Findings) -> str:
 
 
 def _comparison(findings: Findings) -> str:
-    found = Counter(verdict_of(finding) for finding in findings.benchmarks)
+    found = Counter(map(shown_verdict_of, findings.benchmarks))
     words = [f"{found['regressed']} of {len(findings.benchmarks)} regressed"]
+    words += [f"{found[AT_THRESHOLD]} {AT_THRESHOLD}"] if found[AT_THRESHOLD] else []
     words += [f"{found[verdict]} {verdict}" for verdict in SEVERITY if verdict != "regressed" and found[verdict]]
     if findings.mode == "baseline":
         again = sum(any(metric.via == "lockstep" for metric in one.metrics.values()) for one in findings.benchmarks)

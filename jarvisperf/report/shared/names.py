@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.escaping import visible
+from jarvisperf.measure.metrics import TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,6 +33,11 @@ def short_names(ids: Sequence[str]) -> dict[str, str]:
     if len(set(names.values())) < len(names):  # one contains a line break, say, and another the text "\\n"
         return {whole: f"{visible(whole)} ({number})" for number, whole in enumerate(ids, 1)}
     return names
+
+
+def label(name: str, metric_name: str) -> str:
+    """Return a display name that includes the metric unless it is time."""
+    return name if metric_name == TIME.name else f"{name} ({metric_name})"
 
 
 def shortened(names: Sequence[str], columns: int, ellipsis: str = "…") -> list[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.history.model import History
 from jarvisperf.report.shared import bare, headline, table
-from jarvisperf.report.shared.names import short_names
-from jarvisperf.report.shared.pairs import pairs_of
+from jarvisperf.report.shared.names import label, short_names
+from jarvisperf.report.shared.pairs import pairs_of, side_by_side_of
 from jarvisperf.report.shared.reasons import reasons
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class MetricRow(NamedTuple):
     @property
     def label(self) -> str:
         """The benchmark's display name, with the metric unless it is time."""
-        return table.label(self.texts["benchmark"], self.metric_name)
+        return label(self.texts["benchmark"], self.metric_name)
 
 
 class TableRow(NamedTuple):
@@ -141,6 +141,11 @@ class Report:
     def pairs(self) -> list[Pair]:
         """The benchmarks that have an uncached or naive counterpart, with both medians."""
         return pairs_of(self.findings, self.names)
+
+    @cached_property
+    def side_by_side(self) -> dict[str, list[str]]:
+        """The lines of each test that compared functions with each other, by a title."""
+        return side_by_side_of(self.findings, self.names)
 
     @cached_property
     def summary(self) -> str:

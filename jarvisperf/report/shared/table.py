@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from jarvisperf.escaping import visible
-from jarvisperf.measure.metrics import SECONDS, TIME
+from jarvisperf.measure.metrics import SECONDS
 from jarvisperf.measure.metrics.units import digits
+from jarvisperf.report.findings.borderline import AT_THRESHOLD, is_at_threshold, shown_verdict
 from jarvisperf.report.findings.model import Verdict
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.pairs import pair_cell
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -36,7 +38,8 @@ BASELINE_COLUMNS = (*COMPARE_COLUMNS, "via")
 LEFT_ALIGNED = frozenset({"group", "benchmark", "metric", "verdict", "via"})
 RECORDED = {
     "spread": "spread: width of the middle half of the samples, as a share of the median.",
-    "before/after": "before/after: the median of the uncached or naive counterpart, divided by this one's.",
+    "before/after": "before/after: the uncached or naive counterpart divided by this one, measured in turns, with its "
+    "95% interval; not in turns: divided medians; single: calls are too long to repeat.",
 }
 COMPARE_FOOTNOTE = "base, head: medians. change: from base to head, measured in pairs, with its 95% interval."
 BASELINE_FOOTNOTE = (
@@ -81,11 +84,6 @@ def _severity(finding: BenchmarkFinding) -> int:
     return SEVERITY.index(verdict_of(finding))
 
 
-def label(name: str, metric_name: str) -> str:
-    """Return a display name that includes the metric unless it is time."""
-    return name if metric_name == TIME.name else f"{name} ({metric_name})"
-
-
 def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFinding) -> dict[str, str]:
     """Return the cells of one row as text, by column.
 
@@ -96,7 +94,7 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         metric: The metric's findings.
     """
     base, head = metric.base, metric.head
-    speed_up = finding.before.ratios.get(name) if finding.before else None
+    pair = finding.before.metrics.get(name) if finding.before else None
     change = None if metric.ratio is None else change_words(metric.ratio, metric.unit, metric.interval)
     cells = {
         "group": finding.group or NOTHING,
@@ -106,13 +104,13 @@ def row_of(finding: BenchmarkFinding, shown: str, name: str, metric: MetricFindi
         "spread": units.percent(head.iqr / head.median) if head and head.samples > 1 and head.median else NOTHING,
         "ops/s": digits(head.per_second) if head and metric.unit == SECONDS.symbol else NOTHING,
         "samples": f"{head.samples:,}" if head else NOTHING,
-        "before/after": units.times(speed_up) if speed_up is not None else NOTHING,
+        "before/after": pair_cell(pair) if pair is not None else NOTHING,
         "base": units.quantity(base.median, metric.unit) if base else NOTHING,
         "head": units.quantity(head.median, metric.unit) if head else NOTHING,
         "change": change.change if change else NOTHING,
         "95% interval": change.span if change and change.span else NOTHING,
         "threshold": units.percent(metric.threshold) if metric.threshold is not None else NOTHING,
-        "verdict": metric.verdict,
+        "verdict": shown_verdict(metric),
         "via": metric.via or NOTHING,
     }
     return {column: visible(text) for column, text in cells.items()}
@@ -138,3 +136,10 @@ def verdict_of(finding: BenchmarkFinding) -> Outcome:
         return "skipped"
     found = {metric.verdict for metric in finding.metrics.values()}
     return next((verdict for verdict in SEVERITY if verdict in found), "new")
+
+
+def shown_verdict_of(finding: BenchmarkFinding) -> str:
+    """Return the same as reports show it: ``at threshold`` if nothing else about the benchmark is inconclusive."""
+    verdict = verdict_of(finding)
+    undecided = [metric for metric in finding.metrics.values() if metric.verdict == "inconclusive"]
+    return AT_THRESHOLD if verdict == "inconclusive" and all(map(is_at_threshold, undecided)) else verdict

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from jarvisperf.escaping import visible
+from jarvisperf.report.findings.borderline import shown_verdict
 from jarvisperf.report.shared.failure_lines import figures
 from jarvisperf.report.shared.reasons import cause_of
 
@@ -66,7 +67,7 @@ def _marks(finding: BenchmarkFinding, *, allows_missing: bool) -> Iterator[tuple
         elif found.verdict == "regressed":
             yield "error", f"{name} regressed", figures(metric, found)
         elif found.verdict == "inconclusive":
-            yield "warning", f"{name} inconclusive", figures(metric, found)
+            yield "warning", f"{name} {shown_verdict(found)}", figures(metric, found)
 
 
 def _data(text: str) -> str:

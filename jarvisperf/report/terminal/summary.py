@@ -84,6 +84,10 @@ def render(
 
     report = Report(findings)
     _show_table(console, report, show, columns, unicode=unicode)
+    for title, lines in report.side_by_side.items():
+        show(title, "bold")
+        for line in lines:
+            show(f"  {line}")
     for reason in report.reasons:
         show(f"WHY {reason}")
     for problem in report.problems:

@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from rich.text import Text
 
 from jarvisperf.escaping import ascii_only
+from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import shortened
 from jarvisperf.report.shared.table import NOTHING
@@ -38,9 +39,18 @@ STYLES = {
     "error": "bold red",
     "missing": "bold red",
     "inconclusive": "yellow",
+    AT_THRESHOLD: "yellow",
     "improved": "green",
 }
-SIGNS = {"regressed": "▲", "improved": "▼", "unchanged": "=", "inconclusive": "?", "new": "+", "skipped": "s"}
+SIGNS = {
+    "regressed": "▲",
+    "improved": "▼",
+    "unchanged": "=",
+    "inconclusive": "?",
+    AT_THRESHOLD: "~",
+    "new": "+",
+    "skipped": "s",
+}
 ASCII_SIGNS = SIGNS | {"regressed": "^", "improved": "v"}
 FAILED_SIGN = "!"
 

@@ -1,0 +1,159 @@
+"""Measures the pairs of a run in turns: both benchmarks in fresh pairs of processes, slice by slice.
+
+The benchmarks of a run are measured one after the other, and meanwhile the machine's speed changes. So the ratio of a
+pair comes from a second measurement, the same way as a comparison in lockstep, except that both workers run the same
+code: one the benchmark, the other its counterpart.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jarvisperf.forks import NO_LOCKSTEP, can_fork
+from jarvisperf.measure.metrics import SECONDS
+from pytest_jarvisperf.state import state_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    import pytest
+
+    from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
+    from jarvisperf.report.findings.pairs import MeasuredPairs
+    from pytest_jarvisperf.measuring.record import BenchmarkRecord
+    from pytest_jarvisperf.options import Options
+
+SMALLEST_DIFFERENCE = 0.01  # identical code in two functions may differ by its place in memory, in every launch
+MOST_CALL_SECONDS = 2.0  # of one call of each side together
+CALLS_OF_A_METRIC = 4  # that a test makes to measure a metric call by call
+
+
+class PairSession:
+    """Measures the pairs of one run.
+
+    Args:
+        config: pytest's config.
+        options: This plugin's options.
+        show: Shows how far it is, in one line.
+    """
+
+    def __init__(self, config: pytest.Config, options: Options, show: Callable[[str], None]) -> None:
+        self._config = config
+        self._options = options
+        self._show = show
+
+    def measure(self, items: Sequence[pytest.Item], records: Mapping[str, BenchmarkRecord]) -> MeasuredPairs | None:
+        """Measure every pair of which both sides have figures.
+
+        Args:
+            items: The benchmarks of the run.
+            records: Their records, by id.
+
+        Returns:
+            What is known about the pairs; None if the run has none.
+        """
+        from jarvisperf.report.findings.pairs import MeasuredPairs
+
+        twins = {
+            name: record.before
+            for name, record in records.items()
+            if record.before is not None and _shared_metrics(record, records.get(record.before))
+        }
+        if not twins:
+            return None
+        single = {
+            name: f"one call of each takes {seconds:.3g} s"
+            for name, before in twins.items()
+            if (seconds := _call_seconds(records[name]) + _call_seconds(records[before])) > MOST_CALL_SECONDS
+        }
+        chosen = {name: before for name, before in twins.items() if name not in single}
+        if not chosen:
+            return MeasuredPairs(single=single)
+        try:
+            outcome = self._compare(items, chosen)
+        except _NotPossibleError as error:
+            return MeasuredPairs(single=single, failed=dict.fromkeys(chosen, str(error)))
+        tallies = outcome.tallies
+        return MeasuredPairs(
+            in_turns={name: tally.metrics for name, tally in tallies.items() if tally.state == "decided"},
+            single=single,
+            failed={
+                name: _in_own_words(tally.message, twins[name])
+                for name, tally in tallies.items()
+                if tally.state != "decided"
+            },
+        )
+
+    def _compare(self, items: Sequence[pytest.Item], twins: Mapping[str, str]) -> Outcome:
+        from jarvisperf.gate.arms.git import GitError
+        from jarvisperf.gate.lockstep.campaign import Lockstep
+        from jarvisperf.gate.lockstep.model import LockstepError
+        from jarvisperf.gate.processes.workers import WorkerError
+
+        if not can_fork():
+            raise _NotPossibleError(NO_LOCKSTEP)
+        wanted = {*twins, *twins.values()}
+        chosen = [item for item in items if item.nodeid in wanted]
+        with tempfile.TemporaryDirectory(prefix="jarvisperf-pairs-") as folder:
+            try:
+                return Lockstep(self._campaign(chosen, twins, Path(folder)), self._tell).run()
+            except (GitError, LockstepError, WorkerError, OSError) as error:
+                raise _NotPossibleError(str(error)) from error
+
+    def _campaign(self, items: Sequence[pytest.Item], twins: Mapping[str, str], folder: Path) -> Campaign:
+        from jarvisperf.gate.lockstep.model import Campaign
+        from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, orders, own_budgets
+        from pytest_jarvisperf.arms.paths import ArmPaths
+        from pytest_jarvisperf.pairs.working_tree import working_tree
+
+        config, options = self._config, self._options
+        paths = ArmPaths(config, config.rootpath)
+        metrics = config.stash[state_key].metrics
+        base, head = working_tree(config, "base"), working_tree(config, "head")
+        return Campaign(
+            ids=tuple(item.nodeid for item in items if item.nodeid in twins),
+            base=base,
+            head=head,
+            same=base,
+            entry=ENTRY,
+            args=orders(config, options, items, paths, repository=config.rootpath) | {"one_seed": True},
+            thresholds={name: dict.fromkeys(metrics.thresholds, SMALLEST_DIFFERENCE) for name in twins},
+            budget_seconds=options.budget_seconds,
+            budgets=own_budgets(items),
+            preload=PRELOADED,
+            most_launches=options.launches,
+            seed=secrets.randbelow(1 << 20) * 1_000,
+            folder=folder,
+            metrics=metrics,
+            twins=dict(twins),
+        )
+
+    def _tell(self, progress: Progress) -> None:
+        self._show(f"pairs, launch {progress.launch}: {progress.undecided} of {progress.total} undecided")
+
+
+def _in_own_words(message: str, before: str) -> str:
+    """Explain why a pair was not measured, without the words of a comparison of two versions."""
+    if message.startswith("base: "):
+        return f"{before}: {message.removeprefix('base: ')}"
+    return message.removeprefix("head: ") or "it could not be measured again"
+
+
+class _NotPossibleError(Exception):
+    """Pairs cannot be measured in turns here; the message says why."""
+
+
+def _shared_metrics(after: BenchmarkRecord, before: BenchmarkRecord | None) -> set[str]:
+    """Return the metrics that both sides have; none if one of them failed."""
+    if before is None or after.error or before.error:
+        return set()
+    return set(after.metrics) & set(before.metrics)
+
+
+def _call_seconds(record: BenchmarkRecord) -> float:
+    """Return roughly how long one call takes; without a metric of time, from how long the test took."""
+    timed = [metric.summary.median for metric in record.metrics.values() if metric.unit == SECONDS.symbol]
+    return max(timed, default=record.seconds / CALLS_OF_A_METRIC)
