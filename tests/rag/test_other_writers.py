@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import shutil
+import sqlite3
+import subprocess
+import sys
 
 import chromadb
 import pytest
 
 from jarvisperf.rag import OptimizedRAG
+from jarvisperf.rag.store import chroma
 
 QUERY = "Who is the president of the club?"
 ANA, BRUNO = "The president of the club is Ana.", "The president of the club is Bruno."
@@ -89,6 +96,90 @@ def test_a_write_with_the_users_own_client(make_rag, own_client, embedder, write
         collection = client.get_collection("documents", embedding_function=None)
         write(collection, embedder.embed_documents([BRUNO])[0])
     assert rag.search_cached(QUERY) == rag.search(QUERY)
+
+
+OTHER_PROCESS = """
+import json, sys
+import chromadb
+folder, method, arguments = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
+settings = chromadb.config.Settings(anonymized_telemetry=False)
+with chromadb.PersistentClient(folder, settings=settings) as client:
+    getattr(client.get_collection("documents", embedding_function=None), method)(**arguments)
+"""
+
+
+@pytest.fixture
+def other_process(folder, embedder):
+    """Calls a method of the collection in another process that uses chromadb itself."""
+
+    def call(method, texts, ids):
+        arguments = {"ids": ids}
+        if texts is not None:
+            arguments |= {"documents": texts, "embeddings": embedder.embed_documents(texts).tolist()}
+        subprocess.run([sys.executable, "-c", OTHER_PROCESS, folder, method, json.dumps(arguments)], check=True)
+
+    return call
+
+
+@pytest.mark.parametrize("in_memory", [10_000, 0], ids=["vectors in memory", "index"])
+def test_what_another_process_writes_to_an_open_folder_is_found_by_every_rag_on_it(
+    make_rag, other_process, monkeypatch, in_memory
+):
+    monkeypatch.setattr(chroma, "MOST_IN_MEMORY", in_memory)
+    rags = [make_rag(), make_rag()]
+    rags[0].batch_add_texts([ANA], ids=["president"])
+    assert [answers(rag) for rag in rags] == [[ANA], [ANA]]
+    other_process("update", [BRUNO], ["president"])
+    assert [answers(rag) for rag in rags] == [[BRUNO], [BRUNO]]
+    other_process("add", [ANA], ["before"])
+    rags[1].batch_add_texts(["The club has a garden."], ids=["garden"])
+    assert [sorted(answers(rag)) for rag in rags] == [["The club has a garden.", ANA, BRUNO]] * 2
+    other_process("delete", None, ["president"])
+    assert [answers(rag) for rag in rags] == [[ANA, "The club has a garden."]] * 2
+
+
+def test_a_users_own_client_with_other_settings_and_another_spelling_of_the_path(make_rag, folder, embedder):
+    with chromadb.PersistentClient(str(folder)) as same_path, chromadb.PersistentClient(f"{folder}/") as other_path:
+        rag = make_rag()
+        rag.batch_add_texts([ANA], ids=["president"])
+        assert answers(rag) == [ANA]
+        for client, text in ((same_path, BRUNO), (other_path, ANA)):
+            collection = client.get_collection("documents", embedding_function=None)
+            collection.update(ids=["president"], documents=[text], embeddings=embedder.embed_documents([text]))
+            assert answers(rag) == [text]
+
+
+def _as_of_long_ago(file):
+    """Makes it certain that the next write changes the file's time."""
+    os.utime(file, (1_000_000_000.123456789, 1_000_000_000.123456789))
+
+
+def test_a_write_that_only_its_write_ahead_log_shows(make_rag, folder, own_client, embedder):
+    with make_rag() as rag:
+        rag.batch_add_texts([ANA], ids=["president"])
+    database = folder / "chroma.sqlite3"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("PRAGMA journal_mode=wal").fetchone() == ("wal",)
+    rag = make_rag()
+    with own_client() as client:
+        collection = client.get_collection("documents", embedding_function=None)
+        for text in (BRUNO, ANA, BRUNO):
+            _as_of_long_ago(database)
+            answers(rag)
+            collection.update(ids=["president"], documents=[text], embeddings=embedder.embed_documents([text]))
+            assert answers(rag) == [text]
+
+
+def test_chromas_database_restored_in_place_while_the_folder_is_open(make_rag, folder, tmp_path):
+    database = folder / "chroma.sqlite3"
+    rag = make_rag()
+    rag.batch_add_texts([ANA], ids=["president"])
+    shutil.copy(database, tmp_path / "copy")
+    rag.batch_add_texts([BRUNO], ids=["president"])
+    _as_of_long_ago(database)
+    assert answers(rag) == [BRUNO]
+    shutil.copy(tmp_path / "copy", database)
+    assert answers(rag) == [ANA]
 
 
 def test_a_write_to_another_collection_of_the_folder_keeps_answers(make_rag, own_client, embedder):

@@ -114,12 +114,17 @@ class ChromaStore(Collection):
             StoreError: The vectors do not have the collection's dimension.
             ValueError: Chroma rejects a filter.
         """
+        if self._home.notices_all_writes:
+            self.settle_state()
+        before = self._collection
         try:
             return self._query(vectors, n_results, selection, with_vectors=with_vectors)
-        except StoreError as error:
-            if type(error.__cause__).__name__ != "NotFoundError":
-                raise
-        self.reopen()  # it was deleted and created again
+        except Exception as error:
+            is_reopened = before is not None and self._collection is not before  # by another thread
+            if not is_reopened:
+                if not isinstance(error, StoreError) or type(error.__cause__).__name__ != "NotFoundError":
+                    raise
+                self.reopen()  # it was deleted and created again
         return self._query(vectors, n_results, selection, with_vectors=with_vectors)
 
     def _query(
@@ -264,6 +269,8 @@ class ChromaStore(Collection):
         *,
         recorded: bool,
     ) -> AddReport:
+        if self._home.notices_all_writes:
+            self.settle_state()
         collection = self.open()
         report = AddReport()
         removed: list[str] = []

@@ -93,6 +93,7 @@ class Collection:
         """Look the collection up again and settle its state: something else may have written, or created it again."""
         with self._lock:
             self.open()
+            self._client = self._home.renew()
             self._collection = self._get_collection(self._client)
             self._home.settle(str(self._collection.id))
 

@@ -55,6 +55,10 @@ class Home(Protocol):
         """Open Chroma and return its client; loads chromadb."""
         ...
 
+    def renew(self) -> Any:
+        """Return a client that knows all writes, because other programs may have written."""
+        ...
+
     def disconnect(self) -> None:
         """Close the client."""
         ...

@@ -93,6 +93,10 @@ class ServerHome:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
         return self._client
 
+    def renew(self) -> Any:
+        """Return the client: a server has no index in this process that could be outdated."""
+        return self._client
+
     def disconnect(self) -> None:
         """Close the connections."""
         client, self._client = self._client, None
