@@ -38,11 +38,13 @@ class CollectionState:
         collection: The id that Chroma assigned to the collection.
         heads: The generation.
         writing: A writer is changing the collection, or died while doing so.
+        count: The number of passages, where it is the only sign of writes by other programs; else None.
     """
 
     collection: str
     heads: Heads
     writing: bool
+    count: int | None = None
 
 
 class Home(Protocol):
