@@ -20,8 +20,10 @@ __all__ = [
     "SearchOptions",
     "SearchResult",
     "SentenceTransformerEmbedder",
+    "ServerOptions",
     "StoreError",
     "StoreInUseError",
+    "StoredPassage",
     "embedder_for",
     "embeddings",
     "get_optimized_rag",
@@ -41,9 +43,10 @@ if TYPE_CHECKING:
         StoreInUseError,
     )
     from jarvisperf.rag.optimized import OptimizedRAG
-    from jarvisperf.rag.results import AddReport, Failure, SearchResult
+    from jarvisperf.rag.results import AddReport, Failure, SearchResult, StoredPassage
     from jarvisperf.rag.search.request import SearchOptions
     from jarvisperf.rag.stats import PerformanceStats
+    from jarvisperf.rag.store.server_options import ServerOptions
 else:
     _HOMES = {
         "default": "embeddings get_optimized_rag",
@@ -52,9 +55,10 @@ else:
         "embedding.sentence_transformer": "SentenceTransformerEmbedder",
         "errors": "DocumentError MissingPackageError ModelNotFoundError RagError StoreError StoreInUseError",
         "optimized": "OptimizedRAG",
-        "results": "AddReport Failure SearchResult",
+        "results": "AddReport Failure SearchResult StoredPassage",
         "search.request": "SearchOptions",
         "stats": "PerformanceStats",
+        "store.server_options": "ServerOptions",
     }
     __getattr__, __dir__ = attach(
         __name__,

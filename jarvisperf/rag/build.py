@@ -10,23 +10,44 @@ from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
     from jarvisperf.rag.store.generation import Home
+    from jarvisperf.rag.store.server_options import ServerOptions
 
 _VECTORS_FILE = "jarvisperf-embeddings.sqlite"
 
 
-def home_of(path: str | os.PathLike[str] | None, chroma_url: str | None, collection: str) -> Home:
+def home_of(
+    path: str | os.PathLike[str] | None,
+    chroma_url: str | None,
+    collection: str,
+    server_options: ServerOptions | None,
+    *,
+    shared_collection: bool,
+) -> Home:
     """Return the home of a collection: a folder, or a server.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: Both are given, the path is empty, or the URL is malformed.
+        ValueError: Both path and URL are given, the path is empty, the URL is malformed, or an option for a server is
+            given without one.
     """
+    if not isinstance(shared_collection, bool):
+        raise TypeError(f"shared_collection is {shared_collection!r}: give True or False")
     if chroma_url is not None:
         if path is not None:
             raise ValueError(f"both path ({path}) and chroma_url ({chroma_url}) are given: give one of them")
         from jarvisperf.rag.store.server import ServerHome
+        from jarvisperf.rag.store.server_options import ServerOptions
 
-        return ServerHome(chroma_url, collection)
+        options = ServerOptions() if server_options is None else server_options
+        if not isinstance(options, ServerOptions):
+            raise TypeError(f"server_options is of type {type(options).__name__}: give ServerOptions(...)")
+        return ServerHome(chroma_url, collection, options)
+    if server_options is not None:
+        raise ValueError("server_options is given without chroma_url: give the server's URL as well")
+    if shared_collection:
+        raise ValueError(
+            "shared_collection is given without chroma_url: a folder needs no option to notice the writes of others"
+        )
     from jarvisperf.rag.store.folder import FolderHome
 
     return FolderHome(_folder(path), collection)

@@ -38,15 +38,18 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag.answers.changes import KeyValueCache
     from jarvisperf.rag.answers.query_cache import PlainCall
+    from jarvisperf.rag.editing import Chosen, Editor
     from jarvisperf.rag.embedding.options import ModelOptions
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.ingest.ingestor import Ingestor
-    from jarvisperf.rag.results import AddReport, Difference
+    from jarvisperf.rag.ingest.limits import PassageLimits
+    from jarvisperf.rag.results import AddReport, Difference, StoredPassage
     from jarvisperf.rag.search.request import SearchOptions, SearchRequest
     from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.stats import PerformanceStats
     from jarvisperf.rag.store.filters import Filter
-    from jarvisperf.rag.store.generation import Heads
+    from jarvisperf.rag.store.generation import CollectionState
+    from jarvisperf.rag.store.server_options import ServerOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -90,7 +93,8 @@ class OptimizedRAG:
     answer is used only if the write provably leaves it unchanged. This is exact where each query is compared with every
     passage: with ``exact=True``, and in a folder with up to 10,000 passages. With Chroma's approximate index, an answer
     that is kept is as good as when it was computed. Writes that bypass this class
-    are noticed in a folder, and invalidate all answers; on a server they are not noticed.
+    are noticed in a folder, and invalidate all answers. On a server, passages that they add or remove are noticed, but
+    nothing shows that they have updated one: if that may happen, use ``shared_collection=True``.
 
     Several processes may read one folder, but only one may have it open while it is written to. To write from several
     processes, use a server and ``chroma_url``.
@@ -107,15 +111,23 @@ class OptimizedRAG:
             documents (with a server, in the configured cache folder); False disables it.
         exact: Compare with every passage at any size: always right, but slow on large collections. By default, a
             server, and a folder with more than 10,000 passages, use Chroma's index.
+        max_tokens: Maximum length of the passages of files, in tokens of the model; None for what the collection has,
+            else 256. It is stored with the collection; another value is refused (:meth:`resplit` changes it).
+        overlap: Maximum number of tokens at the end of a passage that the next one repeats; None for what the
+            collection has, else 0.
+        server_options: The token, tenant and database for a Chroma server.
+        shared_collection: Programs that do not use this class write to the collection on a server. Answers are then
+            not cached, so ``search_cached`` searches.
         semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
             original; see ``answers/paraphrases.py``. None disables this.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: Both path and chroma_url are given, one of them or the model is empty, or the URL is malformed.
+        ValueError: Both path and chroma_url are given, one of them or the model is empty, the URL is malformed, or an
+            option for a server is given without one.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a RAG has many settings; all but five are keyword-only
         self,
         path: str | os.PathLike[str] | None = None,
         cache: KeyValueCache | None = None,
@@ -126,6 +138,10 @@ class OptimizedRAG:
         model_options: ModelOptions | None = None,
         embedding_cache: str | os.PathLike[str] | bool = True,
         exact: bool = False,
+        max_tokens: int | None = None,
+        overlap: int | None = None,
+        server_options: ServerOptions | None = None,
+        shared_collection: bool = False,
         semantic_threshold: float | None = None,
     ) -> None:
         if not isinstance(collection, str):
@@ -135,7 +151,9 @@ class OptimizedRAG:
         self._semantic: SemanticTier | None = None
         if semantic_threshold is not None:
             self._semantic = SemanticTier(number("semantic_threshold", semantic_threshold, at_least=0, at_most=1))
-        self._home = home_of(path, chroma_url, collection)
+        self._home = home_of(path, chroma_url, collection, server_options, shared_collection=shared_collection)
+        self._is_shared = shared_collection
+        self._name = collection
         file = vectors_file(embedding_cache, path, chroma_url)
         self._vectors = None if file is None else EmbeddingCache(file)
         changes = ChangeLog(cache_in_use)
@@ -149,11 +167,14 @@ class OptimizedRAG:
             model_check=model_check,
             changes_between=changes.between,
         )
+        self._passage_lengths = (max_tokens, overlap)
+        if self._passage_lengths != (None, None):
+            self._limits()  # checks them
         self._owns_embedder = self._embedder is not model
         self._stats = QueryStats()
         self._clock = self._stats.clock
-        self._counted: tuple[Heads, int] | None = None
-        keywords = KeywordIndex(self._store, self._store.settle_state)
+        self._counted: tuple[CollectionState, int] | None = None
+        keywords = KeywordIndex(self._store, _unknown_state if shared_collection else self._store.settle_state)
         self._retriever = Retriever(self._store, self._embedder, keywords, self._stats)
         self._answers = QueryCache(cache_in_use, changes, self._home.read_state, self._store.settle_state)
         self._closed = False
@@ -388,30 +409,97 @@ class OptimizedRAG:
         several = _several("paths", given)
         return self._counted_in(self._ingestor().add_files(several, show_progress, keep_missing=keep_missing))
 
-    def delete(self, ids: Iterable[str] | None = None, source: str | os.PathLike[str] | None = None) -> int:
+    def get(
+        self,
+        ids: Iterable[str] | None = None,
+        source: str | os.PathLike[str] | None = None,
+        *,
+        where: Filter | None = None,
+        where_document: Filter | None = None,
+    ) -> list[StoredPassage]:
+        """Return stored passages, ordered by source, position and id; without arguments, all of them.
+
+        Args:
+            ids: The ids of passages; unknown ids are ignored.
+            source: Passages with this ``source`` as well; a path stands for the file's absolute path.
+            where: Of the passages named by id or source, or of all, only those that pass this filter; see
+                :meth:`search`.
+            where_document: The same for Chroma's filter on text.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: Chroma rejects a filter.
+            StoreError: The store cannot be opened.
+        """
+        self._check_open()
+        return self._editor().get(_chosen(ids, source, where, where_document))
+
+    def update(
+        self,
+        metadata: Mapping[str, Any],
+        ids: Iterable[str] | None = None,
+        source: str | os.PathLike[str] | None = None,
+        *,
+        where: Filter | None = None,
+        where_document: Filter | None = None,
+    ) -> int:
+        """Change the metadata of stored passages; their ids, texts and vectors stay.
+
+        What is changed in a passage of a file stays until that part of the file is changed.
+
+        Args:
+            metadata: The keys to set, as in :meth:`batch_add_texts`; None removes a key.
+            ids: Which passages; see :meth:`get`.
+            source: See :meth:`get`.
+            where: See :meth:`get`.
+            where_document: See :meth:`get`.
+
+        Returns:
+            The number of passages that changed.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: No passages are named, Chroma rejects a filter, or the metadata cannot be stored.
+            StoreInUseError: Another process has the folder open.
+            StoreError: The store cannot be opened or written.
+        """
+        self._check_open()
+        choice = _chosen(ids, source, where, where_document)
+        if choice.is_everything:
+            raise ValueError("neither ids, source nor a filter is given: say what to update")
+        return self._editor().update(choice, metadata)
+
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        source: str | os.PathLike[str] | None = None,
+        *,
+        where: Filter | None = None,
+        where_document: Filter | None = None,
+    ) -> int:
         """Remove passages.
 
         Args:
             ids: The ids of passages; unknown ids are ignored.
-            source: Remove all passages with this ``source``; a path stands for the file's absolute path.
+            source: Remove passages with this ``source`` as well; a path stands for the file's absolute path.
+            where: Of the passages named by id or source, or of all, remove only those that pass this filter; see
+                :meth:`search`.
+            where_document: The same for Chroma's filter on text.
 
         Returns:
             The number of passages removed.
 
         Raises:
-            TypeError: One id is given instead of several.
-            ValueError: Neither argument is given.
+            TypeError: An argument has the wrong type.
+            ValueError: No argument is given, or Chroma rejects a filter.
             StoreInUseError: Another process has the folder open.
             StoreError: The store cannot be opened or written.
         """
         self._check_open()
-        if ids is None and source is None:
-            raise ValueError("neither ids nor source is given: say what to delete")
-        wanted = [] if ids is None else list(_several("ids", ids))
-        for key in wanted:
-            if not isinstance(key, str):
-                raise TypeError(f"ids contains {key!r}: give strings")
-        return self._ingestor().delete(wanted, None if source is None else self._stored_source(source))
+        choice = _chosen(ids, source, where, where_document)
+        if choice.is_everything:
+            raise ValueError("neither ids, source nor a filter is given: say what to delete")
+        return self._editor().delete(choice)
 
     def verify(self, paths: Iterable[str | os.PathLike[str]]) -> list[Difference]:
         """Compare files and folders with the passages that were made from them, without loading the model.
@@ -432,7 +520,20 @@ class OptimizedRAG:
 
         self._check_open()
         places = [Path(path).expanduser().resolve() for path in _several("paths", paths)]
-        return list(differences(self._store, self._embedder, places))
+        return list(differences(self._store, self._embedder, self._limits().current(), places))
+
+    def resplit(self) -> AddReport:
+        """Split the files of the collection again, with this object's ``max_tokens`` and ``overlap`` or the defaults.
+
+        Files are read again from where they were; the report's ``failures`` name those that no longer exist, whose
+        passages stay as they are. An interrupted call can be repeated.
+
+        Raises:
+            ValueError: The model reads fewer tokens than ``max_tokens``, or cannot count them.
+            ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`.
+        """
+        self._check_open()
+        return self._counted_in(self._ingestor().split_again())
 
     def sources(self) -> dict[str, int]:
         """Return the number of passages of each source.
@@ -506,8 +607,11 @@ class OptimizedRAG:
     abatch_add_texts = _in_thread(batch_add_texts)
     aadd_document_optimized = _in_thread(add_document_optimized)
     aadd_documents = _in_thread(add_documents)
+    aget = _in_thread(get)
+    aupdate = _in_thread(update)
     adelete = _in_thread(delete)
     averify = _in_thread(verify)
+    aresplit = _in_thread(resplit)
     asources = _in_thread(sources)
     awarm_up = _in_thread(warm_up)
 
@@ -518,7 +622,13 @@ class OptimizedRAG:
         start = self._clock()
         self._check_open()
         call: PlainCall | None = None
-        is_usual = type(query) is str and type(n_results) is int and type(cache_ttl) in _NUMBERS and not kind.limits
+        is_usual = (
+            not self._is_shared
+            and type(query) is str
+            and type(n_results) is int
+            and type(cache_ttl) in _NUMBERS
+            and not kind.limits
+        )
         if is_usual and (not options or is_plain(options)):
             call = (kind.name, query, n_results, cache_ttl)
             model = self._embedder.identity
@@ -554,7 +664,7 @@ class OptimizedRAG:
             return Computed(kind.build(found.value), found.footprint)
 
         model = self._embedder.identity
-        if model is None:
+        if model is None or self._is_shared:
             return ServedAnswer(compute().value, "computed", None)
         question = request.question(kind.name, model, *kind.limits, exact=self._store.exact)
         semantic = self._semantic
@@ -583,28 +693,30 @@ class OptimizedRAG:
     def _ingestor(self) -> Ingestor:
         from jarvisperf.rag.ingest.ingestor import Ingestor
 
-        return Ingestor(self._store, self._embedder, self._vectors)
+        return Ingestor(self._store, self._embedder, self._vectors, self._limits())
+
+    def _limits(self) -> PassageLimits:
+        from jarvisperf.rag.ingest.limits import PassageLimits
+
+        return PassageLimits(self._store, self._embedder, self._name, *self._passage_lengths)
+
+    def _editor(self) -> Editor:
+        from jarvisperf.rag.editing import Editor
+
+        return Editor(self._store, self._embedder.identity)
 
     def _counted_in(self, report: AddReport) -> AddReport:
         self._stats.count_vectors(report.embedded, report.reused)
         return report
 
-    def _stored_source(self, source: str | os.PathLike[str]) -> str:
-        if not isinstance(source, str | os.PathLike):
-            raise TypeError(f"source is {source!r}: give a string or a path")
-        given = os.fsdecode(source)
-        check_unicode(given, "source")
-        is_stored_name = "\0" in given or self._store.marks_of_source(given, "")
-        return given if is_stored_name else str(Path(given).expanduser().resolve())
-
     def _count_documents(self) -> int:
-        state = self._home.read_state()
-        if self._counted is None or state is None or self._counted[0] != state.heads:
+        state = None if self._is_shared else self._home.read_state()
+        if self._counted is None or state is None or self._counted[0] != state:
             with_source = self._store.sources()
             count = self._store.count() - sum(with_source.values()) + len(with_source)
             if state is None or state.writing:
                 return count
-            self._counted = (state.heads, count)
+            self._counted = (state, count)
         return self._counted[1]
 
     def _warm_up_quietly(self) -> None:
@@ -616,6 +728,21 @@ class OptimizedRAG:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("this OptimizedRAG is closed: create a new one")
+
+
+def _chosen(
+    ids: Iterable[str] | None,
+    source: str | os.PathLike[str] | None,
+    where: Filter | None,
+    where_document: Filter | None,
+) -> Chosen:
+    from jarvisperf.rag.editing import chosen
+
+    return chosen(None if ids is None else _several("ids", ids), source, where, where_document)
+
+
+def _unknown_state() -> CollectionState | None:
+    return None
 
 
 def _several(name: str, items: Iterable[T]) -> Iterable[T]:

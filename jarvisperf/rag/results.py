@@ -61,6 +61,29 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class StoredPassage(msgspec.Struct, frozen=True, kw_only=True):
+    """One passage as it is stored.
+
+    Attributes:
+        id: Its id in the collection.
+        text: The passage itself.
+        metadata: What was stored with the text: a read-only dictionary; lists have become tuples.
+        source: As in :class:`SearchResult`.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Value] = msgspec.field(default_factory=dict)
+    source: str | None = None
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "metadata", _frozen(self.metadata))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a plain dictionary, for example for JSON."""
+        return {"id": self.id, "text": self.text, "metadata": dict(self.metadata), "source": self.source}
+
+
 class Failure(msgspec.Struct, frozen=True):
     """A file, or a part of one, that could not be added.
 

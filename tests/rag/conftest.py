@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import random
 import re
 import socket
 import subprocess
@@ -125,16 +126,29 @@ def chroma_server(tmp_path_factory, require):
 
 @pytest.fixture
 def serving(require):
-    """Runs `chroma run` on a folder: ``with serving(folder) as url``."""
+    """Runs `chroma run` on a folder, on any port or a given one: ``with serving(folder) as url``."""
     require("chromadb")
     return _serving
 
 
-@contextlib.contextmanager
-def _serving(folder):
+@pytest.fixture
+def free_port():
+    """The number of a port that nothing listens on, and that no process gets by asking for any port."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError):
+            return _bindable(port)
+    raise AssertionError("no free port")
+
+
+def _bindable(port):
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        probe.bind(("127.0.0.1", port))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def _serving(folder, port=None):
+    port = port or _bindable(0)
     command = [str(Path(sys.executable).with_name("chroma")), "run", "--path", str(folder)]
     process = subprocess.Popen(
         [*command, "--host", "127.0.0.1", "--port", str(port)],

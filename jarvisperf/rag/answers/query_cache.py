@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.search.footprint import Computed
     from jarvisperf.rag.search.request import Question
     from jarvisperf.rag.search.retriever import Results
+    from jarvisperf.rag.store.change import StoreChange
     from jarvisperf.rag.store.generation import CollectionState
 
 T = TypeVar("T")
@@ -39,7 +40,7 @@ T = TypeVar("T")
 PlainCall: TypeAlias = tuple[str, str, int, float]
 """A call without options: the kind of answer, the query as given, the number of results, and the time to live."""
 
-KEY_SCHEMA: Final = "4"  # increment it when the format of keys or of cached answers changes
+KEY_SCHEMA: Final = "5"  # increment it when the format of keys or of cached answers changes
 _KEY_BYTES: Final = 20
 _MAX_REMEMBERED: Final = 4096
 _RENEW_AFTER_CHANGES: Final = 32  # with this many changes since, store the entry again under the current generation
@@ -120,6 +121,7 @@ class ServedAnswer(NamedTuple, Generic[T]):
 class _CachedAnswer(msgspec.Struct, frozen=True, array_like=True):
     schema: str
     heads: Heads
+    count: int | None
     expires: float
     footprint: Footprint | None
     body: bytes
@@ -228,7 +230,8 @@ class QueryCache:
         if self._read_state() != state:
             return ServedAnswer(computed.value, "computed", None)
         expires = self._wall_clock() + ttl_seconds
-        entry = _CachedAnswer(KEY_SCHEMA, state.heads, expires, computed.footprint, kind.pack(computed.value))
+        packed = kind.pack(computed.value)
+        entry = _CachedAnswer(KEY_SCHEMA, state.heads, state.count, expires, computed.footprint, packed)
         blob = _packed(entry)
         if self._cache().set(key, blob, ttl=ttl_seconds) is False:
             return ServedAnswer(computed.value, "computed", None)
@@ -256,22 +259,25 @@ class QueryCache:
 
     def _is_still_valid(self, key: str, remembered: _Remembered[T], state: CollectionState) -> bool:
         entry = remembered.entry
-        known_heads = entry.heads if remembered.state is None else remembered.state.heads
-        if known_heads != state.heads:
-            if entry.footprint is None:
-                return False
-            changes = self._changes.between(known_heads, state.heads)
-            if changes is None or not survives(entry.footprint, changes):
-                return False
-            if len(changes) >= _RENEW_AFTER_CHANGES:
-                self._renew(key, entry, state)
+        known = entry if remembered.state is None else remembered.state
+        count, changes = known.count, self._changes_since(known.heads, state)
+        if changes is None or (changes and (entry.footprint is None or not survives(entry.footprint, changes))):
+            return False
+        if count is not None and count + sum(change.growth for change in changes) != state.count:
+            return False  # something else added or removed passages
+        if len(changes) >= _RENEW_AFTER_CHANGES:
+            self._renew(key, entry, state)
         remembered.state = state
         return True
+
+    def _changes_since(self, heads: Heads, state: CollectionState) -> list[StoreChange] | None:
+        return [] if heads == state.heads else self._changes.between(heads, state.heads)
 
     def _renew(self, key: str, entry: _CachedAnswer, state: CollectionState) -> None:
         seconds = entry.expires - self._wall_clock()
         if seconds > 0:
-            self._cache().set(key, _packed(msgspec.structs.replace(entry, heads=state.heads)), ttl=seconds)
+            renewed = msgspec.structs.replace(entry, heads=state.heads, count=state.count)
+            self._cache().set(key, _packed(renewed), ttl=seconds)
 
     def _remember(self, key: str, remembered: _Remembered[T]) -> None:
         with self._lock:

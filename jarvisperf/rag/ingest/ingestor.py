@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Sized
@@ -12,11 +13,11 @@ from typing import TYPE_CHECKING
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_document
 from jarvisperf.rag.ingest.folders import documents_in
-from jarvisperf.rag.ingest.limits import limit_for
 from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
 from jarvisperf.rag.ingest.vectors import document_vectors
 from jarvisperf.rag.results import AddReport, Failure
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL
+from jarvisperf.rag.store.filters import NAME
 from jarvisperf.rag.store.records import last_of_each_id
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag.embedding.cache import EmbeddingCache
     from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.ingest.limits import PassageLimits
     from jarvisperf.rag.ingest.metadata import Metadata
+    from jarvisperf.rag.ingest.splitting import Limit
     from jarvisperf.rag.store.chroma import ChromaStore
     from jarvisperf.rag.store.records import PassageRecord
 
@@ -36,12 +39,16 @@ class Ingestor:
         store: Where passages are stored.
         embedder: Computes their vectors.
         vectors: Caches vectors; None for no caching.
+        limits: How long the passages of files are.
     """
 
-    def __init__(self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None) -> None:
+    def __init__(
+        self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None, limits: PassageLimits
+    ) -> None:
         self._store = store
         self._embedder = embedder
         self._vectors = vectors
+        self._limits = limits
 
     def add_texts(
         self,
@@ -70,16 +77,17 @@ class Ingestor:
             raise
         return report
 
-    def add_file(self, path: str | os.PathLike[str], name: str | None = None) -> AddReport:
+    def add_file(self, path: str | os.PathLike[str], name: str | None = None, limit: Limit | None = None) -> AddReport:
         """Add a file, or the parts of it that have changed; see ``OptimizedRAG.add_document_optimized``.
 
         Args:
             path: The file.
             name: What results and contexts call it; None: see ``_name``.
+            limit: How long its passages are; None for the collection's limit.
         """
         file = _resolved(path)
         source = str(file)
-        document = read_document(file, limit_for(self._embedder))
+        document = read_document(file, limit or self._limits.current())
         passages = records_of_passages(document.passages, source, name or _name(path), self._embedder.identity)
         prefix = source_prefix(source)
         current = {record.id for record in passages}
@@ -95,6 +103,8 @@ class Ingestor:
         def ids_to_remove() -> Sequence[str]:
             return [key for key in self._store.marks_of_source(source, prefix) if key not in current]
 
+        if limit is None and changed:
+            self._limits.record()
         return report + self._write(changed, ids_to_remove)
 
     def add_files(
@@ -112,16 +122,23 @@ class Ingestor:
                 advance(1)
         return report
 
-    def delete(self, ids: Sequence[str], source: str | None) -> int:
-        """Remove passages by id and by source; see ``OptimizedRAG.delete``."""
-
-        def ids_to_remove() -> Sequence[str]:
-            found = dict.fromkeys(self._store.existing(ids))
-            if source is not None:
-                found |= dict.fromkeys(self._store.marks_of_source(source, ""))
-            return list(found)
-
-        return self._store.write([], (), ids_to_remove).removed if ids_to_remove() else 0
+    def split_again(self) -> AddReport:
+        """Split the files of the collection again; see ``OptimizedRAG.resplit``."""
+        limit = self._limits.chosen_anew()
+        report = AddReport()
+        for source in self._store.sources():
+            of_file = list(self._store.marks_of_source(source, source_prefix(source)))
+            if not of_file:
+                continue
+            if Path(source).is_file():
+                ((_, _, metadata),) = self._store.passages(of_file[:1])
+                name = (metadata or {}).get(NAME)
+                report += self._reported(source, functools.partial(self.add_file, name=name, limit=limit))
+            else:
+                report += AddReport(
+                    failures=(Failure(source, "the file no longer exists, so its passages keep their length"),)
+                )
+        return report
 
     def _add_path(self, path: str | os.PathLike[str], *, keep_missing: bool) -> AddReport:
         place = _resolved(path)

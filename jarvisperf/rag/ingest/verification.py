@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from jarvisperf.rag.errors import DocumentError
 from jarvisperf.rag.ingest.files import read_document
 from jarvisperf.rag.ingest.folders import documents_in
-from jarvisperf.rag.ingest.limits import limit_for
 from jarvisperf.rag.ingest.texts import records_of_passages, source_prefix
 from jarvisperf.rag.results import Difference
 
@@ -16,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from jarvisperf.rag.embedding.protocol import Embedder
+    from jarvisperf.rag.ingest.splitting import Limit
     from jarvisperf.rag.store.chroma import ChromaStore
 
 
-def differences(store: ChromaStore, embedder: Embedder, paths: Sequence[Path]) -> Iterator[Difference]:
+def differences(store: ChromaStore, embedder: Embedder, limit: Limit, paths: Sequence[Path]) -> Iterator[Difference]:
     """Yield what differs between files and folders and the passages that were made from them.
 
     A passage is the same if its mark is, which follows from its text, its metadata and the model.
@@ -27,6 +27,7 @@ def differences(store: ChromaStore, embedder: Embedder, paths: Sequence[Path]) -
     Args:
         store: Where passages are stored.
         embedder: The model with which they should be embedded; it is not loaded.
+        limit: How long passages are.
         paths: Absolute paths.
 
     Raises:
@@ -39,7 +40,7 @@ def differences(store: ChromaStore, embedder: Embedder, paths: Sequence[Path]) -
             source = str(file.resolve())
             if source not in present:
                 present.add(source)
-                yield from _of_file(store, embedder, Path(source))
+                yield from _of_file(store, embedder, limit, Path(source))
     for source in store.sources():
         if source not in present and any(Path(source).is_relative_to(path) for path in paths if path.is_dir()):
             orphaned = len(store.marks_of_source(source, source_prefix(source)))
@@ -47,10 +48,10 @@ def differences(store: ChromaStore, embedder: Embedder, paths: Sequence[Path]) -
                 yield Difference(source=source, orphaned=orphaned)
 
 
-def _of_file(store: ChromaStore, embedder: Embedder, file: Path) -> Iterator[Difference]:
+def _of_file(store: ChromaStore, embedder: Embedder, limit: Limit, file: Path) -> Iterator[Difference]:
     source = str(file)
     try:
-        document = read_document(file, limit_for(embedder))
+        document = read_document(file, limit)
     except (DocumentError, FileNotFoundError) as error:
         yield Difference(source=source, unread=(str(error),))
         return

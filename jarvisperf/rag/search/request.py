@@ -109,11 +109,7 @@ def checked_request(query: str, n_results: int, options: Mapping[str, Any]) -> S
         raise TypeError(f"hybrid is {hybrid!r}: give True or False")
     selection = EVERYTHING
     if where is not None or where_document is not None:
-        checked = checked_filter("where", where)
-        selection = Selection(
-            None if checked is None else with_absolute_sources(checked),
-            checked_filter("where_document", where_document),
-        )
+        selection = selection_of(where, where_document)
     return SearchRequest(
         normalise_query(query),
         min(whole_number("n_results", n_results, at_least=1), _MAX_RESULTS),
@@ -121,6 +117,19 @@ def checked_request(query: str, n_results: int, options: Mapping[str, Any]) -> S
         number("min_score", min_score, at_least=-1, at_most=1) if min_score is not None else None,
         number("diversity", diversity, at_least=0, at_most=1) if diversity is not None else None,
         hybrid,
+    )
+
+
+def selection_of(where: Filter | None, where_document: Filter | None) -> Selection:
+    """Return the passages that pass two filters.
+
+    Raises:
+        TypeError: A filter has the wrong type, or holds something that no filter can have.
+        ValueError: A filter is empty or nested too deeply.
+    """
+    checked = checked_filter("where", where)
+    return Selection(
+        None if checked is None else with_absolute_sources(checked), checked_filter("where_document", where_document)
     )
 
 

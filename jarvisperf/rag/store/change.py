@@ -21,11 +21,13 @@ class StoreChange(msgspec.Struct, frozen=True, array_like=True):
         ids: The passages that it added, replaced or removed.
         vectors: The unit vectors of the added and replaced passages, float32, row after row.
         metadatas: The metadata of each of those passages.
+        growth: By how many passages the collection grew.
     """
 
     ids: tuple[str, ...]
     vectors: bytes = b""
     metadatas: tuple[dict[str, Any] | None, ...] = ()
+    growth: int = 0
 
 
 def unit_rows(vectors: Any) -> Any:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
-from jarvisperf.rag.store.collection import Collection
+from jarvisperf.rag.store.collection import Collection, set_properties
 from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
-from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in
+from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in, without_ours
 from jarvisperf.rag.store.vectors_in_memory import VectorsInMemory
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from jarvisperf.rag.store.filters import Filter
     from jarvisperf.rag.store.generation import CollectionState, Heads, Home
     from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Neighbours, PassageRecord
@@ -114,12 +115,17 @@ class ChromaStore(Collection):
             StoreError: The vectors do not have the collection's dimension.
             ValueError: Chroma rejects a filter.
         """
+        if self._home.notices_all_writes:
+            self.settle_state()
+        before = self._collection
         try:
             return self._query(vectors, n_results, selection, with_vectors=with_vectors)
-        except StoreError as error:
-            if type(error.__cause__).__name__ != "NotFoundError":
-                raise
-        self.reopen()  # it was deleted and created again
+        except Exception as error:
+            is_reopened = before is not None and self._collection is not before  # by another thread
+            if not is_reopened:
+                if not isinstance(error, StoreError) or type(error.__cause__).__name__ != "NotFoundError":
+                    raise
+                self.reopen()  # it was deleted and created again
         return self._query(vectors, n_results, selection, with_vectors=with_vectors)
 
     def _query(
@@ -199,6 +205,14 @@ class ChromaStore(Collection):
         if selection.filters:
             self.ids(selection)
 
+    def passages(self, ids: Iterable[str] | None) -> Iterator[tuple[str, str | None, Mapping[str, Any] | None]]:
+        """Yield the id, the text and the stored metadata of these passages, or of all."""
+        if ids is not None:
+            yield from self._get(ids, *_PASSAGE)
+            return
+        for page in self.pages(_PASSAGE):
+            yield from zip(page["ids"], page["documents"], page["metadatas"], strict=True)
+
     def marks(self, ids: Sequence[str]) -> dict[str, str]:
         """Return the content mark (``records.mark_of``) of each of these ids that exists.
 
@@ -264,6 +278,8 @@ class ChromaStore(Collection):
         *,
         recorded: bool,
     ) -> AddReport:
+        if self._home.notices_all_writes:
+            self.settle_state()
         collection = self.open()
         report = AddReport()
         removed: list[str] = []
@@ -271,7 +287,8 @@ class ChromaStore(Collection):
 
         def publish(previous: str, token: str) -> None:
             if fits:
-                self._record_change(previous, token, _change(records, vectors, removed))
+                growth = report.added - len(removed)
+                self._record_change(previous, token, _change(records, vectors, removed, growth))
 
         with self._home.writing(str(collection.id), publish):
             if records and self._model_check is not None:
@@ -285,6 +302,80 @@ class ChromaStore(Collection):
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
         return report + AddReport(removed=len(removed))
+
+    def update_metadata(
+        self,
+        ids_to_update: Callable[[], Sequence[str]],
+        renewed: Callable[[str, str, Mapping[str, Any]], dict[str, Any]],
+    ) -> int:
+        """Replace the metadata of passages, as one write.
+
+        Args:
+            ids_to_update: Called within the write; returns the ids of the passages.
+            renewed: Returns a passage's new stored metadata, given its id, its text and its stored metadata.
+
+        Returns:
+            The number of passages that changed.
+
+        Raises:
+            StoreInUseError, StoreError, ValueError, RuntimeError: See :meth:`write`.
+        """
+        with self._write_lock:
+            if self._home.notices_all_writes:
+                self.settle_state()
+            collection = self.open()
+            new: dict[str, dict[str, Any]] = {}
+            replacing: dict[str, dict[str, Any] | None] = {}
+            vectors: list[Any] = []
+
+            def publish(previous: str, token: str) -> None:
+                if len(new) <= MOST_VECTORS_PER_CALL:
+                    rows = unit_rows(vectors).tobytes() if vectors else b""
+                    metadatas = tuple(without_ours(metadata) for metadata in new.values())
+                    self._record_change(previous, token, StoreChange(tuple(new), rows, metadatas))
+
+            with self._home.writing(str(collection.id), publish):
+                for key, text, metadata, vector in self._get(ids_to_update(), *_PASSAGE, "embeddings"):
+                    old = metadata or {}
+                    changed = renewed(key, text or "", old)
+                    if changed != old:
+                        new[key], replacing[key] = changed, _replacing(old, changed)
+                        vectors.append(vector)
+                keys = list(new)
+                for start in range(0, len(keys), self._max_batch):
+                    part = keys[start : start + self._max_batch]
+                    self._update(collection, {key: replacing[key] for key in part})
+            return len(new)
+
+    def _update(self, collection: Any, metadatas: Mapping[str, dict[str, Any] | None]) -> None:
+        try:
+            collection.update(ids=list(metadatas), metadatas=list(metadatas.values()))
+        except Exception as error:
+            raise self._explained(error, 0) from error
+
+    def properties(self, keys: Sequence[str]) -> list[Any]:
+        """Return what is stored with the collection under these keys; None where nothing is."""
+        found = self.open().metadata or {}
+        return [found.get(key) for key in keys]
+
+    def set_properties(self, properties: Mapping[str, str | int]) -> None:
+        """Store something with the collection; cached answers stay valid.
+
+        Raises:
+            StoreInUseError, StoreError, RuntimeError: See :meth:`write`.
+        """
+
+        def publish(previous: str, token: str) -> None:
+            self._record_change(previous, token, StoreChange(()))
+
+        with self._write_lock:
+            collection = self.open()
+            with self._home.writing(str(collection.id), publish):
+                set_properties(collection, properties)
+
+    def holds(self, where: Filter) -> bool:
+        """Return whether any passage passes a filter on metadata."""
+        return bool(self.open().get(where=dict(where), limit=1, include=[])["ids"])
 
     def _query_in_memory(
         self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -401,11 +492,12 @@ def _nearest_rows(
     return orders
 
 
-def _change(records: Sequence[PassageRecord], vectors: Any, removed: Sequence[str]) -> StoreChange:
+def _change(records: Sequence[PassageRecord], vectors: Any, removed: Sequence[str], growth: int) -> StoreChange:
     return StoreChange(
         ids=(*(record.id for record in records), *removed),
         vectors=unit_rows(vectors).tobytes() if records else b"",
         metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in records),
+        growth=growth,
     )
 
 

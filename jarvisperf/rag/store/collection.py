@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import RagError, StoreError, missing_package
 from jarvisperf.rag.store.filters import EVERYTHING, Selection
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jarvisperf.rag.store.generation import Home
 
 SPACE = "cosine"
+
+INDEX: Final = {"space": SPACE, "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
+"""Chroma's index (HNSW) for a new collection, for a recall@10 of at least 0.99 (benchmarks/rag_lab/index_recall.py)."""
 
 
 def load_chromadb() -> tuple[Any, Any]:
@@ -27,6 +32,13 @@ def load_chromadb() -> tuple[Any, Any]:
     except ImportError as error:
         raise missing_package("chromadb") from error
     return chromadb, Settings(anonymized_telemetry=False)
+
+
+def set_properties(collection: Any, properties: Mapping[str, str | int]) -> None:
+    """Add to the metadata of a Chroma collection."""
+    # Chroma rejects the keys with which older versions configured the index.
+    kept = {key: value for key, value in (collection.metadata or {}).items() if not key.startswith("hnsw:")}
+    collection.modify(metadata={**kept, **properties})
 
 
 class Collection:
@@ -93,6 +105,7 @@ class Collection:
         """Look the collection up again and settle its state: something else may have written, or created it again."""
         with self._lock:
             self.open()
+            self._client = self._home.renew()
             self._collection = self._get_collection(self._client)
             self._home.settle(str(self._collection.id))
 
@@ -111,7 +124,7 @@ class Collection:
     def _get_collection(self, client: Any) -> Any:
         try:
             collection = client.get_or_create_collection(
-                self._name, embedding_function=None, configuration={"hnsw": {"space": SPACE}}
+                self._name, embedding_function=None, configuration={"hnsw": dict(INDEX)}
             )
         except Exception as error:
             raise StoreError(f"cannot open the collection {self._name!r}: {error}") from error

@@ -6,10 +6,13 @@ something else wrote to the folder, and the state is unknown. A server on the fo
 of the state, in Chroma (``server.py``); before a write here it is removed, so that neither trusts what the other did
 not see.
 
-The file is
-replaced atomically and never modified. A reader that keeps the file open can therefore tell from the inode number alone
-that the state is unchanged, because a number is not reused while the file is open. An unreadable file counts as an
-unknown state.
+The file is replaced atomically and never modified. A reader that keeps the file open can therefore tell from the inode
+number alone that the state is unchanged, because a number is not reused while the file is open. An unreadable file
+counts as an unknown state.
+
+Most readings look at one file only, Chroma's database: while it is unchanged, no process has written, and the state is
+the one that was read last. Writers in this process are counted. A writer in another process sets its mark a moment
+before it changes the database; until then, the previous state is still right.
 
 The write mark is flushed to disk before Chroma changes anything; otherwise a power failure could make outdated answers
 look valid. Clearing the mark is not flushed: a power failure then leaves the mark or an unreadable file, and either
@@ -21,7 +24,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -29,7 +32,7 @@ from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.folder_lock import folder_lock
 from jarvisperf.rag.store.generation import CollectionState, new_generation, state_records_name
-from jarvisperf.rag.store.position import ChromaLog
+from jarvisperf.rag.store.position import UNKNOWN, database_of, is_settled, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,16 +61,44 @@ class FolderHome:
         # A digest, because names may have 512 characters and may differ in case only.
         digest = hashlib.blake2b(collection.encode(), digest_size=8).hexdigest()
         self._file = StateFile(self._folder / f"jarvisperf-state-{digest}.json")
-        self._log = ChromaLog(self._folder)
+        self._database = database_of(self._folder)
+        self._seen: _Seen | None = None
         self._server_records = state_records_name(collection)
         self._client: Any = None
+        self._system = self._lock.system
 
     def read_state(self) -> CollectionState | None:
         """Return the state, the same object while nothing has changed; None if it is unknown."""
+        seen = self._seen
+        try:
+            found = os.stat(self._database)  # noqa: PTH116 - read for every cached query: half the time of Path.stat
+        except OSError:
+            found = None
+        if (
+            seen is not None
+            and found is not None
+            and seen.modified_nanoseconds == found.st_mtime_ns
+            and seen.inode == found.st_ino
+            and seen.size_bytes == found.st_size
+            and seen.state_writes == self._lock.state_writes
+        ):
+            return seen.state
+        return self._read_changed_state(found)
+
+    def _read_changed_state(self, database: os.stat_result | None) -> CollectionState | None:
+        self._seen = None
+        state_writes = self._lock.state_writes
+        if self._is_outdated():
+            return None
         state = self._file.read()
         if state is None or state.writing:
             return state
-        return state if self._log.position(state.collection) == self._file.position else None
+        now = position(self._database, state.collection)
+        if now.number != self._file.position:
+            return None
+        if database is not None and now.shows_in_file and is_settled(database):
+            self._seen = _Seen(database.st_mtime_ns, database.st_ino, database.st_size, state_writes, state)
+        return state
 
     def connect(self) -> Any:
         """Open Chroma and return its client.
@@ -83,8 +114,7 @@ class FolderHome:
         except OSError as error:
             raise StoreError(f"cannot open the document store in {self._folder}: {error}") from error
         try:
-            with self._lock.within_process:  # Chroma creates its systems without a lock
-                self._client = chromadb.PersistentClient(str(self._folder), settings=settings)
+            self._client = self._open_client(chromadb, settings)
         except BaseException as error:
             self._lock.release_shared()
             if isinstance(error, Exception):
@@ -98,6 +128,26 @@ class FolderHome:
             self._client.close()
         self._client = None
         self._lock.release_shared()
+
+    def renew(self) -> Any:
+        """Open Chroma again and return its new client.
+
+        Chroma's index in memory does not follow what other processes write.
+
+        Raises:
+            StoreError: Chroma cannot open the folder.
+        """
+        chromadb, settings = load_chromadb()
+        old = self._client
+        try:
+            with self._lock.within_process:
+                if not self._is_outdated():
+                    self._lock.start_another_system()
+                self._client = self._open_client(chromadb, settings)
+                old.close()
+        except Exception as error:
+            raise StoreError(f"cannot open the document store in {self._folder}: {error}") from error
+        return self._client
 
     def check_in_place(self) -> None:
         """Check that the folder is still the one that was opened.
@@ -120,10 +170,12 @@ class FolderHome:
 
         Raises:
             StoreInUseError: Another process has the folder open.
-            StoreError: The folder is gone, or the state cannot be written. If setting the mark failed, nothing has
-                been changed.
+            StoreError: The folder is gone, another program wrote to it, or the state cannot be written. If setting the
+                mark failed, nothing has been changed.
         """
         with self._lock.exclusive():
+            if self._is_outdated():
+                raise StoreError(f"another program wrote to {self._folder} at this moment: repeat the call")
             before = self.read_state()
             certain = before is not None and not before.writing and before.collection == collection_id
             previous = dict(before.heads)[_ONLY_WRITER] if before is not None and certain else self._new_token()
@@ -137,6 +189,26 @@ class FolderHome:
             finally:
                 self._write(collection_id, token, writing=False)
 
+    def _is_outdated(self) -> bool:
+        """Whether another opener in this process has noticed that Chroma must be opened again."""
+        return self._client is not None and self._system != self._lock.system
+
+    def _open_client(self, chromadb: Any, settings: Any) -> Any:
+        with self._lock.within_process:  # Chroma creates its systems without a lock
+            try:
+                client = chromadb.PersistentClient(self._spelling(), settings=settings)
+            except ValueError as error:  # the user's own client has this path open with other settings
+                if "different settings" not in str(error):
+                    raise
+                self._lock.start_another_system()
+                client = chromadb.PersistentClient(self._spelling(), settings=load_chromadb()[1])
+            self._system = self._lock.system
+            return client
+
+    def _spelling(self) -> str:
+        """Return the folder's path, spelled as for no other system: Chroma has one system per spelling."""
+        return str(self._folder) + "/." * self._lock.system
+
     def _forget_the_servers_state(self) -> None:
         from chromadb.errors import NotFoundError
 
@@ -145,10 +217,21 @@ class FolderHome:
 
     def _write(self, collection_id: str, token: str, *, writing: bool) -> None:
         state = CollectionState(collection_id, ((_ONLY_WRITER, token),), writing=writing)
+        self._lock.state_writes += 1
         try:
-            self._file.write(state, -1 if writing else self._log.position(collection_id))
+            self._file.write(state, UNKNOWN if writing else position(self._database, collection_id).number)
         except OSError as error:
             raise StoreError(f"cannot write to the document store in {self._folder}: {error}") from error
+
+
+class _Seen(NamedTuple):
+    """A state, and what was unchanged as long as it was current."""
+
+    modified_nanoseconds: int
+    inode: int
+    size_bytes: int
+    state_writes: int
+    state: CollectionState
 
 
 class StateFile:
@@ -179,14 +262,14 @@ class StateFile:
     def position(self) -> int:
         """The position of Chroma's log that belongs to the state last read."""
         held = self._held
-        return -1 if held is None else held.position
+        return UNKNOWN if held is None else held.position
 
     def write(self, state: CollectionState, position: int) -> None:
         """Replace the state; a write mark survives a power failure once this returns.
 
         Args:
             state: The new state.
-            position: The position of Chroma's log; -1 if it is unknown.
+            position: The position of Chroma's log; ``UNKNOWN`` if it is.
 
         Raises:
             OSError: The file cannot be written; the previous one is still in place.
@@ -235,9 +318,9 @@ def _parse(raw: bytes) -> tuple[CollectionState | None, int]:
     try:
         content = _decoder.decode(raw)
     except msgspec.DecodeError:
-        return None, -1
+        return None, UNKNOWN
     if content.schema != _SCHEMA or (content.position < 0 and not content.writing):
-        return None, -1
+        return None, UNKNOWN
     state = CollectionState(content.collection, ((_ONLY_WRITER, content.generation),), content.writing)
     return state, content.position
 

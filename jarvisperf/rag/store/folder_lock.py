@@ -46,6 +46,11 @@ class FolderLock:
 
     Args:
         folder: The resolved folder.
+
+    Attributes:
+        within_process: Held by the thread that writes.
+        state_writes: Changes whenever this process may have written the state of a collection in the folder.
+        system: Which Chroma system of this process follows the folder; another number is another one.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,6 +59,8 @@ class FolderLock:
         self._descriptor = -1
         self._openers_lock = threading.Lock()
         self.within_process = threading.RLock()
+        self.state_writes = 0
+        self.system = 0
         tell_when_forked(self, FolderLock.reset_after_fork)
 
     def reset_after_fork(self) -> None:
@@ -120,6 +127,11 @@ class FolderLock:
                 yield
             finally:
                 _lock_file(self._descriptor, exclusive=False, wait=True)
+
+    def start_another_system(self) -> None:
+        """Let every opener in this process open Chroma again."""
+        self.system += 1
+        self.state_writes += 1
 
     def check_in_place(self) -> None:
         """Check that the folder is still the one that was opened.

@@ -38,11 +38,13 @@ class CollectionState:
         collection: The id that Chroma assigned to the collection.
         heads: The generation.
         writing: A writer is changing the collection, or died while doing so.
+        count: The number of passages, where it is the only sign of writes by other programs; else None.
     """
 
     collection: str
     heads: Heads
     writing: bool
+    count: int | None = None
 
 
 class Home(Protocol):
@@ -53,6 +55,10 @@ class Home(Protocol):
 
     def connect(self) -> Any:
         """Open Chroma and return its client; loads chromadb."""
+        ...
+
+    def renew(self) -> Any:
+        """Return a client that knows all writes, because other programs may have written."""
         ...
 
     def disconnect(self) -> None:

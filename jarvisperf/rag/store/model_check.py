@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.change import unit_rows
+from jarvisperf.rag.store.collection import set_properties
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +83,7 @@ class ModelCheck:
             return
         if metadata.get(IDENTITY_KEY) is not None and collection.count() > 0:
             return
-        kept = {key: value for key, value in metadata.items() if not key.startswith("hnsw:")}  # Chroma rejects them
-        collection.modify(metadata={**kept, IDENTITY_KEY: identity, _NAME_KEY: self._model_name()})
+        set_properties(collection, {IDENTITY_KEY: identity, _NAME_KEY: self._model_name()})
 
     def _compare(self, collection: Any) -> None:
         import numpy as np

@@ -8,72 +8,64 @@ changed since, because each opening of the folder rewrites it without changing t
 
 from __future__ import annotations
 
-import os
+import contextlib
+import sqlite3
 import time
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    import os
+
+UNKNOWN: Final = -1
 
 _WAIT_SECONDS: Final = 2.0
-# A second write within the file system's time step would leave the same time; no file system here has coarser steps.
+# A second write within the file system's time step would leave the same time. Steps are those of the kernel's clock, a
+# few milliseconds, except on file systems that count in seconds.
 _TIME_STEP_NANOSECONDS: Final = 50_000_000
+_COARSE_STEP_NANOSECONDS: Final = 3_000_000_000
+_MILLISECOND: Final = 1_000_000
 _POSITION: Final = (
     "SELECT max(seq_id) FROM max_seq_id WHERE segment_id IN (SELECT id FROM segments WHERE collection = ?)"
 )
 
 
-class _Seen(NamedTuple):
-    inode: int
-    modified_nanoseconds: int
-    size_bytes: int
-    collection: str
-    position: int
+class Position(NamedTuple):
+    """The position of a collection's log.
 
-
-class ChromaLog:
-    """Reads the position of a collection's log.
-
-    Args:
-        folder: The folder that Chroma keeps its files in, an absolute path.
+    Attributes:
+        number: Of the latest record; 0 before the first one, ``UNKNOWN`` if it cannot be read.
+        shows_in_file: Whether every write changes the database's file, so that an unchanged file means an unchanged
+            number.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._file = str(folder / "chroma.sqlite3")
-        self._seen: _Seen | None = None
+    number: int
+    shows_in_file: bool
 
-    def position(self, collection_id: str) -> int:
-        """Return the number of the latest record; 0 before the first one, -1 if it cannot be read.
 
-        Args:
-            collection_id: The id that Chroma assigned to the collection.
-        """
-        try:
-            found = os.stat(self._file)  # noqa: PTH116 - read for every cached query
-        except OSError:
-            return -1
-        seen = self._seen
-        if (
-            seen is not None
-            and seen.modified_nanoseconds == found.st_mtime_ns
-            and seen.inode == found.st_ino
-            and seen.size_bytes == found.st_size
-            and seen.collection == collection_id
-        ):
-            return seen.position
-        position = self._read(collection_id)
-        is_settled = time.time_ns() - found.st_mtime_ns > _TIME_STEP_NANOSECONDS
-        known = is_settled and position >= 0
-        self._seen = _Seen(found.st_ino, found.st_mtime_ns, found.st_size, collection_id, position) if known else None
-        return position
+def database_of(folder: Path) -> str:
+    """Return the path of Chroma's database in a folder."""
+    return str(folder / "chroma.sqlite3")
 
-    def _read(self, collection_id: str) -> int:
-        import sqlite3
 
-        try:
-            connection = sqlite3.connect(f"{Path(self._file).as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
-            try:
-                ((position,),) = connection.execute(_POSITION, (collection_id,))
-            finally:
-                connection.close()
-        except sqlite3.Error:
-            return -1
-        return 0 if position is None else int(position)
+def position(database: str, collection_id: str) -> Position:
+    """Read the position of a collection's log.
+
+    Args:
+        database: The path of Chroma's database.
+        collection_id: The id that Chroma assigned to the collection.
+    """
+    try:
+        address = f"{Path(database).as_uri()}?mode=ro"
+        with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)) as connection:
+            ((number,),) = connection.execute(_POSITION, (collection_id,))
+            ((journal,),) = connection.execute("PRAGMA journal_mode")
+    except sqlite3.Error:
+        return Position(UNKNOWN, shows_in_file=False)
+    return Position(0 if number is None else int(number), shows_in_file=journal != "wal")
+
+
+def is_settled(found: os.stat_result) -> bool:
+    """Return whether another write to a file would change its time of modification."""
+    step = _TIME_STEP_NANOSECONDS if found.st_mtime_ns % _MILLISECOND else _COARSE_STEP_NANOSECONDS
+    return time.time_ns() - found.st_mtime_ns > step

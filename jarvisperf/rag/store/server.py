@@ -2,8 +2,9 @@
 
 The state is a second collection, ``<name>.jarvisperf-state``, with one record per client that has written: its latest
 token and whether it is writing. Each client writes only its own record, so clients never overwrite each other's;
-together the tokens are the generation. The price is one request per cached query, about half a millisecond on the same
-machine.
+together the tokens are the generation. Part of the state is also the number of passages, which shows what clients that
+do not use this class have added or removed; a server shows nothing else that they change. The price is two requests per
+cached query, about a millisecond on the same machine.
 
 A client that dies while writing leaves its mark. Any client that has seen the same mark for ``lease_seconds`` on its
 own clock replaces it with a token of unknown history. One mark covers one batch, so a live client stays far below that.
@@ -22,11 +23,13 @@ from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation, state_records_name
 from jarvisperf.rag.store.server_http import GoneError, RecordsClient
+from jarvisperf.rag.store.server_options import ServerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
 LEASE_SECONDS = 300.0
+DEFAULT = ServerOptions()
 _MAX_CLIENTS = 64
 
 
@@ -36,6 +39,7 @@ class ServerHome:
     Args:
         url: ``http://host:port`` or ``https://host:port``.
         collection: The collection's name.
+        options: The token, the tenant and the database.
         new_token: Returns a new generation token.
         clock: A monotonic clock, in seconds.
         lease_seconds: How long a writer's mark is honoured.
@@ -51,11 +55,13 @@ class ServerHome:
         self,
         url: str,
         collection: str,
+        options: ServerOptions = DEFAULT,
         new_token: Callable[[], str] = new_generation,
         clock: Callable[[], float] = time.monotonic,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._records = RecordsClient(url, state_records_name(collection))
+        self._records = RecordsClient(url, state_records_name(collection), options)
+        self._options = options
         self._url = url
         self._new_token = new_token
         self._clock = clock
@@ -79,18 +85,26 @@ class ServerHome:
 
         Raises:
             MissingPackageError: chromadb is not installed.
-            StoreError: The server does not respond.
+            StoreError: The server does not respond, rejects the token, or lacks the tenant or the database.
         """
         chromadb, settings = load_chromadb()
+        self._records.check_access()
         try:
             self._client = chromadb.HttpClient(
                 host=self._records.host,
                 port=self._records.port,
                 ssl=self._records.ssl,
+                headers=self._options.headers(),
                 settings=settings,
+                tenant=self._options.tenant,
+                database=self._options.database,
             )
         except Exception as error:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
+        return self._client
+
+    def renew(self) -> Any:
+        """Return the client: a server has no index in this process that could be outdated."""
         return self._client
 
     def disconnect(self) -> None:
@@ -113,7 +127,12 @@ class ServerHome:
             self._records.put(name, _client_record(str(records[name]["collection"]), self._new_token(), writing=False))
             return self.read_state()
         heads = tuple(sorted((name, str(record["token"])) for name, record in records.items()))
-        state = CollectionState(collections.pop(), heads, writing=bool(writing))
+        collection = collections.pop()
+        try:
+            count = None if writing else self._records.count(collection)
+        except GoneError:
+            return None  # deleted by a client that does not use this class
+        state = CollectionState(collection, heads, writing=bool(writing), count=count)
         if state == self._last:
             return self._last
         self._last = state
@@ -140,15 +159,27 @@ class ServerHome:
     def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
         """Mark the collection as being written while the body runs, and start a new generation after it."""
         with self._write_lock:
-            previous, token = self._token, self._new_token()
+            certain = self._is_token_on_server(collection_id)
+            previous, token = self._token if certain else self._new_token(), self._new_token()
             self._records.put(self._writer, _client_record(collection_id, previous, writing=True))
             try:
                 yield
-                if publish is not None:
+                if certain and publish is not None:
                     publish(previous, token)
             finally:
                 self._token = token
                 self._records.put(self._writer, _client_record(collection_id, token, writing=False))
+
+    def _is_token_on_server(self, collection_id: str) -> bool:
+        """Return whether this client's record is its latest, not one of a restored copy; create what is missing."""
+        try:
+            record = self._records.read().get(self._writer)
+        except GoneError:  # a write to the server's folder removes the records
+            self._records.create()
+            record = None
+        if record is None:
+            return self._token == BEFORE_THE_FIRST
+        return (str(record["token"]), str(record["collection"])) == (self._token, collection_id)
 
     def _expired(self, marks: Mapping[str, str]) -> list[str]:
         now = self._clock()

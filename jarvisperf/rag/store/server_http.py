@@ -18,8 +18,9 @@ from jarvisperf.rag.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from jarvisperf.rag.store.server_options import ServerOptions
+
 TIMEOUT_SECONDS: Final = 30.0
-_BASE: Final = "/api/v2/tenants/default_tenant/databases/default_database/collections"
 _VECTOR: Final = [1.0]  # Chroma requires one; it is never searched
 
 
@@ -33,14 +34,20 @@ class RecordsClient:
     Args:
         url: ``http://host:port`` or ``https://host:port``.
         name: The collection's name.
+        options: The tenant, the database and the token.
 
     Raises:
         TypeError: The URL is not a string.
         ValueError: It is malformed.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, options: ServerOptions) -> None:
         self.host, self.port, self.ssl = parse_url(url)
+        self._options = options
+        tenant, database = quote(options.tenant, safe=""), quote(options.database, safe="")
+        self._database = f"/api/v2/tenants/{tenant}/databases/{database}"
+        self._base = f"{self._database}/collections"
+        self._headers = {"Content-Type": "application/json", **options.headers()}
         self._url = url
         self._name = name
         self._id: str | None = None
@@ -53,9 +60,23 @@ class RecordsClient:
         self._lock = threading.Lock()
         self._connection = None
 
+    def check_access(self) -> None:
+        """Check that the server responds, accepts the token, and has the tenant and the database.
+
+        Raises:
+            StoreError: One of these is not so.
+        """
+        try:
+            self._call("GET", self._database, None)
+        except GoneError as error:
+            raise StoreError(
+                f"the Chroma server at {self._url} has no database {self._options.database!r} of a tenant"
+                f" {self._options.tenant!r}: create them with chromadb.AdminClient, or check ServerOptions"
+            ) from error
+
     def create(self) -> None:
         """Create the collection unless it exists."""
-        self._id = str(self._call("POST", _BASE, {"name": self._name, "get_or_create": True})["id"])
+        self._id = str(self._call("POST", self._base, {"name": self._name, "get_or_create": True})["id"])
 
     def read(self) -> dict[str, Mapping[str, Any]]:
         """Return all records by id.
@@ -66,6 +87,15 @@ class RecordsClient:
         """
         found = self._on_collection("get", {"include": ["metadatas"]})
         return dict(zip(found["ids"], found["metadatas"], strict=True))
+
+    def count(self, collection_id: str) -> int:
+        """Return the number of passages in any collection.
+
+        Raises:
+            GoneError: There is no such collection.
+            StoreError: The server does not respond.
+        """
+        return int(self._call("GET", f"{self._base}/{collection_id}/count", None))
 
     def put(self, key: str, metadata: Mapping[str, Any]) -> None:
         """Write one record, replacing any with the same id."""
@@ -83,18 +113,18 @@ class RecordsClient:
     def _on_collection(self, action: str, body: Mapping[str, Any]) -> Any:
         was_known = self._id is not None
         try:
-            return self._call("POST", f"{_BASE}/{self._found_id()}/{action}", body)
+            return self._call("POST", f"{self._base}/{self._found_id()}/{action}", body)
         except GoneError:
             self._id = None
             if not was_known:
                 raise
         return self._call(
-            "POST", f"{_BASE}/{self._found_id()}/{action}", body
+            "POST", f"{self._base}/{self._found_id()}/{action}", body
         )  # it may have been created again under the same name
 
     def _found_id(self) -> str:
         if self._id is None:
-            self._id = str(self._call("GET", f"{_BASE}/{quote(self._name)}", None)["id"])
+            self._id = str(self._call("GET", f"{self._base}/{quote(self._name)}", None)["id"])
         return self._id
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
@@ -103,6 +133,9 @@ class RecordsClient:
             status, answer = self._exchange(method, path, payload)
         if status == http.HTTPStatus.NOT_FOUND:
             raise GoneError
+        if status in {http.HTTPStatus.UNAUTHORIZED, http.HTTPStatus.FORBIDDEN}:
+            given = "no token" if self._options.token is None else f"the token in {self._options.token_header}"
+            raise StoreError(f"the Chroma server at {self._url} responded {status} to {given}: check ServerOptions")
         if status >= http.HTTPStatus.BAD_REQUEST:
             raise StoreError(f"the Chroma server at {self._url} responded {status}: {answer[:200]!r}")
         return msgspec.json.decode(answer) if answer else None
@@ -111,7 +144,7 @@ class RecordsClient:
         for last_try in (False, True):  # the server may have closed an idle connection
             try:
                 connection = self._opened()
-                connection.request(method, path, payload, {"Content-Type": "application/json"})
+                connection.request(method, path, payload, self._headers)
                 response = connection.getresponse()
                 return response.status, response.read()
             except (OSError, http.client.HTTPException) as error:
