@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.common import FAILED, OK, add_group, add_parser
 from jarvisperf.cli.printing import err, out, out_document, out_json
+from jarvisperf.cli.rag import evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,6 +82,16 @@ def add_commands(commands: Any) -> None:
     )
     warm.add_argument("queries", nargs="*", metavar="QUERY", help="default: one per line of standard input")
     warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="seconds to cache answers for (600)")
+
+    evaluate = _action(
+        actions,
+        "eval",
+        evaluation.run,
+        "measure recall, MRR and nDCG on questions with known answers; exit status 1 if --against shows a regression",
+        "jarvisperf rag eval questions.jsonl --save words-off.json",
+        "jarvisperf rag eval questions.jsonl --hybrid --against words-off.json",
+    )
+    evaluation.add_arguments(evaluate)
 
     stats = _action(actions, "stats", _stats, "print what the collection contains", "jarvisperf rag stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")
