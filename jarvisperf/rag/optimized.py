@@ -472,6 +472,7 @@ class OptimizedRAG:
             chunks=self._store.count() if is_open else None,
             documents=self._count_documents() if is_open else None,
             model_loaded=bool(getattr(self._embedder, "loaded", True)),
+            prompts=getattr(self._embedder, "prompts", None),
         )
 
     @property

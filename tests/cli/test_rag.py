@@ -166,6 +166,24 @@ def test_statistics_count_passages_by_source(rag, folder):
 
 
 @pytest.mark.parametrize(
+    ("prompts", "said"),
+    [
+        (
+            {"query": "query: ", "document": "passage: "},
+            "'query: ' before each query, 'passage: ' before each document",
+        ),
+        ({"query": "Query:", "document": ""}, "'Query:' before each query"),
+        ({"query": "", "document": ""}, "none"),
+    ],
+)
+def test_statistics_show_the_prompts_of_the_model(rag, folder, monkeypatch, prompts, said):
+    monkeypatch.setattr(HashEmbedder, "prompts", prompts, raising=False)
+    rag("add", folder)
+    assert rag("stats")[1].splitlines()[1] == f"the model's prompts: {said}"
+    assert json.loads(rag("stats", "--json")[1])["prompts"] == prompts
+
+
+@pytest.mark.parametrize(
     ("words", "message"), [([" "], "query is ' ': give at least one word"), (["x", "-n", "0"], "n_results is 0")]
 )
 def test_what_makes_no_sense_is_one_line_and_status_one(rag, words, message):

@@ -227,11 +227,15 @@ def _warm(words: argparse.Namespace, rag: OptimizedRAG) -> int:
 def _stats(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     sources = rag.sources()
     stats = rag.get_performance_stats()
-    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "sources": sources}
+    prompts = stats["prompts"]
+    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "prompts": prompts, "sources": sources}
     if words.json:
         out_json(json.dumps(facts, indent=1, ensure_ascii=False))
         return OK
     out(f"{facts['chunks']} passages of {facts['documents']} documents")
+    if prompts is not None:
+        put = [f"{prompt!r} before each {role}" for role, prompt in prompts.items() if prompt]
+        out(f"the model's prompts: {', '.join(put) or 'none'}")
     for source, count in sources.items():
         out(f"{count:8} {source}")
     return OK
