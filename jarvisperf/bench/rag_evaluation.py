@@ -86,7 +86,7 @@ class QualityChange(msgspec.Struct, frozen=True):
     verdict: FourVerdicts
 
 
-def evaluate(
+def evaluate_rag(
     rag: OptimizedRAG, questions: Sequence[Question], n_results: int = 10, **options: Unpack[SearchOptions]
 ) -> Evaluation:
     """Search for each question, without the cache, and measure what is found.
@@ -112,7 +112,7 @@ def evaluate(
     )
 
 
-def compare(base: Evaluation, head: Evaluation, threshold: float = 0.05) -> dict[str, QualityChange]:
+def compare_evaluations(base: Evaluation, head: Evaluation, threshold: float = 0.05) -> dict[str, QualityChange]:
     """Compare two evaluations of the same questions, in pairs, and decide as the gate does.
 
     Questions are the independent units. The logarithm of the ratio of the means is approximately normal with the

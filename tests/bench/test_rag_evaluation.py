@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from jarvisperf.bench.rag_evaluation import Evaluation, Figures, compare, evaluate, load, save
+from jarvisperf.bench.rag_evaluation import Evaluation, Figures, compare_evaluations, evaluate_rag, load, save
 from jarvisperf.bench.rag_questions import Question, QuestionsError, read_questions
 from jarvisperf.rag.results import SearchResult
 
@@ -38,7 +38,7 @@ def evaluation(figures, depth=10):
 
 
 def verdict(base, head, threshold=0.05):
-    return compare(evaluation(base), evaluation(head), threshold)["ndcg"].verdict
+    return compare_evaluations(evaluation(base), evaluation(head), threshold)["ndcg"].verdict
 
 
 def hit_or_miss(count, share, seed=1):
@@ -49,7 +49,7 @@ def hit_or_miss(count, share, seed=1):
 def test_each_question_is_measured_on_what_the_search_returns():
     rag = FakeRag({"first": ["a", "b"], "second": ["x", "c"], "third": ["x", "y"]})
     questions = [Question("first", {"a": 1.0}), Question("second", {"c": 1.0, "d": 1.0}), Question("third", {"e": 1.0})]
-    found = evaluate(rag, questions, 2, hybrid=True)
+    found = evaluate_rag(rag, questions, 2, hybrid=True)
     assert rag.options == {"hybrid": True}
     assert found.values("recall") == [1.0, 0.5, 0.0]
     assert found.values("mrr") == [1.0, 0.5, 0.0]
@@ -60,23 +60,23 @@ def test_each_question_is_measured_on_what_the_search_returns():
 @pytest.mark.parametrize("name", ["passage-7", "guide.md", "/docs/guide.md"])
 def test_what_is_relevant_may_be_named_by_id_by_source_or_by_path(name):
     rag = FakeRag({"question": [("passage-7", "guide.md", "/docs/guide.md")]})
-    assert evaluate(rag, [Question("question", {name: 1.0})]).values("ndcg") == [1.0]
+    assert evaluate_rag(rag, [Question("question", {name: 1.0})]).values("ndcg") == [1.0]
 
 
 def test_a_second_passage_of_the_same_source_does_not_count_again():
     rag = FakeRag({"question": [("p1", "a.md"), ("p2", "a.md"), ("p3", "b.md")]})
-    found = evaluate(rag, [Question("question", {"a.md": 1.0, "b.md": 1.0})], 2)
+    found = evaluate_rag(rag, [Question("question", {"a.md": 1.0, "b.md": 1.0})], 2)
     assert found.values("recall") == [0.5]
 
 
 def test_an_empty_collection_is_an_error_not_a_quality_of_0():
     with pytest.raises(QuestionsError, match="the collection is empty"):
-        evaluate(FakeRag({"question": []}), [Question("question", {"a": 1.0})])
+        evaluate_rag(FakeRag({"question": []}), [Question("question", {"a": 1.0})])
 
 
 def test_the_same_figures_are_unchanged():
     figures = hit_or_miss(50, 0.7)
-    changes = compare(evaluation(figures), evaluation(figures))
+    changes = compare_evaluations(evaluation(figures), evaluation(figures))
     assert {change.verdict for change in changes.values()} == {"unchanged"}
     assert changes["recall"].interval == (1.0, 1.0)
 
@@ -116,9 +116,9 @@ def test_pairs_cancel_what_makes_a_question_hard():
 
 def test_different_questions_or_depths_are_not_compared():
     with pytest.raises(QuestionsError, match="1 questions are in only one of the evaluations"):
-        compare(evaluation([FULL]), evaluation([FULL, FULL]))
+        compare_evaluations(evaluation([FULL]), evaluation([FULL, FULL]))
     with pytest.raises(QuestionsError, match="count 10 and 5 results: evaluate with the same -n"):
-        compare(evaluation([FULL]), evaluation([FULL], depth=5))
+        compare_evaluations(evaluation([FULL]), evaluation([FULL], depth=5))
 
 
 def test_a_saved_evaluation_is_read_back(tmp_path):

@@ -144,6 +144,14 @@ def test_the_status_of_an_evaluation_says_whether_quality_regressed(rag, folder,
     assert out.splitlines()[-1].endswith("regressed")
 
 
+def test_two_searches_of_a_collection_are_compared_in_one_command(rag, folder, questions):
+    rag("add", folder)
+    status, out, err = rag("eval", questions, "-n", 1, "--min-score", "0.999", "--against-plain")
+    assert (status, out.splitlines()[-4:-3]) == (0, ["compared with the plain search, question by question"])
+    assert out.splitlines()[-1].startswith("ndcg@1       0.500 -> 0.500  ratio 1.000")
+    assert err == ""
+
+
 def test_an_evaluation_against_something_else_is_one_line_and_status_one(rag, folder, questions):
     rag("add", folder)
     status, _, err = rag("eval", questions, "--against", questions)

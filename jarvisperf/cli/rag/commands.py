@@ -87,9 +87,10 @@ def add_commands(commands: Any) -> None:
         actions,
         "eval",
         evaluation.run,
-        "measure recall, MRR and nDCG on questions with known answers; exit status 1 if --against shows a regression",
-        "jarvisperf rag eval questions.jsonl --save words-off.json",
-        "jarvisperf rag eval questions.jsonl --hybrid --against words-off.json",
+        "measure recall, MRR and nDCG on questions with known answers; exit status 1 if they regressed",
+        "jarvisperf rag eval questions.jsonl --hybrid --against-plain",
+        "jarvisperf rag eval questions.jsonl --save before.json",
+        "jarvisperf rag eval questions.jsonl --against before.json --threshold 2%",
     )
     evaluation.add_arguments(evaluate)
 

@@ -30,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-score", type=float, metavar="SCORE", help="minimum cosine similarity")
     parser.add_argument("--diversity", type=float, metavar="SHARE", help="prefer passages that differ, from 0 to 1")
     parser.add_argument("--save", type=Path, metavar="FILE", help="write the figures of each question to FILE")
-    parser.add_argument("--against", type=Path, metavar="FILE", help="compare with figures written by --save")
+    against = parser.add_mutually_exclusive_group()
+    against.add_argument("--against", type=Path, metavar="FILE", help="compare with figures written by --save")
+    against.add_argument(
+        "--against-plain", action="store_true", help="compare with the plain search of this collection, without options"
+    )
     parser.add_argument(
         "--threshold",
         type=_threshold,
@@ -48,16 +52,20 @@ def run(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         QuestionsError: A file cannot be read or written, the evaluations do not fit each other, or there is nothing to
             search.
     """
-    from jarvisperf.bench.rag_evaluation import compare, evaluate, load, save
+    from jarvisperf.bench.rag_evaluation import compare_evaluations, evaluate_rag, load, save
     from jarvisperf.bench.rag_questions import read_questions
 
     questions = read_questions(words.questions)
     base = None if words.against is None else load(words.against)
-    head = evaluate(rag, questions, words.n, hybrid=words.hybrid, min_score=words.min_score, diversity=words.diversity)
-    changes = None if base is None else compare(base, head, words.threshold)
+    head = evaluate_rag(
+        rag, questions, words.n, hybrid=words.hybrid, min_score=words.min_score, diversity=words.diversity
+    )
+    if words.against_plain:
+        base = evaluate_rag(rag, questions, words.n)
+    changes = None if base is None else compare_evaluations(base, head, words.threshold)
     if words.save is not None:
         save(head, words.save)
-    _print_json(head, changes) if words.json else _print_text(head, changes, words.against)
+    _print_json(head, changes) if words.json else _print_text(head, changes, words.against or "the plain search")
     verdicts = {} if changes is None else {measure: change.verdict for measure, change in changes.items()}
     for measure, verdict in verdicts.items():
         if verdict == "inconclusive":
@@ -74,7 +82,7 @@ def _threshold(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _print_text(head: Evaluation, changes: dict[str, QualityChange] | None, against: Path | None) -> None:
+def _print_text(head: Evaluation, changes: dict[str, QualityChange] | None, against: Path | str) -> None:
     from jarvisperf.bench.rag_evaluation import MEASURES
 
     out(f"{len(head.questions)} questions, {head.depth} results each")
