@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from jarvisperf.bench.rag_evaluation import Evaluation, QualityChange
     from jarvisperf.rag import OptimizedRAG
 
-_DEFAULT_THRESHOLD = "5%"
+_DEFAULT_THRESHOLD = "5%"  # argparse needs %% in its help
 _NAME_WIDTH = 12
 
 
@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_threshold,
         default=_DEFAULT_THRESHOLD,
         metavar="SHARE",
-        help=f"how much worse a mean may get ({_DEFAULT_THRESHOLD})",
+        help=f"how much worse a mean may get ({_DEFAULT_THRESHOLD}%)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
 
