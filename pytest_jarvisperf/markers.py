@@ -96,7 +96,11 @@ _MARKERS: Mapping[str, Mapping[str, Key]] = {
 def marker_keys(metrics: Metrics) -> dict[str, Mapping[str, Key]]:
     """Return the keywords that each marker accepts, by the marker's name."""
     shares = {kind.name: Key(_parses(_share), _SHARE) for kind in metrics}
-    limits = {f"max_{kind.name}": Key(_parses(kind.unit.parse), kind.unit.forms) for kind in metrics}
+    limits = {
+        f"max_{kind.name}": Key(_parses(kind.unit.parse), kind.unit.forms)
+        for kind in metrics
+        if kind.better == "lower"  # a limit is how much there may be
+    }
     return {**_MARKERS, "jarvis_threshold": shares | limits}
 
 

@@ -1,8 +1,10 @@
-"""Questions with known answers: Pirá's, from a folder given by the caller, and the suite's own."""
+"""Questions with known answers: public retrieval sets, from files given by the caller, and the suite's own."""
 
 from __future__ import annotations
 
 import csv
+import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -35,17 +37,46 @@ def read_pira(folder: Path) -> list[dict[str, str]]:
 
 
 def pira_exams(rows: Sequence[dict[str, str]]) -> list[Exam]:
-    """Pirá's questions in English and in Portuguese, each to be answered by its own English abstract."""
-    abstracts = list(dict.fromkeys(row["abstract"] for row in rows))
-    place = {abstract: number for number, abstract in enumerate(abstracts)}
+    """Pirá's questions in English and in Portuguese, each to be answered by its own abstract."""
     return [
-        Exam(
-            f"Pirá, questions in {language}",
-            abstracts,
-            [(row[column], frozenset({place[row["abstract"]]})) for row in rows if row[column].strip()],
+        _exam_of_pairs(f"Pirá, {name}", [(row[column], row[abstract]) for row in rows])
+        for name, column, abstract in (
+            ("English", "question_en_origin", "abstract"),
+            ("Portuguese to English", "question_pt_origin", "abstract"),
+            ("Portuguese", "question_pt_origin", "abstract_translated_pt"),
         )
-        for language, column in (("English", "question_en_origin"), ("Portuguese", "question_pt_origin"))
     ]
+
+
+def reading_exam(name: str, file: Path) -> Exam:
+    """The questions of a reading set in the format of SQuAD, each to be answered by its own paragraph.
+
+    XQuAD (M. Artetxe, S. Ruder and D. Yogatama, "On the Cross-lingual Transferability of Monolingual Representations",
+    2020; github.com/google-deepmind/xquad) and FaQuAD (H. Sayama, A. Araujo and E. Fernandes, "FaQuAD: Reading
+    Comprehension Dataset in the Domain of Brazilian Higher Education", 2019; github.com/liafacom/faquad).
+    """
+    articles = json.loads(file.read_text(encoding="utf-8"))["data"]
+    paragraphs = [paragraph for article in articles for paragraph in article["paragraphs"]]
+    return _exam_of_pairs(name, [(asked["question"], one["context"]) for one in paragraphs for asked in one["qas"]])
+
+
+def cranfield_exam(folder: Path) -> Exam:
+    """Cranfield's 225 queries about 1400 abstracts on aerodynamics: files cran.all.1400, cran.qry and cranqrel.
+
+    C. Cleverdon, "The Cranfield Tests on Index Language Devices", 1967. Judgements of 1 to 4 count as relevant; queries
+    are numbered by their place in the file.
+    """
+    abstracts = _sections(folder / "cran.all.1400", "TW")
+    queries = list(_sections(folder / "cran.qry", "W").values())
+    right: list[set[int]] = [set() for _ in queries]
+    place = {number: index for index, number in enumerate(abstracts)}
+    for line in (folder / "cranqrel").read_text(encoding="utf-8").splitlines():
+        query, document, grade = map(int, line.split())
+        if grade in range(1, 5) and document in place:
+            right[query - 1].add(place[document])
+    texts = [text or "(empty)" for text in abstracts.values()]  # two abstracts have no text
+    asked = [(query, frozenset(found)) for query, found in zip(queries, right, strict=True) if found]
+    return Exam("Cranfield", texts, asked)
 
 
 def own_exam() -> Exam:
@@ -55,7 +86,30 @@ def own_exam() -> Exam:
     answers = [
         frozenset(number for number, chunk in enumerate(chunks) if topics[chunk] & wanted) for wanted in ANSWER_TOPICS
     ]
-    return Exam("Python's reference, 60 questions", chunks, list(zip(QUERIES, answers, strict=True)))
+    return Exam("Python's reference", chunks, list(zip(QUERIES, answers, strict=True)))
+
+
+def _exam_of_pairs(name: str, pairs: Sequence[tuple[str, str]]) -> Exam:
+    """An exam of questions that are each answered by one text."""
+    asked = [(question, text) for question, text in pairs if question.strip() and text.strip()]
+    texts = list(dict.fromkeys(text for _, text in asked))
+    place = {text: number for number, text in enumerate(texts)}
+    return Exam(name, texts, [(question, frozenset({place[text]})) for question, text in asked])
+
+
+def _sections(file: Path, wanted: str) -> dict[int, str]:
+    """The fields with these letters of each entry of a file in SMART's format, joined, by the entry's number."""
+    found: dict[int, str] = {}
+    number, letter = 0, ""
+    for line in file.read_text(encoding="utf-8", errors="replace").splitlines():
+        if field := re.fullmatch(r"\.([A-Z])(?:\s+(\d+))?\s*", line):
+            letter = field[1]
+            if letter == "I":
+                number = int(field[2])
+                found[number] = ""
+        elif letter in wanted:
+            found[number] = f"{found[number]} {line}".strip()
+    return found
 
 
 def paraphrases(rows: Sequence[dict[str, str]]) -> list[tuple[str, str]]:

@@ -193,7 +193,7 @@ class OptimizedRAG:
                 ``where_document``: Chroma's filter on text, such as ``{"$contains": "word"}``.
                 ``min_score``: Minimum cosine similarity, from -1 to 1.
                 ``diversity``: From 0 to 1: prefer passages that differ from each other (maximal marginal relevance).
-                ``hybrid``: Search by keywords as well (BM25), and fuse both lists by reciprocal rank.
+                ``hybrid``: Search by keywords as well (BM25), and merge both rankings by how far passages stand out.
 
         Raises:
             TypeError: An argument has the wrong type, or an option is unknown.
@@ -573,6 +573,7 @@ class OptimizedRAG:
             chunks=self._store.count() if is_open else None,
             documents=self._count_documents() if is_open else None,
             model_loaded=bool(getattr(self._embedder, "loaded", True)),
+            prompts=getattr(self._embedder, "prompts", None),
         )
 
     @property

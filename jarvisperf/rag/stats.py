@@ -40,7 +40,8 @@ class PerformanceStats(TypedDict):
     (finding an answer in the cache); ``paths`` says where answers came from: a tier of the cache (``memory``,
     ``redis``, ``disk``), ``semantic`` or ``computed``. ``chunks`` is the number of passages, ``documents`` that of
     files and of texts without a source; both are None until the store is opened. ``embeddings_computed`` and
-    ``embeddings_reused`` count vectors of documents.
+    ``embeddings_reused`` count vectors of documents. ``prompts`` is what the model puts before a ``query`` and before a
+    ``document``; None if the embedder does not say.
     """
 
     cache_hit_rate: float
@@ -57,6 +58,7 @@ class PerformanceStats(TypedDict):
     embeddings_computed: int
     embeddings_reused: int
     model_loaded: bool
+    prompts: dict[str, str] | None
 
 
 class _Times:
@@ -153,7 +155,14 @@ class QueryStats:
                 self._prune(now)
                 self._prune_at = max(_PRUNE_AT_LEAST, 2 * len(self._expiry_of_key))
 
-    def summary(self, chunks: int | None, documents: int | None, *, model_loaded: bool) -> PerformanceStats:
+    def summary(
+        self,
+        chunks: int | None,
+        documents: int | None,
+        *,
+        model_loaded: bool,
+        prompts: dict[str, str] | None = None,
+    ) -> PerformanceStats:
         """Return the current figures."""
         with self._lock:
             self._prune(self.clock())
@@ -174,6 +183,7 @@ class QueryStats:
                 embeddings_computed=self._embedded,
                 embeddings_reused=self._reused,
                 model_loaded=model_loaded,
+                prompts=prompts,
             )
 
     def _count_recalled(self) -> None:

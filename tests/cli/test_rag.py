@@ -101,10 +101,94 @@ def test_queries_are_warmed_from_words_and_from_standard_input(rag, folder, monk
     assert rag("warm")[1] == "2 of 2 queries are cached\n"
 
 
+@pytest.fixture
+def questions(tmp_path):
+    lines = [{"question": "Dogs bark.", "relevant": ["docs/sub/b.txt"]}, {"question": "x", "relevant": ["other.md"]}]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("\n".join(map(json.dumps, lines)))
+    return file
+
+
+def test_an_evaluation_prints_means_with_intervals(rag, folder, questions):
+    rag("add", folder)
+    status, out, err = rag("eval", questions, "-n", 1)
+    assert (status, err) == (0, "")
+    assert out.splitlines() == [
+        "2 questions, 1 results each",
+        "recall@1     0.500  (0.095 to 0.905)",
+        "mrr@1        0.500  (0.095 to 0.905)",
+        "ndcg@1       0.500  (0.095 to 0.905)",
+        "nothing relevant found for 1 questions, such as 'x'",
+    ]
+    found = json.loads(rag("eval", questions, "-n", 1, "--json")[1])
+    assert found["means"]["ndcg"]["value"] == 0.5
+    assert found["questions"]["x"] == {"recall": 0.0, "mrr": 0.0, "ndcg": 0.0}
+
+
+def test_the_status_of_an_evaluation_says_whether_quality_regressed(rag, folder, tmp_path):
+    for number in range(40):
+        (folder / f"{number}.txt").write_text(f"text {number}")
+    rag("add", folder)
+    file, saved = tmp_path / "questions.jsonl", tmp_path / "base.json"
+    lines = [{"question": f"text {number}", "relevant": [f"docs/{number}.txt"]} for number in range(40)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    assert rag("eval", file, "--save", saved)[0] == 0
+    status, out, _ = rag("eval", file, "--against", saved)
+    assert status == 0
+    assert out.splitlines()[-1] == "ndcg@10      1.000 -> 1.000  ratio 1.000 (1.000 to 1.000)  unchanged"
+    for number in range(20):
+        (folder / f"{number}.txt").unlink()
+    rag("add", folder)
+    status, out, _ = rag("eval", file, "--against", saved)
+    assert status == 1
+    assert out.splitlines()[-1].endswith("regressed")
+
+
+def test_two_searches_of_a_collection_are_compared_in_one_command(rag, folder, questions):
+    rag("add", folder)
+    status, out, err = rag("eval", questions, "-n", 1, "--min-score", "0.999", "--against-plain")
+    assert (status, out.splitlines()[-4:-3]) == (0, ["compared with the plain search, question by question"])
+    assert out.splitlines()[-1].startswith("ndcg@1       0.500 -> 0.500  ratio 1.000")
+    assert err == ""
+
+
+def test_an_evaluation_against_something_else_is_one_line_and_status_one(rag, folder, questions):
+    rag("add", folder)
+    status, _, err = rag("eval", questions, "--against", questions)
+    assert status == 1
+    assert err.startswith(f"jarvisperf: {questions} is not a saved evaluation: ")
+    assert err.count("\n") == 1
+
+
+def test_a_threshold_that_is_no_share_is_wrong_usage(rag, questions, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        rag("eval", questions, "--threshold", "five")
+    assert stopped.value.code == 2
+    assert "'five' is not allowed; give a percentage like '5%' or 'off'" in capsys.readouterr().err
+
+
 def test_statistics_count_passages_by_source(rag, folder):
     rag("add", folder)
     assert rag("stats")[1] == f"2 passages of 2 documents\n       1 {folder}/a.md\n       1 {folder}/sub/b.txt\n"
     assert json.loads(rag("stats", "--json")[1])["chunks"] == 2
+
+
+@pytest.mark.parametrize(
+    ("prompts", "said"),
+    [
+        (
+            {"query": "query: ", "document": "passage: "},
+            "'query: ' before each query, 'passage: ' before each document",
+        ),
+        ({"query": "Query:", "document": ""}, "'Query:' before each query"),
+        ({"query": "", "document": ""}, "none"),
+    ],
+)
+def test_statistics_show_the_prompts_of_the_model(rag, folder, monkeypatch, prompts, said):
+    monkeypatch.setattr(HashEmbedder, "prompts", prompts, raising=False)
+    rag("add", folder)
+    assert rag("stats")[1].splitlines()[1] == f"the model's prompts: {said}"
+    assert json.loads(rag("stats", "--json")[1])["prompts"] == prompts
 
 
 @pytest.mark.parametrize(

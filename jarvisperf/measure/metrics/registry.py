@@ -8,6 +8,7 @@ from jarvisperf.measure.metrics.allocations import ALLOCATIONS
 from jarvisperf.measure.metrics.import_time import IMPORT_TIME
 from jarvisperf.measure.metrics.kind import MetricKind, OfProcesses, OfSingleCalls, OfTimedCalls, stored_kind
 from jarvisperf.measure.metrics.memory import MEMORY
+from jarvisperf.measure.metrics.quality import QUALITY
 from jarvisperf.measure.metrics.startup import STARTUP
 from jarvisperf.measure.metrics.time import TIME
 
@@ -94,5 +95,6 @@ BUILT_IN = Metrics(
         STARTUP,
         ALLOCATIONS,
         IMPORT_TIME,
+        QUALITY,
     )
 )

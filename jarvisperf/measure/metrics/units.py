@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from jarvisperf.escaping import visible
 
@@ -24,6 +24,7 @@ class Unit(NamedTuple):
         read: The multiples to parse limits in, with their sizes; ``""``: a plain number.
         better: The word for a smaller value, like ``faster``.
         worse: The word for a larger value.
+        more_is_better: Whether a larger value is an improvement.
         reads_zero: Whether a limit may be 0.
         has_fractions: Whether values in the smallest multiple have decimals.
         log_base: The base of a logarithmic axis.
@@ -36,9 +37,15 @@ class Unit(NamedTuple):
     read: dict[str, float]
     better: str = "fewer"
     worse: str = "more"
+    more_is_better: bool = False
     reads_zero: bool = False
     has_fractions: bool = True
     log_base: int = 10
+
+    @property
+    def effects(self) -> tuple[Literal["good", "bad"], Literal["good", "bad"]]:
+        """Whether a smaller value is good or bad, and a larger one."""
+        return ("bad", "good") if self.more_is_better else ("good", "bad")
 
     def text(self, value: float, significant: int = 4) -> str:
         """Format a value: ``12.34 µs``.
@@ -92,6 +99,18 @@ BYTES = Unit(
     log_base=2,
 )
 
+SCORE = Unit(
+    symbol="score",
+    plural="score",
+    better="lower",
+    worse="higher",
+    more_is_better=True,
+    forms="a number from 0 to 1",
+    shown=((1.0, "of 1"),),
+    read={"": 1.0},
+    reads_zero=True,
+)
+
 
 def count_of(things: str) -> Unit:
     """Return the unit of a count.
@@ -141,4 +160,4 @@ def split_number(text: object) -> tuple[float, str]:
     return float(match[1]), match[2]
 
 
-_BUILT_IN = {unit.symbol: unit for unit in (SECONDS, BYTES)}
+_BUILT_IN = {unit.symbol: unit for unit in (SECONDS, BYTES, SCORE)}

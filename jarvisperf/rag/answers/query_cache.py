@@ -40,7 +40,7 @@ T = TypeVar("T")
 PlainCall: TypeAlias = tuple[str, str, int, float]
 """A call without options: the kind of answer, the query as given, the number of results, and the time to live."""
 
-KEY_SCHEMA: Final = "5"  # increment it when the format of keys or of cached answers changes
+KEY_SCHEMA: Final = "6"  # increment it when keys, cached answers or the ranking change
 _KEY_BYTES: Final = 20
 _MAX_REMEMBERED: Final = 4096
 _RENEW_AFTER_CHANGES: Final = 32  # with this many changes since, store the entry again under the current generation

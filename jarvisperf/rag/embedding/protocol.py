@@ -21,7 +21,9 @@ class Embedder(Protocol):
 
     It is called from several threads at once. It may have two optional methods: ``embed_queries(texts)``, which returns
     one row per query, for many queries at once; and ``count_tokens(text)``, for contexts with a token limit. If it also
-    has an attribute ``max_tokens``, the number of tokens of a document that it reads, files are split accordingly.
+    has an attribute ``max_tokens``, the number of tokens of a document that it reads, files are split accordingly. Its
+    attribute ``prompts``, if any, is shown in statistics: a dictionary of what it puts before a ``query`` and before a
+    ``document``.
     """
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose
 from jarvisperf.rag.embedding.length import limit_in, prompts_in
 from jarvisperf.rag.embedding.micro_batch import MicroBatcher
 from jarvisperf.rag.embedding.options import ModelOptions
+from jarvisperf.rag.embedding.prompts import are_found_by_sentence_transformers, prompts_of_roles
 from jarvisperf.rag.errors import MissingPackageError, ModelNotFoundError, missing_package
 from jarvisperf.rag.store.change import unit_rows
 
@@ -95,7 +97,8 @@ class SentenceTransformerEmbedder:
                 choice = choose_model(self._named, self._setting)
                 folder = choice.folder()
                 if folder is not None:
-                    self._identity = f"sentence-transformers:3:{fingerprint(folder)}:{self._options.identity()}"
+                    options = self._options_with_prompts(folder).identity()
+                    self._identity = f"sentence-transformers:3:{fingerprint(folder)}:{options}"
                 elif choice.is_folder:
                     raise _not_found(choice, "there is no such folder")
         return self._identity
@@ -106,6 +109,16 @@ class SentenceTransformerEmbedder:
         choice = choose_model(self._named, self._setting)
         name = Path(choice.name).name if choice.is_folder else choice.name
         return f"{name} ({self.identity})"
+
+    @property
+    def prompts(self) -> dict[str, str] | None:
+        """What is put before a ``query`` and before a ``document``; None if the model is not on this machine yet.
+
+        Raises:
+            ModelNotFoundError: The model's configuration is not JSON.
+        """
+        folder = choose_model(self._named, self._setting).folder()
+        return None if folder is None else prompts_of_roles(prompts_in(folder), self._options.prompts)
 
     def load(self) -> None:
         """Load the model unless it is loaded already.
@@ -221,6 +234,17 @@ class SentenceTransformerEmbedder:
                 raise _not_found(choice, "it was loaded, but its files are not on this machine")
         return folder
 
+    def _options_with_prompts(self, folder: Path) -> ModelOptions:
+        """Return the options with the prompts of the model's configuration that sentence-transformers would not find.
+
+        Without them, the vectors are the same as in versions that left prompts to it, and so is their identity.
+        """
+        named, given = prompts_in(folder), self._options.prompts
+        roles = prompts_of_roles(named, given)
+        if are_found_by_sentence_transformers(roles, named, given):
+            return self._options
+        return dataclasses.replace(self._options, prompts=roles)
+
     def _tokenizer_loaded(self) -> Any:
         if self._tokenizer is None:
             self._tokenizer = self._load_tokenizer()
@@ -294,6 +318,10 @@ def _load_model(choice: ModelChoice, options: ModelOptions) -> Any:
         from transformers.utils import logging as transformers_logging
     except ImportError as error:
         raise missing_package("sentence-transformers") from error
+    if folder is None:
+        prompts = None if options.prompts is None else dict(options.prompts)
+    else:
+        prompts = prompts_of_roles(prompts_in(folder), options.prompts)
     bars_were_on = transformers_logging.is_progress_bar_enabled()
     transformers_logging.disable_progress_bar()
     try:
@@ -303,8 +331,10 @@ def _load_model(choice: ModelChoice, options: ModelOptions) -> Any:
             device=options.device,
             backend=options.backend,
             truncate_dim=options.truncate_dim,
-            prompts=None if options.prompts is None else dict(options.prompts),
+            prompts=prompts,
         )
+        if folder is None:  # its configuration has just been downloaded
+            model.prompts.update(prompts_of_roles(model.prompts, options.prompts))
         if options.backend != "torch":
             return model
         return model.bfloat16() if options.uses_bfloat16 else model.float()  # the files may have another dtype

@@ -36,8 +36,8 @@ class KeywordIndex:
         self._ids: list[str] = []
         self._ranker: Any = None
 
-    def best(self, query: str, count: int, selection: Selection) -> list[str]:
-        """Return the ids of up to ``count`` passages that contain words of the query, best first.
+    def best(self, query: str, count: int, selection: Selection) -> list[tuple[str, float]]:
+        """Return the ids and BM25 scores of up to ``count`` passages that contain words of the query, best first.
 
         Raises:
             MissingPackageError: bm25s is not installed.
@@ -56,7 +56,8 @@ class KeywordIndex:
             allowed = set(self._store.ids(selection))
             scores = np.where([key in allowed for key in ids], scores, 0)
         found = np.flatnonzero(scores > 0).tolist()
-        return [ids[row] for row in sorted(found, key=lambda row: (-scores[row], ids[row]))[:count]]
+        best = sorted(found, key=lambda row: (-scores[row], ids[row]))[:count]
+        return [(ids[row], float(scores[row])) for row in best]
 
     def _refresh(self) -> None:
         state = self._read_state()

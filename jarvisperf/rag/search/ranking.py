@@ -1,8 +1,7 @@
-"""Ranks passages for diversity, and merges several rankings."""
+"""Ranks passages for diversity, and merges the rankings by meaning and by words."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.rag.store.change import unit_rows
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag.store.records import Hit
 
-FUSION_CONSTANT = 60  # as in the paper
+_DIGITS = 9  # beyond these, sums of equal numbers may differ
 
 
 def marginal_relevance(query: Any, hits: Sequence[Hit], count: int, diversity: float) -> list[Hit]:
@@ -45,14 +44,28 @@ def marginal_relevance(query: Any, hits: Sequence[Hit], count: int, diversity: f
     return chosen
 
 
-def fused(rankings: Sequence[Sequence[str]]) -> list[str]:
-    """Merge lists of ids, each best first, by the sum of 1 / (60 + rank); ties are ordered by id.
+def fused(rankings: Sequence[Sequence[tuple[str, float]]], depth: int) -> list[str]:
+    """Merge rankings of ids and scores by how far each passage stands out in each ranking; ties are ordered by id.
 
-    Reciprocal rank fusion: G. Cormack, C. Clarke and S. Büttcher, "Reciprocal Rank Fusion outperforms Condorcet and
-    individual Rank Learning Methods", SIGIR 2009.
+    Cosines and BM25 scores have no common unit, and for one query the words say more, for another the meaning. So each
+    score is measured against its own ranking: its excess over the lowest score, divided by the mean excess. High scores
+    of passages that do not answer are distributed exponentially (R. Manmatha, T. Rath and F. Feng, "Modeling Score
+    Distributions for Combining the Outputs of Search Engines", SIGIR 2001), so this is the logarithm of how rarely such
+    a passage scores as high. A ranking without outliers thus has little weight, and nothing needs tuning.
+
+    What the rankings say is combined by the p-norm with p = 2 (G. Salton, E. Fox and H. Wu, "Extended Boolean
+    Information Retrieval", Communications of the ACM 26, 1983): a passage that stands out in one ranking is not pulled
+    down because it is missing from the other.
+
+    Args:
+        rankings: For each ranking, ids with their scores, best first.
+        depth: How many passages a complete ranking has. In a shorter one, the passages that it lacks score 0.
     """
-    scores: defaultdict[str, float] = defaultdict(float)
+    evidence: dict[str, float] = {}
     for ranking in rankings:
-        for rank, key in enumerate(ranking, 1):
-            scores[key] += 1 / (FUSION_CONSTANT + rank)
-    return sorted(scores, key=lambda key: (-scores[key], key))
+        lowest = 0.0 if len(ranking) < depth else min((score for _, score in ranking), default=0.0)
+        unit = sum(score - lowest for _, score in ranking) / max(1, depth, len(ranking))
+        for key, score in ranking:
+            standing_out = (score - lowest) / unit if unit > 0 else 0.0
+            evidence[key] = evidence.get(key, 0.0) + standing_out**2
+    return sorted(evidence, key=lambda key: (-round(evidence[key], _DIGITS), key))

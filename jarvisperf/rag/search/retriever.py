@@ -27,6 +27,8 @@ Results = tuple["SearchResult", ...]
 
 _CANDIDATES_PER_RESULT = 4
 _MIN_CANDIDATES = 20
+# The shape of the tail of a ranking cannot be told from fewer.
+_MIN_CANDIDATES_OF_A_RANKING = 50
 
 
 class Retriever:
@@ -105,17 +107,18 @@ class Retriever:
     def _with_keywords(self, request: SearchRequest, vector: Any, hits: list[Hit]) -> list[Hit]:
         words = self._keywords.best(request.query, _candidates(request), request.selection)
         by_id = {hit.id: hit for hit in hits}
-        missing = [key for key in words if key not in by_id]
+        missing = [key for key, _ in words if key not in by_id]
         if missing:
             by_id |= self._store.nearness(missing, vector)
-        order = fused([[hit.id for hit in hits], words])
+        order = fused([[(hit.id, 1.0 - hit.distance) for hit in hits], words], len(hits))
         return [by_id[key] for key in order if key in by_id]
 
 
 def _candidates(request: SearchRequest) -> int:
     if request.diversity is None and not request.hybrid:
         return request.n_results
-    return max(_MIN_CANDIDATES, _CANDIDATES_PER_RESULT * request.n_results)
+    fewest = _MIN_CANDIDATES_OF_A_RANKING if request.hybrid else _MIN_CANDIDATES
+    return max(fewest, _CANDIDATES_PER_RESULT * request.n_results)
 
 
 def _footprint(request: SearchRequest, vector: NDArray[np.float32], found: Neighbours) -> Footprint:

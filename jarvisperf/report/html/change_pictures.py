@@ -53,8 +53,9 @@ def change_scale(axis: ChangeAxis, unit: str) -> str:
     """Draw the axis above the rows."""
     drawing = Drawing(36)
     words = unit_of(unit)
-    drawing.text((LEFT, 10), f"← {words.better}", colour="good")
-    drawing.text((RIGHT, 10), f"{words.worse} →", colour="bad", align="end")
+    smaller, larger = words.effects
+    drawing.text((LEFT, 10), f"← {words.better}", colour=smaller)
+    drawing.text((RIGHT, 10), f"{words.worse} →", colour=larger, align="end")
     across = scale(-1, 1, LEFT, RIGHT)
     for tick in axis.ticks():
         drawing.vertical(across(tick.place), 31, 36, "faint")
@@ -77,8 +78,9 @@ def waterfall(chosen: Sequence[MetricFinding], axis: ChangeAxis, unit: str) -> s
         drawing.line([(0, up(tick.place)), (1, up(tick.place))], "line", width=1)
         drawing.text((0, up(tick.place) - 3), tick.text, colour="faint")
     words = unit_of(unit)
-    drawing.text((1, 14), f"↑ {words.worse}", colour="bad", align="end")
-    drawing.text((0.06, height - 6), f"↓ {words.better}", colour="good")
+    smaller, larger = words.effects
+    drawing.text((1, 14), f"↑ {words.worse}", colour=larger, align="end")
+    drawing.text((0.06, height - 6), f"↓ {words.better}", colour=smaller)
     size = max(3.0, min(8.0, 700 / len(chosen)))
     for verdict in ("unchanged", "inconclusive", "improved", "regressed"):
         places = [(number, metric) for number, metric in enumerate(chosen) if metric.verdict == verdict]

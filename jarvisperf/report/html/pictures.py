@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics.units import unit_of
 from jarvisperf.report.html.svg import Drawing, scale
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
@@ -100,9 +101,10 @@ def history_line(series: Series, history: History) -> str:
             continue  # before the first run that is drawn
         x = (xs[place_of[change.place]] + xs[place_of[change.place] - 1]) / 2
         words = change_words(change.ratio, series.unit).change
-        drawing.vertical(x, top - 4, bottom, "bad" if change.ratio > 1 else "good", dashed=True)
+        colour = unit_of(series.unit).effects[change.ratio > 1]
+        drawing.vertical(x, top - 4, bottom, colour, dashed=True)
         align: Alignment = "middle" if 0.25 < x < 0.85 else "start" if x <= 0.25 else "end"
-        drawing.text((x, 11), words, colour="bad" if change.ratio > 1 else "good", align=align)
+        drawing.text((x, 11), words, colour=colour, align=align)
         texts.append(f"{words} at {history.occasions[change.place].shown}")
     drawing.line([(left, bottom), (RIGHT, bottom)], "faint", width=1)
     for point, align in ((points[0], "start"), (points[-1], "end")):

@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.measure.metrics import BUILT_IN
+from jarvisperf.measure.metrics.units import unit_of
 from jarvisperf.report.plots.figure import (
     BETTER_COLOUR,
     HEAD_COLOUR,
@@ -79,7 +80,8 @@ def _draw_panel(axis: Any, series: Series, history: History) -> None:
     axis.fill_between(xs, lows, highs, color=HEAD_COLOUR, alpha=0.12)
     axis.plot(xs, values, ".-", color=HEAD_COLOUR, linewidth=0.8, markersize=4)
     for change in series.changes:
-        colour = WORSE_COLOUR if change.ratio > 1 else BETTER_COLOUR
+        is_worse = unit_of(series.unit).effects[change.ratio > 1] == "bad"
+        colour = WORSE_COLOUR if is_worse else BETTER_COLOUR
         axis.axvline(change.place - 0.5, color=colour, linestyle="--", linewidth=1.2)
         text = f"{change_words(change.ratio, series.unit).change}\n{history.occasions[change.place].shown[:8]}"
         axis.annotate(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.common import FAILED, OK, add_group, add_parser
 from jarvisperf.cli.printing import err, out, out_document, out_json
+from jarvisperf.cli.rag import evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -81,6 +82,17 @@ def add_commands(commands: Any) -> None:
     )
     warm.add_argument("queries", nargs="*", metavar="QUERY", help="default: one per line of standard input")
     warm.add_argument("--ttl", type=float, default=600, metavar="SECONDS", help="seconds to cache answers for (600)")
+
+    evaluate = _action(
+        actions,
+        "eval",
+        evaluation.run,
+        "measure recall, MRR and nDCG on questions with known answers; exit status 1 if they regressed",
+        "jarvisperf rag eval questions.jsonl --hybrid --against-plain",
+        "jarvisperf rag eval questions.jsonl --save before.json",
+        "jarvisperf rag eval questions.jsonl --against before.json --threshold 2%",
+    )
+    evaluation.add_arguments(evaluate)
 
     stats = _action(actions, "stats", _stats, "print what the collection contains", "jarvisperf rag stats --json")
     stats.add_argument("--json", action="store_true", help="print JSON")
@@ -216,11 +228,15 @@ def _warm(words: argparse.Namespace, rag: OptimizedRAG) -> int:
 def _stats(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     sources = rag.sources()
     stats = rag.get_performance_stats()
-    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "sources": sources}
+    prompts = stats["prompts"]
+    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "prompts": prompts, "sources": sources}
     if words.json:
         out_json(json.dumps(facts, indent=1, ensure_ascii=False))
         return OK
     out(f"{facts['chunks']} passages of {facts['documents']} documents")
+    if prompts is not None:
+        put = [f"{prompt!r} before each {role}" for role, prompt in prompts.items() if prompt]
+        out(f"the model's prompts: {', '.join(put) or 'none'}")
     for source, count in sources.items():
         out(f"{count:8} {source}")
     return OK
