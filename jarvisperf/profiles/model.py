@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
+from jarvisperf.runs.summary import Count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
@@ -49,8 +51,8 @@ class Profile(msgspec.Struct, frozen=True):
 
     engine: Engine
     unit: Literal["s", "B"]
-    iterations: int
-    samples: int
+    iterations: Count
+    samples: Count
     frames: tuple[Frame, ...]
     stacks: tuple[tuple[tuple[int, ...], float], ...]
     top: int = 20

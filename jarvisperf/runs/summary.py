@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]  # beyond that, a float no longer holds every integer
 KEPT_QUANTILES = 129  # 128 steps of equal probability: 0.8 % each, enough to draw a distribution
 
 
@@ -33,8 +34,8 @@ class Summary(msgspec.Struct, frozen=True):
         quantiles: The sorted samples, or 129 quantiles at equal steps if there were more.
     """
 
-    samples: int
-    iterations: int
+    samples: Count
+    iterations: Count
     min: float
     max: float
     mean: float
