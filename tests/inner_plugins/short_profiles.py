@@ -1,4 +1,4 @@
-"""A plugin for pytests inside of tests: regressed benchmarks are profiled and their suspects timed once, for a moment only.
+"""A plugin for pytests inside of tests: regressed benchmarks are profiled, and suspects timed, for a moment only.
 
 Three pairs of processes that each profile for a second take longer than a whole comparison. What profiles say is tested
 without this plugin.
