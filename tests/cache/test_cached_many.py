@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -268,9 +269,10 @@ def test_a_refresh_replaces_what_is_cached(cache):
         (lambda: cached_many(cache=SmartCache(None, None))(users)(1), r"ids is 1: give several ids, such as \[1\]"),
         (lambda: cached_many(cache=SmartCache(None, None))(users)("ab"), r"give several ids, such as \['ab'\]"),
         (lambda: cached_many(cache=SmartCache(None, None))(users)(ids=[1]), "needs ids"),
+        (lambda: cached_many(cache=SmartCache(None, None))(users)([[1]]), "give ids that can be keys of a dict"),
         (lambda: cached_many("600", cache=SmartCache(None, None))(users), "ttl is '600'"),
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_cannot_work_is_a_type_error(wrong, message):
     with pytest.raises(TypeError, match=message):
@@ -393,6 +395,42 @@ def test_waiting_callers_get_the_error_each_its_own(cache):
     first.join()
     second.join()
     assert of_first[0] is not of_second[0]
+
+
+class Gate:
+    """Holds up ``gated`` in threads of the name "slow"."""
+
+    def __init__(self) -> None:
+        self.calls: list[list[int]] = []
+        self.begun, self.may_end = threading.Event(), threading.Event()
+
+
+gate = Gate()
+
+
+def gated(ids: list[int]) -> dict[int, int]:
+    gate.calls.append(list(ids))
+    if threading.current_thread().name == "slow":
+        gate.begun.set()
+        assert gate.may_end.wait(SOON_SECONDS)
+    return {one: len(gate.calls) for one in ids}
+
+
+def test_an_id_that_another_process_is_computing_is_waited_for(make_cache, real_redis, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "gate", Gate())
+    theirs, ours = (cached_many(cache=make_cache(real_redis.url))(gated) for _ in range(2))
+    slow = threading.Thread(target=theirs, args=([1, 2],), name="slow")
+    slow.start()
+    assert gate.begun.wait(SOON_SECONDS)
+    waiting, outcome = in_thread(lambda: ours([2, 3]))
+    wait_until(lambda: [3] in gate.calls)
+    gate.may_end.set()
+    slow.join()
+    waiting.join()
+    assert gate.calls == [[1, 2], [3]]
+    assert outcome[0].keys() == {2, 3}
+    assert ours([1, 2, 3]).keys() == {1, 2, 3}
+    assert len(gate.calls) == 2
 
 
 def test_a_function_that_asks_for_its_own_id_gets_an_error(cache):

@@ -145,7 +145,11 @@ class _ManyCall:
             raise TypeError(f"ids is {given!r}: give several ids, such as [{given!r}]")
         self._calls = calls
         self._owner, self._rest, self._kwargs = tuple(args[:count]), tuple(args[count + 1 :]), kwargs
-        self.ids = {calls.keys.key(self._with(id_), kwargs): id_ for id_ in dict.fromkeys(given)}
+        try:
+            ids = dict.fromkeys(given)
+        except TypeError as error:
+            raise TypeError(f"ids is {given!r}: give ids that can be keys of a dict ({error})") from None
+        self.ids = {calls.keys.key(self._with(id_), kwargs): id_ for id_ in ids}
         self.found: dict[str, Any] = {}
         self._made: set[str] = set()
 
