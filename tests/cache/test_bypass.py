@@ -271,8 +271,7 @@ def test_a_refresh_whose_result_is_not_stored_removes_the_cached_one(cache):
     assert [get(), get.refresh(), get()] == ["found", None, "found again"]
 
 
-def test_a_refresh_does_not_join_an_older_computation_whose_result_is_dropped(make_cache, real_redis, tmp_path):
-    cache = make_cache(real_redis.url, tmp_path / "disk")
+def test_a_refresh_does_not_join_an_older_computation_whose_result_is_dropped(cache):
     begun, may_end = threading.Event(), threading.Event()
     version = [1]
 
@@ -294,7 +293,8 @@ def test_a_refresh_does_not_join_an_older_computation_whose_result_is_dropped(ma
     thread.join()
     assert old == [1]
     assert get() == 2
-    forget_memory(cache)
+    if cache.may_block:
+        forget_memory(cache)
     assert get() == 2
 
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from waiting import SOON_SECONDS, wait_until
 
-from jarvisperf.cache import SmartCache, cached_many
+from jarvisperf.cache import SmartCache, cached, cached_many
 from jarvisperf.cache.testing import core_of, forget_memory, store_of
 
 
@@ -473,6 +473,61 @@ def test_cancelling_the_only_caller_cancels_the_computation(cache):
     assert asyncio.run(main()) == [[1, 2]]
 
 
+def test_cancelling_all_callers_cancels_the_computation(cache):
+    ended = []
+
+    @cached_many(cache=cache)
+    async def long(ids):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(list(ids))
+
+    async def main():
+        tasks = [asyncio.create_task(long([1, 2]))]
+        await wait_in_loop(lambda: long.cache_info().misses)
+        tasks.append(asyncio.create_task(long([2])))
+        await wait_in_loop(lambda: any(flight.callers == 2 for flight in core_of(cache).flights.by_name.values()))
+        for task in reversed(tasks):
+            assert not ended
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        return list(ended)
+
+    assert asyncio.run(main()) == [[1, 2]]
+
+
+def test_two_functions_whose_results_need_each_other_do_not_wait_for_ever(cache):
+    begun: dict[str, asyncio.Event] = {}
+
+    async def both_begun(name):
+        begun[name].set()
+        await asyncio.gather(*(event.wait() for event in begun.values()))
+
+    @cached_many(cache=cache)
+    async def several(ids):
+        if not begun["several"].is_set():
+            await both_begun("several")
+            return {one: f"several of {await single()}" for one in ids}
+        return dict.fromkeys(ids, "several alone")
+
+    @cached(cache=cache)
+    async def single():
+        if not begun["single"].is_set():
+            await both_begun("single")
+            return f"single of {(await several([1]))[1]}"
+        return "single alone"
+
+    async def main():
+        begun.update(several=asyncio.Event(), single=asyncio.Event())
+        async with asyncio.timeout(SOON_SECONDS):
+            return await asyncio.gather(several([1]), single())
+
+    found, text = asyncio.run(main())
+    assert "alone" in found[1] + text
+
+
 def test_a_cancelled_caller_does_not_take_the_values_from_others(cache):
     may_end: list[asyncio.Event] = []
     calls = []
@@ -542,6 +597,39 @@ def test_what_changes_during_a_computation_is_not_kept(make_cache, real_redis, t
     wait_until(lambda: versions([1]) == {1: 2})
     forget_memory(cache)
     assert versions([1]) == {1: 2}
+
+
+def test_redis_alone_tells_that_a_key_has_changed(make_cache, real_redis, monkeypatch):
+    """The message that another cache has changed a key may arrive late."""
+    cache, other = make_cache(real_redis.url), make_cache(real_redis.url)
+    monkeypatch.setattr(core_of(cache), "apply_remote_changes", lambda keys: None)
+    version = [1]
+
+    @cached_many(cache=cache)
+    def versions(ids):
+        found = dict.fromkeys(ids, version[0])
+        if version[0] == 1:
+            version[0] = 2
+            other.delete(versions.cache_key(1))
+        return found
+
+    assert versions([1, 2]) == {1: 1, 2: 1}
+    assert versions([1, 2]) == {1: 2, 2: 1}
+
+
+def test_a_message_alone_tells_that_a_key_has_changed(make_cache):
+    """Redis may not have been in use when the computation began."""
+    cache = make_cache()
+    calls = []
+
+    @cached_many(cache=cache)
+    def versions(ids):
+        calls.append(list(ids))
+        core_of(cache).apply_remote_changes([versions.cache_key(1)])
+        return dict.fromkeys(ids, len(calls))
+
+    assert versions([1, 2]) == {1: 1, 2: 1}
+    assert versions([1, 2]) == {1: 2, 2: 1}
 
 
 def test_a_call_after_an_invalidation_does_not_join_an_older_computation(cache):
