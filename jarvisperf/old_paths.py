@@ -21,6 +21,7 @@ cache cache: assembly=build shared=default beside=threads
 cache cache.disk_tier: disk_database=database quiet_forks=fork_guard local=tier
 cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers=reading
 cache cache.engine: writing=core removing=core touching=core computing=core hearing=core fillings=races flights
+cache cache.functions: decorator cached_function
 cache cache.keys: names pattern
 cache cache.memory: eviction duel=policy_trial hits=tier entry=eviction sketch=policy_trial
 cache cache.outage: tier=store guarded breaker pending=replay latency

@@ -298,6 +298,54 @@ def test_a_refresh_does_not_join_an_older_computation_whose_result_is_dropped(ca
     assert get() == 2
 
 
+def test_a_refresh_joins_no_call_that_begins_a_moment_before_it(make_cache, monkeypatch):
+    """Such a call may find the old result below memory instead of computing a new one."""
+    cache = make_cache()
+    begun, may_end = threading.Event(), threading.Event()
+
+    @cached(cache=cache)
+    def name_of_thread():
+        if threading.current_thread().name == "slow":
+            begun.set()
+            assert may_end.wait(SOON_SECONDS)
+        return threading.current_thread().name
+
+    slow = threading.Thread(target=name_of_thread, name="slow")
+    loading_many = cache.loading_many
+
+    def begin_another_call(*args, **options):
+        batch = loading_many(*args, **options)
+        slow.start()
+        assert begun.wait(SOON_SECONDS)
+        return batch
+
+    monkeypatch.setattr(cache, "loading_many", begin_another_call)
+    assert name_of_thread.refresh() == threading.current_thread().name
+    may_end.set()
+    slow.join()
+    assert name_of_thread() == threading.current_thread().name
+
+
+def test_of_two_refreshes_at_once_the_later_one_stays(cache):
+    begun, may_end = threading.Event(), threading.Event()
+
+    @cached(cache=cache)
+    def name_of_thread():
+        if threading.current_thread().name == "slow":
+            begun.set()
+            assert may_end.wait(SOON_SECONDS)
+        return threading.current_thread().name
+
+    slow = threading.Thread(target=name_of_thread.refresh, name="slow")
+    slow.start()
+    assert begun.wait(SOON_SECONDS)
+    ours = name_of_thread.refresh()
+    may_end.set()
+    slow.join()
+    assert name_of_thread() == ours == threading.current_thread().name
+    assert name_of_thread.cache_info().misses == 2
+
+
 class Source:
     """What ``load_version`` reads; a module's function, so that two caches know it by the same key."""
 

@@ -397,6 +397,24 @@ def test_waiting_callers_get_the_error_each_its_own(cache):
     assert of_first[0] is not of_second[0]
 
 
+def test_an_id_that_another_call_has_just_computed_is_not_computed_again(make_cache, monkeypatch):
+    cache = make_cache()
+    source = Squares()
+    squares = source.of(cache)
+    core = core_of(cache)
+    look_many = core.look_many
+
+    def look_while_another_call_computes(keys):
+        found = look_many(keys)
+        monkeypatch.setattr(core, "look_many", look_many)
+        squares([1, 2])
+        return found
+
+    monkeypatch.setattr(core, "look_many", look_while_another_call_computes)
+    assert squares([1, 3]) == {1: [1], 3: [9]}
+    assert source.calls == [[1, 2], [3]]
+
+
 class Gate:
     """Holds up ``gated`` in threads of the name "slow"."""
 

@@ -63,9 +63,7 @@ class Batch:
         if self._core.is_bypassed:
             return (yield from self._compute_bypassing(keys))
         found: dict[str, Any] = {}
-        if self._anew:
-            self._flights.detach(keys)  # what others compute now may be outdated already
-        else:
+        if not self._anew:
             found = yield Invoke(partial(self._core.look_many, keys))
         missing = [key for key in keys if key not in found]
         while missing:
@@ -80,6 +78,9 @@ class Batch:
         joined: dict[str, Flight] = {}
         for key in missing:
             tags = self._options[key].life.tags
+            if self._anew:  # what others compute now may be outdated already
+                led[key] = self._flights.begin(MAKE, key, tags, self._place())
+                continue
             flight, leads = self._flights.join(MAKE, key, tags, self._place(), math.inf)
             (led if leads else joined)[key] = flight
         ended: dict[str, Any] = {}
@@ -158,6 +159,11 @@ class Batch:
             taken = yield from self._take_all(list(whole.members))
             yield from self._make_under(taken, whole, ended)
             return
+        for key, flight in whole.members.items():
+            known = core.look_in_memory(key)
+            if known is not None:  # another caller's computation ended before this one joined
+                ended[key] = known.value
+                flight.end(LoadedValue(known.value, known.held))
         pause = FIRST_PAUSE_SECONDS
         held_versions: dict[str, int] = {}
         while missing := [key for key in whole.members if key not in ended]:
@@ -237,9 +243,9 @@ class Batch:
         except BaseException:
             yield Invoke(partial(core.abandon_many, list(taken.values())))
             raise
-        gone = [key for key, filling in taken.items() if self._anew and not filling.computation.is_stored]
-        if gone:
-            yield Invoke(partial(core.remove, gone))
+        outdated = [key for key, each in taken.items() if not (each.computation.is_stored or each.computation.is_void)]
+        if self._anew and outdated:  # what the tiers hold is older than what was computed
+            yield Invoke(partial(core.remove, outdated))
         for key in taken:
             if key in made:
                 ended[key] = made[key]

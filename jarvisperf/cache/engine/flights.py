@@ -186,6 +186,13 @@ class Flights:
             flight = self.by_name[kind, key] = Flight(self, kind, key, tags, place)
             return flight, True
 
+    def begin(self, kind: str, key: str, tags: tuple[str, ...], place: object) -> Flight:
+        """Return a new flight that later callers join instead of an older one; see ``join``."""
+        with self.lock:
+            self.detach((key,))
+            flight = self.by_name[kind, key] = Flight(self, kind, key, tags, place)
+            return flight
+
     def leave(self, flight: Flight) -> bool:
         """Note that a caller no longer needs the outcome; return whether it was the last one."""
         with self.lock:
