@@ -6,13 +6,14 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from stranger import SLOWER, WORK, Stranger
+from stranger import WORK, Stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The second one behaves differently in each launch, so it stays undecided to the end.
+# The work advances a clock of its own, so that a busy machine cannot change a verdict. The second benchmark behaves
+# differently in each launch, so it stays undecided to the end.
 TESTS = """
     import os
 
@@ -20,15 +21,26 @@ TESTS = """
     import pytest
     import trouble
 
-
-    def test_slower(jarvis_bench):
-        jarvis_bench(pkg.work, 300)
+    pytestmark = pytest.mark.benchmark(timer=lambda: pkg.seconds)
 
 
-    def test_undecided(jarvis_bench):
+    def test_slower(benchmark):
+        benchmark(pkg.work, 300)
+
+
+    def test_undecided(benchmark):
         trouble.come()
         is_odd = int(os.environ["PYTHONHASHSEED"]) // 1_000 % 2
-        jarvis_bench(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
+        benchmark(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
+"""
+CLOCKED = """
+    IS_HEAD = {is_head}
+    seconds = 0.0
+
+
+    def work(n):
+        global seconds
+        seconds += {nanoseconds} * n / 1e9
 """
 LAUNCHES_BEFORE = 6  # the first verdicts are reached after 4
 SIGNAL = f"""
@@ -71,13 +83,13 @@ def project_with(folder: Path, trouble: str) -> Stranger:
     project = Stranger(
         folder / "project",
         {
-            "pkg/__init__.py": f"IS_HEAD = False\n{WORK}",
+            "pkg/__init__.py": CLOCKED.format(is_head=False, nanoseconds=40),
             "benchmarks/trouble.py": trouble,
             "benchmarks/test_b.py": TESTS,
             "benchmarks/conftest.py": "import trouble",
         },
     )
-    project.write({"pkg/__init__.py": f"IS_HEAD = True\n{SLOWER}"})
+    project.write({"pkg/__init__.py": CLOCKED.format(is_head=True, nanoseconds=120)})
     return project
 
 

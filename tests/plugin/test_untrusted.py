@@ -31,6 +31,9 @@ def test_other(jarvis_bench):
 """
 
 
+pytestmark = pytest.mark.usefixtures("with_control")
+
+
 class Project(GitProject):
     words = (
         "--jarvis-bench",
