@@ -18,6 +18,7 @@ LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES)
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
 SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress
 NO_CONTROL = ("-p", "no_control")
+TIMED_BY_WORK = ("-p", "work_clock")  # for projects with `stranger.CLOCKED_WORK`
 
 
 def path_with_inner_plugins() -> str:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
 SLOWER = WORK.replace("range(n)", "range(20 * n)")  # by so much that even a busy machine cannot hide it
+# Timed by the work itself, with `light_pytest.TIMED_BY_WORK`: a busy machine cannot change a verdict.
+CLOCKED_WORK = "import work_clock\n\ndef work(n):\n    work_clock.advance(n * 4e-8)\n    return n\n"
+CLOCKED_SLOWER = CLOCKED_WORK.replace("4e-8", "12e-8")
 HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
 
 
@@ -40,9 +43,11 @@ class Stranger:
 
     Attributes:
         has_control: Whether comparisons in lockstep also compare identical code, as they do for users.
+        words: Arguments of every pytest in it.
     """
 
     has_control = False
+    words: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
         self.root = folder
@@ -75,7 +80,7 @@ class Stranger:
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and return its exit status."""
         light = (*LIGHT, *SHORT_PROFILES, *(() if self.has_control else NO_CONTROL))
-        command = [sys.executable, *flags, "-m", "pytest", *light, "--jarvis-bench", *words]
+        command = [sys.executable, *flags, "-m", "pytest", *light, "--jarvis-bench", *self.words, *words]
         done = subprocess.run(
             command,
             cwd=self.root,

@@ -146,11 +146,14 @@ def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path,
     assert "saved as main" in project.output
 
 
-LIMIT_SECONDS = 3
+LIMIT_SECONDS = 2
+# In the arms, a busy machine may take longer for a single test, so this is a limit of the main process alone.
 LIMIT = f"""
     import signal
 
     import pytest
+
+    SECONDS = 0 if "jarvisperf-arms-" in __file__ else {LIMIT_SECONDS}
 
 
     def ring(*_):
@@ -160,7 +163,7 @@ LIMIT = f"""
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(item):
         signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, {LIMIT_SECONDS})
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         try:
             return (yield)
         finally:
