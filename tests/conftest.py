@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from light_pytest import INNER_PLUGINS, LIGHT, WITHOUT_PICTURES
+from light_pytest import INNER_PLUGINS, LIGHT, NO_CONTROL, WITHOUT_PICTURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,11 @@ pytest_plugins = ("pytester",)
 # xdist gives its workers a width; as on a machine's CI log, inner pytests have none unless a test sets it.
 os.environ.pop("COLUMNS", None)
 
-RAG_TESTS = Path(__file__).with_name("rag")
+TESTS = Path(__file__).parent
+RAG_TESTS = TESTS / "rag"
+# The folders with the longest files. xdist hands out whole files in this order, and a long one at the end would leave
+# the other processes without work.
+FIRST = ("plugin", "e2e", "rag", "integration", "docs", "gate")
 
 # The current speed of a shared machine says nothing about the code, so neither deadlines nor slow generation fail a
 # test.
@@ -29,10 +33,16 @@ settings.load_profile("any machine")
 
 @pytest.hookimpl(tryfirst=True)  # -m selects by this marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests in tests/rag as `rag`, because they need torch and chromadb."""
+    """Mark all tests in tests/rag as `rag`, because they need torch and chromadb; put the longest files first."""
     for item in items:
         if RAG_TESTS in item.path.parents:
             item.add_marker("rag")
+    items.sort(key=_place_in_the_order)
+
+
+def _place_in_the_order(item: pytest.Item) -> int:
+    places = (place for place, folder in enumerate(FIRST) if TESTS / folder in item.path.parents)
+    return next(places, len(FIRST))
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +62,17 @@ def require() -> Callable[[str], Any]:
 
 @pytest.fixture
 def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """Let inner pytests run without slow plugins; a test that needs one of them passes it with `-p`."""
-    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
+    """Let inner pytests run without slow plugins and controls; a test that needs a plugin passes it with `-p`."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join((*LIGHT, *NO_CONTROL)))
     monkeypatch.setenv("PYTHONPATH", INNER_PLUGINS, prepend=os.pathsep)
+    monkeypatch.syspath_prepend(INNER_PLUGINS)  # for those in this process
     return pytester
+
+
+@pytest.fixture
+def with_control(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let inner pytests compare identical code too, as they do for users."""
+    monkeypatch.setenv("PYTEST_ADDOPTS", " ".join(LIGHT))
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from waiting import PROCESS_SECONDS
+
 if TYPE_CHECKING:
     import pytest
 
@@ -15,11 +17,9 @@ class GitProject:
 
     Attributes:
         words: Arguments of every pytest in it.
-        timeout_seconds: How long each pytest may take.
     """
 
     words: tuple[str, ...] = ()
-    timeout_seconds = 180
 
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
@@ -46,4 +46,4 @@ class GitProject:
 
     def run(self, *words: str) -> pytest.RunResult:
         """Run pytest in the repository."""
-        return self.pytester.runpytest_subprocess(*self.words, *words, timeout=self.timeout_seconds)
+        return self.pytester.runpytest_subprocess(*self.words, *words, timeout=PROCESS_SECONDS)

@@ -14,8 +14,11 @@ WITHOUT_PLUGINS = tuple(word for name in UNUSED_PLUGINS for word in ("-p", f"no:
 WITHOUT_PICTURES = ("--jarvis-report-formats=json",)
 LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES)
 
+# Plugins of `inner_plugins`; they need the path below.
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))
-SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress; needs the path below
+SHORT_PROFILES = ("-p", "short_profiles")  # for runs in which benchmarks regress
+NO_CONTROL = ("-p", "no_control")
+TIMED_BY_WORK = ("-p", "work_clock")  # for projects with `stranger.CLOCKED_WORK`
 
 
 def path_with_inner_plugins() -> str:

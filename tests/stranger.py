@@ -10,7 +10,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from light_pytest import LIGHT, SHORT_PROFILES, path_with_inner_plugins
+from light_pytest import LIGHT, NO_CONTROL, SHORT_PROFILES, path_with_inner_plugins
+from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 
 WORK = "def work(n):\n    return sum(i * i for i in range(n))\n"
 SLOWER = WORK.replace("range(n)", "range(20 * n)")  # by so much that even a busy machine cannot hide it
-SECONDS = 600
+# Timed by the work itself, with `light_pytest.TIMED_BY_WORK`: a busy machine cannot change a verdict.
+CLOCKED_WORK = "import work_clock\n\ndef work(n):\n    work_clock.advance(n * 4e-8)\n    return n\n"
+CLOCKED_SLOWER = CLOCKED_WORK.replace("4e-8", "12e-8")
 HIDDEN_VARIABLES = ("PYTEST", "GIT_", "JARVIS", "COV_")
 
 
@@ -37,7 +40,14 @@ class Stranger:
     Args:
         folder: An empty folder.
         files: The project's files, by their names.
+
+    Attributes:
+        has_control: Whether comparisons in lockstep also compare identical code, as they do for users.
+        words: Arguments of every pytest in it.
     """
+
+    has_control = False
+    words: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, files: Mapping[str, str]) -> None:
         self.root = folder
@@ -69,7 +79,8 @@ class Stranger:
 
     def bench(self, *words: str, env: Mapping[str, str] | None = None, flags: tuple[str, ...] = ()) -> int:
         """Run `pytest --jarvis-bench` and return its exit status."""
-        command = [sys.executable, *flags, "-m", "pytest", *LIGHT, *SHORT_PROFILES, "--jarvis-bench", *words]
+        light = (*LIGHT, *SHORT_PROFILES, *(() if self.has_control else NO_CONTROL))
+        command = [sys.executable, *flags, "-m", "pytest", *light, "--jarvis-bench", *self.words, *words]
         done = subprocess.run(
             command,
             cwd=self.root,
@@ -77,7 +88,7 @@ class Stranger:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=SECONDS,
+            timeout=PROCESS_SECONDS,
             check=False,
             preexec_fn=_listen_to_ctrl_c,
         )

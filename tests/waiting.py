@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 SOON_SECONDS = 60.0
+PROCESS_SECONDS = 900.0  # only a process that hangs takes so long, even on a very busy machine
 LOOK_SECONDS = 0.002
 
 

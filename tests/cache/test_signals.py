@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.testing import Clock
@@ -71,7 +72,7 @@ def test_a_handler_that_interrupts_the_cache_can_use_it(request, tmp_path, tiers
     folder = str(tmp_path / "disk") if tiers in {"disk", "three"} else ""
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, url, folder, handler_does],
-        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PROCESS_SECONDS, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert ran.stdout.startswith("went on to the end"), ran.stderr[-2000:]
 

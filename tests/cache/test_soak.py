@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def test_a_short_soak_gives_no_wrong_value_and_memory_stays_flat():
-    seconds = os.environ.get("JARVISPERF_SOAK_SECONDS", "12")
+    seconds = os.environ.get("JARVISPERF_SOAK_SECONDS", "6")
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("soak.py"), "--seconds", seconds],
         capture_output=True,

@@ -12,6 +12,7 @@ import sys
 import pytest
 from git_project import GitProject
 from light_pytest import SHORT_PROFILES
+from waiting import PROCESS_SECONDS
 
 WORK = """
 seconds = 0.0
@@ -53,7 +54,13 @@ def bisect(project: GitProject, benchmark: str) -> subprocess.CompletedProcess[s
     words = [benchmark, "--good", "HEAD~3", "--budget", "0.3", f"--pytest-args={pytests_words}"]
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST")}
     return subprocess.run(
-        [*command, *words], cwd=project.root, env=env, capture_output=True, text=True, check=False, timeout=300
+        [*command, *words],
+        cwd=project.root,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_SECONDS,
     )
 
 

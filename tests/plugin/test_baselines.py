@@ -560,14 +560,14 @@ def test_a_lockstep_run_is_saved_with_heads_figures_and_the_command_line_goes_be
     ids=["latest", "blank", "parent", "confirm", "no-store", "scheme", "both"],
 )
 def test_what_is_not_allowed_is_a_usage_error(pytester: pytest.Pytester, words: tuple[str, ...], complaint: str):
-    result = pytester.runpytest_subprocess("--jarvis-bench", *words)
+    result = pytester.runpytest_inprocess("--jarvis-bench", *words)
     assert result.ret == USAGE_ERROR
     assert complaint in result.stderr.str()
 
 
 @pytest.mark.parametrize("option", ["save", "compare"])
 def test_without_measuring_there_is_nothing_to_save_or_compare(pytester: pytest.Pytester, option: str):
-    result = pytester.runpytest_subprocess(f"--jarvis-{option}=main")
+    result = pytester.runpytest_inprocess(f"--jarvis-{option}=main")
     assert result.ret == USAGE_ERROR
     result.stderr.fnmatch_lines([f"*--jarvis-{option} needs --jarvis-bench: only a run that measures can do that*"])
 

@@ -417,7 +417,7 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, log: Pat
     made.words += ("-p", "no:asyncio")
     made.write("src/pkg/__init__.py", NOTES_ITS_IMPORT.format(log=str(log), version="base"))
     made.write("pyproject.toml", "[project]\nname = 'pkg'\nversion = '1'\n")
-    monkeypatch.setenv("PYTHONPATH", str(made.root / "src"))
+    monkeypatch.setenv("PYTHONPATH", str(made.root / "src"), prepend=os.pathsep)
     return made
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
+from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,7 +67,7 @@ def test_figures_are_those_of_the_real_clock(pytester: pytest.Pytester, require:
     conftest, test = frozen(how)
     pytester.makeconftest(conftest)
     pytester.makepyfile(test)
-    result = pytester.runpytest_subprocess(*QUICKLY, timeout=120)
+    result = pytester.runpytest_subprocess(*QUICKLY, timeout=PROCESS_SECONDS)
     assert result.ret == 0
     report = report_of(pytester)
     assert 1e-7 < report["benchmarks"][0]["metrics"]["time"]["head"]["median"] < 1e-2

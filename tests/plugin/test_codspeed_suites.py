@@ -118,7 +118,7 @@ def test_a_wrong_keyword_is_a_usage_error_that_names_test_key_and_forms(
     pytester: pytest.Pytester, marker: str, complaint: str
 ):
     pytester.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_a(benchmark): pass")
-    result = pytester.runpytest_subprocess(*QUICKLY)
+    result = pytester.runpytest_inprocess(*QUICKLY)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert complaint in result.stderr.str()
     assert "::test_a: " in result.stderr.str()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
+from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def run(pytester: pytest.Pytester, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     install(tmp_path / "site")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"), prepend=":")
     words = ["-p", "no:asyncio", "--jarvis-budget=0.05", "--jarvis-report-formats=json,badge"]
-    return lambda *more: pytester.runpytest_subprocess(*words, *more, timeout=120)
+    return lambda *more: pytester.runpytest_subprocess(*words, *more, timeout=PROCESS_SECONDS)
 
 
 def install(site: Path) -> None:

@@ -81,7 +81,7 @@ def project(pytester: pytest.Pytester, tmp_path_factory: pytest.TempPathFactory,
         "import acme.core, acme.other, packaging_tool\n"
         "def test_work(jarvis_bench): jarvis_bench(acme.core.work, 500 * acme.other.VALUE)\n",
     )
-    monkeypatch.setenv("PYTHONPATH", f"{made.root / 'src'}:{site}")
+    monkeypatch.setenv("PYTHONPATH", f"{made.root / 'src'}:{site}", prepend=":")
     made.commit()
     made.write("src/acme/core/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
     return made

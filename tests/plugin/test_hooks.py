@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from git_project import GitProject
+from waiting import PROCESS_SECONDS
 
 from pytest_jarvisperf import hooks
 
@@ -44,7 +45,7 @@ def run(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
         return (
             pytester.runpytest_inprocess(*bench, *words)
             if here
-            else pytester.runpytest_subprocess(*bench, *words, timeout=120)
+            else pytester.runpytest_subprocess(*bench, *words, timeout=PROCESS_SECONDS)
         )
 
     return run

@@ -10,6 +10,7 @@ import pytest
 from git_project import GitProject
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.gate.processes.interpreter import Words, read_words
 
@@ -74,7 +75,7 @@ def test_options_and_variables_of_this_python_hold_in_both_arms(
     project.commit()
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    result = pytester.run(sys.executable, *options, "-m", "pytest", *AGAINST, timeout=180)
+    result = pytester.run(sys.executable, *options, "-m", "pytest", *AGAINST, timeout=PROCESS_SECONDS)
     result.assert_outcomes(passed=1)
     (entry,) = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]
     assert entry["metrics"]["time"]["ratio"] is not None

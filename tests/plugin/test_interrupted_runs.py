@@ -6,13 +6,14 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from stranger import SLOWER, WORK, Stranger
+from stranger import WORK, Stranger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# The second one behaves differently in each launch, so it stays undecided to the end.
+# The work advances a clock of its own, so that a busy machine cannot change a verdict. The second benchmark behaves
+# differently in each launch, so it stays undecided to the end.
 TESTS = """
     import os
 
@@ -20,15 +21,26 @@ TESTS = """
     import pytest
     import trouble
 
-
-    def test_slower(jarvis_bench):
-        jarvis_bench(pkg.work, 300)
+    pytestmark = pytest.mark.benchmark(timer=lambda: pkg.seconds)
 
 
-    def test_undecided(jarvis_bench):
+    def test_slower(benchmark):
+        benchmark(pkg.work, 300)
+
+
+    def test_undecided(benchmark):
         trouble.come()
         is_odd = int(os.environ["PYTHONHASHSEED"]) // 1_000 % 2
-        jarvis_bench(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
+        benchmark(pkg.work, 3_000 if is_odd and pkg.IS_HEAD else 30)
+"""
+CLOCKED = """
+    IS_HEAD = {is_head}
+    seconds = 0.0
+
+
+    def work(n):
+        global seconds
+        seconds += {nanoseconds} * n / 1e9
 """
 LAUNCHES_BEFORE = 6  # the first verdicts are reached after 4
 SIGNAL = f"""
@@ -71,13 +83,13 @@ def project_with(folder: Path, trouble: str) -> Stranger:
     project = Stranger(
         folder / "project",
         {
-            "pkg/__init__.py": f"IS_HEAD = False\n{WORK}",
+            "pkg/__init__.py": CLOCKED.format(is_head=False, nanoseconds=40),
             "benchmarks/trouble.py": trouble,
             "benchmarks/test_b.py": TESTS,
             "benchmarks/conftest.py": "import trouble",
         },
     )
-    project.write({"pkg/__init__.py": f"IS_HEAD = True\n{SLOWER}"})
+    project.write({"pkg/__init__.py": CLOCKED.format(is_head=True, nanoseconds=120)})
     return project
 
 
@@ -134,11 +146,14 @@ def test_a_recording_that_is_interrupted_keeps_what_was_measured(tmp_path: Path,
     assert "saved as main" in project.output
 
 
-LIMIT_SECONDS = 3
+LIMIT_SECONDS = 2
+# In the arms, a busy machine may take longer for a single test, so this is a limit of the main process alone.
 LIMIT = f"""
     import signal
 
     import pytest
+
+    SECONDS = 0 if "jarvisperf-arms-" in __file__ else {LIMIT_SECONDS}
 
 
     def ring(*_):
@@ -148,7 +163,7 @@ LIMIT = f"""
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(item):
         signal.signal(signal.SIGALRM, ring)
-        signal.setitimer(signal.ITIMER_REAL, {LIMIT_SECONDS})
+        signal.setitimer(signal.ITIMER_REAL, SECONDS)
         try:
             return (yield)
         finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from git_project import GitProject
-from waiting import wait_until
+from waiting import PROCESS_SECONDS, wait_until
 
 from jarvisperf.gate.processes import descendants
 
@@ -103,9 +103,9 @@ def test_they_end_with_a_run_that_is_interrupted_or_killed_too(project: GitProje
     project.commit()
     command = [sys.executable, "-m", "pytest", *AGAINST, "--jarvis-budget=100", "-k", "test_work"]
     running = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: sum(line.startswith("sleep ") for line in marked(mark)) >= 2, project.timeout_seconds)
+    wait_until(lambda: sum(line.startswith("sleep ") for line in marked(mark)) >= 2, PROCESS_SECONDS)
     running.send_signal(how)
-    running.wait(project.timeout_seconds)
+    running.wait(PROCESS_SECONDS)
     wait_until(lambda: marked(mark) == [])
 
 
@@ -239,5 +239,5 @@ assert descendants.children() == {{spared.pid}} and spared.poll() is None
 descendants.end_orphans()
 assert not descendants.children()
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=180)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=PROCESS_SECONDS)
     assert descendants.children() == descendants._children_by_scan(os.getpid())

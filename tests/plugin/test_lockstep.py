@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from git_project import GitProject
-from waiting import wait_until
+from waiting import PROCESS_SECONDS, wait_until
 
 AGAINST = (
     "--jarvis-bench",
@@ -164,7 +164,7 @@ def test_other_layouts_resolve_to_the_arms_own_checkout(project: Project, layout
     if layout == "pythonpath":
         project.write("pytest.ini", "[pytest]\npythonpath = src\n")
     else:  # like an editable installation: the working tree's folder is on the search path
-        monkeypatch.setenv("PYTHONPATH", str(project.root / "src"))
+        monkeypatch.setenv("PYTHONPATH", str(project.root / "src"), prepend=":")
     project.commit()
     project.write("src/pkg/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
     project.run()
@@ -219,7 +219,7 @@ def test_a_killed_run_leaves_no_process_and_the_next_removes_its_files(
     project.commit()
     command = [sys.executable, "-m", "pytest", *AGAINST, "--jarvis-budget=60", "-p", "no:cacheprovider"]
     running = subprocess.Popen(command, cwd=project.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_until(lambda: list(temporary.rglob("head-*.log")), project.timeout_seconds)
+    wait_until(lambda: list(temporary.rglob("head-*.log")), PROCESS_SECONDS)
     left = next(temporary.glob("jarvisperf-arms-*")).iterdir()
     folder = next(left)
     running.send_signal(signal.SIGKILL)
@@ -364,7 +364,7 @@ def test_a_namespace_package_is_taken_from_the_arms_own_checkout(project: Projec
     (project.root / "acme").mkdir()
     project.git("mv", "pkg", "acme/core")
     project.write("benchmarks/test_bench.py", BENCH.replace("import pkg", "import acme.core as pkg"))
-    monkeypatch.setenv("PYTHONPATH", str(project.root))
+    monkeypatch.setenv("PYTHONPATH", str(project.root), prepend=":")
     project.commit()
     project.write("acme/core/__init__.py", WORK.replace("range(n)", "range(3 * n)"))
     project.run()

@@ -102,6 +102,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Judged:
     folder: Path = tmp_path_factory.mktemp("verdicts")
     project = Stranger(folder, {"pkg/__init__.py": FUNCTIONS, "pkg/start.py": "", "benchmarks/test_bench.py": BENCH})
     project.write({"pkg/__init__.py": HEAD, "pkg/start.py": "import time\ntime.sleep(0.2)\n", "pkg/new.py": ""})
+    project.has_control = True
     commit, before = project.git("rev-parse", "HEAD").strip(), repository(project)
     status = project.against(*OPTIONS)
     return Judged(project, status, commit, before, repository(project))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from waiting import PROCESS_SECONDS
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
 
@@ -321,7 +322,7 @@ def test_a_test_that_mocks_time_is_measured_with_the_real_clock(pytester: pytest
             jarvis_bench(len, [])
         """
     )
-    result = pytester.runpytest_subprocess(*QUICKLY, timeout=180)
+    result = pytester.runpytest_subprocess(*QUICKLY, timeout=PROCESS_SECONDS)
     assert result.ret == 0
     assert report_of(pytester)["benchmarks"]["test_a"]["metrics"]["time"]["head"]["median"] > 0
 
@@ -435,7 +436,7 @@ def test_a_pytest_benchmark_marker_bounds_the_time(pytester: pytest.Pytester):
         def test_a(benchmark): benchmark(time.sleep, 0.001)
         """
     )
-    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=1000", timeout=180).ret == 0
+    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-budget=5000", timeout=PROCESS_SECONDS).ret == 0
 
 
 def test_listing_the_fixtures_measures_nothing_and_complains_of_nothing(pytester: pytest.Pytester):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from git_project import GitProject
 from light_pytest import SHORT_PROFILES
+from waiting import PROCESS_SECONDS
 
 from pytest_jarvisperf import hooks
 
@@ -69,7 +70,7 @@ def test_blocks_bytes_and_the_time_of_an_import_are_recorded(pytester: pytest.Py
     pytester.makeini("[pytest]\naddopts = -p no:hypothesispytest\nanyio_mode = auto")
     pytester.makepyfile(test_bench=BENCHMARKS, pkg=PACKAGE)
     formats = "--jarvis-report-formats=json,csv,open_metrics"
-    result = pytester.runpytest_subprocess(*RECORD[:-2], formats, "-p", "anyio", timeout=120)
+    result = pytester.runpytest_subprocess(*RECORD[:-2], formats, "-p", "anyio", timeout=PROCESS_SECONDS)
     assert result.ret == 0, result.stdout.str()
     found = metrics_of(pytester.path)
     for name in ("test_blocks", "test_async_blocks"):
@@ -150,7 +151,7 @@ def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Py
             assert len(calls) == 1
         """
     )
-    assert pytester.runpytest_subprocess(*RECORD, "--jarvis-metrics=time,allocations", timeout=120).ret == 0
+    assert pytester.runpytest_subprocess(*RECORD, "--jarvis-metrics=time,allocations", timeout=PROCESS_SECONDS).ret == 0
     both = {"time", "allocations", "allocated_bytes"}
     assert {name: set(metrics) for name, metrics in metrics_of(pytester.path).items()} == {
         "test_function": both,
@@ -158,7 +159,10 @@ def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Py
         "test_a_single_call_stays_one": {"time"},
     }
     assert (
-        pytester.runpytest_subprocess(*RECORD, "--jarvis-metrics=memory", "-k", "test_function", timeout=120).ret == 0
+        pytester.runpytest_subprocess(
+            *RECORD, "--jarvis-metrics=memory", "-k", "test_function", timeout=PROCESS_SECONDS
+        ).ret
+        == 0
     )
     assert {name: set(metrics) for name, metrics in metrics_of(pytester.path).items()} == {"test_function": {"memory"}}
 
@@ -184,7 +188,7 @@ def test_more_blocks_than_the_absolute_limit_fail_the_test(pytester: pytest.Pyte
             jarvis_bench.allocations(lambda: None)
         """
     )
-    result = pytester.runpytest_subprocess(*RECORD, timeout=120)
+    result = pytester.runpytest_subprocess(*RECORD, timeout=PROCESS_SECONDS)
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.fnmatch_lines(["*allocations: *blocks is over the limit of 100 blocks*"])
 

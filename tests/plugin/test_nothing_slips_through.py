@@ -6,7 +6,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from stranger import SLOWER, WORK, Ran, Stranger
+from light_pytest import TIMED_BY_WORK
+from stranger import CLOCKED_SLOWER, CLOCKED_WORK, WORK, Ran, Stranger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,15 +161,16 @@ def slower_package(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     project = Stranger(
         tmp_path_factory.mktemp("slower"),
         {
-            "perf/__init__.py": WORK,
+            "perf/__init__.py": CLOCKED_WORK,
             "perf/data/text.txt": "",
             "perf/tests/__init__.py": "",
             "perf/tests/test_b.py": IN_THE_PACKAGE,
             "pyproject.toml": metadata,
         },
     )
-    project.write({"perf/__init__.py": f"{SLOWER}\nadded = 1\n"})
-    return project.ran(project.against("-x", "-o", "jarvis_shared=perf/data", launches=4))
+    project.words = TIMED_BY_WORK
+    project.write({"perf/__init__.py": f"{CLOCKED_SLOWER}\nadded = 1\n"})
+    return project.ran(project.against("-x", "-o", "jarvis_shared=perf/data"))
 
 
 def test_a_package_that_is_called_like_a_test_folder_is_compared(slower_package: Ran):

@@ -17,14 +17,14 @@ USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
 def test_a_budget_that_is_no_positive_number_is_a_usage_error(pytester: pytest.Pytester, value: str):
-    result = pytester.runpytest_subprocess("--jarvis-bench", f"--jarvis-budget={value}")
+    result = pytester.runpytest_inprocess("--jarvis-bench", f"--jarvis-budget={value}")
     assert result.ret == USAGE_ERROR
     result.stderr.fnmatch_lines([f"*--jarvis-budget: '{value}' is not allowed; give a number of seconds above 0*"])
 
 
 @pytest.mark.parametrize("url", ["memcached://here", "redis://h:abc", "here:6379"])
 def test_an_unknown_redis_is_a_usage_error(pytester: pytest.Pytester, url: str):
-    result = pytester.runpytest_subprocess(f"--jarvis-redis={url}")
+    result = pytester.runpytest_inprocess(f"--jarvis-redis={url}")
     assert result.ret == USAGE_ERROR
     result.stderr.fnmatch_lines([f"*--jarvis-redis: '{url}' is not allowed; give auto, fake, or a URL*"])
 
@@ -34,7 +34,7 @@ def test_no_more_launches_may_be_asked_for_than_a_verdict_looks_at():
 
 
 def test_an_empty_report_folder_is_a_usage_error(pytester: pytest.Pytester):
-    assert pytester.runpytest_subprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
+    assert pytester.runpytest_inprocess("--jarvis-bench", "--jarvis-report=").ret == USAGE_ERROR
 
 
 @pytest.mark.parametrize("option", ["--jarvis-store", "--jarvis-report"])
@@ -87,7 +87,7 @@ def test_a_wrong_marker_is_a_usage_error_that_names_test_key_and_forms(
     pytester: pytest.Pytester, marker: str, complaint: str
 ):
     pytester.makepyfile(f"import pytest\n@pytest.mark.{marker}\ndef test_a(): pass")
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
     assert result.ret == USAGE_ERROR
     assert complaint in result.stderr.str()
     assert "::test_a: jarvis_" in result.stderr.str()
@@ -104,7 +104,7 @@ def test_a_setup_that_is_a_coroutine_function_is_a_usage_error_that_names_the_te
         def test_a(jarvis_bench): pass
         """
     )
-    result = pytester.runpytest_subprocess()
+    result = pytester.runpytest_inprocess()
     assert result.ret == USAGE_ERROR
     assert "::test_a: jarvis_bench: setup=" in result.stderr.str()
 

@@ -104,7 +104,7 @@ def test_its_files_hold_heads_figures_where_one_stored_run_leaves_all_to_lockste
 
 @pytest.mark.parametrize("option", ["--benchmark-cprofile=tottime", "--benchmark-cprofile-dump=out"])
 def test_its_profiles_are_refused_with_what_to_write_instead(pytester: pytest.Pytester, option: str):
-    result = pytester.runpytest_subprocess("--jarvis-bench", option)
+    result = pytester.runpytest_inprocess("--jarvis-bench", option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(
         ["*--benchmark-cprofile* and --jarvis-bench cannot be combined; give --jarvis-profile *"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from waiting import PROCESS_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
     pytester.makepyfile(test_bench=TESTS)
-    return lambda *words: pytester.runpytest_subprocess(*BENCH, *words, timeout=120)
+    return lambda *words: pytester.runpytest_subprocess(*BENCH, *words, timeout=PROCESS_SECONDS)
 
 
 def report(pytester: pytest.Pytester, folder: str = "reports") -> dict[str, Any]:

@@ -6,16 +6,19 @@ import json
 
 import pytest
 from git_project import GitProject
-from light_pytest import SHORT_PROFILES
+from light_pytest import SHORT_PROFILES, TIMED_BY_WORK
 
-# The control runs base's code from a third folder; here the code is a hundred times slower in that folder. All
-# differences are large, so that a busy machine cannot change a verdict.
+# The control runs base's code from a third folder; here the code is a hundred times slower in that folder. The work
+# advances a clock of its own, so that a busy machine cannot change a verdict.
 WORK = """
 import pathlib
-ROUNDS = 50_000 if "same" in pathlib.Path(__file__).parts else 500
+
+import work_clock
+
+SECONDS = 2e-3 if "same" in pathlib.Path(__file__).parts else 2e-5
 
 def work():
-    return sum(i * i for i in range(ROUNDS))
+    work_clock.advance(SECONDS)
 
 def other():
     return work()
@@ -31,16 +34,20 @@ def test_other(jarvis_bench):
 """
 
 
+pytestmark = pytest.mark.usefixtures("with_control")
+
+
 class Project(GitProject):
     words = (
         "--jarvis-bench",
         "--jarvis-against=HEAD",
         "--jarvis-budget=0.3",
-        "--jarvis-launches=4",
+        "--jarvis-launches=2",
         "--jarvis-threshold=90%",
         "-p",
         "no:asyncio",
         *SHORT_PROFILES,
+        *TIMED_BY_WORK,
     )
 
 
@@ -74,7 +81,7 @@ def test_an_untrusted_run_that_may_pass_says_that_nothing_was_decided(project: P
 
 
 def test_a_control_that_can_never_be_measured_leaves_no_run_trusted(project: Project):
-    fails = WORK.replace("def work():", "def work():\n    if ROUNDS == 50_000:\n        raise OSError('no room')")
+    fails = WORK.replace("def work():", "def work():\n    if SECONDS == 2e-3:\n        raise OSError('no room')")
     project.write("pkg/__init__.py", fails)
     project.commit()
     result = project.run("--jarvis-inconclusive=fail")

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from stranger import SLOWER, WORK, Ran, Stranger
+from light_pytest import TIMED_BY_WORK
+from stranger import CLOCKED_SLOWER, CLOCKED_WORK, WORK, Ran, Stranger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +75,9 @@ MEASURED = {
 
 @pytest.fixture(scope="module")
 def every_way(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
-    return Stranger(tmp_path_factory.mktemp("every-way"), {"pkg/__init__.py": WORK, "test_b.py": TESTS})
+    project = Stranger(tmp_path_factory.mktemp("every-way"), {"pkg/__init__.py": CLOCKED_WORK, "test_b.py": TESTS})
+    project.words = TIMED_BY_WORK
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +88,15 @@ def recorded(every_way: Stranger) -> Ran:
 @pytest.fixture(scope="module")
 def in_lockstep(every_way: Stranger, recorded: Ran) -> Ran:
     assert recorded.status == 0, recorded.output
-    every_way.write({"pkg/__init__.py": SLOWER})
-    return every_way.ran(every_way.against("--junitxml=junit.xml", launches=4))
+    every_way.write({"pkg/__init__.py": CLOCKED_SLOWER})
+    return every_way.ran(every_way.against("--junitxml=junit.xml"))
 
 
 @pytest.fixture(scope="module")
 def with_a_stored_run(every_way: Stranger, in_lockstep: Ran) -> Ran:
     assert in_lockstep.status == 1, in_lockstep.output
     only = "test_requested_at_run_time or test_functional"
-    words = ("--jarvis-budget=0.1", "--jarvis-launches=4", "--jarvis-compare=main", "-k", only)
+    words = ("--jarvis-budget=0.1", "--jarvis-launches=2", "--jarvis-compare=main", "-k", only)
     return every_way.ran(every_way.bench(*words))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from rag.hash_embedder import HashEmbedder
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.store.folder import FolderHome
@@ -429,7 +430,7 @@ def forking(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,  # without the error, it would hang
+            timeout=PROCESS_SECONDS,  # without the error, it would hang
         )
         assert done.returncode == 0, done.stderr
 

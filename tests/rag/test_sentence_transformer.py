@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
 from jarvisperf.rag.ingest.files import read_passages
@@ -155,5 +156,7 @@ if child == 0:
         os._exit(status)
 assert os.waitpid(child, 0)[1] == 0
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS
+    )
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.rag import OptimizedRAG, StoreError
 from jarvisperf.rag.store.server import ServerHome
@@ -120,7 +121,9 @@ assert len(state.heads) == 3, state
 assert rag.search("cats purr", 1)[0].text == {NEW!r}
 assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS
+    )
     assert done.returncode == 0, done.stderr
 
 

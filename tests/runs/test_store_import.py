@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.runs.files import UnreadableRunError
 from jarvisperf.runs.machine import read_machine
@@ -42,7 +43,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:jarvisperf", "-p", "no:xdist", *options]
     # pytest-benchmark measures nothing if it believes that it runs in an xdist worker.
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    subprocess.run(command, cwd=folder, env=environ, check=True, timeout=120)
+    subprocess.run(command, cwd=folder, env=environ, check=True, timeout=PROCESS_SECONDS)
     return folder
 
 
