@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
-from pytest_jarvisperf.measuring.record import as_text, record_key
+from pytest_jarvisperf.measuring.record import as_text
+from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
-from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -233,8 +234,7 @@ class BenchSession:
             name = as_text(item.nodeid)
             if record is None or known & {name, bounded_id(name)}:
                 continue
-            unfinished = "it measured nothing" if item.nodeid in self._recording.records else NOT_RUN
-            reason = self._recording.skipped.get(item.nodeid, unfinished)
+            reason = self._recording.skipped.get(item.nodeid, NOT_RUN)
             found.append(
                 BenchmarkFinding(id=name, group=record.group, params=record.params, metrics={}, skipped=as_text(reason))
             )
@@ -245,6 +245,7 @@ class BenchSession:
         import msgspec
 
         from jarvisperf.report.findings.model import completed
+        from jarvisperf.runs.origin import repository_address
 
         records = self._recording.records
         lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
@@ -259,11 +260,16 @@ class BenchSession:
         if self._lockstep is not None:
             self._messages.warnings += self._lockstep.comparison.warnings
         findings = msgspec.structs.replace(findings, benchmarks=(*findings.benchmarks, *self._bare(findings, session)))
+        address = self._options.repository
+        if address is None:
+            address = repository_address(self._config.rootpath, os.environ)
+        findings = completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes)
         return msgspec.structs.replace(
-            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes),
+            findings,
             shard=str(self._options.shard) if self._options.shard else None,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,
+            repository=address or None,
         )
 
 
