@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.cache.disk_tier.tier import DiskTier
+    from jarvisperf.cache.engine.heartbeat import Heartbeat
     from jarvisperf.cache.engine.races import Stripe
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -101,6 +102,7 @@ class Reader:
         hears_changes: Whether every message from other processes is received.
         flights: The computations under way that callers can join.
         backoff: The keys whose refresh failed.
+        heartbeat: Renews the leases that this process holds; None without Redis.
     """
 
     def __init__(
@@ -129,6 +131,7 @@ class Reader:
         self.stripes = Stripes()
         self.flights = Flights()
         self.backoff = Backoff(memory.now)
+        self.heartbeat: Heartbeat | None = None
         self._computations = Computations()
         self._codec = codec
         self._secret = secret
