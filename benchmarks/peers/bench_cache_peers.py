@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from benchmarks.peers.rows import Row
 
-PEERS = ("cachetools", "dogpile.cache", "cashews", "aiocache", "diskcache", "redis", "hiredis", "msgspec")
+PEERS = (
+    "cachebox", "cachetools", "theine", "lru-dict", "dogpile.cache", "cashews", "aiocache", "diskcache", "redis",
+    "hiredis", "msgspec",
+)  # fmt: skip
 SECTIONS = ("memory", "decorator", "redis", "disk", "threads", "dead", "replay")
 
 
