@@ -7,7 +7,7 @@ import threading
 import pytest
 from waiting import wait_until
 
-from jarvisperf.cache import SmartCache
+from jarvisperf.cache import SmartCache, cached_many
 from jarvisperf.cache.engine.heartbeat import LONGEST_SECONDS, Heartbeat
 from jarvisperf.cache.engine.races import Computation
 from jarvisperf.cache.testing import Clock, core_of, tier_of
@@ -161,6 +161,21 @@ def test_a_long_computation_is_renewed_and_its_value_is_stored(make_cache, real_
 
     assert cache.get_or_set("k", compute) == "v"
     assert other.get("k") == "v"
+    wait_until(lambda: heartbeat._thread is None)
+
+
+def test_a_batch_renews_the_leases_of_all_its_keys(make_cache, real_redis, monkeypatch):
+    cache = make_cache(real_redis.url, lease_seconds=0.03)
+    heartbeat = core_of(cache).heartbeat
+    renewed, renew = [], heartbeat._renew
+    monkeypatch.setattr(heartbeat, "_renew", lambda *args: renewed.append(args[0]) or renew(*args))
+
+    @cached_many(cache=cache, key_prefix="squares")
+    def squares(numbers: list[int]) -> dict[int, int]:
+        wait_until(lambda: len(set(renewed)) == len(numbers))
+        return {number: number**2 for number in numbers}
+
+    assert squares([1, 2, 3]) == {1: 1, 2: 4, 3: 9}
     wait_until(lambda: heartbeat._thread is None)
 
 
