@@ -65,7 +65,7 @@ class CacheStats(TypedDict):
     redis_errors: int
     """Failures of Redis, including probes during an outage."""
     redis_unsettled: int
-    """Changes to replay to Redis before it is used again."""
+    """Changes to replay to Redis before it is used again. Entries of older generations that remain count as one."""
     local_cache_available: bool
     """The disk tier is configured and in use."""
     disk_breaker: Literal["closed", "open", "none"]

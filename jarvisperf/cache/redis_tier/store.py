@@ -26,7 +26,7 @@ from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
 from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
-from jarvisperf.cache.redis_tier.messages import Message, to_bytes
+from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, to_bytes
 from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
 from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 from jarvisperf.cache.values import marks
@@ -399,7 +399,7 @@ class RedisStore:
         return {**self.get_many(keys[:middle]), **self.get_many(keys[middle:])}
 
     def _message(self, write: Write) -> bytes:
-        return to_bytes(Message(self.sender, "keys", version_of(write.blob), self.generation, (write.key,)))
+        return change_to_bytes(self.sender, version_of(write.blob), self.generation, write.key)
 
     def _put_one(self, write: Write) -> None:
         message = self._message(write)
