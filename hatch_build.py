@@ -3,7 +3,7 @@
 On the package index, a relative link would lead nowhere. The repository's address comes from the variables of GitHub
 Actions, so a build elsewhere keeps the README as it is.
 
-With a C compiler and Python's headers, a wheel contains the compiled form of a hit in memory
+With a C compiler and Python's headers, a wheel contains the compiled part of the cache
 (``jarvisperf/cache/memory/_reader.c``), and so does an editable installation. Without them, or with
 ``JARVISPERF_COMPILED=off``, the wheel fits every Python. Everything works without the compiled part.
 """

@@ -1,9 +1,10 @@
-"""Tests that a hit in memory is the same with and without the compiled module, and that nothing depends on it."""
+"""Tests that caches do the same with and without the compiled module, and that nothing depends on it."""
 
 from __future__ import annotations
 
 import gc
 import importlib.util
+import math
 import os
 import shutil
 import sys
@@ -19,7 +20,11 @@ from jarvisperf.cache import SmartCache
 from jarvisperf.cache.memory import compiled
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.testing import Clock
+from jarvisperf.cache.values import fast_path
+from jarvisperf.cache.values.codec import Codec
+from jarvisperf.cache.values.envelope import MESSAGEPACK, PICKLE, Encoded, seal
 from jarvisperf.cache.values.isolation import Held, hold_plain
+from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
 ROOT = Path(__file__).parents[2]
 
@@ -253,6 +258,115 @@ def run(steps) -> list:
         seen.append({key: (entry.hits, entry.used) for key, entry in entries.items()})
         stats = cache.get_stats()
     return [*seen, stats["hits"], stats["misses"], stats["memory_items"]]
+
+
+CODEC = Codec()
+NOW = 1000.0
+
+
+def envelope(name: bytes, payload: bytes, **changes) -> bytes:
+    fields = {"created": NOW - 1, "expiry": NOW + 1, "generation": 3, "version": 7, **changes}
+    return seal(name, Encoded(fields.pop("codec", MESSAGEPACK), (payload,)), **fields)
+
+
+ENVELOPES = st.builds(
+    envelope,
+    st.sampled_from([b"ns:a", b"ns:b", b"ns:" + b"long" * 20]),
+    st.one_of(
+        st.builds(CODEC.encode, st.one_of(st.text(), st.integers(), st.lists(st.none()), st.tuples(st.booleans()))).map(
+            lambda encoded: encoded.payload()
+        ),
+        st.binary(max_size=2100),
+    ),
+    created=st.sampled_from([NOW - 1, NOW, NOW + 1, -math.inf]),
+    expiry=st.sampled_from([NOW, math.nextafter(NOW, math.inf), NOW + 9, math.inf, math.nan]),
+    stale_until=st.sampled_from([None, NOW + 5, math.inf, math.nan]),
+    generation=st.sampled_from([3, 4]),
+    version=st.sampled_from([0, 1, 2**64 - 1]),
+    tags=st.sampled_from([(), (), ("t",)]),
+    compute_seconds=st.sampled_from([0.0, 1.5, -1.0, math.nan]),
+    codec=st.sampled_from([MESSAGEPACK, MESSAGEPACK, PICKLE]),
+    secret=st.sampled_from([None, None, b"s" * 32]),
+)
+
+
+def damaged(blob: bytes, places: list[int], end: int | None) -> bytes:
+    changed = bytearray(blob)
+    for place in places:
+        changed[place % len(changed)] ^= 1 << place % 8
+    return bytes(changed[:end])
+
+
+def opened(open_plain, blob: object, *unreadable: object) -> tuple[object, ...]:
+    found: dict = {}
+    answer = open_plain({"a": blob}, [b"ns:a"], NOW, 3, CODEC.unpack, found, *unreadable)
+    return answer, repr(found)
+
+
+@given(ENVELOPES, st.lists(st.integers(0, 3000), max_size=2), st.none() | st.integers(0, 300))
+@settings(max_examples=400)
+def test_both_open_the_same_entries(built, blob, places, end):
+    for each in (blob, damaged(blob, places, end)):
+        assert opened(built.open_plain, each, UNREADABLE_BECAUSE) == opened(fast_path.open_plain, each)
+
+
+@given(st.binary(max_size=300))
+def test_both_leave_foreign_bytes_to_the_full_check(built, blob):
+    for each in (blob, bytearray(blob)):
+        assert built.open_plain({"a": each}, [b"ns:a"], NOW, 3, CODEC.unpack, {}, UNREADABLE_BECAUSE) == (
+            {"a": each},
+            0,
+        )
+
+
+@pytest.mark.parametrize("size", [*range(20), 100, 1900])
+def test_the_checksum_is_right_for_every_length(built, size):
+    payload = CODEC.encode(bytes(size)).payload()
+    found: dict = {}
+    blob = envelope(b"ns:a", payload)
+    assert built.open_plain({"a": blob}, [b"ns:a"], NOW, 3, CODEC.unpack, found, UNREADABLE_BECAUSE) == ({}, 7)
+    assert found == {"a": bytes(size)}
+
+
+def test_many_keys_are_read_by_either(either, make_cache, real_redis):
+    cache = make_cache(real_redis.url, memory_items=0)
+    values = {f"k{number}": ("x" * number, number, None)[number % 3] for number in range(200)}
+    cache.set_many(values)
+    cache.set("tagged", 1, tags=["t"])
+    assert cache.get_many([*values, "tagged", "absent"]) == {**values, "tagged": 1}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ([], [], 1.0, 3, len, {}, ()),
+        ({}, (), 1.0, 3, len, {}, ()),
+        ({}, [], 1.0, -1, len, {}, ()),
+        ({}, [], 1.0, 3, len, [], ()),
+        ({"a": b""}, [], 1.0, 3, len, {}, ()),
+    ],
+)
+def test_wrong_arguments_are_errors_and_not_crashes(built, args):
+    with pytest.raises((TypeError, ValueError, OverflowError)):
+        built.open_plain(*args)
+
+
+def test_an_unexpected_error_while_decoding_is_raised(built):
+    def unpack(payload: bytes) -> object:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        built.open_plain({"a": envelope(b"ns:a", b"x")}, [b"ns:a"], NOW, 3, unpack, {}, (LookupError,))
+
+
+def test_opening_keeps_nothing_alive(built):
+    blob, name, key = envelope(b"ns:a", CODEC.encode("v").payload()), b"ns:a", "a key of its own"
+    foreign = bytes(100)
+    before = [sys.getrefcount(each) for each in (blob, name, key, foreign)]
+    for _ in range(100):
+        built.open_plain({key: blob}, [name], NOW, 3, CODEC.unpack, {}, UNREADABLE_BECAUSE)
+        built.open_plain({key: foreign}, [name], NOW, 3, CODEC.unpack, {}, UNREADABLE_BECAUSE)
+    assert [sys.getrefcount(each) for each in (blob, name, key, foreign)] == before
 
 
 def test_a_module_of_another_version_is_not_used(built, monkeypatch):

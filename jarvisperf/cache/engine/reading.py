@@ -11,11 +11,12 @@ from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.engine.unstorable import Unstorable
+from jarvisperf.cache.memory.compiled import opener
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
-from jarvisperf.cache.values.fast_path import open_one, open_plain
+from jarvisperf.cache.values.fast_path import open_one
 from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
@@ -134,6 +135,7 @@ class Reader:
         self.heartbeat: Heartbeat | None = None
         self._computations = Computations()
         self._codec = codec
+        self._open_plain = opener()
         self._secret = secret
         self._memory_seconds = memory_seconds
         self._wall_clock = wall_clock
@@ -248,7 +250,7 @@ class Reader:
             now = self._wall_clock()
             hits = 0
             if not (copies or old_versions or rejected or self._secret):
-                others, newest_plain = open_plain(
+                others, newest_plain = self._open_plain(
                     blobs, self.names.names(list(blobs)), now, self._generation(), self._codec.unpack, found
                 )
                 hits = len(blobs) - len(others)

@@ -3,6 +3,16 @@ from typing import Any
 
 VERSION: int
 
+def open_plain(
+    blobs: dict[str, Any],
+    names: list[bytes],
+    now: float,
+    generation: int,
+    unpack: Callable[[bytes], Any],
+    found: dict[str, Any],
+    unreadable: tuple[type[BaseException], ...],
+    /,
+) -> tuple[dict[str, Any], int]: ...
 def make_reader(
     entries: dict[str, Any],
     clock: Callable[[], float],
