@@ -26,6 +26,7 @@ class Settings:
         namespace: ``JARVISPERF_NAMESPACE``; namespace of the default cache. None: one of the project's own.
         model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
         caching: ``JARVISPERF_CACHING``; ``off`` disables all caches that are created while it is set. Default: ``on``.
+        compiled: ``JARVISPERF_COMPILED``; ``off`` neither builds nor uses the cache's compiled part. Default: ``on``.
     """
 
     redis_url: str | None
@@ -35,6 +36,7 @@ class Settings:
     model: str | None
     namespace: str | None = None
     caching: bool = True
+    compiled: bool = True
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -55,7 +57,20 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         model=environ.get("JARVISPERF_MODEL") or None,
         namespace=environ.get("JARVISPERF_NAMESPACE") or None,
         caching=is_caching_enabled(environ),
+        compiled=may_use_compiled(environ),
     )
+
+
+def may_use_compiled(environ: Mapping[str, str] | None = None) -> bool:
+    """Return whether compiled modules may be used: unless ``JARVISPERF_COMPILED`` is ``off``.
+
+    Args:
+        environ: The variables; None: those of this process. An empty value counts as absent.
+
+    Raises:
+        ValueError: The variable has another value than ``on`` or ``off``.
+    """
+    return _is_on("JARVISPERF_COMPILED", os.environ if environ is None else environ)
 
 
 def is_caching_enabled(environ: Mapping[str, str] | None = None) -> bool:
@@ -67,9 +82,13 @@ def is_caching_enabled(environ: Mapping[str, str] | None = None) -> bool:
     Raises:
         ValueError: The variable has another value than ``on`` or ``off``.
     """
-    text = (os.environ if environ is None else environ).get("JARVISPERF_CACHING") or "on"
+    return _is_on("JARVISPERF_CACHING", os.environ if environ is None else environ)
+
+
+def _is_on(name: str, environ: Mapping[str, str]) -> bool:
+    text = environ.get(name) or "on"
     if text not in {"on", "off"}:
-        raise ValueError(f"JARVISPERF_CACHING is {text!r}: give on or off")
+        raise ValueError(f"{name} is {text!r}: give on or off")
     return text == "on"
 
 

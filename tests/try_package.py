@@ -40,13 +40,19 @@ def main(folder: Path) -> None:
             if package.suffix == ".whl":
                 sbom = ["environment", str(python), "--output-reproducible", "-o", str(folder / "sbom.cdx.json")]
                 subprocess.run([sys.executable, "-m", "cyclonedx_py", *sbom], check=True)
-        sys.stdout.write(f"{package.name}: installed alone and used\n")
+            has_compiled = bool(list(Path(place).rglob("_reader.*.so")))
+            if package.suffix == ".whl":
+                assert package.name.endswith("-py3-none-any.whl"), package.name
+                assert not has_compiled, "a wheel for every Python has no compiled part"
+        compiled = ", with the compiled part" if has_compiled else ""
+        sys.stdout.write(f"{package.name}: installed alone and used{compiled}\n")
 
 
 def _installed_alone(package: Path, folder: Path) -> Path:
     venv.create(folder, with_pip=True)
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    subprocess.run([python, "-m", "pip", "install", "-q", package], check=True)
+    env = {name: value for name, value in os.environ.items() if name != "JARVISPERF_COMPILED"}
+    subprocess.run([python, "-m", "pip", "install", "-q", package], check=True, env=env)
     subprocess.run([python, "-m", "pip", "check"], check=True)
     return python
 

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
     from benchmarks.peers.rows import Row
 
-PEERS = ("cachetools", "dogpile.cache", "cashews", "aiocache", "diskcache", "redis", "hiredis", "msgspec")
+PEERS = (
+    "cachebox", "cachetools", "theine", "lru-dict", "dogpile.cache", "cashews", "aiocache", "diskcache", "redis",
+    "hiredis", "msgspec",
+)  # fmt: skip
 SECTIONS = ("memory", "decorator", "redis", "disk", "threads", "dead", "replay")
 
 
@@ -49,12 +52,15 @@ def rows(sections: set[str], port: int, folder: Path, requests: int, outcomes: P
 def report(found: list[Row], isolation: str) -> str:
     """Write the results as Markdown, with the date and the machine."""
     from benchmarks.peers.rows import table
+    from jarvisperf.cache.memory.compiled import compiled_reader
 
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
+    reader = "compiled" if compiled_reader() else "pure Python"
     return (
         f"# The cache beside others\n\nMeasured on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by"
         f" `python -m benchmarks.peers.bench_cache_peers`, Python {platform.python_version()}, {processor()},"
-        f" {os.cpu_count()} cores, {platform.system()}; {peers}. Each ratio is the middle of the ratios of neighbouring"
+        f" {os.cpu_count()} cores, {platform.system()}; hits in memory: {reader}; {peers}."
+        f" Each ratio is the middle of the ratios of neighbouring"
         f" turns.\n\n{table(found)}\n\n## What isolation costs\n\n{isolation}\n"
     )
 

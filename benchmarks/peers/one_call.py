@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
+import pickle
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import cachebox
 import cachetools
 import diskcache
+import lru
 import msgspec
 import numpy as np
 import redis
+import theine
 from aiocache import SimpleMemoryCache
 from aiocache import cached as aiocached
 from cashews import Cache as Cashews
 from dogpile.cache import make_region
 
+from benchmarks.bench_cache import VALUE as WORDS
 from benchmarks.peers.alternating import Timing, alternate, repeat
 from benchmarks.peers.rows import Row, compare, outrun, show
 from jarvisperf.cache import SmartCache, cached
+from jarvisperf.cache.memory.compiled import compiled_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,11 +42,28 @@ def memory_rows() -> Iterator[Row]:
     """Compare hits in memory."""
     cache = SmartCache(None, None)
     peer: Any = cachetools.TTLCache(10_000, 3600)
+    rust: Any = cachebox.TTLCache(10_000, 3600)
+    lru_only: Any = lru.LRU(10_000)
+    tiny_lfu: Any = theine.Cache(10_000)
     bare: dict[str, Any] = {}
     for number in range(KEYS):
-        for store in (bare, peer):
+        for store in (bare, peer, rust, lru_only):
             store[f"key:{number}"] = "value"
+        tiny_lfu.set(f"key:{number}", "value", datetime.timedelta(hours=1))
         cache.set(f"key:{number}", "value")
+    timings = alternate(
+        {
+            "ours": repeat(cache.get, "key:7"),
+            "rust": repeat(rust.get, "key:7"),
+            "lru": repeat(lru_only.get, "key:7"),
+            "theine": repeat(tiny_lfu.get, "key:7"),
+        }
+    )
+    operation = "`get`, hit in memory, str"
+    at_most = 1.7 if compiled_reader() is None else 1.0
+    yield compare(operation, timings["ours"], "`cachebox.TTLCache.get` (Rust)", timings["rust"], at_most=at_most)
+    yield compare(operation, timings["ours"], "`lru.LRU.get` (C, no expiry)", timings["lru"], at_most=4)
+    yield outrun(operation, timings["ours"], "`theine.Cache.get`", timings["theine"], at_least=2)
     for kind, value in (("str", "value"), ("bytes", b"value"), ("number", 17.5)):
         cache.set("key:7", value)
         peer["key:7"] = bare["key:7"] = value
@@ -138,6 +162,16 @@ def redis_rows(port: int) -> Iterator[Row]:
         {"ours": repeat(cache.get, "array"), "bare": repeat(client.get, "bench:array")}, turn_seconds=0.004
     )
     yield compare("hit in Redis, 1 MB of float32", timings["ours"], "bare `get`", timings["bare"], at_most=1.3)
+
+    timings = alternate(
+        {
+            "ours": repeat(cache.set, "words", WORDS),
+            "bare": repeat(lambda: client.set("words", pickle.dumps(WORDS), ex=3600)),
+        }
+    )
+    yield outrun(
+        "`set` of a dict of 318 words in Redis", timings["ours"], "pickled `set`", timings["bare"], at_least=0.9
+    )
     cache.close()
     client.close()
 
@@ -146,30 +180,47 @@ def disk_rows(port: int, folder: Path) -> Iterator[Row]:
     """Compare the disk, and a write to all tiers."""
     cache = SmartCache(None, folder / "ours", memory_items=0)
     peer = diskcache.Cache(str(folder / "peer"))
-    for name, value in (("60 bytes", "value " * 10), ("100 kB", b"v" * 100_000)):
+    for name, value, at_most in (("60 bytes", "value " * 10, 1.2), ("100 kB", b"v" * 100_000, 1.1)):
         cache.set("text", value)
         with diskcache.Cache(str(folder / "ours")) as raw:
             blob = next(iter(raw._sql("SELECT value FROM Cache WHERE value IS NOT NULL").fetchall()), None)  # noqa: SLF001
         peer["text"] = blob[0] if blob else bytes(length_of_file(folder))
         timings = alternate({"ours": repeat(cache.get, "text"), "bare": repeat(peer.get, "text")})
+        operation = f"hit on disk, {name}"
         yield compare(
-            f"hit on disk, {name}", timings["ours"], "diskcache's `get` of the same bytes", timings["bare"], at_most=1.2
+            operation, timings["ours"], "diskcache's `get` of the same bytes", timings["bare"], at_most=at_most
         )
+    timings = alternate(
+        {
+            "ours": repeat(cache.set, "words", WORDS),
+            "bare": repeat(lambda: peer.set("words", WORDS, expire=3600)),
+        }
+    )
+    operation = "`set` of a dict of 318 words on disk"
+    yield outrun(operation, timings["ours"], "diskcache's `set`, which pickles", timings["bare"], at_least=0.9)
     cache.close()
 
     url = f"redis://127.0.0.1:{port}"
     cache = SmartCache(url, folder / "three", namespace="set")
     client: Any = redis.Redis.from_url(url)
-    value, payload = "value " * 10, b"v" * 160
+    payload = b"v" * 180
+
+    def set_both() -> None:
+        client.set("bare", payload, px=3_600_000)
+        peer.set("text", payload, expire=3600)
+
     timings = alternate(
         {
-            "ours": repeat(cache.set, "text", value),
+            "ours": repeat(cache.set, "dict", SMALL_DICT),
+            "both": repeat(set_both),
             "redis": repeat(lambda: client.set("bare", payload, px=3_600_000)),
             "disk": repeat(lambda: peer.set("text", payload, expire=3600)),
         },
     )
+    operation, ours = "`set` of a dict through three tiers", timings["ours"]
+    yield compare(operation, ours, "bare Redis `set`, then diskcache `set`", timings["both"], at_most=1.15)
     bare = timings["redis"] + timings["disk"]
-    yield compare("`set` through three tiers", timings["ours"], "bare Redis `set` + diskcache `set`", bare, at_most=1.1)
+    yield compare(operation, ours, "the sum of the two, each in turns of its own", bare, at_most=1.15)
     cache.close()
     peer.close()
     client.close()

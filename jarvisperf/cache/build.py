@@ -13,7 +13,7 @@ from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.codec import Codec
 from jarvisperf.cache.values.envelope import mac_key
 from jarvisperf.cache.values.versions import Versions
-from jarvisperf.checks import seconds, whole_number
+from jarvisperf.checks import number, seconds, whole_number
 
 if TYPE_CHECKING:
     import enum
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 # The first failing call may take the sum of both, which must stay below half a second.
 REDIS_CONNECT_SECONDS: Final = 0.15
 REDIS_REPLY_SECONDS: Final = 0.2
+LEASE_SECONDS: Final = 30.0
 MAX_VALUE_BYTES: Final = 2**26
 _LONGEST_WAIT_FOR_REDIS_SECONDS: Final = 0.4
+_LONGEST_LEASE_SECONDS: Final = 86_400.0
 
 
 class CachePlan(NamedTuple):
@@ -47,6 +49,7 @@ class CachePlan(NamedTuple):
     redis_call_seconds: float | None
     max_value_bytes: int
     compress_from_bytes: int | None
+    lease_seconds: float
     enums: Iterable[type[enum.Enum]]
     pickle_secret: bytes | None
     clock: Callable[[], float]
@@ -67,6 +70,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     whole_number("max_value_bytes", plan.max_value_bytes, at_least=1)
     if plan.compress_from_bytes is not None:
         whole_number("compress_from_bytes", plan.compress_from_bytes, at_least=1)
+    lease_seconds = number("lease_seconds", plan.lease_seconds, at_least=0.001, at_most=_LONGEST_LEASE_SECONDS)
     memory_seconds = seconds("memory_seconds", plan.memory_seconds, zero=False)
     connect = seconds("redis_connect_seconds", plan.redis_connect_seconds, zero=False)
     reply = seconds("redis_reply_seconds", plan.redis_reply_seconds, zero=False)
@@ -111,7 +115,9 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     if remote is None or store is None:
         return core, None
     from jarvisperf.cache.engine.coherence import Coherence
+    from jarvisperf.cache.engine.heartbeat import Heartbeat
 
+    core.heartbeat = Heartbeat(remote.renew, lease_seconds)
     coherence = Coherence(core, remote, store, jitter)
     coherence.start()
     if remote.available:

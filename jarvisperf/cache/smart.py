@@ -9,7 +9,14 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.build import MAX_VALUE_BYTES, REDIS_CONNECT_SECONDS, REDIS_REPLY_SECONDS, CachePlan, assemble
+from jarvisperf.cache.build import (
+    LEASE_SECONDS,
+    MAX_VALUE_BYTES,
+    REDIS_CONNECT_SECONDS,
+    REDIS_REPLY_SECONDS,
+    CachePlan,
+    assemble,
+)
 from jarvisperf.cache.bypass import Bypasses
 from jarvisperf.cache.engine.batches import Batch
 from jarvisperf.cache.engine.bypassed import BypassedCore
@@ -87,6 +94,8 @@ class SmartCache:
         compress_from_bytes: From this size on, encoded values are compressed with zstd in Redis and on disk, if that
             makes them a tenth smaller or more; None for no compression. Needs the extra ``zstd``. Caches without it
             treat compressed entries as misses.
+        lease_seconds: How long other processes wait for one that computes a value for ``get_or_set`` and shows no sign
+            of life; a process that lives renews its lease three times as often.
         enums: Enum classes whose members may be stored by name.
         pickle_secret: At least 32 random bytes, the same in all processes. If given, values that have no other encoding
             are pickled, and every entry carries a keyed MAC that is verified before anything is read.
@@ -115,6 +124,7 @@ class SmartCache:
         redis_call_seconds: float | None = None,
         max_value_bytes: int = MAX_VALUE_BYTES,
         compress_from_bytes: int | None = None,
+        lease_seconds: float = LEASE_SECONDS,
         enums: Iterable[type[enum.Enum]] = (),
         pickle_secret: bytes | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -129,7 +139,7 @@ class SmartCache:
         plan = CachePlan(
             redis_url, local_cache_dir, tiers, namespace, memory_items, memory_bytes, memory_seconds, disk_bytes,
             redis_connect_seconds, redis_reply_seconds, redis_call_seconds, max_value_bytes,
-            compress_from_bytes, enums, pickle_secret, clock, wall_clock,
+            compress_from_bytes, lease_seconds, enums, pickle_secret, clock, wall_clock,
         )  # fmt: skip
         self._core, self._coherence = assemble(plan)
         self._base = counts_of(self._core)

@@ -10,8 +10,14 @@ import pytest
 from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.redis_tier.messages import Message, from_bytes, to_bytes
+from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, from_bytes, to_bytes
 from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, store_of
+
+
+@pytest.mark.parametrize("key", ["k", "\ud800é", "x" * 300])
+def test_the_message_of_one_key_is_like_any_other(key):
+    sender = bytes(range(16))
+    assert change_to_bytes(sender, 2**52, 3, key) == to_bytes(Message(sender, "keys", 2**52, 3, (key,)))
 
 
 @pytest.fixture

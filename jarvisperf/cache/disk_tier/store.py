@@ -95,7 +95,17 @@ class DiskStore:
 
     def put(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...] = ()) -> bool:
         """Store bytes; return False if they are too large."""
-        return self._write([self._row(key, blob, seconds, tags)]) == 1
+        row = self._row(key, blob, seconds, tags)
+        if len(blob) > self._most_bytes * LARGEST_SHARE:
+            return self._write([row]) == 1
+        database = self._database
+        with in_sqlite.lock:
+            try:
+                database.write([row])
+            except self.failures:
+                database.close()  # as in ``_changing``, which takes longer than all the rest of a small write
+                raise
+        return True
 
     def put_many(self, writes: Sequence[Write]) -> int:
         """Store several values, except those that are too large; return how many were stored."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.engine.flights import MAKE, Flight, LoadedValue, is_computing
-from jarvisperf.cache.engine.loading import FIRST_PAUSE_SECONDS, LEASE_SECONDS, LONGEST_PAUSE_SECONDS
+from jarvisperf.cache.engine.loading import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from jarvisperf.cache.engine.races import Filling
 from jarvisperf.cache.engine.steps import Compute, Invoke, Pause, Spawn
 from jarvisperf.cache.engine.waiting import End, place_of_caller, wait_for
@@ -211,9 +211,7 @@ class Batch:
         begun = [core.begin_computation(key, self._options[key].life.tags) for key in keys]
         taken: dict[str, Filling] = {each.key: Filling(each, None, None, None) for each in begun}
         try:
-            answers: dict[str, Lease | Refusal] = yield Invoke(
-                partial(core.take_leases, keys, held_versions, LEASE_SECONDS)
-            )
+            answers: dict[str, Lease | Refusal] = yield Invoke(partial(core.take_leases, keys, held_versions))
         except BaseException:
             core.abandon_many(list(taken.values()))  # without leases, that waits for nothing
             raise
@@ -232,6 +230,8 @@ class Batch:
         core = self._core
         started = time.perf_counter()
         try:
+            for filling in taken.values():
+                core.keep_lease(filling.computation, filling.lease, math.inf)
             made = yield from self._computed(list(taken), whole)
             seconds = time.perf_counter() - started
             fillings = [self._filled(key, filling, made, seconds) for key, filling in taken.items()]

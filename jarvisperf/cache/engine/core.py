@@ -340,27 +340,33 @@ class Core(Reader):
 
     # --- computing
 
-    def take_lease(self, key: str, held_version: int | None, seconds: float) -> Lease | Refusal | None:
+    def take_lease(self, key: str, held_version: int | None, longest_seconds: float) -> Lease | Refusal | None:
         """Ask Redis for the right to compute a value; None if Redis is not in use.
 
         Args:
             key: The key.
             held_version: Version of the value in Redis to replace; None if no value was found.
-            seconds: How long the lease lasts.
+            longest_seconds: The lease lasts no longer than this, even if its usual length is greater.
         """
-        return None if self.remote is None else self.remote.take_lease(key, held_version, seconds)
+        if self.remote is None or self.heartbeat is None:
+            return None
+        return self.remote.take_lease(key, held_version, min(self.heartbeat.lease_seconds, longest_seconds))
 
-    def take_leases(
-        self, keys: Sequence[str], held_versions: Mapping[str, int], seconds: float
-    ) -> dict[str, Lease | Refusal]:
+    def keep_lease(self, computation: Computation, lease: Lease | None, longest_seconds: float) -> None:
+        """Renew a lease until its computation has ended or taken this long."""
+        if lease is not None and self.heartbeat is not None and longest_seconds > self.heartbeat.lease_seconds:
+            self.heartbeat.begin(computation, lease, longest_seconds)
+
+    def take_leases(self, keys: Sequence[str], held_versions: Mapping[str, int]) -> dict[str, Lease | Refusal]:
         """Ask Redis for the right to compute several values; the answer is empty if Redis is not in use.
 
         Args:
             keys: The keys.
             held_versions: Versions of the values in Redis to replace; the other keys have no value.
-            seconds: How long the leases last.
         """
-        return {} if self.remote is None else self.remote.take_leases(keys, held_versions, seconds)
+        if self.remote is None or self.heartbeat is None:
+            return {}
+        return self.remote.take_leases(keys, held_versions, self.heartbeat.lease_seconds)
 
     def begin_computation(self, key: str, tags: tuple[str, ...]) -> Computation:
         """Note that a value is being computed, until ``fill`` or ``abandon``."""
@@ -368,7 +374,7 @@ class Core(Reader):
 
     def abandon(self, computation: Computation, lease: Lease | None) -> None:
         """End a computation without storing a value."""
-        self._computations.end(computation)
+        self._end(computation)
         self._release(computation.key, lease)
 
     def fill(self, computation: Computation, value: object, life: Life, lease: Lease | None, source: str) -> Held:
@@ -405,7 +411,12 @@ class Core(Reader):
                 self.memory.delete(key)
             return held
         finally:
-            self._computations.end(computation)
+            self._end(computation)
+
+    def _end(self, computation: Computation) -> None:
+        self._computations.end(computation)
+        if self.heartbeat is not None:
+            self.heartbeat.end(computation)
 
     def fill_many(self, fillings: Sequence[Filling], source: str) -> dict[str, Held]:
         """Store several values as ``fill`` does, with one batch per tier; return by key what other callers copy.
@@ -476,7 +487,7 @@ class Core(Reader):
         """End computations, and release the leases of values that were not stored or that replaced one."""
         leases: dict[str, Lease] = {}
         for computation, _, _, lease in fillings:
-            self._computations.end(computation)
+            self._end(computation)
             if lease is not None and not (computation.is_stored and lease.token):
                 leases[computation.key] = lease
         if leases and self.remote is not None:
@@ -532,6 +543,8 @@ class Core(Reader):
 
     def close(self) -> None:
         """Release connections, files and memory."""
+        if self.heartbeat is not None:
+            self.heartbeat.stop()
         self.memory.close()
         for tier in self.lower:
             tier.close()
@@ -543,6 +556,8 @@ class Core(Reader):
         self._alone = None
         self.flights = Flights()
         self.versions.after_fork()
+        if self.heartbeat is not None:
+            self.heartbeat.after_fork()
         self.memory.after_fork()
         for tier in self.lower:
             tier.after_fork()

@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-LEASE_SECONDS: Final = 30.0
-"""After this time without a value, another process may compute it as well."""
 FIRST_PAUSE_SECONDS: Final = 0.002
 LONGEST_PAUSE_SECONDS: Final = 0.05
 _NOT_IN_BACKGROUND: Final = "the value of %r could not be computed in the background: %r"
@@ -304,7 +302,7 @@ class Load:
             computation = core.begin_computation(key, self._options.life.tags)
             try:
                 answer: Lease | Refusal | None = yield Invoke(
-                    partial(core.take_lease, key, held_version, min(LEASE_SECONDS, self._options.hard_seconds))
+                    partial(core.take_lease, key, held_version, self._options.hard_seconds)
                 )
             except BaseException:
                 core.abandon(computation, None)
@@ -329,6 +327,7 @@ class Load:
         core = self._core
         started = time.perf_counter()
         try:
+            core.keep_lease(computation, lease, self._options.hard_seconds)
             value = yield compute
             compute_seconds = time.perf_counter() - started
             life = self._options.life_of(value)._replace(compute_seconds=compute_seconds)

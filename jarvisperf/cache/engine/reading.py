@@ -11,11 +11,12 @@ from jarvisperf.cache.engine.flights import Flights
 from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.engine.unstorable import Unstorable
+from jarvisperf.cache.memory.compiled import opener
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
 from jarvisperf.cache.values.declared import UNDECLARED
 from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
-from jarvisperf.cache.values.fast_path import open_one, open_plain
+from jarvisperf.cache.values.fast_path import open_one
 from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.cache.disk_tier.tier import DiskTier
+    from jarvisperf.cache.engine.heartbeat import Heartbeat
     from jarvisperf.cache.engine.races import Stripe
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -101,6 +103,7 @@ class Reader:
         hears_changes: Whether every message from other processes is received.
         flights: The computations under way that callers can join.
         backoff: The keys whose refresh failed.
+        heartbeat: Renews the leases that this process holds; None without Redis.
     """
 
     def __init__(
@@ -129,8 +132,10 @@ class Reader:
         self.stripes = Stripes()
         self.flights = Flights()
         self.backoff = Backoff(memory.now)
+        self.heartbeat: Heartbeat | None = None
         self._computations = Computations()
         self._codec = codec
+        self._open_plain = opener()
         self._secret = secret
         self._memory_seconds = memory_seconds
         self._wall_clock = wall_clock
@@ -245,7 +250,7 @@ class Reader:
             now = self._wall_clock()
             hits = 0
             if not (copies or old_versions or rejected or self._secret):
-                others, newest_plain = open_plain(
+                others, newest_plain = self._open_plain(
                     blobs, self.names.names(list(blobs)), now, self._generation(), self._codec.unpack, found
                 )
                 hits = len(blobs) - len(others)

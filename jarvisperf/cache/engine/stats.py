@@ -65,7 +65,7 @@ class CacheStats(TypedDict):
     redis_errors: int
     """Failures of Redis, including probes during an outage."""
     redis_unsettled: int
-    """Changes to replay to Redis before it is used again."""
+    """Changes to replay to Redis before it is used again. Entries of older generations that remain count as one."""
     local_cache_available: bool
     """The disk tier is configured and in use."""
     disk_breaker: Literal["closed", "open", "none"]
@@ -80,7 +80,7 @@ class CacheStats(TypedDict):
     compressed: int
     """Values that were compressed for Redis and the disk."""
     compression_ratio: float
-    """Their size before, divided by their size after; 1.0 if there were none."""
+    """Their size before, divided by their size after; 0 if there were none."""
     rejected: int
     """Values that a tier did not take although it works; the other tiers keep them."""
     errors: int
@@ -187,7 +187,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
 
 def _ratio(counts: Counts, base: Counts) -> float:
     after_bytes = counts["after_bytes"] - base["after_bytes"]
-    return (counts["before_bytes"] - base["before_bytes"]) / after_bytes if after_bytes else 1.0
+    return (counts["before_bytes"] - base["before_bytes"]) / after_bytes if after_bytes else 0.0
 
 
 def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:

@@ -10,10 +10,12 @@ import heapq
 import itertools
 import math
 import sys
+import time
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.memory.changes import LATER, Changes
+from jarvisperf.cache.memory.compiled import compiled_reader
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS, Eviction, MemoryEntry
 from jarvisperf.cache.outage.latency import Latency
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
@@ -35,6 +37,7 @@ _TAG_BYTES: Final = 230
 _SWEPT_PER_WRITE: Final = 16
 _SLACK: Final = 64
 _hits_of: Final = attrgetter("hits")
+_MONOTONIC: Final = time.monotonic
 
 
 class MemoryTier:
@@ -79,6 +82,13 @@ class MemoryTier:
         Args:
             otherwise: Called with the key, which may be any object, and the default.
         """
+        compiled = compiled_reader()
+        if compiled is not None:
+            reader: Callable[..., Any] = compiled.make_reader(
+                self.entries, self._clock, otherwise, self._drop, MemoryEntry, UNREADABLE_BECAUSE,
+                self._clock is _MONOTONIC,
+            )  # fmt: skip
+            return reader
         entries, clock = self.entries, self._clock
 
         def get(key: str, default: Any = None) -> Any:

@@ -45,6 +45,11 @@ def to_bytes(message: Message) -> bytes:
     return _encoder.encode(_Wire(message.sender, message.kind, message.version, message.generation, names))
 
 
+def change_to_bytes(sender: bytes, version: int, generation: int, key: str) -> bytes:
+    """Encode the message that one key has changed; the same as ``to_bytes`` in less time."""
+    return _encoder.encode((sender, "keys", version, generation, (key.encode("utf-8", "surrogatepass"),)))
+
+
 def from_bytes(blob: bytes) -> Message | None:
     """Decode a message; None if it is not a message of this version, so anything may have changed."""
     try:

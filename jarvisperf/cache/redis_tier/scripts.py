@@ -98,7 +98,17 @@ return 1
 """
 ).encode()
 
-# ARGV: token, time to live in milliseconds. The lease for replacing a value; returns 1 and 0 as above.
+# ARGV: token, time to live of the mark in milliseconds. Renews a lease; returns whether the key still held it.
+RENEW: Final = (
+    _HEAD
+    + """
+if not is_lease or string.sub(head, 13, 28) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
+).encode()
+
+# ARGV: token, time to live in milliseconds. The lease for replacing a value, and its renewal; returns 1 and 0 as above.
 REFRESH: Final = b"""
 local held = redis.pcall('GET', KEYS[1])
 if type(held) == 'string' and held ~= ARGV[1] then return 0 end

@@ -26,7 +26,7 @@ from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connect import Limits, link_to
 from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
-from jarvisperf.cache.redis_tier.messages import Message, to_bytes
+from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, to_bytes
 from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
 from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
 from jarvisperf.cache.values import marks
@@ -306,6 +306,16 @@ class RedisStore:
                 answers[key] = _lease_or_refusal(granted, token, held_versions.get(key), _number(replies[-1]))
         return answers
 
+    def renew(self, key: str, lease: Lease, lease_seconds: float) -> bool:
+        """Let a lease last for this long from now; return False if it is lost."""
+        name = self._names.name(key)
+        if lease.token:
+            asking = script(redis_scripts.RENEW, name, lease.token, _stay_milliseconds(lease_seconds))
+        else:
+            of_refresh = self._refresh_name(name)
+            asking = script(redis_scripts.REFRESH, of_refresh, lease.refresh_token, milliseconds(lease_seconds))
+        return bool(self._rejections.asked(key, lambda: self.link.call(*flat(asking))))
+
     def fill(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...], lease: Lease) -> bool:
         """Store a value computed under a lease and publish the change; return False if the key has changed since."""
         write = Write(key, blob, seconds, tags)
@@ -389,7 +399,7 @@ class RedisStore:
         return {**self.get_many(keys[:middle]), **self.get_many(keys[middle:])}
 
     def _message(self, write: Write) -> bytes:
-        return to_bytes(Message(self.sender, "keys", version_of(write.blob), self.generation, (write.key,)))
+        return change_to_bytes(self.sender, version_of(write.blob), self.generation, write.key)
 
     def _put_one(self, write: Write) -> None:
         message = self._message(write)
@@ -437,7 +447,7 @@ class RedisStore:
         name, token = self._names.name(key), marks.new_token()
         if held_version is not None:
             return token, script(redis_scripts.REFRESH, self._refresh_name(name), token, milliseconds(lease_seconds))
-        stay = milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
+        stay = _stay_milliseconds(lease_seconds)
         return token, script(redis_scripts.LEASE, name, token, milliseconds(lease_seconds), stay)
 
     def _releasing(self, key: str, lease: Lease) -> Command:
@@ -569,8 +579,13 @@ class RedisStore:
 
 def _lease_or_refusal(granted: int | bytes, token: bytes, held_version: int | None, changes: int) -> Lease | Refusal:
     if granted == 1:
-        return Lease(b"" if held_version is not None else token, held_version or 0, changes)
+        return Lease(token, 0, changes) if held_version is None else Lease(b"", held_version, changes, token)
     return Refusal(int.from_bytes(granted, "big") if isinstance(granted, bytes) else None)
+
+
+def _stay_milliseconds(lease_seconds: float) -> int | str:
+    """Return the time to live of a lease's mark; what is left of it tells how old the lease is."""
+    return milliseconds(max(_LEASE_MARK_SECONDS, 2 * lease_seconds))
 
 
 def _number(reply: bytes | None) -> int:

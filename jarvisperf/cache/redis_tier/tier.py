@@ -125,6 +125,10 @@ class RemoteTier(GuardedTier):
         down: Lease | Refusal | None = None
         return self.ask(lambda: self._store.take_lease(key, held_version, seconds), down)
 
+    def renew(self, key: str, lease: Lease, seconds: float) -> bool:
+        """Renew a lease; return False if it is lost. While Redis is down, nobody else can get it."""
+        return self.ask(lambda: self._store.renew(key, lease, seconds), otherwise=True)
+
     def fill(self, write: Write, lease: Lease) -> bool:
         """Store a value computed under a lease; return False if the key has changed since."""
         return self.change(

@@ -35,11 +35,13 @@ class Lease(NamedTuple):
         token: The token in the mark that the key holds; empty if the key holds a value to replace.
         version: The version of that value.
         changes: The number of pattern and tag invalidations before the lease was granted.
+        refresh_token: The token by which a lease for replacing a value is renewed; empty for others.
     """
 
     token: bytes
     version: int
     changes: int
+    refresh_token: bytes = b""
 
 
 class Refusal(NamedTuple):
