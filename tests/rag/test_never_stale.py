@@ -16,7 +16,7 @@ from rag.hash_embedder import HashEmbedder
 
 from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.store.folder import FolderHome
-from jarvisperf.rag.store.folder_lock import LOCK_NAME
+from jarvisperf.rag.store.folder.lock import LOCK_NAME
 
 OLD, NEW = "cats purr at night", "cats purr"
 
