@@ -305,8 +305,11 @@ def _replaced(folder):
 
 
 @pytest.mark.parametrize("lose", [shutil.rmtree, _replaced], ids=["removed", "replaced"])
-def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_rag, tmp_path, lose):
+def test_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_rag, tmp_path, lose):
     lose(tmp_path / "chroma")
+    with pytest.raises(StoreError, match=r"the document store in .*chroma is gone: close every"):
+        rag.search("cats purr")
+    assert not (tmp_path / "chroma" / "chroma.sqlite3").exists()
     another = make_rag()
     for writer in (rag, another):
         with pytest.raises(

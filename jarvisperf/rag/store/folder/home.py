@@ -130,13 +130,17 @@ class FolderHome:
         self._lock.release_shared()
 
     def renew(self) -> Any:
-        """Open Chroma again and return its new client.
+        """Open Chroma again and return its new client, unless nothing shows that another program has written.
 
         Chroma's index in memory does not follow what other processes write.
 
         Raises:
-            StoreError: Chroma cannot open the folder.
+            StoreError: The folder was removed or replaced, or Chroma cannot open it.
         """
+        self._lock.check_in_place()
+        state = self._file.read()
+        if state is not None and position(self._database, state.collection).number == UNKNOWN:
+            return self._client
         chromadb, settings = load_chromadb()
         old = self._client
         try:
