@@ -53,8 +53,9 @@ rag rag.embedding: embedding_cache=cache
 rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction=readers metadata vectors
 rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
 rag rag.store: records found=records filters canonical=filters selection=filters exact=chroma
-rag rag.store: collection generation embedded=folder state_file=folder folder_lock file_lock=folder_lock
-rag rag.store: server server_http
+rag rag.store: collection generation
+rag rag.store.folder: embedded=home state_file=home folder_lock=lock file_lock=lock
+rag rag.store.server: server=home server_http=http
 rag .: checks
 report report.findings: lockstep_findings=lockstep baseline_findings=baseline merging
 report report.formats: text markdown csv_file=csv json_file=json open_metrics

@@ -1,9 +1,10 @@
 """How many of the ten nearest passages Chroma's index finds, as this package configures it and by Chroma's default.
 
-    python -m benchmarks.rag_lab.index_recall --texts FOLDER FOLDER --out FILE.json
+    python -m benchmarks.rag_lab.index_recall sentences --texts FOLDER FOLDER --out FILE.json
+    python -m benchmarks.rag_lab.index_recall synthetic --out FILE.json
 
 The sets are sentences of Python's reference and of the folders' Markdown and CSV files, embedded by the installed
-model, and synthetic vectors: clusters of unequal sizes in a subspace, with noise in all dimensions. Queries are
+model, or synthetic vectors: clusters of unequal sizes in a subspace, with noise in all dimensions. Queries are
 vectors of the same kind that are not in the index. Each index is measured as it was filled, and again after a tenth of
 its passages was replaced and a tenth deleted.
 """
@@ -36,7 +37,8 @@ NEAREST = 10
 QUERIES = 200
 ADDED_TOGETHER = 1000
 CONFIGURATIONS = {"Chroma's default": {"space": INDEX["space"]}, "jarvisperf": INDEX}
-SYNTHETIC = ((20_000, 48), (50_000, 48), (100_000, 48))  # passages, dimensions of the subspace
+MOST_SENTENCES = 12_000
+SYNTHETIC = (20_000, 50_000, 100_000)  # passages
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _FEWEST_CHARACTERS = 20
 
@@ -60,11 +62,12 @@ class VectorSet(NamedTuple):
 def main() -> None:
     """Measure, print a line per index, and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("sentences", "synthetic"))
     parser.add_argument("--texts", type=Path, nargs="*", default=[], help="folders of Markdown and CSV files")
     parser.add_argument("--out", type=Path, required=True)
     words = parser.parse_args()
     rows: list[dict[str, Any]] = []
-    for vectors in vector_sets(words.texts):
+    for vectors in sentences(words.texts) if words.kind == "sentences" else synthetic():
         for name, configuration in CONFIGURATIONS.items():
             rows.append({"set": vectors.name, "index": name, **measure(vectors, configuration)})
             print(json.dumps(rows[-1]), flush=True)  # noqa: T201
@@ -77,15 +80,21 @@ def main() -> None:
             words.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def vector_sets(folders: Iterable[Path]) -> Iterator[VectorSet]:
-    """Yield the sets, the sentences first."""
-    sentences = sorted(set(_sentences(folders)))
-    yield _divided("sentences", SentenceTransformerEmbedder().embed_documents(sentences))
-    for count, latent in SYNTHETIC:
-        yield _divided("synthetic", clustered(count + count // 10 + QUERIES, latent))
+def sentences(folders: Iterable[Path]) -> Iterator[VectorSet]:
+    """Yield one set of embedded sentences."""
+    found = sorted(set(_sentences(folders)))
+    some = np.random.default_rng(18).permutation(len(found))[:MOST_SENTENCES]
+    rows = SentenceTransformerEmbedder().embed_documents([found[place] for place in some])
+    yield _divided("sentences", rows)
 
 
-def clustered(count: int, latent: int, dimensions: int = 384, clusters: int = 50) -> NDArray[np.float32]:
+def synthetic() -> Iterator[VectorSet]:
+    """Yield sets of growing size."""
+    for count in SYNTHETIC:
+        yield _divided("synthetic", clustered(count + count // 10 + QUERIES))
+
+
+def clustered(count: int, latent: int = 48, dimensions: int = 384, clusters: int = 50) -> NDArray[np.float32]:
     """Return unit vectors in clusters of unequal sizes in a random subspace, with noise in all dimensions."""
     generator = np.random.default_rng(18)
     centres = 2 * generator.standard_normal((clusters, latent))

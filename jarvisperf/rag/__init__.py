@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.results import AddReport, Failure, SearchResult, StoredPassage
     from jarvisperf.rag.search.request import SearchOptions
     from jarvisperf.rag.stats import PerformanceStats
-    from jarvisperf.rag.store.server_options import ServerOptions
+    from jarvisperf.rag.store.server.options import ServerOptions
 else:
     _HOMES = {
         "default": "embeddings get_optimized_rag",
@@ -58,7 +58,7 @@ else:
         "results": "AddReport Failure SearchResult StoredPassage",
         "search.request": "SearchOptions",
         "stats": "PerformanceStats",
-        "store.server_options": "ServerOptions",
+        "store.server.options": "ServerOptions",
     }
     __getattr__, __dir__ = attach(
         __name__,

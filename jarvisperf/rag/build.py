@@ -10,7 +10,7 @@ from jarvisperf.settings import read_settings
 
 if TYPE_CHECKING:
     from jarvisperf.rag.store.generation import Home
-    from jarvisperf.rag.store.server_options import ServerOptions
+    from jarvisperf.rag.store.server.options import ServerOptions
 
 _VECTORS_FILE = "jarvisperf-embeddings.sqlite"
 
@@ -35,8 +35,8 @@ def home_of(
     if chroma_url is not None:
         if path is not None:
             raise ValueError(f"both path ({path}) and chroma_url ({chroma_url}) are given: give one of them")
-        from jarvisperf.rag.store.server import ServerHome
-        from jarvisperf.rag.store.server_options import ServerOptions
+        from jarvisperf.rag.store.server.home import ServerHome
+        from jarvisperf.rag.store.server.options import ServerOptions
 
         options = ServerOptions() if server_options is None else server_options
         if not isinstance(options, ServerOptions):
@@ -48,7 +48,7 @@ def home_of(
         raise ValueError(
             "shared_collection is given without chroma_url: a folder needs no option to notice the writes of others"
         )
-    from jarvisperf.rag.store.folder import FolderHome
+    from jarvisperf.rag.store.folder.home import FolderHome
 
     return FolderHome(_folder(path), collection)
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.stats import PerformanceStats
     from jarvisperf.rag.store.filters import Filter
     from jarvisperf.rag.store.generation import CollectionState
-    from jarvisperf.rag.store.server_options import ServerOptions
+    from jarvisperf.rag.store.server.options import ServerOptions
 
 P = ParamSpec("P")
 T = TypeVar("T")

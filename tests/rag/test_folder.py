@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 
 import pytest
 
@@ -122,6 +124,16 @@ def test_a_mark_whose_removal_was_lost_with_the_power_ends_all_answers(home, tmp
         shutil.copy(file, tmp_path / "marked")
     after = home.read_state()
     (tmp_path / "marked").replace(file)
+    next_process = FolderHome(tmp_path / "chroma", "documents")
+    next_process.settle("c")
+    assert not next_process.read_state().writing
+    assert next_process.read_state().heads not in {before.heads, after.heads}
+
+
+def test_a_log_whose_position_cannot_be_read_does_not_open_chroma_again(home, tmp_path):
     home.settle("c")
-    assert not home.read_state().writing
-    assert home.read_state().heads not in {before.heads, after.heads}
+    client = home.renew()
+    with contextlib.closing(sqlite3.connect(tmp_path / "chroma" / "chroma.sqlite3")) as connection, connection:
+        connection.execute("ALTER TABLE max_seq_id RENAME TO renamed")
+    assert home.read_state() is None
+    assert home.renew() is client

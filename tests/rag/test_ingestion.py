@@ -125,7 +125,7 @@ def test_passages_are_deleted_by_source_and_a_path_may_be_relative(rag, tmp_path
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ({}, ValueError, "neither ids nor source is given"),
+        ({}, ValueError, "neither ids, source nor a filter is given"),
         ({"ids": "1"}, TypeError, "ids is the string '1': give a list"),
         ({"ids": [1]}, TypeError, "ids contains 1: give strings"),
         ({"ids": 5}, TypeError, "ids is 5: give a list of strings"),

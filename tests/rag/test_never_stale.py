@@ -17,7 +17,7 @@ from waiting import PROCESS_SECONDS
 
 from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.store.folder import FolderHome
-from jarvisperf.rag.store.folder_lock import LOCK_NAME
+from jarvisperf.rag.store.folder.lock import LOCK_NAME
 
 OLD, NEW = "cats purr at night", "cats purr"
 
@@ -306,8 +306,11 @@ def _replaced(folder):
 
 
 @pytest.mark.parametrize("lose", [shutil.rmtree, _replaced], ids=["removed", "replaced"])
-def test_writing_to_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_rag, tmp_path, lose):
+def test_a_folder_that_is_gone_is_refused_with_the_way_out(rag, make_rag, tmp_path, lose):
     lose(tmp_path / "chroma")
+    with pytest.raises(StoreError, match=r"the document store in .*chroma is gone: close every"):
+        rag.search("cats purr")
+    assert not (tmp_path / "chroma" / "chroma.sqlite3").exists()
     another = make_rag()
     for writer in (rag, another):
         with pytest.raises(

@@ -1,8 +1,9 @@
 """Tests that a cached search finds what a search finds, whatever happens in whatever order.
 
 With exact search (``exact=True``, and in a folder by default), additions, updates, deletions, filters and different
-numbers of results; first two RAGs with separate memory on one folder and one real Redis, then two processes on one
-real Chroma server and one Redis.
+numbers of results, with RAGs that are closed and opened again; first two RAGs with separate memory on one folder and
+one real Redis, then a process with a folder and its forked children, then two processes and forked children on one real
+Chroma server and one Redis.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ OPTIONS = {
     "hybrid": st.sampled_from([False, False, False, False, True]),
 }
 ASKED = st.fixed_dictionaries(OPTIONS)
-WRITERS = st.integers(0, 1)
+NUMBERS = st.integers(0, 2)
 
 
 class InProcess:
@@ -65,14 +66,21 @@ class InProcess:
 
     def __init__(self, redis, namespace, *, exact=True, **where):
         self._cache = SmartCache(redis, None, namespace=namespace, redis_connect_seconds=10, redis_reply_seconds=10)
-        self._rag = OptimizedRAG(cache=self._cache, model=HashEmbedder(), exact=exact, **where)
+        self._options = {"cache": self._cache, "model": HashEmbedder(), "exact": exact, **where}
+        self._rag = OptimizedRAG(**self._options)
+        self._earlier_hits = 0
 
     def call(self, method, **arguments):
         found = getattr(self._rag, method)(**arguments)
         return [result.id for result in found] if isinstance(found, list) else None
 
+    def reopen(self):
+        self._earlier_hits = self.hits()
+        self._rag.close()
+        self._rag = OptimizedRAG(**self._options)
+
     def hits(self):
-        return self._rag.get_performance_stats()["cache_hits"]
+        return self._earlier_hits + self._rag.get_performance_stats()["cache_hits"]
 
     def close(self):
         self._rag.close()
@@ -83,7 +91,7 @@ class OtherProcess:
     """A RAG in a separate process."""
 
     def __init__(self, redis, namespace, **where):
-        told = {"redis": redis, "namespace": namespace, "rag": {"exact": True, **where}}
+        told = {"redis": redis, "namespace": namespace, "rag": where}
         program = Path(__file__).with_name("rag_process.py")
         self._process = subprocess.Popen(
             [sys.executable, program, json.dumps(told)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -91,12 +99,18 @@ class OtherProcess:
         assert self._process.stdout.readline() == "ready\n"
         self._hits = 0
 
-    def call(self, method, **arguments):
-        self._process.stdin.write(json.dumps([method, arguments]) + "\n")
+    def tell(self, method, arguments, *, in_child):
+        self._process.stdin.write(json.dumps([method, arguments, in_child]) + "\n")
         self._process.stdin.flush()
-        answer = json.loads(self._process.stdout.readline())
-        self._hits = answer["hits"]
+        return json.loads(self._process.stdout.readline())
+
+    def call(self, method, **arguments):
+        answer = self.tell(method, arguments, in_child=False)
+        self._hits += answer["hits"]
         return answer["ids"]
+
+    def reopen(self):
+        self.tell("reopen", {}, in_child=False)
 
     def hits(self):
         return self._hits
@@ -107,10 +121,43 @@ class OtherProcess:
         self._process.wait()
 
 
+class ForkedChild:
+    """A new child of another process for each call, as with a server that preloads and forks."""
+
+    def __init__(self, parent):
+        self._parent = parent
+        self._hits = 0
+
+    def call(self, method, **arguments):
+        answer = self._parent.tell(method, arguments, in_child=True)
+        assert "failed" not in answer, answer
+        if "error" in answer:
+            assert "was opened before this process was forked" in answer["error"]
+            return REFUSED
+        self._hits += answer["hits"]
+        return answer["ids"]
+
+    def reopen(self):
+        """Do nothing: each call has its own process."""
+
+    def hits(self):
+        return self._hits
+
+    def close(self):
+        """Do nothing: the parent is closed by its owner."""
+
+
+REFUSED = "refused"
+
+
 class Interleaving(RuleBasedStateMachine):
-    """Two RAGs on one collection, which a subclass chooses."""
+    """Several RAGs on one collection, which a subclass chooses.
+
+    ``writers`` of them may write; in the others, a search that is not cached may be refused.
+    """
 
     hits = 0
+    writers = None
 
     def make(self):
         raise NotImplementedError
@@ -122,29 +169,41 @@ class Interleaving(RuleBasedStateMachine):
         self.standing = standing
         self.asked = []
 
-    @rule(writer=WRITERS, key=IDS, text=TEXTS, metadata=METADATAS)
+    def writer(self, number):
+        writers = self.rags[: self.writers]
+        return writers[number % len(writers)]
+
+    @rule(writer=NUMBERS, key=IDS, text=TEXTS, metadata=METADATAS)
     def add_or_update(self, writer, key, text, metadata):
-        self.rags[writer].call("batch_add_texts", texts=[text], ids=[key], metadatas=[metadata])
+        self.writer(writer).call("batch_add_texts", texts=[text], ids=[key], metadatas=[metadata])
 
-    @rule(writer=WRITERS, texts=st.lists(TEXTS, min_size=1, max_size=6, unique=True))
+    @rule(writer=NUMBERS, texts=st.lists(TEXTS, min_size=1, max_size=6, unique=True))
     def add_several(self, writer, texts):
-        self.rags[writer].call("batch_add_texts", texts=texts, batch_size=2)
+        self.writer(writer).call("batch_add_texts", texts=texts, batch_size=2)
 
-    @rule(writer=WRITERS, keys=st.lists(IDS, min_size=1, max_size=3))
+    @rule(writer=NUMBERS, keys=st.lists(IDS, min_size=1, max_size=3))
     def delete(self, writer, keys):
-        self.rags[writer].call("delete", ids=keys)
+        self.writer(writer).call("delete", ids=keys)
 
-    @rule(reader=WRITERS, asked=ASKED)
+    @rule(writer=NUMBERS, metadata=METADATAS.filter(bool), where=FILTERS.filter(bool))
+    def update_by_filter(self, writer, metadata, where):
+        self.writer(writer).call("update", metadata=metadata, where=where)
+
+    @rule(number=NUMBERS)
+    def close_and_open_again(self, number):
+        self.rags[number % len(self.rags)].reopen()
+
+    @rule(reader=NUMBERS, asked=ASKED)
     def ask(self, reader, asked):
         self.check(reader, asked)
         self.asked.append(asked)
 
     @precondition(lambda self: self.asked)
-    @rule(reader=WRITERS, data=st.data())
+    @rule(reader=NUMBERS, data=st.data())
     def ask_again(self, reader, data):
         self.check(reader, data.draw(st.sampled_from(self.asked)))
 
-    @rule(reader=WRITERS, data=st.data())
+    @rule(reader=NUMBERS, data=st.data())
     def ask_the_same_but_for_one_thing(self, reader, data):
         asked = data.draw(st.sampled_from([*self.standing, *self.asked]))
         name = data.draw(st.sampled_from(list(OPTIONS)))
@@ -159,8 +218,11 @@ class Interleaving(RuleBasedStateMachine):
             self.check(0, asked)
 
     def check(self, reader, asked):
-        rag = self.rags[reader]
-        assert rag.call("search_cached", **asked) == rag.call("search", **asked)
+        reader %= len(self.rags)
+        cached = self.rags[reader].call("search_cached", **asked)
+        may_be_refused = self.writers is not None and reader >= self.writers
+        if not (may_be_refused and cached == REFUSED):
+            assert cached == self.writer(reader).call("search", **asked)
 
     def teardown(self):
         if hasattr(self, "rags"):
@@ -198,18 +260,31 @@ def test_two_rags_on_one_folder_with_one_redis(redis, exact):
     run(TwoRags, examples=15, steps=25)
 
 
+def test_a_process_with_a_folder_and_its_forked_children(redis):
+    class FolderAndChildren(Interleaving):
+        writers = 1
+
+        def make(self):
+            folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+            parent = OtherProcess(redis, uuid.uuid4().hex, path=folder)
+            self.stack.callback(parent.close)
+            return [parent, ForkedChild(parent)]
+
+    run(FolderAndChildren, examples=4, steps=15)
+
+
 @pytest.mark.xdist_group("chroma server")
-def test_two_processes_on_one_server_with_one_redis(redis, chroma_server):
+def test_two_processes_and_forked_children_on_one_server_with_one_redis(redis, chroma_server):
     namespace = uuid.uuid4().hex
     name = f"never-stale-{namespace}"
-    where = {"chroma_url": chroma_server, "collection": name, "embedding_cache": False}
+    where = {"chroma_url": chroma_server, "collection": name, "embedding_cache": False, "exact": True}
     with contextlib.closing(OtherProcess(redis, namespace, **where)) as other:
 
-        class TwoProcesses(Interleaving):
+        class ThreeProcesses(Interleaving):
             def make(self):
                 here = InProcess(redis, namespace, **where)
                 self.stack.callback(here.close)
                 here.call("delete", ids=list(here.call("search", query="all", n_results=1000)))
-                return [here, other]
+                return [here, other, ForkedChild(other)]
 
-        run(TwoProcesses, examples=6, steps=20)
+        run(ThreeProcesses, examples=6, steps=20)

@@ -22,8 +22,8 @@ from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
 from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation, state_records_name
-from jarvisperf.rag.store.server_http import GoneError, RecordsClient
-from jarvisperf.rag.store.server_options import ServerOptions
+from jarvisperf.rag.store.server.http import GoneError, RecordsClient
+from jarvisperf.rag.store.server.options import ServerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

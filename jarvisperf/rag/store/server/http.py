@@ -18,7 +18,7 @@ from jarvisperf.rag.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jarvisperf.rag.store.server_options import ServerOptions
+    from jarvisperf.rag.store.server.options import ServerOptions
 
 TIMEOUT_SECONDS: Final = 30.0
 _VECTOR: Final = [1.0]  # Chroma requires one; it is never searched

@@ -3,8 +3,8 @@
 The state file is JSON: ``{"schema": 2, "collection": "<uuid>", "generation": "<token>", "writing": false, "position":
 7}``. The position is that of Chroma's own log (``position.py``) after the last write; if Chroma has another one,
 something else wrote to the folder, and the state is unknown. A server on the folder (``chroma run``) has its own record
-of the state, in Chroma (``server.py``); before a write here it is removed, so that neither trusts what the other did
-not see.
+of the state, in Chroma (``server/home.py``); before a write here it is removed, so that neither trusts what the other
+did not see.
 
 The file is replaced atomically and never modified. A reader that keeps the file open can therefore tell from the inode
 number alone that the state is unchanged, because a number is not reused while the file is open. An unreadable file
@@ -30,9 +30,9 @@ import msgspec
 
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
-from jarvisperf.rag.store.folder_lock import folder_lock
+from jarvisperf.rag.store.folder.lock import folder_lock
+from jarvisperf.rag.store.folder.position import UNKNOWN, database_of, is_settled, position
 from jarvisperf.rag.store.generation import CollectionState, new_generation, state_records_name
-from jarvisperf.rag.store.position import UNKNOWN, database_of, is_settled, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -130,13 +130,17 @@ class FolderHome:
         self._lock.release_shared()
 
     def renew(self) -> Any:
-        """Open Chroma again and return its new client.
+        """Open Chroma again and return its new client, unless nothing shows that another program has written.
 
         Chroma's index in memory does not follow what other processes write.
 
         Raises:
-            StoreError: Chroma cannot open the folder.
+            StoreError: The folder was removed or replaced, or Chroma cannot open it.
         """
+        self._lock.check_in_place()
+        state = self._file.read()
+        if state is not None and position(self._database, state.collection).number == UNKNOWN:
+            return self._client
         chromadb, settings = load_chromadb()
         old = self._client
         try:
