@@ -74,6 +74,7 @@ OPTIONS = (
         without=", ".join(f"{name}={share * 100:g}%" for name, share in BUILT_IN.thresholds.items()),
     ),
     _Option("inconclusive", "pass|fail", "How to treat an inconclusive verdict.", "pass"),
+    _Option("witness", "auto|never", "Whether to count instructions where time cannot tell.", "auto"),
     _Option("allow-missing", "", "Do not fail for benchmarks that exist in base but not in head."),
     _Option("launches", "N", "Maximum number of launches in lockstep.", str(MOST_LAUNCHES)),
     _Option(
@@ -121,6 +122,7 @@ class Options(NamedTuple):
         thresholds: How much worse each metric may get, as a share; infinite: any amount; empty: the defaults.
         launches: Maximum number of launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
+        witnesses: Whether to count instructions where time cannot tell.
         allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of which both arms use head's version.
@@ -144,6 +146,7 @@ class Options(NamedTuple):
     thresholds: dict[str, float]
     launches: int
     fails_inconclusive: bool
+    witnesses: bool
     allows_missing: bool
     arm_install: str | None
     shared: tuple[str, ...]
@@ -194,6 +197,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         thresholds=_value(config, "jarvis_threshold", partial(_thresholds, metrics)),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
+        witnesses=_value(config, "jarvis_witness", _auto_or_never) == "auto",
         allows_missing=_value(config, "jarvis_allow_missing", as_flag),
         arm_install=_value(config, "jarvis_arm_install", _command),
         shared=_value(config, "jarvis_shared", as_words),
