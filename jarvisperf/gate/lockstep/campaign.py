@@ -20,7 +20,7 @@ from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
-from jarvisperf.gate.lockstep.witness import counting_place, testify, to_witness
+from jarvisperf.gate.lockstep.witness import counting_place, add_testimony, to_witness
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME
@@ -326,7 +326,7 @@ class Lockstep:
         """Count the instructions of what time left inconclusive, or regressed in a run that is not trusted."""
         names = to_witness(self._tallies, trusted=trusted)
         for name, counted in self._count_instructions(names).items():
-            testify(self._tallies[name], counted)
+            add_testimony(self._tallies[name], counted)
         self._counted = len(names)
 
     def _count_as_metric(self) -> None:

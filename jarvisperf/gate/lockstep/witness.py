@@ -83,7 +83,7 @@ def to_witness(tallies: Mapping[str, Tally], *, trusted: bool) -> list[str]:
     return found[:MOST_BENCHMARKS]
 
 
-def testify(tally: Tally, counted: Tally) -> None:
+def add_testimony(tally: Tally, counted: Tally) -> None:
     """Add the counts to a benchmark, and settle its verdict if they are equal and time does not contradict.
 
     Args:
