@@ -65,7 +65,7 @@ def counted(way: CountingWay, rounds: int) -> float:
 def test_a_count_is_exact_and_grows_with_the_work(way: CountingWay):
     few, again, many = counted(way, 1_000), counted(way, 1_000), counted(way, 1_100)
     assert few == pytest.approx(again, rel=1e-3 if way.method == HARDWARE else 0)
-    assert many / few == pytest.approx(1.1, rel=0.01)
+    assert many / few == pytest.approx(1.1, rel=0.05)
 
 
 def test_without_counters_and_valgrind_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch):

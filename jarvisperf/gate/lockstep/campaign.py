@@ -20,7 +20,7 @@ from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
-from jarvisperf.gate.lockstep.witness import counting_place, add_testimony, to_witness
+from jarvisperf.gate.lockstep.witness import add_testimony, counting_place, to_witness
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME
