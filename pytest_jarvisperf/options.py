@@ -47,6 +47,7 @@ class Options(NamedTuple):
         thresholds: How much worse each metric may get, as a share; infinite: any amount; empty: the defaults.
         launches: Maximum number of launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
+        witnesses: Whether to count instructions where time cannot tell.
         allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of which both arms use head's version.
@@ -71,6 +72,7 @@ class Options(NamedTuple):
     thresholds: dict[str, float]
     launches: int
     fails_inconclusive: bool
+    witnesses: bool
     allows_missing: bool
     arm_install: str | None
     shared: tuple[str, ...]
@@ -106,6 +108,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         thresholds=_value(config, "jarvis_threshold", partial(_thresholds, metrics)),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
+        witnesses=_value(config, "jarvis_witness", _auto_or_never) == "auto",
         allows_missing=_value(config, "jarvis_allow_missing", as_flag),
         arm_install=_value(config, "jarvis_arm_install", _command),
         shared=_value(config, "jarvis_shared", as_words),

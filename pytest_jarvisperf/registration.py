@@ -112,6 +112,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     from pytest_jarvisperf.sessions.session import BenchSession, is_listing
     from pytest_jarvisperf.sessions.termination import Termination
 
+    _check_counting(options)
     config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
     formats = _report_formats(config, options)
     if not is_listing(config):
@@ -135,6 +136,17 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
         config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
     if distributes or lockstep is not None or baseline is not None:
         config.pluginmanager.register(found, "jarvisperf-found")
+
+
+def _check_counting(options: Options) -> None:
+    """Refuse to count instructions where nothing can count them."""
+    if "instructions" not in options.metrics:
+        return
+    from jarvisperf.measure.metrics.instruction_counters import ADVICE, HARDWARE, NOT_HERE, method_of_arms
+
+    method = method_of_arms()
+    if method is None or (method != HARDWARE and options.against is None):
+        raise usage_error(f"--jarvis-metrics instructions: {ADVICE if method is None else NOT_HERE}")
 
 
 def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:

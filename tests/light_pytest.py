@@ -12,7 +12,8 @@ from pathlib import Path
 UNUSED_PLUGINS = ("anyio", "hypothesispytest", "pytest_cov", "time_machine", "xdist", "xdist.looponfail")
 WITHOUT_PLUGINS = tuple(word for name in UNUSED_PLUGINS for word in ("-p", f"no:{name}"))
 WITHOUT_PICTURES = ("--jarvis-report-formats=json",)
-LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES)
+WITHOUT_WITNESS = ("--jarvis-witness=never",)  # launches under valgrind take many times as long
+LIGHT = (*WITHOUT_PLUGINS, *WITHOUT_PICTURES, *WITHOUT_WITNESS)
 
 # Plugins of `inner_plugins`; they need the path below.
 INNER_PLUGINS = str(Path(__file__).with_name("inner_plugins"))

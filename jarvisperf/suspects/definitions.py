@@ -189,6 +189,7 @@ def _function(node: Function) -> FunctionDefinition:
         if isinstance(argument, ast.arg):
             argument.annotation = None
     reads, attributes = _names([*node.decorator_list, arguments, *body])
+    body = _with_numbered_locals(body, node)
     kind = type(node).__name__
     return FunctionDefinition(
         first_line=min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]),
@@ -224,6 +225,32 @@ class _Bare(ast.NodeTransformer):
 def _bare(statement: ast.stmt) -> ast.AST:
     made: ast.AST = _Bare().visit(copy.deepcopy(statement))
     return made
+
+
+def _with_numbered_locals(body: list[ast.AST], node: Function) -> list[ast.AST]:
+    """Replace the names of local variables by numbers, so that renaming one changes nothing.
+
+    Functions inside this one may use its variables by name, so then the names stay.
+    """
+    if any(isinstance(inner, Function | ast.Lambda | ast.ClassDef) for one in node.body for inner in ast.walk(one)):
+        return body
+    all_nodes = [inner for one in body for inner in ast.walk(one)]
+    names = [inner for inner in all_nodes if isinstance(inner, ast.Name)]
+    bound = {name.id for name in names if not isinstance(name.ctx, ast.Load)}
+    elsewhere = {argument.arg for argument in ast.walk(node.args) if isinstance(argument, ast.arg)}
+    for inner in all_nodes:  # names that are bound in other ways: global, except, import, match
+        elsewhere.update(getattr(inner, "names", ()) if isinstance(inner, ast.Global | ast.Nonlocal) else ())
+        if isinstance(inner, ast.ExceptHandler | ast.MatchAs | ast.MatchStar | ast.alias | ast.MatchMapping):
+            elsewhere.update(
+                str(value) for field in ("name", "asname", "rest") if (value := getattr(inner, field, None))
+            )
+    if "locals" in {name.id for name in names}:
+        return body
+    numbers: dict[str, str] = {}
+    for name in names:
+        if name.id in bound - elsewhere:
+            name.id = numbers.setdefault(name.id, f"local {len(numbers)}")
+    return body
 
 
 def _text(node: ast.AST) -> str:

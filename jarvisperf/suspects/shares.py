@@ -26,7 +26,7 @@ RESAMPLES = 300
 TAIL = 0.025
 MOST_SHARES = 10
 WIDEST_INTERVAL = 0.6  # a share that is known less precisely is not shown
-LEAST_SHARE = 0.5  # if suspects that are called explain less, one that prepares the data may explain the rest
+REST = ""  # the label of the time outside of suspects
 
 
 def with_shares(explanation: Explanation, launches: Sequence[tuple[TimedSlices, TimedSlices]]) -> Explanation:
@@ -45,14 +45,12 @@ def with_shares(explanation: Explanation, launches: Sequence[tuple[TimedSlices, 
     pairs = [pair for launch in grown for pair in launch]
     growths = {one.label: _growth(pairs, [one.label]) for one in explanation.suspects}
     order = {number: _growth(pairs, labels) for number, labels in groups.items()}
+    # What was prepared differently makes code slower that did not change.
+    order |= dict.fromkeys((one.group for one in explanation.suspects if one.prepares), _growth(pairs, [REST]))
     most = sorted(groups, key=lambda number: -order[number])[:MOST_SHARES]
     found = {number: _share(grown, groups[number]) for number in most}
     suspects = [_shared(one, found.get(one.group)) for one in explanation.suspects]
-    ranked = sorted(suspects, key=lambda one: (one.prepares, -order[one.group], one.group, -growths[one.label]))
-    known = sum({one.group: one.share for one in ranked if one.share is not None and not one.prepares}.values())
-    is_known = any(one.share is not None for one in ranked)
-    if is_known and known < LEAST_SHARE:
-        ranked.sort(key=lambda one: not one.prepares)
+    ranked = sorted(suspects, key=lambda one: (-order[one.group], one.group, -growths[one.label]))
     return msgspec.structs.replace(explanation, suspects=tuple(ranked))
 
 

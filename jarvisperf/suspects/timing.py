@@ -6,7 +6,9 @@ A sampling profiler would need some ten thousand samples to see a slowdown of 3 
 
 from __future__ import annotations
 
+import math
 import os
+import statistics
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Slices
     from jarvisperf.suspects.model import CodeRange
 
+MOST_PARTS = 20  # of a slice
+
 
 def time_suspects(
     target: Target, slices: Slices, ranges: Sequence[CodeRange], roots: Sequence[Path], *, waits: bool
@@ -38,14 +42,31 @@ def time_suspects(
         waits: Whether the target waits voluntarily.
     """
     watch = _Watch(ranges, roots)
+    calls = math.ceil(slices.iterations / MOST_PARTS)
     taken = []
     with collector_paused():  # as in the measurement
         for _ in range(slices.number):
+            parts = []
             with slices.turn():
-                target.samples(slices.iterations, 1, watch)
-                taken.append(watch.seconds_per_call(slices.iterations))
+                for _ in range(math.ceil(slices.iterations / calls)):
+                    target.samples(calls, 1, watch)
+                    parts.append(watch.seconds_per_call(calls))
                 collect_between_samples()
+            taken.append(_medians(parts))
     return TimedSlices(tuple(taken), waits)
+
+
+def _medians(parts: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:
+    """Return the median of each label's times, because an interruption spoils a part, not the whole slice."""
+    labels = {label for part in parts for label in part}
+    nothing = (0.0, 0.0)
+    return {
+        label: (
+            statistics.median(part.get(label, nothing)[0] for part in parts),
+            statistics.median(part.get(label, nothing)[1] for part in parts),
+        )
+        for label in labels
+    }
 
 
 class _Watch:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from jarvisperf.measure.metrics import TIME
+from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, PRELOADED_PACKAGES, orders, own_budgets
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
@@ -23,12 +24,14 @@ from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from pathlib import Path
 
     from jarvisperf.gate.arms.prepare import Arms
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.gate.lockstep.campaign import Lockstep
-    from jarvisperf.gate.lockstep.model import Campaign, Outcome, Progress
+    from jarvisperf.gate.lockstep.model import Campaign, Counts, Outcome, Progress
     from jarvisperf.gate.lockstep.tally import Tally
+    from jarvisperf.measure.metrics.instruction_counters import CountingWay
     from jarvisperf.report.findings.model import BenchmarkFinding
     from jarvisperf.suspects.blind_spots import BlindSpots
     from pytest_jarvisperf.explaining.explanation import Answers
@@ -207,6 +210,7 @@ class Comparison:
         from jarvisperf.gate.arms.checkout import BASE, HEAD, SAME
         from jarvisperf.gate.lockstep.model import Campaign
 
+        counting, counts, metrics = self._counting(arms.folder)
         paths = ArmPaths(self._config, self._repository.root)
         layout = arms.layout
         return Campaign(
@@ -217,7 +221,7 @@ class Comparison:
             entry=ENTRY,
             args=orders(
                 self._config,
-                self._options,
+                self._options._replace(metrics=tuple(metrics)),
                 self._items,
                 paths,
                 repository=self._repository.root,
@@ -235,7 +239,25 @@ class Comparison:
             separate_written=arms.separate_written,
             rewritten_code=arms.rewritten_code,
             metrics=self._metrics,
+            counting=counting,
+            counts=counts,
         )
+
+    def _counting(self, folder: Path) -> tuple[CountingWay | None, Counts, Sequence[str]]:
+        """Return how and what for instructions are counted, and the metrics that ordinary launches measure."""
+        from jarvisperf.measure.metrics.instruction_counters import VALGRIND, way_to_count
+
+        names = self._options.metrics
+        is_metric = INSTRUCTIONS.name in names
+        if not (is_metric or self._options.witnesses):
+            return None, "witness", names
+        counts = folder / "instructions"
+        counts.mkdir()
+        way = way_to_count(counts)
+        if way is None or way.method != VALGRIND or not is_metric:
+            return way if self._options.witnesses and not is_metric else None, "witness", names
+        others = tuple(name for name in names if name != INSTRUCTIONS.name)
+        return way, "all" if others else "only", others or names
 
     def _in_changed_code(self, arms: Arms, packages: Sequence[str]) -> dict[str, str]:
         """Find benchmarks that cannot be compared: those in changed files of the project's code.
@@ -314,6 +336,7 @@ class Comparison:
         tallies = self.outcome.tallies if self.outcome else {}
         found += joined_notes({name: tally.notes for name, tally in tallies.items()})
         found += joined_notes({name: _doubts(tally) for name, tally in tallies.items()})
+        found += self._witness_notes()
         for name, tally in tallies.items():
             growth = tally.metrics[TIME.name].growth if TIME.name in tally.metrics else 1.0
             if not 1 / MOST_GROWTH < growth < MOST_GROWTH:
@@ -321,6 +344,31 @@ class Comparison:
                     f"{name}: its last calls took {growth:.2g} times as long as its first ones, so the calls do not do "
                     "the same work; give each a fresh state with pedantic(setup=...), or its ratio means little"
                 )
+        return found
+
+    def _witness_notes(self) -> list[str]:
+        """Say what the instruction counts settled, what they show otherwise, and what counting cost or needs."""
+        from jarvisperf.measure.metrics.instruction_counters import ADVICE, method_of_arms
+        from jarvisperf.report.shared.failure_lines import witness_words
+        from jarvisperf.report.shared.headline import counted
+
+        if self.outcome is None or not self._options.witnesses:
+            return []
+        times = {name: tally.metrics.get(TIME.name) for name, tally in self.outcome.tallies.items()}
+        notes = {}
+        for name, time in times.items():
+            if time is not None and time.witness is not None:
+                settled = "unchanged, although time alone could not tell: " if time.witness.settles else ""
+                notes[name] = [f"{settled}{witness_words(time.witness)}"]
+        found = joined_notes(notes)
+        if self.outcome.counted:
+            found.append(
+                f"the instructions of {counted(self.outcome.counted, 'benchmark')} that time left open were counted in "
+                f"{duration(self.outcome.counting_seconds)}; --jarvis-witness never leaves that out"
+            )
+        is_open = any(time and time.judgement and time.judgement.verdict == "inconclusive" for time in times.values())
+        if is_open and method_of_arms() is None:
+            found.append(f"what time cannot tell, equal instruction counts might settle: {ADVICE}")
         return found
 
     def _explain(self, campaign: Campaign, outcome: Outcome, arms: Arms, present: Collection[str] | None) -> None:

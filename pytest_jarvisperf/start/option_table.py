@@ -10,7 +10,9 @@ import pytest
 DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # the last look of gate.verdict, which a plain pytest run never imports
 # Written down here because a session that measures nothing does not load the metrics themselves.
-DEFAULT_THRESHOLDS = "time=5%, memory=10%, startup=10%, allocations=5%, allocated_bytes=5%, import_time=10%, quality=2%"
+DEFAULT_THRESHOLDS = (
+    "time=5%, memory=10%, startup=10%, allocations=5%, allocated_bytes=5%, import_time=10%, quality=2%, instructions=1%"
+)
 
 
 class _Option(NamedTuple):
@@ -60,6 +62,7 @@ OPTIONS = (
         without=DEFAULT_THRESHOLDS,
     ),
     _Option("inconclusive", "pass|fail", "How to treat an inconclusive verdict.", "pass"),
+    _Option("witness", "auto|never", "Whether to count instructions where time cannot tell.", "auto"),
     _Option("allow-missing", "", "Do not fail for benchmarks that exist in base but not in head."),
     _Option("launches", "N", "Maximum number of launches in lockstep.", str(MOST_LAUNCHES)),
     _Option(

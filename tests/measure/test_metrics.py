@@ -55,7 +55,11 @@ def test_every_metric_answers_what_gate_and_reports_ask(kind: MetricKind):
     assert taken.summary.median == 2.0
 
 
-@pytest.mark.parametrize("name", [kind.name for kind in KINDS if isinstance(kind.measurement, OfSingleCalls)])
+@pytest.mark.parametrize(
+    "name",
+    # Instructions are counted in processes of their own: test_instructions.py.
+    [kind.name for kind in KINDS if isinstance(kind.measurement, OfSingleCalls) and kind.name != "instructions"],
+)
 @pytest.mark.parametrize("target", [FunctionTarget(lambda: bytearray(100_000)), SetUpTarget(bytearray, (100_000,))])
 def test_every_metric_of_single_calls_has_a_value_and_a_method_for_each_figure(name: str, target: FunctionTarget):
     kind = BUILT_IN[name]
@@ -77,8 +81,8 @@ def test_every_metric_of_processes_has_a_value_and_a_method_for_each_figure(name
 
 def test_only_time_is_sampled_in_turns():
     assert [kind for kind in KINDS if isinstance(kind.measurement, OfTimedCalls)] == [TIME]
-    assert BUILT_IN.of_calls == ("time", "memory", "allocations")
-    assert BUILT_IN.measurable == ("memory", "startup", "allocations", "import_time")
+    assert BUILT_IN.of_calls == ("time", "memory", "allocations", "instructions")
+    assert BUILT_IN.measurable == ("memory", "startup", "allocations", "import_time", "instructions")
 
 
 @pytest.mark.parametrize("methods", [("memray",) * 2, (WHAT_IS_LEFT,) * 2], ids=["memray", "tracemalloc"])

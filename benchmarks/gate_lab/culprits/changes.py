@@ -53,7 +53,9 @@ def order():
 def render():
     return len(json.dumps(ROWS))
 """
-EDITED_STEPS = STEPS.replace("words", "long_words").replace("found", "letters")
+EDITED_STEPS = STEPS.replace("len(word) > 3", "3 < len(word)").replace(
+    "found.get(letter, 0) + 1", "1 + found.get(letter, 0)"
+)
 
 LOOP = """
 def step(prepared):

@@ -19,9 +19,12 @@ from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, lis
 from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
+from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
+from jarvisperf.gate.lockstep.witness import add_testimony, counting_place, to_witness
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME
+from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.verdict.decide import Judgement
 
 MOST_LANES = 2
+NO_COMMAND: tuple[str, ...] = ()
 WALL_PER_SLICES = 2.0  # on one lane, a run takes about this many times its measuring time
 WIDEST_QUOTED = 1.1  # the upper end of the interval of a pair's ratio divided by the lower one
 NOT_COMPARED = "not compared:"  # prefix of the message of a benchmark without a verdict when the run ended
@@ -70,7 +74,9 @@ class Lockstep:
         self._pace = Pace(clock)
         self._control_until = 0.0
         self._long_calls: dict[str, float] = {}
-        self._spent = {"control": 0.0, "launches": 0.0}
+        self._spent = {"control": 0.0, "launches": 0.0, "counting": 0.0}
+        self._counts_now = campaign.counts == "only"
+        self._counted = 0
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._lanes = max(1, min(MOST_LANES, len(self._cores)))
         self._unforked: set[str] = set()
@@ -89,6 +95,10 @@ class Lockstep:
         trusted, description = self._control.trusted, self._control.describe()
         if not trusted:
             self._confirm()
+        if self._campaign.counting is not None and self._campaign.counts == "all":
+            self._count_as_metric()
+        elif self._campaign.counting is not None and self._campaign.counts == "witness":
+            self._call_witness(trusted=trusted)
         return self._outcome(self._clock() - start, description, trusted=trusted)
 
     def so_far(self, reason: str) -> Outcome:
@@ -116,6 +126,8 @@ class Lockstep:
             control=control,
             launches=self._launches,
             seconds=seconds,
+            counted=self._counted,
+            counting_seconds=self._spent["counting"],
         )
 
     def _run_all(self, tallies: dict[str, Tally]) -> None:
@@ -128,7 +140,7 @@ class Lockstep:
             self._spent["launches"] += self._clock() - begin
             self._control.note_launch()
             self._look(tallies, last=done >= self._campaign.most_launches)
-            if not self._campaign.twins:
+            if not (self._campaign.twins or self._counts_now):
                 self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
@@ -310,6 +322,37 @@ class Lockstep:
         self._control_until = 0.0
         self._spent["control"] += self._clock() - begin
 
+    def _call_witness(self, *, trusted: bool) -> None:
+        """Count the instructions of what time left inconclusive, or regressed in a run that is not trusted."""
+        names = to_witness(self._tallies, trusted=trusted)
+        for name, counted in self._count_instructions(names).items():
+            add_testimony(self._tallies[name], counted)
+        self._counted = len(names)
+
+    def _count_as_metric(self) -> None:
+        """Count the instructions of every benchmark, and judge them like any metric."""
+        names = [name for name, tally in self._tallies.items() if tally.state == "decided"]
+        counted = self._count_instructions(names)
+        self._look(counted, last=True)
+        for name, tally in counted.items():
+            if tally.state == "error":
+                self._tallies[name].end("error", tally.message, tally.traceback)
+            self._tallies[name].metrics.update(tally.metrics)
+
+    def _count_instructions(self, names: Sequence[str]) -> dict[str, Tally]:
+        """Launch both arms so that they count instructions, each launch with its own seeds."""
+        begin = self._clock()
+        tallies = {name: Tally(forks=1) for name in names}
+        self._counts_now = True
+        done = 0
+        while names and done < WITNESS_LAUNCHES:
+            batch = min(self._lanes, WITNESS_LAUNCHES - done)
+            self._run_batch(tallies, [name for name in names if tallies[name].state == "open"], batch)
+            done += batch
+        self._counts_now = False
+        self._spent["counting"] += self._clock() - begin
+        return tallies
+
     def _confirm(self) -> None:
         """Measure regressions of an untrusted run again; verdicts that do not count become inconclusive."""
         again = {name: Tally(forks=self._tallies[name].forks) for name in to_confirm(self._tallies)}
@@ -324,8 +367,12 @@ class Lockstep:
 
         @contextlib.contextmanager
         def start(seed: int) -> Iterator[WorkerPair]:
-            places = (campaign.base, other)
-            pair = WorkerPair(places, campaign.entry, campaign.args, seed, campaign.folder, core, campaign.preload)
+            places: Sequence[ArmPlace] = (campaign.base, other)
+            args, under = campaign.args, NO_COMMAND
+            if self._counts_now and campaign.counting is not None:
+                places = [counting_place(place, campaign.counting) for place in places]
+                args, under = {**args, "metrics": INSTRUCTIONS.name}, campaign.counting.words
+            pair = WorkerPair(places, campaign.entry, args, seed, campaign.folder, core, campaign.preload, under=under)
             with self._lock:
                 self._running.add(pair)
                 stopped = self._stopped

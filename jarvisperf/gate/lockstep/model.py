@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable  # msgspec reads the annotations
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from jarvisperf.gate.processes.workers import ArmPlace  # msgspec reads the annotations
 from jarvisperf.measure.metrics import BUILT_IN, Metrics
+from jarvisperf.measure.metrics.instruction_counters import CountingWay  # likewise
 
 if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.tally import Tally
+
+
+Counts = Literal["witness", "all", "only"]
 
 
 class LockstepError(RuntimeError):
@@ -43,6 +47,9 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         metrics: The metrics that tests may measure.
         twins: For pairs within one version of the code: the benchmark that base runs in place of each of these, by id.
             Both environments are then that version's, so there is no control.
+        counting: How the arms count instructions; None: they cannot, or need not.
+        counts: What instructions are counted for: ``witness``: for what time leaves inconclusive; ``all``: for every
+            benchmark, as a metric, after the others; ``only``: likewise, and nothing else is measured.
     """
 
     ids: tuple[str, ...]
@@ -63,6 +70,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     rewritten_code: Callable[[], list[str]] = list
     metrics: Metrics = BUILT_IN
     twins: dict[str, str] = {}
+    counting: CountingWay | None = None
+    counts: Counts = "witness"
 
     def budget(self, name: str) -> float:
         """Return a benchmark's measuring time in seconds."""
@@ -79,6 +88,8 @@ class Outcome:
         control: The result of the control, in one line.
         launches: Number of launched pairs, not counting those of the control.
         seconds: Its duration.
+        counted: The number of benchmarks whose instructions were counted because time could not tell.
+        counting_seconds: How long that took.
     """
 
     tallies: dict[str, Tally]
@@ -86,6 +97,8 @@ class Outcome:
     control: str = ""
     launches: int = 0
     seconds: float = 0.0
+    counted: int = 0
+    counting_seconds: float = 0.0
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.lockstep.slices import PairedSamples
+    from jarvisperf.gate.lockstep.witness import Witness
     from jarvisperf.gate.verdict.decide import Judgement
     from jarvisperf.measure.metrics import MetricKind
 
@@ -54,6 +55,7 @@ class MetricTally:
         iterations: Calls per sample in the last launch.
         method: The clock of the last launch.
         judgement: The verdict so far; None before the first look.
+        witness: The instructions of both arms, if they were counted because time could not tell.
     """
 
     kind: MetricKind
@@ -66,6 +68,7 @@ class MetricTally:
     iterations: int = 1
     method: str = ""
     judgement: Judgement | None = None
+    witness: Witness | None = None
 
     def add(self, samples: PairedSamples) -> None:
         """Add the result of one fork of a launch.

@@ -171,6 +171,7 @@ class WorkerPair:
         core: The CPU to pin both to while they measure; None: not pinned.
         preload: Modules to import once for both, before the fork.
         python: The interpreter.
+        under: The command under which it runs; empty: none.
     """
 
     def __init__(
@@ -183,6 +184,7 @@ class WorkerPair:
         core: int | None,
         preload: Sequence[str] = (),
         python: str = sys.executable,
+        under: Sequence[str] = (),
     ) -> None:
         self.seed = seed
         self.core = core
@@ -212,7 +214,7 @@ class WorkerPair:
         env.pop("PYTHONPATH", None)  # each worker sets its own
         env.pop("PYTHONDONTWRITEBYTECODE", None)  # otherwise every launch would compile the project again
         self._fork_server = subprocess.Popen(  # noqa: S603
-            [python, "-P", *options_to_pass_on(), str(FORK_SERVER)],
+            [*under, python, "-P", *options_to_pass_on(), str(FORK_SERVER)],
             stdin=subprocess.PIPE,
             pass_fds=descriptors,
             env=env,

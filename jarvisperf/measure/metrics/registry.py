@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.measure.metrics.allocations import ALLOCATIONS
 from jarvisperf.measure.metrics.import_time import IMPORT_TIME
+from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 from jarvisperf.measure.metrics.kind import MetricKind, OfProcesses, OfSingleCalls, OfTimedCalls, stored_kind
 from jarvisperf.measure.metrics.memory import MEMORY
 from jarvisperf.measure.metrics.quality import QUALITY
@@ -96,5 +97,6 @@ BUILT_IN = Metrics(
         ALLOCATIONS,
         IMPORT_TIME,
         QUALITY,
+        INSTRUCTIONS,
     )
 )

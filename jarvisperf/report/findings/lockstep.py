@@ -126,6 +126,7 @@ def _metric(found: MetricTally, tally: Tally, threshold: float) -> MetricFinding
         )
         if judgement
         else (),
+        witness=found.witness if judgement else None,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.gate.lockstep.witness import Witness
 from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run, SideBySide
@@ -78,6 +79,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
         doubt: Why it is inconclusive regardless of the interval; null if the interval decides.
         launches: The figures of each launch, which are what the interval is computed from; empty unless measured in
             lockstep.
+        witness: The instructions of both arms, if they were counted because time could not tell; null otherwise.
     """
 
     unit: str
@@ -92,6 +94,7 @@ class MetricFinding(msgspec.Struct, frozen=True):
     via: Way | None = None
     doubt: str | None = None
     launches: tuple[LaunchFinding, ...] = ()
+    witness: Witness | None = None
 
 
 class PairFinding(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
+from jarvisperf.report.shared.failure_lines import witness_words
 from jarvisperf.report.shared.pairs import side_by_side_lines
 from jarvisperf.report.shared.reasons import reason_of, share_of, state_of
 from jarvisperf.runs.bounds import bounded_id
@@ -144,7 +145,9 @@ def _sentence(metric: MetricFinding) -> str:
     launches = f" in {len(metric.launches)} launches" if len(metric.launches) > 1 else ""
     way = f"; {ways[metric.via]}{launches}" if ways[metric.via] else ""
     doubt = f". {metric.doubt[0].upper()}{metric.doubt[1:]}" if metric.doubt else ""
-    return f"{words[0].upper()}{words[1:]}: {shown_verdict(metric)}; {against}{way}{doubt}."
+    witness = f"; {witness_words(metric.witness)}" if metric.witness is not None else ""
+    settled = ", which settles what time left open" if metric.witness is not None and metric.witness.settles else ""
+    return f"{words[0].upper()}{words[1:]}: {shown_verdict(metric)}; {against}{way}{witness}{settled}{doubt}."
 
 
 def _pictures(metric: MetricFinding, series: Series | None, history: History) -> list[Picture]:

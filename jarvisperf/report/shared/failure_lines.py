@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 from jarvisperf.report.findings.borderline import is_at_threshold
 from jarvisperf.report.findings.model import over_limit
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 
 if TYPE_CHECKING:
+    from jarvisperf.gate.lockstep.witness import Witness
     from jarvisperf.report.findings.model import MetricFinding
+
+
+def witness_words(witness: Witness) -> str:
+    """Say what the instructions of both arms show, in a few words.
+
+    Args:
+        witness: The counts.
+    """
+    counted = f"{units.quantity(witness.head, INSTRUCTIONS.unit.symbol)} per call"
+    if witness.is_equal:
+        return f"both arms execute the same instructions ({counted})"
+    change = change_words(witness.ratio, INSTRUCTIONS.unit.symbol, (witness.lowest, witness.highest)).whole
+    return f"instructions: {change} ({counted})"
 
 
 def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str:
@@ -38,5 +53,7 @@ def figures(name: str, metric: MetricFinding, limit: float | None = None) -> str
         words.append("head {} is over the limit of {}".format(*exactly))
     if metric.doubt is not None:
         words.append(metric.doubt)
+    if metric.witness is not None:
+        words.append(witness_words(metric.witness))
     verdict = "inconclusive, " if metric.verdict == "inconclusive" and not is_at_threshold(metric) else ""
     return f"{name}: {verdict}{'; '.join(words) or metric.verdict}"
