@@ -129,6 +129,7 @@ class PairSession:
             folder=folder,
             metrics=metrics,
             twins=dict(twins),
+            has_control=False,
         )
 
     def _tell(self, progress: Progress) -> None:

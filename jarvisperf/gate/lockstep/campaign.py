@@ -128,7 +128,7 @@ class Lockstep:
             self._spent["launches"] += self._clock() - begin
             self._control.note_launch()
             self._look(tallies, last=done >= self._campaign.most_launches)
-            if not self._campaign.twins:
+            if self._campaign.has_control:
                 self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:

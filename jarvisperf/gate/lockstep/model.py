@@ -42,7 +42,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         rewritten_code: Returns the files of code that have changed in an arm since the start.
         metrics: The metrics that tests may measure.
         twins: For pairs within one version of the code: the benchmark that base runs in place of each of these, by id.
-            Both environments are then that version's, so there is no control.
+            Both environments are then that version's.
+        has_control: Whether to compare identical code as well; False if the comparisons are of identical code anyway.
     """
 
     ids: tuple[str, ...]
@@ -63,6 +64,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     rewritten_code: Callable[[], list[str]] = list
     metrics: Metrics = BUILT_IN
     twins: dict[str, str] = {}
+    has_control: bool = True
 
     def budget(self, name: str) -> float:
         """Return a benchmark's measuring time in seconds."""
