@@ -88,13 +88,13 @@ class PairSession:
         )
 
     def _compare(self, items: Sequence[pytest.Item], twins: Mapping[str, str]) -> Outcome:
+        if not can_fork():
+            raise _NotPossibleError(NO_LOCKSTEP)
         from jarvisperf.gate.arms.git import GitError
         from jarvisperf.gate.lockstep.campaign import Lockstep
         from jarvisperf.gate.lockstep.model import LockstepError
         from jarvisperf.gate.processes.workers import WorkerError
 
-        if not can_fork():
-            raise _NotPossibleError(NO_LOCKSTEP)
         wanted = {*twins, *twins.values()}
         chosen = [item for item in items if item.nodeid in wanted]
         with tempfile.TemporaryDirectory(prefix="jarvisperf-pairs-") as folder:
