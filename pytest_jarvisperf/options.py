@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 NEVER_EMPTY = frozenset(
     {"jarvis_against", "jarvis_compare", "jarvis_save"}
 )  # if empty by mistake, the run would look green without comparing anything
-NEED_BENCH = ("against", "compare", "save")
+NEED_BENCH = ("against", "compare", "save", "prove")
+SECONDS_PER_MINUTE = 60.0
 FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
 
@@ -59,6 +60,7 @@ class Options(NamedTuple):
         profile_engine: The profiler for benchmarks whose marker names none.
         shard: The part of the benchmarks to run; None: all.
         metrics: The metrics to measure for tests that name none.
+        prove_seconds: How long to prove the gate on this suite; None: do not.
     """
 
     bench: bool
@@ -84,6 +86,7 @@ class Options(NamedTuple):
     profile_engine: Engine
     shard: Shard | None
     metrics: tuple[str, ...]
+    prove_seconds: float | None
 
 
 def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
@@ -120,6 +123,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         profile_engine=_value(config, "jarvis_profile_engine", _engine),
         shard=_value(config, "jarvis_shard", _shard),
         metrics=_value(config, "jarvis_metrics", partial(_metrics, metrics)),
+        prove_seconds=_value(config, "jarvis_prove", _minutes),
     )
 
 
@@ -134,7 +138,14 @@ def settled(config: pytest.Config, options: Options) -> Options:
     if not options.bench:
         if given:
             raise usage_error(f"--jarvis-{given[0]} needs --jarvis-bench: only a run that measures can do that")
-        return options._replace(against=None, compare=None, save=None)
+        return options._replace(against=None, compare=None, save=None, prove_seconds=None)
+    if options.prove_seconds is not None:
+        others = [name for name in given if name != "prove"]
+        if others:
+            raise usage_error(
+                f"--jarvis-prove and --jarvis-{others[0]} cannot be combined: a proof compares the commit with itself"
+            )
+        return options._replace(against="HEAD", exact=True, compare=None, save=None)
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):
@@ -196,6 +207,12 @@ def parse_seconds(value: object) -> float:
     if not 0 < seconds < math.inf:
         raise ValueError(f"{value!r} is not allowed; give a number of seconds above 0, like 2 or 0.5")
     return seconds
+
+
+def _minutes(value: object) -> float | None:
+    if as_text(value) == "":
+        return None
+    return SECONDS_PER_MINUTE * parse_seconds(value)
 
 
 def _stripped(value: object) -> str | None:

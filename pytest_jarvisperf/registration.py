@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.report import ReportFormat
     from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
@@ -70,7 +71,9 @@ def configure(config: pytest.Config) -> None:
     if options.bench or in_worker:
         for module in USED_BY_MEASURING_TESTS:
             importlib.import_module(module)
-    if options.bench:
+    if options.prove_seconds is not None:
+        _register_proof(config, options)
+    elif options.bench:
         _register_session(config, options, measuring)
     bridge = make_bridge(config, measures=options.bench or in_worker)
     if bridge is not None:
@@ -99,6 +102,16 @@ def _profiling(config: pytest.Config, harness: Harness) -> Harness:
     from pytest_jarvisperf.measuring.profiling import ProfilingHarness
 
     return ProfilingHarness(harness, [config.rootpath])
+
+
+def _register_proof(config: pytest.Config, options: Options) -> None:
+    """Register what proves the gate on this suite."""
+    from pytest_jarvisperf.proving import ProofSession
+
+    store = _opened_store(config, options)
+    config.pluginmanager.register(
+        ProofSession(config, options, _repository(config, options, "--jarvis-prove"), store), "jarvisperf-proof"
+    )
 
 
 def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
@@ -168,8 +181,10 @@ def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> N
 
 
 def _store(config: pytest.Config, options: Options) -> RunStore | None:
-    if not (options.save or options.compare):
-        return None
+    return _opened_store(config, options) if options.save or options.compare else None
+
+
+def _opened_store(config: pytest.Config, options: Options) -> RunStore:
     from jarvisperf.runs.store import RunStoreError, open_store
 
     try:
@@ -200,22 +215,34 @@ def _baseline(
 def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
     if options.against is None:
         return None
-    from jarvisperf.forks import NO_LOCKSTEP, can_fork
-    from jarvisperf.gate.arms.git import GitError
-    from jarvisperf.gate.arms.revision import resolve
     from pytest_jarvisperf.sessions.lockstep import LockstepSession
 
-    if not can_fork():
-        raise usage_error(
-            f"--jarvis-against: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
-        )
-    try:
-        repository = resolve(config.rootpath, options.against, exact=options.exact)
-    except GitError as error:
-        raise usage_error(f"--jarvis-against: {error}") from None
+    repository = _repository(config, options, "--jarvis-against")
     session = LockstepSession(config, options, repository, found)
     config.pluginmanager.register(session, "jarvisperf-lockstep")
     return session
+
+
+def _repository(config: pytest.Config, options: Options, shown: str) -> Repository:
+    """Find the repository and the revision to compare with.
+
+    Args:
+        config: pytest's config.
+        options: This plugin's options.
+        shown: The option that requests it.
+    """
+    from jarvisperf.forks import NO_LOCKSTEP, can_fork
+    from jarvisperf.gate.arms.git import GitError
+    from jarvisperf.gate.arms.revision import resolve
+
+    if not can_fork():
+        raise usage_error(
+            f"{shown}: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
+        )
+    try:
+        return resolve(config.rootpath, options.against or "HEAD", exact=options.exact)
+    except GitError as error:
+        raise usage_error(f"{shown}: {error}") from None
 
 
 def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import jarvisperf
-from jarvisperf.cli import bisect, blindspots, cache, completion, doctor, history, rag, reports, runs
+from jarvisperf.cli import bisect, blindspots, cache, completion, doctor, history, prove, rag, reports, runs
 from jarvisperf.cli import init as starting
 from jarvisperf.cli.common import Parser, add_command, fail
 from jarvisperf.cli.printing import out, out_json
@@ -70,6 +70,7 @@ Each command shows its examples and exit status with --help.""",
     history.add_commands(commands)
     bisect.add_commands(commands)
     blindspots.add_commands(commands)
+    prove.add_commands(commands)
     runs.add_commands(commands)
     cache.add_commands(commands)
     rag.add_commands(commands)

@@ -33,6 +33,7 @@ __all__ = ["DEFAULT_STORE", "Loaded", "MatchingRuns", "RunEntry", "RunStore", "R
 StoreError = RunStoreError  # the name it had before retrieval had an error of that name
 
 DEFAULT_STORE = OWN_FOLDER
+PROOFS = "proofs"
 OUTBOX = f"{OWN_FOLDER}/outbox"
 
 _SHOWN_NAMES = 10
@@ -241,6 +242,33 @@ class RunStore:
             RunStoreError: The store cannot be reached or changed.
         """
         self._place.delete(entry.path)
+
+    def keep_proof(self, created: str, content: bytes) -> str:
+        """Store the JSON of a proof, and return its path in the store.
+
+        Args:
+            created: When the proof started, ISO 8601.
+            content: The JSON.
+
+        Raises:
+            RunStoreError: The store cannot be written.
+            ValueError: The time cannot be parsed.
+        """
+        path = f"{PROOFS}/{utc_time(created):%Y%m%dT%H%M%SZ}-{new_token()}.json"
+        self._place.write(path, content)
+        return path
+
+    def newest_proof(self) -> bytes:
+        """Return the JSON of the newest proof.
+
+        Raises:
+            LookupError: There is none.
+            RunStoreError: The store cannot be read.
+        """
+        paths = [path for path in self._place.paths(PROOFS) if path.endswith(".json")]
+        if not paths:
+            raise LookupError(f"{self.shown} has no proof; make one with: jarvisperf prove")
+        return self._place.read(max(paths))
 
     def superseded(self, keep: int, name: str | None = None) -> list[RunEntry]:
         """List all but the newest runs of each name and machine.

@@ -11,6 +11,7 @@ import msgspec
 
 from jarvisperf.clocks import REAL, voluntary_switches
 from jarvisperf.gate.processes import protocol
+from jarvisperf.gate.proof.slowed import SlowedTarget
 from jarvisperf.measure.metrics import TIME, OfProcesses, OfSingleCalls
 from pytest_jarvisperf.arms.child_processes import ChildProcesses, with_arms_path
 from pytest_jarvisperf.measuring.capture import capture_aside
@@ -18,7 +19,7 @@ from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
@@ -78,13 +79,21 @@ class LockstepHarness:
         conversation: The connections to the coordinator and the other arm.
         randomness: Seeds this arm's generators.
         children: Checks the processes that this arm's tests start.
+        slowdowns: By how much to slow the targets of tests, as shares by id; for proofs.
 
     Attributes:
         is_serving: Whether samples are being taken. After the end of a test this means that a thread is still taking
             them and cannot be stopped, because the test and its event loop were ended from outside.
     """
 
-    def __init__(self, conversation: Conversation, randomness: SeededRandomness, children: ChildProcesses) -> None:
+    def __init__(
+        self,
+        conversation: Conversation,
+        randomness: SeededRandomness,
+        children: ChildProcesses,
+        slowdowns: Mapping[str, float],
+    ) -> None:
+        self._slowdowns = slowdowns
         self._conversation = conversation
         self._children = children
         self._randomness = randomness
@@ -97,7 +106,7 @@ class LockstepHarness:
             result = target.call()
             self._check_children(record)
             ready = protocol.Ready(TIME.name, target.fixed_iterations, own_clock=target.has_own_clock)
-            samples, _ = self._serve(ready, target, pauses_collector=plan.pause_collector)
+            samples, _ = self._serve(ready, self._slowed(record, target), pauses_collector=plan.pause_collector)
             return result, samples or _one_call(target)
 
     def rounds(self, record: BenchmarkRecord, target: Target, rounds: int, warmup_rounds: int) -> tuple[Any, Samples]:
@@ -114,7 +123,7 @@ class LockstepHarness:
             ready = protocol.Ready(
                 TIME.name, target.fixed_iterations, most_samples=most, own_clock=target.has_own_clock
             )
-            samples, result = self._serve(ready, target)
+            samples, result = self._serve(ready, self._slowed(record, target))
             if samples is None:
                 samples = _one_call(target)
             if not warmup_rounds:  # the first call already counts
@@ -157,6 +166,10 @@ class LockstepHarness:
             while isinstance(self._conversation.receive(), protocol.Sample):
                 values = measurement.values(launcher.run(command.words), command, launcher.output)
                 self._conversation.send(protocol.Values(list(values)))
+
+    def _slowed(self, record: BenchmarkRecord, target: Target) -> Target:
+        share = self._slowdowns.get(record.id)
+        return SlowedTarget(target, share) if share else target
 
     def _with_draws(self, ready: protocol.Ready) -> protocol.Ready:
         """Add which random numbers were drawn so far, so the coordinator can see whether the arms' inputs are equal."""

@@ -46,7 +46,8 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
             pytest's ``filterwarnings``; ``ids``: the tests to measure, None: list all tests; ``budget``: measuring time
             per benchmark, in seconds; ``budgets``: exceptions from it, by id; ``argv``: the command line of the main
             pytest, for projects that inspect it; ``metrics``: the metrics to measure for tests that name none;
-            ``one_seed``: whether all tests of a launch have the same seed.
+            ``one_seed``: whether all tests of a launch have the same seed; ``slowdowns``: for a proof, by how much to
+            slow tests in the arm ``slowed_arm``, as shares by id.
     """
     sys.argv = list(args.get("argv", sys.argv))
     seeded = SeededArm(os.environ.get("PYTHONHASHSEED", ""), one_seed=args.get("one_seed", False))
@@ -64,6 +65,7 @@ def main(arm: Mapping[str, Any], args: Mapping[str, Any]) -> NoReturn:
         TimeLimits(args.get("budget", 0.0), args.get("budgets", {})),
         seeded,
         args.get("metrics"),
+        args.get("slowdowns", {}) if args.get("slowed_arm") == arm["name"] else {},
         writes_bytecode=arm["writes_bytecode"],
     )
     # Equally long in both arms, and separate from pytest's numbered folders, of which only the last few are kept.
@@ -103,6 +105,7 @@ class WorkerPlugin:
         limits: TimeLimits,
         seeded: SeededArm,
         metrics: str | None,
+        slowdowns: Mapping[str, float],
         *,
         writes_bytecode: bool,
     ) -> None:
@@ -113,7 +116,7 @@ class WorkerPlugin:
         self._conversation = conversation
         self._foreign = foreign
         self._children = children
-        self._harness = LockstepHarness(conversation, seeded.randomness, self._children)
+        self._harness = LockstepHarness(conversation, seeded.randomness, self._children, slowdowns)
         self._writes_bytecode = writes_bytecode
         self._core = core
         self._problems: dict[str, str] = {}

@@ -57,12 +57,21 @@ class Announcement:
         count = f"{len(benchmarks)} benchmark{'' if len(benchmarks) == 1 else 's'}"
         if self._measures_here():
             seconds = sum(map(self._last_seconds.expected, benchmarks))
-            return f"jarvisperf: {count}, about {precise_duration(seconds)} of measuring"
+            return f"jarvisperf: {count}, about {precise_duration(seconds)} of measuring{self._pairs(benchmarks)}"
         seconds = sum(map(self._last_seconds.budget, benchmarks))
         return (
             f"jarvisperf: {count}, at most {precise_duration(seconds)} of measuring and the start of "
             f"{self._options.launches} pairs of processes"
         )
+
+    def _pairs(self, benchmarks: list[pytest.Item]) -> str:
+        """Announce how long pairs take, which are measured again in turns if nothing is compared."""
+        pairs = [item for item in benchmarks if item.stash[record_key].before is not None]
+        if not pairs or self._options.compare is not None:
+            return ""
+        count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
+        seconds = sum(map(self._last_seconds.budget, pairs))
+        return f"; then {count} in turns, at most {precise_duration(seconds)} and {self._options.launches} launches"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:

@@ -6,6 +6,7 @@ import re
 import secrets
 import traceback
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,7 +24,7 @@ from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, Progres
 from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from jarvisperf.gate.arms.prepare import Arms
@@ -151,17 +152,11 @@ class Comparison:
         return read_thresholds(item, self._metrics, self._options.thresholds or self._metrics.thresholds)
 
     def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
-        from jarvisperf.gate.arms.prepare import Arms
         from jarvisperf.gate.lockstep.campaign import Lockstep
 
-        arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
-        try:
-            self._generated = arms.generated
-            self._prepare(arms, present)
-            self.warnings += arms.notes
+        with self._prepared(present) as (arms, campaign):
             if not self._items:
                 return
-            campaign = self._campaign(arms)
             long_calls = LongCalls(self._config, campaign.budget, line)
 
             def tell(progress: Progress) -> None:
@@ -174,6 +169,33 @@ class Comparison:
             self._refuse_what_the_base_cannot_run(self.outcome)
             self.warnings += self._notes()
             self._explain(campaign, self.outcome, arms, present)
+
+    @contextmanager
+    def prepared(self, items: Sequence[pytest.Item]) -> Iterator[Campaign]:
+        """Prepare the arms without measuring anything; they exist until the context ends.
+
+        Args:
+            items: The benchmarks, one or more.
+
+        Raises:
+            GitError: git could not provide the files.
+            InstallError: The command that installs the project failed.
+            OSError: A file could not be written.
+        """
+        self._items = list(items)
+        with self._prepared(None) as (_, campaign):
+            yield campaign
+
+    @contextmanager
+    def _prepared(self, present: Collection[str] | None) -> Iterator[tuple[Arms, Campaign]]:
+        from jarvisperf.gate.arms.prepare import Arms
+
+        arms = Arms(self._repository, self._config.rootpath, self._options.arm_install)
+        try:
+            self._generated = arms.generated
+            self._prepare(arms, present)
+            self.warnings += arms.notes
+            yield arms, self._campaign(arms)
         finally:
             arms.close()
 

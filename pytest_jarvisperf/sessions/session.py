@@ -197,9 +197,12 @@ class BenchSession:
             from jarvisperf.report.findings.pairs import with_pairs
 
             findings = with_pairs(findings_of(self._run), self._pairs)
-            self._messages.warnings += [
-                f"{name}: this pair was not measured in turns: {why}" for name, why in self._pairs.failed.items()
-            ]
+            self._messages.warnings += joined_notes(
+                {
+                    name: [f"not measured in turns with its counterpart: {why}"]
+                    for name, why in self._pairs.failed.items()
+                }
+            )
         return msgspec.structs.replace(
             findings or findings_of(self._run),
             created=self._recording.created.isoformat(timespec="seconds"),

@@ -71,6 +71,12 @@ OPTIONS = (
         "Command that installs the project into each arm, in its own virtual environment.",
         without="the arms run from their sources",
     ),
+    _Option(
+        "prove",
+        "MINUTES",
+        "Prove the gate on this suite instead of measuring it, for this long: see jarvisperf prove.",
+        without="off",
+    ),
     _Option("save", "NAME", "Store this run under a name.", without="do not store it"),
     _Option("compare", "NAME", "Compare with stored runs: a name, a commit, or latest.", without="do not compare"),
     _Option("confirm", "auto|never", "Whether to measure again in lockstep what stored runs cannot decide.", "auto"),

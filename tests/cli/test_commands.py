@@ -55,7 +55,7 @@ def test_wrong_words_are_a_usage_error(words: list[str], capsys: pytest.CaptureF
         (["machine", "now"], "unknown argument now; --help lists what is allowed"),
         (["init", "--ci", "gitlabb"], "argument --ci: 'gitlabb' is not allowed; did you mean gitlab"),
         (["completion", "fish"], "argument shell: 'fish' is not allowed; choose one of: bash, tcsh, zsh"),
-        (["zzz"], "unknown command 'zzz'; choose one of: bisect, cache, "),
+        (["zzz"], "unknown command 'zzz'; choose one of: bisect, blindspots, cache, "),
     ],
 )
 def test_what_is_near_to_wrong_words_is_suggested(words: list[str], said: str, capsys: pytest.CaptureFixture[str]):

@@ -61,6 +61,12 @@ def measured(project: GitProject, **given: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_one_line_proves_the_gate_instead_of_comparing(project: GitProject):
+    words = measured(project, PROVE="10", GITHUB_BASE_REF="main")
+    assert "--jarvis-prove=10" in words
+    assert not any(word.startswith("--jarvis-against") for word in words)
+
+
 def test_a_pull_request_is_compared_with_what_it_is_merged_into(project: GitProject):
     project.git("checkout", "-q", "-b", "change")
     project.write("b.txt", "2")

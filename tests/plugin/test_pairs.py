@@ -67,7 +67,7 @@ def test_pairs_are_measured_in_turns_whatever_their_kind(pytester: pytest.Pytest
     assert pairs["test_less_long"]["time"]["how"] == "single measurement"
     assert pairs["test_less_long"]["time"]["why_not"].startswith("one call of each takes 0.")
     assert pairs["test_once"]["time"]["how"] == "one after the other"
-    result.stdout.fnmatch_lines(["jarvisperf: *::test_once: this pair was not measured in turns: *done before*"])
+    result.stdout.fnmatch_lines(["jarvisperf: *::test_once: not measured in turns with its counterpart: *done before*"])
 
 
 def test_a_system_without_forks_measures_pairs_one_after_the_other(pytester: pytest.Pytester):
@@ -86,4 +86,4 @@ def test_a_system_without_forks_measures_pairs_one_after_the_other(pytester: pyt
     result.assert_outcomes(passed=2)
     found = pairs_of(pytester)["test_quick"]["time"]
     assert (found["how"], found["interval"]) == ("one after the other", None)
-    result.stdout.fnmatch_lines(["*this pair was not measured in turns: *which this system cannot do"])
+    result.stdout.fnmatch_lines(["*not measured in turns with its counterpart: *which this system cannot do"])

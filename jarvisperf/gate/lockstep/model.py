@@ -46,10 +46,11 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
         rewritten_code: Returns the files of code that have changed in an arm since the start.
         metrics: The metrics that tests may measure.
         twins: For pairs within one version of the code: the benchmark that base runs in place of each of these, by id.
-            Both environments are then that version's, so there is no control.
+            Both environments are then that version's.
         counting: How the arms count instructions; None: they cannot, or need not.
         counts: What instructions are counted for: ``witness``: for what time leaves inconclusive; ``all``: for every
             benchmark, as a metric, after the others; ``only``: likewise, and nothing else is measured.
+        has_control: Whether to compare identical code as well; False if the comparisons are of identical code anyway.
     """
 
     ids: tuple[str, ...]
@@ -72,6 +73,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     twins: dict[str, str] = {}
     counting: CountingWay | None = None
     counts: Counts = "witness"
+    has_control: bool = True
 
     def budget(self, name: str) -> float:
         """Return a benchmark's measuring time in seconds."""

@@ -25,11 +25,27 @@ FILE = "report.html"
 
 def render(report: Report) -> dict[str, bytes]:
     """Render `report.html`."""
+    source, js = (asset(name) for name in ("page.html.j2", "page.js"))
+    return {FILE: filled(source, page_of(report), js)}
+
+
+def asset(name: str) -> str:
+    """Return the text of a file that pages consist of."""
+    return (resources.files(__package__) / "assets" / name).read_text(encoding="utf-8")
+
+
+def filled(source: str, page: object, js: str = "") -> bytes:
+    """Fill a template that has the page's style, escaping all text from outside.
+
+    Args:
+        source: The template.
+        page: What it shows.
+        js: Its script; empty: none.
+    """
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
-    folder = resources.files(__package__) / "assets"
-    css, js, source = ((folder / name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "page.html.j2"))
+    css = asset("page.css")
     environment = Environment(
         autoescape=True,
         undefined=StrictUndefined,
@@ -43,13 +59,13 @@ def render(report: Report) -> dict[str, bytes]:
         f"default-src 'none'; img-src data:; style-src '{_hash(css)}'; script-src '{_hash(js)}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    page = environment.from_string(source).render(
-        page=page_of(report),
+    text = environment.from_string(source).render(
+        page=page,
         css=Markup(css),  # noqa: S704  # the package's own file
         js=Markup(js),  # noqa: S704  # the package's own file
         policy=Markup(policy),  # noqa: S704  # made of our own words and hashes
     )
-    return {FILE: page.encode("utf-8", "replace")}
+    return text.encode("utf-8", "replace")
 
 
 def _breakable(name: str) -> object:
