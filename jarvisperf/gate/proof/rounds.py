@@ -135,6 +135,11 @@ class Rounds:
             for name, rows in by_id.items()
         ]
         noisy = conclusions.noisier_than_the_rest(benchmarks)
+        benchmarks = [
+            msgspec.structs.replace(one, to_fix=(*one.to_fix, NOISY)) if one.id in noisy else one for one in benchmarks
+        ]
+        sound = [one for one in benchmarks if not one.to_fix] or benchmarks
+        in_sound = [row for one in sound for row in by_id[one.id]]
         identical = [row for row in self.rows if not row.injected and row.verdict is not None]
         alarms = sum(map(conclusions.is_alarm, identical))
         return Proof(
@@ -148,12 +153,9 @@ class Rounds:
             alarms_at_most=conclusions.at_most(alarms, len(identical)),
             undecided=sum(row.verdict == "inconclusive" for row in identical),
             detections=conclusions.detections(self.rows, {name: self.threshold(name) for name in by_id}),
-            threshold=conclusions.recommended_threshold(benchmarks, self.rows),
-            budget_seconds=conclusions.recommended_budget(benchmarks),
-            benchmarks=tuple(
-                msgspec.structs.replace(one, to_fix=(*one.to_fix, NOISY)) if one.id in noisy else one
-                for one in benchmarks
-            ),
+            threshold=conclusions.recommended_threshold(sound, in_sound),
+            budget_seconds=conclusions.recommended_budget(sound),
+            benchmarks=tuple(benchmarks),
             comparisons=tuple(self.rows),
             interrupted=interrupted,
         )
