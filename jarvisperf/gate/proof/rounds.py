@@ -189,9 +189,10 @@ def _to_fix(tally: Tally) -> list[str]:
     if tally.unequal:
         found.append(f"{tally.unequal}: draw its input from a seeded generator")
     if not 1 / MOST_GROWTH < metric.growth < MOST_GROWTH:
+        trend = "longer" if metric.growth > 1 else "less time"  # without a figure, which differs from round to round
         found.append(
-            f"its last calls took {metric.growth:.2g} times as long as its first ones, so its state changes: give each "
-            "call a fresh one with pedantic(setup=...)"
+            f"its last calls took much {trend} than its first ones, so its state changes: give each call a fresh one "
+            "with pedantic(setup=...)"
         )
     if metric.method == CLOCK:
         found.append("it waits, so other processes add to its time: replace what it waits for, or accept the noise")
