@@ -87,8 +87,8 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         alarms_at_most: The upper bound of the true share of false alarms, with 95 % confidence.
         undecided: How many of them were inconclusive.
         detections: How often slowdowns were found, by size.
-        threshold: The recommended threshold; null if none of the usual ones fits.
-        budget_seconds: The recommended budget for the thresholds in use; null if unknown.
+        threshold: The recommended threshold, leaving out benchmarks to fix unless all are; null if no usual one fits.
+        budget_seconds: The recommended budget for the thresholds in use, likewise; null if none of the usual ones fits.
         benchmarks: Every benchmark that was measured.
         comparisons: Every comparison.
         interrupted: Whether it was ended early.

@@ -135,6 +135,11 @@ class Rounds:
             for name, rows in by_id.items()
         ]
         noisy = conclusions.noisier_than_the_rest(benchmarks)
+        benchmarks = [
+            msgspec.structs.replace(one, to_fix=(*one.to_fix, NOISY)) if one.id in noisy else one for one in benchmarks
+        ]
+        sound = [one for one in benchmarks if not one.to_fix] or benchmarks
+        in_sound = [row for one in sound for row in by_id[one.id]]
         identical = [row for row in self.rows if not row.injected and row.verdict is not None]
         alarms = sum(map(conclusions.is_alarm, identical))
         return Proof(
@@ -148,12 +153,9 @@ class Rounds:
             alarms_at_most=conclusions.at_most(alarms, len(identical)),
             undecided=sum(row.verdict == "inconclusive" for row in identical),
             detections=conclusions.detections(self.rows, {name: self.threshold(name) for name in by_id}),
-            threshold=conclusions.recommended_threshold(benchmarks, self.rows),
-            budget_seconds=conclusions.recommended_budget(benchmarks),
-            benchmarks=tuple(
-                msgspec.structs.replace(one, to_fix=(*one.to_fix, NOISY)) if one.id in noisy else one
-                for one in benchmarks
-            ),
+            threshold=conclusions.recommended_threshold(sound, in_sound),
+            budget_seconds=conclusions.recommended_budget(sound),
+            benchmarks=tuple(benchmarks),
             comparisons=tuple(self.rows),
             interrupted=interrupted,
         )
@@ -187,9 +189,10 @@ def _to_fix(tally: Tally) -> list[str]:
     if tally.unequal:
         found.append(f"{tally.unequal}: draw its input from a seeded generator")
     if not 1 / MOST_GROWTH < metric.growth < MOST_GROWTH:
+        trend = "longer" if metric.growth > 1 else "less time"  # without a figure, which differs from round to round
         found.append(
-            f"its last calls took {metric.growth:.2g} times as long as its first ones, so its state changes: give each "
-            "call a fresh one with pedantic(setup=...)"
+            f"its last calls took much {trend} than its first ones, so its state changes: give each call a fresh one "
+            "with pedantic(setup=...)"
         )
     if metric.method == CLOCK:
         found.append("it waits, so other processes add to its time: replace what it waits for, or accept the noise")

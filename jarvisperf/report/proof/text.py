@@ -50,12 +50,14 @@ def recommendations(proof: Proof) -> list[str]:
     """Return the recommended threshold and budget, as sentences."""
     if not proof.identical:
         return []
+    sound = sum(not one.to_fix for one in proof.benchmarks)
+    without = ", without those to fix," if 0 < sound < len(proof.benchmarks) else ""
     if proof.threshold is None:
         first = "No usual threshold fits most benchmarks at the current budget: see what to fix, or raise the budget."
     else:
         first = (
             f"Recommended threshold at the current budget: {proof.threshold * 100:g}%. It is the smallest usual one "
-            "that 95 of 100 benchmarks support: identical code is found unchanged, and none raised an alarm."
+            f"that 95 of 100 benchmarks{without} support: identical code is found unchanged, and none raised an alarm."
         )
     if proof.budget_seconds is None:
         return [first, "No usual budget is enough for the current thresholds: see what to fix, or raise the threshold."]

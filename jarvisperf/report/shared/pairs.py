@@ -77,7 +77,10 @@ class Pair(NamedTuple):
         words = change_words(self.found.ratio, self.unit, self.found.interval)
         if self.found.word == NO_DIFFERENCE:
             return f"{NO_DIFFERENCE} ({words.span})"
-        return words.whole if self.found.interval else f"{words.change} ({self.found.how})"
+        if self.found.interval is None:
+            return f"{words.change} ({self.found.how})"
+        is_exact = self.found.interval[0] == self.found.interval[1]
+        return words.change if is_exact or words.interval in words.change else words.whole
 
 
 def pair_cell(found: PairFinding) -> str:
