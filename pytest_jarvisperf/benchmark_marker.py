@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.marker_keys import Key, check_marker
+from pytest_jarvisperf.start.marker_names import BENCHMARK_MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -19,15 +20,8 @@ if TYPE_CHECKING:
     from jarvisperf.measure.sampling import Plan
     from pytest_jarvisperf.options import Options
 
-NAMES = ("codspeed_benchmark", "benchmark")  # if a test has both, the first one's keywords win
 WARMUP_SHARE = 0.1  # share of the budget
 MIN_ROUNDS = 5  # pytest-benchmark's own default
-DESCRIPTIONS = {
-    "benchmark": "benchmark(group=, max_time=, min_time=, min_rounds=, max_rounds=, timer=, disable_gc=, warmup=): "
-    "measure the test, like the marker of pytest-benchmark and pytest-codspeed.",
-    "codspeed_benchmark": "codspeed_benchmark(group=, max_time=, min_time=, max_rounds=): "
-    "measure the test, like the marker of pytest-codspeed.",
-}
 
 asked_key = pytest.StashKey["Mapping[str, Any]"]()
 
@@ -74,17 +68,12 @@ WITHOUT_EFFECT: Mapping[str, Key] = {
 KEYS: Mapping[str, Key] = {**HONOURED, **WITHOUT_EFFECT}
 
 
-def is_marked(item: pytest.Item) -> bool:
-    """Return whether a test has one of the markers, directly or through its class or module."""
-    return any(item.get_closest_marker(name) for name in NAMES)
-
-
 def asked_of(item: pytest.Item) -> Mapping[str, Any]:
     """Return the keywords that apply to a test, those of the closest marker of each kind; empty without markers."""
     if asked_key in item.stash:
         return item.stash[asked_key]
     asked: dict[str, Any] = {}
-    for name in reversed(NAMES):
+    for name in reversed(BENCHMARK_MARKERS):
         marker = item.get_closest_marker(name)
         if marker is not None:
             asked |= marker.kwargs
@@ -107,7 +96,7 @@ def check_keywords(item: pytest.Item) -> None:
         pytest.UsageError: A marker has an unknown keyword, a value that is not allowed or an argument without a name;
             the message names the test, the keyword and the allowed forms.
     """
-    for name in NAMES:
+    for name in BENCHMARK_MARKERS:
         marker = item.get_closest_marker(name)
         if marker is not None:
             check_marker(item.nodeid, marker, KEYS)

@@ -9,10 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.collection.records import record_of
-from pytest_jarvisperf.markers import TIERS, merged, read_bench_marker
-from pytest_jarvisperf.state import state_key
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
@@ -27,10 +23,13 @@ PATIENT_SECONDS = 10.0
 @pytest.fixture
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
+    from pytest_jarvisperf.collection.records import record_of
+    from pytest_jarvisperf.markers import read_bench_marker
     from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
     from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
+    from pytest_jarvisperf.state import state_of
 
-    state = request.config.stash[state_key]
+    state = state_of(request.config)
     bench = JarvisBench(
         record_of(request.node),
         read_bench_marker(request.node),
@@ -47,8 +46,9 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
 def redis_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Provide the URL of a Redis for tests, see ``--jarvis-redis``; a private server ends with the session."""
     from pytest_jarvisperf.redis_fixtures.server import start_redis
+    from pytest_jarvisperf.state import state_of
 
-    with start_redis(request.config.stash[state_key].options.redis) as server:
+    with start_redis(state_of(request.config).options.redis) as server:
         yield server.url
 
 
@@ -71,6 +71,7 @@ def tiered_cache_factory(
     fixture ``redis_url``) and the other keywords of `SmartCache`.
     """
     from jarvisperf.cache import SmartCache
+    from pytest_jarvisperf.markers import TIERS
 
     with ExitStack() as stack:
 
@@ -114,6 +115,8 @@ def _clear_redis(url: str, settings: dict[str, Any]) -> None:
 @pytest.fixture
 def tiered_cache(request: pytest.FixtureRequest, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
     """Provide an empty cache of memory, Redis and disk for this test; the marker ``jarvis_cache`` chooses the tiers."""
+    from pytest_jarvisperf.markers import merged
+
     return tiered_cache_factory(**merged(request.node, "jarvis_cache"))
 
 

@@ -104,17 +104,6 @@ def marker_keys(metrics: Metrics) -> dict[str, Mapping[str, Key]]:
     return {**_MARKERS, "jarvis_threshold": shares | limits}
 
 
-def descriptions(metrics: Metrics) -> tuple[str, ...]:
-    """Return the descriptions of the markers for ``pytest --markers``."""
-    names = ", ".join(f"{kind.name}=" for kind in metrics)
-    return (
-        "jarvis_bench(group=, budget=, warmup=, setup=, before=): how to measure a benchmark; budget, warmup: seconds.",
-        f"jarvis_threshold({names} max_time='2ms', max_memory='50MB', …): limits, relative as '5%' and absolute.",
-        "jarvis_profile(engine='pyinstrument', top=20): profile the benchmark after measuring it.",
-        "jarvis_cache(tiers=('memory', 'redis', 'disk'), redis=URL): tiers of the tiered_cache fixture.",
-    )
-
-
 class BenchMarker(NamedTuple):
     """The keys of a test's `jarvis_bench` markers; the closest marker wins.
 

@@ -1,4 +1,4 @@
-"""The plugin's command line options and the ini keys of the same names."""
+"""Reads the plugin's command line options and ini keys, which `start/option_table.py` registers."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.measure.metrics import BUILT_IN
 from pytest_jarvisperf.ini_values import as_command, as_flag, as_list_text, as_text, as_words, ini_value
+from pytest_jarvisperf.start.option_table import FEWEST_LAUNCHES, MOST_LAUNCHES
 from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
@@ -22,89 +23,12 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.model import Engine
     from jarvisperf.runs.shard import Shard
 
-DEFAULT_BUDGET_SECONDS = 2.0
-FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # the last look of gate.verdict, which a plain pytest run never imports
 NEVER_EMPTY = frozenset(
     {"jarvis_against", "jarvis_compare", "jarvis_save"}
 )  # if empty by mistake, the run would look green without comparing anything
 NEED_BENCH = ("against", "compare", "save")
 FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
-
-
-class _Option(NamedTuple):
-    """An option as it is registered.
-
-    Attributes:
-        name: Its name after ``--jarvis-``.
-        metavar: What stands for its value in the help; empty: it is a switch.
-        text: What it does.
-        default: Its default, as in an ini file; empty: none.
-        without: What happens without it, if there is no default.
-    """
-
-    name: str
-    metavar: str
-    text: str
-    default: str = ""
-    without: str = "off"
-
-    @property
-    def shown_default(self) -> str:
-        """The default as the help shows it."""
-        return self.default or self.without
-
-
-# In the order of use: measure, compare with a revision, compare with stored runs, report, explain, divide.
-OPTIONS = (
-    _Option("bench", "", "Measure. Without it, benchmark tests run their target once, as ordinary quick tests."),
-    _Option("budget", "SECONDS", "Measuring time per benchmark.", f"{DEFAULT_BUDGET_SECONDS:g}"),
-    _Option("metrics", "NAMES", "What jarvis_bench(func) measures: time, memory, allocations, or several.", "time"),
-    _Option(
-        "against",
-        "REV",
-        "Compare in lockstep with a git revision: the merge base of REV and HEAD.",
-        without="do not compare",
-    ),
-    _Option("against-exact", "", "Compare with the revision itself, not with its merge base."),
-    _Option(
-        "threshold",
-        "5%",
-        "How much worse a metric may get: 5% (time), time=5%,memory=10%, or off.",
-        without=", ".join(f"{name}={share * 100:g}%" for name, share in BUILT_IN.thresholds.items()),
-    ),
-    _Option("inconclusive", "pass|fail", "How to treat an inconclusive verdict.", "pass"),
-    _Option("allow-missing", "", "Do not fail for benchmarks that exist in base but not in head."),
-    _Option("launches", "N", "Maximum number of launches in lockstep.", str(MOST_LAUNCHES)),
-    _Option(
-        "arm-install",
-        "CMD",
-        "Command that installs the project into each arm, in its own virtual environment.",
-        without="the arms run from their sources",
-    ),
-    _Option("save", "NAME", "Store this run under a name.", without="do not store it"),
-    _Option("compare", "NAME", "Compare with stored runs: a name, a commit, or latest.", without="do not compare"),
-    _Option("confirm", "auto|never", "Whether to measure again in lockstep what stored runs cannot decide.", "auto"),
-    _Option("store", "URL", "Where runs are kept: a folder, relative to the root folder, or a URL.", ".jarvisperf"),
-    _Option("report", "DIR", "Folder for the report, relative to the root folder.", "reports"),
-    _Option("report-formats", "NAMES", "Formats of the report to write, such as json,html.", without="all of them"),
-    _Option("profile", "", "Profile every benchmark after measuring it."),
-    _Option(
-        "profile-engine",
-        "ENGINE",
-        "Profiler to use: pyinstrument, cprofile, memray or profile_function.",
-        "pyinstrument",
-    ),
-    _Option(
-        "shard",
-        "N/M",
-        "Run the Nth of M parts of the benchmarks; join them with: jarvisperf merge.",
-        without="run all of them",
-    ),
-    _Option(
-        "redis", "auto|fake|URL", "Redis for the fixtures; auto: a private real server if one is installed.", "auto"
-    ),
-)
 
 
 class Options(NamedTuple):
@@ -155,22 +79,6 @@ class Options(NamedTuple):
     profile_engine: Engine
     shard: Shard | None
     metrics: tuple[str, ...]
-
-
-def add_options(parser: pytest.Parser) -> None:
-    """Register the options, each with an ini key of the same name with underscores."""
-    group = parser.getgroup("jarvisperf", "benchmarks (jarvisperf): measure, compare, store, report")
-    for option in OPTIONS:
-        key = f"jarvis_{option.name.replace('-', '_')}"
-        text = f"{option.text} Default: {option.shown_default}.".replace("%", "%%")
-        see = f"see --jarvis-{option.name}"
-        if option.metavar:
-            group.addoption(f"--jarvis-{option.name}", metavar=option.metavar, default=None, help=text)
-            parser.addini(key, see, default=option.default)
-        else:
-            group.addoption(f"--jarvis-{option.name}", action="store_true", default=None, help=text)
-            parser.addini(key, see, type="bool", default=False)
-    parser.addini("jarvis_shared", "files and folders of which both arms use head's version", type="args", default=[])
 
 
 def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:

@@ -1,56 +1,39 @@
-"""The entry point that pytest loads: registers options, markers, fixtures, hooks, and the measuring session."""
+"""The entry point that pytest loads: registers options, markers, fixtures and hooks.
+
+Most sessions measure nothing. For those it loads as little as possible: `start/`, the fixtures' names and the bridge.
+
+PYTEST_DONT_REWRITE: there is nothing to rewrite, and pytest would warn where something else has imported it before.
+"""
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING
 
 import pytest
 
-import jarvisperf.clocks  # noqa: F401  # before a conftest can freeze or patch the clocks
-from pytest_jarvisperf import hooks
-from pytest_jarvisperf.benchmark_marker import check_keywords
-from pytest_jarvisperf.bridges.choice import make_bridge
-from pytest_jarvisperf.collection.recognition import recognize
-from pytest_jarvisperf.collection.records import restart_record
-from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
-from pytest_jarvisperf.markers import check_markers, descriptions, marker_keys
-from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
-from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.options import add_options, check_root_folder, read_options, settled
-from pytest_jarvisperf.state import PluginState, elsewhere_key, harness_key, state_key
-from pytest_jarvisperf.usage_errors import usage_error
+from pytest_jarvisperf.start import plain_imports
+
+plain_imports.install()  # before the imports below
+
+import jarvisperf.clocks  # noqa: F401, E402  # before a conftest can freeze or patch the clocks
+from pytest_jarvisperf import fixtures, hooks  # noqa: E402
+from pytest_jarvisperf.bridges import warnings  # noqa: E402
+from pytest_jarvisperf.bridges.choice import make_bridge  # noqa: E402
+from pytest_jarvisperf.collection.recognition import recognize  # noqa: E402
+from pytest_jarvisperf.measuring.stash_keys import harness_key, record_key  # noqa: E402
+from pytest_jarvisperf.start.marker_names import BENCHMARK_MARKERS, OWN_MARKERS, descriptions, is_marked  # noqa: E402
+from pytest_jarvisperf.start.option_table import add_options, are_defaults  # noqa: E402
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-
-    from jarvisperf.report import ReportFormat
-    from jarvisperf.runs.shard import Shard
-    from jarvisperf.runs.store import RunStore
-    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
-    from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.options import Options
-    from pytest_jarvisperf.sessions.baseline import BaselineSession
-    from pytest_jarvisperf.sessions.lockstep import LockstepSession
-
-pytest_plugins = ("pytest_jarvisperf.fixtures", "pytest_jarvisperf.bridges.warnings")
-
-# Loaded before the tests, which may replace the real clock with a mock.
-USED_BY_MEASURING_TESTS = (
-    "jarvisperf.measure.sampling",
-    "jarvisperf.measure.side_by_side",
-    "jarvisperf.measure.startup",
-    "jarvisperf.measure.yardstick",
-    "pytest_jarvisperf.bridges.calls",
-    "pytest_jarvisperf.measuring.comparing",
-    "pytest_jarvisperf.measuring.event_loops",
-    "pytest_jarvisperf.measuring.jarvis_bench",
-)
+    from collections.abc import Generator
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
-    """Declare the hooks that other plugins may implement."""
+    """Declare the hooks that other plugins may implement, and register this plugin's other parts."""
     pluginmanager.add_hookspecs(hooks)
+    # Not named in `pytest_plugins`, for which pytest would search all installed distributions once for each name.
+    for part in (fixtures, warnings):
+        pluginmanager.register(part, part.__name__)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -60,167 +43,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options and register what this session needs."""
-    metrics = session_metrics(config)
-    for description in descriptions(metrics):
+    """Register what this session needs; if every option has its default, the options are read when a test needs one."""
+    if not _is_idle(config):
+        from pytest_jarvisperf.registration import configure
+
+        configure(config)
+        return
+    for description in descriptions():
         config.addinivalue_line("markers", description)
-    options = read_options(config, metrics)
-    in_worker = harness_key in config.stash
-    # An arm measures on request and reports nothing itself.
-    if in_worker or (options.bench and _leaves_benchmarks_to_the_controller(config)):
-        options = options._replace(bench=False, against=None, compare=None, save=None)
-    else:
-        check_root_folder(config)
-        options = settled(config, options)
-    measuring = MeasuringHarness()
-    measures_here = options.bench and options.against is None  # in lockstep the arms measure
-    harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
-    if measures_here or in_worker:
-        harness = further_metrics(harness, metrics, options.metrics)
-        _measure_whole_tests(config)
-    if measures_here:
-        harness = _profiling(config, harness)
-    config.stash[state_key] = PluginState(options, harness, metrics, marker_keys(metrics))
-    if options.bench or in_worker:
-        for module in USED_BY_MEASURING_TESTS:
-            importlib.import_module(module)
-    if options.bench:
-        _register_session(config, options, measuring)
-    bridge = make_bridge(config, options, harness, measures=options.bench or in_worker)
+    bridge = make_bridge(config, measures=False)
     if bridge is not None:
         config.pluginmanager.register(bridge, "jarvisperf-bridge")
 
 
-# Most sessions only run ordinary tests, so what measures is imported by the functions below.
-
-
-def _leaves_benchmarks_to_the_controller(config: pytest.Config) -> bool:
-    """In a worker of xdist, leave out the benchmarks; return False in any other process."""
-    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
-    from pytest_jarvisperf.collection.xdist import WithoutBenchmarks, is_worker
-
-    if not is_worker(config):
-        return False
-    config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
-    config.pluginmanager.register(BenchmarksFoundAtRunTime(), "jarvisperf-found")
-    return True
-
-
-def _measure_whole_tests(config: pytest.Config) -> None:
-    from pytest_jarvisperf.collection.whole_test import WholeTests
-
-    config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
-
-
-def _profiling(config: pytest.Config, harness: Harness) -> Harness:
-    from pytest_jarvisperf.measuring.profiling import ProfilingHarness
-
-    return ProfilingHarness(harness, [config.rootpath])
-
-
-def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
-    """Register what seeds, measures, compares and reports."""
-    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
-    from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, is_controller
-    from pytest_jarvisperf.measuring.seeded_tests import SeededTests
-    from pytest_jarvisperf.sessions.announcement import Announcement
-    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
-    from pytest_jarvisperf.sessions.recording import Recording
-    from pytest_jarvisperf.sessions.session import BenchSession, is_listing
-    from pytest_jarvisperf.sessions.termination import Termination
-
-    config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
-    formats = _report_formats(config, options)
-    if not is_listing(config):
-        _check_report_folder(options, formats)
-    read_facts(config)
-    found = BenchmarksFoundAtRunTime()
-    store = _store(config, options)
-    lockstep = _lockstep(config, options, found)
-    baseline = _baseline(config, options, store, found)
-    recording = Recording(config, measuring)
-    messages = Messages()
-    outputs = Outputs(config, options, store, formats, messages)
-    session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
-    config.pluginmanager.register(session, "jarvisperf-session")
-    config.pluginmanager.register(recording, "jarvisperf-recording")
-    announcement = Announcement(config, options, measuring, session.measures_here)
-    config.pluginmanager.register(announcement, "jarvisperf-announcement")
-    config.pluginmanager.register(Termination(), "jarvisperf-termination")
-    distributes = is_controller(config)
-    if distributes:
-        config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
-    if distributes or lockstep is not None or baseline is not None:
-        config.pluginmanager.register(found, "jarvisperf-found")
-
-
-def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:
-    from jarvisperf.report import choose_formats
-
-    try:
-        return choose_formats(options.report_formats, further_formats(config))
-    except ValueError as error:
-        raise usage_error(f"--jarvis-report-formats: {error}") from None
-
-
-def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
-    from jarvisperf.report import ForeignFileError, check_report_folder
-
-    try:
-        check_report_folder(options.report_folder, formats)
-    except ForeignFileError as error:
-        raise usage_error(f"--jarvis-report: {error}") from None
-
-
-def _store(config: pytest.Config, options: Options) -> RunStore | None:
-    if not (options.save or options.compare):
-        return None
-    from jarvisperf.runs.store import RunStoreError, open_store
-
-    try:
-        return open_store(options.store, config.rootpath)
-    except RunStoreError as error:
-        raise usage_error(f"--jarvis-store: {error}") from None
-
-
-def _baseline(
-    config: pytest.Config, options: Options, store: RunStore | None, found: BenchmarksFoundAtRunTime
-) -> BaselineSession | None:
-    if options.compare is None or store is None:
-        return None
-    from pytest_jarvisperf.sessions.baseline import BaselineSession
-    from pytest_jarvisperf.sessions.session import is_listing
-    from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
-
-    stored = (
-        StoredRuns(())
-        if is_listing(config)
-        else find_stored_runs(options, store, options.compare, this_machine(config))
-    )
-    session = BaselineSession(config, options, stored, found)
-    config.pluginmanager.register(session, "jarvisperf-baseline")
-    return session
-
-
-def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
-    if options.against is None:
-        return None
-    from jarvisperf.forks import NO_LOCKSTEP, can_fork
-    from jarvisperf.gate.arms.git import GitError
-    from jarvisperf.gate.arms.revision import resolve
-    from pytest_jarvisperf.sessions.lockstep import LockstepSession
-
-    if not can_fork():
-        raise usage_error(
-            f"--jarvis-against: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
-        )
-    try:
-        repository = resolve(config.rootpath, options.against, exact=options.exact)
-    except GitError as error:
-        raise usage_error(f"--jarvis-against: {error}") from None
-    session = LockstepSession(config, options, repository, found)
-    config.pluginmanager.register(session, "jarvisperf-lockstep")
-    return session
+def _is_idle(config: pytest.Config) -> bool:
+    """Return whether nothing is asked of this plugin but to run benchmarks as ordinary tests."""
+    has_metrics = bool(config.hook.pytest_jarvis_metrics.get_hookimpls())
+    return harness_key not in config.stash and not has_metrics and are_defaults(config)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -228,44 +67,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Check the markers, including those that other plugins add in this hook, and start every benchmark's record."""
     result = yield
     for item in items:
-        check_markers(item, config.stash[state_key].marker_keys)
-        if config.stash[state_key].options.bench:
-            check_keywords(item)
+        if is_marked(item, (*OWN_MARKERS, *BENCHMARK_MARKERS)):
+            from pytest_jarvisperf.collection.records import check_every_marker
+
+            check_every_marker(item)
         recognize(item)
-    shard = config.stash[state_key].options.shard
-    if shard is not None:
-        _keep_shard(config, items, shard)
+    if not _is_idle(config):
+        from pytest_jarvisperf.registration import keep_shard
+
+        keep_shard(config, items)
     return result
-
-
-def _keep_shard(config: pytest.Config, items: list[pytest.Item], shard: Shard) -> None:
-    """Deselect the benchmarks that other machines run; functional tests run on all machines.
-
-    Raises:
-        pytest.UsageError: This part would measure nothing, because the suite is too small for that many parts.
-    """
-    twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
-    mine = shard.picks(twins)
-    if twins and not mine and config.stash[state_key].options.bench:
-        raise usage_error(_too_many_parts(shard, twins))
-    others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
-    config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
-    items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]
-    config.hook.pytest_deselected(items=others)
-
-
-def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
-    from jarvisperf.runs.shard import most_parts
-
-    most = most_parts(twins)
-    there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
-    pairs = ", and pairs (before=) stay together" if most < len(twins) else ""
-    advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
-    return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Start each attempt of a benchmark test with an empty record."""
     if record_key in item.stash:
+        from pytest_jarvisperf.collection.records import restart_record
+
         restart_record(item)

@@ -6,6 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from pytest_jarvisperf.extensions import session_metrics
+from pytest_jarvisperf.markers import marker_keys
+from pytest_jarvisperf.measuring.harness import QuickHarness
+from pytest_jarvisperf.options import read_options, settled
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,8 +36,21 @@ class PluginState(NamedTuple):
     marker_keys: Mapping[str, Mapping[str, Key]]
 
 
-state_key = pytest.StashKey[PluginState]()
-# Set by a lockstep worker before this plugin configures itself: the worker's harness then measures the targets.
-harness_key = pytest.StashKey["Harness"]()
-# In a sharded run, the ids of the benchmarks that other machines run.
-elsewhere_key = pytest.StashKey[frozenset[str]]()
+_state_key = pytest.StashKey[PluginState]()
+
+
+def keep_state(config: pytest.Config, options: Options, harness: Harness, metrics: Metrics) -> None:
+    """Keep the state of a session."""
+    config.stash[_state_key] = PluginState(options, harness, metrics, marker_keys(metrics))
+
+
+def state_of(config: pytest.Config) -> PluginState:
+    """Return the state of a session. Where every option has its default, it is made at first use.
+
+    Raises:
+        pytest.UsageError: A plugin's metrics cannot be used.
+    """
+    if _state_key not in config.stash:
+        metrics = session_metrics(config)
+        keep_state(config, settled(config, read_options(config, metrics)), QuickHarness(), metrics)
+    return config.stash[_state_key]

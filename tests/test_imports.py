@@ -9,7 +9,8 @@ import pytest
 
 HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "matplotlib", "scipy", "numpy")
 HEAVY += ("redis", "diskcache", "platformdirs", "fsspec", "ruptures", "msgspec", "rich", "jinja2", "pyinstrument")
-OF_A_PLAIN_RUN = (*HEAVY, "asyncio", "pytest_jarvisperf.sessions", "jarvisperf.measure.sampling")
+OF_A_PLAIN_RUN = (*HEAVY, "asyncio", "jarvisperf.measure", "jarvisperf.profiles", "pytest_jarvisperf.options")
+OF_A_PLAIN_RUN += ("pytest_jarvisperf.markers", "pytest_jarvisperf.state", "pytest_jarvisperf.sessions")
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,49 @@ def test_an_import_loads_nothing_heavy(module: str):
 
 
 def test_the_plugin_loads_nothing_that_only_measuring_needs():
-    loaded = f"[name for name in {OF_A_PLAIN_RUN!r} if name in sys.modules]"
-    code = f"import sys, pytest_jarvisperf.plugin, pytest_jarvisperf.fixtures; print({loaded})"
+    code = f"import sys, pytest_jarvisperf.plugin; print([name for name in {OF_A_PLAIN_RUN!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+WHAT_IS_LOADED = """
+import sys
+
+before_the_finder = {
+    "pytest_jarvisperf", "pytest_jarvisperf.plugin", "pytest_jarvisperf.start", "pytest_jarvisperf.start.plain_imports"
+}
+
+def test_what_is_loaded():
+    ours = [name for name in sys.modules if name.split(".")[0] in {"jarvisperf", "pytest_jarvisperf"}]
+    rewritten = [name for name in ours if type(sys.modules[name].__loader__).__name__ == "AssertionRewritingHook"]
+    assert not [name for name in unwanted if name in ours]
+    assert not [name for name in rewritten if name not in before_the_finder]
+"""
+
+
+@pytest.fixture
+def marked_for_rewriting(pytester: pytest.Pytester, as_installed: None) -> tuple[str, str]:
+    """Mark our packages for rewriting early, as pytest does with a distribution that is not installed editable."""
+    pytester.makeini("[pytest]\npythonpath = .")
+    pytester.makepyfile(early="import pytest\npytest.register_assert_rewrite('jarvisperf', 'pytest_jarvisperf')")
+    return "-p", "early"
+
+
+def test_a_session_without_benchmarks_loads_little_and_rewrites_none_of_it(
+    pytester: pytest.Pytester, marked_for_rewriting: tuple[str, str]
+):
+    pytester.makepyfile(f"unwanted = {OF_A_PLAIN_RUN!r}\n{WHAT_IS_LOADED}")
+    pytester.runpytest_subprocess(*marked_for_rewriting).assert_outcomes(passed=1)
+
+
+def test_the_contract_that_users_subclass_is_rewritten_so_that_its_assertions_explain_themselves(
+    pytester: pytest.Pytester, marked_for_rewriting: tuple[str, str]
+):
+    pytester.makepyfile(
+        "from jarvisperf.cache.testing import contract\n"
+        "def test_it(): assert type(contract.__loader__).__name__ == 'AssertionRewritingHook'"
+    )
+    pytester.runpytest_subprocess(*marked_for_rewriting).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(

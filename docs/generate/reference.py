@@ -15,7 +15,7 @@ from jarvisperf.cli.main import make_parser
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.settings import Settings
 from pytest_jarvisperf import benchmark_marker, hooks, markers
-from pytest_jarvisperf.options import add_options
+from pytest_jarvisperf.start.option_table import add_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.collection.recognition import recognize
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence

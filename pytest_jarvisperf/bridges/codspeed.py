@@ -10,12 +10,10 @@ from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
 from pytest_jarvisperf.collection.records import record_of
 from pytest_jarvisperf.measuring.jarvis_bench import MetricAlreadyMeasuredError
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.options import Options
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 
@@ -23,17 +21,17 @@ __tracebackhide__ = True  # leave these frames out of tracebacks: the error is i
 class CodspeedBridge:
     """Defines the fixtures; registered after all plugins, so that its definitions win."""
 
-    def __init__(self, options: Options, harness: Harness) -> None:
-        self._options = options
-        self._harness = harness
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
 
     @pytest.fixture
     def codspeed_benchmark(self, request: pytest.FixtureRequest) -> Iterator[CodspeedBenchmark]:
         """Time a function, see https://codspeed.io/docs; measured by jarvisperf."""
         record = record_of(request.node)
         asked = asked_of(request.node)
-        plan = plan_of(asked, self._options)
-        calls = BenchmarkCalls(record, plan, self._harness, clock_of(asked))
+        state = state_of(self._config)
+        plan = plan_of(asked, state.options)
+        calls = BenchmarkCalls(record, plan, state.harness, clock_of(asked))
         fixture = CodspeedBenchmark(record.id, record.group, calls)
         yield fixture
         record.describe(fixture.group, fixture.extra_info)

@@ -11,36 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.benchmark_marker import asked_of, hide_keywords, plan_of
-from pytest_jarvisperf.bridges.pytest_benchmark_outputs import OUTPUT_OPTIONS, PROFILE_OPTIONS, has_outputs
-from pytest_jarvisperf.collection.records import record_of
+from pytest_jarvisperf.bridges.pytest_benchmark_options import ITS_OWN_OPTIONS, has_outputs
+from pytest_jarvisperf.start.marker_names import is_marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from jarvisperf.measure.sampling import Samples
-    from pytest_jarvisperf.measuring.harness import Harness
-    from pytest_jarvisperf.options import Options
-
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
-
-# Options that tell pytest-benchmark to do something; without --jarvis-bench it is then left alone.
-ITS_OWN_OPTIONS = (
-    "benchmark_disable",
-    "benchmark_skip",
-    "benchmark_enable",
-    "benchmark_only",
-    *OUTPUT_OPTIONS,
-    *PROFILE_OPTIONS,
-)
 
 
 class PytestBenchmarkBridge:
     """Overrides the `benchmark` fixture; registered after all plugins, so that its definition wins."""
 
-    def __init__(self, config: pytest.Config, options: Options, harness: Harness, *, measures: bool) -> None:
-        self._options = options
-        self._harness = harness
+    def __init__(self, config: pytest.Config, *, measures: bool) -> None:
         self._measures = measures
         self._takes_over = measures or not any(config.getoption(name, None) for name in ITS_OWN_OPTIONS)
         self._reports_there = has_outputs(config)
@@ -57,7 +41,9 @@ class PytestBenchmarkBridge:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Show pytest-benchmark only the keywords that it knows; this plugin honours the others."""
-        if self._takes_over:
+        if self._takes_over and is_marked(item):
+            from pytest_jarvisperf.benchmark_marker import hide_keywords
+
             hide_keywords(item, "max_rounds")
 
     @pytest.fixture
@@ -66,15 +52,19 @@ class PytestBenchmarkBridge:
         if not self._takes_over:
             yield benchmark
             return
+        from pytest_jarvisperf.benchmark_marker import asked_of, plan_of
         from pytest_jarvisperf.bridges.calls import BenchmarkCalls
+        from pytest_jarvisperf.collection.records import record_of
+        from pytest_jarvisperf.state import state_of
 
         record = record_of(request.node)
-        plan = plan_of(asked_of(request.node), self._options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
+        options, harness = state_of(request.config)[:2]
+        plan = plan_of(asked_of(request.node), options, min_rounds=benchmark._min_rounds)  # noqa: SLF001
         keep = functools.partial(_fill_stats, benchmark)
-        calls = BenchmarkCalls(record, plan, self._harness, benchmark._timer, keep)  # noqa: SLF001
+        calls = BenchmarkCalls(record, plan, harness, benchmark._timer, keep)  # noqa: SLF001
         benchmark._raw = lambda function, *args, **kwargs: calls.time(function, args, kwargs)  # noqa: SLF001
         benchmark._raw_pedantic = calls.rounds  # noqa: SLF001
-        if not (self._options.bench and self._reports_there):
+        if not (options.bench and self._reports_there):
             benchmark._add_stats = _ignore  # noqa: SLF001
         yield benchmark
         record.describe(record.group if benchmark.group is None else benchmark.group, benchmark.extra_info)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.measure.metrics import TIME
 from pytest_jarvisperf.benchmark_marker import asked_of
+from pytest_jarvisperf.bridges.pytest_benchmark_options import PROFILE_OPTIONS, has_outputs
 from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
@@ -17,21 +18,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.model import Outcome
     from jarvisperf.gate.lockstep.tally import Tally
 
-OUTPUT_OPTIONS = (
-    "benchmark_save",
-    "benchmark_autosave",
-    "benchmark_json",
-    "benchmark_compare",
-    "benchmark_compare_fail",
-    "benchmark_histogram",
-)
 DRAWS_WITH = ("pygal", "pygaljs")
-PROFILE_OPTIONS = ("benchmark_cprofile", "benchmark_cprofile_dump")
-
-
-def has_outputs(config: pytest.Config) -> bool:
-    """Return whether pytest-benchmark was asked to write, show or compare something."""
-    return any(config.getoption(name, None) for name in OUTPUT_OPTIONS)
 
 
 def refuse_what_would_fail(config: pytest.Config) -> None:

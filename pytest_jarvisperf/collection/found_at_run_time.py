@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator

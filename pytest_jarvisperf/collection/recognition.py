@@ -6,8 +6,7 @@ import unittest
 
 import pytest
 
-from pytest_jarvisperf.benchmark_marker import is_marked
-from pytest_jarvisperf.collection.records import start_record
+from pytest_jarvisperf.start.marker_names import is_marked
 
 FIXTURES = frozenset({"jarvis_bench", "benchmark", "codspeed_benchmark"})
 
@@ -21,6 +20,8 @@ def recognize(item: pytest.Item) -> bool:
     """Start a record for a test if it is a benchmark, and return whether it is."""
     if not is_benchmark(item):
         return False
+    from pytest_jarvisperf.collection.records import start_record
+
     start_record(item, whole_test=not _asks_by_name(item))
     return True
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_jarvisperf.benchmark_marker import asked_of, wants_cprofile
+from pytest_jarvisperf.benchmark_marker import asked_of, check_keywords, wants_cprofile
 from pytest_jarvisperf.extensions import benchmark_group
 from pytest_jarvisperf.markers import check_markers, merged, read_bench_marker
-from pytest_jarvisperf.measuring.record import BenchmarkRecord, ProfileRequest, as_text, record_key
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.measuring.record import BenchmarkRecord, ProfileRequest, as_text
+from pytest_jarvisperf.measuring.stash_keys import record_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     import pytest
@@ -27,12 +28,24 @@ def record_of(item: pytest.Item) -> BenchmarkRecord:
         found = start_record(item)
         found.found_at_run_time = True
     else:  # a fixture or a plugin may have added a marker since collection
-        check_markers(item, item.config.stash[state_key].marker_keys)
+        check_markers(item, state_of(item.config).marker_keys)
         marker = read_bench_marker(item)
         found.group, found.before = _group(item, marker), marker.before
         found.profile_request = profile_request(item)
     found.claimed = True
     return found
+
+
+def check_every_marker(item: pytest.Item) -> None:
+    """Check a test's markers; those of pytest-benchmark and pytest-codspeed only if this session measures.
+
+    Raises:
+        pytest.UsageError: See `check_markers` and `check_keywords`.
+    """
+    state = state_of(item.config)
+    check_markers(item, state.marker_keys)
+    if state.options.bench:
+        check_keywords(item)
 
 
 def start_record(item: pytest.Item, *, whole_test: bool = False) -> BenchmarkRecord:
@@ -57,7 +70,7 @@ def start_record(item: pytest.Item, *, whole_test: bool = False) -> BenchmarkRec
 
 def _group(item: pytest.Item, marker: BenchMarker) -> str | None:
     """Find the group: from the markers, otherwise from other plugins, but only in the process that reports."""
-    if marker.group is not None or not item.config.stash[state_key].options.bench:
+    if marker.group is not None or not state_of(item.config).options.bench:
         return marker.group
     return benchmark_group(item)
 
@@ -76,7 +89,7 @@ def profile_request(item: pytest.Item, *, always: bool = False) -> ProfileReques
         item: The test.
         always: Whether to profile it even if neither marker nor option requests it.
     """
-    options = item.config.stash[state_key].options
+    options = state_of(item.config).options
     by_cprofile = wants_cprofile(asked_of(item))
     if not (always or options.profile or by_cprofile or item.get_closest_marker(PROFILE_MARKER)):
         return None

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
-from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ class WholeTests:
             return None
         from jarvisperf.measure.targets import look_at
 
-        state = pyfuncitem.config.stash[state_key]
+        state = state_of(pyfuncitem.config)
         handed = look_at(self._call(pyfuncitem), (), {})  # calls it once
         if not record.claimed:  # otherwise a fixture requested at run time has measured its target
             asked = asked_of(pyfuncitem)

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_jarvisperf.collection.benchmark_loop import run_items
 from pytest_jarvisperf.collection.records import start_record
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator

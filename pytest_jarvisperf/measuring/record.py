@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -109,9 +107,6 @@ class BenchmarkRecord:
             yardstick=self.yardstick,
             side_by_side=None if self.error else self.side_by_side,
         )
-
-
-record_key = pytest.StashKey[BenchmarkRecord]()
 
 
 def as_text(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.forks import NO_LOCKSTEP, can_fork
 from jarvisperf.measure.metrics import SECONDS
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -111,7 +111,7 @@ class PairSession:
 
         config, options = self._config, self._options
         paths = ArmPaths(config, config.rootpath)
-        metrics = config.stash[state_key].metrics
+        metrics = state_of(config).metrics
         base, head = working_tree(config, "base"), working_tree(config, "head")
         return Campaign(
             ids=tuple(item.nodeid for item in items if item.nodeid in twins),

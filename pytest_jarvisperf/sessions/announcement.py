@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from pytest_jarvisperf.collection.benchmark_loop import log_reports
 from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.junit import properties_of
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -235,7 +235,7 @@ class BaselineSession:
             return {}
         stored = self._under_new_names(stored, run)
         baseline = stored[0]
-        screened = screen(run, stored, self._threshold(session), self._config.stash[state_key].metrics)
+        screened = screen(run, stored, self._threshold(session), state_of(self._config).metrics)
         for name in self._not_missing(session, run, screened, stopped=stopped):
             del screened[name]
         undecided = [name for name, one in screened.items() if one.to_confirm]
@@ -281,7 +281,7 @@ class BaselineSession:
     def _threshold(self, session: pytest.Session) -> Callable[[str, str], float | None]:
         from jarvisperf.gate.verdict.thresholds import OFF
 
-        metrics = self._config.stash[state_key].metrics
+        metrics = state_of(self._config).metrics
         defaults = self._options.thresholds or metrics.thresholds
         shares = {item.nodeid: read_thresholds(item, metrics, defaults)[0] for item in session.items}
 

@@ -16,10 +16,10 @@ from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, PRELOADED_PACKAGE
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.markers import read_thresholds
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -59,7 +59,7 @@ class Comparison:
     def __init__(self, config: pytest.Config, options: Options, repository: Repository) -> None:
         self._config = config
         self._options = options
-        self._metrics = config.stash[state_key].metrics
+        self._metrics = state_of(config).metrics
         self._repository = repository
         self._items: list[pytest.Item] = []
         self._lockstep: Lockstep | None = None

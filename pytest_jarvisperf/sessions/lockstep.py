@@ -12,10 +12,9 @@ from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports, run_items
 from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
-from pytest_jarvisperf.measuring.record import record_key
+from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key
 from pytest_jarvisperf.sessions.comparison import Comparison
 from pytest_jarvisperf.sessions.junit import properties_of
-from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator

@@ -9,8 +9,8 @@ import pytest
 from jarvisperf.clocks import REAL, now
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
-from pytest_jarvisperf.measuring.record import record_key
-from pytest_jarvisperf.state import state_key
+from pytest_jarvisperf.measuring.stash_keys import record_key
+from pytest_jarvisperf.state import state_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -61,7 +61,7 @@ class Recording:
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
         if report.when == "call" and report.passed:
-            self.limits[record.id] = read_thresholds(item, self._config.stash[state_key].metrics, {})[1]
+            self.limits[record.id] = read_thresholds(item, state_of(self._config).metrics, {})[1]
             over = _over_limit(record, self.limits[record.id])
             if over:
                 report.outcome, report.longrepr = "failed", "\n".join(over.values())

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
-from pytest_jarvisperf.measuring.record import as_text, record_key
+from pytest_jarvisperf.measuring.record import as_text
+from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
-from pytest_jarvisperf.state import elsewhere_key
 
 if TYPE_CHECKING:
     from collections.abc import Generator

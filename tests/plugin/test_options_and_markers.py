@@ -10,7 +10,9 @@ import sys
 import pytest
 
 from jarvisperf.gate.verdict.decide import LOOKS
-from pytest_jarvisperf.options import MOST_LAUNCHES
+from jarvisperf.measure.metrics import BUILT_IN
+from pytest_jarvisperf.start.marker_names import BUILT_IN_METRICS
+from pytest_jarvisperf.start.option_table import DEFAULT_THRESHOLDS, MOST_LAUNCHES
 
 USAGE_ERROR = pytest.ExitCode.USAGE_ERROR
 
@@ -190,3 +192,8 @@ def test_the_help_lists_our_options_in_the_order_of_use_with_defaults(pytester: 
     assert [name for name in names if name in order] == order
     assert ours.count("Default:") == len(names)
     assert "time=5%, memory=10%" in " ".join(ours.split())
+
+
+def test_what_is_written_down_for_idle_sessions_is_what_the_metrics_say():
+    shares = ", ".join(f"{name}={share * 100:g}%" for name, share in BUILT_IN.thresholds.items())
+    assert (DEFAULT_THRESHOLDS, list(BUILT_IN_METRICS)) == (shares, [kind.name for kind in BUILT_IN])

@@ -1,0 +1,236 @@
+"""Registers what a session needs in which something is to be measured, or any option is given."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from pytest_jarvisperf.bridges.choice import make_bridge
+from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
+from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
+from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, harness_key, record_key
+from pytest_jarvisperf.options import check_root_folder, read_options, settled
+from pytest_jarvisperf.start.marker_names import descriptions
+from pytest_jarvisperf.state import keep_state, state_of
+from pytest_jarvisperf.usage_errors import usage_error
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pytest
+
+    from jarvisperf.report import ReportFormat
+    from jarvisperf.runs.shard import Shard
+    from jarvisperf.runs.store import RunStore
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.measuring.harness import Harness
+    from pytest_jarvisperf.options import Options
+    from pytest_jarvisperf.sessions.baseline import BaselineSession
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
+
+# Loaded before the tests, which may replace the real clock with a mock.
+USED_BY_MEASURING_TESTS = (
+    "jarvisperf.measure.sampling",
+    "jarvisperf.measure.side_by_side",
+    "jarvisperf.measure.startup",
+    "jarvisperf.measure.yardstick",
+    "pytest_jarvisperf.bridges.calls",
+    "pytest_jarvisperf.measuring.comparing",
+    "pytest_jarvisperf.measuring.event_loops",
+    "pytest_jarvisperf.measuring.jarvis_bench",
+)
+
+
+def configure(config: pytest.Config) -> None:
+    """Read the options and register what this session needs.
+
+    Raises:
+        pytest.UsageError: An option's value is not allowed, or options cannot be combined.
+    """
+    metrics = session_metrics(config)
+    for description in descriptions(kind.name for kind in metrics):
+        config.addinivalue_line("markers", description)
+    options = read_options(config, metrics)
+    in_worker = harness_key in config.stash
+    # An arm measures on request and reports nothing itself.
+    if in_worker or (options.bench and _leaves_benchmarks_to_the_controller(config)):
+        options = options._replace(bench=False, against=None, compare=None, save=None)
+    else:
+        check_root_folder(config)
+        options = settled(config, options)
+    measuring = MeasuringHarness()
+    measures_here = options.bench and options.against is None  # in lockstep the arms measure
+    harness = config.stash.get(harness_key, measuring if measures_here else QuickHarness())
+    if measures_here or in_worker:
+        harness = further_metrics(harness, metrics, options.metrics)
+        _measure_whole_tests(config)
+    if measures_here:
+        harness = _profiling(config, harness)
+    keep_state(config, options, harness, metrics)
+    if options.bench or in_worker:
+        for module in USED_BY_MEASURING_TESTS:
+            importlib.import_module(module)
+    if options.bench:
+        _register_session(config, options, measuring)
+    bridge = make_bridge(config, measures=options.bench or in_worker)
+    if bridge is not None:
+        config.pluginmanager.register(bridge, "jarvisperf-bridge")
+
+
+def _leaves_benchmarks_to_the_controller(config: pytest.Config) -> bool:
+    """In a worker of xdist, leave out the benchmarks; return False in any other process."""
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.collection.xdist import WithoutBenchmarks, is_worker
+
+    if not is_worker(config):
+        return False
+    config.pluginmanager.register(WithoutBenchmarks(), "jarvisperf-distribution")
+    config.pluginmanager.register(BenchmarksFoundAtRunTime(), "jarvisperf-found")
+    return True
+
+
+def _measure_whole_tests(config: pytest.Config) -> None:
+    from pytest_jarvisperf.collection.whole_test import WholeTests
+
+    config.pluginmanager.register(WholeTests(), "jarvisperf-whole-tests")
+
+
+def _profiling(config: pytest.Config, harness: Harness) -> Harness:
+    from pytest_jarvisperf.measuring.profiling import ProfilingHarness
+
+    return ProfilingHarness(harness, [config.rootpath])
+
+
+def _register_session(config: pytest.Config, options: Options, measuring: MeasuringHarness) -> None:
+    """Register what seeds, measures, compares and reports."""
+    from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
+    from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, is_controller
+    from pytest_jarvisperf.measuring.seeded_tests import SeededTests
+    from pytest_jarvisperf.sessions.announcement import Announcement
+    from pytest_jarvisperf.sessions.outputs import Messages, Outputs
+    from pytest_jarvisperf.sessions.recording import Recording
+    from pytest_jarvisperf.sessions.session import BenchSession, is_listing
+    from pytest_jarvisperf.sessions.termination import Termination
+
+    config.pluginmanager.register(SeededTests(), "jarvisperf-seeds")
+    formats = _report_formats(config, options)
+    if not is_listing(config):
+        _check_report_folder(options, formats)
+    read_facts(config)
+    found = BenchmarksFoundAtRunTime()
+    store = _store(config, options)
+    lockstep = _lockstep(config, options, found)
+    baseline = _baseline(config, options, store, found)
+    recording = Recording(config, measuring)
+    messages = Messages()
+    outputs = Outputs(config, options, store, formats, messages)
+    session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)
+    config.pluginmanager.register(session, "jarvisperf-session")
+    config.pluginmanager.register(recording, "jarvisperf-recording")
+    announcement = Announcement(config, options, measuring, session.measures_here)
+    config.pluginmanager.register(announcement, "jarvisperf-announcement")
+    config.pluginmanager.register(Termination(), "jarvisperf-termination")
+    distributes = is_controller(config)
+    if distributes:
+        config.pluginmanager.register(BenchmarksAfterwards(found, runs=lockstep is None), "jarvisperf-distribution")
+    if distributes or lockstep is not None or baseline is not None:
+        config.pluginmanager.register(found, "jarvisperf-found")
+
+
+def _report_formats(config: pytest.Config, options: Options) -> Sequence[ReportFormat]:
+    from jarvisperf.report import choose_formats
+
+    try:
+        return choose_formats(options.report_formats, further_formats(config))
+    except ValueError as error:
+        raise usage_error(f"--jarvis-report-formats: {error}") from None
+
+
+def _check_report_folder(options: Options, formats: Sequence[ReportFormat]) -> None:
+    from jarvisperf.report import ReportFolderError, check_report_folder
+
+    try:
+        check_report_folder(options.report_folder, formats)
+    except ReportFolderError as error:
+        raise usage_error(f"--jarvis-report: {error}") from None
+
+
+def _store(config: pytest.Config, options: Options) -> RunStore | None:
+    if not (options.save or options.compare):
+        return None
+    from jarvisperf.runs.store import RunStoreError, open_store
+
+    try:
+        return open_store(options.store, config.rootpath)
+    except RunStoreError as error:
+        raise usage_error(f"--jarvis-store: {error}") from None
+
+
+def _baseline(
+    config: pytest.Config, options: Options, store: RunStore | None, found: BenchmarksFoundAtRunTime
+) -> BaselineSession | None:
+    if options.compare is None or store is None:
+        return None
+    from pytest_jarvisperf.sessions.baseline import BaselineSession
+    from pytest_jarvisperf.sessions.session import is_listing
+    from pytest_jarvisperf.sessions.stored_runs import StoredRuns, find_stored_runs
+
+    stored = (
+        StoredRuns(())
+        if is_listing(config)
+        else find_stored_runs(options, store, options.compare, this_machine(config))
+    )
+    session = BaselineSession(config, options, stored, found)
+    config.pluginmanager.register(session, "jarvisperf-baseline")
+    return session
+
+
+def _lockstep(config: pytest.Config, options: Options, found: BenchmarksFoundAtRunTime) -> LockstepSession | None:
+    if options.against is None:
+        return None
+    from jarvisperf.forks import NO_LOCKSTEP, can_fork
+    from jarvisperf.gate.arms.git import GitError
+    from jarvisperf.gate.arms.revision import resolve
+    from pytest_jarvisperf.sessions.lockstep import LockstepSession
+
+    if not can_fork():
+        raise usage_error(
+            f"--jarvis-against: {NO_LOCKSTEP}; compare with a stored run (--jarvis-compare), or use Linux, macOS or WSL"
+        )
+    try:
+        repository = resolve(config.rootpath, options.against, exact=options.exact)
+    except GitError as error:
+        raise usage_error(f"--jarvis-against: {error}") from None
+    session = LockstepSession(config, options, repository, found)
+    config.pluginmanager.register(session, "jarvisperf-lockstep")
+    return session
+
+
+def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In a sharded run, deselect the benchmarks that other machines run; functional tests run on all machines.
+
+    Raises:
+        pytest.UsageError: This part would measure nothing, because the suite is too small for that many parts.
+    """
+    options = state_of(config).options
+    shard = options.shard
+    if shard is None:
+        return
+    twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
+    mine = shard.picks(twins)
+    if twins and not mine and options.bench:
+        raise usage_error(_too_many_parts(shard, twins))
+    others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
+    config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
+    items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]
+    config.hook.pytest_deselected(items=others)
+
+
+def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
+    from jarvisperf.runs.shard import most_parts
+
+    most = most_parts(twins)
+    there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
+    pairs = ", and pairs (before=) stay together" if most < len(twins) else ""
+    advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
+    return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"
