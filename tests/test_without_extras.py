@@ -92,13 +92,22 @@ def test_an_option_that_needs_an_extra_is_a_usage_error_before_anything_runs(
     ],
 )
 def test_a_command_that_needs_an_extra_names_it_in_one_line(
-    python: RestrictedPython, words: tuple[str, ...], extra: str
+    python: RestrictedPython,
+    recorded: subprocess.CompletedProcess[str],  # stores a run
+    words: tuple[str, ...],
+    extra: str,
 ):
     done = python.command(*words)
     assert (done.returncode, done.stdout) == (1, "")
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("jarvisperf: ")
     assert line.endswith(f'is not installed: pip install "jarvisperf[{extra}]"')
+
+
+def test_the_history_of_an_empty_store_asks_for_a_run_before_it_asks_for_an_extra(python: RestrictedPython):
+    done = python.command("history", "--store", "empty")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.strip().endswith("empty holds no runs; store one: pytest --jarvis-bench --jarvis-save NAME")
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace], int]
 
 OK, FAILED = 0, 1
+STORE_ONE = "store one: pytest --jarvis-bench --jarvis-save NAME"
 RUN_FORMS = "a name (its newest run), name~1 (the one before), a commit, a run's token (r...), or latest"
 FILE_FORMS = f"{RUN_FORMS}; or a JSON file: a report.json, or a run as `jarvisperf runs show --json` prints it"
 # The files that can configure pytest; the first one that exists is used.
@@ -191,7 +192,8 @@ def wanted(store: RunStore, text: str) -> tuple[RunEntry, Run]:
     place = int(back) if tilde else 0
     if not found.entries:
         names = {entry.name for entry in store.entries()}
-        raise LookupError(f"{found.warnings[0]}{did_you_mean(selector, names, else_list=False)}")
+        advice = did_you_mean(selector, names, else_list=False) if names else f"; {STORE_ONE}"
+        raise LookupError(f"{found.warnings[0]}{advice}")
     count = len(found.entries)
     if place >= count:
         runs = "run" if count == 1 else "runs"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import OK, CommandError, add_command, add_store, did_you_mean, warn
+from jarvisperf.cli.common import OK, STORE_ONE, CommandError, add_command, add_store, did_you_mean, warn
 from jarvisperf.cli.completion import complete_names
 from jarvisperf.cli.printing import out, out_json
 from jarvisperf.extras import require
@@ -17,6 +17,7 @@ from jarvisperf.extras import require
 if TYPE_CHECKING:
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.model import History, Series
+    from jarvisperf.runs.store import RunEntry, RunStore
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -58,10 +59,14 @@ def _date(text: str) -> datetime.datetime:
 
 
 def _history(words: argparse.Namespace) -> int:
+    from jarvisperf.runs.store import open_store
+
+    store = open_store(words.store)
+    entries = _entries(store, words)  # before the extras: installing them would not help without any run
     require("history", "jarvisperf history")
     if words.plot:
         require("plots", "--plot")
-    history = _read(words)
+    history = _read(store, entries, words)
     for warning in history.warnings:
         warn(warning)
     chosen = _chosen(history, words.benchmark)
@@ -85,25 +90,36 @@ def _tables(chosen: list[Series], history: History, *, whole: bool) -> list[str]
     return [line for series in chosen for line in runs_table(series, history, columns, unicode=unicode)]
 
 
-def _read(words: argparse.Namespace) -> History:
-    from jarvisperf.history.reading import read_history
-    from jarvisperf.runs.names import check_name
-    from jarvisperf.runs.store import open_store
+def _entries(store: RunStore, words: argparse.Namespace) -> list[RunEntry]:
+    """List the runs to show, the newest first.
 
-    store = open_store(words.store)
+    Raises:
+        CommandError: The name is not allowed.
+        LookupError: There are none.
+    """
+    from jarvisperf.runs.names import check_name
+
     try:
         entries = store.entries(check_name(words.name) if words.name else None)
     except ValueError as error:
         raise CommandError(str(error)) from None
     if words.since:
         entries = [entry for entry in entries if entry.created >= words.since]
+    if not entries and not store.entries():
+        raise LookupError(f"{store.shown} holds no runs; {STORE_ONE}")
     if not entries:
-        raise LookupError(f"{store.shown} has no matching runs; store one: pytest --jarvis-bench --jarvis-save NAME")
+        raise LookupError(f"{store.shown} has no matching runs; {STORE_ONE}")
     newest = entries[0]
     if not words.name:
         entries = [entry for entry in entries if entry.name == newest.name]
     if not words.any_machine:
         entries = [entry for entry in entries if entry.fingerprint == newest.fingerprint]
+    return entries
+
+
+def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -> History:
+    from jarvisperf.history.reading import read_history
+
     history = read_history(store, entries, metric=words.metric)
     if words.metric and not history.series:
         raise LookupError(

@@ -147,11 +147,11 @@ def _limits(words: argparse.Namespace) -> Callable[[str, str], float | None]:
 
 
 def _check_folder(folder: Path) -> None:
-    from jarvisperf.report import ForeignFileError, check_report_folder
+    from jarvisperf.report import ReportFolderError, check_report_folder
 
     try:
         check_report_folder(folder)
-    except ForeignFileError as error:
+    except ReportFolderError as error:
         raise CommandError(f"--out: {error}") from None
 
 
@@ -174,6 +174,8 @@ def _report(words: argparse.Namespace) -> int:
         findings = _of_two(words, store, *words.runs)
         shown = f"{words.runs[1]} compared with {words.runs[0]}"
     else:
+        if not words.runs and not store.entries():
+            raise LookupError(f"{words.out} holds no report, and {store.shown} no runs; measure: pytest --jarvis-bench")
         text = words.runs[0] if words.runs else "latest"
         if _is_file(text):
             given = run_or_findings(store, text)

@@ -190,6 +190,22 @@ def test_a_history_names_the_run_at_which_it_changed(store: RunStore, capsys: py
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["report"], "reports holds no report, and {} no runs; measure: pytest --jarvis-bench"),
+        (["report", "main"], "{} holds no runs; store one: pytest --jarvis-bench --jarvis-save NAME"),
+        (["compare", "main~1", "main"], "{} holds no runs; store one: pytest --jarvis-bench --jarvis-save NAME"),
+        (["history"], "{} holds no runs; store one: pytest --jarvis-bench --jarvis-save NAME"),
+    ],
+)
+def test_without_any_run_a_command_says_which_command_makes_one(
+    store: RunStore, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+):
+    assert main(words) == 1
+    assert capsys.readouterr().err == f"jarvisperf: {message.format(store.shown)}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
         (["report", "nope"], "has no run 'nope'"),
         (["report", "gone.json"], "gone.json does not exist"),
         (["report", "a", "b", "c"], "give one run, or two to compare; got 3"),
