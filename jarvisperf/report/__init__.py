@@ -4,13 +4,19 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.lazy import attach
 
-__all__ = ["ForeignFileError", "Report", "ReportFormat", "UnwrittenError"]
+__all__ = ["ForeignFileError", "Report", "ReportFolderError", "ReportFormat", "UnwrittenError"]
 __all__ += ["builtin_formats", "check_report_folder", "choose_formats", "write_reports"]
 
 if TYPE_CHECKING:
     from jarvisperf.report.format_list import builtin_formats, choose_formats
     from jarvisperf.report.shared.report import Report, ReportFormat
-    from jarvisperf.report.writing import ForeignFileError, UnwrittenError, check_report_folder, write_reports
+    from jarvisperf.report.writing import (
+        ForeignFileError,
+        ReportFolderError,
+        UnwrittenError,
+        check_report_folder,
+        write_reports,
+    )
 else:
     _HOMES = dict.fromkeys(("Report", "ReportFormat"), "shared.report")
     _HOMES |= dict.fromkeys(("builtin_formats", "choose_formats"), "format_list")

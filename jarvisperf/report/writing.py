@@ -24,7 +24,11 @@ SCHEMA_PREFIX = "jarvisperf.report/"  # of every version
 LARGEST_STEP_SUMMARY_BYTES = 1_000_000  # GitHub allows 1 MiB per step
 
 
-class ForeignFileError(Exception):
+class ReportFolderError(Exception):
+    """A report cannot be written into a folder; the message is one line and says why."""
+
+
+class ForeignFileError(ReportFolderError):
     """A report would overwrite a file that jarvisperf did not write."""
 
 
@@ -99,7 +103,7 @@ def write_reports(
 
 
 def check_report_folder(folder: Path, formats: Sequence[ReportFormat] | None = None) -> None:
-    """Reject a folder in which a report would overwrite a file that jarvisperf did not write.
+    """Reject a folder that cannot be written, or in which a report would overwrite someone else's file.
 
     A folder is ours if jarvisperf created it, as its `.gitignore` shows, or if its `report.json` is one of our reports.
 
@@ -109,7 +113,13 @@ def check_report_folder(folder: Path, formats: Sequence[ReportFormat] | None = N
 
     Raises:
         ForeignFileError: It holds such a file; the message is one line and names it.
+        ReportFolderError: It, or the folder to create it in, is a file or cannot be written.
     """
+    nearest = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not nearest.is_dir():
+        raise ReportFolderError(f"{nearest} is a file, so no report can be written to {folder}: choose another folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise ReportFolderError(f"{nearest} cannot be written by this user: choose another folder, or change its mode")
     names = [name for one in (builtin_formats() if formats is None else formats) for name in one.files]
     existing = [folder / name for name in names if (folder / name).exists()]
     if existing and not (_made_by_us(folder) or _holds_report(folder)):

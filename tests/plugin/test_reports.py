@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -136,14 +135,16 @@ def test_github_gets_annotations_and_a_summary(
     assert summary.read_text().startswith("# Benchmarks")
 
 
-def test_a_folder_that_cannot_be_written_is_named_and_changes_nothing(
+def test_a_folder_that_cannot_be_written_is_a_usage_error_before_anything_is_measured(
     pytester: pytest.Pytester, run: Callable[..., Any]
 ):
-    Path(pytester.path / "taken").write_text("a file")
+    (pytester.path / "taken").write_text("a file")
     result = run("--jarvis-report=taken/reports")
-    assert result.ret == 0
-    result.assert_outcomes(passed=4)
-    assert "the report could not be written: NotADirectoryError" in result.stdout.str()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "::test_" not in result.stdout.str()
+    result.stderr.fnmatch_lines(
+        ["*--jarvis-report: */taken is a file, so no report can be written to */taken/reports: *"]
+    )
 
 
 @pytest.mark.parametrize(

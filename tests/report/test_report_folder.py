@@ -12,6 +12,7 @@ from jarvisperf.cli.main import main
 from jarvisperf.report import (
     ForeignFileError,
     Report,
+    ReportFolderError,
     ReportFormat,
     UnwrittenError,
     builtin_formats,
@@ -84,6 +85,19 @@ def test_a_report_may_be_overwritten_by_the_next_wherever_it_is(findings: Findin
     check_report_folder(tmp_path / "docs")
     write_reports(findings, tmp_path / "docs")  # without a .gitignore, report.json shows that
     check_report_folder(tmp_path / "docs")
+
+
+@pytest.mark.parametrize("folder", ["taken", "taken/reports", "taken/far/below"])
+def test_a_file_where_the_folder_must_be_is_an_error(tmp_path: Path, folder: str):
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(ReportFolderError, match=r"taken is a file, so no report can be written to "):
+        check_report_folder(tmp_path / folder)
+
+
+def test_a_folder_of_another_user_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
+    with pytest.raises(ReportFolderError, match="cannot be written by this user"):
+        check_report_folder(tmp_path / "reports")
 
 
 @pytest.mark.parametrize("command", ["report", "merge"])
