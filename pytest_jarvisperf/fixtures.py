@@ -39,7 +39,7 @@ def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
         state.metrics,
     )
     yield bench
-    bench.finish()
+    bench.finish(state.options.metrics)
 
 
 @pytest.fixture(scope="session")

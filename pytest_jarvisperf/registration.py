@@ -121,7 +121,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     store = _store(config, options)
     lockstep = _lockstep(config, options, found)
     baseline = _baseline(config, options, store, found)
-    recording = Recording(config, measuring)
+    recording = Recording(config, measuring, measures_here=options.against is None)
     messages = Messages()
     outputs = Outputs(config, options, store, formats, messages)
     session = BenchSession(config, options, recording, outputs, messages, lockstep=lockstep, baseline=baseline)

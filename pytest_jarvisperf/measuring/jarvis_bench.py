@@ -218,10 +218,20 @@ class JarvisBench:
         self._claim(kind)
         self._harness.processes(self._record, kind, kind.measurement.command(*args, **kwargs), self._budget_seconds)
 
-    def finish(self) -> None:
-        """Record the test's group and notes; fail if it forgot to await a measurement."""
+    def finish(self, asked: Sequence[str] = (TIME.name,)) -> None:
+        """Record the test's group and notes; fail if it forgot to await a measurement.
+
+        Args:
+            asked: The metrics of ``--jarvis-metrics``.
+        """
         self._record.describe(self.group, self.extra_info)
         self._awaited.finish()
+        lacking = [name for name in asked if name not in self._measured]
+        if lacking and self._measured and TIME.name not in self._measured and tuple(asked) != (TIME.name,):
+            self._record.note(
+                f"{' and '.join(lacking)} not measured: --jarvis-metrics applies to calls of jarvis_bench(func) and "
+                f"benchmark(func), and this test only asks for {' and '.join(sorted(self._measured))}"
+            )
 
     def _measure_calls(
         self,

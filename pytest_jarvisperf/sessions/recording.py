@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jarvisperf.clocks import REAL, now
+from jarvisperf.measure.unmeasured import nothing_measured
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers import read_thresholds
 from pytest_jarvisperf.measuring.stash_keys import record_key
@@ -26,6 +27,7 @@ class Recording:
     Args:
         config: pytest's config.
         harness: Measures the targets, and reads the yardstick.
+        measures_here: Whether this process measures; in lockstep the arms do.
 
     Attributes:
         records: The record of each test's last attempt, by node id.
@@ -34,8 +36,9 @@ class Recording:
         created: The time when the run began.
     """
 
-    def __init__(self, config: pytest.Config, harness: MeasuringHarness) -> None:
+    def __init__(self, config: pytest.Config, harness: MeasuringHarness, *, measures_here: bool) -> None:
         self._config = config
+        self._measures_here = measures_here
         self._harness = harness
         self._start = REAL.wall()
         self.created = now()
@@ -47,7 +50,7 @@ class Recording:
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Note a benchmark's failure in its record, whatever the phase; fail a test that exceeds an absolute limit."""
+        """Note a benchmark's failure in its record; fail a test that measured nothing or exceeds an absolute limit."""
         record = item.stash.get(record_key, None)
         if record is not None and call.when == "call":
             item.user_properties += _figures(record)  # each report copies them; JUnit files use those of the last one
@@ -60,6 +63,9 @@ class Recording:
             record.seconds = report.duration
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
+        if report.when == "call" and report.passed and self._measures_here and not record.metrics:
+            record.error = report.longrepr = nothing_measured(record.raised)
+            report.outcome = "failed"
         if report.when == "call" and report.passed:
             self.limits[record.id] = read_thresholds(item, state_of(self._config).metrics, {})[1]
             over = _over_limit(record, self.limits[record.id])

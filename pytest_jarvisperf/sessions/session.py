@@ -233,8 +233,7 @@ class BenchSession:
             name = as_text(item.nodeid)
             if record is None or known & {name, bounded_id(name)}:
                 continue
-            unfinished = "it measured nothing" if item.nodeid in self._recording.records else NOT_RUN
-            reason = self._recording.skipped.get(item.nodeid, unfinished)
+            reason = self._recording.skipped.get(item.nodeid, NOT_RUN)
             found.append(
                 BenchmarkFinding(id=name, group=record.group, params=record.params, metrics={}, skipped=as_text(reason))
             )

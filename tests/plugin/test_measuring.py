@@ -265,6 +265,29 @@ def test_a_run_that_measured_nothing_is_not_green(pytester: pytest.Pytester, tes
     result.stdout.fnmatch_lines(["*no benchmark was measured, so nothing is known*"])
 
 
+def test_a_test_that_passes_without_measuring_anything_fails_and_says_why(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import pytest
+
+        def test_measured(jarvis_bench): jarvis_bench(lambda: None)
+
+        def test_unused(jarvis_bench): pass
+
+        def test_caught(benchmark):
+            with pytest.raises(ZeroDivisionError): benchmark(lambda: 1 / 0)
+        """
+    )
+    result = pytester.runpytest_subprocess(*QUICKLY)
+    result.assert_outcomes(passed=1, failed=2)
+    benchmarks = report_of(pytester)["benchmarks"]
+    unused = "nothing was measured: the test passed without calling jarvis_bench or benchmark"
+    assert benchmarks["test_unused"]["error"] == unused
+    caught = "nothing was measured: the target raised ZeroDivisionError: division by zero, and the test caught it; "
+    assert benchmarks["test_caught"]["error"].startswith(caught)
+    result.stdout.fnmatch_lines(["FAILED *::test_unused*nothing was measured*"])
+
+
 def test_no_tests_at_all_is_not_green(pytester: pytest.Pytester):
     assert pytester.runpytest_subprocess(*QUICKLY).ret == pytest.ExitCode.NO_TESTS_COLLECTED
 

@@ -149,14 +149,22 @@ def test_an_option_has_functions_measured_by_several_metrics(pytester: pytest.Py
         def test_a_single_call_stays_one(jarvis_bench):
             jarvis_bench.pedantic(calls.append, (1,), rounds=1)
             assert len(calls) == 1
+
+        def test_by_name(jarvis_bench):
+            jarvis_bench.memory(bytes, 100_000)
         """
     )
-    assert pytester.runpytest_subprocess(*RECORD, "--jarvis-metrics=time,allocations", timeout=PROCESS_SECONDS).ret == 0
+    result = pytester.runpytest_subprocess(*RECORD, "--jarvis-metrics=time,allocations", timeout=PROCESS_SECONDS)
+    assert result.ret == 0
+    said = " ".join(result.stdout.str().split())
+    assert "test_by_name: time and allocations not measured: --jarvis-metrics applies to calls of jarvis_bench" in said
+    assert "and this test only asks for memory" in said
     both = {"time", "allocations", "allocated_bytes"}
     assert {name: set(metrics) for name, metrics in metrics_of(pytester.path).items()} == {
         "test_function": both,
         "test_set_up": both,
         "test_a_single_call_stays_one": {"time"},
+        "test_by_name": {"memory"},
     }
     assert (
         pytester.runpytest_subprocess(

@@ -31,6 +31,7 @@ from jarvisperf.gate.project.packages import is_or_is_in
 from jarvisperf.gate.verdict.decide import LOOKS
 from jarvisperf.measure.metrics import BUILT_IN, Metrics
 from jarvisperf.measure.metrics.time import CLOCK, TIME
+from jarvisperf.measure.unmeasured import nothing_measured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -399,11 +400,8 @@ def _why_no_figures(base: Done, head: Done) -> str:
     """Explain why tests that passed in both arms measured nothing."""
     for name, end in ((HEAD, head), (BASE, base)):
         if end.raised is not None:
-            return (
-                f"{name}: nothing was measured: the target raised {end.raised}, and the test caught it; "
-                "catch it inside the target, so that each call returns"
-            )
-    return "nothing was measured: the test passed without calling jarvis_bench or benchmark"
+            return f"{name}: {nothing_measured(end.raised)}"
+    return nothing_measured(None)
 
 
 def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
