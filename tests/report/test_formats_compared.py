@@ -77,6 +77,24 @@ def test_the_table_fits_the_terminal(name: str, columns: int):
     assert all(line == line.rstrip() for line in table)
 
 
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_why_and_failed_lines_fit_the_terminal_however_long_an_id_is(columns: int, unicode: bool):
+    long = f"benchmarks/{'deep/' * 30}bench_a.py::test_a"
+    regressed = msgspec.structs.replace(compared(48).benchmarks[0], id=f"{long}[one]")
+    assert regressed.profile is not None
+    failed = [
+        BenchmarkFinding(f"{long}[{name}]", None, {}, {}, error="ValueError: no file") for name in ("two", "three")
+    ]
+    findings = msgspec.structs.replace(compared(48), benchmarks=(regressed, *failed))
+    shown = terminal.render(findings, colour=False, columns=columns, unicode=unicode)
+    assert max(map(cell_len, shown.splitlines())) <= columns
+    said = re.findall(r"(?:WHY|FAILED)\s+(\S+)", shown)
+    assert [name.rpartition("[")[2] for name in said] == ["one]:", "two]:", "three]:"]
+    in_a_log = terminal.render(findings, colour=False, columns=columns, wraps=False)
+    assert f"FAILED {long}[two]: ValueError" in in_a_log
+
+
 def test_a_unit_without_unicode_is_written_in_ascii():
     shown = terminal.render(screens.lockstep(), colour=False, columns=120, unicode=False)
     assert "3.780 us" in shown
@@ -158,8 +176,17 @@ def test_markdown_says_what_changed_and_folds_the_rest():
     before, _, folded = text.partition("<details>")
     assert "🔴\xa0regressed" in before
     assert "test\\_work\\_40" not in before
-    assert "<summary>45 unchanged or new</summary>" in folded
+    assert "<summary>45 unchanged</summary>" in folded
     assert "explains 93% of the change" in text
+
+
+@pytest.mark.parametrize(
+    "address", ["https://evil.example/x", "www.evil.example", "mailto:a@b.example", "FTP://evil.example"]
+)
+def test_an_address_in_a_name_does_not_become_a_link(address: str):
+    text = text_of(named(address), "markdown")
+    assert address not in text
+    assert address in text.replace("\u200b", "").replace("\\", "")
 
 
 @pytest.mark.parametrize("count", [1_000, 3_000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.findings.borderline import AT_THRESHOLD
@@ -30,7 +31,7 @@ LONGEST_CELL = 160
 NAME_COLUMNS = 32
 MOST_AGAIN = 5  # benchmarks named in the command that measures them again
 CHANGED = frozenset({"regressed", "inconclusive", AT_THRESHOLD, "improved", "missing", "error"})
-FOLDED = frozenset({"unchanged", "new"})
+FOLDED = ("unchanged", "new")
 PLAIN_ID = re.compile(r"[\w./:\[\] ,=+-]{1,200}")  # others would not be a command that every shell reads alike
 COMPARED_COLUMNS = ("verdict", "benchmark", "change", "base → head")
 COMPARED_RULE = "| --- | --- | --- | ---: |"
@@ -43,9 +44,11 @@ VERDICTS = {
     "improved": "🟢 improved",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~&])")
-# A backslash does not stop a mention of a user, team or issue from notifying somebody or becoming a link, so a
-# zero-width space breaks it up.
-_MENTION = re.compile(r"(@(?=\w)|#(?=\d)|\bGH-(?=\d))")
+# A backslash does not stop a mention of a user, team or issue from notifying somebody, nor an address from becoming a
+# link, so a zero-width space breaks it up. See "Autolinks" in GitHub's Flavored Markdown Spec.
+_MENTION = re.compile(
+    r"(@(?=\w)|#(?=\d)|\bGH-(?=\d)|\b[a-z][a-z0-9+.-]*:(?=//)|\bwww(?=\.)|\b(?:mailto|xmpp):)", re.IGNORECASE
+)
 _NO_MENTION = "\\1\u200b"
 
 
@@ -90,7 +93,9 @@ def markdown(
     parts += _unexecuted(report)
     if folded:
         table, room = _compared(report, folded, hosting, room)
-        parts += ["<details>", f"<summary>{len(folded)} unchanged or new</summary>", "", *table, "", "</details>", ""]
+        counts = Counter(row.texts["verdict"] for row in folded)
+        said = ", ".join(f"{counts[verdict]} {verdict}" for verdict in FOLDED if counts[verdict])
+        parts += ["<details>", f"<summary>{said}</summary>", "", *table, "", "</details>", ""]
     return "\n".join([*parts, *end])
 
 

@@ -11,7 +11,7 @@ from jarvisperf.escaping import ascii_only, log_lines, visible
 from jarvisperf.report.shared.bare import MOST_NAMED
 from jarvisperf.report.shared.report import Report
 from jarvisperf.report.shared.table import verdict_of
-from jarvisperf.report.terminal.wrapping import wrapped
+from jarvisperf.report.terminal.wrapping import with_short_words, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,12 +88,14 @@ def render(
         show(title, "bold")
         for line in lines:
             show(f"  {line}")
-    for reason in report.reasons:
-        show(f"WHY {reason}")
-    for problem in report.problems:
-        show(f"FAILED {problem}", "red")
-    for found in report.not_compared:
-        show(f"{found.verdict.upper()} {found.names}: {found.reason}")
+    lines = [(f"WHY {reason}", "") for reason in report.reasons]
+    lines += [(f"FAILED {problem}", "red") for problem in report.problems]
+    lines += [(f"{found.verdict.upper()} {found.names}: {found.reason}", "") for found in report.not_compared]
+    texts = [text for text, _ in lines]
+    if wraps:
+        texts = with_short_words(texts, columns, "…" if unicode else "...")
+    for text, (_, style) in zip(texts, lines, strict=True):
+        show(text, style)
     if report.unexecuted:
         named = report.unexecuted_functions
         more = f", and {len(named) - MOST_NAMED} more in the report" if len(named) > MOST_NAMED else ""

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
+from jarvisperf.report.shared.names import shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INDENT = "  "
 _GLUED = re.compile(r"(?<=[\d%]) (?=[^\W\d])")  # "3.78 µs", "41% slower", "3 benchmarks"
 _GLUE = "\ue000"  # a character for private use, which no text of ours contains
 
 
-def wrapped(text: str, columns: int, indent: str = "  ") -> list[str]:
+def wrapped(text: str, columns: int, indent: str = INDENT) -> list[str]:
     """Break a text into lines.
 
     Args:
@@ -28,3 +35,19 @@ def wrapped(text: str, columns: int, indent: str = "  ") -> list[str]:
         else:
             line = longer
     return [one.replace(_GLUE, " ").rstrip() for one in [*lines, line]]
+
+
+def with_short_words(lines: Sequence[str], columns: int, ellipsis: str = "…") -> list[str]:
+    """Shorten words that are wider than a line, such as long test ids, so that they still tell each other apart.
+
+    Args:
+        lines: The lines, not yet broken.
+        columns: The width of the terminal.
+        ellipsis: Stands for what was left out.
+    """
+    from rich.cells import cell_len
+
+    widest = columns - len(INDENT)
+    wide = list(dict.fromkeys(word for line in lines for word in line.split(" ") if cell_len(word) > widest))
+    short = dict(zip(wide, shortened(wide, widest, ellipsis), strict=True))
+    return [" ".join(short.get(word, word) for word in line.split(" ")) for line in lines]
