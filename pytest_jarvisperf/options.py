@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -39,6 +40,7 @@ class Options(NamedTuple):
         budget_seconds: Measuring time per benchmark.
         report_folder: The folder for the report.
         report_formats: Names of the formats to write; empty: all of them.
+        repository: The repository's web address; empty: no links; None: what CI or git's remote origin says.
         redis: The Redis for the fixtures.
         against: The revision to compare with in lockstep; None: no such comparison.
         exact: Whether to take that revision itself, not its merge base with HEAD.
@@ -62,6 +64,7 @@ class Options(NamedTuple):
     budget_seconds: float
     report_folder: Path
     report_formats: tuple[str, ...]
+    repository: str | None
     redis: str
     against: str | None
     exact: bool
@@ -96,6 +99,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         budget_seconds=_value(config, "jarvis_budget", parse_seconds),
         report_folder=config.rootpath / _value(config, "jarvis_report", _folder),
         report_formats=_value(config, "jarvis_report_formats", _names),
+        repository=_value(config, "jarvis_repository", _repository),
         redis=_value(config, "jarvis_redis", _redis),
         against=_value(config, "jarvis_against", _stripped),
         exact=_value(config, "jarvis_against_exact", as_flag),
@@ -287,6 +291,15 @@ def _folder(value: object) -> Path:
     if not text.strip():
         raise ValueError("an empty name is not allowed; give a folder, like reports")
     return Path(text).expanduser()
+
+
+def _repository(value: object) -> str | None:
+    text = as_text(value).strip()
+    if text in {"", "off"}:
+        return "" if text else None
+    if not re.fullmatch(r"https?://[\w.-]+(:\d+)?/[\w./~-]+", text):
+        raise ValueError(f"{text!r} is not allowed; give an address like https://github.com/ada/project, or off")
+    return text.rstrip("/").removesuffix(".git")
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -38,19 +38,20 @@ def read_commit(folder: Path) -> Commit | None:
     Returns:
         The commit; None without git, a repository, or a first commit.
     """
-    head = _git(folder, "log", "-1", "--format=%H%n%cI")
+    head = ask_git(folder, "log", "-1", "--format=%H%n%cI")
     if head is None:
         return None
     commit, time = head.split("\n", 1)
     return Commit(
         id=commit,
         time=time,
-        branch=_git(folder, "symbolic-ref", "--short", "-q", "HEAD") or None,
-        dirty=bool(_git(folder, "status", "--porcelain", "--untracked-files=normal")),
+        branch=ask_git(folder, "symbolic-ref", "--short", "-q", "HEAD") or None,
+        dirty=bool(ask_git(folder, "status", "--porcelain", "--untracked-files=normal")),
     )
 
 
-def _git(folder: Path, *words: str) -> str | None:
+def ask_git(folder: Path, *words: str) -> str | None:
+    """Run a git command in a folder; return its output without spaces around it, None if it failed."""
     # Without --no-optional-locks, `git status` would refresh the index, which writes to the user's repository.
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     try:

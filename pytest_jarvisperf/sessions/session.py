@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -244,6 +245,7 @@ class BenchSession:
         import msgspec
 
         from jarvisperf.report.findings.model import completed
+        from jarvisperf.runs.origin import repository_address
 
         records = self._recording.records
         lines = {item.nodeid: item.location[1] + 1 for item in session.items if item.location[1] is not None}
@@ -258,11 +260,16 @@ class BenchSession:
         if self._lockstep is not None:
             self._messages.warnings += self._lockstep.comparison.warnings
         findings = msgspec.structs.replace(findings, benchmarks=(*findings.benchmarks, *self._bare(findings, session)))
+        address = self._options.repository
+        if address is None:
+            address = repository_address(self._config.rootpath, os.environ)
+        findings = completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes)
         return msgspec.structs.replace(
-            completed(findings, lines=lines, profiles=profiles, limits=self._recording.limits, notes=notes),
+            findings,
             shard=str(self._options.shard) if self._options.shard else None,
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,
+            repository=address or None,
         )
 
 

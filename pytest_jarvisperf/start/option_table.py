@@ -74,6 +74,12 @@ OPTIONS = (
     _Option("store", "URL", "Where runs are kept: a folder, relative to the root folder, or a URL.", ".jarvisperf"),
     _Option("report", "DIR", "Folder for the report, relative to the root folder.", "reports"),
     _Option("report-formats", "NAMES", "Formats of the report to write, such as json,html.", without="all of them"),
+    _Option(
+        "repository",
+        "URL",
+        "The repository's web address, for links to commits and lines; off: no links.",
+        without="that of git's remote origin",
+    ),
     _Option("profile", "", "Profile every benchmark after measuring it."),
     _Option(
         "profile-engine",

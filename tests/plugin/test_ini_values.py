@@ -32,6 +32,7 @@ AS_TEXT = {
     "jarvis_confirm": "never",
     "jarvis_report": "out",
     "jarvis_report_formats": "json, html",
+    "jarvis_repository": "https://github.com/ada/project",
     "jarvis_redis": "fake",
     "jarvis_profile": "1",
     "jarvis_profile_engine": "cprofile",
@@ -67,6 +68,7 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert options.metrics == ("time", "memory")
     assert options.fails_inconclusive
     assert options.arm_install == "pip install '.[fast x]'"
+    assert options.repository == "https://github.com/ada/project"
     assert options.shared == ("data", "more data")
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms

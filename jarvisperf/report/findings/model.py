@@ -192,6 +192,7 @@ class Findings(msgspec.Struct, frozen=True):
         allows_missing: Whether benchmarks that exist in base but not in head are accepted.
         interrupted: Whether the run ended before every benchmark was done.
         blind_spots: The changed functions that no benchmark executes; null if that is unknown, or no function changed.
+        repository: The web address of the repository, which files are relative to; null if unknown.
     """
 
     mode: Mode
@@ -208,6 +209,7 @@ class Findings(msgspec.Struct, frozen=True):
     allows_missing: bool = False
     interrupted: bool = False
     blind_spots: BlindSpots | None = None
+    repository: str | None = None
 
 
 def arm_text(arm: Arm) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from jarvisperf.report.findings.borderline import AT_THRESHOLD
-from jarvisperf.report.formats.source_links import hosting_of, link_to
+from jarvisperf.report.hosting import hosting_of, link_to
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 from jarvisperf.report.shared.names import label, shortened
@@ -20,7 +20,7 @@ from jarvisperf.report.shared.table import LEFT_ALIGNED, NOTHING, verdict_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from jarvisperf.report.formats.source_links import Hosting
+    from jarvisperf.report.hosting import Hosting
     from jarvisperf.report.shared.report import Report, TableRow
 
 FILE = "report.md"
@@ -73,7 +73,7 @@ def markdown(
         environ: The environment of a CI job, for links to source lines and to the whole report.
     """
     compares = report.findings.base is not None
-    hosting = hosting_of(environ or {})
+    hosting = hosting_of(environ or {}, report.findings.repository)
     parts = ["# Benchmarks", "", f"**{escape(report.summary)}**", ""]
     if pictures and not compares and report.pairs and PAIRS_PICTURE in report.files:
         parts += [f"![Bars of every pair, before and after, on a log scale]({PAIRS_PICTURE})", ""]

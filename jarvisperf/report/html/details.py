@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report.findings.borderline import shown_verdict
+from jarvisperf.report.hosting import commit_link, function_links, hosting_of
 from jarvisperf.report.html.change_pictures import launch_ladder
 from jarvisperf.report.html.pictures import distribution, history_line
 from jarvisperf.report.html.profile import ProfileView, profile_view
@@ -37,10 +38,12 @@ class SuspectView(NamedTuple):
 
     Attributes:
         cells: Function, place, what differs, calls per call of the target, and share of the change.
+        address: The page with the function's lines; empty if there is none.
         lines: The lines, with ``+`` and ``-``.
     """
 
     cells: tuple[str, ...]
+    address: str
     lines: tuple[str, ...]
 
 
@@ -57,7 +60,7 @@ class Detail(NamedTuple):
         notes: Parameters and the author's notes, by name.
         ranking: A line for each function that the test compared with others.
         pictures: The pictures.
-        changes: A line for each change of level in the history.
+        changes: A line for each change of level in the history, with the address of its commit.
         figure_names: The titles of the figures' columns.
         figures: The figures of each arm.
         profile: The profile; None if it has none or explains another metric.
@@ -72,7 +75,7 @@ class Detail(NamedTuple):
     notes: list[tuple[str, str]]
     ranking: list[str]
     pictures: list[Picture]
-    changes: list[str]
+    changes: list[tuple[str, str]]
     figure_names: tuple[str, ...]
     figures: list[tuple[str, list[str]]]
     profile: ProfileView | None
@@ -100,18 +103,19 @@ def detail_of(report: Report, finding: BenchmarkFinding, metric_name: str | None
         error=finding.error or "",
         sentence=_sentence(metric) if metric is not None else "",
         reason=reason_of(finding) if is_regressed else "",
-        suspects=_suspects(finding.explanation) if is_regressed and finding.explanation is not None else [],
+        suspects=_suspects(report, finding.explanation) if is_regressed and finding.explanation is not None else [],
         notes=[*finding.params.items(), *finding.extra_info.items()],
         ranking=side_by_side_lines(finding.side_by_side) if finding.side_by_side is not None else [],
         pictures=_pictures(metric, series, report.history) if metric is not None else [],
-        changes=_changes(series, report.history) if series is not None else [],
+        changes=_changes(series, report) if series is not None else [],
         figure_names=(*FIGURES, "samples"),
         figures=_arms(metric) if metric is not None else [],
-        profile=profile_view(finding, has_flames=has_flames) if is_explained else None,
+        profile=profile_view(report, finding, has_flames=has_flames) if is_explained else None,
     )
 
 
-def _suspects(explanation: Explanation) -> list[SuspectView]:
+def _suspects(report: Report, explanation: Explanation) -> list[SuspectView]:
+    address_of = function_links(report.findings)
     return [
         SuspectView(
             (
@@ -121,6 +125,7 @@ def _suspects(explanation: Explanation) -> list[SuspectView]:
                 f"{one.base_calls:.4g} → {one.head_calls:.4g}",
                 share_of(one).removeprefix("explains ") or "unknown",
             ),
+            "" if one.difference == "removed" else address_of(one.file, one.line),  # it has no lines in head
             one.lines,
         )
         for one in explanation.suspects[:MOST_SUSPECTS]
@@ -154,15 +159,17 @@ def _pictures(metric: MetricFinding, series: Series | None, history: History) ->
     return [one for one in drawn if one.svg]
 
 
-def _changes(series: Series, history: History) -> list[str]:
+def _changes(series: Series, report: Report) -> list[tuple[str, str]]:
+    hosting = hosting_of({}, report.findings.repository)
     lines = []
     for change in series.changes:
-        occasion = history.occasions[change.place]
+        occasion = report.history.occasions[change.place]
         words = change_words(change.ratio, series.unit).change
-        lines.append(
+        text = (
             f"{words} at {occasion.shown}, {occasion.created:%Y-%m-%d %H:%M} UTC: "
             f"{units.quantity(change.before, series.unit)} to {units.quantity(change.after, series.unit)}"
         )
+        lines.append((text, commit_link(hosting, occasion.commit)))
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.report.findings.borderline import AT_THRESHOLD
 from jarvisperf.report.findings.model import arm_text
+from jarvisperf.report.hosting import commit_link, hosting_of
 from jarvisperf.report.html.change_pictures import SIGNS
 from jarvisperf.report.html.plain import PairPanel, pair_panels, plain_sections
 from jarvisperf.report.html.sections import Section, compared_sections
@@ -16,7 +17,7 @@ from jarvisperf.runs.machine import differing, machine_facts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jarvisperf.report.findings.model import BenchmarkFinding, Findings
+    from jarvisperf.report.findings.model import Arm, BenchmarkFinding, Findings
     from jarvisperf.report.shared.report import Report
     from jarvisperf.report.shared.table import Outcome
 
@@ -30,6 +31,20 @@ class Chip(NamedTuple):
     verdict: str
     sign: str
     number: int
+
+
+class Fact(NamedTuple):
+    """A fact about the run.
+
+    Attributes:
+        name: Its name.
+        text: Its value.
+        address: The page about it; empty if there is none.
+    """
+
+    name: str
+    text: str
+    address: str = ""
 
 
 class Page(NamedTuple):
@@ -57,7 +72,7 @@ class Page(NamedTuple):
     headline: str
     state: str
     chips: list[Chip]
-    facts: list[tuple[str, str]]
+    facts: list[Fact]
     warnings: list[str]
     unexecuted: str
     unexecuted_functions: list[str]
@@ -136,16 +151,19 @@ def _benchmarks(count: int) -> str:
     return f"{count:,} benchmark{'' if count == 1 else 's'}"
 
 
-def _facts(report: Report) -> list[tuple[str, str]]:
+def _facts(report: Report) -> list[Fact]:
     findings = report.findings
-    facts = []
+    hosting = hosting_of({}, findings.repository)
+
+    def arm(name: str, one: Arm) -> Fact:
+        return Fact(name, arm_text(one), commit_link(hosting, one.commit))
+
     if findings.base is not None:
-        facts += [("base", arm_text(findings.base)), ("head", arm_text(findings.head))]
         how = "measured in turns (lockstep)" if findings.mode == "lockstep" else "compared with stored runs"
-        facts += [("how", how)]
+        facts = [arm("base", findings.base), arm("head", findings.head), Fact("how", how)]
     else:
-        facts += [("commit", arm_text(findings.head)), ("how", "nothing was compared")]
-    return [*facts, ("when", f"{_time(findings.created)}, took {findings.seconds:,.0f} s")]
+        facts = [arm("commit", findings.head), Fact("how", "nothing was compared")]
+    return [*facts, Fact("when", f"{_time(findings.created)}, took {findings.seconds:,.0f} s")]
 
 
 def _warnings(findings: Findings) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.profiles.difference import costs
+from jarvisperf.report.hosting import function_links
 from jarvisperf.report.html.flame import flame_graphs
 from jarvisperf.report.shared import units
 from jarvisperf.report.shared.reasons import compared_profiles
@@ -13,11 +14,24 @@ if TYPE_CHECKING:
     from jarvisperf.profiles.difference import FunctionCost
     from jarvisperf.profiles.model import Profile
     from jarvisperf.report.findings.model import BenchmarkFinding
+    from jarvisperf.report.shared.report import Report
 
 COMPARED = ("function", "at", "base", "head", "change")
 COMPARED_CAPTION = "Callers above, width is cost. Grey: as in the other arm; yellow to red: more in head; blue: less."
 CAPTION = "Callers above, width is cost. Yellow: the project's own functions; grey: library code."
 ALONE = ("function", "at", "takes", "share")
+
+
+class FunctionRow(NamedTuple):
+    """A function in the table.
+
+    Attributes:
+        cells: The cells; the second one is the function's place.
+        address: The page with its lines; empty if there is none.
+    """
+
+    cells: tuple[str, ...]
+    address: str
 
 
 class ProfileView(NamedTuple):
@@ -37,15 +51,16 @@ class ProfileView(NamedTuple):
     note: str
     compared: bool
     columns: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: list[FunctionRow]
     flames: list[tuple[str, str]]
     caption: str
 
 
-def profile_view(finding: BenchmarkFinding, *, has_flames: bool = True) -> ProfileView | None:
+def profile_view(report: Report, finding: BenchmarkFinding, *, has_flames: bool = True) -> ProfileView | None:
     """Return the view of a benchmark's profile; None if it has none.
 
     Args:
+        report: The report.
         finding: The benchmark.
         has_flames: Whether to draw the flame graphs.
     """
@@ -56,12 +71,13 @@ def profile_view(finding: BenchmarkFinding, *, has_flames: bool = True) -> Profi
     ranked = costs(head, base)[: head.top]
     what = head.explains
     compared = base is not None
+    address_of = function_links(report.findings)
     return ProfileView(
         title=f"Where the {what} changed, by function" if compared else f"Where the {what} goes",
         note=_note(head, compared=compared),
         compared=compared,
         columns=COMPARED if compared else ALONE,
-        rows=[_row(cost, head.unit) for cost in ranked],
+        rows=[FunctionRow(_row(cost, head.unit), address_of(cost.file, cost.line)) for cost in ranked],
         flames=flame_graphs(head, base) if has_flames else [],
         caption=COMPARED_CAPTION if compared else CAPTION,
     )

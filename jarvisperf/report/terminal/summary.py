@@ -88,13 +88,13 @@ def render(
         show(title, "bold")
         for line in lines:
             show(f"  {line}")
-    lines = [(f"WHY {reason}", "") for reason in report.reasons]
-    lines += [(f"FAILED {problem}", "red") for problem in report.problems]
-    lines += [(f"{found.verdict.upper()} {found.names}: {found.reason}", "") for found in report.not_compared]
-    texts = [text for text, _ in lines]
+    remarks = [(f"WHY {reason}", "") for reason in report.reasons]
+    remarks += [(f"FAILED {problem}", "red") for problem in report.problems]
+    remarks += [(f"{found.verdict.upper()} {found.names}: {found.reason}", "") for found in report.not_compared]
+    texts = [text for text, _ in remarks]
     if wraps:
         texts = with_short_words(texts, columns, "…" if unicode else "...")
-    for text, (_, style) in zip(texts, lines, strict=True):
+    for text, (_, style) in zip(texts, remarks, strict=True):
         show(text, style)
     if report.unexecuted:
         named = report.unexecuted_functions
