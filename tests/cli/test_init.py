@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from git_project import GitProject
 
 from jarvisperf.cli.init import command
 from jarvisperf.cli.init.benchmarks import find_benchmarks, pytest_words
@@ -254,21 +255,24 @@ def test_a_gate_that_would_measure_nothing_is_refused(project: Path, capsys: pyt
     assert err.count("\n") == 1
 
 
+ASV_SUITE = {
+    "asv.conf.json": '{\n  // where\n  "benchmark_dir": "speed",\n}\n',
+    "speed/__init__.py": "",
+    "speed/sorting.py": "class Sort:\n    params = [[10, 20], ['a']]\n"
+    "    def setup(self, n, _):\n        self.values = list(range(n))\n"
+    "    def time_sorted(self, n, _):\n        assert len(sorted(self.values)) == n\n\n"
+    "class Once:\n    number = 1\n    def setup(self):\n        self.left = [1]\n"
+    "    def time_pop(self):\n        self.left.pop()\n\n"
+    "class Cached:\n    def setup_cache(self):\n        return [3, 1, 2]\n"
+    "    def time_sorted(self, values):\n        sorted(values)\n\n"
+    "class Absent:\n    def setup(self):\n        raise NotImplementedError\n"
+    "    def time_nothing(self):\n        pass\n\n"
+    "def time_sum():\n    sum(range(10))\n\ndef mem_list():\n    return []\n",
+}
+
+
 def test_an_asv_suite_is_run_through_one_file(project: Path):
-    write(
-        **{
-            "asv.conf.json": '{\n  // where\n  "benchmark_dir": "speed",\n}\n',
-            "speed/__init__.py": "",
-            "speed/sorting.py": "class Sort:\n    params = [[10, 20], ['a']]\n"
-            "    def setup(self, n, _):\n        self.values = list(range(n))\n"
-            "    def time_sorted(self, n, _):\n        assert len(sorted(self.values)) == n\n\n"
-            "class Once:\n    number = 1\n    def setup(self):\n        self.left = [1]\n"
-            "    def time_pop(self):\n        self.left.pop()\n\n"
-            "class Absent:\n    def setup(self):\n        raise NotImplementedError\n"
-            "    def time_nothing(self):\n        pass\n\n"
-            "def time_sum():\n    sum(range(10))\n\ndef mem_list():\n    return []\n",
-        }
-    )
+    write(**ASV_SUITE)
     assert init() == 0
     assert "python -m pytest speed --jarvis-bench" in script("github")[-1]
     done = subprocess.run(
@@ -277,9 +281,23 @@ def test_an_asv_suite_is_run_through_one_file(project: Path):
         text=True,
         check=False,
     )
-    assert "4 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    assert "5 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
     for name in ("sorting.Sort.time_sorted(10, a)", "sorting.Once.time_pop", "sorting.time_sum"):
         assert f"test_asv[{name}] PASSED" in done.stdout
+
+
+def test_an_asv_suite_is_compared_in_lockstep(pytester: pytest.Pytester):
+    project = GitProject(pytester)
+    write(**ASV_SUITE)
+    assert init() == 0
+    project.commit()
+    words = ("--jarvis-against=HEAD", "--jarvis-launches=2", "--jarvis-budget=0.1", "--jarvis-threshold=900%")
+    result = project.run("speed", "--jarvis-bench", "-p", "no:asyncio", *words)
+    result.assert_outcomes(passed=5, skipped=1)
+    benchmarks = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]
+    verdicts = {one["metrics"]["time"]["verdict"] for one in benchmarks if one["metrics"]}
+    assert verdicts <= {"unchanged", "inconclusive"}
+    assert {"name": "'sorting.Once.time_pop'"} in [one["params"] for one in benchmarks]
 
 
 @pytest.mark.parametrize(
