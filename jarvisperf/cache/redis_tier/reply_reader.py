@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 from redis._parsers import _HiredisParser  # the only place where a deadline can be enforced
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.utils import SENTINEL
+from redis._parsers.hiredis import (  # type: ignore[attr-defined]  # redis.utils lacks SENTINEL before redis-py 8
+    NOT_ENOUGH_DATA,
+    SENTINEL,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
