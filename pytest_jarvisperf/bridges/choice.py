@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pytest_jarvisperf.other_plugins import has_plugin
 from pytest_jarvisperf.start.marker_names import BENCHMARK_DESCRIPTIONS
+from pytest_jarvisperf.start.other_plugins import has_plugin
 from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:

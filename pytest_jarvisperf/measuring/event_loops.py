@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.other_plugins import has_plugin
+from pytest_jarvisperf.start.other_plugins import has_plugin
 
 if TYPE_CHECKING:
     import asyncio

@@ -10,7 +10,7 @@ import pytest
 DEFAULT_BUDGET_SECONDS = 2.0
 FEWEST_LAUNCHES, MOST_LAUNCHES = 2, 12  # the last look of gate.verdict, which a plain pytest run never imports
 # Written down here because a session that measures nothing does not load the metrics themselves.
-DEFAULT_THRESHOLDS = "time=5%, memory=10%, startup=10%, allocations=5%, allocated_bytes=5%, import_time=10%"
+DEFAULT_THRESHOLDS = "time=5%, memory=10%, startup=10%, allocations=5%, allocated_bytes=5%, import_time=10%, quality=2%"
 
 
 class _Option(NamedTuple):
