@@ -108,7 +108,7 @@ def test_quality_is_the_number_that_a_function_returns(pytester: pytest.Pytester
             jarvis_bench.quality(search)
         """
     )
-    result = pytester.runpytest_subprocess(*RECORD, timeout=120)
+    result = pytester.runpytest_subprocess(*RECORD, timeout=PROCESS_SECONDS)
     result.assert_outcomes(passed=2, failed=5)
     result.stdout.fnmatch_lines(
         [
