@@ -96,4 +96,4 @@ def test_valgrind_counts_only_when_told_to(monkeypatch: pytest.MonkeyPatch, tmp_
     found = way_to_count(tmp_path)
     assert found is not None
     assert {"valgrind", "--tool=callgrind", "--instr-atstart=no"} <= set(found.words)
-    assert found.variables == {"JARVISPERF_CALLGRIND": str(tmp_path)}
+    assert found.variables == {"_JARVISPERF_CALLGRIND": str(tmp_path)}

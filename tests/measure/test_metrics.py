@@ -57,8 +57,12 @@ def test_every_metric_answers_what_gate_and_reports_ask(kind: MetricKind):
 
 @pytest.mark.parametrize(
     "name",
-    # Instructions are counted in processes of their own: test_instructions.py.
-    [kind.name for kind in KINDS if isinstance(kind.measurement, OfSingleCalls) and kind.name != "instructions"],
+    # Instructions are counted in other processes (test_instructions.py), and quality needs targets that return it.
+    [
+        kind.name
+        for kind in KINDS
+        if isinstance(kind.measurement, OfSingleCalls) and kind.name not in {"instructions", "quality"}
+    ],
 )
 @pytest.mark.parametrize("target", [FunctionTarget(lambda: bytearray(100_000)), SetUpTarget(bytearray, (100_000,))])
 def test_every_metric_of_single_calls_has_a_value_and_a_method_for_each_figure(name: str, target: FunctionTarget):
@@ -81,8 +85,8 @@ def test_every_metric_of_processes_has_a_value_and_a_method_for_each_figure(name
 
 def test_only_time_is_sampled_in_turns():
     assert [kind for kind in KINDS if isinstance(kind.measurement, OfTimedCalls)] == [TIME]
-    assert BUILT_IN.of_calls == ("time", "memory", "allocations", "instructions")
-    assert BUILT_IN.measurable == ("memory", "startup", "allocations", "import_time", "instructions")
+    assert BUILT_IN.of_calls == ("time", "memory", "allocations", "quality", "instructions")
+    assert BUILT_IN.measurable == ("memory", "startup", "allocations", "import_time", "quality", "instructions")
 
 
 @pytest.mark.parametrize("methods", [("memray",) * 2, (WHAT_IS_LEFT,) * 2], ids=["memray", "tracemalloc"])

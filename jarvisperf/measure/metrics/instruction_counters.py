@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
 HARDWARE, VALGRIND = "hardware counter", "valgrind"
-FOLDER_VARIABLE = "JARVISPERF_CALLGRIND"
+FOLDER_VARIABLE = "_JARVISPERF_CALLGRIND"  # internal: set for arms under valgrind
 ADVICE = (
     "instructions cannot be counted here: the processor's counters are not available (perf_event_open) and valgrind is "
     "not installed; install it, for example with: apt install valgrind"
