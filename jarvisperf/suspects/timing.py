@@ -27,21 +27,25 @@ if TYPE_CHECKING:
     from jarvisperf.suspects.model import CodeRange
 
 MOST_PARTS = 20  # of a slice
+MOST_TIMES_AS_LONG = 3.0
+FEWEST_SLICES = 3
 
 
 def time_suspects(
-    target: Target, slices: Slices, ranges: Sequence[CodeRange], roots: Sequence[Path], *, waits: bool
+    target: Target, slices: Slices, ranges: Sequence[CodeRange], roots: Sequence[Path], *, waits: bool, seconds: float
 ) -> TimedSlices:
     """Time suspects.
 
     Args:
         target: The target to call.
-        slices: How often to call it, and how to take turns.
+        slices: How often to call it if watching cost nothing, and how to take turns.
         ranges: The lines of the suspects.
         roots: The arm's folders.
         waits: Whether the target waits voluntarily.
+        seconds: The time that those slices fill without watching; with it, they take at most a few times as long.
     """
     watch = _Watch(ranges, roots)
+    slices = _affordable(target, slices, watch, seconds)
     calls = math.ceil(slices.iterations / MOST_PARTS)
     taken = []
     with collector_paused():  # as in the measurement
@@ -54,6 +58,18 @@ def time_suspects(
                 collect_between_samples()
             taken.append(_medians(parts))
     return TimedSlices(tuple(taken), waits)
+
+
+def _affordable(target: Target, slices: Slices, watch: _Watch, seconds: float) -> Slices:
+    """Return fewer calls if watching makes them much slower: a generator is entered for each of its items."""
+    iterations = target.fixed_iterations or 1
+    begin = REAL.wall()
+    target.samples(iterations, 1, watch)
+    most_calls = seconds * MOST_TIMES_AS_LONG / max(REAL.wall() - begin, 1e-9) * iterations
+    if not target.fixed_iterations:
+        iterations = min(slices.iterations, max(round(most_calls / slices.number), 1))
+    number = min(slices.number, max(round(most_calls / iterations), FEWEST_SLICES))
+    return slices._replace(number=number, iterations=iterations)
 
 
 def _medians(parts: Sequence[dict[str, tuple[float, float]]]) -> dict[str, tuple[float, float]]:

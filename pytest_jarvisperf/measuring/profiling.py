@@ -105,4 +105,6 @@ class ProfilingHarness:
             waits = record.profile is not None and record.profile.waits
             with uninstrumented(), capture_aside():
                 slices = slices_for(target, TIMED_SECONDS, self._turn)
-                self.timed[record.id] = time_suspects(target, slices, suspects, self._roots, waits=waits)
+                self.timed[record.id] = time_suspects(
+                    target, slices, suspects, self._roots, waits=waits, seconds=TIMED_SECONDS
+                )

@@ -75,7 +75,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def times_in(folder: Path, clock: Clock, *suspects: str, slices: int = 1, calls: int = 1) -> list[dict[str, float]]:
+def times_in(
+    folder: Path, clock: Clock, *suspects: str, slices: int = 1, calls: int = 1, seconds: float = 1e9
+) -> list[dict[str, float]]:
     """Time functions of the program above."""
     file = folder / "program.py"
     file.write_text(SOURCE)
@@ -88,7 +90,7 @@ def times_in(folder: Path, clock: Clock, *suspects: str, slices: int = 1, calls:
         last = next((number for number in range(first, len(lines)) if lines[number] == ""), len(lines))
         ranges.append(CodeRange(name, "0/program.py", first, last))
     plan = Slices(slices, calls, nullcontext)
-    found = time_suspects(FunctionTarget(names["work"]), plan, ranges, [folder], waits=False)
+    found = time_suspects(FunctionTarget(names["work"]), plan, ranges, [folder], waits=False, seconds=seconds)
     return [{label: wall for label, (wall, _) in one.items()} for one in found.slices]
 
 
@@ -120,3 +122,10 @@ def test_a_generator_counts_while_it_runs(tmp_path: Path, clock: Clock):
 def test_times_are_per_call_in_every_slice(tmp_path: Path, clock: Clock):
     found = times_in(tmp_path, clock, "inner", slices=3, calls=5)
     assert [one["inner"] for one in found] == [123, 123, 123]
+
+
+def test_watching_that_makes_calls_slow_leaves_calls_out(tmp_path: Path, clock: Clock):
+    # A call takes 21,240 s here, so the time allows three of the thousand calls.
+    found = times_in(tmp_path, clock, "outer", slices=10, calls=100, seconds=21_240)
+    assert len(found) == 3
+    assert found[0]["outer"] == 10 + 100 + 20 + 100 + 3

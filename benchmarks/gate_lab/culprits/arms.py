@@ -84,7 +84,7 @@ def main(words: Sequence[str]) -> None:
         target = _target(Path(folder))
         target.call()
         slices = slices_for(target, SECONDS, turns.turn)
-        answer = time_suspects(target, slices, suspects, roots_of(Path(folder)), waits=False)
+        answer = time_suspects(target, slices, suspects, roots_of(Path(folder)), waits=False, seconds=SECONDS)
     sys.stdout.buffer.write(msgspec.json.encode(answer))
 
 
