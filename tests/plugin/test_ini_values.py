@@ -23,9 +23,11 @@ AS_TEXT = {
     "jarvis_threshold": "time=3%,memory=7%",
     "jarvis_launches": "4",
     "jarvis_inconclusive": "fail",
+    "jarvis_witness": "never",
     "jarvis_allow_missing": "on",
     "jarvis_arm_install": "pip install '.[fast x]'",
     "jarvis_shared": "data 'more data'",
+    "jarvis_prove": "2",
     "jarvis_save": "main",
     "jarvis_compare": "v1",
     "jarvis_store": "runs",
@@ -47,6 +49,7 @@ AS_TOML = {
     "jarvis_against_exact": "true",
     "jarvis_threshold": '["time=3%", "memory=7%"]',
     "jarvis_launches": "4",
+    "jarvis_prove": "2.0",
     "jarvis_allow_missing": "true",
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
@@ -72,6 +75,8 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert options.shared == ("data", "more data")
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms
+    assert not options.witnesses
+    assert options.prove_seconds == 120.0
     assert options.report_folder == pytester.path / "out"
     assert options.report_formats == ("json", "html")
     assert str(options.shard) == "1/4"
