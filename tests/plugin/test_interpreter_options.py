@@ -61,6 +61,7 @@ def test_work(jarvis_bench):
     ],
     ids=["options", "isolated", "variables"],
 )
+@pytest.mark.usefixtures("with_control")  # with -I, no inner plugin is found
 def test_options_and_variables_of_this_python_hold_in_both_arms(
     pytester: pytest.Pytester,
     monkeypatch: pytest.MonkeyPatch,
