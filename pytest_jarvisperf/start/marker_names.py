@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 BENCHMARK_MARKERS = ("codspeed_benchmark", "benchmark")
 OWN_MARKERS = ("jarvis_bench", "jarvis_threshold", "jarvis_profile", "jarvis_cache")
 # Written down here because a session that measures nothing does not load the metrics themselves.
-BUILT_IN_METRICS = ("time", "memory", "startup", "allocations", "allocated_bytes", "import_time", "quality")
+BUILT_IN_METRICS = (
+    "time", "memory", "startup", "allocations", "allocated_bytes", "import_time", "quality", "instructions",
+)  # fmt: skip
 
 _MEASURE = "measure the test, like the marker of"
 BENCHMARK_DESCRIPTIONS = (
