@@ -26,14 +26,17 @@ def test_a_reader_that_comes_while_a_change_is_under_way_does_not_keep_what_was(
     cache.set("k", "old", ttl=100)
     store = store_of(cache, "disk")
     inside, has_read, go = threading.Event(), threading.Event(), threading.Event()
-    changing = store._changing
 
-    def wait_inside():
-        inside.set()
-        assert go.wait(SOON_SECONDS)
-        return changing()
+    def waiting_inside(method):
+        def wait_inside(*args, **options):
+            inside.set()
+            assert go.wait(SOON_SECONDS)
+            return method(*args, **options)
 
-    monkeypatch.setattr(store, "_changing", wait_inside)
+        return wait_inside
+
+    for name in ("put", "put_many", "delete", "delete_many", "swap"):
+        monkeypatch.setattr(store, name, waiting_inside(getattr(store, name)))
     writer = threading.Thread(target=CHANGES[change], args=(cache,))
     writer.start()
     assert inside.wait(SOON_SECONDS)

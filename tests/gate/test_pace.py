@@ -40,7 +40,9 @@ class Machine:
     def clock(self) -> float:
         return self.now
 
-    def paired_run(self, start: Any, forks: Mapping[str, int], budget: Callable[[str], float], *rest: Any) -> FakeRun:
+    def paired_run(
+        self, start: Any, forks: Mapping[str, int], budget: Callable[[str], float], *rest: Any, **_: Any
+    ) -> FakeRun:
         tell = next(one for one in rest if callable(one))
         return FakeRun(self, forks, budget, tell)
 

@@ -64,6 +64,7 @@ def test_the_defaults_are_documented_figures():
         "allocated_bytes": 0.05,
         "import_time": 0.10,
         "quality": 0.02,
+        "instructions": 0.01,
     }
 
 
