@@ -1,9 +1,14 @@
-"""Executes both arms of a small program in this process, one after the other, and compares their code."""
+"""Executes both arms of a small program, each in a process of its own, and compares their code.
+
+Other tests leave threads and servers behind in this process, and with these not everything is seen.
+"""
 
 from __future__ import annotations
 
 import importlib
+import multiprocessing
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.measure.targets import FunctionTarget
@@ -12,9 +17,11 @@ from jarvisperf.suspects.decision import ArmCode, Decided, suspects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from multiprocessing.connection import Connection
 
     from jarvisperf.suspects.model import Execution
+
+_PROCESSES = multiprocessing.get_context("forkserver")
 
 
 def compared(
@@ -42,24 +49,27 @@ def compared(
 
 
 def executed_in(roots: Sequence[Path], call: str = "work") -> Execution:
-    """Import `work` from an arm's folders, call one of its functions, and forget the arm's modules again."""
-    path = list(sys.path)
-    sys.path[:0] = [str(root) for root in reversed(roots)]
-    importlib.invalidate_caches()
-    try:
-        prepared = CallCounter()
-        with prepared:
-            work: Any = importlib.import_module("work")
-            arguments = (work.prepare(),) if hasattr(work, "prepare") else ()
-            target = FunctionTarget(getattr(work, call), arguments)
-            target.call()
-        return count_calls(target, [prepared], roots)
-    finally:
-        sys.path[:] = path
-        for name, module in list(sys.modules.items()):
-            file = getattr(module, "__file__", None) or ""
-            if any(file.startswith(f"{root}/") for root in roots):
-                del sys.modules[name]
+    """In a fresh process, import `work` from an arm's folders, and call one of its functions."""
+    ours, theirs = _PROCESSES.Pipe(duplex=False)
+    process = _PROCESSES.Process(target=_send_executed, args=(theirs, [str(root) for root in roots], call))
+    process.start()
+    theirs.close()
+    with ours:
+        execution: Execution = ours.recv()
+    process.join()
+    return execution
+
+
+def _send_executed(connection: Connection, roots: Sequence[str], call: str) -> None:
+    sys.path[:0] = reversed(roots)
+    prepared = CallCounter()
+    with prepared:
+        work: Any = importlib.import_module("work")
+        arguments = (work.prepare(),) if hasattr(work, "prepare") else ()
+        target = FunctionTarget(getattr(work, call), arguments)
+        target.call()
+    connection.send(count_calls(target, [prepared], [Path(root) for root in roots]))
+    connection.close()
 
 
 def source_in(roots: Sequence[Path]) -> Callable[[str], str | None]:
