@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from pytest_jarvisperf.options import Options
 
 SMALLEST_DIFFERENCE = 0.02  # a copy of a module differed from it by 1.2 % on average, because of its place in memory
-MOST_CALL_SECONDS = 2.0  # of one call of each side together
+MOST_CALL_SECONDS = 0.5  # of one call of each side together: each launch makes some twenty of them
+MOST_PAIR_LAUNCHES = 8  # the second look of gate.verdict; what it leaves open differs by little, if at all
 CALLS_OF_A_METRIC = 4  # that a test makes to measure a metric call by call
 
 
@@ -124,7 +125,7 @@ class PairSession:
             budget_seconds=options.budget_seconds,
             budgets=own_budgets(items),
             preload=PRELOADED,
-            most_launches=options.launches,
+            most_launches=min(options.launches, MOST_PAIR_LAUNCHES),
             seed=secrets.randbelow(1 << 20) * 1_000,
             folder=folder,
             metrics=metrics,

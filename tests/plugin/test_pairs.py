@@ -20,7 +20,6 @@ def pairs_of(pytester: pytest.Pytester) -> dict[str, dict[str, Any]]:
 
 
 def test_pairs_are_measured_in_turns_whatever_their_kind(pytester: pytest.Pytester):
-    pytester.makeconftest("import pytest_jarvisperf.pairs.measuring as pairs\npairs.MOST_CALL_SECONDS = 0.5\n")
     pytester.makepyfile(
         """
         import os, pytest, sys, time
