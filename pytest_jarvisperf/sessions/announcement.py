@@ -10,6 +10,7 @@ import pytest
 
 from pytest_jarvisperf.markers import read_bench_marker
 from pytest_jarvisperf.measuring.stash_keys import record_key
+from pytest_jarvisperf.pairs.measuring import MOST_PAIR_LAUNCHES
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class Announcement:
             return ""
         count = f"{len(pairs)} pair{'' if len(pairs) == 1 else 's'}"
         seconds = sum(map(self._last_seconds.budget, pairs))
-        return f"; then {count} in turns, at most {precise_duration(seconds)} and {self._options.launches} launches"
+        launches = min(self._options.launches, MOST_PAIR_LAUNCHES)
+        return f"; then {count} in turns, at most {precise_duration(seconds)} and {launches} launches"
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
