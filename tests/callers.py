@@ -19,6 +19,12 @@ def callers_of(cache: SmartCache, key: str) -> int:
     return 0 if flight is None else flight.callers
 
 
+def most_callers(cache: SmartCache) -> int:
+    """Return how many callers the computation with the most of them has."""
+    flights = list(core_of(cache).flights.by_name.values())
+    return max((flight.callers for flight in flights), default=0)
+
+
 def let_time_pass_for_computations(cache: SmartCache) -> None:
     """Make the computations under way older than any time limit of a test."""
     for flight in core_of(cache).flights.by_name.values():

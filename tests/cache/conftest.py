@@ -13,7 +13,7 @@ import redis
 from patience import PATIENT
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.testing import Clock
+from jarvisperf.cache.testing import Clock, RedisFaults
 from pytest_jarvisperf.redis_fixtures.server import RedisServer, start_redis
 
 if TYPE_CHECKING:
@@ -46,6 +46,13 @@ def own_redis() -> Iterator[RedisServer]:
                 pytest.fail("JARVISPERF_REQUIRE_ALL is set, and no real Redis server is installed")
             pytest.skip("no real Redis server is installed")
         yield server
+
+
+@pytest.fixture
+def faults(own_redis: RedisServer) -> Iterator[RedisFaults]:
+    """A proxy in front of that server, which a test can make slow or deaf."""
+    with RedisFaults(own_redis.url) as faults:
+        yield faults
 
 
 @pytest.fixture

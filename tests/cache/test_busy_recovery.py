@@ -8,15 +8,9 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.testing import RedisFaults, tier_of
+from jarvisperf.cache.testing import tier_of
 
 MANY = 200  # more invalidations than are remembered one by one
-
-
-@pytest.fixture
-def faults(own_redis):
-    with RedisFaults(own_redis.url) as faults:
-        yield faults
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from callers import most_callers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from waiting import SOON_SECONDS, wait_until
+from waiting import SOON_SECONDS, until, wait_until
 
 from jarvisperf.cache import SmartCache, cached, cached_many
 from jarvisperf.cache.testing import core_of, forget_memory, store_of
@@ -390,7 +391,7 @@ def test_waiting_callers_get_the_error_each_its_own(cache):
     first, of_first = in_thread(caught)
     assert begun.wait(SOON_SECONDS)
     second, of_second = in_thread(caught)
-    wait_until(lambda: any(flight.callers == 2 for flight in list(core_of(cache).flights.by_name.values())))
+    wait_until(lambda: most_callers(cache) == 2)
     may_end.set()
     first.join()
     second.join()
@@ -482,7 +483,7 @@ def test_cancelling_the_only_caller_cancels_the_computation(cache):
 
     async def main():
         task = asyncio.create_task(long([1, 2]))
-        await wait_in_loop(lambda: long.cache_info().misses)
+        await until(lambda: long.cache_info().misses)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -503,9 +504,9 @@ def test_cancelling_all_callers_cancels_the_computation(cache):
 
     async def main():
         tasks = [asyncio.create_task(long([1, 2]))]
-        await wait_in_loop(lambda: long.cache_info().misses)
+        await until(lambda: long.cache_info().misses)
         tasks.append(asyncio.create_task(long([2])))
-        await wait_in_loop(lambda: any(flight.callers == 2 for flight in core_of(cache).flights.by_name.values()))
+        await until(lambda: most_callers(cache) == 2)
         for task in reversed(tasks):
             assert not ended
             task.cancel()
@@ -559,9 +560,9 @@ def test_a_cancelled_caller_does_not_take_the_values_from_others(cache):
     async def main():
         may_end.append(asyncio.Event())
         first = asyncio.create_task(slow([1, 2]))
-        await wait_in_loop(lambda: calls)
+        await until(lambda: calls)
         second = asyncio.create_task(slow([2]))
-        await wait_in_loop(lambda: any(flight.callers == 2 for flight in core_of(cache).flights.by_name.values()))
+        await until(lambda: most_callers(cache) == 2)
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
@@ -570,13 +571,6 @@ def test_a_cancelled_caller_does_not_take_the_values_from_others(cache):
 
     assert asyncio.run(main()) == {2: 2}
     assert calls == [[1, 2]]
-
-
-async def wait_in_loop(condition) -> None:
-    """Wait until a condition holds, which other tasks bring about."""
-    async with asyncio.timeout(SOON_SECONDS):
-        while not condition():  # noqa: ASYNC110 - what it waits for sets no event
-            await asyncio.sleep(0.001)
 
 
 # --- invalidation
@@ -699,11 +693,11 @@ class Model:
         for one in ids:
             self.source[one] += 1
 
-    def call(self, ids: list[int], during: list[int], *, anew: bool) -> None:
-        expected = {one: self.source[one] if anew else self.cached.get(one, self.source[one]) for one in ids}
-        missing = [one for one in ids if anew or one not in self.cached]
+    def call(self, ids: list[int], during: list[int], *, recompute: bool) -> None:
+        expected = {one: self.source[one] if recompute else self.cached.get(one, self.source[one]) for one in ids}
+        missing = [one for one in ids if recompute or one not in self.cached]
         self.calls, self.during = [], list(during) if missing else []
-        assert (self.get.refresh if anew else self.get)(ids) == expected
+        assert (self.get.refresh if recompute else self.get)(ids) == expected
         assert self.calls == [missing] * bool(missing)
         self.cached |= {one: expected[one] for one in missing}
         if missing:
@@ -719,7 +713,7 @@ def test_calls_for_several_ids_return_what_calls_one_by_one_would(clock, operati
     model = Model(clock)
     for what, ids, during in operations:
         if what in {"call", "refresh"}:
-            model.call(ids, during, anew=what == "refresh")
+            model.call(ids, during, recompute=what == "refresh")
         elif what == "change":
             model.change(ids)
         elif what == "wait":

@@ -8,6 +8,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from callers import most_callers
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import SOON_SECONDS, wait_until
@@ -172,7 +173,7 @@ def test_waiting_callers_share_a_result_that_is_not_stored(cache):
     assert begun.wait(SOON_SECONDS)
     for thread in threads[1:]:
         thread.start()
-    wait_until(lambda: max(flight.callers for flight in list(core_of(cache).flights.by_name.values())) == 3)
+    wait_until(lambda: most_callers(cache) == 3)
     may_end.set()
     for thread in threads:
         thread.join()

@@ -12,18 +12,12 @@ from patience import PATIENT, default_deadline
 from waiting import ends_within, wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.testing import RedisFaults, tier_of
+from jarvisperf.cache.testing import tier_of
 
 END_SECONDS = 30.0  # far beyond the default of 0.35 s; without a deadline, each fault keeps a call waiting for longer
 FAULT_SECONDS = 300.0
 DRIP_SECONDS = 0.1  # less than Redis may be silent, so only the deadline of the whole call ends it
 LARGE = "v" * 1_000  # takes 100 s to drip
-
-
-@pytest.fixture
-def faults(own_redis):
-    with RedisFaults(own_redis.url) as faults:
-        yield faults
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from patience import PATIENT
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.testing import RedisFaults, forget_memory, store_of
+from jarvisperf.cache.testing import forget_memory, store_of
 
 LARGEST = 2**20
 LARGE = b"x" * (2 * LARGEST)
@@ -146,11 +146,8 @@ def test_max_value_bytes_is_at_least_1(size):
         SmartCache(None, None, max_value_bytes=size)
 
 
-def test_a_rejected_value_is_not_replayed_for_ever(own_redis, admin, namespace, reader):
-    with (
-        RedisFaults(own_redis.url) as faults,
-        SmartCache(faults.url, None, namespace=namespace, memory_items=0, **PATIENT) as cache,
-    ):
+def test_a_rejected_value_is_not_replayed_for_ever(faults, admin, namespace, reader):
+    with SmartCache(faults.url, None, namespace=namespace, memory_items=0, **PATIENT) as cache:
         wait_until(lambda: cache.get_stats()["redis_available"])
         reader.set("report", "old")
         faults.reset()
@@ -233,11 +230,8 @@ def test_foreign_content_under_the_name_of_a_tag_is_replaced(make_cache, own_red
 
 
 @pytest.fixture
-def slow_cache(own_redis, namespace):
-    with (
-        RedisFaults(own_redis.url) as faults,
-        SmartCache(faults.url, None, namespace=namespace, memory_items=0, redis_call_seconds=1.0) as cache,
-    ):
+def slow_cache(faults, namespace):
+    with SmartCache(faults.url, None, namespace=namespace, memory_items=0, redis_call_seconds=1.0) as cache:
         wait_until(lambda: cache.get_stats()["redis_available"])
         yield cache, faults
 

@@ -11,6 +11,7 @@ import traceback
 from datetime import timedelta
 
 import pytest
+from callers import most_callers
 from hypothesis import given
 from hypothesis import strategies as st
 from waiting import SOON_SECONDS, wait_until
@@ -144,7 +145,7 @@ def test_waiting_callers_get_an_exception_each(cache):
     assert begun.wait(SOON_SECONDS)
     for thread in threads[1:]:
         thread.start()
-    wait_until(lambda: max(flight.callers for flight in list(core_of(cache).flights.by_name.values())) == 3)
+    wait_until(lambda: most_callers(cache) == 3)
     may_end.set()
     for thread in threads:
         thread.join()

@@ -7,13 +7,7 @@ import threading
 import pytest
 from waiting import SOON_SECONDS, wait_until
 
-from jarvisperf.cache.testing import RedisFaults, core_of, forget_memory, stop_listening, store_of, tier_of
-
-
-@pytest.fixture
-def faults(own_redis):
-    with RedisFaults(own_redis.url) as faults:
-        yield faults
+from jarvisperf.cache.testing import core_of, forget_memory, stop_listening, store_of, tier_of
 
 
 @pytest.fixture(params=[None, "d"], ids=["redis", "redis+disk"])
