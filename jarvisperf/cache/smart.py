@@ -325,13 +325,18 @@ class SmartCache:
         return Life(lives, tags=checked_tags(tags) if tags else ())
 
     def loading_many(
-        self, options: Mapping[str, LoadOptions], *, anew: bool = False, in_loop: bool = False, is_private: bool = False
+        self,
+        options: Mapping[str, LoadOptions],
+        *,
+        recompute: bool = False,
+        in_loop: bool = False,
+        is_private: bool = False,
     ) -> Batch:
         """Return the load of several values; see ``loading`` and ``Batch``."""
         core = self._open_core()
         if is_private:
             core = core.in_memory_only()
-        return Batch(core, options, anew=anew, in_loop=in_loop)
+        return Batch(core, options, recompute=recompute, in_loop=in_loop)
 
     def __contains__(self, key: str) -> bool:
         return self.get(key, _ABSENT) is not _ABSENT

@@ -41,7 +41,7 @@ class Batch:
     Args:
         core: The tiers.
         options: How to load each value, by key. A batch has no stale values and no limits of time.
-        anew: Compute all values, whatever the tiers hold, and replace those.
+        recompute: Compute every value, even if the tiers hold one, and replace what they hold.
         in_loop: Whether the steps run in a coroutine; see ``Load``.
 
     Attributes:
@@ -49,12 +49,12 @@ class Batch:
             values, which may lack some.
     """
 
-    def __init__(self, core: Core, options: Mapping[str, LoadOptions], *, anew: bool, in_loop: bool) -> None:
+    def __init__(self, core: Core, options: Mapping[str, LoadOptions], *, recompute: bool, in_loop: bool) -> None:
         self.wanted: Sequence[str] = ()
         self._core = core
         self._flights = core.flights
         self._options = options
-        self._anew = anew
+        self._recompute = recompute
         self._in_loop = in_loop
 
     def steps(self) -> Steps:
@@ -63,7 +63,7 @@ class Batch:
         if self._core.is_bypassed:
             return (yield from self._compute_bypassing(keys))
         found: dict[str, Any] = {}
-        if not self._anew:
+        if not self._recompute:
             found = yield Invoke(partial(self._core.look_many, keys))
         missing = [key for key in keys if key not in found]
         while missing:
@@ -78,7 +78,7 @@ class Batch:
         joined: dict[str, Flight] = {}
         for key in missing:
             tags = self._options[key].life.tags
-            if self._anew:  # what others compute now may be outdated already
+            if self._recompute:  # what others compute now may be outdated already
                 led[key] = self._flights.begin(MAKE, key, tags, self._place())
                 continue
             flight, leads = self._flights.join(MAKE, key, tags, self._place(), math.inf)
@@ -155,7 +155,7 @@ class Batch:
 
     def _make_or_find(self, whole: Flight, ended: dict[str, Any]) -> Generator[Step, Any, None]:
         core = self._core
-        if self._anew:
+        if self._recompute:
             taken = yield from self._take_all(list(whole.members))
             yield from self._make_under(taken, whole, ended)
             return
@@ -244,7 +244,7 @@ class Batch:
             yield Invoke(partial(core.abandon_many, list(taken.values())))
             raise
         outdated = [key for key, each in taken.items() if not (each.computation.is_stored or each.computation.is_void)]
-        if self._anew and outdated:  # what the tiers hold is older than what was computed
+        if self._recompute and outdated:  # what the tiers hold is older than what was computed
             yield Invoke(partial(core.remove, outdated))
         for key in taken:
             if key in made:
@@ -277,7 +277,7 @@ class Batch:
 
     def _compute_bypassing(self, keys: Sequence[str]) -> Generator[Step, Any, dict[str, Any]]:
         ended = yield from self._compute_alone(keys)
-        if self._anew:
+        if self._recompute:
             yield Invoke(partial(self._core.remove, keys))
         return {key: value for key, value in ended.items() if not isinstance(value, AbsentError)}
 

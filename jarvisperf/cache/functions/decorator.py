@@ -164,7 +164,7 @@ class _SingleCalls(Calls):
     def refreshing(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_loop: bool) -> Batch:
         """Return the load that computes the result of a call again."""
         options = self.terms.for_call(cache, self.keys.name, args, kwargs)
-        return cache.loading_many({key: options}, anew=True, in_loop=in_loop, is_private=self._is_private(args))
+        return cache.loading_many({key: options}, recompute=True, in_loop=in_loop, is_private=self._is_private(args))
 
     def _is_private(self, args: Any) -> bool:
         return self._by_arguments and self.keys.is_private(args)

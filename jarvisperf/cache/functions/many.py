@@ -15,7 +15,7 @@ from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.pattern import literal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
     from jarvisperf.cache.engine.batches import Batch
@@ -81,8 +81,8 @@ def cached_many(
         is_coroutine = inspect.iscoroutinefunction(function)
         wrap = _wrap_coroutine if is_coroutine else _wrap_function
         run = begin if is_coroutine else call
-        decorated: Any = wraps(function)(wrap(calls, anew=False))
-        decorated.refresh = wrap(calls, anew=True)
+        decorated: Any = wraps(function)(wrap(calls, recompute=False))
+        decorated.refresh = wrap(calls, recompute=True)
         decorated.cache_key = calls.key_of_id
         decorated.invalidate = lambda *args, **kwargs: run(
             calls.find_cache(), "delete_many", list(_ManyCall(calls, args, kwargs, is_bound=False).ids)
@@ -129,6 +129,8 @@ class _ManyCall:
     Attributes:
         ids: The ids by key.
         found: The results by key.
+        unfit: The keys whose stored results did not fit.
+        cache: The cache.
 
     Raises:
         TypeError: The ids are missing, a single str, or not hashable.
@@ -151,26 +153,42 @@ class _ManyCall:
             raise TypeError(f"ids is {given!r}: give ids that can be keys of a dict ({error})") from None
         self.ids = {calls.keys.key(self._with(id_), kwargs): id_ for id_ in ids}
         self.found: dict[str, Any] = {}
+        self.unfit: list[str] = []
+        self.cache: SmartCache
         self._made: set[str] = set()
 
-    def look_in_memory(self, cache: SmartCache) -> None:
-        """Take the results that memory has."""
+    @classmethod
+    def begun(cls, calls: _ManyCalls, args: Sequence[Any], kwargs: Mapping[str, Any], *, recompute: bool) -> _ManyCall:
+        """Count a call, and take what memory has, unless everything is to be computed."""
+        one = cls(calls, args, kwargs, is_bound=not recompute)
+        one.cache = calls.find_cache()
+        calls.calls += len(one.ids)
+        if not recompute:
+            one._look_in_memory()
+        return one
+
+    def _look_in_memory(self) -> None:
         calls = self._calls
         for key in self.ids:
-            value = cache.get_from_memory(key, ABSENT)
+            value = self.cache.get_from_memory(key, ABSENT)
             if value is not ABSENT and (not calls.is_checked or calls.fits(value)):
                 self.found[key] = value
 
-    def batch(self, cache: SmartCache, *, anew: bool, in_loop: bool) -> Batch:
-        """Return the load of the results that have not been found."""
-        calls = self._calls
-        options = {
-            key: calls.terms.for_call(cache, calls.keys.name, self._with(id_), self._kwargs)
-            for key, id_ in self.ids.items()
-            if key not in self.found
-        }
-        is_private = calls.keys.is_private(self._owner)
-        return cache.loading_many(options, anew=anew, in_loop=in_loop, is_private=is_private)
+    def batches(self, *, recompute: bool, in_loop: bool) -> Iterator[Batch]:
+        """Yield the load of the results that have not been found, and another one if what was stored did not fit."""
+        if len(self.found) == len(self.ids):
+            return
+        calls, cache = self._calls, self.cache
+        for _ in range(ATTEMPTS):
+            options = {
+                key: calls.terms.for_call(cache, calls.keys.name, self._with(id_), self._kwargs)
+                for key, id_ in self.ids.items()
+                if key not in self.found
+            }
+            is_private = calls.keys.is_private(self._owner)
+            yield cache.loading_many(options, recompute=recompute, in_loop=in_loop, is_private=is_private)
+            if not self.unfit:
+                return
 
     def begin(self, keys: Sequence[str]) -> Any:
         """Call the function for the ids of these keys; a coroutine function returns a coroutine."""
@@ -188,15 +206,14 @@ class _ManyCall:
             raise TypeError(f"{self._calls.keys.name} returned {results!r}: return a mapping of ids and results")
         return {key: results[id_] for key in keys if (id_ := self.ids[key]) in results}
 
-    def take(self, loaded: Mapping[str, Any]) -> list[str]:
-        """Take results; return the keys of those that do not fit."""
-        unfit = []
+    def take(self, loaded: Mapping[str, Any]) -> None:
+        """Take the results that fit, and note the keys of the others."""
+        self.unfit = []
         for key, value in loaded.items():
             if key in self._made or self._calls.fits(value):
                 self.found[key] = value
             else:
-                unfit.append(key)
-        return unfit
+                self.unfit.append(key)
 
     def results(self) -> dict[Any, Any]:
         """Return the results by id, in the order of the ids."""
@@ -206,23 +223,17 @@ class _ManyCall:
         return *self._owner, ids, *self._rest
 
 
-def _wrap_function(calls: _ManyCalls, *, anew: bool) -> Callable[..., Any]:
+def _wrap_function(calls: _ManyCalls, *, recompute: bool) -> Callable[..., Any]:
     from jarvisperf.cache.engine.drivers import drive
 
     def wrapper(*args: object, **kwargs: object) -> dict[Any, Any]:
-        one, cache = _ManyCall(calls, args, kwargs, is_bound=not anew), calls.find_cache()
-        calls.calls += len(one.ids)
-        if not anew:
-            one.look_in_memory(cache)
-        for _ in range(ATTEMPTS):
-            if len(one.found) == len(one.ids):
-                return one.results()
-            batch = one.batch(cache, anew=anew, in_loop=False)
-            unfit = one.take(drive(batch.steps(), partial(compute, one, batch)))
-            if not unfit:
-                return one.results()
-            cache.delete_many(unfit)
-        one.take(one.values(unfit, one.begin(unfit)))
+        one = _ManyCall.begun(calls, args, kwargs, recompute=recompute)
+        for batch in one.batches(recompute=recompute, in_loop=False):
+            one.take(drive(batch.steps(), partial(compute, one, batch)))
+            if one.unfit:
+                one.cache.delete_many(one.unfit)
+        if one.unfit:
+            one.take(one.values(one.unfit, one.begin(one.unfit)))
         return one.results()
 
     def compute(one: _ManyCall, batch: Batch) -> dict[str, Any]:
@@ -232,23 +243,17 @@ def _wrap_function(calls: _ManyCalls, *, anew: bool) -> Callable[..., Any]:
     return wrapper
 
 
-def _wrap_coroutine(calls: _ManyCalls, *, anew: bool) -> Callable[..., Any]:
+def _wrap_coroutine(calls: _ManyCalls, *, recompute: bool) -> Callable[..., Any]:
     from jarvisperf.cache.engine.drivers import drive_async
 
     async def wrapper(*args: object, **kwargs: object) -> dict[Any, Any]:
-        one, cache = _ManyCall(calls, args, kwargs, is_bound=not anew), calls.find_cache()
-        calls.calls += len(one.ids)
-        if not anew:
-            one.look_in_memory(cache)
-        for _ in range(ATTEMPTS):
-            if len(one.found) == len(one.ids):
-                return one.results()
-            batch = one.batch(cache, anew=anew, in_loop=True)
-            unfit = one.take(await drive_async(batch.steps(), partial(compute, one, batch), cache.beside))
-            if not unfit:
-                return one.results()
-            await cache.beside(cache.delete_many, unfit)
-        one.take(one.values(unfit, await one.begin(unfit)))
+        one = _ManyCall.begun(calls, args, kwargs, recompute=recompute)
+        for batch in one.batches(recompute=recompute, in_loop=True):
+            one.take(await drive_async(batch.steps(), partial(compute, one, batch), one.cache.beside))
+            if one.unfit:
+                await one.cache.beside(one.cache.delete_many, one.unfit)
+        if one.unfit:
+            one.take(one.values(one.unfit, await one.begin(one.unfit)))
         return one.results()
 
     async def compute(one: _ManyCall, batch: Batch) -> dict[str, Any]:
