@@ -140,7 +140,7 @@ class Lockstep:
             self._spent["launches"] += self._clock() - begin
             self._control.note_launch()
             self._look(tallies, last=done >= self._campaign.most_launches)
-            if self._campaign.has_control and not (self._campaign.twins or self._counts_now):
+            if self._campaign.has_control and not self._counts_now:
                 self._run_control(tallies)
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:

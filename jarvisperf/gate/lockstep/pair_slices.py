@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.gate.lockstep.slices import (
+    CPU_CLOCK,
     DIFFERENT_TURNS,
     MOST_WAITING,
     PairedSamples,
     calibrate,
     count_blocks,
+    seconds_per_call,
     slice_samples,
     take_turns,
 )
@@ -27,8 +29,6 @@ if TYPE_CHECKING:
     from jarvisperf.gate.lockstep.slices import Calibration, SlicePlan
     from jarvisperf.gate.processes.protocol import Ready, Values
     from jarvisperf.gate.processes.workers import Worker
-
-CPU_CLOCK = "process CPU clock"
 
 
 def measure_pair(
@@ -93,17 +93,7 @@ def _per_call(
     clock: str,
     shares: Sequence[float],
 ) -> PairedSamples:
-    """Return seconds per call, corrected for the share of time that each side's clock shows.
-
-    Raises:
-        ValueError: A side's clock shows no time.
-    """
-    if min(shares) <= 0:
-        raise ValueError(f"the {clock} shows no time, because the target only waits, so there is no ratio")
-    before, after = (
-        tuple(value / one.iterations / share for value in arm.values)
-        for one, arm, share in zip(found, values, shares, strict=True)
-    )
+    before, after = seconds_per_call([one.iterations for one in found], clock, shares, values)
     return PairedSamples(
         found[1].iterations, before, after, clock, samples[1], base_slice_calls=found[0].iterations * samples[0]
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.gate.processes.workers import Worker
 
+CPU_CLOCK = "process CPU clock"
 SLICE_SECONDS = 0.0005
 SAMPLE_SECONDS = 0.0001
 WARMUP_SECONDS = 0.003
@@ -127,7 +128,7 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
             waits = [arm.waiting for arm in values]
         if max(waits) <= MOST_WAITING or is_limited:
             # The difference to the wall clock is added if known, because head might wait a little longer than base.
-            return _per_call(by_cpu, "process CPU clock", [1 - waited for waited in waits], values)
+            return _per_call(by_cpu, CPU_CLOCK, [1 - waited for waited in waits], values)
         # It waits occasionally, which only the wall clock sees.
     turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
     return _per_call(turns, CLOCK, [1.0, 1.0], take_turns(_both(workers, turns), plan))
@@ -175,19 +176,31 @@ def _both(workers: tuple[Worker, Worker], turns: TakeTurns) -> list[tuple[Worker
     return [(base, turns), (head, msgspec.structs.replace(turns, leads=not turns.leads))]
 
 
-def _per_call(turns: TakeTurns, clock: str, shares: list[float], values: list[Values]) -> PairedSamples:
-    """Return seconds per call, corrected for the share of time that each arm's clock shows.
+def _per_call(turns: TakeTurns, clock: str, shares: Sequence[float], values: Sequence[Values]) -> PairedSamples:
+    base_seconds, head_seconds = seconds_per_call([turns.iterations] * 2, clock, shares, values)
+    return PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
+
+
+def seconds_per_call(
+    iterations: Sequence[int], clock: str, shares: Sequence[float], values: Sequence[Values]
+) -> list[tuple[float, ...]]:
+    """Return each arm's seconds per call, corrected for the share of time that its clock shows.
+
+    Args:
+        iterations: Calls in each sample, by arm.
+        clock: The clock, for the error message.
+        shares: The share of time that the clock shows, by arm.
+        values: The samples, by arm.
 
     Raises:
         ValueError: An arm's clock shows no time.
     """
     if min(shares) <= 0:
         raise ValueError(f"the {clock} shows no time, because the target only waits, so there is no ratio")
-    base_seconds, head_seconds = (
-        tuple(value / turns.iterations / share for value in arm.values)
-        for arm, share in zip(values, shares, strict=True)
-    )
-    return PairedSamples(turns.iterations, base_seconds, head_seconds, clock, turns.samples)
+    return [
+        tuple(value / calls / share for value in arm.values)
+        for calls, arm, share in zip(iterations, values, shares, strict=True)
+    ]
 
 
 class Calibration(msgspec.Struct):
