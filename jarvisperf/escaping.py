@@ -31,6 +31,11 @@ def log_lines(text: str) -> str:
     return _COMMAND.sub(lambda match: (match[1] or "") + ("\\x23" if match[0] == "#" else "\\x3a"), text)
 
 
+def log_line(text: str) -> str:
+    """Escape a text for one line of a terminal or log."""
+    return log_lines(visible(text))
+
+
 def document(text: str) -> str:
     """Escape what a terminal or CI service would act on in a passage of several lines; letters of all scripts stay."""
     return log_lines(_ACTING_IN_DOCUMENTS.sub(_escape, text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 import shlex
 import subprocess
@@ -11,10 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandError, add_command
+from jarvisperf.cli.common import FAILED, FAILURE, OK, PYTEST_FILES, CommandError, add_command, positive
 from jarvisperf.cli.printing import err, out, out_json
 
 if TYPE_CHECKING:
+    import argparse
+
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.bisection import Culprit, Step
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
@@ -42,7 +43,7 @@ def add_commands(commands: Subparsers) -> None:
     bisect.add_argument("--bad", default="HEAD", metavar="REV", help="a slow revision (default: HEAD)")
     bisect.add_argument("--metric", default="time", help="a metric, like time, memory or allocations (default: time)")
     bisect.add_argument(
-        "--budget", type=_positive, default=4.0, metavar="SECONDS", help="measuring time per step (default: 4)"
+        "--budget", type=_seconds, default=4.0, metavar="SECONDS", help="measuring time per step (default: 4)"
     )
     bisect.add_argument("--json", action="store_true", help="print JSON")
     bisect.add_argument(
@@ -50,14 +51,8 @@ def add_commands(commands: Subparsers) -> None:
     )
 
 
-def _positive(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed, give a number of seconds above 0")
-    return seconds
+def _seconds(text: str) -> float:
+    return positive(text, "a number of seconds above 0")
 
 
 def _bisect(words: argparse.Namespace) -> int:
@@ -67,7 +62,7 @@ def _bisect(words: argparse.Namespace) -> int:
         judge = _Judge(words, Path(folder))
         commits = judge.commits(words.good, words.bad)
         whole = judge.measure(commits[-1], judge.good)
-        say = _say if words.json else print
+        say = err if words.json else out
         say(f"{len(commits)} commits; {_short(commits[-1])} against {_short(judge.good)}: {_figures(whole)}")
         if whole is None:
             raise CommandError(f"{words.bad} cannot be compared with {words.good}: {judge.problem}")
@@ -241,10 +236,6 @@ def _is_measured(finding: BenchmarkFinding) -> bool:
 
 def _short(commit: str) -> str:
     return commit[:12]
-
-
-def _say(text: str) -> None:
-    err(text)
 
 
 def _figures(metric: MetricFinding | None) -> str:

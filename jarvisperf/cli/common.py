@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jarvisperf.cli.printing import err, out_colored
-from jarvisperf.escaping import log_lines, visible
+from jarvisperf.escaping import log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -48,7 +49,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the usage and the error, and exit with status 2."""
-        super().error(log_lines(visible(self._with_suggestion(message))))
+        super().error(log_line(self._with_suggestion(message)))
 
     def _with_suggestion(self, message: str) -> str:
         if match := INVALID_CHOICE.fullmatch(message):
@@ -166,6 +167,26 @@ def guarded(run: Command, words: argparse.Namespace) -> int:
         raise  # not an error: the reader, such as `head`, has closed the pipe
     except OSError as error:
         return fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def positive(text: str, forms: str, at_most: float = sys.float_info.max) -> float:
+    """Read the value of an option that is a number above 0.
+
+    Args:
+        text: The value.
+        forms: What is allowed, for the error message.
+        at_most: The largest allowed number.
+
+    Raises:
+        argparse.ArgumentTypeError: It is not allowed.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= at_most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give {forms}")
+    return number
 
 
 def warn(text: str) -> None:

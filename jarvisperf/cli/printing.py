@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from jarvisperf.escaping import document, json_text, log_lines, visible
+from jarvisperf.escaping import document, json_text, log_line, log_lines
 
 
 def out(*lines: str) -> None:
     """Print lines to standard output; none: an empty line. A line end inside a line is escaped."""
     for line in lines or ("",):
-        print(log_lines(visible(line)))
+        print(log_line(line))
 
 
 def out_colored(text: str) -> None:
@@ -31,4 +31,4 @@ def out_json(text: str | bytes) -> None:
 def err(*lines: str) -> None:
     """Print lines to standard error."""
     for line in lines:
-        print(log_lines(visible(line)), file=sys.stderr)
+        print(log_line(line), file=sys.stderr)

@@ -128,7 +128,7 @@ class ProofSession:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Show the proof, where it was written, and what went wrong."""
-        from jarvisperf.escaping import log_lines, visible
+        from jarvisperf.escaping import log_line
         from jarvisperf.report.proof import proof_lines
         from jarvisperf.report.proof.text import headline_of
 
@@ -144,7 +144,7 @@ class ProofSession:
             lines.append(f"jarvisperf: {headline_of(self._proof)}")
         terminalreporter.section("proof (jarvisperf)")
         for line in lines:
-            terminalreporter.write_line(log_lines(visible(line)))
+            terminalreporter.write_line(log_line(line))
 
 
 def _told(rounds: Rounds, progress: Progress) -> str:

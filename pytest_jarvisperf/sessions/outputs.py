@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.escaping import log_lines, visible
+from jarvisperf.escaping import log_line
 from pytest_jarvisperf.extensions import announce_finished_run
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Outputs:
         notes += [(f"jarvisperf: {text}", "red") for text in self._messages.problems]
         if findings is None:
             for text, colour in notes:
-                reporter.write_line(log_lines(visible(text)), **{colour: True} if colour else {})
+                reporter.write_line(log_line(text), **{colour: True} if colour else {})
             return
         if os.environ.get("GITHUB_ACTIONS") == "true":  # these lines annotate the sources on a pull request
             from jarvisperf.report.terminal.github import workflow_commands

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from jarvisperf.cli.common import OK, add_command
+from jarvisperf.cli.common import OK, add_command, positive
 from jarvisperf.cli.doctor.components import check_memray, check_rag, check_redis
 from jarvisperf.cli.doctor.disturbance import Watch, word_for
 from jarvisperf.cli.doctor.self_comparison import SelfComparisonError, compare_with_itself
 from jarvisperf.cli.printing import out, out_json
 
 if TYPE_CHECKING:
+    import argparse
+
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.cli.doctor.components import Check
     from jarvisperf.cli.doctor.disturbance import Disturbance
@@ -54,15 +55,7 @@ def add_commands(commands: Subparsers) -> None:
 
 
 def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= LONGEST_SECONDS:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not allowed; give a number of seconds above 0 and up to {LONGEST_SECONDS}"
-        )
-    return seconds
+    return positive(text, f"a number of seconds above 0 and up to {LONGEST_SECONDS}", LONGEST_SECONDS)
 
 
 def _doctor(words: argparse.Namespace) -> int:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import FAILED, FAILURE, OK, CommandError, add_command, add_store
+from jarvisperf.cli.common import FAILED, FAILURE, OK, CommandError, add_command, add_store, positive
 from jarvisperf.cli.printing import out
 
 if TYPE_CHECKING:
+    import argparse
+
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.gate.proof.model import Proof
 
@@ -37,13 +37,7 @@ def add_commands(commands: Subparsers) -> None:
 
 
 def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = math.nan
-    if not 0 < minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a number of minutes above 0, like 10")
-    return minutes
+    return positive(text, "a number of minutes above 0, like 10")
 
 
 def _prove(words: argparse.Namespace) -> int:
