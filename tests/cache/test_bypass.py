@@ -37,6 +37,22 @@ def count(cache):
     return count
 
 
+def pausing_in_run(number, cache):
+    """Return a cached function that returns how often it has run, and the events around its pause in one run."""
+    begun, may_end = threading.Event(), threading.Event()
+    runs = []
+
+    @cached(cache=cache)
+    def get():
+        runs.append(1)
+        if len(runs) == number:
+            begun.set()
+            assert may_end.wait(SOON_SECONDS)
+        return len(runs)
+
+    return get, begun, may_end
+
+
 # --- bypassed
 
 
@@ -153,17 +169,7 @@ def test_a_refresh_inside_removes_what_is_outdated(cache, count):
 
 
 def test_inside_a_call_does_not_join_a_computation(cache):
-    begun, may_end = threading.Event(), threading.Event()
-    runs = []
-
-    @cached(cache=cache)
-    def get():
-        runs.append(1)
-        if len(runs) == 1:
-            begun.set()
-            assert may_end.wait(SOON_SECONDS)
-        return len(runs)
-
+    get, begun, may_end = pausing_in_run(1, cache)
     thread = threading.Thread(target=get)
     thread.start()
     assert begun.wait(SOON_SECONDS)
@@ -223,17 +229,7 @@ def test_a_refresh_computes_and_replaces_the_result(cache, is_async):
 
 
 def test_during_a_refresh_others_get_the_cached_result(cache):
-    begun, may_end = threading.Event(), threading.Event()
-    runs = []
-
-    @cached(cache=cache)
-    def get():
-        runs.append(1)
-        if len(runs) == 2:
-            begun.set()
-            assert may_end.wait(SOON_SECONDS)
-        return len(runs)
-
+    get, begun, may_end = pausing_in_run(2, cache)
     assert get() == 1
     thread = threading.Thread(target=get.refresh)
     thread.start()
