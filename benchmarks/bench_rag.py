@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.rag import OptimizedRAG
 
-INGESTED = reference_chunks()[:1000]
+INGESTED = reference_chunks()[:250]
 
 
 def asking(ask: Callable[[str], object]) -> Callable[[], object]:
@@ -70,11 +70,11 @@ def fresh_rag(rag_factory: Callable[..., OptimizedRAG]) -> Callable[[], tuple[tu
     return make
 
 
-@pytest.mark.jarvis_bench(group="rag ingestion of 1,000 texts")
+@pytest.mark.jarvis_bench(group="rag ingestion of 250 texts")
 def test_ingest_one_by_one(jarvis_bench: Any, fresh_rag: Callable[[], Any]) -> None:
     jarvis_bench.pedantic(fill_one_by_one, setup=fresh_rag, rounds=2)
 
 
-@pytest.mark.jarvis_bench(group="rag ingestion of 1,000 texts", before="test_ingest_one_by_one")
+@pytest.mark.jarvis_bench(group="rag ingestion of 250 texts", before="test_ingest_one_by_one")
 def test_ingest_batched(jarvis_bench: Any, fresh_rag: Callable[[], Any]) -> None:
     jarvis_bench.pedantic(fill_in_batches, setup=fresh_rag, rounds=2)

@@ -1,4 +1,4 @@
-"""Real components for the suite: a Redis server, a Chroma folder, the MiniLM model, the language reference."""
+"""Real tiers for the suite: memory, a Redis server and a folder."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jarvisperf.bench.corpus import reference_chunks
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from jarvisperf.cache import SmartCache
-
-
-@pytest.fixture(scope="session")
-def rag_texts() -> Sequence[str]:
-    """Give the whole reference to `warmed_rag`."""
-    return reference_chunks()
 
 
 @pytest.fixture(params=["memory", "redis", "disk"])

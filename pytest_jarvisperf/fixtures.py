@@ -24,8 +24,8 @@ PATIENT_SECONDS = 10.0
 def jarvis_bench(request: pytest.FixtureRequest) -> Iterator[JarvisBench]:
     """Measure a function: ``jarvis_bench(func, *args, **kwargs)``, ``.pedantic``, or a metric by its name."""
     from pytest_jarvisperf.collection.records import record_of
-    from pytest_jarvisperf.markers import read_bench_marker
-    from pytest_jarvisperf.measuring.event_loops import loop_of_fixtures
+    from pytest_jarvisperf.markers.jarvis import read_bench_marker
+    from pytest_jarvisperf.measuring.event_loops.of_fixtures import loop_of_fixtures
     from pytest_jarvisperf.measuring.jarvis_bench import JarvisBench
     from pytest_jarvisperf.state import state_of
 
@@ -71,7 +71,7 @@ def tiered_cache_factory(
     fixture ``redis_url``) and the other keywords of `SmartCache`.
     """
     from jarvisperf.cache import SmartCache
-    from pytest_jarvisperf.markers import TIERS
+    from pytest_jarvisperf.markers.jarvis import TIERS
 
     with ExitStack() as stack:
 
@@ -115,7 +115,7 @@ def _clear_redis(url: str, settings: dict[str, Any]) -> None:
 @pytest.fixture
 def tiered_cache(request: pytest.FixtureRequest, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
     """Provide an empty cache of memory, Redis and disk for this test; the marker ``jarvis_cache`` chooses the tiers."""
-    from pytest_jarvisperf.markers import merged
+    from pytest_jarvisperf.markers.jarvis import merged
 
     return tiered_cache_factory(**merged(request.node, "jarvis_cache"))
 

@@ -37,7 +37,7 @@ USED_BY_MEASURING_TESTS = (
     "jarvisperf.measure.yardstick",
     "pytest_jarvisperf.bridges.calls",
     "pytest_jarvisperf.measuring.comparing",
-    "pytest_jarvisperf.measuring.event_loops",
+    "pytest_jarvisperf.measuring.event_loops.of_fixtures",
     "pytest_jarvisperf.measuring.jarvis_bench",
 )
 
@@ -118,7 +118,7 @@ def _register_session(config: pytest.Config, options: Options, measuring: Measur
     """Register what seeds, measures, compares and reports."""
     from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
     from pytest_jarvisperf.collection.xdist import BenchmarksAfterwards, is_controller
-    from pytest_jarvisperf.measuring.seeded_tests import SeededTests
+    from pytest_jarvisperf.measuring.randomness.seeded_tests import SeededTests
     from pytest_jarvisperf.sessions.announcement import Announcement
     from pytest_jarvisperf.sessions.outputs import Messages, Outputs
     from pytest_jarvisperf.sessions.recording import Recording

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from pytest_jarvisperf.extensions import session_metrics
-from pytest_jarvisperf.markers import marker_keys
+from pytest_jarvisperf.markers.jarvis import marker_keys
 from pytest_jarvisperf.measuring.harness import QuickHarness
 from pytest_jarvisperf.options import read_options, settled
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from jarvisperf.measure.metrics import Metrics
-    from pytest_jarvisperf.marker_keys import Key
+    from pytest_jarvisperf.markers.keys import Key
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.options import Options
 

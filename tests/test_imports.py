@@ -10,7 +10,7 @@ import pytest
 HEAVY = ("torch", "transformers", "sentence_transformers", "chromadb", "matplotlib", "scipy", "numpy")
 HEAVY += ("redis", "diskcache", "platformdirs", "fsspec", "ruptures", "msgspec", "rich", "jinja2", "pyinstrument")
 OF_A_PLAIN_RUN = (*HEAVY, "asyncio", "jarvisperf.measure", "jarvisperf.profiles", "pytest_jarvisperf.options")
-OF_A_PLAIN_RUN += ("pytest_jarvisperf.markers", "pytest_jarvisperf.state", "pytest_jarvisperf.sessions")
+OF_A_PLAIN_RUN += ("pytest_jarvisperf.markers.jarvis", "pytest_jarvisperf.state", "pytest_jarvisperf.sessions")
 
 
 @pytest.mark.parametrize(

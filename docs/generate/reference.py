@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.cli.main import make_parser
 from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.settings import Settings
-from pytest_jarvisperf import benchmark_marker, hooks, markers
+from pytest_jarvisperf import hooks
+from pytest_jarvisperf.markers import jarvis, pytest_benchmark
 from pytest_jarvisperf.start.option_table import add_options
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ def _options() -> str:
 
 def _markers() -> str:
     keys = {
-        **markers.marker_keys(BUILT_IN),
-        **dict.fromkeys(("benchmark", "codspeed_benchmark"), benchmark_marker.KEYS),
+        **jarvis.marker_keys(BUILT_IN),
+        **dict.fromkeys(("benchmark", "codspeed_benchmark"), pytest_benchmark.KEYS),
     }
     parts = [
         "# Markers\n\nMarkers take keywords only. They work on a test, a class or a module; the closest one wins.\n"

@@ -14,10 +14,10 @@ import msgspec
 from jarvisperf.bench.results import BenchmarkResult, checked_name
 from jarvisperf.checks import whole_number
 from jarvisperf.gate.verdict.ranking import sections, side_by_side
-from jarvisperf.measure.lazy_results import describe
 from jarvisperf.measure.sampling import Plan, Samples, measure
 from jarvisperf.measure.side_by_side import measure_in_turns
 from jarvisperf.measure.targets import make_target
+from jarvisperf.measure.targets.lazy_results import describe
 from jarvisperf.runs.files import write_whole
 from jarvisperf.runs.summary import quantile, summarize
 

@@ -16,7 +16,7 @@ from jarvisperf.runs.summary import Summary, summarize
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.measure.targets import Clock, Target
+    from jarvisperf.measure.targets.call_targets import Clock, Target
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from jarvisperf.measure.sampling import Plan
-    from jarvisperf.measure.targets import Clock, Target
+    from jarvisperf.measure.targets.call_targets import Clock, Target
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 

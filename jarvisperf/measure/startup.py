@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from jarvisperf.measure.targets import Clock
+    from jarvisperf.measure.targets.call_targets import Clock
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from jarvisperf.runs.summary import Summary, summarize
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jarvisperf.measure.targets import Clock
+    from jarvisperf.measure.targets.call_targets import Clock
 
     Workload = Callable[[], object]
 

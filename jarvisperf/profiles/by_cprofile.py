@@ -11,7 +11,7 @@ import cProfile
 import pstats
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.measure import targets
+from jarvisperf.measure.targets import call_targets
 from jarvisperf.profiles.model import profile_of
 from jarvisperf.profiles.source_files import Places
 
@@ -60,7 +60,7 @@ class _Stacks:
                 if whole > 0:
                     self._callees.setdefault(caller, []).append((callee, through / whole))
         self.weights: dict[tuple[Frame, ...], float] = {}
-        starts = [key for key in stats if key[0] == targets.__file__]
+        starts = [key for key in stats if key[0] == call_targets.__file__]
         self._least = SMALLEST_SHARE * sum(stats[key][3] for key in starts)
         for start in starts:
             for callee, share in self._callees.get(start, ()):

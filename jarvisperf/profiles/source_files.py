@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.measure import targets
+from jarvisperf.measure.targets import call_targets
 from jarvisperf.profiles.model import Frame
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class Places:
         return Frame(function, shown, line, own)
 
     def _shown(self, file: str) -> tuple[str, bool]:
-        if file == targets.__file__:
+        if file == call_targets.__file__:
             return LAUNCHPAD, False
         if file.startswith("<") or file in {"~", ""}:
             return file if file.startswith("<") else "<built-in>", False

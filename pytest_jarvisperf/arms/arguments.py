@@ -9,7 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from pytest_jarvisperf.arms.time_limits import stretched
-from pytest_jarvisperf.markers import read_bench_marker
+from pytest_jarvisperf.markers.jarvis import read_bench_marker
 
 if TYPE_CHECKING:
     import argparse

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.startup import Command
     from jarvisperf.measure.targets import Target
-    from pytest_jarvisperf.measuring.randomness import SeededRandomness
+    from pytest_jarvisperf.measuring.randomness.generators import SeededRandomness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
 RARE_WAITS = 0.1  # share of the slices: too few to say anything about the target

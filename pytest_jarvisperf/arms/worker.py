@@ -26,8 +26,8 @@ from pytest_jarvisperf.arms.harness import Conversation, LockstepHarness
 from pytest_jarvisperf.arms.process_starts import ProcessStarts
 from pytest_jarvisperf.arms.selection import OwnSelection
 from pytest_jarvisperf.arms.time_limits import TimeLimits
+from pytest_jarvisperf.measuring.randomness.seeded_tests import SeededArm
 from pytest_jarvisperf.measuring.record import as_text
-from pytest_jarvisperf.measuring.seeded_tests import SeededArm
 from pytest_jarvisperf.measuring.stash_keys import harness_key, record_key
 
 if TYPE_CHECKING:

@@ -6,15 +6,15 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.measuring.event_loops.async_tests import AwaitedMeasurements
 from pytest_jarvisperf.measuring.harness import QuickHarness, note_instruments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from jarvisperf.measure.sampling import Plan, Samples
-    from jarvisperf.measure.targets import Clock, Target
-    from jarvisperf.measure.waiters import Waiter
+    from jarvisperf.measure.targets.call_targets import Clock, Target
+    from jarvisperf.measure.targets.waiters import Waiter
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
@@ -58,8 +58,8 @@ class BenchmarkCalls:
             LazyResultError: A call does none of the work: it creates a generator, or a coroutine in a plain test.
         """
         from jarvisperf.clocks import REAL
-        from jarvisperf.measure.lazy_results import describe, lazy_note
-        from jarvisperf.measure.targets import FunctionTarget, calls_are_awaited, look_at
+        from jarvisperf.measure.targets.call_targets import FunctionTarget, calls_are_awaited, look_at
+        from jarvisperf.measure.targets.lazy_results import describe, lazy_note
 
         def measure(target: Target) -> Any:
             result, samples = self._harness.time(self._record, target, self._plan)
@@ -123,8 +123,8 @@ class BenchmarkCalls:
         """
         from jarvisperf.checks import whole_number
         from jarvisperf.clocks import REAL
-        from jarvisperf.measure.lazy_results import describe
-        from jarvisperf.measure.targets import SetUpTarget, any_is_awaited
+        from jarvisperf.measure.targets.call_targets import SetUpTarget, any_is_awaited
+        from jarvisperf.measure.targets.lazy_results import describe
 
         whole_number("rounds", rounds, at_least=1)
         whole_number("warmup_rounds", warmup_rounds, at_least=0)
@@ -157,8 +157,8 @@ class BenchmarkCalls:
 
 def _refuse_outside_of_a_loop(function: Callable[..., Any]) -> None:
     """Reject a coroutine function in a plain test, where nothing awaits its calls while they are timed."""
-    from jarvisperf.measure.lazy_results import LazyResultError, describe
-    from jarvisperf.measure.waiters import is_inside_a_loop
+    from jarvisperf.measure.targets.lazy_results import LazyResultError, describe
+    from jarvisperf.measure.targets.waiters import is_inside_a_loop
 
     if not is_inside_a_loop():
         raise LazyResultError(

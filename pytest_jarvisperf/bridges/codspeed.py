@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
 from pytest_jarvisperf.bridges.calls import BenchmarkCalls
 from pytest_jarvisperf.collection.records import record_of
+from pytest_jarvisperf.markers.pytest_benchmark import asked_of, clock_of, plan_of
 from pytest_jarvisperf.measuring.jarvis_bench import MetricAlreadyMeasuredError
 from pytest_jarvisperf.state import state_of
 

@@ -42,7 +42,7 @@ class PytestBenchmarkBridge:
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Show pytest-benchmark only the keywords that it knows; this plugin honours the others."""
         if self._takes_over and is_marked(item):
-            from pytest_jarvisperf.benchmark_marker import hide_keywords
+            from pytest_jarvisperf.markers.pytest_benchmark import hide_keywords
 
             hide_keywords(item, "max_rounds")
 
@@ -52,9 +52,9 @@ class PytestBenchmarkBridge:
         if not self._takes_over:
             yield benchmark
             return
-        from pytest_jarvisperf.benchmark_marker import asked_of, plan_of
         from pytest_jarvisperf.bridges.calls import BenchmarkCalls
         from pytest_jarvisperf.collection.records import record_of
+        from pytest_jarvisperf.markers.pytest_benchmark import asked_of, plan_of
         from pytest_jarvisperf.state import state_of
 
         record = record_of(request.node)

@@ -6,8 +6,8 @@ import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.measure.metrics import TIME
-from pytest_jarvisperf.benchmark_marker import asked_of
 from pytest_jarvisperf.bridges.pytest_benchmark_options import PROFILE_OPTIONS, has_outputs
+from pytest_jarvisperf.markers.pytest_benchmark import asked_of
 from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_jarvisperf.benchmark_marker import asked_of, check_keywords, wants_cprofile
 from pytest_jarvisperf.extensions import benchmark_group
-from pytest_jarvisperf.markers import check_markers, merged, read_bench_marker
+from pytest_jarvisperf.markers.jarvis import check_markers, merged, read_bench_marker
+from pytest_jarvisperf.markers.pytest_benchmark import asked_of, check_keywords, wants_cprofile
 from pytest_jarvisperf.measuring.record import BenchmarkRecord, ProfileRequest, as_text
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.state import state_of
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pytest
 
     from jarvisperf.profiles.model import Engine
-    from pytest_jarvisperf.markers import BenchMarker
+    from pytest_jarvisperf.markers.jarvis import BenchMarker
 
 PROFILE_MARKER = "jarvis_profile"
 SHOWN_PARAMETER_CHARACTERS = 200

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.benchmark_marker import asked_of, clock_of, plan_of
+from pytest_jarvisperf.markers.pytest_benchmark import asked_of, clock_of, plan_of
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.state import state_of
 
@@ -30,7 +30,7 @@ class WholeTests:
         record = pyfuncitem.stash.get(record_key, None)
         if record is None or not record.whole_test or pyfuncitem.nodeid in self._calls:
             return None
-        from jarvisperf.measure.targets import look_at
+        from jarvisperf.measure.targets.call_targets import look_at
 
         state = state_of(pyfuncitem.config)
         handed = look_at(self._call(pyfuncitem), (), {})  # calls it once

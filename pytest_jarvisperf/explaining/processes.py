@@ -25,7 +25,7 @@ from pytest_jarvisperf.collection.records import profile_request
 from pytest_jarvisperf.measuring.call_counting import CallCountingHarness
 from pytest_jarvisperf.measuring.harness import Harness, QuickHarness
 from pytest_jarvisperf.measuring.profiling import ProfilingHarness
-from pytest_jarvisperf.measuring.seeded_tests import SeededArm
+from pytest_jarvisperf.measuring.randomness.seeded_tests import SeededArm
 from pytest_jarvisperf.measuring.stash_keys import harness_key, record_key
 
 if TYPE_CHECKING:

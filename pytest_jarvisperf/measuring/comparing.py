@@ -9,15 +9,15 @@ import msgspec
 
 from jarvisperf.gate.verdict.ranking import FEWEST_PARTS, MOST_PARTS, sections, side_by_side
 from jarvisperf.measure.side_by_side import Together, measure_in_turns
-from jarvisperf.measure.targets import CoroutineTarget, look_at
+from jarvisperf.measure.targets.call_targets import CoroutineTarget, look_at
 from pytest_jarvisperf.measuring.forked import ForkedWorkError, in_forks, is_forkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.measure.sampling import Plan
-    from jarvisperf.measure.targets import Handed, Target
-    from jarvisperf.measure.waiters import Waiter
+    from jarvisperf.measure.targets.call_targets import Handed, Target
+    from jarvisperf.measure.targets.waiters import Waiter
     from jarvisperf.runs.model import SideBySide
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function

@@ -6,8 +6,8 @@ import functools
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from jarvisperf.measure.metrics import BUILT_IN, TIME, OfProcesses
-from pytest_jarvisperf.benchmark_marker import WARMUP_SHARE
-from pytest_jarvisperf.measuring.async_tests import AwaitedMeasurements
+from pytest_jarvisperf.markers.pytest_benchmark import WARMUP_SHARE
+from pytest_jarvisperf.measuring.event_loops.async_tests import AwaitedMeasurements
 from pytest_jarvisperf.measuring.harness import note_instruments
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from jarvisperf.measure.metrics import MetricKind, Metrics
     from jarvisperf.measure.side_by_side import Together
     from jarvisperf.measure.targets import Target
-    from jarvisperf.measure.waiters import Waiter
-    from pytest_jarvisperf.markers import BenchMarker
+    from jarvisperf.measure.targets.waiters import Waiter
+    from pytest_jarvisperf.markers.jarvis import BenchMarker
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
@@ -242,8 +242,8 @@ class JarvisBench:
         measure: Callable[[Target], Any],
     ) -> Any:
         """Measure a function; inside an event loop, return a coroutine that does if its calls are awaited."""
-        from jarvisperf.measure.lazy_results import describe, lazy_note
-        from jarvisperf.measure.targets import look_at
+        from jarvisperf.measure.targets.call_targets import look_at
+        from jarvisperf.measure.targets.lazy_results import describe, lazy_note
 
         with self._record.watching_target():
             handed = look_at(func, args, kwargs)
@@ -262,8 +262,8 @@ class JarvisBench:
         measure: Callable[[Target], Any],
         more: Mapping[str, Any],
     ) -> Any:
-        from jarvisperf.measure.lazy_results import describe
-        from jarvisperf.measure.targets import SetUpTarget, any_is_awaited
+        from jarvisperf.measure.targets.call_targets import SetUpTarget, any_is_awaited
+        from jarvisperf.measure.targets.lazy_results import describe
 
         def make(waiter: Waiter | None) -> Target:
             return SetUpTarget(func, args, kwargs, waiter=waiter, **more)
@@ -280,7 +280,7 @@ class JarvisBench:
         *,
         is_awaited: bool,
     ) -> Any:
-        from jarvisperf.measure.waiters import is_inside_a_loop
+        from jarvisperf.measure.targets.waiters import is_inside_a_loop
 
         if is_awaited and is_inside_a_loop():
             note_instruments(self._record)  # on the loop's thread

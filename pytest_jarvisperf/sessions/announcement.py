@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.markers import read_bench_marker
+from pytest_jarvisperf.markers.jarvis import read_bench_marker
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.pairs.measuring import MOST_PAIR_LAUNCHES
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration

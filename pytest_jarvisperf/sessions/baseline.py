@@ -15,7 +15,7 @@ from pytest_jarvisperf.bridges.pytest_benchmark_outputs import fill_outputs
 from pytest_jarvisperf.collection.benchmark_loop import log_reports
 from pytest_jarvisperf.collection.recognition import is_benchmark
 from pytest_jarvisperf.extensions import this_machine
-from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.markers.jarvis import read_thresholds
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.junit import properties_of
 from pytest_jarvisperf.state import state_of

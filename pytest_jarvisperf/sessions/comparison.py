@@ -17,7 +17,7 @@ from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
 from pytest_jarvisperf.arms.arguments import ENTRY, PRELOADED, PRELOADED_PACKAGES, orders, own_budgets
 from pytest_jarvisperf.arms.paths import ArmPaths
 from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
-from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.markers.jarvis import read_thresholds
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
 from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration

@@ -9,7 +9,7 @@ import pytest
 from jarvisperf.clocks import REAL, now
 from jarvisperf.measure.unmeasured import nothing_measured
 from pytest_jarvisperf.extensions import this_machine
-from pytest_jarvisperf.markers import read_thresholds
+from pytest_jarvisperf.markers.jarvis import read_thresholds
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.state import state_of
 

@@ -9,7 +9,7 @@ import pytest
 from generate import reference
 
 from jarvisperf.measure.metrics import BUILT_IN
-from pytest_jarvisperf import benchmark_marker, markers
+from pytest_jarvisperf.markers import jarvis, pytest_benchmark
 from pytest_jarvisperf.start.marker_names import BENCHMARK_MARKERS
 
 
@@ -36,7 +36,7 @@ def test_every_marker_and_its_keywords_are_listed(pages: dict[str, str], request
     registered = {line.partition("(")[0] for line in request.config.getini("markers")}
     ours = {name for name in registered if name.startswith("jarvis_")} | set(BENCHMARK_MARKERS)
     assert ours == set(re.findall(r"^## `(\w+)`", pages["markers.md"], flags=re.MULTILINE))
-    for keys in [*markers.marker_keys(BUILT_IN).values(), benchmark_marker.KEYS]:
+    for keys in [*jarvis.marker_keys(BUILT_IN).values(), pytest_benchmark.KEYS]:
         assert all(f"| `{key}` |" in pages["markers.md"] for key in keys)
 
 

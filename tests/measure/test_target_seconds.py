@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from jarvisperf.clocks import REAL
-from jarvisperf.measure.lazy_results import LazyResultError
-from jarvisperf.measure.targets import (
+from jarvisperf.measure.targets.call_targets import (
     CoroutineTarget,
     FunctionTarget,
     Handed,
@@ -23,7 +22,8 @@ from jarvisperf.measure.targets import (
     look_at,
     make_target,
 )
-from jarvisperf.measure.waiters import OwnLoop
+from jarvisperf.measure.targets.lazy_results import LazyResultError
+from jarvisperf.measure.targets.waiters import OwnLoop
 
 
 class Work:

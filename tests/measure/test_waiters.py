@@ -14,7 +14,13 @@ from waiting import until, wait_until
 
 from jarvisperf.measure.instrumentation import uninstrumented
 from jarvisperf.measure.targets import CoroutineTarget, SetUpTarget, make_target
-from jarvisperf.measure.waiters import CancelledMeasurementError, LentLoop, OwnLoop, RunningTask, is_inside_a_loop
+from jarvisperf.measure.targets.waiters import (
+    CancelledMeasurementError,
+    LentLoop,
+    OwnLoop,
+    RunningTask,
+    is_inside_a_loop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

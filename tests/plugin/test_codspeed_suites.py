@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from jarvisperf.measure.sampling import Plan
-from pytest_jarvisperf.benchmark_marker import plan_of
+from pytest_jarvisperf.markers.pytest_benchmark import plan_of
 from pytest_jarvisperf.options import Options, read_options
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio", "-p", "no:cacheprovider")

@@ -486,5 +486,5 @@ def test_a_failure_in_the_middle_of_measuring_shows_the_users_frames_alone(pytes
     shown = result.stdout.str()
     assert "the sixth call" in shown
     assert "sampling.py" not in shown
-    assert "targets.py" not in shown
+    assert "call_targets.py" not in shown
     assert "jarvisperf/" not in shown.partition("FAILURES")[2].partition("benchmarks (jarvisperf)")[0]

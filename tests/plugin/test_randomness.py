@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from git_project import GitProject
 
-from pytest_jarvisperf.measuring.randomness import SeededRandomness, seed_of
+from pytest_jarvisperf.measuring.randomness.generators import SeededRandomness, seed_of
 
 DRAWS = """
 import random

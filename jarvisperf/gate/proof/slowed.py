@@ -11,7 +11,7 @@ from jarvisperf.clocks import REAL
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from jarvisperf.measure.targets import Clock, Target
+    from jarvisperf.measure.targets.call_targets import Clock, Target
 
 REMEMBERED = 31  # samples whose median is the target's own duration, which changes with the machine's speed
 

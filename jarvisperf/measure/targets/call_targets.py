@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from jarvisperf.checks import whole_number
 from jarvisperf.clocks import REAL
-from jarvisperf.measure.lazy_results import refuse_lazy
-from jarvisperf.measure.waiters import OwnLoop, is_inside_a_loop
+from jarvisperf.measure.targets.lazy_results import refuse_lazy
+from jarvisperf.measure.targets.waiters import OwnLoop, is_inside_a_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from jarvisperf.measure.waiters import Waiter
+    from jarvisperf.measure.targets.waiters import Waiter
 
     Clock = Callable[[], float]
     SetUp = Callable[[], Any]  # returns (args, kwargs) or None, or a coroutine that does

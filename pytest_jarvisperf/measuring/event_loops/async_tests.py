@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from jarvisperf.measure.targets import Target
-    from jarvisperf.measure.waiters import Waiter
+    from jarvisperf.measure.targets.waiters import Waiter
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's function
 T = TypeVar("T", bound="Target")
@@ -49,7 +49,7 @@ class AwaitedMeasurements:
         return coroutine
 
     async def _measure(self, call: str, make: Callable[[Waiter], T], measure: Callable[[T], R]) -> R:
-        from jarvisperf.measure.waiters import RunningTask
+        from jarvisperf.measure.targets.waiters import RunningTask
 
         if self._is_measuring:
             raise RuntimeError(f"{call} would run at the same time as another measurement: await one after the other")

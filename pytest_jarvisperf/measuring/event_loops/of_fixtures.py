@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Coroutine, Mapping
 
-    from jarvisperf.measure.waiters import Waiter
+    from jarvisperf.measure.targets.waiters import Waiter
 
 __tracebackhide__ = True  # leave these frames out of tracebacks: the error is in the user's test
 DEFAULT_SCOPE_OPTION = "asyncio_default_fixture_loop_scope"
@@ -79,7 +79,7 @@ def _loop_scope(definition: Any, config: pytest.Config) -> str:
 
 
 def _of_pytest_asyncio(request: pytest.FixtureRequest, scope: str) -> Waiter:
-    from jarvisperf.measure.waiters import LentLoop
+    from jarvisperf.measure.targets.waiters import LentLoop
 
     for name in (f"_{scope}_scoped_runner", f"_{scope}_event_loop", "event_loop"):  # before 1.1, before 1.0
         try:
@@ -103,7 +103,7 @@ def _run(runner: asyncio.Runner, coroutine: Coroutine[Any, Any, Any]) -> Any:
 def _of_anyio(backend: Any) -> Waiter:
     from anyio import pytest_plugin
 
-    from jarvisperf.measure.waiters import LentLoop
+    from jarvisperf.measure.targets.waiters import LentLoop
 
     stack = ExitStack()
     runner = stack.enter_context(pytest_plugin.get_runner(*pytest_plugin.extract_backend_and_options(backend)))
@@ -119,7 +119,7 @@ def _of_anyio(backend: Any) -> Waiter:
 
 def _of_a_loop_fixture(request: pytest.FixtureRequest, used: Mapping[str, Any]) -> Waiter | None:
     """Use the loop that a fixture provides, such as aiohttp's `loop` or a project's own `event_loop`."""
-    from jarvisperf.measure.waiters import LentLoop
+    from jarvisperf.measure.targets.waiters import LentLoop
 
     values = [request.getfixturevalue(name) for name in used if name.endswith("loop")]
     loops = [value for value in values if _is_loop(value) and not value.is_closed()]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_jarvisperf.marker_keys import Key, check_marker
+from pytest_jarvisperf.markers.keys import Key, check_marker
 from pytest_jarvisperf.start.marker_names import BENCHMARK_MARKERS
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_jarvisperf.measuring.randomness import SeededRandomness, seed_of
+from pytest_jarvisperf.measuring.randomness.generators import SeededRandomness, seed_of
 from pytest_jarvisperf.measuring.stash_keys import record_key
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_jarvisperf.benchmark_marker import asked_of, budget_of, group_of
-from pytest_jarvisperf.marker_keys import Key, check_marker
+from pytest_jarvisperf.markers.keys import Key, check_marker
+from pytest_jarvisperf.markers.pytest_benchmark import asked_of, budget_of, group_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,0 +1,1 @@
+"""Measures in the event loop that an async test or its fixtures use."""

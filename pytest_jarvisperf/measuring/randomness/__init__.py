@@ -1,0 +1,1 @@
+"""Makes unseeded random numbers equal in both arms."""
