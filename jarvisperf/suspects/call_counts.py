@@ -73,10 +73,10 @@ class CallCounter:
             code = frame.f_code
             number = id(code)
             if number not in self.codes:
-                self.codes[number] = code
                 self.callers[number] = frame.f_back.f_code if frame.f_back else None
                 self._first_instruction[number] = frame.f_lasti
                 self._starts[number] = 0
+                self.codes[number] = code  # last, because another thread reads the others once it is here
             if frame.f_lasti == self._first_instruction[number]:
                 self._starts[number] += 1
         if self._left < 0:
@@ -167,7 +167,7 @@ class _OwnCode:
             calls: The calls of the target that it watched; 0: it watched what ran before.
         """
         found: dict[tuple[str, str], ExecutedFunction] = {}
-        for code in counter.codes.values():
+        for code in list(counter.codes.values()):  # other threads that it watches may add some
             place, name = self.place(code.co_filename), function_name(code)
             if not place or name.startswith("<"):
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -47,6 +48,25 @@ def test_an_untracked_file_makes_it_dirty_and_an_ignored_one_does_not(repository
     assert not read_commit(repository).dirty
     (repository / "new.py").write_text("")
     assert read_commit(repository).dirty
+
+
+def test_a_name_beyond_the_locale_is_read_all_the_same(repository: Path):
+    git(repository, "checkout", "-q", "-b", "größer")
+    (repository / "größe").write_text("")
+    ask = "from jarvisperf.runs.commit import read_commit; print(ascii(read_commit('.')))"
+    in_ascii = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-c", ask]
+    done = subprocess.run(words, cwd=repository, check=False, capture_output=True, text=True, env=in_ascii)
+    assert "branch='gr\\xf6\\xdfer', dirty=True" in done.stdout, done.stderr
+
+
+def test_a_git_hook_of_another_repository_does_not_change_which_one_is_read(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+):
+    other = tmp_path_factory.mktemp("other")
+    git(other, "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert read_commit(repository).branch == "trunk"
 
 
 def test_a_detached_head_has_no_branch(repository: Path):

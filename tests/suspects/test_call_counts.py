@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from suspects.arms_in_process import executed_in
+from waiting import PROCESS_SECONDS
 
 from jarvisperf.measure.targets import FunctionTarget
 from jarvisperf.suspects.call_counts import CallCounter, count_calls
@@ -125,3 +126,25 @@ def test_another_profile_function_is_restored():
         assert sys.getprofile() is other
     finally:
         sys.setprofile(before)
+
+
+def test_what_ran_before_may_still_be_running_elsewhere(tmp_path: Path):
+    """So it is with async tests: the event loop's thread is watched while another one counts."""
+    counter, end, is_watched = CallCounter(), threading.Event(), threading.Event()
+
+    def runs_ever_new_code() -> None:
+        with counter:
+            while not end.is_set():
+                exec(compile("def new(): pass\nnew()", str(tmp_path / "new.py"), "exec"), {})
+                is_watched.set()
+
+    thread = threading.Thread(target=runs_ever_new_code)
+    thread.start()
+    try:
+        assert is_watched.wait(PROCESS_SECONDS)
+        for _ in range(5):
+            execution = count_calls(FunctionTarget(sorted, ([],)), [counter], [tmp_path])
+    finally:
+        end.set()
+        thread.join()
+    assert [function.name for function in execution.functions] == ["new"]

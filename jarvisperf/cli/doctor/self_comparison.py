@@ -150,7 +150,14 @@ def _run(command: list[str], folder: Path, allowed: tuple[int, ...] = (0,)) -> N
     environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
         done = subprocess.run(  # noqa: S603  # fixed commands
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=LONGEST_SECONDS,
         )
     except FileNotFoundError:
         raise SelfComparisonError(f"{command[0]} is not installed") from None

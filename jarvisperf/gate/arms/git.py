@@ -6,33 +6,12 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
+from jarvisperf.runs.commit import GIT_PLACES
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
 
-# Variables listed by `git rev-parse --local-env-vars` except GIT_CONFIG*, and those that affect paths. In a git hook,
-# these point elsewhere, but here the folder decides. GIT_CONFIG* stay, because they may allow access (safe.directory).
-PLACES = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_DIR",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_INTERNAL_SUPER_PREFIX",
-        "GIT_NO_REPLACE_OBJECTS",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_REPLACE_REF_BASE",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-        "GIT_GLOB_PATHSPECS",
-        "GIT_ICASE_PATHSPECS",
-        "GIT_LITERAL_PATHSPECS",
-        "GIT_NOGLOB_PATHSPECS",
-    }
-)
 GIT_SECONDS = 300.0  # a large tree on a slow disk takes a while; a dead network disk would block forever
 
 
@@ -59,7 +38,7 @@ def git(
     Raises:
         GitError: git is missing, failed (the message contains its output), or took longer than 300 s.
     """
-    clean = {name: value for name, value in os.environ.items() if name not in PLACES}
+    clean = {name: value for name, value in os.environ.items() if name not in GIT_PLACES}
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
     try:
         done = subprocess.run(  # noqa: S603

@@ -21,12 +21,13 @@ from jarvisperf.gate.arms.copying import (
     listed_even_ignored,
     remove_strangers,
 )
-from jarvisperf.gate.arms.git import PLACES, GitError
+from jarvisperf.gate.arms.git import GitError
 from jarvisperf.gate.arms.lfs import describe_pointers
 from jarvisperf.gate.arms.seals import Seals
 from jarvisperf.gate.processes.workers import ArmPlace
 from jarvisperf.gate.project.installed import installed_from
 from jarvisperf.gate.project.packages import find_layout, is_in_folder, shared_test_folder
+from jarvisperf.runs.commit import GIT_PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from jarvisperf.gate.project.packages import Layout
 
 # Variables that belong to this pytest and would affect another one, or that differ between the arms anyway.
-DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *PLACES)
+DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *GIT_PLACES)
 DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
 
 
@@ -209,10 +210,17 @@ class Arms:
         venvs = {name: root.parent / f"venv-{root.name}" for name, root in roots.items()}
         _make_environments(list(venvs.values()))
         for name, venv in venvs.items():
-            env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
+            env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *GIT_PLACES}}
             env |= {"VIRTUAL_ENV": str(venv), "PATH": f"{venv / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
             done = subprocess.run(  # noqa: S602  # the user's own command, as it stands on their command line
-                command, shell=True, cwd=roots[name], env=env, capture_output=True, text=True, check=False
+                command,
+                shell=True,
+                cwd=roots[name],
+                env=env,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                check=False,
             )
             _check_installed(done, command, roots[name].name)
             self._checkouts.separate_written(keeper=name)
@@ -352,9 +360,9 @@ def _make_environments(venvs: Sequence[Path]) -> None:
     first, *others = venvs
     uv = shutil.which("uv")
     make = [uv, "venv", "--quiet", "--python", sys.executable, "--seed"] if uv else [sys.executable, "-m", "venv"]
-    env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *PLACES}}
+    env = {key: value for key, value in os.environ.items() if key not in {"PYTHONPATH", *GIT_PLACES}}
     words = [*make, str(first)]
-    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(words, env=env, capture_output=True, text=True, errors="replace", check=False)  # noqa: S603
     _check_installed(done, " ".join(words), first.name)
     for venv in others:
         shutil.copytree(first, venv, symlinks=True)
