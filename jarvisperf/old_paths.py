@@ -19,17 +19,21 @@ if TYPE_CHECKING:
 ROOMS = """
 cache cache: assembly=build shared=default beside=threads
 cache cache.disk_tier: disk_database=database quiet_forks=fork_guard local=tier
-cache cache.engine: loading drivers reading core stripes=races found=model coherence stats tiers=reading
-cache cache.engine: writing=core removing=core touching=core computing=core hearing=core fillings=races flights
+cache cache.engine: reading core stripes=races found=model coherence stats tiers=reading
+cache cache.engine: writing=core removing=core touching=core computing=core hearing=core fillings=races
+cache cache.engine.flights: flights=flight
+cache cache.engine.loads: loading drivers
 cache cache.functions: decorator cached_function
 cache cache.keys: names pattern
 cache cache.memory: eviction duel=policy_trial hits=tier entry=eviction sketch=policy_trial
 cache cache.outage: tier=store guarded breaker pending=replay latency
-cache cache.redis_tier: remote=tier redis_scripts=scripts redis_link=link redis_cluster=cluster
-cache cache.redis_tier: redis_connect=connect redis_parser=reply_reader subscription=pubsub
-cache cache.redis_tier: redis_commands=commands messages redis_url=url
-cache cache.values: codec packing=msgpack arrays culprit=explain isolation typed=objects envelope
-cache cache.values: plain=fast_path leaves=scalars marks identity versions encoded=envelope checksum=envelope unpacking
+cache cache.redis_tier: remote=tier redis_scripts=scripts subscription=pubsub redis_commands=commands messages
+cache cache.redis_tier.connection: redis_link=link redis_cluster=cluster redis_connect=connect redis_url=url
+cache cache.redis_tier.connection: redis_parser=reply_reader
+cache cache.values: codec packing=msgpack arrays culprit=explain isolation
+cache cache.values: plain=fast_path leaves=scalars identity unpacking
+cache cache.values.classes: typed=objects
+cache cache.values.envelopes: envelope encoded=envelope checksum=envelope marks versions
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
 gate gate.processes: interpreter child_imports descendants launch=workers nursery=fork_server protocol

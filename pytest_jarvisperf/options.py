@@ -330,7 +330,7 @@ def _redis(value: object) -> str:
     text = as_text(value)
     if text in {"auto", "fake"}:
         return text
-    from jarvisperf.cache.redis_tier.url import check_redis_url
+    from jarvisperf.cache.redis_tier.connection.url import check_redis_url
 
     try:
         check_redis_url(text)

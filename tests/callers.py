@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from waiting import SOON_SECONDS
 
-from jarvisperf.cache.engine.flights import LOAD
+from jarvisperf.cache.engine.flights.flight import LOAD
 from jarvisperf.cache.testing import core_of
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from jarvisperf.cache.values.codec import Codec
-from jarvisperf.cache.values.envelope import mac_key, seal
+from jarvisperf.cache.values.envelopes.envelope import mac_key, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from jarvisperf.cache.functions.many import cached_many
     from jarvisperf.cache.outage.store import Write
     from jarvisperf.cache.smart import SmartCache
-    from jarvisperf.cache.values.declared import register_codec
+    from jarvisperf.cache.values.classes.declared import register_codec
 else:
     _homes = ["async_smart", "engine.model", "smart", "custom_tier", "outage.store", "functions.decorator"]
-    _homes += ["functions.many", "bypass", "default", "values.declared", "default"]
+    _homes += ["functions.many", "bypass", "default", "values.classes.declared", "default"]
     _of_names = {name: f"{__name__}.{home}" for name, home in zip(__all__, _homes, strict=True)}
     __getattr__, __dir__ = attach(__name__, _of_names, dict.fromkeys(__all__, "cache"))

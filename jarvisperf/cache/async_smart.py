@@ -11,8 +11,8 @@ import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cache.engine.lifetime import fixed, keeping
-from jarvisperf.cache.engine.loading import LoadOptions
+from jarvisperf.cache.engine.loads.lifetime import fixed, keeping
+from jarvisperf.cache.engine.loads.loading import LoadOptions
 from jarvisperf.cache.engine.model import Found
 from jarvisperf.cache.smart import FACTORY, SmartCache, name_of
 from jarvisperf.checks import function
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from jarvisperf.cache.engine.lifetime import Ttl
+    from jarvisperf.cache.engine.loads.lifetime import Ttl
     from jarvisperf.cache.engine.stats import CacheStats
 
 _ABSENT = object()
@@ -104,7 +104,7 @@ class AsyncSmartCache:
         hard_seconds: float = math.inf,
     ) -> Any:
         """Return the value of a key, or call (and await) the factory for it and store what it returns."""
-        from jarvisperf.cache.engine.drivers import drive_async
+        from jarvisperf.cache.engine.loads.drivers import drive_async
 
         function("factory", factory, FACTORY)
         options = LoadOptions.checked(

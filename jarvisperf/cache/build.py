@@ -11,8 +11,8 @@ from jarvisperf.cache.engine.core import Core
 from jarvisperf.cache.keys.names import Names
 from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.values.codec import Codec
-from jarvisperf.cache.values.envelope import mac_key
-from jarvisperf.cache.values.versions import Versions
+from jarvisperf.cache.values.envelopes.envelope import mac_key
+from jarvisperf.cache.values.envelopes.versions import Versions
 from jarvisperf.checks import number, seconds, whole_number
 
 if TYPE_CHECKING:
@@ -92,10 +92,10 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
         own_tiers = checked_tiers(plan.tiers)
     if plan.redis is not None:
         if isinstance(plan.redis, str):
-            from jarvisperf.cache.redis_tier.url import check_redis_url
+            from jarvisperf.cache.redis_tier.connection.url import check_redis_url
 
             check_redis_url(plan.redis)
-        from jarvisperf.cache.redis_tier.connect import Limits  # the client takes a while to import
+        from jarvisperf.cache.redis_tier.connection.connect import Limits  # the client takes a while to import
         from jarvisperf.cache.redis_tier.store import RedisStore
         from jarvisperf.cache.redis_tier.tier import RemoteTier
 
@@ -115,7 +115,7 @@ def assemble(plan: CachePlan) -> tuple[Core, Coherence | None]:
     if remote is None or store is None:
         return core, None
     from jarvisperf.cache.engine.coherence import Coherence
-    from jarvisperf.cache.engine.heartbeat import Heartbeat
+    from jarvisperf.cache.engine.flights.heartbeat import Heartbeat
 
     core.heartbeat = Heartbeat(remote.renew, lease_seconds)
     coherence = Coherence(core, remote, store, jitter)

@@ -66,7 +66,7 @@ def _examine_redis(url: str | None) -> Iterator[Finding]:
     from redis.backoff import NoBackoff
     from redis.retry import Retry
 
-    from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment, without_password
+    from jarvisperf.cache.redis_tier.connection.url import check_redis_url, parts_of_deployment, without_password
 
     try:
         place = without_password(check_redis_url(url))

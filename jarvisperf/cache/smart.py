@@ -18,10 +18,10 @@ from jarvisperf.cache.build import (
     assemble,
 )
 from jarvisperf.cache.bypass import Bypasses
-from jarvisperf.cache.engine.batches import Batch
 from jarvisperf.cache.engine.bypassed import BypassedCore
-from jarvisperf.cache.engine.lifetime import fixed, keeping
-from jarvisperf.cache.engine.loading import Load, LoadOptions
+from jarvisperf.cache.engine.loads.batches import Batch
+from jarvisperf.cache.engine.loads.lifetime import fixed, keeping
+from jarvisperf.cache.engine.loads.loading import Load, LoadOptions
 from jarvisperf.cache.engine.model import Found, Life
 from jarvisperf.cache.engine.stats import counts_of, stats_of
 from jarvisperf.cache.keys.names import checked_key, checked_keys, checked_tags
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.custom_tier import Tier
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.engine.lifetime import Ttl
+    from jarvisperf.cache.engine.flights.steps import Steps
+    from jarvisperf.cache.engine.loads.lifetime import Ttl
     from jarvisperf.cache.engine.stats import CacheStats
-    from jarvisperf.cache.engine.steps import Steps
 
 _T = TypeVar("_T")
 
@@ -147,7 +147,7 @@ class SmartCache:
         self._lock = threading.RLock()
         self._bypasses.tell(self, SmartCache._choose_readers)
         tell_when_forked(self, SmartCache._after_fork)
-        finish_import_before_forks("jarvisperf.cache.engine.drivers")
+        finish_import_before_forks("jarvisperf.cache.engine.loads.drivers")
 
     # --- one key
 
@@ -300,7 +300,7 @@ class SmartCache:
             TypeError: The key is not a str, or the factory cannot be called.
             ValueError: The key is empty, or a number is out of range.
         """
-        from jarvisperf.cache.engine.drivers import drive
+        from jarvisperf.cache.engine.loads.drivers import drive
 
         function("factory", factory, FACTORY)
         options = LoadOptions.checked(

@@ -44,7 +44,7 @@ def _engines() -> tuple[str, ...]:
 
 
 def _is_redis_url(value: object) -> bool:
-    from jarvisperf.cache.redis_tier.url import check_redis_url
+    from jarvisperf.cache.redis_tier.connection.url import check_redis_url
 
     try:
         check_redis_url(value)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from jarvisperf.cache.redis_tier.url import ALLOWED_FORMS, check_redis_url
+from jarvisperf.cache.redis_tier.connection.url import ALLOWED_FORMS, check_redis_url
 from jarvisperf.clocks import REAL, now
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from jarvisperf.cache.memory.tier import MemoryTier
 from jarvisperf.cache.testing import Clock
 from jarvisperf.cache.values import fast_path
 from jarvisperf.cache.values.codec import Codec
-from jarvisperf.cache.values.envelope import MESSAGEPACK, PICKLE, Encoded, seal
+from jarvisperf.cache.values.envelopes.envelope import MESSAGEPACK, PICKLE, Encoded, seal
 from jarvisperf.cache.values.isolation import Held, hold_plain
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 

@@ -12,10 +12,17 @@ from hypothesis import strategies as st
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.cache.testing import forget_memory, tier_of
-from jarvisperf.cache.values import compression
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.compression import CannotExpandError, expand
-from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, ZSTD_ARRAY, ZSTD_MESSAGEPACK, ZSTD_PICKLE, unseal
+from jarvisperf.cache.values.envelopes import compression
+from jarvisperf.cache.values.envelopes.compression import CannotExpandError, expand
+from jarvisperf.cache.values.envelopes.envelope import (
+    ARRAY,
+    MESSAGEPACK,
+    ZSTD_ARRAY,
+    ZSTD_MESSAGEPACK,
+    ZSTD_PICKLE,
+    unseal,
+)
 from jarvisperf.extras import MissingExtraError
 
 TEXT = "the same again " * 1000

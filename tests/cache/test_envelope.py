@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.envelope import (
+from jarvisperf.cache.values.envelopes.envelope import (
     ARRAY,
     MESSAGEPACK,
     PICKLE,

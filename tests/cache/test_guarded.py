@@ -17,7 +17,7 @@ from jarvisperf.cache.outage import guarded
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.outage.replay import Change, Pending
 from jarvisperf.cache.outage.store import CorruptEntryError, Write
-from jarvisperf.cache.values.versions import Versions
+from jarvisperf.cache.values.envelopes.versions import Versions
 
 
 class BrokenError(Exception):

@@ -8,10 +8,10 @@ import pytest
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache, cached_many
-from jarvisperf.cache.engine.heartbeat import LONGEST_SECONDS, Heartbeat
+from jarvisperf.cache.engine.flights.heartbeat import LONGEST_SECONDS, Heartbeat
 from jarvisperf.cache.engine.races import Computation
 from jarvisperf.cache.testing import Clock, core_of, tier_of
-from jarvisperf.cache.values.marks import Lease, Refusal
+from jarvisperf.cache.values.envelopes.marks import Lease, Refusal
 
 LEASE_SECONDS = 30.0
 LEASE = Lease(b"t" * 16, 0, 0)

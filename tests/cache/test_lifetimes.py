@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
-from jarvisperf.cache.engine.lifetime import keeping
+from jarvisperf.cache.engine.loads.lifetime import keeping
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.testing import core_of, forget_memory
 

@@ -15,11 +15,11 @@ from callers import callers_of
 from waiting import SOON_SECONDS, until, wait_until
 
 from jarvisperf.cache import AsyncSmartCache, SmartCache, cached
-from jarvisperf.cache.engine import loading
+from jarvisperf.cache.engine.loads import loading
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.testing import core_of, forget_memory, store_of
-from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.marks import Lease
+from jarvisperf.cache.values.envelopes import marks
+from jarvisperf.cache.values.envelopes.marks import Lease
 
 
 def in_threads(count: int, call) -> list:

@@ -13,7 +13,7 @@ from redis.sentinel import Sentinel
 from waiting import wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.redis_tier.connect import Limits, link_to
+from jarvisperf.cache.redis_tier.connection.connect import Limits, link_to
 
 if TYPE_CHECKING:
     from pathlib import Path

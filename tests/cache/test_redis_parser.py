@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import redis
 
-from jarvisperf.cache.redis_tier.link import Subscribed
-from jarvisperf.cache.redis_tier.reply_reader import Deadline, DeadlineParser
+from jarvisperf.cache.redis_tier.connection.link import Subscribed
+from jarvisperf.cache.redis_tier.connection.reply_reader import Deadline, DeadlineParser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

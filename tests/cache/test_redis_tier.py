@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jarvisperf.cache.redis_tier.url import check_redis_url, without_password
+from jarvisperf.cache.redis_tier.connection.url import check_redis_url, without_password
 from jarvisperf.cache.testing import forget_memory
 
 

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from jarvisperf.cache.values.classes.declared import UNDECLARED
 from jarvisperf.cache.values.codec import UNREADABLE, Codec
-from jarvisperf.cache.values.declared import UNDECLARED
-from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
+from jarvisperf.cache.values.envelopes.envelope import ARRAY, MESSAGEPACK, PICKLE, Encoded, Envelope, seal, unseal
 
 # Python's objects take more than their bytes: each small int of a list takes eight bytes, and at least one in the
 # input.

@@ -237,7 +237,7 @@ def test_nobody_waits_for_an_event_loop_that_has_stopped(make_cache, is_closed):
 
 
 def test_who_already_waits_notices_that_the_event_loop_has_stopped(make_cache, monkeypatch):
-    monkeypatch.setattr("jarvisperf.cache.engine.waiting.LOOK_AFTER_SECONDS", 0.01)
+    monkeypatch.setattr("jarvisperf.cache.engine.flights.waiting.LOOK_AFTER_SECONDS", 0.01)
     cache, begun, waits = make_cache(), threading.Event(), threading.Event()
     loop = asyncio.new_event_loop()
 
@@ -550,7 +550,7 @@ def test_a_recursion_may_be_as_deep_as_that_of_lru_cache(make_cache):
 
 
 def test_an_endless_recursion_is_a_recursion_error(make_cache, monkeypatch):
-    monkeypatch.setattr("jarvisperf.cache.engine.drivers._FLIGHTS_PER_THREAD", 20)
+    monkeypatch.setattr("jarvisperf.cache.engine.loads.drivers._FLIGHTS_PER_THREAD", 20)
 
     @cached(cache=make_cache())
     def endless(number: int) -> int:

@@ -8,7 +8,7 @@ from fuzz.mutations import as_text, mutated_bytes, mutated_json, packed
 from fuzz.readers import CORPUS, JSON_READERS, seed
 
 from jarvisperf.cache.values.codec import encode
-from jarvisperf.cache.values.envelope import MESSAGEPACK, Encoded, seal
+from jarvisperf.cache.values.envelopes.envelope import MESSAGEPACK, Encoded, seal
 
 if TYPE_CHECKING:
     from random import Random

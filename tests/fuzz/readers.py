@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cache.values.codec import decode
-from jarvisperf.cache.values.envelope import unseal
+from jarvisperf.cache.values.envelopes.envelope import unseal
 from jarvisperf.cli.main import main
 from jarvisperf.rag.errors import DocumentError
 from jarvisperf.rag.ingest.files import read_document

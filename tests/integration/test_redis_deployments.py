@@ -19,7 +19,7 @@ from redis_deployments import cluster, running, tls_before, use_everything
 from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache
-from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment
+from jarvisperf.cache.redis_tier.connection.url import check_redis_url, parts_of_deployment
 from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 from redis_deployments import Node, tls_before, use_everything, valkey
 
 from jarvisperf.cache.doctor import examine
-from jarvisperf.cache.redis_tier.url import check_redis_url, parts_of_deployment, without_password
+from jarvisperf.cache.redis_tier.connection.url import check_redis_url, parts_of_deployment, without_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

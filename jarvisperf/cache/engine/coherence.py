@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import random
 
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.redis_tier.link import Subscribed
+    from jarvisperf.cache.redis_tier.connection.link import Subscribed
     from jarvisperf.cache.redis_tier.store import RedisStore
     from jarvisperf.cache.redis_tier.tier import RemoteTier
 

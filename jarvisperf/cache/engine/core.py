@@ -5,26 +5,26 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from jarvisperf.cache.engine.flights import Flights
+from jarvisperf.cache.engine.flights.flight import Flights
 from jarvisperf.cache.engine.races import Computations
 from jarvisperf.cache.engine.reading import Reader
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.declared import UNDECLARED
-from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
+from jarvisperf.cache.values.classes.declared import UNDECLARED
+from jarvisperf.cache.values.envelopes.envelope import UNREADABLE, Encoded, Envelope, seal, unseal
+from jarvisperf.cache.values.envelopes.marks import is_mark, rejected_version
 from jarvisperf.cache.values.isolation import hold_plain
-from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from jarvisperf.cache.engine.flights import Flight
+    from jarvisperf.cache.engine.flights.flight import Flight
     from jarvisperf.cache.engine.model import Life
     from jarvisperf.cache.engine.races import Computation, Filling
     from jarvisperf.cache.keys.pattern import KeyPattern
     from jarvisperf.cache.outage.guarded import GuardedTier
+    from jarvisperf.cache.values.envelopes.marks import Lease, Refusal
     from jarvisperf.cache.values.isolation import Held
-    from jarvisperf.cache.values.marks import Lease, Refusal
 
 
 class Core(Reader):

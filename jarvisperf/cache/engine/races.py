@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from jarvisperf.cache.engine.model import Life
-    from jarvisperf.cache.values.marks import Lease
+    from jarvisperf.cache.values.envelopes.marks import Lease
 
 _COUNT: Final = 256
 

@@ -7,25 +7,25 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from jarvisperf.cache.engine.backoff import Backoff
-from jarvisperf.cache.engine.flights import Flights
+from jarvisperf.cache.engine.flights.flight import Flights
 from jarvisperf.cache.engine.model import CachedValue, Life
 from jarvisperf.cache.engine.races import Computations, Stripes
 from jarvisperf.cache.engine.unstorable import Unstorable
 from jarvisperf.cache.memory.compiled import opener
 from jarvisperf.cache.memory.eviction import LOOK_AGAIN_SECONDS
 from jarvisperf.cache.outage.store import Write
-from jarvisperf.cache.values.declared import UNDECLARED
-from jarvisperf.cache.values.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
+from jarvisperf.cache.values.classes.declared import UNDECLARED
+from jarvisperf.cache.values.envelopes.envelope import UNREADABLE, Encoded, Envelope, Flaw, seal, unseal
+from jarvisperf.cache.values.envelopes.marks import is_mark, rejected_version
 from jarvisperf.cache.values.fast_path import open_one
 from jarvisperf.cache.values.isolation import Held, hold_plain
-from jarvisperf.cache.values.marks import is_mark, rejected_version
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from jarvisperf.cache.disk_tier.tier import DiskTier
-    from jarvisperf.cache.engine.heartbeat import Heartbeat
+    from jarvisperf.cache.engine.flights.heartbeat import Heartbeat
     from jarvisperf.cache.engine.races import Stripe
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from jarvisperf.cache.outage.guarded import GuardedTier
     from jarvisperf.cache.redis_tier.tier import RemoteTier
     from jarvisperf.cache.values.codec import Codec
-    from jarvisperf.cache.values.compression import Compressed
-    from jarvisperf.cache.values.versions import Versions
+    from jarvisperf.cache.values.envelopes.compression import Compressed
+    from jarvisperf.cache.values.envelopes.versions import Versions
 
 UNCONFIRMED_SECONDS: Final = 1.0
 """How long memory is trusted while messages from other processes cannot be received."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.functions.stored_errors import StoredError
 from jarvisperf.cache.smart import SmartCache
-from jarvisperf.cache.values.declared import declare_result
+from jarvisperf.cache.values.classes.declared import declare_result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
-    from jarvisperf.cache.engine.batches import Batch
-    from jarvisperf.cache.engine.lifetime import Ttl
-    from jarvisperf.cache.engine.steps import Steps
+    from jarvisperf.cache.engine.flights.steps import Steps
+    from jarvisperf.cache.engine.loads.batches import Batch
+    from jarvisperf.cache.engine.loads.lifetime import Ttl
     from jarvisperf.cache.functions.cached_function import CachedDecorator
     from jarvisperf.cache.smart import SmartCache
 
@@ -179,7 +179,7 @@ class _SingleCalls(Calls):
 
 def _wrap_function(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the decorated function, and the one that refreshes its results."""
-    from jarvisperf.cache.engine.drivers import drive
+    from jarvisperf.cache.engine.loads.drivers import drive
 
     key_of = calls.key
 
@@ -214,7 +214,7 @@ def _wrap_function(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[..
 
 def _wrap_coroutine(calls: _SingleCalls) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the decorated coroutine function, and the one that refreshes its results."""
-    from jarvisperf.cache.engine.drivers import drive_async
+    from jarvisperf.cache.engine.loads.drivers import drive_async
 
     key_of = calls.key
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
-    from jarvisperf.cache.engine.batches import Batch
-    from jarvisperf.cache.engine.lifetime import Ttl
+    from jarvisperf.cache.engine.loads.batches import Batch
+    from jarvisperf.cache.engine.loads.lifetime import Ttl
     from jarvisperf.cache.functions.cached_many_function import CachedManyDecorator
     from jarvisperf.cache.smart import SmartCache
 
@@ -224,7 +224,7 @@ class _ManyCall:
 
 
 def _wrap_function(calls: _ManyCalls, *, recompute: bool) -> Callable[..., Any]:
-    from jarvisperf.cache.engine.drivers import drive
+    from jarvisperf.cache.engine.loads.drivers import drive
 
     def wrapper(*args: object, **kwargs: object) -> dict[Any, Any]:
         one = _ManyCall.begun(calls, args, kwargs, recompute=recompute)
@@ -244,7 +244,7 @@ def _wrap_function(calls: _ManyCalls, *, recompute: bool) -> Callable[..., Any]:
 
 
 def _wrap_coroutine(calls: _ManyCalls, *, recompute: bool) -> Callable[..., Any]:
-    from jarvisperf.cache.engine.drivers import drive_async
+    from jarvisperf.cache.engine.loads.drivers import drive_async
 
     async def wrapper(*args: object, **kwargs: object) -> dict[Any, Any]:
         one = _ManyCall.begun(calls, args, kwargs, recompute=recompute)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
+from jarvisperf.cache.values.classes.declared import declare
+from jarvisperf.cache.values.classes.objects import form_for
 from jarvisperf.cache.values.codec import decode, encode
-from jarvisperf.cache.values.declared import declare
 from jarvisperf.cache.values.identity import lasting_name
-from jarvisperf.cache.values.objects import form_for
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.checks import seconds
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from datetime import timedelta
 
-    from jarvisperf.cache.engine.lifetime import Keeping
+    from jarvisperf.cache.engine.loads.lifetime import Keeping
     from jarvisperf.cache.engine.model import Life
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from jarvisperf.cache.engine.lifetime import fixed, keeping
-from jarvisperf.cache.engine.loading import LoadOptions
+from jarvisperf.cache.engine.loads.lifetime import fixed, keeping
+from jarvisperf.cache.engine.loads.loading import LoadOptions
 from jarvisperf.cache.engine.model import Life
 from jarvisperf.cache.functions.stored_errors import StoredErrors
 from jarvisperf.cache.keys.names import checked_tags
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import Any, Self
 
-    from jarvisperf.cache.engine.lifetime import Ttl
+    from jarvisperf.cache.engine.loads.lifetime import Ttl
     from jarvisperf.cache.smart import SmartCache
 
 

@@ -314,7 +314,7 @@ make_reader(PyObject *module, PyObject *args)
 
 /* --- many entries from a tier below memory */
 
-/* The layout of an envelope; see values/envelope.py. */
+/* The layout of an envelope; see values/envelopes/envelope.py. */
 #define CHECKED_FROM 8
 #define KEY_START 76
 #define ALIGNMENT 16

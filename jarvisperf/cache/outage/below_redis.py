@@ -10,14 +10,14 @@ import math
 from typing import TYPE_CHECKING, Final, Protocol
 
 from jarvisperf.cache.outage.guarded import GuardedTier
-from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
+from jarvisperf.cache.values.envelopes.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     import random
 
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.outage.store import Store
-    from jarvisperf.cache.values.versions import Versions
+    from jarvisperf.cache.values.envelopes.versions import Versions
 
 RENEW_AFTER_SECONDS: Final = TOMBSTONE_SECONDS / 4
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.keys.pattern import KeyPattern
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.outage.store import Store
-    from jarvisperf.cache.values.versions import Versions
+    from jarvisperf.cache.values.envelopes.versions import Versions
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from jarvisperf.cache.values.envelope import version_of
+from jarvisperf.cache.values.envelopes.envelope import version_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -11,7 +11,7 @@ import redis
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from jarvisperf.cache.redis_tier.link import Command
+    from jarvisperf.cache.redis_tier.connection.link import Command
 
 # Redis adds the time to live to its clock in 64-bit milliseconds; a century or more means no expiry.
 _CENTURY_SECONDS: Final = 100 * 365.25 * 86400

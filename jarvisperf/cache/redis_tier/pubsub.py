@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import random
 
-    from jarvisperf.cache.redis_tier.link import Subscribed
+    from jarvisperf.cache.redis_tier.connection.link import Subscribed
 
 _LISTEN_SECONDS = 0.5
 _SILENT_ROUNDS = 4  # a ping is sent after half of them

@@ -14,8 +14,8 @@ import redis
 
 from jarvisperf.cache.outage.store import RejectedError, Write
 from jarvisperf.cache.redis_tier.commands import is_full
-from jarvisperf.cache.redis_tier.link import SCAN_BATCH
-from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
+from jarvisperf.cache.redis_tier.connection.link import SCAN_BATCH
+from jarvisperf.cache.redis_tier.connection.reply_reader import INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

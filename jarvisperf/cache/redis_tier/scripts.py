@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.envelope import GENERATION_OFFSET, MAGIC, VERSION, VERSION_OFFSET
+from jarvisperf.cache.values.envelopes import marks
+from jarvisperf.cache.values.envelopes.envelope import GENERATION_OFFSET, MAGIC, VERSION, VERSION_OFFSET
 
 # Layout 1 has no version; such a value counts as older than any other.
 _START: Final = f"{MAGIC.decode()}\\{VERSION}"

@@ -24,23 +24,23 @@ from jarvisperf.cache.keys.pattern import common_head, matches_any
 from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
-from jarvisperf.cache.redis_tier.connect import Limits, link_to
-from jarvisperf.cache.redis_tier.link import LARGE_BYTES, SCAN_BATCH
+from jarvisperf.cache.redis_tier.connection.connect import Limits, link_to
+from jarvisperf.cache.redis_tier.connection.link import LARGE_BYTES, SCAN_BATCH
+from jarvisperf.cache.redis_tier.connection.reply_reader import INTERRUPTED
 from jarvisperf.cache.redis_tier.messages import Message, change_to_bytes, to_bytes
 from jarvisperf.cache.redis_tier.rejections import FAILURES, Rejections, is_forbidden
-from jarvisperf.cache.redis_tier.reply_reader import INTERRUPTED
-from jarvisperf.cache.values import marks
-from jarvisperf.cache.values.envelope import VERSION_OFFSET, version_of
-from jarvisperf.cache.values.marks import Lease, Refusal
+from jarvisperf.cache.values.envelopes import marks
+from jarvisperf.cache.values.envelopes.envelope import VERSION_OFFSET, version_of
+from jarvisperf.cache.values.envelopes.marks import Lease, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from jarvisperf.cache.keys.names import Names
     from jarvisperf.cache.keys.pattern import KeyPattern
-    from jarvisperf.cache.redis_tier.link import Command
+    from jarvisperf.cache.redis_tier.connection.link import Command
     from jarvisperf.cache.redis_tier.messages import Kind
-    from jarvisperf.cache.values.versions import Versions
+    from jarvisperf.cache.values.envelopes.versions import Versions
 
 _TOMBSTONE_MILLISECONDS: Final = int(marks.TOMBSTONE_SECONDS * 1000)
 # A mark far outlives its lease, so that a slow holder can still fill the key if no one else took or voided the lease.

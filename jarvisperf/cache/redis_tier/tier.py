@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from jarvisperf.cache.outage.guarded import GuardedTier
 from jarvisperf.cache.outage.replay import Change
 from jarvisperf.cache.outage.store import RejectedError, Write
-from jarvisperf.cache.values.marks import TOMBSTONE_SECONDS
+from jarvisperf.cache.values.envelopes.marks import TOMBSTONE_SECONDS
 
 if TYPE_CHECKING:
     import random
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from jarvisperf.cache.outage.replay import Snapshot
     from jarvisperf.cache.redis_tier.store import RedisStore
-    from jarvisperf.cache.values.marks import Lease, Refusal
-    from jarvisperf.cache.values.versions import Versions
+    from jarvisperf.cache.values.envelopes.marks import Lease, Refusal
+    from jarvisperf.cache.values.envelopes.versions import Versions
 
 # Deletions by others are known only while their tombstones exist.
 _LONGEST_REPLAY_SECONDS = TOMBSTONE_SECONDS / 2

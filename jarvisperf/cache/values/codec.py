@@ -11,9 +11,9 @@ import pickle
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.values.compression import Compression, expand, is_compressed
-from jarvisperf.cache.values.declared import UNDECLARED, UndeclaredError
-from jarvisperf.cache.values.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
+from jarvisperf.cache.values.classes.declared import UNDECLARED, UndeclaredError
+from jarvisperf.cache.values.envelopes.compression import Compression, expand, is_compressed
+from jarvisperf.cache.values.envelopes.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
 from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import NATIVE_COPIES, PLAIN, Held, hold_encodable
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack, pack_native

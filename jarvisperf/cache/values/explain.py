@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jarvisperf.cache.values import declared
+from jarvisperf.cache.values.classes import declared
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, TooDeepError, pack
 from jarvisperf.cache.values.scalars import UnencodableError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cache.values.envelope import (
+from jarvisperf.cache.values.envelopes.envelope import (
     ALIGNMENT_BYTES,
     CHECKED_FROM,
     KEY_START,

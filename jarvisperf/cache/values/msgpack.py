@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.msgpack import Encoder, Ext
 
-from jarvisperf.cache.values import declared
-from jarvisperf.cache.values.frames import LIBRARIES
+from jarvisperf.cache.values.classes import declared
+from jarvisperf.cache.values.classes.frames import LIBRARIES
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF, UnencodableError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec.msgpack import Decoder
 
-from jarvisperf.cache.values import declared
+from jarvisperf.cache.values.classes import declared
 from jarvisperf.cache.values.msgpack import (
     ENUM,
     FROZENSET,

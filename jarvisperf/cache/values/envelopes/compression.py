@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from jarvisperf.cache.values.envelope import (
+from jarvisperf.cache.values.envelopes.envelope import (
     ARRAY,
     MESSAGEPACK,
     PICKLE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from jarvisperf.cache.engine.flights import Flight
+    from jarvisperf.cache.engine.flights.flight import Flight
 
 
 class Invoke(NamedTuple):

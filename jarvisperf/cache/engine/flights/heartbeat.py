@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jarvisperf.cache.engine.races import Computation
-    from jarvisperf.cache.values.marks import Lease
+    from jarvisperf.cache.values.envelopes.marks import Lease
 
 LONGEST_SECONDS: Final = 3600.0
 _BEATS_PER_LEASE: Final = 3

@@ -15,13 +15,13 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.flights import computing
-from jarvisperf.cache.engine.steps import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
+from jarvisperf.cache.engine.flights.flight import computing
+from jarvisperf.cache.engine.flights.steps import Compute, FactoryStopError, Invoke, Pause, Spawn, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from jarvisperf.cache.engine.steps import Steps
+    from jarvisperf.cache.engine.flights.steps import Steps
 
 logger = logging.getLogger(__name__)
 

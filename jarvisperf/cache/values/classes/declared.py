@@ -21,7 +21,7 @@ from jarvisperf.checks import function
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from jarvisperf.cache.values.objects import Form
+    from jarvisperf.cache.values.classes.objects import Form
 
 _T = TypeVar("_T")
 
@@ -55,8 +55,8 @@ def register_codec(kind: type[_T], encode: Callable[[_T], Any], decode: Callable
         TypeError: ``kind`` is not a class, or one of the functions cannot be called.
         ValueError: Caches store this type already.
     """
+    from jarvisperf.cache.values.classes.objects import CodecForm
     from jarvisperf.cache.values.isolation import PLAIN
-    from jarvisperf.cache.values.objects import CodecForm
     from jarvisperf.cache.values.scalars import LEAVES
 
     given: object = kind
@@ -79,7 +79,7 @@ def declare_result(function: Callable[..., Any], *, of_many: bool = False) -> tu
     Returns:
         The types that a result may have; None if any type will do.
     """
-    from jarvisperf.cache.values.objects import form_for, hints_of, resolved
+    from jarvisperf.cache.values.classes.objects import form_for, hints_of, resolved
 
     whole = resolved(function)
     waiting = [whole]
@@ -147,7 +147,7 @@ def declare(kind: type, form: Form | None) -> None:
 
 def declare_table(kind: type) -> None:
     """Declare a class of pandas, polars or pyarrow if its instances are tables."""
-    from jarvisperf.cache.values.frames import form_for
+    from jarvisperf.cache.values.classes.frames import form_for
 
     found = form_for(kind)
     if found is not None:
@@ -188,7 +188,7 @@ def rebuilt(name: str, shape: bytes, parts: list[Any]) -> object:
     """
     kind = _classes.get(name)
     if kind is None:
-        from jarvisperf.cache.values.frames import class_named
+        from jarvisperf.cache.values.classes.frames import class_named
 
         try:
             kind = class_named(name)
@@ -206,7 +206,7 @@ def rebuilt(name: str, shape: bytes, parts: list[Any]) -> object:
 
 def undeclared(value: object) -> UnencodableError:
     """Return the error for an object that has no encoding, with advice."""
-    from jarvisperf.cache.values.objects import form_for
+    from jarvisperf.cache.values.classes.objects import form_for
 
     kind = type(value)
     name = kind.__qualname__

@@ -13,10 +13,10 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.cache.engine.flights import LOAD, MAKE, Flight, LoadedValue, is_computing
-from jarvisperf.cache.engine.steps import Compute, Invoke, Pause, Spawn
-from jarvisperf.cache.engine.waiting import End, place_of_caller, wait_for
-from jarvisperf.cache.values.marks import Refusal
+from jarvisperf.cache.engine.flights.flight import LOAD, MAKE, Flight, LoadedValue, is_computing
+from jarvisperf.cache.engine.flights.steps import Compute, Invoke, Pause, Spawn
+from jarvisperf.cache.engine.flights.waiting import End, place_of_caller, wait_for
+from jarvisperf.cache.values.envelopes.marks import Refusal
 from jarvisperf.checks import seconds
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.engine.lifetime import Keeping
+    from jarvisperf.cache.engine.flights.steps import Step, Steps
+    from jarvisperf.cache.engine.loads.lifetime import Keeping
     from jarvisperf.cache.engine.model import CachedValue, Life
     from jarvisperf.cache.engine.races import Computation
-    from jarvisperf.cache.engine.steps import Step, Steps
-    from jarvisperf.cache.values.marks import Lease
+    from jarvisperf.cache.values.envelopes.marks import Lease
 
 logger = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ import time
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.flights import innermost_of_caller
-from jarvisperf.cache.engine.steps import Wait
-from jarvisperf.cache.engine.waits import waits
+from jarvisperf.cache.engine.flights.flight import innermost_of_caller
+from jarvisperf.cache.engine.flights.steps import Wait
+from jarvisperf.cache.engine.flights.waits import waits
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from jarvisperf.cache.engine.flights import Flight
-    from jarvisperf.cache.engine.steps import Step
+    from jarvisperf.cache.engine.flights.flight import Flight
+    from jarvisperf.cache.engine.flights.steps import Step
 
 LOOK_AFTER_SECONDS: Final = 1.0
 """How soon a caller notices that the event loop that computes its value has stopped."""

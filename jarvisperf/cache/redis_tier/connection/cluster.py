@@ -9,13 +9,13 @@ import redis
 from redis.crc import key_slot
 from redis.exceptions import AskError, MovedError
 
-from jarvisperf.cache.redis_tier.link import ServerLink
-from jarvisperf.cache.redis_tier.reply_reader import Deadline
+from jarvisperf.cache.redis_tier.connection.link import ServerLink
+from jarvisperf.cache.redis_tier.connection.reply_reader import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from jarvisperf.cache.redis_tier.link import Command, Subscribed
+    from jarvisperf.cache.redis_tier.connection.link import Command, Subscribed
 
 
 _GET = b"local found = redis.pcall('GET', KEYS[1]); if type(found) == 'string' then return found end return false"

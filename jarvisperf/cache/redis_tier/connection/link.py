@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import redis
 from hiredis import pack_command
 
-from jarvisperf.cache.redis_tier.connections import Connections
-from jarvisperf.cache.redis_tier.reply_reader import SLOWEST_BYTES_PER_SECOND, Deadline, check_deadline, prolong
+from jarvisperf.cache.redis_tier.connection.pool import Connections
+from jarvisperf.cache.redis_tier.connection.reply_reader import (
+    SLOWEST_BYTES_PER_SECOND,
+    Deadline,
+    check_deadline,
+    prolong,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -12,19 +12,19 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.cache.engine.flights import MAKE, Flight, LoadedValue, is_computing
-from jarvisperf.cache.engine.loading import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
+from jarvisperf.cache.engine.flights.flight import MAKE, Flight, LoadedValue, is_computing
+from jarvisperf.cache.engine.flights.steps import Compute, Invoke, Pause, Spawn
+from jarvisperf.cache.engine.flights.waiting import End, place_of_caller, wait_for
+from jarvisperf.cache.engine.loads.loading import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS
 from jarvisperf.cache.engine.races import Filling
-from jarvisperf.cache.engine.steps import Compute, Invoke, Pause, Spawn
-from jarvisperf.cache.engine.waiting import End, place_of_caller, wait_for
-from jarvisperf.cache.values.marks import Lease, Refusal
+from jarvisperf.cache.values.envelopes.marks import Lease, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from jarvisperf.cache.engine.core import Core
-    from jarvisperf.cache.engine.loading import LoadOptions
-    from jarvisperf.cache.engine.steps import Step, Steps
+    from jarvisperf.cache.engine.flights.steps import Step, Steps
+    from jarvisperf.cache.engine.loads.loading import LoadOptions
 
 logger = logging.getLogger(__name__)
 

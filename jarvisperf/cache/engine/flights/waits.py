@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from typing import Final
 
-from jarvisperf.cache.engine.flights import Flight
+from jarvisperf.cache.engine.flights.flight import Flight
 from jarvisperf.forks import at_fork
 
 

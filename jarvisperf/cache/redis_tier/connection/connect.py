@@ -12,16 +12,21 @@ from redis.connection import SSLConnection, parse_url
 from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
-from jarvisperf.cache.redis_tier.cluster import ClusterLink
-from jarvisperf.cache.redis_tier.link import ServerLink
-from jarvisperf.cache.redis_tier.reply_reader import DeadlineParser
-from jarvisperf.cache.redis_tier.url import check_redis_url, fault_in_client, parts_of_deployment, without_password
+from jarvisperf.cache.redis_tier.connection.cluster import ClusterLink
+from jarvisperf.cache.redis_tier.connection.link import ServerLink
+from jarvisperf.cache.redis_tier.connection.reply_reader import DeadlineParser
+from jarvisperf.cache.redis_tier.connection.url import (
+    check_redis_url,
+    fault_in_client,
+    parts_of_deployment,
+    without_password,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jarvisperf.cache.redis_tier.link import Link
-    from jarvisperf.cache.redis_tier.url import Deployment
+    from jarvisperf.cache.redis_tier.connection.link import Link
+    from jarvisperf.cache.redis_tier.connection.url import Deployment
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def form_for(kind: type) -> Form | None:
         return _StructForm(kind)
     pydantic = sys.modules.get("pydantic")
     if pydantic is not None and issubclass(kind, pydantic.BaseModel):
-        from jarvisperf.cache.values.models import ModelForm
+        from jarvisperf.cache.values.classes.models import ModelForm
 
         return ModelForm(kind)
     return None

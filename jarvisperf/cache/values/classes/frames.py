@@ -13,7 +13,7 @@ from jarvisperf.cache.values.scalars import UnencodableError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jarvisperf.cache.values.objects import Form
+    from jarvisperf.cache.values.classes.objects import Form
 
 LIBRARIES: Final = frozenset({"pandas", "polars", "pyarrow"})
 _NAMES: Final = (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import redis
 
-from jarvisperf.cache.redis_tier.reply_reader import left_seconds
+from jarvisperf.cache.redis_tier.connection.reply_reader import left_seconds
 
 if TYPE_CHECKING:
     from redis import ConnectionPool

@@ -1,0 +1,1 @@
+"""Computations under way: joining one, waiting for it, and renewing its lease."""

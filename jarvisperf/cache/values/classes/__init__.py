@@ -1,0 +1,1 @@
+"""How instances of classes are stored: declared classes, pydantic models, and tables."""
