@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def rag_texts() -> Sequence[str]:
-    """Give the whole reference to `warmed_rag`."""
+    """Make `warmed_rag` contain the whole reference."""
     return reference_chunks()
 
 
 @pytest.fixture(params=["memory", "redis", "disk"])
 def tier(request: pytest.FixtureRequest) -> str:
-    """Name one tier after the other."""
+    """Return one tier after the other."""
     return str(request.param)
 
 
 @pytest.fixture
 def cache(tier: str, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
-    """Give a cache of this tier alone."""
+    """Return a cache that has only this tier."""
     return tiered_cache_factory(tiers=(tier,))
