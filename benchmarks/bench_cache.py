@@ -1,4 +1,4 @@
-"""The cache, tier by tier: against computing the value anew, and against storing it the way one would by hand."""
+"""The cache, tier by tier: compared with computing the value again and with storing it by hand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_get_text(jarvis_bench: Any, cache: SmartCache) -> None:
 
 @pytest.fixture
 def set_by_hand(tier: str, redis_url: str, tmp_path: Path) -> Callable[[str, Any], object]:
-    """Give the way to store a value that one writes by hand: copied, or pickled."""
+    """Return a function that stores a value without the library: as a copy, or pickled."""
     if tier == "memory":
         store: dict[str, Any] = {}
         return lambda key, value: store.__setitem__(key, copy.deepcopy(value))

@@ -1,4 +1,4 @@
-"""What the harness itself costs per call of an empty function, beside timeit and pytest-benchmark.
+"""What the harness itself costs per call of an empty function, compared with timeit and pytest-benchmark.
 
 Every test times a loop of 1,000 calls, so a millisecond here is a microsecond per call.
 """

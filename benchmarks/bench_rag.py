@@ -1,4 +1,4 @@
-"""The RAG on the real model and a real Chroma folder: uncached against cached, one at a time against batched."""
+"""The RAG with the real model and a real Chroma folder: uncached and cached, one at a time and batched."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INGESTED = reference_chunks()[:250]
 
 
 def asking(ask: Callable[[str], object]) -> Callable[[], object]:
-    """Give a function that asks the next question at every call."""
+    """Return a function that asks the next question at every call."""
     queries = cycle(QUERIES)
     return lambda: ask(next(queries))
 
@@ -60,11 +60,11 @@ def fill_in_batches(rag: OptimizedRAG) -> None:
 
 @pytest.fixture
 def fresh_rag(rag_factory: Callable[..., OptimizedRAG]) -> Callable[[], tuple[tuple[OptimizedRAG], dict[str, Any]]]:
-    """Give a set-up that makes an empty RAG whose model is loaded."""
+    """Return a setup function that creates an empty RAG whose model is loaded."""
 
     def make() -> tuple[tuple[OptimizedRAG], dict[str, Any]]:
         rag = rag_factory()
-        rag.batch_add_texts(["The first text loads the model and makes the collection."])
+        rag.batch_add_texts(["The first text loads the model and creates the collection."])
         return (rag,), {}
 
     return make

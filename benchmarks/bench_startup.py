@@ -1,4 +1,4 @@
-"""A fresh process until its first answer: everything loaded eagerly, against the answer that lies in the disk cache."""
+"""A fresh process until its first answer: with everything loaded eagerly, and with the answer in the disk cache."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ assert "torch" not in sys.modules and "chromadb" not in sys.modules
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Give a folder of documents and the folder of a cache that has the answer; no process has them open."""
+    """Return a folder of documents and the folder of a cache that has the answer; no process has them open."""
     documents, cache = tmp_path_factory.mktemp("documents"), tmp_path_factory.mktemp("cache")
     with (
         SmartCache(redis_url=None, local_cache_dir=cache) as smart_cache,

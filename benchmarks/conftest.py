@@ -1,4 +1,4 @@
-"""Real tiers for the suite: memory, a Redis server and a folder."""
+"""Gives the suite real tiers: memory, a Redis server and a folder."""
 
 from __future__ import annotations
 

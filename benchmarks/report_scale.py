@@ -61,7 +61,7 @@ def made_up(benchmarks: int) -> Run:
 
 
 def fill(folder: Path, benchmarks: int) -> int:
-    """Store 100 runs that differ in time, commit and level; give the bytes of the largest."""
+    """Store 100 runs that differ in time, commit and level; return the bytes of the largest."""
     store = open_store(folder)
     run = made_up(benchmarks)
     start = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from jarvisperf.escaping import visible
-
 
 def usage_error(text: str) -> pytest.UsageError:
     """Return the error that ends the run with exit status 4; pytest prints its message on one line.
@@ -13,4 +11,6 @@ def usage_error(text: str) -> pytest.UsageError:
     Args:
         text: What was wrong, which value, and what to do. What would act on a terminal or log is escaped.
     """
+    from jarvisperf.escaping import visible  # idle sessions load this module, but not its patterns
+
     return pytest.UsageError(visible(text))

@@ -1,7 +1,7 @@
 """Replay traces and print hit ratios: ``python -m benchmarks.eviction FOLDER [--out FILE]``.
 
 A trace is a file ``NAME.trace.gz`` with one key per line. The memory tier's sketch tells keys apart by their hash,
-which Python draws anew for each process; so it is replayed several times with other names for the same keys, and the
+which Python randomizes in each process. So it is replayed several times with other names for the same keys, and the
 table has the mean and the lowest result.
 """
 
@@ -23,19 +23,19 @@ RENAMINGS = 5
 
 
 def read_trace(path: Path) -> list[str]:
-    """Give the keys of a trace, in the order they are asked for."""
+    """Return the keys of a trace, in the order of the requests."""
     with gzip.open(path, "rt") as lines:
         return [line.strip() for line in lines if line.strip()]
 
 
 def hit_ratio(policy: type[Policy], keys: Sequence[str], size: int) -> float:
-    """Give the share of requests that find their key, in percent."""
+    """Return the share of requests that find their key, in percent."""
     ask = policy(size).ask
     return 100 * sum(map(ask, keys)) / len(keys)
 
 
 def measure(name: str, keys: Sequence[str], share: float) -> list[str]:
-    """Give one row of the table."""
+    """Return one row of the table."""
     size = max(1, int(len(set(keys)) * share))
     fixed = [hit_ratio(policy, keys, size) for policy in POLICIES.values() if policy is not JarvisPerf]
     ours = [hit_ratio(JarvisPerf, [f"{number}:{key}" for key in keys], size) for number in range(RENAMINGS)]
@@ -45,7 +45,7 @@ def measure(name: str, keys: Sequence[str], share: float) -> list[str]:
 
 
 def table(folder: Path) -> Iterator[str]:
-    """Give the lines of a Markdown table."""
+    """Return the lines of a Markdown table."""
     heads = ["trace", "size", "keys", *POLICIES, "lowest of its runs"]
     yield "| " + " | ".join(heads) + " |"
     yield "| --- |" + " ---: |" * (len(heads) - 1)
@@ -65,7 +65,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.eviction", description=__doc__)
     parser.add_argument("folder", type=Path, help="folder with NAME.trace.gz files")
-    parser.add_argument("--out", type=Path, help="write the table there too")
+    parser.add_argument("--out", type=Path, help="also write the table to this file")
     words = parser.parse_args()
     lines = []
     for line in table(words.folder):

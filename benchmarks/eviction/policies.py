@@ -1,4 +1,4 @@
-"""The policies that were weighed, on keys alone: each asks for a key, and has it afterwards."""
+"""The policies that were compared, on keys alone: a request for a key leaves the key in the cache."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Policy(Protocol):
     """A cache of a fixed number of keys."""
 
     def __init__(self, size: int) -> None:
-        """Make room for so many keys."""
+        """Create a cache for this many keys."""
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
 
 
 class Lru:
@@ -29,7 +29,7 @@ class Lru:
         self._keys: OrderedDict[str, None] = OrderedDict()
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
         if key in self._keys:
             self._keys.move_to_end(key)
             return True
@@ -52,7 +52,7 @@ class Sieve:
         self._hand: str | None = None
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
         if key in self._visited:
             self._visited[key] = True
             return True
@@ -100,7 +100,7 @@ class S3Fifo:
         self._reads: dict[str, int] = {}
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
         if key in self._reads:
             self._reads[key] = min(3, self._reads[key] + 1)
             return True
@@ -150,7 +150,7 @@ class WTinyLfu:
         self._asked = 0
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
         self._count(key)
         for part in (self._window, self._protected):
             if key in part:
@@ -195,7 +195,7 @@ class JarvisPerf:
         self._held = Held(None, None, 16)
 
     def ask(self, key: str) -> bool:
-        """Ask for a key; whether it was there."""
+        """Request a key, and return whether it was there."""
         entry = self._tier.entries.get(key)
         if entry is None:
             self._tier.hold(key, self._held, deadline=math.inf)

@@ -1,4 +1,4 @@
-"""The lab's command line: `run` compares suites, `summary` counts, `verify` measures the true ratios."""
+"""The lab's command line: `run` compares, `summary` counts, `show` redraws, `verify` measures the true ratios."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PUBLISHED = Path(__file__).with_name("evidence")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; give the exit status."""
+    """Run the command and return its exit status."""
     args = _parser().parse_args(argv)
     status: int = args.command(args)
     return status
@@ -34,22 +34,27 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_lab", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    run = commands.add_parser("run", help="compare suites; those that are in DIR already are left out")
+    run = commands.add_parser("run", help="compare suites, except those that DIR already contains")
     run.add_argument("--scenario", choices=("aa", "mixed"), required=True)
-    run.add_argument("--suites", type=int, required=True, metavar="N", help="how many suites, of 12 functions each")
-    run.add_argument("--first", type=int, default=0, metavar="N", help="the number of the first one")
-    run.add_argument("--neighbour", action="store_true", help="keep all cores busy meanwhile")
+    run.add_argument("--suites", type=int, required=True, metavar="N", help="number of suites, each of 12 functions")
+    run.add_argument("--first", type=int, default=0, metavar="N", help="number of the first suite")
+    run.add_argument("--neighbour", action="store_true", help="keep all cores busy at the same time")
     run.add_argument("--tool", choices=(*TOOLS, "both"), default="both")
-    run.add_argument("--probe", action="store_true", help="write the gate's insides to DIR as well")
-    run.add_argument("--minutes", type=float, default=float("inf"), help="start no suite after so many minutes")
+    run.add_argument("--probe", action="store_true", help="also write the results of each launch to DIR")
+    run.add_argument(
+        "--minutes", type=float, default=float("inf"), help="start no further suite after this many minutes"
+    )
     run.add_argument("--out", type=Path, required=True, metavar="DIR")
     run.set_defaults(command=_run)
-    summary = commands.add_parser("summary", help="count what is in DIR")
+    summary = commands.add_parser("summary", help="count the comparisons in DIR")
     summary.add_argument("folder", type=Path, metavar="DIR")
     summary.add_argument("--publish", type=Path, default=PUBLISHED, metavar="DIR", help="where table and plots go")
     summary.set_defaults(command=_summary)
-    verify = commands.add_parser("verify", help="measure the true ratios anew; needs valgrind")
-    verify.add_argument("--seconds", type=float, default=1.0, help="of processor time, per kind and process")
+    show = commands.add_parser("show", help="write tables and plots of recorded figures again")
+    show.add_argument("files", type=Path, nargs="+", metavar="SUMMARY.json")
+    show.set_defaults(command=_show)
+    verify = commands.add_parser("verify", help="measure the true ratios again; needs valgrind")
+    verify.add_argument("--seconds", type=float, default=1.0, help="processor time per kind and process")
     verify.set_defaults(command=_verify)
     return parser
 
@@ -98,9 +103,17 @@ def _summary(args: argparse.Namespace) -> int:
 
     comparisons = results.read(args.folder)
     if not comparisons:
-        sys.stderr.write(f"{args.folder} holds no comparisons: fill it with the command run\n")
+        sys.stderr.write(f"{args.folder} contains no comparisons; make some with the command run\n")
         return 1
     sys.stdout.write(publish(comparisons, args.publish))
+    return 0
+
+
+def _show(args: argparse.Namespace) -> int:
+    from benchmarks.gate_lab.publish import show
+
+    for file in args.files:
+        sys.stdout.write(show(file))
     return 0
 
 

@@ -26,7 +26,7 @@ DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTHONHASHSEED")
 
 
 class Bench(NamedTuple):
-    """What is to be compared, and where it is.
+    """A suite to compare, and where it is.
 
     Attributes:
         suite: The suite.
@@ -43,7 +43,7 @@ class Bench(NamedTuple):
     neighbour: bool
 
     def comparison(self, tool: str, case: Case, **found: Any) -> Comparison:
-        """Write down what a tool found for one function."""
+        """Record a tool's verdict on one function."""
         return Comparison(
             suite=self.suite.name,
             scenario=self.suite.scenario,

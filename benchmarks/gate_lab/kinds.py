@@ -14,17 +14,17 @@ _REPEATS_LINE = re.compile(rf"^REPEATS = {BASE_REPEATS}$", re.MULTILINE)
 
 
 def kinds() -> tuple[str, ...]:
-    """Name the kinds of work."""
+    """Return the names of the kinds of work."""
     return tuple(sorted(path.stem for path in WORK_FOLDER.glob("*.py")))
 
 
 def scales(kind: str) -> tuple[int, ...]:
-    """Give the sizes in which a kind may be drawn: calls of a fraction of a slice, and of several slices."""
+    """Return the sizes of a kind: from calls of a fraction of a slice to calls of several slices."""
     return (1,) if kind in ONE_SCALE else (1, LARGER_SCALES)
 
 
 def repeats(scale: int, factor: float) -> int:
-    """Tell how often the unit is repeated.
+    """Return how often the unit is repeated.
 
     Raises:
         ValueError: The factor is not one of whole per cent.
@@ -36,7 +36,7 @@ def repeats(scale: int, factor: float) -> int:
 
 
 def source(kind: str, scale: int, factor: float) -> str:
-    """Give the module's text for one side.
+    """Return the module's text for one side.
 
     Raises:
         ValueError: The module has no line that says how often it repeats.

@@ -1,4 +1,4 @@
-"""A noisy neighbour: a process for each core that computes, or works through memory, without end."""
+"""A noisy neighbour: one process per core that computes or moves memory without pause."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOVES_MEMORY = (
 
 @contextmanager
 def noisy_neighbour(*, wanted: bool) -> Iterator[None]:
-    """Keep all cores busy until the block ends; with `wanted` False do nothing."""
+    """Keep all cores busy until the block ends, unless `wanted` is False."""
     processes = []
     try:
         for core in range((os.cpu_count() or 1) if wanted else 0):

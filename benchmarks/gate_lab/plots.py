@@ -1,4 +1,4 @@
-"""The lab's two pictures: alarms by factor beside the other tool, and how well each kind of work is measured."""
+"""The lab's two pictures: alarms of each tool by factor, and how well each kind of work is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from benchmarks.gate_lab.summary import FactorCount, KindSummary, ToolSummary
 
-# Okabe and Ito's palette: apart for colour-blind readers and in grey.
+# Okabe and Ito's palette: colour-blind readers can tell it apart, also in grey.
 COLOURS = {
     "jarvisperf": "#0072B2",
     "pytest-benchmark median": "#E69F00",
@@ -22,24 +22,24 @@ COLOURS = {
     "pytest-benchmark mean": "#CC79A7",
 }
 OTHER_COLOUR = "#999999"
-BAR_GROUP_WIDTH = 0.84
+BAR_WIDTH = 0.21  # four tools fit next to each other
 
 
 def draw_alarms(tools: Sequence[ToolSummary], path: Path) -> None:
-    """Draw each tool's false alarms and detections, by factor; a panel for each neighbourhood."""
+    """Draw each tool's false alarms and detections by factor: one panel for the idle machine, one for the busy one."""
     neighbourhoods = sorted({tool.neighbour for tool in tools})
 
     def draw(figure: Any) -> None:
         panels = figure.subplots(len(neighbourhoods), 1, squeeze=False)
         for axis, neighbour in zip(panels[:, 0], neighbourhoods, strict=True):
             _draw_alarm_panel(axis, [tool for tool in tools if tool.neighbour == neighbour])
-            axis.set_title("next to a process that keeps all cores busy" if neighbour else "otherwise idle machine")
+            axis.set_title("while other processes keep all cores busy" if neighbour else "nothing else running")
 
     _save(path, (9, 3.6 * len(neighbourhoods)), draw)
 
 
 def draw_kinds(kinds: Sequence[KindSummary], path: Path) -> None:
-    """Draw the errors of the ratios and the coverage of the intervals by kind of work; nothing where there is none."""
+    """Draw the errors of the ratios and the coverage of the intervals by kind of work; without any, remove the file."""
     if not kinds:
         path.unlink(missing_ok=True)
         return
@@ -56,37 +56,43 @@ def draw_kinds(kinds: Sequence[KindSummary], path: Path) -> None:
         errors.set_xticks([-10, -2, -1, 0, 1, 2, 10], ["-10", "-2", "-1", "0", "+1", "+2", "+10"])
         errors.set_yticks(range(len(kinds)), [f"{kind.kind} ({kind.total})" for kind in kinds])
         errors.invert_yaxis()
-        errors.set_xlabel("ratio found against the true ratio, per cent")
+        errors.set_xlabel("measured ratio compared with the true one, %")
         coverage.axvline(95, color="black", linewidth=1)
         coverage.set_xlim(0, 100)
-        coverage.set_xlabel("coverage of the intervals, per cent")
+        coverage.set_xlabel("intervals that contain the true ratio, %")
 
     _save(path, (10, 1.2 + 0.32 * len(kinds)), draw)
 
 
 def _draw_alarm_panel(axis: Any, tools: Sequence[ToolSummary]) -> None:
     factors = sorted({count.factor for tool in tools for count in tool.factors})
-    bar = BAR_GROUP_WIDTH / len(tools)
     for place, tool in enumerate(tools):
         shares = {count.factor: 100 * shown_share(count) for count in tool.factors}
         for group, factor in enumerate(factors):
             if factor not in shares:
                 continue
-            left = group - BAR_GROUP_WIDTH / 2 + (place + 0.5) * bar
+            centre = group + (place - (len(tools) - 1) / 2) * BAR_WIDTH
             label = tool.tool if group == 0 else None
-            axis.bar(left, shares[factor], bar * 0.9, color=COLOURS.get(tool.tool, OTHER_COLOUR), label=label)
+            axis.bar(centre, shares[factor], BAR_WIDTH * 0.9, color=COLOURS.get(tool.tool, OTHER_COLOUR), label=label)
             axis.annotate(
-                f"{shares[factor]:.0f}", (left, shares[factor]), (0, 2), textcoords="offset points", ha="center"
+                f"{shares[factor]:.0f}", (centre, shares[factor]), (0, 2), textcoords="offset points", ha="center"
             )
-    labels = ["no change:\nfalse alarms" if factor == 1 else f"{factor - 1:+.0%}:\ndetected" for factor in factors]
-    axis.set_xticks(range(len(factors)), labels)
+    axis.set_xticks(range(len(factors)), [_label(factor) for factor in factors])
+    axis.set_yticks(range(0, 101, 20))
     axis.set_ylim(0, 128)
-    axis.set_ylabel("per cent of functions")
+    axis.set_ylabel("% of functions")
     axis.legend(loc="upper center", frameon=False, ncols=len(tools))
 
 
+def _label(factor: float) -> str:
+    if factor == 1:
+        return "no change:\nfalse alarms"
+    change = f"{abs(factor - 1):.0%} {'slower' if factor > 1 else 'faster'}"
+    return f"{change}:\ndetected" if right_word(factor) else f"{change}, the\nthreshold: alarms"
+
+
 def shown_share(count: FactorCount) -> float:
-    """Give the share of false alarms where nothing changed, else of the word that belongs to the factor."""
+    """Return the share of false alarms if nothing changed, otherwise the share of the right verdict."""
     words = ALARMS if count.factor == 1 else (right_word(count.factor) or "regressed",)
     return sum(count.verdicts.get(word, 0) for word in words) / count.total
 

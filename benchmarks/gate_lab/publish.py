@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.gate_lab import plots
 from benchmarks.gate_lab.gates import JARVISPERF
-from benchmarks.gate_lab.summary import by_kind, right_word, summarize
+from benchmarks.gate_lab.summary import KindSummary, ToolSummary, by_kind, right_word, summarize
 from benchmarks.gate_lab.truth import slopes, true_ratio
 from jarvisperf.runs.files import write_whole
 
@@ -18,27 +18,58 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.gate_lab.results import Comparison
-    from benchmarks.gate_lab.summary import KindSummary, ToolSummary
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """The figures of one publication.
+
+    Attributes:
+        date: The day of the publication.
+        slopes: By kind of work, how much longer a call takes per unit of additional work.
+        tools: The summary of each tool.
+        kinds: The summary of each kind of work, for JarvisPerf on an idle machine.
+    """
+
+    date: str
+    slopes: dict[str, float]
+    tools: list[ToolSummary]
+    kinds: list[KindSummary]
 
 
 def publish(comparisons: Sequence[Comparison], folder: Path) -> str:
-    """Write `<date>-summary.md`, `.json` and the two plots; give the table.
+    """Write `<date>-summary.json`, `.md` and the two plots, and return the table.
 
     Args:
-        comparisons: All that were made, of any tools.
+        comparisons: Comparisons by any of the tools.
         folder: Where the files go.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    day = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
-    tools = summarize(comparisons, true_ratio)
     quiet = [found for found in comparisons if found.tool == JARVISPERF and not found.neighbour]
-    found_kinds = by_kind(quiet, true_ratio)
-    text = f"# Gate lab, {day}\n\n{tool_table(tools)}\n{kind_table(found_kinds)}"
-    data = {"date": day, "slopes": slopes(), "tools": tools, "kinds": found_kinds}
-    write_whole(folder / f"{day}-summary.md", text.encode())
-    write_whole(folder / f"{day}-summary.json", msgspec.json.format(msgspec.json.encode(data), indent=1) + b"\n")
-    plots.draw_alarms(tools, folder / f"{day}-alarms.svg")
-    plots.draw_kinds(found_kinds, folder / f"{day}-kinds.svg")
+    evidence = Evidence(
+        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        slopes=slopes(),
+        tools=summarize(comparisons, true_ratio),
+        kinds=by_kind(quiet, true_ratio),
+    )
+    file = folder / f"{evidence.date}-summary.json"
+    write_whole(file, msgspec.json.format(msgspec.json.encode(evidence), indent=1) + b"\n")
+    return show(file)
+
+
+def show(file: Path) -> str:
+    """Write the table and the plots of recorded figures next to their file, and return the table.
+
+    Args:
+        file: A `<date>-summary.json`.
+
+    Raises:
+        msgspec.ValidationError: It contains something else.
+    """
+    evidence = msgspec.json.decode(file.read_bytes(), type=Evidence)
+    text = f"# Gate lab, {evidence.date}\n\n{tool_table(evidence.tools)}\n{kind_table(evidence.kinds)}"
+    write_whole(file.with_suffix(".md"), text.encode())
+    plots.draw_alarms(evidence.tools, file.with_name(f"{evidence.date}-alarms.svg"))
+    plots.draw_kinds(evidence.kinds, file.with_name(f"{evidence.date}-kinds.svg"))
     return text
 
 
@@ -46,24 +77,24 @@ def tool_table(tools: Sequence[ToolSummary]) -> str:
     """Write one column per tool, as Markdown."""
     factors = sorted({count.factor for tool in tools for count in tool.factors} - {1.0})
     heads = [f"{tool.tool}{', neighbour' if tool.neighbour else ''}" for tool in tools]
-    rows = [("false alarms where nothing changed", *(f"{tool.false_alarms} of {tool.equal}" for tool in tools))]
-    rows += [("… their share is below (95 % confidence)", *(_percent(tool.false_alarm_bound) for tool in tools))]
+    rows = [("false alarms where nothing changed", *(f"{tool.false_alarms:,} of {tool.equal:,}" for tool in tools))]
+    rows += [("… upper bound of their share (95% confidence)", *(_percent(tool.false_alarm_bound) for tool in tools))]
     rows += [("inconclusive where nothing changed", *(_percent(tool.inconclusive_equal) for tool in tools))]
     for factor in factors:
         word = right_word(factor)
-        label = f"{factor - 1:+.0%} called {word or 'regressed (it lies on the threshold)'}"
+        label = f"{factor - 1:+.0%} called {word or 'regressed (exactly the threshold)'}"
         rows += [(label, *(_of_factor(tool, factor) for tool in tools))]
     rows += [
         ("inconclusive, of all", *(_percent(tool.inconclusive) for tool in tools)),
-        ("intervals that hold the true ratio", *(_percent(tool.coverage) for tool in tools)),
+        ("intervals that contain the true ratio", *(_percent(tool.coverage) for tool in tools)),
         ("bias of the ratio", *(_percent(tool.bias, signed=True) for tool in tools)),
         ("error of the ratio, root mean square", *(_percent(tool.spread) for tool in tools)),
-        ("seconds per suite of 12, both sides", *(f"{tool.seconds_per_suite:.1f}" for tool in tools)),
+        ("seconds per suite of 12 functions, both sides", *(f"{tool.seconds_per_suite:.1f}" for tool in tools)),
         ("suites", *(str(tool.suites) for tool in tools)),
         ("suites not trusted", *(str(tool.untrusted) for tool in tools)),
         ("functions without a verdict", *(str(tool.errors) for tool in tools)),
     ]
-    return _markdown(["threshold 2 %", *heads], rows)
+    return _markdown(["threshold 2%", *heads], rows)
 
 
 def kind_table(found: Sequence[KindSummary]) -> str:
@@ -80,7 +111,7 @@ def kind_table(found: Sequence[KindSummary]) -> str:
         )
         for kind in found
     ]
-    heads = ["kind of work", "comparisons", "inconclusive", "coverage", "half width", "middle error", "largest error"]
+    heads = ["kind of work", "comparisons", "inconclusive", "coverage", "half width", "median error", "largest error"]
     return _markdown(heads, rows)
 
 

@@ -55,7 +55,7 @@ def write_repository(suite: Suite, folder: Path) -> tuple[str, str]:
 
 
 def test_module(suite: Suite) -> str:
-    """Write the suite's benchmarks in pytest-benchmark's words, which both tools understand."""
+    """Write the suite's benchmarks for pytest-benchmark's fixture, which both tools support."""
     names = sorted(case.kind for case in suite.cases)
     lines = [f"from {PACKAGE} import {', '.join(names)}"]
     for name in names:
@@ -64,12 +64,12 @@ def test_module(suite: Suite) -> str:
 
 
 def kind_of(test_id: str) -> str:
-    """Name the kind of work that a test measures."""
+    """Return the kind of work that a test measures."""
     return test_id.rpartition("::test_")[2]
 
 
 def git(folder: Path, *words: str) -> str:
-    """Run git in a folder, without the user's configuration, and give what it prints."""
+    """Run git in a folder, without the user's configuration, and return its output."""
     done = subprocess.run(  # noqa: S603
         ["git", *words],  # noqa: S607
         cwd=folder,

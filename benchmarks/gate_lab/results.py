@@ -56,7 +56,7 @@ def append(folder: Path, comparisons: Iterable[Comparison]) -> None:
 
 
 def read(folder: Path) -> list[Comparison]:
-    """Read all comparisons of a folder; none where nothing was run yet.
+    """Read all comparisons of a folder; none before the first run.
 
     A last line that was cut short (the machine went down) is left out.
     """
@@ -68,5 +68,5 @@ def read(folder: Path) -> list[Comparison]:
 
 
 def done(comparisons: Iterable[Comparison]) -> set[tuple[str, str, bool]]:
-    """Tell what need not be run again: name of the suite, tool (without its statistic), neighbour."""
+    """Return what is already done: name of the suite, tool (without its statistic), neighbour."""
     return {(found.suite, found.tool.partition(" ")[0], found.neighbour) for found in comparisons}

@@ -30,7 +30,7 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Suite(msgspec.Struct, frozen=True):
-    """What one run compares."""
+    """The functions that one run compares."""
 
     name: str
     scenario: Scenario

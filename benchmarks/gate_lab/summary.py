@@ -21,10 +21,10 @@ class FactorCount(msgspec.Struct, frozen=True):
     """The verdicts on functions of one factor.
 
     Attributes:
-        factor: How many times the base's work the head did.
-        total: How many there were.
-        verdicts: How often each word fell.
-        right: How often the word that belongs to the factor fell.
+        factor: Head's work divided by base's.
+        total: The number of functions.
+        verdicts: The number of each verdict.
+        right: The number of right verdicts.
     """
 
     factor: float
@@ -34,22 +34,22 @@ class FactorCount(msgspec.Struct, frozen=True):
 
 
 class ToolSummary(msgspec.Struct, frozen=True):
-    """What one tool did, beside a neighbour or without.
+    """The results of one tool, with or without a noisy neighbour.
 
     Attributes:
         tool: Its name, and pytest-benchmark's statistic.
         neighbour: Whether all cores were kept busy by other processes.
-        suites: How many suites.
-        factors: By factor.
+        suites: The number of suites.
+        factors: The verdicts by factor.
         false_alarms: `regressed` or `improved` where the factor is 1.
-        equal: How many functions had factor 1.
-        false_alarm_bound: No larger than this is the share of false alarms, with 95 % confidence.
+        equal: The number of functions with factor 1.
+        false_alarm_bound: Upper bound of the share of false alarms, with 95 % confidence.
         inconclusive_equal: Share of inconclusive verdicts where the factor is 1.
         inconclusive: Share of inconclusive verdicts.
-        coverage: Share of intervals that hold the true ratio; None without intervals.
+        coverage: Share of intervals that contain the true ratio; None without intervals.
         bias: Mean of log(ratio found / true ratio).
         spread: Root mean square of the same.
-        seconds_per_suite: Median.
+        seconds_per_suite: Their median.
         untrusted: Suites whose control showed a difference.
         errors: Functions without a verdict.
     """
@@ -75,10 +75,10 @@ class KindSummary(msgspec.Struct, frozen=True):
     """How well one kind of work is measured.
 
     Attributes:
-        kind: The kind.
-        total: How many comparisons.
+        kind: Its name.
+        total: The number of comparisons.
         errors_found: log(ratio found / true ratio), sorted.
-        coverage: Share of intervals that hold the true ratio.
+        coverage: Share of intervals that contain the true ratio.
         inconclusive: Share of inconclusive verdicts.
         half_width: Median of the intervals' half widths, as logarithms.
     """
@@ -92,7 +92,7 @@ class KindSummary(msgspec.Struct, frozen=True):
 
 
 def right_word(factor: float) -> str | None:
-    """Tell which verdict belongs to a factor at a threshold of 2 %; None where it lies on the threshold."""
+    """Return the right verdict on a factor at a threshold of 2 %; None if the factor is the threshold itself."""
     if abs(factor - 1) < 1e-9:
         return "unchanged"
     if abs(abs(factor - 1) - 0.02) < 1e-9:
@@ -101,10 +101,10 @@ def right_word(factor: float) -> str | None:
 
 
 def summarize(comparisons: Iterable[Comparison], truth: Callable[[str, float], float]) -> list[ToolSummary]:
-    """Count tool by tool, without a neighbour first.
+    """Summarize each tool; runs without a neighbour come first.
 
     Args:
-        comparisons: All that were made.
+        comparisons: All comparisons.
         truth: The true ratio of a kind and factor.
     """
     groups: dict[tuple[bool, str], list[Comparison]] = {}
@@ -114,7 +114,7 @@ def summarize(comparisons: Iterable[Comparison], truth: Callable[[str, float], f
 
 
 def by_kind(comparisons: Iterable[Comparison], truth: Callable[[str, float], float]) -> list[KindSummary]:
-    """Count kind by kind what has an interval."""
+    """Summarize each kind of work, from the comparisons that have an interval."""
     groups: dict[str, list[Comparison]] = {}
     for found in comparisons:
         if found.interval is not None and found.ratio is not None:
@@ -133,7 +133,7 @@ def by_kind(comparisons: Iterable[Comparison], truth: Callable[[str, float], flo
 
 
 def upper_bound(hits: int, total: int) -> float | None:
-    """Give the one-sided 95 % bound of a share (Clopper and Pearson, Biometrika 26, 1934); None for nothing."""
+    """Return the one-sided 95 % bound of a share (Clopper and Pearson, Biometrika 26, 1934); None if `total` is 0."""
     from scipy.special import betaincinv
 
     if total == 0:

@@ -1,4 +1,4 @@
-"""The true ratios: how much longer a call takes when the unit is repeated so many per cent more often.
+"""The true ratios: how much longer a call takes when its unit is repeated a given percentage more often.
 
 A call costs something beside its units, so the ratio of the work is not quite the ratio of the times. Two witnesses:
 instructions, counted by valgrind's callgrind, which no noise touches; and processor time, of calls in one process with
@@ -34,22 +34,22 @@ CALLGRIND = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
 
 
 def true_ratio(kind: str, factor: float) -> float:
-    """Give the ratio of times that belongs to a ratio of work."""
+    """Return the ratio of times that corresponds to a ratio of work."""
     return 1 + slopes().get(kind, 1.0) * (factor - 1)
 
 
 def slopes() -> dict[str, float]:
-    """Read what was measured: by kind, (ratio of times - 1) / (ratio of work - 1)."""
+    """Read the measured slopes by kind: (ratio of times - 1) / (ratio of work - 1)."""
     if not FILE.exists():
         return {}
     return {kind: found["slope"] for kind, found in json.loads(FILE.read_bytes())["kinds"].items()}
 
 
 def verify(seconds: float) -> dict[str, Any]:
-    """Let both witnesses speak of all kinds.
+    """Measure all kinds by both methods.
 
     Args:
-        seconds: How long processor time is measured, for each kind and process.
+        seconds: How long to measure processor time, for each kind and process.
 
     Raises:
         FileNotFoundError: valgrind is not installed.
@@ -82,11 +82,11 @@ def processor_time_ratio(kind: str, seconds: float) -> dict[str, float]:
 
 
 def _instructions(kind: str, repeats: int) -> int:
-    """Count the instructions of a process that makes some calls; with -1 repetitions it makes none."""
+    """Count the instructions of a process that makes some calls; -1 repetitions: no calls."""
     output = _python(["calls", kind, str(repeats)], CALLGRIND)
     found = re.search(r"refs:\s+([\d,]+)", output)
     if found is None:
-        raise ValueError(f"callgrind did not say how many instructions it counted: {output[-500:]}")
+        raise ValueError(f"callgrind printed no instruction count: {output[-500:]}")
     return int(found[1].replace(",", ""))
 
 
@@ -116,7 +116,7 @@ def _timed(module: ModuleType, repeats: int) -> float:
 def _load(kind: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(kind, WORK_FOLDER / f"{kind}.py")
     if spec is None or spec.loader is None:
-        raise ValueError(f"{kind!r} is no kind of work, there are {', '.join(kinds())}")
+        raise ValueError(f"{kind!r} is not a kind of work; choose one of: {', '.join(kinds())}")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -1,1 +1,1 @@
-"""How often the history sees a change where there is none, and where there is one."""
+"""How often the history reports a change, with and without one."""

@@ -69,13 +69,13 @@ def recorded(*, shuffled: bool) -> Callable[[int, random.Random], list[float]]:
 
 
 def alarms(make: Callable[[int, random.Random], list[float]], length: int) -> float:
-    """Give the share of histories without a change in which one is seen."""
+    """Return the share of histories without a change in which one is found."""
     source = random.Random(length)  # noqa: S311  # a simulation
     return statistics.fmean(bool(change_points(make(length, source))) for _ in range(HISTORIES))
 
 
 def found(step: float, length: int) -> float:
-    """Give the share of changes in the middle of a history that are seen within two runs."""
+    """Return the share of changes in the middle of a history that are found within two runs."""
     source = random.Random(length)  # noqa: S311  # a simulation
     hits = []
     for _ in range(HISTORIES):

@@ -29,7 +29,9 @@ def main() -> int:
     parser.add_argument("--suites", type=int, required=True, metavar="N", help="how many suites to measure")
     parser.add_argument("--design", choices=tuple(DESIGNS), default="pairs", help="before=, or jarvis_bench.compare")
     parser.add_argument("--budget", default="0.5", metavar="SECONDS", help="measuring time per benchmark")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no suite after so many minutes")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="start no further suite after this many minutes"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)

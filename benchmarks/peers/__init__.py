@@ -1,1 +1,1 @@
-"""Side by side with others, in environments of their own (`tox run -e peers`)."""
+"""Compares the project with other libraries, in separate environments (`tox run -e peers`)."""

@@ -1,4 +1,4 @@
-"""Timing several ways to do the same in one process, turn by turn, so that all meet the same machine."""
+"""Times several implementations in one process, in turns, so that all of them see the same machine."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-# Many short turns: on a machine with other work a turn is hardly longer than what a scheduler gives to somebody else.
-# In shorter ones a call of 0.3 ms is alone in its turn, after others have had the caches, which flatters slow calls.
+# Many short turns: on a busy machine, a turn is hardly longer than the scheduler's time slice for another process.
+# In shorter ones, a call of 0.3 ms would be alone in its turn with cold caches, which favours slow calls.
 ROUNDS = 60
 TURN_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Of one way: the middle of its turns, in seconds per call, and all turns."""
+    """The times of one implementation: the median of its turns in seconds per call, and all turns."""
 
     seconds: float
     turns: tuple[float, ...]
 
     def ratio_to(self, others: Timing) -> float:
-        """Give the middle of the ratios of turns that were neighbours."""
+        """Return the median ratio of neighbouring turns."""
         return statistics.median(mine / theirs for mine, theirs in zip(self.turns, others.turns, strict=True))
 
     def __add__(self, other: Timing) -> Timing:
@@ -33,7 +33,7 @@ class Timing:
 
 
 def repeat(call: Callable[..., object], *args: object) -> Callable[[int], float]:
-    """Make the loop that calls a function so many times and gives the seconds it took."""
+    """Return a loop that calls a function a number of times and returns the seconds that it took."""
 
     def loop(times: int) -> float:
         turns = range(times)
@@ -56,12 +56,12 @@ def repeat(call: Callable[..., object], *args: object) -> Callable[[int], float]
 def alternate(
     loops: Mapping[str, Callable[[int], float]], rounds: int = ROUNDS, turn_seconds: float = TURN_SECONDS
 ) -> dict[str, Timing]:
-    """Time loops turn by turn.
+    """Time loops in turns.
 
     Args:
-        loops: By name; each is given a number of calls and returns the seconds that they took.
-        rounds: Turns of each.
-        turn_seconds: About how long a turn is.
+        loops: The loops by name; each takes a number of calls and returns the seconds that they took.
+        rounds: The number of turns of each loop.
+        turn_seconds: The approximate length of a turn.
     """
     times = {name: _times_for(loop, turn_seconds) for name, loop in loops.items()}
     turns: dict[str, list[float]] = {name: [] for name in loops}
@@ -77,7 +77,7 @@ def alternate(
 
 
 def _times_for(loop: Callable[[int], float], seconds: float) -> int:
-    loop(1)  # a first call may compute, connect or import
+    loop(1)  # the first call may compute, connect or import
     times = 1
     while (taken := loop(times)) < seconds / 2:
         times = max(2 * times, int(times * seconds / 2 / max(taken, 1e-9)))

@@ -1,5 +1,6 @@
-"""The cache beside others, in one process, turn by turn: ``python -m benchmarks.peers.bench_cache_peers [--out FILE]``.
+"""The cache compared with other libraries, in one process and in turns.
 
+``python -m benchmarks.peers.bench_cache_peers [--out FILE]`` prints the results and writes them to a file.
 Needs the peers (``tox run -e peers`` has an environment with them).
 """
 
@@ -28,7 +29,7 @@ SECTIONS = ("memory", "decorator", "redis", "disk", "threads", "dead", "replay")
 
 
 def rows(sections: set[str], port: int, folder: Path, requests: int, outcomes: Path | None) -> Iterator[Row]:
-    """Measure section after section."""
+    """Measure one section after another."""
     from benchmarks.peers import one_call
 
     if "memory" in sections:
@@ -57,10 +58,10 @@ def report(found: list[Row], isolation: str) -> str:
     peers = ", ".join(f"{name} {version(name)}" for name in PEERS)
     reader = "compiled" if compiled_reader() else "pure Python"
     return (
-        f"# The cache beside others\n\nMeasured on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by"
+        f"# The cache compared with other libraries\n\nMeasured on {datetime.datetime.now(datetime.UTC):%Y-%m-%d} by"
         f" `python -m benchmarks.peers.bench_cache_peers`, Python {platform.python_version()}, {processor()},"
         f" {os.cpu_count()} cores, {platform.system()}; hits in memory: {reader}; {peers}."
-        f" Each ratio is the middle of the ratios of neighbouring"
+        f" Each ratio is the median ratio of neighbouring"
         f" turns.\n\n{table(found)}\n\n## What isolation costs\n\n{isolation}\n"
     )
 
@@ -74,14 +75,14 @@ def processor() -> str:
 
 
 def main() -> int:
-    """Measure and print; the exit status is 1 where a target was not reached."""
+    """Measure and print; the exit status is 1 if a target was missed."""
     from benchmarks.peers import one_call
     from benchmarks.peers.servers import redis_server
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="write the results there too")
+    parser.add_argument("--out", type=Path, help="also write the results to this file")
     parser.add_argument("--requests", type=int, default=200_000, help="of the replay")
-    parser.add_argument("--outcomes", type=Path, help="of replays that were done before; see benchmarks.peers.replay")
+    parser.add_argument("--outcomes", type=Path, help="outcomes of earlier replays; see benchmarks.peers.replay")
     parser.add_argument("--only", nargs="*", choices=SECTIONS, default=SECTIONS, help="sections to measure")
     words = parser.parse_args()
     found: list[Row] = []

@@ -1,4 +1,4 @@
-"""Retrieval beside others, and every figure of the RAG that has a target; part by part, each a few minutes.
+"""The RAG compared with other libraries and with its targets, in parts of a few minutes each.
 
     python -m benchmarks.peers.bench_rag_peers sides --langchain-python PYTHON
     python -m benchmarks.peers.bench_rag_peers ingestion
@@ -8,7 +8,7 @@
     python -m benchmarks.peers.bench_rag_peers scale       # again and again until it says that it is complete
 
 PYTHON is an interpreter whose environment has langchain-chroma, langchain-huggingface and langchain-classic; without
-it that side is left out. Each part keeps its figures in ``rag/evidence`` and writes ``results-rag.md`` anew.
+it, that side is left out. Each part stores its figures in ``rag/evidence`` and rewrites ``results-rag.md``.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ EVIDENCE = HERE / "rag" / "evidence"
 
 
 def main() -> None:
-    """Measure one part, keep its figures and write the report anew."""
+    """Measure one part, store its figures and rewrite the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", choices=("sides", "ingestion", "survival", "replay", "startup", "scale", "report"))
     parser.add_argument("--langchain-python", metavar="PYTHON")
-    parser.add_argument("--texts", type=int, default=100, help="documents; of scale there are more")
+    parser.add_argument("--texts", type=int, default=100, help="number of documents; scale uses more")
     parser.add_argument(
-        "--rounds", type=int, default=1, help="how often each of the sides runs, in turns; more calls add to it"
+        "--rounds", type=int, default=1, help="how often each side runs, in turns; further calls add to the results"
     )
     parser.add_argument("--chunks", type=int, default=100_000, help="of scale")
-    parser.add_argument("--seconds", type=float, default=200, help="of one run of scale")
+    parser.add_argument("--seconds", type=float, default=200, help="length of one run of scale")
     parser.add_argument(
-        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "rag-scale", help="what scale has done so far"
+        "--folder", type=Path, default=Path(tempfile.gettempdir()) / "rag-scale", help="where scale stores its progress"
     )
     words = parser.parse_args()
     parts: dict[str, Callable[[], dict[str, Any] | None]] = {
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def kept(part: str) -> dict[str, Any] | None:
-    """What a part gave when it was measured last; None: it was not yet."""
+    """Return the latest figures of a part; None if it was never measured."""
     file = EVIDENCE / f"{part}.json"
     figures: dict[str, Any] | None = json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
     return figures

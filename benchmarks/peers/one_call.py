@@ -1,4 +1,4 @@
-"""Single operations: each against the barest way, or the best known one, to do the same."""
+"""Single operations, each compared with the barest or the best-known way to do the same."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def _awaiting(runner: asyncio.Runner, function: Callable[..., Any], argument: st
 
 
 def redis_rows(port: int) -> Iterator[Row]:
-    """Compare hits in Redis, with the memory tier off."""
+    """Compare hits in Redis, without the memory tier."""
     url = f"redis://127.0.0.1:{port}"
     cache = SmartCache(url, None, namespace="bench", memory_items=0)
     client: Any = redis.Redis.from_url(url)
@@ -177,7 +177,7 @@ def redis_rows(port: int) -> Iterator[Row]:
 
 
 def disk_rows(port: int, folder: Path) -> Iterator[Row]:
-    """Compare the disk, and a write to all tiers."""
+    """Compare the disk tier, and writes to all tiers."""
     cache = SmartCache(None, folder / "ours", memory_items=0)
     peer = diskcache.Cache(str(folder / "peer"))
     for name, value, at_most in (("60 bytes", "value " * 10, 1.2), ("100 kB", b"v" * 100_000, 1.1)):
@@ -227,7 +227,7 @@ def disk_rows(port: int, folder: Path) -> Iterator[Row]:
 
 
 def length_of_file(folder: Path) -> int:
-    """Give the length of the only value that is kept in a file."""
+    """Return the length of the only value that is stored in a file."""
     (file,) = (folder / "ours").rglob("*.val")
     return file.stat().st_size
 
@@ -277,7 +277,7 @@ def dead_redis_rows(folder: Path) -> Iterator[Row]:
 
 
 def isolation_costs() -> str:
-    """Say what isolation costs, by kind of value."""
+    """Measure what isolation costs, by kind of value."""
     cache = SmartCache(None, None)
     values: dict[str, Any] = {
         "str (shared)": "value",

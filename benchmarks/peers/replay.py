@@ -1,7 +1,7 @@
-"""Requests as a service has them: many callers, Zipf's law, a slow source; who loads least, and is fastest.
+"""Requests like a service's: many callers, Zipf's law, a slow source. Which cache loads least and is fastest?
 
-The peers know coroutines only; this cache is replayed with 64 threads, too. Each meets the same requests and an empty
-Redis, whose own count of GETs is taken.
+The peers support only coroutines; this cache is also replayed with 64 threads. Each gets the same requests
+and an empty Redis, which counts the GETs.
 
 A peer may take many minutes. ``python -m benchmarks.peers.replay CONTENDER… --outcomes FILE`` replays some contenders
 and keeps what came out; ``bench_cache_peers --outcomes FILE`` takes that over instead of replaying them again.
@@ -42,7 +42,7 @@ POOL = 2 * COROUTINES
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one replay took."""
+    """The outcome of one replay."""
 
     seconds: float
     loads: int
@@ -53,14 +53,14 @@ class Outcome:
 
 
 def requests(count: int) -> list[str]:
-    """Make requests after Zipf's law, with an exponent of 1, over ``KEYS`` keys."""
+    """Make requests by Zipf's law, with an exponent of 1, over ``KEYS`` keys."""
     weights = 1 / np.arange(1, KEYS + 1)
     chosen = np.random.default_rng(7).choice(KEYS, size=count, p=weights / weights.sum())
     return [f"item {number}" for number in chosen]
 
 
 class Source:
-    """What is cached: counts how often it was asked."""
+    """The slow source; counts its loads."""
 
     def __init__(self) -> None:
         self.loads = 0
@@ -111,13 +111,13 @@ async def _by_coroutines(function: Callable[[str], Awaitable[Any]], keys: list[s
 
 def _measured(port: int, source: Source, replay: Callable[[], None]) -> Outcome:
     client: Any = redis.Redis(port=port)
-    client.flushdb()  # of a server that this run started for itself
+    client.flushdb()  # of a server that this run has started
     client.config_resetstat()
     started = time.perf_counter()
     replay()
     seconds = time.perf_counter() - started
     commands = client.info("commandstats")
-    # Redis counts those inside of scripts, too.
+    # Redis also counts those inside scripts.
     gets = sum(commands.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("get", "mget"))
     client.close()
     return Outcome(seconds, source.loads, gets)
@@ -186,26 +186,26 @@ _REPLAYS: Final[dict[str, Callable[[int, list[str]], Outcome]]] = {
 
 
 def replay(port: int, count: int, contenders: Iterable[str] = tuple(_REPLAYS)) -> dict[str, Outcome]:
-    """Replay on contenders, one after the other; gives what each took, by its name."""
+    """Replay on contenders, one after the other, and return the outcomes by name."""
     keys = requests(count)
     return {name: _REPLAYS[name](port, keys) for name in contenders}
 
 
 def stored(file: Path, count: int) -> dict[str, Outcome]:
-    """Read the outcomes of so many requests that are kept in a file; empty where it does not exist."""
+    """Read the outcomes of this number of requests from a file; empty if it does not exist."""
     by_count = json.loads(file.read_text()) if file.exists() else {}
     return {name: Outcome(**fields) for name, fields in by_count.get(str(count), {}).items()}
 
 
 def store(file: Path, count: int, outcomes: dict[str, Outcome]) -> None:
-    """Keep outcomes in a file, beside those that are there."""
+    """Add outcomes to a file."""
     by_count = json.loads(file.read_text()) if file.exists() else {}
     by_count.setdefault(str(count), {}).update({name: asdict(outcome) for name, outcome in outcomes.items()})
     file.write_text(json.dumps(by_count, indent=1))
 
 
 def replay_rows(port: int, count: int, outcomes: dict[str, Outcome]) -> Iterator[Row]:
-    """Compare all, after a replay on those of which there is no outcome yet."""
+    """Compare all contenders, after a replay on those without an outcome."""
     outcomes = outcomes | replay(port, count, [name for name in _REPLAYS if name not in outcomes])
     for our_name, how in OURS.items():
         for peer_name, peer in PEERS.items():
@@ -220,7 +220,7 @@ def replay_rows(port: int, count: int, outcomes: dict[str, Outcome]) -> Iterator
 
 
 def main() -> int:
-    """Replay the contenders that are named."""
+    """Replay the named contenders."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("contenders", nargs="+", choices=tuple(_REPLAYS))
     parser.add_argument("--outcomes", type=Path, required=True, help="keep what came out there")

@@ -1,4 +1,4 @@
-"""One row of the table of results: what was compared, what came out, and whether it is what was to be reached."""
+"""One row of the results: what was compared, the outcome, and whether it meets its target."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Row:
     """One comparison.
 
     Attributes:
-        operation: What was done.
-        ours: What this cache needed, with its unit.
+        operation: What was measured.
+        ours: This cache's figure, with its unit.
         peer: What it was compared with.
-        theirs: What that needed, with its unit.
-        figure: The ratio that the target is about.
-        at_most: The target, if it is a most; else ``at_least``.
-        at_least: The target, if it is a least.
+        theirs: The peer's figure, with its unit.
+        figure: The ratio that has the target.
+        at_most: The target, if it is an upper bound.
+        at_least: The target, if it is a lower bound.
     """
 
     operation: str
@@ -33,16 +33,16 @@ class Row:
 
     @property
     def reached(self) -> bool:
-        """Whether the target is reached."""
+        """Return whether the target is reached."""
         return self.figure <= self.at_most if self.at_most is not None else self.figure >= (self.at_least or 0.0)
 
     @property
     def target(self) -> str:
-        """The target, as text."""
+        """Return the target as text."""
         return f"≤ {self.at_most:g}" if self.at_most is not None else f"≥ {self.at_least:g}"
 
     def cells(self) -> list[str]:
-        """Give the row's cells."""
+        """Return the row's cells."""
         reached = "yes" if self.reached else "**no**"
         return [self.operation, self.ours, self.peer, self.theirs, f"{self.figure:.2f}", self.target, reached]
 
@@ -51,17 +51,17 @@ HEADS = ["operation", "ours", "compared with", "theirs", "ratio", "target", "rea
 
 
 def compare(operation: str, ours: Timing, peer: str, theirs: Timing, *, at_most: float) -> Row:
-    """Make the row of a ratio ours / theirs that should be small."""
+    """Return the row of a ratio ours / theirs that should be small."""
     return Row(operation, show(ours.seconds), peer, show(theirs.seconds), ours.ratio_to(theirs), at_most=at_most)
 
 
 def outrun(operation: str, ours: Timing, peer: str, theirs: Timing, *, at_least: float) -> Row:
-    """Make the row of a ratio theirs / ours that should be large."""
+    """Return the row of a ratio theirs / ours that should be large."""
     return Row(operation, show(ours.seconds), peer, show(theirs.seconds), theirs.ratio_to(ours), at_least=at_least)
 
 
 def show(seconds: float) -> str:
-    """Write a duration with three digits."""
+    """Format a duration with three digits."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
@@ -69,6 +69,6 @@ def show(seconds: float) -> str:
 
 
 def table(rows: list[Row]) -> str:
-    """Write a Markdown table."""
+    """Format a Markdown table."""
     lines = [HEADS, ["---"] * len(HEADS), *(row.cells() for row in rows)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

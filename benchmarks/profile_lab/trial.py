@@ -33,12 +33,12 @@ class Trial(msgspec.Struct, frozen=True):
     """A trial and its answer.
 
     Attributes:
-        number: Which one; it decides what stands beside the guilty function, and in which order.
+        number: The trial's number, which decides which functions accompany the guilty one, and in which order.
         together: How many functions the target calls; all take about equally long in the base.
         factor: How many times as long the guilty one takes in head.
         functions: The functions, in the order of their calls.
         guilty: The one that is slower in head.
-        first: The one that stands first in the difference.
+        first: The function that is first in the difference.
         share: The share of the change that this one explains.
         load: The machine's load average of the last minute.
     """

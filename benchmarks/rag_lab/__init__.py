@@ -1,1 +1,1 @@
-"""Measures retrieval that speed alone does not show: its quality, and how often the semantic tier is wrong."""
+"""Measures what speed alone does not show: the quality of retrieval, and how often the semantic tier is wrong."""

@@ -47,7 +47,7 @@ class VectorSet(NamedTuple):
     """Vectors to index and queries to ask.
 
     Attributes:
-        name: Of the table's row.
+        name: The name of the table's row.
         rows: One unit vector per passage.
         queries: Unit vectors that are not among them.
         spare: More of the same kind, with which passages are replaced.

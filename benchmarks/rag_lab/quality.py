@@ -43,7 +43,7 @@ class NoMeaning:
     identity = "no meaning"
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """The same vector for each text."""
+        """Return the same vector for each text."""
         return np.ones((len(texts), 1), dtype=np.float32)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:  # noqa: ARG002
@@ -60,11 +60,11 @@ class EachQueryOnce:
         self.identity = embedder.identity
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row per text."""
+        """Return one row per text."""
         return self._embedder.embed_documents(texts)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """The vector of a query."""
+        """Return the vector of a query."""
         return self._vector(text)
 
 
@@ -96,13 +96,13 @@ def main() -> None:
 
 
 def thinned(exam: Exam, most: int) -> Exam:
-    """The exam with at most so many questions, evenly chosen; all texts remain."""
+    """Return the exam with at most this many questions, evenly chosen; all texts remain."""
     step = -(-len(exam.questions) // most)
     return dataclasses.replace(exam, questions=exam.questions[::step])
 
 
 def measure(exam: Exam, dtypes: Sequence[str], vectors: Path) -> Iterator[dict[str, Any]]:
-    """One row for words, and for each dtype one for meaning and one for both."""
+    """Return one row for words, and for each dtype one for meaning and one for both."""
     with filled(exam, NoMeaning(), vectors=False) as rag:
         yield row_of(exam, "-", "words", searched(rag, exam, hybrid=True))
     for dtype in dtypes:
@@ -114,7 +114,7 @@ def measure(exam: Exam, dtypes: Sequence[str], vectors: Path) -> Iterator[dict[s
 
 @contextlib.contextmanager
 def filled(exam: Exam, model: Embedder, *, vectors: Path | bool) -> Iterator[OptimizedRAG]:
-    """A RAG in a fresh folder, with the exam's texts."""
+    """Create a RAG in a fresh folder, with the exam's texts."""
     with (
         tempfile.TemporaryDirectory() as folder,
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
@@ -125,12 +125,12 @@ def filled(exam: Exam, model: Embedder, *, vectors: Path | bool) -> Iterator[Opt
 
 
 def searched(rag: OptimizedRAG, exam: Exam, *, hybrid: bool) -> list[list[SearchResult]]:
-    """What a search finds for each question."""
+    """Return what a search finds for each question."""
     return rag.search_many([question for question, _ in exam.questions], RANKS, hybrid=hybrid)
 
 
 def row_of(exam: Exam, dtype: str, search: str, found: Sequence[Sequence[SearchResult]]) -> dict[str, Any]:
-    """The means of the measures over the questions."""
+    """Return the means of the measures over the questions."""
     gains = [
         [float(int(result.id) in right) for result in results]
         for results, (_, right) in zip(found, exam.questions, strict=True)

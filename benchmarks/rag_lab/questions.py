@@ -20,7 +20,7 @@ class Exam:
     """A corpus, and questions about it.
 
     Attributes:
-        name: Of the table's row.
+        name: The name of the table's row.
         texts: The corpus.
         questions: Each with the texts, by their places in the corpus, that answer it.
     """

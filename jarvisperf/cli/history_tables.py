@@ -46,7 +46,7 @@ def changes_table(chosen: Sequence[Series], history: History, columns: int, *, u
     short = dict(zip(shown, shortened(shown, columns - _width(rows), "…" if unicode else "..."), strict=True))
     titles = ["benchmark", *(short[name] for name in shown)]
     table = aligned([(*row, name) for row, name in zip(rows, titles, strict=True)])
-    return [f"{first}: {counted(len(found), 'change')}", "", *table]
+    return [*table, "", f"{first}: {counted(len(found), 'change')}"]
 
 
 def runs_table(series: Series, history: History, columns: int, *, unicode: bool) -> list[str]:
@@ -84,8 +84,8 @@ def runs_table(series: Series, history: History, columns: int, *, unicode: bool)
         "",
         *table,
         "",
-        *lines,
         *([note] if series.yardstick else []),
+        *lines,
         "",
     ]
 

@@ -268,6 +268,15 @@ ASV_SUITE = {
     "class Absent:\n    def setup(self):\n        raise NotImplementedError\n"
     "    def time_nothing(self):\n        pass\n\n"
     "def time_sum():\n    sum(range(10))\n\ndef mem_list():\n    return []\n",
+    "speed/shared.py": "import pathlib\n\ncalls = []\n\ndef setup(*values):\n    calls.append('module')\n\n"
+    "class _Base:\n    def time_abstract(self):\n        raise AssertionError\n\n"
+    "class Sizes:\n    params = [object(), object(), len]\n    skip_params = [(len,)]\n"
+    "    def setup_cache(self):\n        pathlib.Path('made').write_text('x')\n"
+    "        assert calls.append('cache') is None and calls.count('cache') == 1\n        return {'left': 1}\n"
+    "    def setup(self, cache, _):\n        assert calls[-1] == 'module' and cache.pop('left')\n"
+    "    def time_read(self, cache, _):\n        assert pathlib.Path('made').read_text() == 'x'\n"
+    "    def teardown(self, cache, _):\n        cache.clear()\n\n"
+    "def peakmem_list():\n    [0] * 100_000\n",
 }
 
 
@@ -281,9 +290,23 @@ def test_an_asv_suite_is_run_through_one_file(project: Path):
         text=True,
         check=False,
     )
-    assert "5 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
-    for name in ("sorting.Sort.time_sorted(10, a)", "sorting.Once.time_pop", "sorting.time_sum"):
+    assert "8 passed, 1 skipped" in done.stdout, done.stdout + done.stderr
+    for name in (
+        "sorting.Sort.time_sorted(10, a)",
+        "sorting.Once.time_pop",
+        "sorting.time_sum",
+        "shared.Sizes.time_read(<object object>)",
+        "shared.Sizes.time_read(<object object>)#2",
+        "shared.peakmem_list",
+    ):
         assert f"test_asv[{name}] PASSED" in done.stdout
+
+
+def test_asv_benchmarks_that_pytest_cannot_run_are_counted(project: Path, capsys: pytest.CaptureFixture[str]):
+    write(**ASV_SUITE)
+    assert init() == 0
+    found = capsys.readouterr().out.splitlines()[0]
+    assert found == "found asv benchmarks in speed; test_asv.py lets pytest run them, except 1 (mem_)"
 
 
 def test_an_asv_suite_is_compared_in_lockstep(pytester: pytest.Pytester):
@@ -293,10 +316,11 @@ def test_an_asv_suite_is_compared_in_lockstep(pytester: pytest.Pytester):
     project.commit()
     words = ("--jarvis-against=HEAD", "--jarvis-launches=2", "--jarvis-budget=0.1", "--jarvis-threshold=900%")
     result = project.run("speed", "--jarvis-bench", "-p", "no:asyncio", *words)
-    result.assert_outcomes(passed=5, skipped=1)
+    result.assert_outcomes(passed=8, skipped=1)
     benchmarks = json.loads((project.root / "reports/report.json").read_text())["benchmarks"]
-    verdicts = {one["metrics"]["time"]["verdict"] for one in benchmarks if one["metrics"]}
-    assert verdicts <= {"unchanged", "inconclusive"}
+    metrics = [(name, metric["verdict"]) for one in benchmarks for name, metric in one["metrics"].items()]
+    assert {verdict for _, verdict in metrics} <= {"unchanged", "inconclusive"}
+    assert [name for name, _ in metrics].count("memory") == 1
     assert {"name": "'sorting.Once.time_pop'"} in [one["params"] for one in benchmarks]
 
 
@@ -532,7 +556,7 @@ def test_where_nobody_knows_from_where_to_install_a_variable_says_it_or_the_job_
     (line,) = [line for line in script("github") if "pip install" in line]
     without = subprocess.run(["sh", "-c", line], env={"JARVISPERF": ""}, capture_output=True, text=True, check=False)
     assert without.returncode != 0
-    assert "JARVISPERF: is not set, give what pip installs" in without.stderr
+    assert "JARVISPERF: is not set; set this CI variable to what pip should install" in without.stderr
 
 
 @pytest.mark.parametrize("text", ["[tool", "[project]\nname = \n"])

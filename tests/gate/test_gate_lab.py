@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from benchmarks.gate_lab import results
+from benchmarks.gate_lab.cli import PUBLISHED
 from benchmarks.gate_lab.gates import Bench, with_pytest_benchmark
 from benchmarks.gate_lab.kinds import kinds, repeats, scales, source
 from benchmarks.gate_lab.plots import shown_share
-from benchmarks.gate_lab.publish import publish
+from benchmarks.gate_lab.publish import publish, show
 from benchmarks.gate_lab.repository import git, kind_of, write_repository
 from benchmarks.gate_lab.results import Comparison
 from benchmarks.gate_lab.suites import MIXED_FACTORS, SUITE_SIZE, Case, Suite, draw_suite
@@ -194,6 +196,14 @@ def test_a_summary_is_a_table_a_file_and_two_plots(tmp_path):
     assert "| +5% called regressed | 1 of 1 (100%) | - | - |" in text
     names = sorted(path.name.partition("-")[2][6:] for path in tmp_path.iterdir())
     assert names == ["alarms.svg", "kinds.svg", "summary.json", "summary.md"]
+
+
+@pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*-summary.json")), ids=lambda file: file.name)
+def test_published_tables_are_what_the_lab_writes_for_their_figures(file, tmp_path):
+    shutil.copy(file, tmp_path)
+    text = show(tmp_path / file.name)
+    assert text == file.with_suffix(".md").read_text(encoding="utf-8")
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_test_id_names_its_kind_of_work():

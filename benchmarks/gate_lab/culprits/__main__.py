@@ -24,10 +24,14 @@ RESULTS = Path(__file__).with_name("trials.jsonl")
 def main(argv: Sequence[str] | None = None) -> None:
     """Run trials, and print the table of all there are."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_lab.culprits", description=__doc__)
-    parser.add_argument("--slowdown", type=float, default=0.03, help="of the whole program, as a share (0.03)")
-    parser.add_argument("--seconds", type=float, default=0.0, help="begin no trial after so many; 0: the table alone")
+    parser.add_argument(
+        "--slowdown", type=float, default=0.03, help="slowdown of the whole program, as a share (default: 0.03)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=0.0, help="start no trial after this many seconds; 0: only print the table"
+    )
     parser.add_argument("--kinds", nargs="+", choices=CHANGES, metavar="KIND", help="only these kinds of change")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where trials are added to, and read from")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="file that trials are appended to and read from")
     words = parser.parse_args(argv)
     end = time.monotonic() + words.seconds
     done = _read(words.out)

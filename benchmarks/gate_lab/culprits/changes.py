@@ -1,7 +1,7 @@
 """Kinds of change that make a program slower: the files of base and head, and the functions that are to blame.
 
 The program is `work.py`, which calls four ordinary steps (`steps.py`) and one that the change makes slower. In every
-head, two of the ordinary steps are edited in a way that costs nothing, so that there is somebody else to suspect.
+head, two of the ordinary steps are edited in a way that costs nothing, so that other functions are suspected too.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Change(msgspec.Struct, frozen=True):
 def _simple(guilty: str, base: str, old: str, new: str, n: int, files: dict[str, str] | None = None) -> Change:
     """Describe a change of one place in a file."""
     if base.count(old) != 1:
-        raise ValueError(f"{old!r} must stand in the file once")
+        raise ValueError(f"{old!r} must occur in the file exactly once")
     return Change((guilty,), base, base.replace(old, new), n, files or {}, files or {})
 
 

@@ -1,1 +1,1 @@
-"""One script per side, each run in processes of its own."""
+"""One script per side; each runs in its own processes."""

@@ -1,4 +1,4 @@
-"""The floor of ingestion: `model.encode` alone, in the dtype that this package chooses on this machine."""
+"""The floor of ingestion: `model.encode` alone, with the dtype that this package chooses on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop that a newcomer writes: sentence-transformers as it comes, one `add` per text, one `query` per question."""
+"""The loop that a newcomer writes: sentence-transformers' defaults, one `add` per text, one `query` per question."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""This package's side: ingestion, again, one change, uncached and cached queries."""
+"""This package's side: first ingestion, the same again, one changed text, uncached and cached queries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def main(folder: Path, model: str, count: int) -> None:
     documents = texts(count)
     cache = SmartCache(redis_url=None, local_cache_dir=folder / "cache")
     with cache, OptimizedRAG(folder / "chroma", cache, model) as rag:
-        rag.batch_add_texts(["The first text loads the model and makes the collection."])
+        rag.batch_add_texts(["The first text loads the model and creates the collection."])
         first = seconds(lambda: rag.batch_add_texts(documents))
         again = seconds(lambda: rag.batch_add_texts(documents))
         changed = [*documents[:-1], documents[-1] + " Changed."]

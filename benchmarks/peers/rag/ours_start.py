@@ -1,4 +1,4 @@
-"""A fresh process of this package that answers a question which the cache on disk has."""
+"""A fresh process of this package that answers a question from the cache on disk."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A large collection beside bare Chroma: ingestion in turns, then queries in turns, then the memory of each.
+"""A large collection compared with bare Chroma: ingestion in turns, then queries in turns, then the memory of each.
 
 Real vectors of 100,000 texts would take an hour, so both sides use the same cheap vectors: the mean of one random
-vector for each word. What embedding costs beside that is not in these figures.
+vector for each word. The cost of real embedding is not included.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ QUERIES = 500
 
 
 class WordEmbedder:
-    """Cheap vectors that follow from the words; counts the seconds that it takes for documents."""
+    """Makes cheap vectors from the words, and counts the seconds that it spends on documents."""
 
     identity = "words:1"
 
@@ -47,14 +47,14 @@ class WordEmbedder:
         self.seconds = 0.0
 
     def embed_documents(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One row per text."""
+        """Return one row per text."""
         start = time.perf_counter()
         rows = np.stack([self.embed_query(text) for text in texts])
         self.seconds += time.perf_counter() - start
         return rows
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
-        """The vector of one text."""
+        """Return the vector of one text."""
         vector = self._words[[int(word[1:]) for word in text.split()]].mean(axis=0)
         unit: NDArray[np.float32] = np.asarray(vector / np.linalg.norm(vector), dtype=np.float32)
         return unit
@@ -77,7 +77,7 @@ class Timed:
 
 
 def batch_of(number: int) -> list[str]:
-    """The texts of one batch; the same number gives the same texts."""
+    """Return the texts of one batch; the same number always yields the same texts."""
     source = random.Random(number)  # noqa: S311 - no secret
     return [" ".join(f"w{source.randrange(WORDS)}" for _ in range(WORDS_PER_TEXT)) for _ in range(BATCH)]
 
@@ -94,11 +94,11 @@ def our_rag(folder: Path, cache: SmartCache, embedder: WordEmbedder) -> Optimize
 
 
 def go_on(folder: Path, chunks: int, budget_seconds: float) -> dict[str, Any] | None:
-    """Add what the time allows; once all is there, ask and give the figures.
+    """Add as many texts as the time allows; once all are added, run the queries and return the figures.
 
     Args:
-        folder: What earlier runs have added is there.
-        chunks: How many there are in the end.
+        folder: Contains what earlier runs have added.
+        chunks: The final number of chunks.
         budget_seconds: Time for adding.
     """
     folder.mkdir(exist_ok=True)
@@ -145,7 +145,7 @@ def _add_turn(done: dict[str, Any], rag: OptimizedRAG, collection: Any, embedder
 
     def bare() -> None:
         for number, batch, rows in zip(numbers, batches, vectors, strict=True):
-            ids = [f"{number:08d}-{place:024d}" for place in range(BATCH)]  # as long as content ids nearly are
+            ids = [f"{number:08d}-{place:024d}" for place in range(BATCH)]  # about as long as content ids
             collection.upsert(ids=ids, documents=batch, embeddings=rows)
 
     before, upsert_before = embedder.seconds, upsert.seconds
@@ -195,7 +195,7 @@ def _memory_of(side: str, folder: Path) -> float:
 
 
 def main(side: str, folder: Path) -> None:
-    """Ask a side and write the peak of memory in MB."""
+    """Run queries on one side and write the peak memory in MB."""
     embedder = WordEmbedder()
     asked = batch_of(1)
     if side == "ours":
@@ -206,7 +206,9 @@ def main(side: str, folder: Path) -> None:
         collection = bare_collection(folder)
         for question in asked:
             collection.query(query_embeddings=[embedder.embed_query(question)], n_results=5)
-    status = Path("/proc/self/status").read_text(encoding="ascii")  # getrusage would tell of the parent before exec
+    status = Path("/proc/self/status").read_text(
+        encoding="ascii"
+    )  # getrusage would include the parent's memory before exec
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     sys.stdout.write(f"{int(peak) / 1024}\n")
 

@@ -1,4 +1,4 @@
-"""A fresh process of langchain's side that answers a question which was asked before."""
+"""A fresh process of langchain's side that answers a question that was asked before."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ CHARACTERS = 480
 
 
 def texts(count: int) -> list[str]:
-    """So many different pieces of Python's language reference, of about equal length."""
+    """Return this many different pieces of Python's language reference, of about equal length."""
     from pydoc_data.topics import topics
 
     whole = "\n".join(topics[name] for name in sorted(topics))
@@ -25,7 +25,7 @@ def texts(count: int) -> list[str]:
 
 
 def questions(count: int) -> list[str]:
-    """So many different questions: the words in the middle of the pieces."""
+    """Return this many different questions: the words in the middle of the pieces."""
     asked = []
     for number, text in enumerate(texts(count)):
         words = re.findall(r"\w+", text)
@@ -41,6 +41,6 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def report(figures: dict[str, Any]) -> None:
-    """Hand figures to the process that started this one, with the peak of memory so far."""
+    """Pass figures to the process that started this one, with the peak memory so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sys.stdout.write("\nFIGURES " + json.dumps({**figures, "peak_rss_mb": peak / 1024}) + "\n")

@@ -49,7 +49,7 @@ class Job:
     @property
     def install(self) -> tuple[str, ...]:
         """The shell commands that install the project and jarvisperf."""
-        place = f'"${{{SOURCE_VARIABLE}:?is not set, give what pip installs}}"'
+        place = f'"${{{SOURCE_VARIABLE}:?is not set; set this CI variable to what pip should install}}"'
         return (*self.runner.install, f"{self.runner.add} {place if self.source is None else shlex.quote(self.source)}")
 
     def measure(self, *more: str) -> str:

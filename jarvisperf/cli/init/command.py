@@ -156,7 +156,8 @@ def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], lis
         found = f"found benchmarks in {files[0].as_posix()}{more}{other}" if files else ""
         changes: list[Change] = []
     elif folder is not None:
-        found = f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them"
+        rest = asv.left_out(root / folder)
+        found = f"found asv benchmarks in {folder.as_posix()}; {asv.BRIDGE} lets pytest run them{rest}"
         changes = asv.propose_bridge(root, folder)
         files = [folder / asv.BRIDGE]
     else:

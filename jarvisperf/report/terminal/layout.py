@@ -86,7 +86,8 @@ def column_width(rows: Sequence[Cells], name: str, bar: int) -> int:
 def _comparing(rows: Sequence[Cells], width: int, mode: Mode) -> Iterator[tuple[tuple[str, ...], int]]:
     """Yield the columns of a comparison with the width of its bars, in the order of preference."""
     metric = ("metric",) if len({row["metric"] for row in rows} - {NOTHING}) > 1 else ()
-    via = ("via",) if mode == "baseline" and any(row["via"] != NOTHING for row in rows) else ()
+    ways = {row["via"] for row in rows} - {NOTHING}
+    via = ("via",) if mode == "baseline" and len(ways) > 1 else ()
     figures = ("base", "head")
     if width >= WIDE_COLUMNS:
         yield (*metric, *figures, "change", INTERVAL, BAR, "threshold", "verdict", *via), BAR_WIDTH

@@ -83,12 +83,13 @@ def render(
             console.print(Text(line, style=style), soft_wrap=True)
 
     report = Report(findings)
-    _show_table(console, report, show, columns, unicode=unicode)
+    titles = _show_table(console, report, show, columns, unicode=unicode)
     for title, lines in report.side_by_side.items():
         show(title, "bold")
         for line in lines:
             show(f"  {line}")
-    remarks = [(f"WHY {reason}", "") for reason in report.reasons]
+    remarks = [(note, "dim") for note in _again(report)] if "via" not in titles else []
+    remarks += [(f"WHY {reason}", "") for reason in report.reasons]
     remarks += [(f"FAILED {problem}", "red") for problem in report.problems]
     remarks += [(f"{found.verdict.upper()} {found.names}: {found.reason}", "") for found in report.not_compared]
     texts = [text for text, _ in remarks]
@@ -106,15 +107,17 @@ def render(
     return log_lines(re.sub(" +$", "", stream.getvalue(), flags=re.MULTILINE))
 
 
-def _show_table(console: Console, report: Report, show: Callable[..., None], columns: int, *, unicode: bool) -> None:
-    """Show the table and what its columns mean."""
+def _show_table(
+    console: Console, report: Report, show: Callable[..., None], columns: int, *, unicode: bool
+) -> Sequence[str]:
+    """Show the table and what its columns mean, and return their titles."""
     from jarvisperf.report.terminal.legend import legend
     from jarvisperf.report.terminal.tables import table_of
 
     findings = report.findings
     shown, left_out = _shown(report.ordered)
     if not shown:
-        return
+        return ()
     table = table_of(report, shown, columns, unicode=unicode)
     for line in table.lines:
         console.print(line, soft_wrap=True)
@@ -124,13 +127,13 @@ def _show_table(console: Console, report: Report, show: Callable[..., None], col
     meaning = legend(findings, table.columns, unicode=unicode)
     if meaning:
         show(meaning, "dim")
-    if findings.mode == "baseline" and "via" not in table.columns:
-        for note in _again(report):
-            show(note, "dim")
+    return table.columns
 
 
 def _again(report: Report) -> list[str]:
-    """Return a line with the benchmarks measured again in lockstep, for tables too narrow to show that."""
+    """Return a line with the benchmarks measured again in lockstep, for tables that do not show that."""
+    if report.findings.mode != "baseline":
+        return []
     again = [
         report.names[finding.id]
         for finding in report.ordered

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 INDENT = "  "
+LONGEST_LABEL = "SKIPPED "  # a test id stays on the line of the word that introduces it
 _GLUED = re.compile(r"(?<=[\d%]) (?=[^\W\d])")  # "3.78 µs", "41% slower", "3 benchmarks"
 _GLUE = "\ue000"  # a character for private use, which no text of ours contains
 
@@ -38,7 +39,7 @@ def wrapped(text: str, columns: int, indent: str = INDENT) -> list[str]:
 
 
 def with_short_words(lines: Sequence[str], columns: int, ellipsis: str = "…") -> list[str]:
-    """Shorten words that are wider than a line, such as long test ids, so that they still tell each other apart.
+    """Shorten words that do not fit on a line, such as long test ids, so that they still tell each other apart.
 
     Args:
         lines: The lines, not yet broken.
@@ -47,7 +48,7 @@ def with_short_words(lines: Sequence[str], columns: int, ellipsis: str = "…") 
     """
     from rich.cells import cell_len
 
-    widest = columns - len(INDENT)
+    widest = columns - len(LONGEST_LABEL)
     wide = list(dict.fromkeys(word for line in lines for word in line.split(" ") if cell_len(word) > widest))
     short = dict(zip(wide, shortened(wide, widest, ellipsis), strict=True))
     return [" ".join(short.get(word, word) for word in line.split(" ")) for line in lines]
