@@ -38,11 +38,7 @@ class Checkouts:
     """
 
     def __init__(self, parent: Path | None = None) -> None:
-        owner = os.getuid()
-        home = (Path(tempfile.gettempdir()) if parent is None else parent) / f"jarvisperf-arms-{owner}"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if home.is_symlink() or home.stat().st_uid != owner:
-            raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+        home = own_folder(parent)
         remove_abandoned(home)
         scatter_folders_in(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
@@ -159,6 +155,24 @@ class Checkouts:
         shutil.rmtree(self.folder, ignore_errors=True)
         with contextlib.suppress(OSError):
             os.close(self._lock)
+
+
+def own_folder(parent: Path | None = None) -> Path:
+    """Return the folder with all checkouts of this user, which nobody else can read; it is created if necessary.
+
+    Args:
+        parent: The folder that it is in; None: the system's folder for temporary files.
+
+    Raises:
+        PermissionError: It belongs to another user.
+        OSError: It cannot be created.
+    """
+    owner = os.getuid()
+    home = (Path(tempfile.gettempdir()) if parent is None else parent) / f"jarvisperf-arms-{owner}"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != owner:
+        raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+    return home
 
 
 def remove_abandoned(home: Path) -> None:
