@@ -315,7 +315,10 @@ def _folder(value: object) -> Path:
     text = as_text(value)
     if not text.strip():
         raise ValueError("an empty name is not allowed; give a folder, like reports")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r} is not allowed: there is no such home folder; give an absolute path") from None
 
 
 def _repository(value: object) -> str | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.copying import copy_files, is_folder, listed
 from jarvisperf.gate.arms.disk_placement import scatter_folders_in
-from jarvisperf.gate.arms.git import GitError, git
+from jarvisperf.gate.arms.git import GitError, GitRefusedError, git
 from jarvisperf.gate.arms.sharing import LinkedFiles, is_copied
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def _lock_file(descriptor: int) -> None:
 def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
     try:
         return git(repository, "config", "--type=bool", "core.sparseCheckout", env=env).strip() == "true"
-    except GitError:  # it is not set
+    except GitRefusedError:  # it is not set
         return False
 
 
