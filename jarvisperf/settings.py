@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_TTL_SECONDS = 3600.0
+NO_HOME = "this user has no home folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,10 @@ class Settings:
 
     Attributes:
         redis_url: ``JARVISPERF_REDIS_URL``; None disables the Redis tier.
-        cache_dir: ``JARVISPERF_CACHE_DIR``; the folder of the disk tier, by default the user's cache folder.
+        cache_dir: ``JARVISPERF_CACHE_DIR``; the folder of the disk tier, by default the user's cache folder. None: it
+            is not set, and the user has no home folder.
         default_ttl_seconds: ``JARVISPERF_DEFAULT_TTL``; seconds that a cached value lives, by default 3600.
-        data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents.
+        data_dir: ``JARVISPERF_DATA_DIR``; where a RAG without a path keeps its documents. None: as with `cache_dir`.
         namespace: ``JARVISPERF_NAMESPACE``; namespace of the default cache. None: one of the project's own.
         model: ``JARVISPERF_MODEL``; path or hub name of the embedding model; None: the first that is installed.
         caching: ``JARVISPERF_CACHING``; ``off`` disables all caches that are created while it is set. Default: ``on``.
@@ -30,9 +32,9 @@ class Settings:
     """
 
     redis_url: str | None
-    cache_dir: Path
+    cache_dir: Path | None
     default_ttl_seconds: float
-    data_dir: Path
+    data_dir: Path | None
     model: str | None
     namespace: str | None = None
     caching: bool = True
@@ -105,11 +107,33 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
     return seconds
 
 
-def _folder(environ: Mapping[str, str], name: str, kind: str) -> Path:
+def needed_folder(folder: Path | None, name: str) -> Path:
+    """Return a folder of the settings.
+
+    Args:
+        folder: The folder; None: there is none.
+        name: The variable that sets it.
+
+    Raises:
+        ValueError: There is none.
+    """
+    if folder is None:
+        raise ValueError(f"{NO_HOME}: set {name}")
+    return folder
+
+
+def _folder(environ: Mapping[str, str], name: str, kind: str) -> Path | None:
     text = environ.get(name)
     if text:
-        return Path(text).expanduser()
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:  # it starts with ~
+            raise ValueError(f"{name} is {text!r}, but {NO_HOME}: give an absolute path") from None
     import platformdirs  # here, so that importing the package does not load it
 
     base = platformdirs.user_cache_path if kind == "cache" else platformdirs.user_data_path
-    return base("jarvisperf") / kind
+    try:
+        folder = base("jarvisperf")
+    except RuntimeError:  # newer versions of platformdirs raise this; older ones return a folder named "~"
+        return None
+    return folder / kind if folder.is_absolute() else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NEVER_EMPTY = frozenset(
     {"jarvis_against", "jarvis_compare", "jarvis_save"}
 )  # if empty by mistake, the run would look green without comparing anything
-NEED_BENCH = ("against", "compare", "save", "prove")
+NEED_BENCH = ("against", "compare", "save", "prove", "resume")
 SECONDS_PER_MINUTE = 60.0
 FOLDER_OPTIONS = frozenset({"--jarvis-store", "--jarvis-report"})
 REDIS_FORMS = "auto, fake, or a URL: redis://host:port/db, rediss://host:port/db, unix:///path"
@@ -49,6 +49,7 @@ class Options(NamedTuple):
         launches: Maximum number of launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
         witnesses: Whether to count instructions where time cannot tell.
+        resumes: Whether to take over what an interrupted run of the same comparison had decided.
         allows_missing: Whether benchmarks that exist in base but not in head are allowed.
         arm_install: A command that installs the project into each arm; None: the arms run from their sources.
         shared: Further files and folders of which both arms use head's version.
@@ -75,6 +76,7 @@ class Options(NamedTuple):
     launches: int
     fails_inconclusive: bool
     witnesses: bool
+    resumes: bool
     allows_missing: bool
     arm_install: str | None
     shared: tuple[str, ...]
@@ -112,6 +114,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
         witnesses=_value(config, "jarvis_witness", _auto_or_never) == "auto",
+        resumes=_value(config, "jarvis_resume", as_flag),
         allows_missing=_value(config, "jarvis_allow_missing", as_flag),
         arm_install=_value(config, "jarvis_arm_install", _command),
         shared=_value(config, "jarvis_shared", as_words),
@@ -146,6 +149,8 @@ def settled(config: pytest.Config, options: Options) -> Options:
                 f"--jarvis-prove and --jarvis-{others[0]} cannot be combined: a proof compares the commit with itself"
             )
         return options._replace(against="HEAD", exact=True, compare=None, save=None)
+    if "resume" in given and options.against is None and options.compare is None:
+        raise usage_error("--jarvis-resume continues a comparison: give the same --jarvis-against or --jarvis-compare")
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):
@@ -310,7 +315,10 @@ def _folder(value: object) -> Path:
     text = as_text(value)
     if not text.strip():
         raise ValueError("an empty name is not allowed; give a folder, like reports")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{text!r} is not allowed: there is no such home folder; give an absolute path") from None
 
 
 def _repository(value: object) -> str | None:

@@ -7,6 +7,7 @@ PYTEST_DONT_REWRITE: there is nothing to rewrite, and pytest would warn where so
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +21,7 @@ from pytest_jarvisperf import fixtures, hooks  # noqa: E402
 from pytest_jarvisperf.bridges import warnings  # noqa: E402
 from pytest_jarvisperf.bridges.choice import make_bridge  # noqa: E402
 from pytest_jarvisperf.collection.recognition import recognize  # noqa: E402
-from pytest_jarvisperf.measuring.stash_keys import harness_key, record_key  # noqa: E402
+from pytest_jarvisperf.measuring.stash_keys import environment_key, harness_key, record_key  # noqa: E402
 from pytest_jarvisperf.start.marker_names import BENCHMARK_MARKERS, OWN_MARKERS, descriptions, is_marked  # noqa: E402
 from pytest_jarvisperf.start.option_table import add_options, are_defaults  # noqa: E402
 
@@ -34,6 +35,12 @@ def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
     # Not named in `pytest_plugins`, for which pytest would search all installed distributions once for each name.
     for part in (fixtures, warnings):
         pluginmanager.register(part, part.__name__)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Keep the environment as the user set it; what a conftest adds may differ from one run to the next."""
+    early_config.stash[environment_key] = dict(os.environ)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from typing import Final
@@ -9,7 +10,9 @@ from typing import Final
 from jarvisperf.cache.keys.origins import project_namespace
 from jarvisperf.cache.smart import SmartCache
 from jarvisperf.forks import at_fork
-from jarvisperf.settings import read_settings
+from jarvisperf.settings import NO_HOME, read_settings
+
+logger = logging.getLogger(__name__)
 
 
 class _Shared:
@@ -48,6 +51,8 @@ def get_smart_cache() -> SmartCache:
                 # Closing the parent's database here would harm the parent, so its cache is only set aside.
                 _shared.inherited.append(_shared.cache)
             settings = read_settings()
+            if settings.cache_dir is None:
+                logger.warning("no disk cache tier, because %s: set JARVISPERF_CACHE_DIR", NO_HOME)
             _shared.cache = SmartCache(
                 settings.redis_url,
                 settings.cache_dir,

@@ -99,11 +99,11 @@ def _add_place(parser: argparse.ArgumentParser) -> None:
 
 
 def _place(words: argparse.Namespace) -> tuple[str | None, Path | None]:
-    from jarvisperf.settings import read_settings
+    from jarvisperf.settings import needed_folder, read_settings
 
     settings = read_settings()
     url = settings.redis_url if words.redis is None else words.redis
-    folder = str(settings.cache_dir) if words.dir is None else words.dir
+    folder = str(needed_folder(settings.cache_dir, "JARVISPERF_CACHE_DIR")) if words.dir is None else words.dir
     if not folder:
         raise ValueError("--dir is '': give a folder, or 'none' for no disk tier")
     return None if url == "none" else url, None if folder == "none" else Path(folder)

@@ -69,6 +69,9 @@ def measure(target: Target, plan: Plan, clock: Clock = REAL.wall) -> Samples:
         target: The target to measure.
         plan: How long and how finely to measure it.
         clock: Returns seconds; the budget is counted with it.
+
+    Raises:
+        RuntimeError: A clock stands still, or jumps back.
     """
     with uninstrumented(), collector_paused() if plan.pause_collector else nullcontext():
         warm_up(target, plan.warmup_seconds, clock)
@@ -89,6 +92,9 @@ def measure_rounds(
 
     Returns:
         The result of the last call, and the samples.
+
+    Raises:
+        RuntimeError: The target's clock jumps back.
     """
     iterations = target.fixed_iterations or 1
     seconds: list[float] = []
@@ -103,7 +109,7 @@ def measure_rounds(
             if number == 0:
                 tell_first(REAL.wall() - begin)
             if number >= warmup_rounds:
-                seconds.append(elapsed / iterations)
+                seconds.append(_forward(elapsed) / iterations)
             collect_between_samples()
     if iterations > 1:  # a loop over many calls keeps no result
         result = target.call()
@@ -113,15 +119,33 @@ def measure_rounds(
 def _take(target: Target, iterations: int, plan: Plan, clock: Clock) -> tuple[float, ...]:
     most = plan.max_samples or math.inf
     seconds: list[float] = []
-    end = clock() + plan.budget_seconds
-    while len(seconds) < most and (len(seconds) < plan.min_samples or clock() < end):
-        seconds.append(target.sample(iterations) / iterations)
+    now = clock()
+    end = now + plan.budget_seconds
+    while len(seconds) < most and (len(seconds) < plan.min_samples or now < end):
+        seconds.append(_forward(target.sample(iterations)) / iterations)
         collect_between_samples()
+        before, now = now, clock()
+        _forward(now - before)  # otherwise the end might never come
     return tuple(seconds)
 
 
+def _forward(seconds: float) -> float:
+    """Return a duration.
+
+    Raises:
+        RuntimeError: It is negative.
+    """
+    if seconds < 0:
+        raise RuntimeError(f"its clock jumped back by {-seconds:,.4g} s, so nothing can be timed")
+    return seconds
+
+
 def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
-    """Run a target for a while, at least once, so that caches fill and bytecode is specialized (PEP 659)."""
+    """Run a target for a while, at least once, so that caches fill and bytecode is specialized (PEP 659).
+
+    Raises:
+        RuntimeError: The clock jumps back.
+    """
     iterations = target.fixed_iterations or 1
     end = clock() + seconds
     while True:
@@ -129,6 +153,7 @@ def warm_up(target: Target, seconds: float, clock: Clock = REAL.wall) -> None:
         target.sample(iterations)
         collect_between_samples()
         now = clock()
+        _forward(now - start)
         if now >= end:
             return
         if target.fixed_iterations is None and now - start < seconds / 100:

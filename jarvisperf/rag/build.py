@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.settings import read_settings
+from jarvisperf.settings import needed_folder, read_settings
 
 if TYPE_CHECKING:
     from jarvisperf.rag.store.generation import Home
@@ -65,7 +65,7 @@ def vectors_file(
     if embedding_cache is False:
         return None
     if embedding_cache is True:
-        folder = read_settings().cache_dir if chroma_url is not None else _folder(path)
+        folder = _cache_folder() if chroma_url is not None else _folder(path)
         return folder.expanduser().resolve() / _VECTORS_FILE
     if not isinstance(embedding_cache, str | os.PathLike):
         raise TypeError(f"embedding_cache is {embedding_cache!r}: give a file, True or False")
@@ -74,9 +74,13 @@ def vectors_file(
     return Path(embedding_cache).expanduser().resolve()
 
 
+def _cache_folder() -> Path:
+    return needed_folder(read_settings().cache_dir, "JARVISPERF_CACHE_DIR")
+
+
 def _folder(path: str | os.PathLike[str] | None) -> Path:
     if path is None:
-        return read_settings().data_dir / "chroma"
+        return needed_folder(read_settings().data_dir, "JARVISPERF_DATA_DIR") / "chroma"
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path is {path!r}: give a folder")
     if path == "":

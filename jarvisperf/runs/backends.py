@@ -60,7 +60,12 @@ def open_place(url: str | Path, root: Path) -> Place:
     if not text.strip():
         raise RunStoreError("the store has an empty name: give a folder or a URL like s3://bucket/folder")
     if isinstance(url, Path) or "://" not in text:
-        return FolderPlace(root / Path(text).expanduser())
+        try:
+            return FolderPlace(root / Path(text).expanduser())
+        except RuntimeError:
+            raise RunStoreError(
+                f"{text!r} cannot be used: there is no such home folder; give an absolute path"
+            ) from None
     parts = urlsplit(text)
     if not parts.scheme or (parts.scheme in LOCAL_SCHEMES and not parts.netloc + parts.path):
         raise RunStoreError(f"{text!r} is not a store: give a folder or a URL like s3://bucket/folder")

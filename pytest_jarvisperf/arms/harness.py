@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import statistics
 from contextlib import contextmanager, nullcontext
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,11 +35,16 @@ __tracebackhide__ = True  # the error comes from the user's function
 
 
 class Conversation:
-    """The worker's end of both connections: to the coordinator, and to the other worker."""
+    """The worker's end of both connections: to the coordinator, and to the other worker.
+
+    It is created, and binds what it calls, before any code of the project is loaded.
+    """
 
     def __init__(self, connection: socket.socket, turns: socket.socket) -> None:
         self._channel = protocol.Channel(connection, protocol.FromCoordinator)
-        self._turns = turns
+        self._send_byte = turns.send
+        self._receive_byte = turns.recv
+        self._exit = os._exit
 
     def send(self, message: protocol.FromWorker) -> None:
         """Send a message to the coordinator."""
@@ -50,15 +55,15 @@ class Conversation:
         try:
             return self._channel.receive()
         except protocol.ChannelClosedError:
-            os._exit(0)
+            self._exit(0)
 
     def give_turn(self, number: int) -> None:
         """Let the other worker take its slices."""
-        self._turns.send(bytes([2 * number]))
+        self._send_byte(bytes([2 * number]))
 
     def leave_turns(self, number: int) -> None:
         """Tell the other worker that there are no more slices here, because the target raised."""
-        self._turns.send(bytes([2 * number + 1]))
+        self._send_byte(bytes([2 * number + 1]))
 
     def wait_turn(self, number: int) -> bool:
         """Wait until the other worker has taken its slices; exit immediately if it is gone.
@@ -66,10 +71,10 @@ class Conversation:
         Returns:
             False if there are no more slices on the other side.
         """
-        while got := self._turns.recv(1):
+        while got := self._receive_byte(1):
             if got[0] // 2 == number:
                 return got[0] % 2 == 0
-        os._exit(0)
+        return self._exit(0)
 
 
 class LockstepHarness:
@@ -250,7 +255,7 @@ class LockstepHarness:
         goes_on = turns.leads or wait_turn(number)
         while goes_on:
             values += [
-                statistics.median(target.samples(turns.iterations, turns.samples, watch))
+                median(target.samples(turns.iterations, turns.samples, watch))
                 for _ in range(min(run, blocks - len(values)))
             ]
             run = 2
@@ -267,7 +272,7 @@ class LockstepHarness:
             self._conversation.give_turn(turns.number)
             if not self._conversation.wait_turn(turns.number):
                 break
-            values.append(statistics.median(target.samples(turns.iterations, turns.samples, nullcontext())))
+            values.append(median(target.samples(turns.iterations, turns.samples, nullcontext())))
         return values
 
     def _single_turn(self, target: Target, turns: protocol.TakeTurns) -> tuple[list[float], Any]:

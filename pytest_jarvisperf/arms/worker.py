@@ -160,6 +160,7 @@ class WorkerPlugin:
                 self._problems,
                 self._foreign.find(),
                 forkable=threading.active_count() == 1,
+                process=os.getpid(),
             )
         )
         is_copy = False
@@ -186,13 +187,13 @@ class WorkerPlugin:
         if copy == 0:
             descendants.end_with_parent(signal.SIGKILL)
             forget_inherited_handlers()
-            self._conversation.send(protocol.Forked())
+            self._conversation.send(protocol.Forked(os.getpid()))
             return True
         _, status = os.waitpid(copy, 0)
         descendants.end_orphans(spared=own)
         if status != 0:
             os._exit(70)  # the coordinator sees that the worker has ended; the copy's output is in the log
-        self._conversation.send(protocol.Ended())
+        self._conversation.send(protocol.Ended(os.getpid()))
         return False
 
     @pytest.hookimpl(trylast=True)

@@ -16,3 +16,5 @@ record_key: pytest.StashKey[BenchmarkRecord] = pytest.StashKey()
 harness_key: pytest.StashKey[Harness] = pytest.StashKey()
 # In a sharded run, the ids of the benchmarks that other machines run.
 elsewhere_key: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+# The environment variables before any conftest was loaded.
+environment_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()

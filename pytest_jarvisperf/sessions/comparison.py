@@ -7,6 +7,7 @@ import secrets
 import traceback
 from collections import Counter
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,8 +21,9 @@ from pytest_jarvisperf.arms.support_files import compared_plugins, support_files
 from pytest_jarvisperf.markers.jarvis import read_thresholds
 from pytest_jarvisperf.measuring.stash_keys import record_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
-from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, duration
+from pytest_jarvisperf.sessions.progress import LONGEST_NAME, LongCalls, ProgressLine, Silences, duration, tell_line
 from pytest_jarvisperf.state import state_of
+from pytest_jarvisperf.unfinished import Resumption, conditions_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -158,17 +160,29 @@ class Comparison:
             if not self._items:
                 return
             long_calls = LongCalls(self._config, campaign.budget, line)
+            silences = Silences(self._config, line)
 
             def tell(progress: Progress) -> None:
                 for name, seconds in progress.long_calls.items():
                     long_calls.tell(name, seconds)
+                for name, seconds in progress.silent.items():
+                    silences.tell(name, seconds)
                 line.show(_told(progress))
 
-            self._lockstep = Lockstep(campaign, tell)
+            resumption = Resumption(
+                self._config.rootpath,
+                campaign,
+                conditions_of(self._config, self._options, self._repository, arms, campaign),
+                wanted=self._options.resumes,
+                tell=partial(tell_line, self._config, line),
+                warn=self.warnings.append,
+            )
+            self._lockstep = Lockstep(campaign, tell, earlier=resumption.earlier(), keep=resumption.keep)
             self.outcome = self._lockstep.run()
             self._refuse_what_the_base_cannot_run(self.outcome)
             self.warnings += self._notes()
             self._explain(campaign, self.outcome, arms, present)
+            resumption.finish()
 
     @contextmanager
     def prepared(self, items: Sequence[pytest.Item]) -> Iterator[Campaign]:

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from jarvisperf.clocks import REAL
+from jarvisperf.escaping import log_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -83,19 +84,62 @@ class LongCalls:
         if name in self._announced:
             return
         self._announced.add(name)
-        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is None:
-            return
         takes = "" if least_seconds is None else f", at least {least_seconds:.3g} s"
-        capture: Any = self._config.pluginmanager.get_plugin("capturemanager")
-        self._progress.clear()
-        with capture.global_and_fixture_disabled() if capture else nullcontext():
-            reporter.ensure_newline()
-            reporter.write_line(
-                f"jarvisperf: {name}: one call takes {call_seconds:.3g} s, more than its budget of "
-                f"{self._budget(name):.3g} s; it is measured with as few calls as possible{takes}"
+        tell_line(
+            self._config,
+            self._progress,
+            f"{name}: one call takes {call_seconds:.3g} s, more than its budget of {self._budget(name):.3g} s; "
+            f"it is measured with as few calls as possible{takes}",
+        )
+
+
+class Silences:
+    """Reports, once per benchmark, that an arm does not answer, and how long it is waited for.
+
+    Args:
+        config: pytest's config.
+        progress: The progress line, which is removed first.
+    """
+
+    def __init__(self, config: pytest.Config, progress: ProgressLine) -> None:
+        self._config = config
+        self._progress = progress
+        self._announced: set[str] = set()
+
+    def tell(self, name: str, seconds: float) -> None:
+        """Report that an arm does not answer.
+
+        Args:
+            name: The benchmark's id.
+            seconds: The seconds after which it is given up.
+        """
+        if name not in self._announced:
+            self._announced.add(name)
+            tell_line(
+                self._config,
+                self._progress,
+                f"{name}: an arm does not answer; if that lasts {seconds:.0f} s, it is ended and the benchmark is not "
+                "compared, and the others go on",
             )
-            reporter.flush()
+
+
+def tell_line(config: pytest.Config, progress: ProgressLine, text: str) -> None:
+    """Write a line to the terminal right now.
+
+    Args:
+        config: pytest's config.
+        progress: The progress line, which is removed first.
+        text: The line, without the plugin's name.
+    """
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    capture: Any = config.pluginmanager.get_plugin("capturemanager")
+    progress.clear()
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        reporter.ensure_newline()
+        reporter.write_line(f"jarvisperf: {log_line(text)}")
+        reporter.flush()
 
 
 class Countdown:

@@ -30,6 +30,7 @@ NOT_GREEN = (
     "no benchmark was measured, so nothing is known: "
     "a test measures when it calls the fixture jarvis_bench or benchmark, or has the marker benchmark"
 )
+CLOCK_JUMPED = "the machine's clock jumped back during this run, so its figures mean nothing"
 NOT_RUN = "not run, because the tests were stopped early"
 EMPTY_SHARD = "no benchmark of this part of the suite was measured, so there is nothing to merge: use fewer parts"
 
@@ -216,7 +217,10 @@ class BenchSession:
         return self._baseline is None or self._run is None or self._baseline.compared
 
     def _is_measured(self, findings: Findings | None) -> bool:
-        """Return whether anything was measured; otherwise report that as a problem."""
+        """Return whether anything was measured, by a clock that goes forwards; otherwise report that as a problem."""
+        if self._recording.seconds < 0:
+            self._messages.problems.append(CLOCK_JUMPED)
+            return False
         if findings is not None and any(finding.metrics for finding in findings.benchmarks):
             return True
         if findings is not None and findings.benchmarks:

@@ -65,6 +65,7 @@ OPTIONS = (
     _Option("witness", "auto|never", "Whether to count instructions where time cannot tell.", "auto"),
     _Option("allow-missing", "", "Do not fail for benchmarks that exist in base but not in head."),
     _Option("launches", "N", "Maximum number of launches in lockstep.", str(MOST_LAUNCHES)),
+    _Option("resume", "", "Take over what an interrupted run of the same comparison decided; measure the rest."),
     _Option(
         "arm-install",
         "CMD",

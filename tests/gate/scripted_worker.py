@@ -19,6 +19,7 @@ class ScriptedWorker:
     waits_later: float = 0.0
     turns: list[TakeTurns] = field(default_factory=list)
     asked: msgspec.Struct | None = None
+    processes: tuple[int, ...] = ()
 
     def tell(self, message: msgspec.Struct) -> None:
         self.asked = message

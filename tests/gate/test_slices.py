@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import pytest
 from gate.scripted_worker import ScriptedWorker
@@ -126,3 +127,14 @@ def test_an_authors_rounds_are_never_exceeded(most: int):
     assert turns.blocks >= 1
     assert len(found.base) == turns.blocks
     assert asked <= most
+
+
+@pytest.mark.parametrize(("waiting", "told"), [(0.0, "of CPU time, but the system counted"), (0.5, "s passed")])
+def test_an_arm_cannot_report_more_time_than_the_system_counted_for_it(waiting: float, told: str):
+    """The scripted calls take no time, and are said to be those of this process."""
+    base, head = (ScriptedWorker(name, 0.05, waiting, processes=(os.getpid(),)) for name in ("base", "head"))
+    plan = SlicePlan(seconds=20.0, most_seconds=20.0, one_core=False)
+    with pytest.raises(ValueError, match=told):
+        measure_time(base, head, TIME, plan, base_leads=True)  # type: ignore[arg-type]
+    chosen = Ready("time", own_clock=True)
+    assert measure_time(base, head, chosen, plan, base_leads=True).head  # type: ignore[arg-type]

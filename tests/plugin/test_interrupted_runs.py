@@ -110,6 +110,43 @@ def test_a_signal_ends_the_run_with_what_was_decided(tmp_path: Path, number: sig
     assert "1 stored run found, but none was finished" in project.output
 
 
+KILL = f"""
+    import os
+    import pathlib
+    import signal
+
+    os.environ.setdefault("MAIN_PROCESS", str(os.getpid()))
+
+
+    def come():
+        seen = pathlib.Path(os.environ["SEEN"])
+        (seen / os.environ["PYTHONHASHSEED"]).touch()
+        if len(list(seen.iterdir())) >= {LAUNCHES_BEFORE} and not (seen / "let it live").exists():
+            os.kill(int(os.environ["MAIN_PROCESS"]), signal.SIGKILL)
+"""
+
+
+def test_a_killed_run_is_offered_to_the_next_one_which_takes_over_what_was_decided(tmp_path: Path):
+    project = project_with(tmp_path, KILL)
+    seen = tmp_path / "seen"
+    seen.mkdir()
+    env = {"SEEN": str(seen)}
+    assert project.against(launches=8, env=env) == -signal.SIGKILL, project.output
+    offer = "1 of 2 benchmarks were decided by an interrupted run of this comparison ("
+    assert offer not in project.output
+    assert project.against(launches=8, env=env) == -signal.SIGKILL, project.output  # before it decides anything
+    assert offer in project.output
+    (seen / "let it live").touch()
+    assert project.against("--jarvis-resume", launches=8, env=env) == pytest.ExitCode.TESTS_FAILED, project.output
+    assert "1 of 2 benchmarks taken over from the run of " in project.output
+    assert project.verdicts == {"test_slower": "regressed", "test_undecided": "inconclusive"}
+    slower, undecided = project.entries["test_slower"], project.entries["test_undecided"]
+    assert len(slower["metrics"]["time"]["launches"]) == 4
+    assert [note.partition(" by the run of ")[0] for note in slower["notes"]] == ["decided"]
+    assert undecided["notes"] == []
+    assert not (project.root / ".jarvisperf" / "unfinished").exists()
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.gate.arms.copying import copy_files, is_folder, listed
 from jarvisperf.gate.arms.disk_placement import scatter_folders_in
-from jarvisperf.gate.arms.git import GitError, git
+from jarvisperf.gate.arms.git import GitError, GitRefusedError, git
 from jarvisperf.gate.arms.sharing import LinkedFiles, is_copied
 
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ class Checkouts:
     """
 
     def __init__(self, parent: Path | None = None) -> None:
-        owner = os.getuid()
-        home = (Path(tempfile.gettempdir()) if parent is None else parent) / f"jarvisperf-arms-{owner}"
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if home.is_symlink() or home.stat().st_uid != owner:
-            raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+        home = own_folder(parent)
         remove_abandoned(home)
         scatter_folders_in(home)
         self.folder = Path(tempfile.mkdtemp(dir=home))
@@ -161,6 +157,24 @@ class Checkouts:
             os.close(self._lock)
 
 
+def own_folder(parent: Path | None = None) -> Path:
+    """Return the folder with all checkouts of this user, which nobody else can read; it is created if necessary.
+
+    Args:
+        parent: The folder that it is in; None: the system's folder for temporary files.
+
+    Raises:
+        PermissionError: It belongs to another user.
+        OSError: It cannot be created.
+    """
+    owner = os.getuid()
+    home = (Path(tempfile.gettempdir()) if parent is None else parent) / f"jarvisperf-arms-{owner}"
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if home.is_symlink() or home.stat().st_uid != owner:
+        raise PermissionError(f"{home} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+    return home
+
+
 def remove_abandoned(home: Path) -> None:
     """Remove folders of checkouts whose process is gone."""
     for folder in home.iterdir():
@@ -192,7 +206,7 @@ def _lock_file(descriptor: int) -> None:
 def _is_sparse(repository: Path, env: Mapping[str, str]) -> bool:
     try:
         return git(repository, "config", "--type=bool", "core.sparseCheckout", env=env).strip() == "true"
-    except GitError:  # it is not set
+    except GitRefusedError:  # it is not set
         return False
 
 

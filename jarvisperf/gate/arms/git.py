@@ -19,6 +19,10 @@ class GitError(RuntimeError):
     """A git command failed or did not answer; the message says which and what to do."""
 
 
+class GitRefusedError(GitError):
+    """A git command ran and failed, which says something about the repository."""
+
+
 def git(
     folder: Path,
     *words: str,
@@ -36,7 +40,8 @@ def git(
         allowed: The exit statuses that do not count as failures.
 
     Raises:
-        GitError: git is missing, failed (the message contains its output), or took longer than 300 s.
+        GitRefusedError: It failed; the message contains its output.
+        GitError: git is missing, could not be started, or took longer than 300 s.
     """
     clean = {name: value for name, value in os.environ.items() if name not in GIT_PLACES}
     command = ["git", "--no-optional-locks", "-C", str(folder), *words]
@@ -55,7 +60,9 @@ def git(
         raise GitError("git is not installed, or not on the PATH") from None
     except subprocess.TimeoutExpired:
         raise GitError(f"git {words[0]} took longer than {GIT_SECONDS:.0f} s") from None
+    except OSError as error:  # such as a limit of processes or memory
+        raise GitError(f"git {words[0]} could not be run: {error}") from error
     if done.returncode not in allowed:
         lines = (line.strip() for line in (done.stderr.strip() or done.stdout).splitlines())
-        raise GitError(f"git {words[0]} failed: {' '.join(filter(None, lines))}")
+        raise GitRefusedError(f"git {words[0]} failed: {' '.join(filter(None, lines))}")
     return done.stdout

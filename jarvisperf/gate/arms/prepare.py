@@ -93,6 +93,7 @@ class Arms:
     def __init__(self, repository: Repository, project: Path, install: str | None = None) -> None:
         self._checkouts = Checkouts()
         self._seals: Seals | None = None
+        self._named: tuple[str, ...] = ()
         try:
             self.folder = self._checkouts.folder
             self._repository = repository.root
@@ -122,12 +123,27 @@ class Arms:
         for name in shared.named:
             if not any(os.path.lexists(root / name) for root in (self._repository, self._checkouts.arm(BASE))):
                 raise GitError(f"jarvis_shared names {name!r}, which exists neither in {self._repository} nor in base")
+        self._named = shared.named
         head = self._checkouts.arm(HEAD)
         copy_files(self._repository, head, lacking(head, listed_even_ignored(self._repository, shared.named)))
         for name in (BASE, SAME):
             shared.copy(self._checkouts.arm(HEAD), self._checkouts.arm(name))
         if not self._is_installed:
             self.notes += self._without_compiled()
+
+    def head_files(self) -> list[str]:
+        """Return the files and submodules of head's arm that come from the working tree, relative to the arm.
+
+        Raises:
+            GitError: git could not list them.
+        """
+        named = listed_even_ignored(self._repository, self._named)
+        return [*listed(self._repository), *self.generated, *named]
+
+    def installed_places(self) -> list[Path]:
+        """Return the folders with the packages that `--jarvis-arm-install` installed into the arms."""
+        venvs = sorted({root for place in self.places.values() for root in place.roots[1:]})
+        return [folder for venv in venvs for folder in sorted(venv.glob("lib/python*/site-packages"))]
 
     def differing(self, files: Iterable[Path]) -> list[str]:
         """Return the files of the working tree that differ between base and head, or are missing in one of them."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from jarvisperf.gate.arms.git import GitError, git
+from jarvisperf.gate.arms.git import GitError, GitRefusedError, git
 
 REMOTE = re.compile(r"\w[\w.-]*")
 
@@ -47,19 +47,19 @@ def resolve(folder: Path, revision: str, *, exact: bool) -> Repository:
         raise
     try:
         head = git(root, "rev-parse", "--verify", "HEAD^{commit}").strip()
-    except GitError:
+    except GitRefusedError:
         raise GitError(f"the repository {root} has no commit yet, so there is nothing to compare with") from None
     shallow = git(root, "rev-parse", "--is-shallow-repository").strip() == "true"
     try:
         found = git(root, "rev-parse", "--verify", "--end-of-options", revision).strip()
         commit = git(root, "rev-parse", "--verify", f"{found}^{{commit}}").strip()
-    except GitError:
+    except GitRefusedError:
         raise GitError(f"unknown revision {revision!r} in {root}; {_fetch_advice(revision, shallow=shallow)}") from None
     if exact:
         return Repository(root, commit, head)
     try:
         base = git(root, "merge-base", commit, head).split()[0]
-    except GitError:
+    except GitRefusedError:
         if shallow:
             raise GitError(
                 f"this clone is shallow and lacks the common ancestor of {revision!r} and HEAD; "

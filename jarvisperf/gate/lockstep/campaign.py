@@ -16,11 +16,12 @@ from jarvisperf.gate.arms.advice import Advisor
 from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
 from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, listed_by
-from jarvisperf.gate.lockstep.model import LockstepError, Outcome, Progress
+from jarvisperf.gate.lockstep.model import Decided, LockstepError, Outcome, Progress
 from jarvisperf.gate.lockstep.pace import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
 from jarvisperf.gate.lockstep.witness import add_testimony, counting_place, to_witness
+from jarvisperf.gate.processes.patience import Patience
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
+    from jarvisperf.gate.lockstep.control import ControlState
     from jarvisperf.gate.lockstep.model import Campaign
     from jarvisperf.gate.processes.protocol import Collected
     from jarvisperf.gate.processes.workers import ArmPlace
@@ -54,6 +56,8 @@ class Lockstep:
         campaign: The benchmarks to compare, and when to stop.
         progress: Called before each benchmark of each launch, from one thread at a time.
         clock: Returns the time in seconds.
+        earlier: What an interrupted campaign under the same conditions had decided; it is not measured again.
+        keep: Called with all decisions whenever there are new ones.
     """
 
     def __init__(
@@ -61,6 +65,9 @@ class Lockstep:
         campaign: Campaign,
         progress: Callable[[Progress], None] | None = None,
         clock: Callable[[], float] = REAL.wall,
+        *,
+        earlier: Decided | None = None,
+        keep: Callable[[Decided], None] | None = None,
     ) -> None:
         self._campaign = campaign
         self._progress = progress
@@ -69,11 +76,15 @@ class Lockstep:
         for name, reason in campaign.refused.items():
             self._tallies[name].end("error", reason)
         self._control = Control()
+        self._keep = keep
+        self._kept: tuple[int, ControlState] | None = None
         self._launches = 0
         self._batches = 0
         self._pace = Pace(clock)
         self._control_until = 0.0
         self._long_calls: dict[str, float] = {}
+        self._silent: dict[str, float] = {}
+        self._patience = Patience()
         self._spent = {"control": 0.0, "launches": 0.0, "counting": 0.0}
         self._counts_now = campaign.counts == "only"
         self._counted = 0
@@ -83,6 +94,14 @@ class Lockstep:
         self._running: set[WorkerPair] = set()
         self._stopped = False
         self._lock = threading.Lock()
+        if earlier is not None:
+            self._continue(earlier)
+
+    def _continue(self, earlier: Decided) -> None:
+        """Take over what an interrupted campaign had decided, with its control, which vouches for it."""
+        self._tallies |= {name: tally for name, tally in earlier.tallies.items() if name in self._tallies}
+        self._control = Control.continued(earlier.control)
+        self._spent |= {name: earlier.spent.get(name, 0.0) for name in ("control", "launches")}
 
     def run(self) -> Outcome:
         """Run launches until every benchmark is decided, and return the results.
@@ -92,6 +111,9 @@ class Lockstep:
         """
         start = self._clock()
         self._run_all(self._tallies)
+        if not self._batches and self._has_control and not self._control.has_run:
+            # Everything was taken over, from a run that was interrupted before its first control.
+            self._run_control(self._tallies)
         trusted, description = self._control.trusted, self._control.describe()
         if not trusted:
             self._confirm()
@@ -140,8 +162,24 @@ class Lockstep:
             self._spent["launches"] += self._clock() - begin
             self._control.note_launch()
             self._look(tallies, last=done >= self._campaign.most_launches)
-            if self._campaign.has_control and not self._counts_now:
+            self._keep_decisions()
+            if self._has_control:
                 self._run_control(tallies)
+                self._keep_decisions()
+
+    @property
+    def _has_control(self) -> bool:
+        return self._campaign.has_control and not self._counts_now
+
+    def _keep_decisions(self) -> None:
+        """Hand over what is decided if that has changed, so that it survives whatever ends this run."""
+        if self._keep is None:
+            return
+        decided = {name: tally for name, tally in self._tallies.items() if tally.state == "decided"}
+        now = (len(decided), self._control.state())
+        if decided and now != self._kept:
+            self._kept = now
+            self._keep(Decided(decided, now[1], dict(self._spent)))
 
     def _run_batch(self, tallies: dict[str, Tally], wanted: Sequence[str], size: int) -> None:
         """Run a launch on each lane, and add the results.
@@ -224,6 +262,8 @@ class Lockstep:
             self._note_long_call,
             metrics=campaign.metrics,
             twins=campaign.twins,
+            patience=None if self._counts_now else self._patience,  # counting takes many times as long
+            tell_silent=self._note_silence,
         )
 
     def _in_lanes(self, works: Sequence[Callable[[], dict[str, Tally]]]) -> Iterator[dict[str, Tally]]:
@@ -398,12 +438,18 @@ class Lockstep:
         with self._lock:
             undecided = [name for name, tally in tallies.items() if tally.state == "open"]
             left = self._seconds_left(undecided, tallies)
-            self._progress(Progress(launch, name, len(undecided), len(tallies), left, dict(self._long_calls)))
+            self._progress(
+                Progress(launch, name, len(undecided), len(tallies), left, dict(self._long_calls), dict(self._silent))
+            )
 
     def _note_long_call(self, name: str, seconds: float) -> None:
         if name not in self._long_calls:
             self._long_calls[name] = seconds
             self._report(self._launches, name, self._tallies)
+
+    def _note_silence(self, name: str, seconds: float) -> None:
+        self._silent[name] = seconds
+        self._report(self._launches, name, self._tallies)
 
     def _seconds_left(self, undecided: Sequence[str], tallies: Mapping[str, Tally]) -> float:
         """Estimate the maximum remaining seconds, including the control; from the budgets until a launch has ended."""

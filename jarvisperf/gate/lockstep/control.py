@@ -7,6 +7,8 @@ import statistics
 from collections import Counter
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.gate.verdict.distributions import normal_quantile, t_probability, t_quantile
 
@@ -24,6 +26,23 @@ ERROR = 0.001  # the probability that the control distrusts a sound run
 LAUNCH_COST_IN_BENCHMARKS = 2  # starting a pair takes about as long as measuring this many
 
 
+class ControlState(msgspec.Struct, frozen=True):
+    """What a control has found, as plain data.
+
+    Attributes:
+        pairs: For each benchmark of each control launch: log(same / base), the launch's number, and the log ratios of
+            the benchmark's ordinary launches.
+        launches: Number of control launches that measured anything.
+        compared: Number of batches of ordinary launches.
+        failures: Why benchmarks could not be measured.
+    """
+
+    pairs: list[tuple[float, int, list[float]]]
+    launches: int
+    compared: int
+    failures: list[str]
+
+
 class Control:
     """Collects how far identical code differed, in standard deviations of each benchmark's own launches."""
 
@@ -34,6 +53,29 @@ class Control:
         self._failures: list[str] = []  # why a benchmark could not be measured, in order
         self._compared = 0
         self._next = 0
+
+    @classmethod
+    def continued(cls, state: ControlState) -> Control:
+        """Return a control that goes on where an interrupted run's had ended."""
+        control = cls()
+        for log_ratio, launch, own_launches in state.pairs:
+            control.add(log_ratio, own_launches, launch=("earlier", launch))
+        control._launches, control._compared = state.launches, state.compared
+        control._failures = list(state.failures)
+        return control
+
+    def state(self) -> ControlState:
+        """Return what it has found so far."""
+        numbers = {launch: number for number, launch in enumerate(dict.fromkeys(self._control_launches))}
+        return ControlState(
+            [
+                (log_ratio, numbers[launch], list(own))
+                for (log_ratio, own), launch in zip(self._pairs, self._control_launches, strict=True)
+            ],
+            self._launches,
+            self._compared,
+            list(self._failures),
+        )
 
     @property
     def has_run(self) -> bool:

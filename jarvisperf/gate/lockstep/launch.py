@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +26,7 @@ from jarvisperf.gate.lockstep.slices import (
     measure_values,
 )
 from jarvisperf.gate.lockstep.tally import Tally
+from jarvisperf.gate.processes.patience import UNKNOWN_SECONDS, Patience
 from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, RunTest, Sample, Stop
 from jarvisperf.gate.processes.workers import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project.packages import is_or_is_in
@@ -45,7 +47,6 @@ if TYPE_CHECKING:
 FORKS = 10
 SEEDS_PER_LAUNCH = 1_000
 WALL_TO_SLICES = 3.0  # setting up a benchmark in all its forks may take this many times as long as measuring it
-ANSWER_SECONDS = 120.0
 COLLECT_SECONDS = 300.0
 NEW_SAMPLES = 20
 
@@ -68,6 +69,9 @@ class Launch:
         tell_long: Called with a benchmark's name and the seconds of a call that is longer than the whole budget.
         metrics: The metrics that tests may measure.
         twins: The benchmark that base runs in place of another one, by id.
+        patience: Knows from earlier launches how long to wait for answers.
+        tell_silent: Called with a benchmark's name if an arm has not answered for a while, and with the seconds after
+            which it is given up.
     """
 
     def __init__(  # noqa: PLR0913
@@ -84,7 +88,12 @@ class Launch:
         *,
         metrics: Metrics = BUILT_IN,
         twins: Mapping[str, str] | None = None,
+        patience: Patience | None = None,
+        tell_silent: Callable[[str, float], None] = lambda name, seconds: None,  # noqa: ARG005
     ) -> None:
+        self._patience = patience or Patience()
+        self._answer_seconds = UNKNOWN_SECONDS  # for the benchmark being measured
+        self._tell_silent = tell_silent
         self._advise = advise
         self._twins = dict(twins or {})
         self._tell_long = tell_long
@@ -171,6 +180,9 @@ class Launch:
             following = next(iter(names[index + 1 :]), None)
             tally = self._tallies[name]
             self._tell(name)
+            self._answer_seconds = self._patience.answer_seconds(name)
+            for worker in pair.workers:
+                worker.announce = partial(self._tell_silent, name)
             begin = REAL.wall()
             spent = tally.seconds
             self._value_seconds = 0.0
@@ -187,6 +199,8 @@ class Launch:
                 tally.end("error", str(error).splitlines()[0], str(error))
                 tally.is_final = isinstance(error, NoAnswerError)
                 pair.kill()
+            else:
+                self._patience.note(name, REAL.wall() - begin)
             if forked and tally.state == "error" and not tally.is_final:
                 self._unforked.add(name)
                 self._tallies[name] = Tally(forks=1)
@@ -219,10 +233,10 @@ class Launch:
         in_base = RunTest(self._in_base(name), None if following is None else self._in_base(following))
         orders = ((base, in_base), (head, RunTest(name, following)))
         if name in self._unforked:  # it may have failed because both arms set it up at the same time
-            return {worker.name: worker.ask(order, ANSWER_SECONDS) for worker, order in orders}
+            return {worker.name: worker.ask(order, self._answer_seconds) for worker, order in orders}
         for worker, order in orders:
             worker.tell(order)
-        return {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+        return {worker.name: worker.hear(self._answer_seconds) for worker in (base, head)}
 
     def _in_base(self, name: str) -> str:
         """Return the benchmark that base runs when head runs this one."""
@@ -249,18 +263,18 @@ class Launch:
                     problem = str(error)
                 except TestEndedError as early:
                     answers = {
-                        worker.name: early.ends.get(worker.name) or worker.ask(Stop(), ANSWER_SECONDS)
+                        worker.name: early.ends.get(worker.name) or worker.ask(Stop(), self._answer_seconds)
                         for worker in (base, head)
                     }
                     break
             base.tell(Stop())
             head.tell(Stop())
-            answers = {worker.name: worker.hear(ANSWER_SECONDS) for worker in (base, head)}
+            answers = {worker.name: worker.hear(self._answer_seconds) for worker in (base, head)}
         was_compared = bool(tally.metrics)
         is_alone = isinstance(answers[base.name], Done) and isinstance(answers[head.name], Ready)
         if is_alone:
             answers[head.name] = self._take_alone(head, answers[head.name], tally)
-        ends = {worker.name: _let_end(worker, answers[worker.name]) for worker in (base, head)}
+        ends = {worker.name: _let_end(worker, answers[worker.name], self._answer_seconds) for worker in (base, head)}
         for who, end in ends.items():
             _refuse_foreign(who, end.foreign)
         lacking = ends[base.name].lacks and _is_lacking(ends[base.name].message, self._names)
@@ -286,7 +300,7 @@ class Launch:
             most_seconds=seconds,
             one_core=pair.core is not None,
             number=self._turns,
-            answer_seconds=ANSWER_SECONDS,
+            answer_seconds=self._answer_seconds,
         )
         # Alternates from fork to fork and from launch to launch, because the number of forks may be odd.
         base_leads = (pair.seed // SEEDS_PER_LAUNCH + self._left[name]) % 2 == 0
@@ -316,7 +330,7 @@ class Launch:
 
     def _measure_new(self, head: Worker, name: str, following: str | None, tally: Tally) -> None:
         """Measure a benchmark that exists only in head."""
-        end = self._take_alone(head, head.ask(RunTest(name, following), ANSWER_SECONDS), tally)
+        end = self._take_alone(head, head.ask(RunTest(name, following), self._answer_seconds), tally)
         _refuse_foreign(head.name, end.foreign)
         state = "skipped" if end.outcome == "skipped" else "error" if end.outcome == "failed" else "new"
         tally.xfail = end.xfail
@@ -332,14 +346,14 @@ class Launch:
             try:
                 kind = self._kind(answer)
                 if kind is TIME:
-                    ended = _take_times_alone(head, answer, tally)
+                    ended = _take_times_alone(head, answer, tally, self._answer_seconds)
                 else:
-                    ended = _take_values_alone(head, kind, answer, tally)
+                    ended = _take_values_alone(head, kind, answer, tally, self._answer_seconds)
             except ValueError as error:
                 problem, ended = str(error), None
             if ended is not None:
                 return ended
-            answer = head.ask(Stop(), ANSWER_SECONDS)
+            answer = head.ask(Stop(), self._answer_seconds)
         if problem and answer.outcome == "passed":
             return msgspec.structs.replace(answer, outcome="failed", message=problem)
         return answer
@@ -404,14 +418,14 @@ def _why_no_figures(base: Done, head: Done) -> str:
     return nothing_measured(None)
 
 
-def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
+def _take_times_alone(head: Worker, ready: Ready, tally: Tally, answer_seconds: float) -> Done | None:
     """Take a few samples of head; return how the test ended if it did."""
     taken: list[float] = []
     really = 0.0
     iterations = ready.fixed_iterations or 1
     while len(taken) < min(NEW_SAMPLES, ready.most_samples or NEW_SAMPLES):
         begin = REAL.wall()
-        values = head.ask(Sample(iterations), ANSWER_SECONDS)
+        values = head.ask(Sample(iterations), answer_seconds)
         really = max(really, REAL.wall() - begin)
         if isinstance(values, Done):
             return values
@@ -426,9 +440,11 @@ def _take_times_alone(head: Worker, ready: Ready, tally: Tally) -> Done | None:
     return None
 
 
-def _take_values_alone(head: Worker, kind: MetricKind, ready: Ready, tally: Tally) -> Done | None:
+def _take_values_alone(
+    head: Worker, kind: MetricKind, ready: Ready, tally: Tally, answer_seconds: float
+) -> Done | None:
     """Take one value of head; return how the test ended if it did."""
-    values = head.ask(Sample(1), ANSWER_SECONDS)
+    values = head.ask(Sample(1), answer_seconds)
     if isinstance(values, Done):
         return values
     for each, value, method in zip(kind.together, values.values, ready.methods, strict=True):
@@ -440,9 +456,9 @@ def _timed_forks(tally: Tally) -> int:
     return len(tally.metrics[TIME.name].parts) if TIME.name in tally.metrics else 0
 
 
-def _let_end(worker: Worker, answer: Ready | Done) -> Done:
+def _let_end(worker: Worker, answer: Ready | Done, answer_seconds: float) -> Done:
     while isinstance(answer, Ready):
-        answer = worker.ask(Stop(), ANSWER_SECONDS)
+        answer = worker.ask(Stop(), answer_seconds)
     return answer
 
 

@@ -13,6 +13,7 @@ from jarvisperf.measure.metrics import BUILT_IN, Metrics
 from jarvisperf.measure.metrics.instruction_counters import CountingWay  # likewise
 
 if TYPE_CHECKING:
+    from jarvisperf.gate.lockstep.control import ControlState
     from jarvisperf.gate.lockstep.tally import Tally
 
 
@@ -103,6 +104,21 @@ class Outcome:
     counting_seconds: float = 0.0
 
 
+@dataclass(slots=True)
+class Decided:
+    """What a campaign has decided so far; another one under the same conditions can continue from there.
+
+    Attributes:
+        tallies: The results of the decided benchmarks, by id.
+        control: What the control has found.
+        spent: Seconds spent so far, by what on.
+    """
+
+    tallies: dict[str, Tally]
+    control: ControlState
+    spent: dict[str, float]
+
+
 class Progress(msgspec.Struct, frozen=True):
     """The progress of a campaign.
 
@@ -113,6 +129,8 @@ class Progress(msgspec.Struct, frozen=True):
         total: Number of benchmarks.
         seconds_left: An estimate of the maximum remaining time.
         long_calls: Seconds of one call, by benchmark, if one call takes longer than the whole budget.
+        silent: Seconds after which an arm that does not answer is given up, by benchmark, if it has not answered for a
+            while.
     """
 
     launch: int
@@ -121,3 +139,4 @@ class Progress(msgspec.Struct, frozen=True):
     total: int
     seconds_left: float
     long_calls: dict[str, float] = {}
+    silent: dict[str, float] = {}

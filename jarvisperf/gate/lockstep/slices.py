@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from jarvisperf.clocks import REAL
+from jarvisperf.gate.processes.accounts import Accounts
 from jarvisperf.gate.processes.protocol import Done, Ready, Sample, TakeTurns, Values
 from jarvisperf.gate.processes.workers import TestEndedError
 from jarvisperf.measure.metrics.time import CLOCK
@@ -131,7 +132,8 @@ def measure_time(base: Worker, head: Worker, ready: Ready, plan: SlicePlan, *, b
             return _per_call(by_cpu, CPU_CLOCK, [1 - waited for waited in waits], values)
         # It waits occasionally, which only the wall clock sees.
     turns = msgspec.structs.replace(turns, number=(plan.number + 1) % DIFFERENT_TURNS)
-    return _per_call(turns, CLOCK, [1.0, 1.0], take_turns(_both(workers, turns), plan))
+    values = take_turns(_both(workers, turns), plan, own_clock=ready.own_clock)
+    return _per_call(turns, CLOCK, [1.0, 1.0], values)
 
 
 def slice_samples(found: Calibration, ready: Ready, plan: SlicePlan) -> int:
@@ -149,17 +151,20 @@ def count_blocks(block_seconds: float, plan: SlicePlan) -> int:
     return max(fewest, round(min(MOST_BLOCKS, plan.seconds / block_seconds)))
 
 
-def take_turns(orders: Sequence[tuple[Worker, TakeTurns]], plan: SlicePlan) -> list[Values]:
+def take_turns(orders: Sequence[tuple[Worker, TakeTurns]], plan: SlicePlan, *, own_clock: bool = False) -> list[Values]:
     """Let both workers take their slices.
 
     Args:
         orders: Each worker with its turns; one of them leads.
         plan: How long to wait for the answers.
+        own_clock: Whether the author of a target chose its clock, which may show anything.
 
     Raises:
         TestEndedError: A target raised.
+        ValueError: A worker reports more time than the system counted for it.
         WorkerError: A worker is gone or does not answer.
     """
+    accounts = Accounts([worker for worker, _ in orders])
     for worker, turns in orders:
         worker.tell(turns)
     limit = plan.answer_seconds + 20 * plan.seconds
@@ -167,7 +172,10 @@ def take_turns(orders: Sequence[tuple[Worker, TakeTurns]], plan: SlicePlan) -> l
     ends = {name: answer for name, answer in answers.items() if isinstance(answer, Done)}
     if ends:
         raise TestEndedError(ends)
-    return list(answers.values())
+    values = list(answers.values())
+    if not own_clock:
+        accounts.check([turns for _, turns in orders], values)
+    return values
 
 
 def _both(workers: tuple[Worker, Worker], turns: TakeTurns) -> list[tuple[Worker, TakeTurns]]:

@@ -130,6 +130,7 @@ class Tally:
         extra_info: The author's notes.
         unequal: The reason why both arms may have had different inputs, in a few words.
         notes: Notes of the arms for readers of the figures, in order.
+        taken_over: When the interrupted run started that decided it, ISO 8601; empty: this run measures it.
     """
 
     state: State = "open"
@@ -144,6 +145,7 @@ class Tally:
     extra_info: dict[str, str] = field(default_factory=dict)
     unequal: str = ""
     notes: dict[str, None] = field(default_factory=dict)
+    taken_over: str = ""
 
     def add(self, kind: MetricKind, samples: PairedSamples) -> None:
         """Add the result of one fork of a launch for a metric.

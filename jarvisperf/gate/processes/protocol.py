@@ -29,7 +29,7 @@ import msgspec
 if TYPE_CHECKING:
     import socket
 
-VERSION = 8
+VERSION = 9
 
 
 Clock = Literal["wall", "cpu"]
@@ -81,6 +81,7 @@ class Collected(msgspec.Struct, tag="collected", frozen=True):
         problems: One line for each file that it could not collect.
         foreign: Modules of the project that came from elsewhere, with their files.
         forkable: Whether it can continue in a fork: there are no other Python threads, which a fork would lose.
+        process: The worker's process id.
     """
 
     version: int
@@ -88,14 +89,27 @@ class Collected(msgspec.Struct, tag="collected", frozen=True):
     problems: dict[str, str]
     foreign: dict[str, str] = {}
     forkable: bool = True
+    process: int = 0
 
 
 class Forked(msgspec.Struct, tag="forked", frozen=True):
-    """The copy has taken over."""
+    """The copy has taken over.
+
+    Attributes:
+        process: The copy's process id.
+    """
+
+    process: int = 0
 
 
 class Ended(msgspec.Struct, tag="ended", frozen=True):
-    """The copy has exited, and the original continues."""
+    """The copy has exited, and the original continues.
+
+    Attributes:
+        process: The original's process id.
+    """
+
+    process: int = 0
 
 
 class Ready(msgspec.Struct, tag="ready", frozen=True):
@@ -178,15 +192,20 @@ class ChannelTimeoutError(TimeoutError):
 class Channel:
     """One end of the conversation.
 
+    What it calls is bound when it is created: in a worker, before any code of the project is loaded.
+
     Args:
         connection: A connected stream socket.
         incoming: The union of message types to receive.
     """
 
     def __init__(self, connection: socket.socket, incoming: Any) -> None:
-        self._connection = connection
-        self._decoder = msgspec.json.Decoder(incoming)
-        self._encoder = msgspec.json.Encoder()
+        self._close = connection.close
+        self._set_timeout = connection.settimeout
+        self._receive = connection.recv
+        self._send = connection.sendall
+        self._decode = msgspec.json.Decoder(incoming).decode
+        self._encode = msgspec.json.Encoder().encode
         self._buffer = bytearray()
 
     def send(self, message: msgspec.Struct) -> None:
@@ -196,7 +215,7 @@ class Channel:
             ChannelClosedError: The other side is gone.
         """
         try:
-            self._connection.sendall(self._encoder.encode(message) + b"\n")
+            self._send(self._encode(message) + b"\n")
         except OSError as error:
             raise ChannelClosedError(str(error)) from error
 
@@ -210,10 +229,10 @@ class Channel:
             ChannelClosedError: The other side is gone, or it does not speak this protocol.
             ChannelTimeoutError: Nothing arrived within that time.
         """
-        self._connection.settimeout(seconds)
+        self._set_timeout(seconds)
         while (end := self._buffer.find(b"\n")) < 0:
             try:
-                part = self._connection.recv(1 << 16)
+                part = self._receive(1 << 16)
             except TimeoutError:
                 raise ChannelTimeoutError(f"no answer within {seconds:g} s") from None
             except OSError as error:
@@ -224,10 +243,10 @@ class Channel:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         try:
-            return self._decoder.decode(line)
+            return self._decode(line)
         except msgspec.DecodeError as error:
             raise ChannelClosedError(f"the other side speaks another protocol: {error}") from error
 
     def close(self) -> None:
         """Close this end."""
-        self._connection.close()
+        self._close()

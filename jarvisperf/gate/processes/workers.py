@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from jarvisperf.clocks import REAL
 from jarvisperf.gate.processes.interpreter import options_to_pass_on
+from jarvisperf.gate.processes.kernel_view import is_stopped
 from jarvisperf.gate.processes.protocol import (
     Channel,
     ChannelClosedError,
     ChannelTimeoutError,
+    Collected,
     Done,
     Ended,
     Fork,
+    Forked,
     FromWorker,
     Quit,
     RunTest,
@@ -30,7 +34,7 @@ from jarvisperf.gate.processes.protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Self
 
 FORK_SERVER = Path(__file__).with_name("fork_server.py")
@@ -38,6 +42,9 @@ END_SECONDS = 10.0  # a worker that has not exited by then is killed
 KILL_SECONDS = 6.0  # the fork server's time to end workers and their descendants; then all are killed
 FORK_ANSWER_SECONDS = 120.0
 SHOWN_LOG_CHARACTERS = 3_000
+LOOK_SECONDS = 1.0  # how often a worker that does not answer is looked at
+STOPPED_SECONDS = 5.0  # a worker that stays stopped for this long is not waited for
+SILENT_SECONDS = 15.0  # a wait that lasts longer is announced
 
 
 class ArmPlace(msgspec.Struct, frozen=True):
@@ -79,10 +86,18 @@ class TestEndedError(Exception):
 
 
 class Worker:
-    """The coordinator's end of one worker."""
+    """The coordinator's end of one worker.
+
+    Attributes:
+        processes: The ids of its original and, while that waits for it, of its copy, which answers; empty: unknown.
+        announce: Called once for a wait of more than 15 s, with the seconds after which it is given up.
+    """
 
     def __init__(self, place: ArmPlace, connection: socket.socket, log: Path) -> None:
         self.name = place.name
+        self.processes: tuple[int, ...] = ()
+        self.announce: Callable[[float], None] = _announce_nothing
+        self._pair: Sequence[Worker] = (self,)
         self._channel = Channel(connection, FromWorker)
         self._log = log
         self._may_end = False
@@ -106,21 +121,46 @@ class Worker:
         """Wait for the worker's answer.
 
         Raises:
-            NoAnswerError: No answer within that time.
+            NoAnswerError: No answer within that time, or one of the pair is stopped and stays so.
             WorkerError: The worker is gone.
         """
-        try:
-            answer = self._channel.receive(seconds)
-        except ChannelTimeoutError:
-            raise NoAnswerError(
-                f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
-                "calls that take longer, or never return, cannot be compared"
-            ) from None
-        except ChannelClosedError as error:
-            raise WorkerError(self._obituary()) from error
+        begin = REAL.wall()
+        waited, announced = 0.0, False
+        stopped_since: float | None = None
+        while True:
+            try:
+                answer = self._channel.receive(min(LOOK_SECONDS, max(0.001, seconds - waited)))
+                break
+            except ChannelTimeoutError:
+                waited = REAL.wall() - begin
+            except ChannelClosedError as error:
+                raise WorkerError(self._obituary()) from error
+            if waited >= seconds:
+                raise NoAnswerError(
+                    f"the {self.name} worker did not answer within {seconds:.0f} s and was ended: "
+                    "calls that take longer, or never return, cannot be compared"
+                )
+            stopped = next((worker for worker in self._pair if any(map(is_stopped, worker.processes))), None)
+            stopped_since = (waited if stopped_since is None else stopped_since) if stopped else None
+            if stopped and stopped_since is not None and waited - stopped_since >= STOPPED_SECONDS:
+                raise NoAnswerError(
+                    f"the {stopped.name} worker was stopped, by SIGSTOP or a debugger, for {STOPPED_SECONDS:.0f} s and "
+                    "was ended: a process that does not run cannot be compared"
+                )
+            if waited >= SILENT_SECONDS and not announced:
+                announced = True
+                self.announce(seconds)
+        if isinstance(answer, Forked):
+            self.processes = (*self.processes[:1], answer.process)
+        elif isinstance(answer, Collected | Ended):
+            self.processes = (answer.process,)
         if isinstance(answer, Ended) and not self._may_end:  # something ended the copy with status 0
             raise WorkerError(self._obituary())
         return answer
+
+    def is_paired_with(self, workers: Sequence[Worker]) -> None:
+        """Remember the workers of its pair, itself included; if one of them is stopped, none of them answers."""
+        self._pair = workers
 
     def ask(self, message: msgspec.Struct, seconds: float) -> Any:
         """Send a message and wait for the answer.
@@ -157,6 +197,10 @@ class Worker:
             if last:
                 return f"the {self.name} worker ended: {last.splitlines()[-1].strip()}\nits last output:\n{last}"
         return f"the {self.name} worker ended without any output: it was killed, ran out of memory, or called os._exit"
+
+
+def _announce_nothing(_: float) -> None:
+    pass
 
 
 class WorkerPair:
@@ -226,6 +270,8 @@ class WorkerPair:
         for end in turns:
             end.close()
         self.workers = [Worker(place, pair[0], log) for place, pair, log in zip(places, channels, logs, strict=True)]
+        for worker in self.workers:
+            worker.is_paired_with(self.workers)
         assert self._fork_server.stdin is not None  # noqa: S101  # asked for above
         with contextlib.suppress(BrokenPipeError):  # it has exited already; the workers' missing answers will show it
             config = {
@@ -298,7 +344,8 @@ class WorkerPair:
             self._fork_server.wait(KILL_SECONDS)
         except subprocess.TimeoutExpired:
             self._kill_group()
-            self._fork_server.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, which nothing ends
+                self._fork_server.wait(KILL_SECONDS)
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from jarvisperf.settings import read_settings
+from jarvisperf.settings import needed_folder, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -93,7 +93,8 @@ def fingerprint(folder: Path, digests: FileDigests | None = None) -> str:
         ValueError: An environment variable has an invalid value.
     """
     if digests is None:
-        digests = FileDigests(read_settings().cache_dir / "jarvisperf-digests")
+        own = needed_folder(read_settings().cache_dir, "JARVISPERF_CACHE_DIR")
+        digests = FileDigests(own / "jarvisperf-digests")
     digest = hashlib.blake2b(digest_size=16)
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     for name in sorted(files):
@@ -198,15 +199,20 @@ def hub_names(name: str) -> tuple[str, ...]:
 def _hub_cache(environ: Mapping[str, str]) -> Path:
     for variable in ("SENTENCE_TRANSFORMERS_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if environ.get(variable):
-            return Path(environ[variable]).expanduser()
+            return _expanded(environ[variable])
     home = environ.get("HF_HOME")
     if not home:
         home = f"{environ.get('XDG_CACHE_HOME') or '~/.cache'}/huggingface"
-    return Path(home).expanduser() / "hub"
+    return _expanded(home) / "hub"
+
+
+def _expanded(path: str) -> Path:
+    """Replace ``~``; a user without a home folder has nothing there."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111  # pathlib raises if there is no home folder
 
 
 def _named(name: str, origin: str) -> ModelChoice:
-    path = Path(name).expanduser()
+    path = _expanded(name)
     # "org/name" is a hub name unless that folder exists; anything else that looks like a path is one.
     looks_like_path = name.startswith((".", "~", "/")) or name.count("/") > 1
     if path.is_dir() or looks_like_path:
