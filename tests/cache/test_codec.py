@@ -8,11 +8,12 @@ import os
 import pickle
 import subprocess
 import sys
-from collections import OrderedDict, namedtuple
+from collections import ChainMap, Counter, OrderedDict, defaultdict, deque, namedtuple
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import IntEnum
 from fractions import Fraction
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -56,6 +57,7 @@ HASHABLE_LEAVES = st.one_of(
     st.decimals().filter(lambda number: not number.is_snan()),  # a signaling NaN has no hash
     st.fractions(),
     st.uuids(),
+    st.ip_addresses(),
     ANY_TEXT.filter(lambda text: "\0" not in text).map(PurePosixPath),
     st.text("abc/.: ", max_size=10).map(Path),
     st.text("abc\\.: ", max_size=10).map(PureWindowsPath).filter(lambda path: PureWindowsPath(str(path)) == path),
@@ -87,6 +89,11 @@ VALUES = st.recursive(
         st.dictionaries(HASHABLE, parts, max_size=4),
         st.sets(HASHABLE, max_size=4),
         st.frozensets(HASHABLE, max_size=4),
+        st.binary(max_size=20).map(bytearray),
+        st.builds(deque, st.lists(parts, max_size=4), st.none() | st.integers(min_value=0, max_value=5)),
+        st.dictionaries(HASHABLE, parts, max_size=4).map(OrderedDict),
+        st.dictionaries(HASHABLE, parts, max_size=4).map(Counter),
+        st.builds(defaultdict, st.sampled_from([None, int, list, dict]), st.dictionaries(HASHABLE, parts, max_size=4)),
     ),
     max_leaves=12,
 )
@@ -110,6 +117,8 @@ def same_in_numpy(left, right) -> bool:
 
 
 COMPARISONS = [
+    (deque, lambda left, right: left.maxlen == right.maxlen and same([*left], [*right])),
+    (defaultdict, lambda left, right: left.default_factory is right.default_factory and same({**left}, {**right})),
     (list | tuple, lambda left, right: len(left) == len(right) and all(map(same, left, right))),
     (dict, lambda left, right: same(list(left.items()), list(right.items()))),
     (set | frozenset, lambda left, right: sorted(map(encode, left)) == sorted(map(encode, right))),
@@ -135,6 +144,8 @@ def test_every_value_comes_back_equal_and_of_the_same_type(value):
         UUID(int=0), Path("/tmp/\udce9"), datetime.max.replace(tzinfo=UTC),
         datetime(2024, 10, 27, 1, 30, fold=1, tzinfo=ZoneInfo("Europe/Lisbon")),
         time(1, 2, tzinfo=ZoneInfo("UTC")), date.min, timedelta.max, timedelta.min, [{"rows": [(1, {"x": {2}})]}],
+        ip_address("fe80::1%eth0"), ip_network("10.0.0.0/8"), ip_interface("::1/64"), bytearray(b"\0"),
+        OrderedDict(b=1, a={2**70}), Counter("aab"), defaultdict(list, a=[(1,)]), deque([{1}, "\ud800"], maxlen=3),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
@@ -255,6 +266,11 @@ class Zone(tzinfo):
     pass
 
 
+def with_attribute(value: object) -> object:
+    value.extra = 1
+    return value
+
+
 Point = namedtuple("Point", "x y")  # noqa: PYI024 - what users have
 
 
@@ -265,8 +281,11 @@ Point = namedtuple("Point", "x y")  # noqa: PYI024 - what users have
         (Colour.RED, "Colour"),
         (Text("x"), "Text"),
         (Point(1, 2), "Point"),
-        (OrderedDict(), "OrderedDict"),
-        (bytearray(b"x"), "bytearray"),
+        (ChainMap(), "ChainMap"),
+        (memoryview(b"x"), "memoryview"),
+        (defaultdict(lambda: 0), "factory"),
+        (with_attribute(Counter()), "attributes"),
+        (range(3), "range"),
         (len, "builtin_function_or_method"),
         (iter([]), "list_iterator"),
         (datetime(2024, 1, 1, tzinfo=Zone()), "datetime with a time zone of type Zone"),

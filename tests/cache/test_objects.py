@@ -215,7 +215,7 @@ def test_a_result_comes_back_equal_and_of_the_same_type(cache: SmartCache, annot
     ("annotation", "value"),
     [
         (Loose, Loose(Undeclared(1))),
-        (Loose, Loose(bytearray(b"x"))),
+        (Loose, Loose(memoryview(b"x"))),
         (list[Item], [Undeclared(1)]),
         (Item, SubItem(1)),
         (Hidden, Hidden(number=1, secret="s")),

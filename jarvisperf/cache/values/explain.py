@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict, defaultdict, deque
 from typing import TYPE_CHECKING
 
 from jarvisperf.cache.values.classes import declared
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from jarvisperf.cache.values.msgpack import Fallback
 
 _LONGEST_KEY_CHARACTERS = 40
+_MAPPINGS = frozenset({dict, OrderedDict, defaultdict, Counter})
 
 
 def find_culprit(
@@ -61,11 +63,11 @@ def _fault(value: object, enums: Mapping[type, str], fallback: Fallback | None) 
 
 
 def _parts(value: object, path: str) -> Iterator[tuple[str, object]]:
-    if type(value) is dict:
-        for key, part in value.items():
+    if type(value) in _MAPPINGS:
+        for key, part in value.items():  # type: ignore[attr-defined]
             yield f"{path} (key {_shown(key)})", key
             yield f"{path}[{_shown(key)}]", part
-    elif type(value) in {list, tuple}:
+    elif type(value) in {list, tuple, deque}:
         for index, part in enumerate(value):  # type: ignore[arg-type]
             yield f"{path}[{index}]", part
     elif type(value) in {set, frozenset}:

@@ -14,11 +14,14 @@ from msgspec.msgpack import Encoder, Ext
 
 from jarvisperf.cache.values.classes import declared
 from jarvisperf.cache.values.classes.frames import LIBRARIES
+from jarvisperf.cache.values.collection_types import COLLECTION_TYPES
 from jarvisperf.cache.values.isolation import PLAIN
 from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF, UnencodableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from jarvisperf.cache.values.collection_types import CollectionType
 
     Fallback = Callable[[object], object]
 
@@ -151,6 +154,9 @@ class _Packer:
             return items
         return {key: self.pack(value, depth + 1) for key, value in items.items()}
 
+    def pack_collection(self, code: int, parts: Iterable[object], depth: int) -> Ext:
+        return Ext(code, self._members(parts, depth))
+
     def _members(self, items: Iterable[object], depth: int) -> bytes:
         return _encoder.encode([self.pack(item, depth + 1) for item in items])
 
@@ -190,6 +196,10 @@ class _Packer:
         return Ext(NUMPY, b"".join((len(encoded).to_bytes(HEADER_LENGTH_BYTES, "big"), encoded, memory)))
 
 
+def _packing_as(collection: CollectionType) -> Callable[[_Packer, Any, int], object]:
+    return lambda packer, value, depth: packer.pack_collection(collection.code, collection.parts(value), depth)
+
+
 _WAYS: Final[dict[type, Callable[[_Packer, Any, int], object]]] = {
     list: _Packer.pack_list,
     dict: _Packer.pack_dict,
@@ -198,6 +208,7 @@ _WAYS: Final[dict[type, Callable[[_Packer, Any, int], object]]] = {
     frozenset: _Packer.pack_frozenset,
     int: _Packer.pack_int,
     str: _Packer.pack_str,
+    **{kind: _packing_as(collection) for kind, collection in COLLECTION_TYPES.items()},
 }
 
 

@@ -1,4 +1,4 @@
-"""Encodes and decodes the scalar types that MessagePack lacks: big integers, dates, decimals, UUIDs, paths.
+"""Encodes and decodes the scalar types that MessagePack lacks: big integers, dates, decimals, UUIDs, paths, IPs.
 
 The codes are part of the stored format: add new ones, but never change the meaning of an existing one.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PosixPath, PurePosixPath, PureWindowsPath, WindowsPath
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 BIG_INT: Final = 1
 SURROGATES: Final = 2
 _COMPLEX, _DATETIME, _DATE, _TIME, _TIMEDELTA, _DECIMAL, _FRACTION, _UUID, _PATH = range(16, 25)
+_BYTEARRAY, _IP_ADDRESS = range(27, 29)  # 25 and 26 are Enum members and objects
 
 _MICROSECOND = timedelta(microseconds=1)
+_IP_TYPES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network, IPv4Interface, IPv6Interface)
 _PATH_TYPES: Final = (PosixPath, WindowsPath, PurePosixPath, PureWindowsPath)
 
 _encoder = Encoder()
@@ -142,6 +145,14 @@ def _unpack_path(data: memoryview) -> PurePosixPath | PureWindowsPath:
     return _PATH_TYPES[data[0]](_unpack_text(data[1:]))
 
 
+def _pack_ip(value: IPv4Address | IPv6Address | IPv4Network | IPv6Network) -> bytes:
+    return bytes([_IP_TYPES.index(type(value))]) + str(value).encode()
+
+
+def _unpack_ip(data: memoryview) -> object:
+    return _IP_TYPES[data[0]](_unpack_text(data[1:]))
+
+
 def _pack_text(value: str) -> bytes:
     return value.encode("utf-8", "surrogatepass")
 
@@ -150,6 +161,7 @@ def _unpack_text(data: memoryview) -> str:
     return str(data, "utf-8", "surrogatepass")
 
 
+_IP_LEAF = Leaf(_IP_ADDRESS, _pack_ip, _unpack_ip)
 _PATH_LEAF = Leaf(_PATH, _pack_path, _unpack_path)
 
 INT_LEAF = Leaf(BIG_INT, _pack_int, _unpack_int)
@@ -164,6 +176,8 @@ LEAVES: Final[dict[type, Leaf]] = {
     Decimal: Leaf(_DECIMAL, lambda value: str(value).encode(), lambda data: Decimal(_unpack_text(data))),
     Fraction: Leaf(_FRACTION, _pack_fraction, _unpack_fraction),
     UUID: Leaf(_UUID, lambda value: value.bytes, lambda data: UUID(bytes=bytes(data))),
+    bytearray: Leaf(_BYTEARRAY, bytes, bytearray),
     **dict.fromkeys(_PATH_TYPES, _PATH_LEAF),
+    **dict.fromkeys(_IP_TYPES, _IP_LEAF),
 }
 """By exact type: a subclass would come back as its base class."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import enum
 import struct
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec.msgpack import Decoder
 
 from jarvisperf.cache.values.classes import declared
+from jarvisperf.cache.values.collection_types import COLLECTION_TYPES
 from jarvisperf.cache.values.msgpack import (
     ENUM,
     FROZENSET,
@@ -25,6 +27,8 @@ from jarvisperf.cache.values.scalars import INT_LEAF, LEAVES, TEXT_LEAF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from jarvisperf.cache.values.collection_types import CollectionType
 
 UNREADABLE_BECAUSE: Final = (
     msgspec.MsgspecError,
@@ -64,6 +68,7 @@ class Unpacker:
             NUMPY: self._numpy,
             NUMPY_TEXT: self._numpy_text,
             **{leaf.code: leaf.unpack for leaf in (INT_LEAF, TEXT_LEAF, *LEAVES.values())},
+            **{kind.code: partial(self._collection, kind) for kind in COLLECTION_TYPES.values()},
         }
         decoder: Decoder[Any] = Decoder(ext_hook=self._extension)
         self.unpack: Callable[[bytes | memoryview], Any] = decoder.decode
@@ -74,6 +79,9 @@ class Unpacker:
     def _pairs(self, data: memoryview) -> dict[object, object]:
         parts = iter(self.unpack(data))
         return dict(zip(parts, parts, strict=True))
+
+    def _collection(self, kind: CollectionType, data: memoryview) -> object:
+        return kind.build(self.unpack(data))
 
     def _member(self, data: memoryview) -> enum.Enum:
         name, what = self.unpack(data)

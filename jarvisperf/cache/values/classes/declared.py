@@ -56,6 +56,7 @@ def register_codec(kind: type[_T], encode: Callable[[_T], Any], decode: Callable
         ValueError: Caches store this type already.
     """
     from jarvisperf.cache.values.classes.objects import CodecForm
+    from jarvisperf.cache.values.collection_types import COLLECTION_TYPES
     from jarvisperf.cache.values.isolation import PLAIN
     from jarvisperf.cache.values.scalars import LEAVES
 
@@ -64,7 +65,7 @@ def register_codec(kind: type[_T], encode: Callable[[_T], Any], decode: Callable
         raise TypeError(f"kind is {kind!r}: give a class")
     function("encode", encode)
     function("decode", decode)
-    if given in PLAIN or given in LEAVES or given in CONTAINERS:
+    if any(given in known for known in (PLAIN, LEAVES, CONTAINERS, COLLECTION_TYPES)):
         raise ValueError(f"kind is {kind.__qualname__}, which caches store already")
     declare(kind, CodecForm(encode, decode))
 
