@@ -280,6 +280,12 @@ def test_what_cannot_work_is_a_type_error(wrong, message):
         wrong()
 
 
+@pytest.mark.parametrize("name", ["cache_errors", "stale_ttl", "refresh_ahead", "soft_seconds", "hard_seconds", "key"])
+def test_an_argument_of_cached_that_it_cannot_honour_is_rejected_by_name(name):
+    with pytest.raises(TypeError, match=f"cached_many.* unexpected keyword argument '{name}'"):
+        cached_many(ttl=60, **{name: 1})
+
+
 def test_a_function_must_return_a_mapping(cache):
     @cached_many(cache=cache)
     def listed(ids):

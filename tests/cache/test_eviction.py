@@ -25,7 +25,7 @@ def hits_of_lru(requests: list[str], size: int) -> int:
     return hits
 
 
-def hits_of_memory(requests: list[str], size: int) -> int:
+def memory_after(requests: list[str], size: int) -> MemoryTier:
     ticks = itertools.count(1)
     tier = MemoryTier(size, lambda: float(next(ticks)))
     for key in requests:
@@ -34,7 +34,11 @@ def hits_of_memory(requests: list[str], size: int) -> int:
             tier.hold(key, Held(key, None, 40), deadline=float("inf"))
         else:
             tier.count_hit(entry)
-    return tier.hits()
+    return tier
+
+
+def hits_of_memory(requests: list[str], size: int) -> int:
+    return memory_after(requests, size).hits()
 
 
 def looping(_: random.Random) -> list[str]:
@@ -80,6 +84,13 @@ def test_frequency_that_led_once_gives_way_to_recency():
     for key in recent(random.Random(4)):
         trial.request("r" + key, 1, 100)
     assert not trial.frequency_leads
+
+
+def test_once_recency_leads_again_the_least_recently_used_entries_are_evicted():
+    loops = [str(number % 150) for number in range(20_000)]
+    newest = [f"new {number}" for number in range(100)]
+    memory = memory_after([*loops, *("r" + key for key in recent(random.Random(4))), *newest], 100)
+    assert set(memory.entries) == set(newest)
 
 
 def test_of_a_large_cache_a_sample_is_simulated():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import threading
 
 import pytest
@@ -194,3 +195,13 @@ def test_a_touch_of_what_redis_has_reaches_the_disk(make_cache, real_redis, tmp_
     assert cache.touch("k", 10)
     on_disk = make_cache(None, tmp_path / "d", wall_clock=wall_clock)
     assert 0 < on_disk.ttl("k") <= 10
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+def test_a_value_that_this_process_cannot_read_is_not_extended(make_cache, tmp_path):
+    make_cache(None, tmp_path / "d", enums=[Colour]).set("k", Colour.RED, ttl=600)
+    assert make_cache(None, tmp_path / "d").touch("k", 3600) is False
+    assert make_cache(None, tmp_path / "d", enums=[Colour]).ttl("k") <= 600

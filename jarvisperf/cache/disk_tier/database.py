@@ -164,11 +164,8 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         Raises:
             CorruptEntryError: The row was not written by this class.
         """
-        try:
-            cursor = self._cursors.one
-        except AttributeError:
-            cursor = self._cursors.one = self._con.cursor()
-        row = cursor.execute(_GET, (name, time.time())).fetchone()  # there is at most one row, so no lock remains
+        # There is at most one row, so no lock remains.
+        row = self._cursor().execute(_GET, (name, time.time())).fetchone()
         if row is None:
             return None
         (content,) = row
@@ -254,6 +251,13 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         (count,) = self._sql("SELECT count(*) FROM Cache").fetchone()
         return int(count), self._used_bytes(self._sql)
 
+    def _cursor(self) -> sqlite3.Cursor:
+        try:
+            cursor: sqlite3.Cursor = self._cursors.one
+        except AttributeError:
+            cursor = self._cursors.one = self._con.cursor()
+        return cursor
+
     def _forget_cursors(self) -> None:
         self._cursors = threading.local()
 
@@ -268,7 +272,7 @@ class Database(diskcache.Cache):  # type: ignore[misc] # diskcache has no types
         ):
             return False
         now = time.time()
-        replacing = self._con.execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
+        replacing = self._cursor().execute(_REPLACE, (now, row.expire_time, now, MODE_RAW, row.blob, row.name))
         if not replacing.rowcount:
             return False
         self._writes += 1

@@ -180,7 +180,7 @@ class DiskStore:
 
     def _row(self, key: str, blob: bytes, seconds: float, tags: tuple[str, ...]) -> Row:
         expire_time = None if seconds == math.inf else time.time() + seconds
-        return Row(self._names.name(key), blob, expire_time, tuple(self._names.name(tag) for tag in tags))
+        return Row(self._names.name(key), blob, expire_time, tuple(map(self._names.name, tags)))
 
     def _write(self, rows: list[Row]) -> int:
         too_large = [row for row in rows if len(row.blob) > self._most_bytes * LARGEST_SHARE]

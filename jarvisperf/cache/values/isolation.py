@@ -95,11 +95,16 @@ def _hold_flat(value: Any, immutable: frozenset[type]) -> Held | None:
     if copier is None:
         return None
     copy: Any = copier(value)  # copy first: another thread may change the value
-    if not immutable.issuperset(map(type, copy)):
+    kinds = set(map(type, copy))
+    if not kinds <= immutable:
         return None
-    if type(copy) is dict and not immutable.issuperset(map(type, copy.values())):
-        return None
-    return Held(copy, copier, _size(copy) if immutable is PLAIN else _size(copy) + _hidden_bytes_of_flat(copy))
+    size_bytes = sys.getsizeof(copy) + _total_size(copy, kinds)
+    if type(copy) is dict:
+        kinds = set(map(type, copy.values()))
+        if not kinds <= immutable:
+            return None
+        size_bytes += _total_size(copy.values(), kinds)
+    return Held(copy, copier, size_bytes if immutable is PLAIN else size_bytes + _hidden_bytes_of_flat(copy))
 
 
 def _hold_nested(value: Any, immutable: frozenset[type]) -> Held | None:
@@ -152,15 +157,14 @@ def _hold_numpy(value: Any) -> Held | None:
 
 def _size(value: Any) -> int:
     """Return the size of a container and of its parts, without what those refer to."""
-    size = sys.getsizeof(value) + _total_size(value)
+    size = sys.getsizeof(value) + _total_size(value, set(map(type, value)))
     if type(value) is dict:
-        size += _total_size(value.values())
+        size += _total_size(value.values(), set(map(type, value.values())))
     return size
 
 
-def _total_size(parts: Collection[Any]) -> int:
-    kinds = set(map(type, parts))
-    size_of = _SIZE_OF.get(kinds.pop(), sys.getsizeof) if len(kinds) == 1 else sys.getsizeof
+def _total_size(parts: Collection[Any], kinds: set[type]) -> int:
+    size_of = _SIZE_OF.get(next(iter(kinds)), sys.getsizeof) if len(kinds) == 1 else sys.getsizeof
     return sum(map(size_of, parts)) + _PADDING_BYTES * len(parts)
 
 

@@ -158,8 +158,8 @@ class ServerLink:
         if connection is None:
             return call
         try:
-            with Deadline(self._call_seconds):
-                connection.send_packed_command((pack_command(args),), check_health=False)
+            # The socket's timeout is limit enough for a small command; the deadline is for its reply.
+            connection.send_packed_command((pack_command(args),), check_health=False)
         except (redis.RedisError, OSError):
             self._connections.lose(connection)
             return call

@@ -55,11 +55,13 @@ class Compression:
     def __init__(self, from_bytes: int | None) -> None:
         if from_bytes is not None:
             require("zstd", "compress_from_bytes")
-        self._from_bytes = LARGEST_BYTES + 1 if from_bytes is None else from_bytes
+        self._from_bytes = from_bytes
         self.done = Compressed()
 
     def compress(self, encoded: Encoded) -> Encoded:
         """Return the value in fewer bytes; unchanged if it is too small or too large, or does not get much smaller."""
+        if self._from_bytes is None:
+            return encoded
         size_bytes = encoded.size_bytes
         if not self._from_bytes <= size_bytes <= LARGEST_BYTES or encoded.codec not in _BY_ORIGINAL:
             return encoded
