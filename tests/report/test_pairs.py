@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -41,6 +42,14 @@ def in_turns(*ratios: float) -> Findings:
 def words_of(found: Findings) -> str:
     (pair,) = Report(found).pairs
     return pair.comparison
+
+
+def test_a_report_from_before_pairs_were_measured_in_turns_still_shows_its_ratios():
+    older = json.loads(encode_findings(findings()))
+    for benchmark in older["benchmarks"]:
+        if benchmark["before"]:
+            del benchmark["before"]["metrics"]
+    assert decode_findings(json.dumps(older).encode()) == findings()
 
 
 @pytest.mark.parametrize(
