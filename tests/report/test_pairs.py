@@ -74,7 +74,7 @@ def test_the_ratio_measured_in_turns_counts_and_not_that_of_the_medians():
 
 
 def test_what_was_not_measured_in_turns_says_so():
-    assert words_of(findings()) == "2.0x faster (one after the other)"
+    assert words_of(findings()) == "2.0x faster (not in turns)"
     assert "2.000x (not in turns)" in text_of(findings(), "text")
     single = with_pairs(findings(), MeasuredPairs(single={NAME: "one call of each takes 53 s"}))
     assert words_of(single) == "2.0x faster (single measurement)"
