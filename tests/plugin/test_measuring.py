@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from typing import Any
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
 from waiting import PROCESS_SECONDS
 
 QUICKLY = ("--jarvis-bench", "--jarvis-budget=0.05", "-p", "no:asyncio")
@@ -89,11 +91,7 @@ def test_a_pytest_benchmark_suite_is_measured_unchanged(pytester: pytest.Pyteste
             benchmark.extra_info["note"] = 12
 
         def test_pedantic(benchmark):
-            done = []
-            assert benchmark.pedantic(
-                lambda x: x + 1, setup=lambda: ((1,), {}), teardown=lambda x: done.append(x), rounds=6, warmup_rounds=2
-            ) == 2
-            assert len(done) == 8
+            assert benchmark.pedantic(lambda x: x + 1, setup=lambda: ((1,), {}), rounds=6, warmup_rounds=2) == 2
             assert benchmark.stats.stats.rounds == 6
 
         def test_grouped_inside(benchmark):
@@ -109,6 +107,21 @@ def test_a_pytest_benchmark_suite_is_measured_unchanged(pytester: pytest.Pyteste
     assert entries["test_marked"]["extra_info"] == {"note": "12"}
     assert entries["test_pedantic"]["metrics"]["time"]["head"]["samples"] == 6
     assert entries["test_grouped_inside"]["group"] == "inside"
+
+
+@pytest.mark.skipif(
+    "teardown" not in inspect.signature(BenchmarkFixture.pedantic).parameters, reason="pytest-benchmark is too old"
+)
+def test_pytest_benchmarks_teardown_runs_after_each_round(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        def test_pedantic(benchmark):
+            done = []
+            benchmark.pedantic(lambda: None, teardown=lambda: done.append(1), rounds=6, warmup_rounds=2)
+            assert len(done) == 8
+        """
+    )
+    pytester.runpytest_subprocess(*QUICKLY).assert_outcomes(passed=1)
 
 
 def test_pytest_benchmarks_own_files_are_still_written_when_asked_for(pytester: pytest.Pytester):

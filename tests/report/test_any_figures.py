@@ -206,6 +206,6 @@ def test_a_history_of_any_figures_is_drawn(values: list[float], unit: str):
 @pytest.mark.parametrize(("before", "after"), [(LARGEST, SMALLEST), (SMALLEST, LARGEST), (SMALLEST, SMALLEST)])
 def test_a_pair_of_any_two_figures_has_a_comparison(before: float, after: float):
     pair = Pair("x", "time", "s", PairFinding(before, after, in_json(after / before), "one after the other"))
-    words = pair.comparison.removesuffix(" (one after the other)")
+    words = pair.comparison.removesuffix(" (not in turns)")
     assert words in {"infinitely faster", "infinitely slower", "no change"}
     assert math.isfinite(pair.magnitude)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -43,6 +44,14 @@ def words_of(found: Findings) -> str:
     return pair.comparison
 
 
+def test_a_report_from_before_pairs_were_measured_in_turns_still_shows_its_ratios():
+    older = json.loads(encode_findings(findings()))
+    for benchmark in older["benchmarks"]:
+        if benchmark["before"]:
+            del benchmark["before"]["metrics"]
+    assert decode_findings(json.dumps(older).encode()) == findings()
+
+
 @pytest.mark.parametrize(
     ("ratios", "words"),
     [
@@ -65,7 +74,7 @@ def test_the_ratio_measured_in_turns_counts_and_not_that_of_the_medians():
 
 
 def test_what_was_not_measured_in_turns_says_so():
-    assert words_of(findings()) == "2.0x faster (one after the other)"
+    assert words_of(findings()) == "2.0x faster (not in turns)"
     assert "2.000x (not in turns)" in text_of(findings(), "text")
     single = with_pairs(findings(), MeasuredPairs(single={NAME: "one call of each takes 53 s"}))
     assert words_of(single) == "2.0x faster (single measurement)"

@@ -109,6 +109,17 @@ def test_below_a_hundred_columns_only_what_changed_has_an_interval():
     assert with_interval == {"regressed", "improved"}
 
 
+def test_names_that_begin_alike_keep_what_tells_them_apart():
+    whole = screens.lockstep()
+    ends = [f"{method}_from({kind})]" for method in ("remove_edges", "add_nodes") for kind in ("Graph", "MultiDiGraph")]
+    found = [
+        replaced(one, id=f"benchmarks/test_asv.py::test_asv[benchmark_classes.GraphBenchmark.time_{end}")
+        for one, end in zip(whole.benchmarks, ends, strict=False)
+    ]
+    text = render(replaced(whole, benchmarks=tuple(found)), colour=False, columns=120)
+    assert [end for end in ends if end in text.split("\n\n")[0]] == ends
+
+
 def test_the_numbers_of_the_last_line_add_up_to_the_rows():
     findings = screens.lockstep()
     last = render(findings, colour=False, columns=200).splitlines()[-1]

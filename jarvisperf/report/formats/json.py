@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from jarvisperf.report.findings.model import SCHEMA, Findings
+from jarvisperf.report.findings.model import SCHEMA, Findings, paired
 from jarvisperf.report.shared.report import ReportFormat
 from jarvisperf.runs.files import decode_json
 from jarvisperf.runs.names import utc_time
@@ -38,7 +38,8 @@ def decode_findings(data: bytes) -> Findings:
         utc_time(findings.created)
     except ValueError as error:
         raise msgspec.ValidationError(f"{error} - at `$.created`") from None
-    return findings
+    # Reports from before November 2026 have the ratio of a pair, but not its figures.
+    return findings if any(one.before and one.before.metrics for one in findings.benchmarks) else paired(findings)
 
 
 def json_schema() -> dict[str, Any]:

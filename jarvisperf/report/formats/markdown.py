@@ -76,7 +76,7 @@ def markdown(
     hosting = hosting_of(environ or {}, report.findings.repository)
     parts = ["# Benchmarks", "", f"**{escape(report.summary)}**", ""]
     if pictures and not compares and report.pairs and PAIRS_PICTURE in report.files:
-        parts += [f"![Bars of every pair, before and after, on a log scale]({PAIRS_PICTURE})", ""]
+        parts += [f"![Every pair before and after, on a log scale]({PAIRS_PICTURE})", ""]
     measured = [row for row in report.table if row.metric is not None]
     changed = [row for row in measured if compares and row.texts["verdict"] in CHANGED]
     folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]

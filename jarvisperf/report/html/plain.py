@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.measure.metrics import BUILT_IN, TIME
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 FEWEST_POINTS = 3  # of a curve
 MOST_CURVES = len(SERIES)
+_IN_BRACKETS = re.compile(r"\([^)]*\)")  # stays on one line
 ONE_AFTER_THE_OTHER = "Measured one after the other, not in turns: small differences can come from the machine."
 
 
@@ -93,7 +95,8 @@ def pair_panels(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Pai
             words = f"{pair.comparison}: before {figures.replace('→', 'after')}".replace(" after ", ", after ")
             picture = pair_picture(axis, pair.before, pair.after, pair.interval, words)
             name, verdict = short_name(pair.label), pair.direction
-            lines.append(PairLine(anchors[pair.name], name, picture, pair.comparison, figures, verdict, SIGNS[verdict]))
+            change = _IN_BRACKETS.sub(lambda match: match[0].replace(" ", "\N{NO-BREAK SPACE}"), pair.comparison)
+            lines.append(PairLine(anchors[pair.name], name, picture, change, figures, verdict, SIGNS[verdict]))
         panels.append(PairPanel(value_scale(axis, f"{_axis_label(metric, unit)}, log scale"), lines))
     return panels
 

@@ -78,7 +78,8 @@ class Pair(NamedTuple):
         if self.found.word == NO_DIFFERENCE:
             return f"{NO_DIFFERENCE} ({words.span})"
         if self.found.interval is None:
-            return f"{words.change} ({self.found.how})"
+            how = "not in turns" if self.found.how == "one after the other" else self.found.how
+            return f"{words.change} ({how})"
         is_exact = self.found.interval[0] == self.found.interval[1]
         return words.change if is_exact or words.interval in words.change else words.whole
 

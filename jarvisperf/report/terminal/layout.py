@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
@@ -22,6 +23,7 @@ SIGN = " "  # the verdict as a single character
 LEFT = LEFT_ALIGNED | {BAR, SIGN}
 SHORTEST_NAME_COLUMNS = 20  # names are shortened to this before a column is left out
 SHORTEST_ON_NARROW_COLUMNS = 16
+DISTINCT_COLUMNS = 32  # up to this, what tells names apart is worth more than the figures of base and head
 NARROW_COLUMNS = 80
 WIDE_COLUMNS = 100  # narrower terminals show intervals only for what changed
 NARROW_BARS = (13, 9)
@@ -54,15 +56,23 @@ def layout_of(rows: Sequence[Cells], width: int, indent: int, mode: Mode) -> Lay
     """
     longest = max(cell_len(row["benchmark"]) for row in rows)
     shortest = SHORTEST_NAME_COLUMNS if width >= NARROW_COLUMNS else SHORTEST_ON_NARROW_COLUMNS
+    distinct = max(shortest, min(_distinct_columns([row["benchmark"] for row in rows]), DISTINCT_COLUMNS))
     layout = Layout((), width, 0)
     silent = _silent(rows)
     for wanted, bar in _recording(rows) if mode == "record" else _comparing(rows, width, mode):
         columns = tuple(name for name in wanted if name not in silent)
         room = width - indent - sum(column_width(rows, name, bar) + len(GAP) for name in columns)
         layout = Layout(columns, min(room, longest), bar)
-        if room >= min(longest, shortest):
+        if room >= min(longest, distinct if "base" in columns else shortest):
             break
     return layout
+
+
+def _distinct_columns(names: Sequence[str]) -> int:
+    """Return the width that names need without the beginning that all of them have in common."""
+    same = itertools.takewhile(lambda letters: len(set(letters)) == 1, zip(*set(names), strict=False))
+    common = sum(cell_len(letters[0]) for letters in same) if len(set(names)) > 1 else 0
+    return max(map(cell_len, names)) - common + 1  # and an ellipsis
 
 
 def _silent(rows: Sequence[Cells]) -> set[str]:
