@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -105,3 +106,11 @@ def test_other_errors_stay_as_they_are(folders: Path, message: str):
 )
 def test_arms_that_want_the_same_thing_are_told_that_they_run_at_the_same_time(folders: Path, message: str):
     assert "; base and head are set up at the same time: " in advise(folders, "head", message)
+
+
+def test_code_in_a_folder_that_is_mounted_noexec_is_told_to_move(folders: Path, monkeypatch: pytest.MonkeyPatch):
+    error = "ImportError: /tmp/arms/head/pkg/_core.so: failed to map segment from shared object"
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOEXEC))
+    assert "mounted noexec, so nothing compiled can run there; set TMPDIR" in advise(folders, "head", error)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=0))
+    assert "noexec" not in advise(folders, "head", error)

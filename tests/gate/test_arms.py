@@ -103,6 +103,16 @@ def test_a_repository_without_a_commit_is_named(tmp_path: Path):
         resolve(tmp_path, "main", exact=False)
 
 
+def test_a_git_that_cannot_be_started_says_so_and_nothing_about_the_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "git").write_text("not a program")
+    (tmp_path / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(GitError, match=r"git rev-parse could not be run: .*Exec format error"):
+        resolve(tmp_path, "HEAD", exact=False)
+
+
 @pytest.mark.parametrize(
     ("revision", "advice"),
     [

@@ -85,6 +85,28 @@ def test_a_slow_target_still_gets_its_fewest_samples():
     assert len(samples.seconds) == 5
 
 
+class JumpsBack(FakeTarget):
+    """A target during whose third sample the machine's clock jumps back by an hour."""
+
+    def sample(self, iterations: int) -> float:
+        seconds = super().sample(iterations)
+        if len(self.sampled) != 3:
+            return seconds
+        self.clock.now -= 3600
+        return seconds - 3600
+
+    def timed_call(self) -> tuple[float, None]:
+        return self.sample(1), None
+
+
+def test_a_clock_that_jumps_back_ends_the_measuring_with_a_reason():
+    clock = Time()
+    with pytest.raises(RuntimeError, match=r"its clock jumped back by 3,600 s, so nothing can be timed"):
+        measure(JumpsBack(clock, 0.01, fixed_iterations=1), Plan(budget_seconds=1.0), clock)  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match=r"its clock jumped back by 3,600 s"):
+        measure_rounds(JumpsBack(clock, 0.01, fixed_iterations=1), 5, 0)  # type: ignore[arg-type]
+
+
 def test_no_more_samples_than_the_most_are_taken():
     clock = Time()
     samples = measure(FakeTarget(clock, 1e-3), Plan(budget_seconds=100, max_samples=7), clock)

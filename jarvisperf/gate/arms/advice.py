@@ -35,6 +35,7 @@ ABOUT_DATABASES = _any_of("unable to open database file", "no such table")
 IMPORTED = re.compile(r"cannot import name '([\w.]+)' from [a-z ]*'([\w.]+)'|No module named '([\w.]+)'")
 QUOTED = re.compile(r"""(['"])(?P<name>[^'"\n]{1,300}?)\1""")
 ABSOLUTE = re.compile(r"(?<![\w/])/[^\s'\":,;()<>\[\]]+")
+NOEXEC = _any_of("failed to map segment from shared object", re.escape(os.strerror(errno.EACCES)))
 PORT = _any_of(re.escape(os.strerror(errno.EADDRINUSE)), r"port \d+ is (already )?(in use|taken)")
 LOCK = _any_of(
     r"database (table )?is locked|BlockingIOError|Resource temporarily unavailable|resource busy|Text file busy",
@@ -63,8 +64,19 @@ class Advisor:
             message: The error in one line.
             traceback: Its traceback.
         """
-        advice = self._about_files(arm, message, traceback) or _about_resources(message)
+        advice = self._about_noexec(arm, message)
+        advice = advice or self._about_files(arm, message, traceback) or _about_resources(message)
         return f"{message}; {advice}" if advice else message
+
+    def _about_noexec(self, arm: str, message: str) -> str:
+        """Explain why code cannot be loaded from an arm's folder that may not contain programs, see mount(8)."""
+        place = self._places.get(arm)
+        if place is None or not NOEXEC.search(message) or not os.statvfs(place.roots[0]).f_flag & os.ST_NOEXEC:
+            return ""
+        return (
+            f"the arms are in {place.roots[0].parent.parent}, which is mounted noexec, so nothing compiled can run "
+            "there; set TMPDIR to a folder on another file system"
+        )
 
     def _about_files(self, arm: str, message: str, traceback: str) -> str:
         place = self._places.get(arm)

@@ -55,16 +55,42 @@ def end_orphans(spared: set[int] | frozenset[int] = frozenset()) -> None:
     start = time.monotonic()
     asked: set[int] = set()
     while (left := children() - spared) and time.monotonic() < start + MOST_SECONDS:
-        for number in left:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if time.monotonic() > start + GRACE_SECONDS:
-                    os.kill(number, signal.SIGKILL)
-                elif number not in asked:
-                    os.kill(number, signal.SIGTERM)
-                    asked.add(number)
+        if time.monotonic() > start + GRACE_SECONDS:
+            _kill_all(left, start + MOST_SECONDS)
+        for number in left - asked:
+            _send(number, signal.SIGTERM)
+        asked |= left
+        for number in children() - spared:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(number, os.WNOHANG)
         time.sleep(LOOK_SECONDS)
+
+
+def _kill_all(tops: set[int], deadline: float) -> None:
+    """Kill processes and their descendants; all are stopped first, so that none can fork while others are killed."""
+    stopped: set[int] = set()
+    while (new := _with_descendants(tops) - stopped) and time.monotonic() < deadline:
+        for number in new:
+            _send(number, signal.SIGSTOP)
+        stopped |= new
+    for number in stopped:
+        _send(number, signal.SIGKILL)
+
+
+def _with_descendants(tops: set[int]) -> set[int]:
+    found: set[int] = set()
+    left = list(tops)
+    while left:
+        number = left.pop()
+        if number not in found:
+            found.add(number)
+            left += children(number)
+    return found
+
+
+def _send(number: int, how: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(number, how)
 
 
 def _children_by_scan(parent: int) -> set[int]:
