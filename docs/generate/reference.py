@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.main import make_parser
 from jarvisperf.measure.metrics import BUILT_IN
+from jarvisperf.runs.tables.rows import RESULT_COLUMNS, RUN_COLUMNS
 from jarvisperf.settings import Settings
 from pytest_jarvisperf import hooks
 from pytest_jarvisperf.markers import jarvis, pytest_benchmark
@@ -56,6 +57,7 @@ def reference_pages() -> dict[str, str]:
         "environment.md": _environment(),
         "report-json.md": _schema(),
         "errors.md": _errors(),
+        "tables.md": _tables(),
     }
     return pages | {f"api/{room}.md": _api(room, modules) for room, modules in FACES.items()}
 
@@ -269,6 +271,20 @@ def _type(shape: dict[str, Any]) -> str:
     if shape.get("type") == "array":
         return f"list of {_type(shape['items'])}" if shape.get("items") else "list"
     return str(shape.get("type", "anything"))
+
+
+def _tables() -> str:
+    intro = (
+        "# Tables of runs\n\nWhat `jarvisperf runs sql` answers from, and what the Parquet objects of `jarvisperf runs "
+        "compact` hold. Columns are only ever added.\n\n`runs` has a row for each run and the first group of columns. "
+        "`results` has a row for each metric of each benchmark of each run, and all columns. A Parquet object is "
+        "`results`; a run without benchmarks is a row in it whose other columns are null.\n"
+    )
+    parts = [intro]
+    for title, columns in (("Of the run", RUN_COLUMNS), ("Of the result", RESULT_COLUMNS)):
+        rows = [(f"`{column.name}`", f"`{column.type}`", column.meaning) for column in columns]
+        parts.append(f"## {title}\n\n" + _table("column", "type", "meaning", rows=rows))
+    return "\n".join(parts)
 
 
 def _sources() -> Iterator[tuple[str, ast.Module]]:

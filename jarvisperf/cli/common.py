@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import datetime
 import difflib
 import math
 import re
@@ -187,6 +188,24 @@ def positive(text: str, forms: str, at_most: float = sys.float_info.max) -> floa
     if not 0 < number <= at_most:
         raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give {forms}")
     return number
+
+
+def date_or_days(text: str) -> datetime.datetime:
+    """Read the value of an option that is a date or a number of days before now.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither.
+    """
+    from jarvisperf.runs.names import utc_time
+
+    try:
+        if text.endswith("d") and text[:-1].isdecimal():
+            return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=int(text[:-1]))
+        return utc_time(text)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not allowed; give a date like 2026-01-31 or a number of days like 30d"
+        ) from None
 
 
 def warn(text: str) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import datetime
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.cli.common import OK, STORE_ONE, CommandError, add_command, add_store, did_you_mean, warn
+from jarvisperf.cli.common import OK, STORE_ONE, CommandError, add_command, add_store, date_or_days, did_you_mean, warn
 from jarvisperf.cli.completion import complete_names
 from jarvisperf.cli.printing import out, out_json
 from jarvisperf.extras import require
 
 if TYPE_CHECKING:
+    import argparse
+
     from jarvisperf.cli.common import Subparsers
     from jarvisperf.history.model import History, Series
     from jarvisperf.runs.store import RunEntry, RunStore
@@ -34,7 +34,7 @@ def add_commands(commands: Subparsers) -> None:
     history.add_argument("benchmark", metavar="BENCHMARK", nargs="?", help="an id, or a part of exactly one id")
     complete_names(history.add_argument("--name", help="only runs under this name (default: the newest run's name)"))
     history.add_argument(
-        "--since", type=_date, metavar="DATE", help="only runs since 2026-01-31, or 30d for the last 30 days"
+        "--since", type=date_or_days, metavar="DATE", help="only runs since 2026-01-31, or 30d for the last 30 days"
     )
     history.add_argument("--metric", help="only this metric: time, memory, startup")
     history.add_argument(
@@ -43,19 +43,6 @@ def add_commands(commands: Subparsers) -> None:
     history.add_argument("--plot", type=Path, metavar="FILE", help="also write a picture: .svg or .png")
     history.add_argument("--json", action="store_true", help="print JSON")
     add_store(history)
-
-
-def _date(text: str) -> datetime.datetime:
-    from jarvisperf.runs.names import utc_time
-
-    try:
-        if text.endswith("d") and text[:-1].isdecimal():
-            return datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=int(text[:-1]))
-        return utc_time(text)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not allowed; give a date like 2026-01-31 or a number of days like 30d"
-        ) from None
 
 
 def _history(words: argparse.Namespace) -> int:

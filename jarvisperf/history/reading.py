@@ -1,11 +1,11 @@
-"""Builds a history from stored runs, decoding only the parts of each run that it needs."""
+"""Builds a history from stored runs, reading only the figures of each run that it needs."""
 
 from __future__ import annotations
 
 import itertools
 import math
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ from jarvisperf.measure.metrics import BUILT_IN
 from jarvisperf.runs.backends import RunStoreError
 from jarvisperf.runs.files import decode_json, decompressed
 from jarvisperf.runs.model import SCHEMA
+from jarvisperf.runs.tables import Tables, first_line, group_of, list_parts, yardstick_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,6 +24,28 @@ if TYPE_CHECKING:
     from jarvisperf.runs.store import RunEntry, RunStore
 
 MOST_RUNS = 500
+
+
+class Reading(NamedTuple):
+    """One benchmark's metric in one run.
+
+    Attributes:
+        benchmark: The benchmark's id, as it is stored.
+        metric: The metric's name.
+        unit: The symbol of its unit.
+        median: The median, in that unit.
+        low: 25th percentile.
+        high: 75th percentile.
+        yardstick: Seconds of the reference workloads around it; None if there are none.
+    """
+
+    benchmark: str
+    metric: str
+    unit: str
+    median: float
+    low: float
+    high: float
+    yardstick: float | None
 
 
 class _Summary(msgspec.Struct, gc=False):
@@ -52,6 +75,8 @@ def read_history(
 ) -> History:
     """Read runs and find where their benchmarks changed, if the extra `history` is installed.
 
+    Runs that have been compacted are read from their Parquet objects, if that extra is installed.
+
     Args:
         store: The store that has them.
         entries: The runs, in any order; the newest 500 are read.
@@ -62,25 +87,20 @@ def read_history(
         RunStoreError: The store cannot be reached.
     """
     newest = sorted(entries, key=lambda entry: (entry.created, entry.token))[-MOST_RUNS:]
-    occasions: list[Occasion] = []
+    lack = lacking("history")
     warnings: list[str] = []
-    found: dict[tuple[str, str], list[tuple[int, _Metric, float]]] = {}
+    compacted = {} if lack else _compacted(store, newest, benchmarks, metric, warnings)
+    by_run = compacted | _single(store, [one for one in newest if one.path not in compacted], warnings)
+    occasions: list[Occasion] = []
+    found: dict[tuple[str, str], list[tuple[int, Reading]]] = {}
     for entry in newest:
-        try:
-            run = _decoded(store.read_bytes(entry), entry.path)
-        except (RunStoreError, ValueError) as error:
-            warnings.append(f"skipped: {error}")
+        if entry.path not in by_run:
             continue
         place = len(occasions)
         occasions.append(Occasion(entry.token, entry.created, entry.commit, entry.dirty, entry.name))
-        for benchmark in run.benchmarks:
-            if benchmarks is not None and benchmark.id not in benchmarks:
-                continue
-            yardstick = _centre(benchmark.yardstick)
-            for name, measured in benchmark.metrics.items():
-                if metric is None or name == metric:
-                    found.setdefault((benchmark.id, name), []).append((place, measured, yardstick))
-    lack = lacking("history")
+        for reading in by_run[entry.path]:
+            if (benchmarks is None or reading.benchmark in benchmarks) and metric in {None, reading.metric}:
+                found.setdefault((reading.benchmark, reading.metric), []).append((place, reading))
     series: dict[str, dict[str, Series]] = {}
     for (benchmark_id, name), readings in found.items():
         one = _series(benchmark_id, name, readings)
@@ -105,6 +125,62 @@ def with_changes(series: Series) -> Series:
     return msgspec.structs.replace(series, changes=changes, yardstick=yardstick)
 
 
+def _compacted(
+    store: RunStore,
+    entries: Sequence[RunEntry],
+    benchmarks: frozenset[str] | None,
+    metric: str | None,
+    warnings: list[str],
+) -> dict[str, list[Reading]]:
+    """Read the runs that Parquet objects hold; return the wanted readings by the run's path."""
+    parts = list_parts(store.place, {group_of(entry) for entry in entries})
+    if not parts:
+        return {}
+    wanted = {"benchmark": benchmarks, "metric": None if metric is None else {metric}}
+    chosen = {name: list(values) for name, values in wanted.items() if values is not None}
+    conditions = "".join(f" AND list_contains(?, {name})" for name in chosen)
+    import duckdb
+
+    with Tables(store, entries, parts) as tables:
+        warnings += tables.warnings
+        try:
+            rows = tables.connection.execute(
+                "SELECT object, benchmark, metric, unit, median, p25, p75, yardstick FROM results "  # noqa: S608
+                f"WHERE metric IS NOT NULL{conditions} ORDER BY object, place",
+                list(chosen.values()),
+            ).fetchall()
+        except duckdb.Error as error:
+            warnings.append(f"the compacted runs are read one by one: {first_line(error)}")
+            return {}
+        others = {entry.path for entry in tables.others}
+    readings: dict[str, list[Reading]] = {entry.path: [] for entry in entries if entry.path not in others}
+    for path, *figures in rows:
+        readings[path].append(Reading(*figures))
+    return readings
+
+
+def _single(store: RunStore, entries: Sequence[RunEntry], warnings: list[str]) -> dict[str, list[Reading]]:
+    """Read runs one by one; return their readings by the run's path."""
+    readings: dict[str, list[Reading]] = {}
+    for entry, content in store.read_each(entries):
+        try:
+            if isinstance(content, RunStoreError):
+                raise content
+            run = _decoded(content, entry.path)
+        except (RunStoreError, ValueError) as error:
+            warnings.append(f"skipped: {error}")
+            continue
+        readings[entry.path] = [
+            Reading(
+                *(benchmark.id, name, metric.unit, metric.summary.median, metric.summary.p25, metric.summary.p75),
+                yardstick_seconds(benchmark.yardstick),
+            )
+            for benchmark in run.benchmarks
+            for name, metric in benchmark.metrics.items()
+        ]
+    return readings
+
+
 def _decoded(data: bytes, origin: str) -> _StoredRun:
     try:
         run = decode_json(decompressed(data, origin), _StoredRun)
@@ -115,20 +191,20 @@ def _decoded(data: bytes, origin: str) -> _StoredRun:
     return run
 
 
-def _series(benchmark: str, name: str, readings: Sequence[tuple[int, _Metric, float]]) -> Series:
+def _series(benchmark: str, name: str, readings: Sequence[tuple[int, Reading]]) -> Series:
     unit = readings[-1][1].unit
     follows_machine = BUILT_IN.of(name, unit).follows_machine
-    middle = statistics.median([yardstick for _, _, yardstick in readings if yardstick > 0] or [1.0])
+    middle = statistics.median([one.yardstick for _, one in readings if one.yardstick] or [1.0])
     points = tuple(
         Point(
             place,
-            measured.summary.median,
-            measured.summary.p25,
-            measured.summary.p75,
-            _speed(yardstick, middle) if follows_machine else 1.0,
+            reading.median,
+            reading.low,
+            reading.high,
+            _speed(reading.yardstick, middle) if follows_machine and reading.yardstick else 1.0,
         )
-        for place, measured, yardstick in readings
-        if measured.unit == unit
+        for place, reading in readings
+        if reading.unit == unit
     )
     return Series(benchmark, name, unit, points)
 
@@ -137,12 +213,6 @@ def _speed(yardstick: float, middle: float) -> float:
     """Return how slow the machine was, as a multiple of the median; 1 if unknown."""
     speed = yardstick / middle
     return speed if 0 < speed < math.inf else 1.0
-
-
-def _centre(yardstick: dict[str, float]) -> float:
-    """Return the geometric mean of the reference workloads; 0 if there are none."""
-    values = [value for value in yardstick.values() if 0 < value < math.inf]
-    return statistics.geometric_mean(values) if values else 0.0
 
 
 def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:

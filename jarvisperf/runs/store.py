@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from jarvisperf.runs.backends import OWN_FOLDER, FolderPlace, Place, RunStoreError, open_place, without_password
+from jarvisperf.runs.backends import (
+    OWN_FOLDER,
+    FolderPlace,
+    Place,
+    RunStoreError,
+    open_place,
+    read_each,
+    without_password,
+)
 from jarvisperf.runs.files import UnreadableRunError, pack, unpack
 from jarvisperf.runs.model import Run
 from jarvisperf.runs.names import (
@@ -26,7 +34,7 @@ from jarvisperf.runs.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 __all__ = ["DEFAULT_STORE", "Loaded", "MatchingRuns", "RunEntry", "RunStore", "RunStoreError", "Stored", "open_store"]
 
@@ -85,16 +93,19 @@ class RunStore:
     Args:
         place: The storage for the objects.
         outbox: The storage for runs while `place` cannot be written.
+
+    Attributes:
+        place: The storage for the objects.
     """
 
     def __init__(self, place: Place, outbox: FolderPlace) -> None:
-        self._place = place
+        self.place = place
         self._outbox = outbox
 
     @property
     def shown(self) -> str:
         """The store's name in messages, without passwords."""
-        return self._place.shown
+        return self.place.shown
 
     def save(self, run: Run, name: str, token: str | None = None) -> Stored:
         """Store a run. If the store cannot be written, the run waits in the outbox until the next successful save.
@@ -112,7 +123,7 @@ class RunStore:
         data = pack(msgspec.structs.replace(run, name=check_name(name)))
         entry = _entry_of(run, name, token or new_token())
         try:
-            self._place.write(entry.path, data)
+            self.place.write(entry.path, data)
         except RunStoreError as error:
             try:
                 self._outbox.write(entry.path, data)
@@ -136,7 +147,7 @@ class RunStore:
                     data = self._outbox.read(entry.path)
                 except FileNotFoundError:  # another process was faster
                     continue
-                self._place.write(entry.path, data)
+                self.place.write(entry.path, data)
                 self._outbox.delete(entry.path)
                 uploaded += 1
         except RunStoreError as error:
@@ -151,6 +162,14 @@ class RunStore:
         """
         return _newest_first(self._outbox.paths(FOLDER))
 
+    def exists(self) -> bool:
+        """Return whether there is such a store; it comes into being with its first run.
+
+        Raises:
+            RunStoreError: The store cannot be reached.
+        """
+        return self.place.exists()
+
     def entries(self, name: str | None = None) -> list[RunEntry]:
         """List stored runs, newest first, without opening any; objects that are not runs are ignored.
 
@@ -162,8 +181,8 @@ class RunStore:
             ValueError: The name is not allowed.
         """
         if name is None:
-            return _newest_first(self._place.paths(FOLDER))
-        found = _newest_first(self._place.paths(f"{FOLDER}/{check_name(name)}"))
+            return _newest_first(self.place.paths(FOLDER))
+        found = _newest_first(self.place.paths(f"{FOLDER}/{check_name(name)}"))
         return [entry for entry in found if entry.name == name]  # not those of `name/more`
 
     def find(self, selector: str, machine_fingerprint: str | None = None) -> MatchingRuns:
@@ -204,18 +223,24 @@ class RunStore:
             RunStoreError: It no longer exists, or the store cannot be reached.
             UnreadableRunError: It is damaged, truncated, or written by a newer version.
         """
-        return unpack(self.read_bytes(entry), origin=entry.path)
-
-    def read_bytes(self, entry: RunEntry) -> bytes:
-        """Read the stored bytes of a run.
-
-        Raises:
-            RunStoreError: It no longer exists, or the store cannot be reached.
-        """
         try:
-            return self._place.read(entry.path)
+            data = self.place.read(entry.path)
         except FileNotFoundError:
             raise RunStoreError(f"{self.shown} no longer has {entry.path}") from None
+        return unpack(data, origin=entry.path)
+
+    def read_each(self, entries: Iterable[RunEntry]) -> Iterator[tuple[RunEntry, bytes | RunStoreError]]:
+        """Read the stored bytes of runs, several at a time.
+
+        Yields:
+            Each entry with its bytes, or with the reason why it cannot be read, in the order of the entries.
+        """
+        listed = list(entries)
+        contents = read_each(self.place, [entry.path for entry in listed])
+        for entry, (path, content) in zip(listed, contents, strict=True):
+            if isinstance(content, FileNotFoundError):
+                content = RunStoreError(f"{self.shown} no longer has {path}")  # noqa: PLW2901  # the same failure, in words
+            yield entry, content
 
     def load_readable(self, entries: Iterable[RunEntry], at_most: int | None = None) -> Loaded:
         """Read runs, skipping those that cannot be read with a warning.
@@ -226,13 +251,17 @@ class RunStore:
         """
         runs: list[tuple[RunEntry, Run]] = []
         warnings = []
-        for entry in entries:
-            if at_most is not None and len(runs) >= at_most:
-                break
-            try:
-                runs.append((entry, self.load(entry)))
-            except (RunStoreError, UnreadableRunError) as error:
-                warnings.append(f"skipped: {error}")
+        remaining = list(entries)
+        while remaining and (at_most is None or len(runs) < at_most):
+            count = len(remaining) if at_most is None else at_most - len(runs)
+            chosen, remaining = remaining[:count], remaining[count:]
+            for entry, content in self.read_each(chosen):
+                try:
+                    if isinstance(content, RunStoreError):
+                        raise content
+                    runs.append((entry, unpack(content, entry.path)))
+                except (RunStoreError, UnreadableRunError) as error:
+                    warnings.append(f"skipped: {error}")
         return Loaded(tuple(runs), tuple(warnings))
 
     def delete(self, entry: RunEntry) -> None:
@@ -241,7 +270,7 @@ class RunStore:
         Raises:
             RunStoreError: The store cannot be reached or changed.
         """
-        self._place.delete(entry.path)
+        self.place.delete(entry.path)
 
     def keep_proof(self, created: str, content: bytes) -> str:
         """Store the JSON of a proof, and return its path in the store.
@@ -255,7 +284,7 @@ class RunStore:
             ValueError: The time cannot be parsed.
         """
         path = f"{PROOFS}/{utc_time(created):%Y%m%dT%H%M%SZ}-{new_token()}.json"
-        self._place.write(path, content)
+        self.place.write(path, content)
         return path
 
     def newest_proof(self) -> bytes:
@@ -265,10 +294,10 @@ class RunStore:
             LookupError: There is none.
             RunStoreError: The store cannot be read.
         """
-        paths = [path for path in self._place.paths(PROOFS) if path.endswith(".json")]
+        paths = [path for path in self.place.paths(PROOFS) if path.endswith(".json")]
         if not paths:
             raise LookupError(f"{self.shown} has no proof; make one with: jarvisperf prove")
-        return self._place.read(max(paths))
+        return self.place.read(max(paths))
 
     def superseded(self, keep: int, name: str | None = None) -> list[RunEntry]:
         """List all but the newest runs of each name and machine.

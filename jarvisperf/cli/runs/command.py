@@ -1,4 +1,4 @@
-"""`jarvisperf runs`: list, show, compare, prune and import stored runs."""
+"""`jarvisperf runs`: list, show, compare, query, compact, prune and import stored runs."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from jarvisperf.cli.common import (
     FAILED,
     OK,
     RUN_FORMS,
+    STORE_ONE,
     add_command,
     add_group,
     add_store,
+    date_or_days,
     print_findings,
     wanted,
     warn,
 )
 from jarvisperf.cli.completion import complete_names, complete_runs
 from jarvisperf.cli.printing import out, out_json
+from jarvisperf.cli.runs.results import run_compact, run_sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +34,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     kinds = add_group(
         commands,
         "runs",
-        "list, show, compare, prune and import stored runs",
+        "list, show, compare, query, compact, prune and import stored runs",
         "jarvisperf runs list",
         "jarvisperf runs show main",
         "jarvisperf runs diff main~1 main",
+        'jarvisperf runs sql "select benchmark, median(median) from results group by benchmark"',
     )
 
     listing = _command(kinds, "list", _list, "list the stored runs, newest first", "jarvisperf runs list --name main")
@@ -63,6 +67,31 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     complete_runs(diff.add_argument("first", metavar="A", help=RUN_FORMS))
     complete_runs(diff.add_argument("second", metavar="B", help="the other run"))
+
+    sql = _command(
+        kinds,
+        "sql",
+        run_sql,
+        "answer a query in SQL (DuckDB) over the tables `runs` and `results` of the stored runs",
+        'jarvisperf runs sql "describe results"',
+        "jarvisperf runs sql \"select created, median from results where metric = 'time'\" --name main --since 30d",
+    )
+    sql.add_argument("statement", metavar="SELECT", help="a single query; it reads the stored runs and nothing else")
+    complete_names(sql.add_argument("--name", type=_name, help="only runs under this name"))
+    sql.add_argument(
+        "--since", type=date_or_days, metavar="DATE", help="only runs since 2026-01-31, or 30d for the last 30 days"
+    )
+    sql.add_argument("--json", action="store_true", help="print JSON")
+
+    compact = _command(
+        kinds,
+        "compact",
+        run_compact,
+        "copy the results of all runs into Parquet by name and month, which history and sql read instead",
+        "jarvisperf runs compact --store s3://bucket/folder",
+    )
+    complete_names(compact.add_argument("--name", type=_name, help="only runs under this name"))
+    compact.add_argument("--rebuild", action="store_true", help="read every run again, also those in older Parquet")
 
     prune = _command(kinds, "prune", _prune, "delete old runs", "jarvisperf runs prune --keep 100 --dry-run")
     prune.add_argument(
@@ -94,9 +123,13 @@ def _command(
     *examples: str,
 ) -> argparse.ArgumentParser:
     def on_store(words: argparse.Namespace) -> int:
-        from jarvisperf.runs.store import open_store
+        from jarvisperf.runs.store import DEFAULT_STORE, open_store
 
-        return run(words, open_store(words.store))
+        store = open_store(words.store)
+        # A mistyped store must not look like an empty one. The default store is created by the first run.
+        if words.store != DEFAULT_STORE and not store.exists() and not store.waiting() and run is not _import:
+            raise LookupError(f"{store.shown} does not exist; {STORE_ONE}")
+        return run(words, store)
 
     parser = add_command(kinds, name, on_store, text, *examples)
     add_store(parser)

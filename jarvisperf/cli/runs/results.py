@@ -1,0 +1,98 @@
+"""`jarvisperf runs compact` and `jarvisperf runs sql`: the results of many runs at once."""
+
+from __future__ import annotations
+
+import datetime
+from typing import TYPE_CHECKING
+
+from jarvisperf.cli.common import OK, CommandError, warn
+from jarvisperf.cli.printing import out, out_json
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from jarvisperf.runs.store import RunStore
+
+STATEMENT_FORM = "give one SELECT, like: select name, count(*) from runs group by name"
+NULL = "-"
+
+
+def run_compact(words: argparse.Namespace, store: RunStore) -> int:
+    """Bring the Parquet objects up to date and print a line for each that was written."""
+    from jarvisperf.report.shared.headline import counted
+    from jarvisperf.runs.tables import compact
+
+    written = current = 0
+    for done in compact(store, words.name, rebuild=words.rebuild):
+        for warning in done.warnings:
+            warn(warning)
+        if done.bytes is None:
+            current += bool(done.runs)
+            continue
+        written += 1
+        out(f"{done.group.name} {done.group.month}: {counted(done.runs, 'run')} in {done.bytes / 1e6:.2f} MB")
+    out(f"{counted(written, 'Parquet object')} written, {current} already up to date; the runs themselves stay")
+    return OK
+
+
+def run_sql(words: argparse.Namespace, store: RunStore) -> int:
+    """Answer a query over the stored runs.
+
+    Raises:
+        CommandError: The statement is not a single query, or DuckDB rejects it.
+    """
+    import msgspec
+
+    from jarvisperf.runs.tables import Tables, group_of, list_parts
+
+    entries = store.entries(words.name)
+    if words.since:
+        entries = [entry for entry in entries if entry.created >= words.since]
+    with Tables(store, entries, list_parts(store.place, {group_of(entry) for entry in entries})) as tables:
+        tables.read_others()
+        for warning in tables.warnings:
+            warn(warning)
+        tables.confine()
+        titles, rows = _answer(tables.connection, words.statement)
+    if words.json:
+        data = [dict(zip(titles, row, strict=True)) for row in rows]
+        out_json(msgspec.json.format(msgspec.json.encode(data, enc_hook=str), indent=1))
+    else:
+        _print_table(titles, rows)
+    return OK
+
+
+def _answer(connection: object, statement: str) -> tuple[list[str], list[tuple[object, ...]]]:
+    import duckdb
+
+    from jarvisperf.runs.tables import first_line
+
+    try:
+        statements = connection.extract_statements(statement)  # type: ignore[attr-defined]  # DuckDB is not typed here
+        if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+            raise CommandError(f"{statement!r} is not a single query; {STATEMENT_FORM}")
+        result = connection.execute(statements[0])  # type: ignore[attr-defined]
+        return [column[0] for column in result.description], result.fetchall()
+    except duckdb.Error as error:
+        raise CommandError(first_line(error)) from None
+
+
+def _print_table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    from jarvisperf.cli.run_tables import aligned
+
+    out(*aligned([titles, *(list(map(_cell, row)) for row in rows)]))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return NULL
+    if isinstance(value, float):
+        return f"{value:.7g}"  # as many digits as a stored figure has
+    if isinstance(value, datetime.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={_cell(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_cell, value))
+    return str(value)

@@ -1,0 +1,118 @@
+"""`jarvisperf runs compact` and `jarvisperf runs sql`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from builders import metric, run_of
+
+from jarvisperf.cli.main import main
+from jarvisperf.runs.model import Benchmark
+from jarvisperf.runs.store import RunStore, open_store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunStore:
+    monkeypatch.chdir(tmp_path)
+    store = open_store()
+    for day, name in ((1, "main"), (2, "main"), (3, "other")):
+        run = run_of(Benchmark(id="test_a.py::test_a", params={"n": "1"}, metrics={"time": metric(day / 1000)}))
+        store.save(msgspec.structs.replace(run, created=f"2026-01-{day:02}T03:04:05+00:00"), name)
+    return store
+
+
+def test_runs_are_compacted_by_name_and_month(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    assert main(["runs", "compact"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" in ")[0] for line in lines[:2]] == ["main 2026-01: 2 runs", "other 2026-01: 1 run"]
+    assert lines[2] == "2 Parquet objects written, 0 already up to date; the runs themselves stay"
+    assert main(["runs", "compact", "--name", "main"]) == 0
+    assert capsys.readouterr().out.startswith("0 Parquet objects written, 1 already up to date")
+    assert main(["runs", "compact", "--rebuild"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("2 Parquet objects written")
+
+
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_query_is_answered_as_a_table(store: RunStore, capsys: pytest.CaptureFixture[str], compacted: bool):
+    if compacted:
+        assert main(["runs", "compact"]) == 0
+        capsys.readouterr()
+    statement = "SELECT name, created, median, params, error FROM results ORDER BY created"
+    assert main(["runs", "sql", statement, "--name", "main"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "name  created              median  params  error",
+        "main  2026-01-01 03:04:05  0.001   n=1     -",
+        "main  2026-01-02 03:04:05  0.002   n=1     -",
+    ]
+
+
+def test_a_query_is_answered_as_json(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    statement = (
+        "SELECT name, max(created) AS newest, count(*) AS runs, 1/0 AS nothing FROM runs GROUP BY name ORDER BY 1"
+    )
+    assert main(["runs", "sql", statement, "--json", "--since", "2026-01-02"]) == 0
+    assert json.loads(capsys.readouterr().out) == [
+        {"name": "main", "newest": "2026-01-02T03:04:05", "runs": 1, "nothing": None},
+        {"name": "other", "newest": "2026-01-03T03:04:05", "runs": 1, "nothing": None},
+    ]
+
+
+def test_what_others_named_does_not_act_on_the_terminal(store: RunStore, capsys: pytest.CaptureFixture[str]):
+    store.save(run_of(Benchmark(id="\x1b[31m::error::x", metrics={"time": metric(1.0)})), "hostile")
+    assert main(["runs", "sql", "SELECT benchmark FROM results", "--name", "hostile"]) == 0
+    assert "\x1b" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("SELEC 1", 'Parser Error: syntax error at or near "SELEC"'),
+        (
+            "SELECT nope FROM runs",
+            'Binder Error: Referenced column "nope" not found in FROM clause!; Candidate bindings: ',
+        ),
+        ("SELECT 1; SELECT 2", "'SELECT 1; SELECT 2' is not a single query; give one SELECT, like: "),
+        ("", "'' is not a single query"),
+        ("DROP TABLE others", "'DROP TABLE others' is not a single query"),
+        ("COPY (SELECT 1) TO 'out.csv'", " is not a single query"),
+        ("SET enable_external_access = true", " is not a single query"),
+        ("SELECT * FROM read_text('pytest.ini')", "Permission Error: Cannot access file"),
+        ("SELECT cast('x' AS INTEGER)", "Conversion Error: "),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(
+    store: RunStore, capsys: pytest.CaptureFixture[str], statement: str, message: str
+):
+    Path("pytest.ini").write_text("[pytest]\n")
+    assert main(["runs", "sql", statement]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("jarvisperf: ")
+    assert message in line
+    assert not Path("out.csv").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["list", "--json"],
+        ["prune", "--keep", "1"],
+        ["compact"],
+        ["sql", "SELECT 1"],
+        ["show", "main"],
+        ["diff", "main", "main"],
+    ],
+)
+def test_a_store_that_does_not_exist_is_an_error(store: RunStore, capsys: pytest.CaptureFixture[str], words: list[str]):
+    assert main(["runs", *words, "--store", "nowhere"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("nowhere does not exist; store one: pytest --jarvis-bench --jarvis-save NAME")
+
+
+def test_the_tables_of_an_empty_store_are_empty(tmp_path: Path, monkeypatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs", "sql", "SELECT count(*) AS runs FROM runs", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [{"runs": 0}]
+    assert main(["runs", "compact"]) == 0

@@ -1,0 +1,149 @@
+"""Tests of a store in a bucket of an S3 server: parallel reading, compaction next to writers, and missing buckets."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+import msgspec
+import pytest
+from builders import metric, run_of
+from s3_server import S3Server
+
+from jarvisperf.history import read_history
+from jarvisperf.runs.model import Benchmark, Run
+from jarvisperf.runs.store import RunStore, RunStoreError, open_store
+from jarvisperf.runs.tables import Tables, compact, group_of, list_parts
+
+WRITERS = 5
+RUNS_EACH = 4
+ID = "test_a.py::test_a"
+
+
+def a_run(minute: int = 0) -> Run:
+    run = run_of(Benchmark(id=ID, metrics={"time": metric(1e-3 * (minute + 1))}))
+    return msgspec.structs.replace(run, created=f"2026-01-02T03:{minute:02}:05+00:00")
+
+
+def objects_of(store: RunStore, name: str) -> list[str]:
+    """Return the runs as a reader of the tables sees them, each as often as it is seen."""
+    entries = store.entries(name)
+    with Tables(store, entries, list_parts(store.place, {group_of(entry) for entry in entries})) as tables:
+        tables.read_others()
+        return [path for (path,) in tables.connection.execute("SELECT object FROM results").fetchall()]
+
+
+def test_runs_are_read_in_the_order_of_their_entries(bucket: str):
+    store = open_store(bucket)
+    saved = [store.save(a_run(minute), "main").entry for minute in range(6)]
+    loaded = store.load_readable(saved)
+    assert [entry for entry, _ in loaded.runs] == saved
+    assert [run.created for _, run in loaded.runs] == [a_run(minute).created for minute in range(6)]
+
+
+def test_no_more_objects_are_read_than_are_wanted(bucket: str, s3_server: S3Server):
+    store = open_store(bucket)
+    for minute in range(6):
+        store.save(a_run(minute), "main")
+    entries = store.entries()
+    del s3_server.requests[:]
+    assert len(store.load_readable(entries, at_most=2).runs) == 2
+    assert [method for method, _ in s3_server.requests] == ["GET"] * 2
+
+
+def test_a_corrupt_or_missing_object_does_not_hide_the_others(bucket: str):
+    store = open_store(bucket)
+    good, corrupt, gone, other = (store.save(a_run(minute), "main").entry for minute in range(4))
+    store.place.write(corrupt.path, b"no run")
+    store.delete(gone)
+    loaded = store.load_readable([good, corrupt, gone, other])
+    assert [entry for entry, _ in loaded.runs] == [good, other]
+    assert [warning.split(":")[0] for warning in loaded.warnings] == ["skipped", "skipped"]
+    assert "is damaged or not a run" in loaded.warnings[0]
+    assert f"no longer has {gone.path}" in loaded.warnings[1]
+
+
+def test_a_missing_bucket_is_an_error_of_one_line(s3_server: S3Server, tmp_path: Path):
+    store = open_store("s3://no-such-bucket/runs", tmp_path)
+    for call in (store.entries, lambda: store.find("main")):
+        with pytest.raises(RunStoreError) as error:
+            call()
+        assert str(error.value) == (
+            "s3://no-such-bucket/runs cannot be listed: the bucket 'no-such-bucket' does not exist"
+        )
+
+
+def test_an_empty_folder_of_a_bucket_is_an_empty_store(bucket: str):
+    store = open_store(bucket)
+    assert store.entries() == []
+    assert not store.exists()
+
+
+def test_saving_does_not_create_a_bucket(s3_server: S3Server, tmp_path: Path):
+    store = open_store("s3://no-such-bucket/runs", tmp_path)
+    stored = store.save(a_run(), "main")
+    assert stored.where == "outbox"
+    assert "s3://no-such-bucket/runs cannot be written: " in stored.warnings[0]
+    with pytest.raises(RunStoreError, match="does not exist"):
+        store.entries()
+
+
+def test_the_history_of_compacted_runs_reads_no_run(bucket: str, s3_server: S3Server):
+    store = open_store(bucket)
+    for minute in range(12):
+        store.save(a_run(minute), "main")
+    entries = store.entries()
+    before = read_history(store, entries)
+    assert [done.runs for done in compact(store)] == [12]
+    del s3_server.requests[:]
+    assert read_history(store, entries) == before
+    assert [path for _, path in s3_server.requests if path.endswith(".run")] == []
+    assert len(s3_server.requests) == 2  # the list of the parts, and the part
+
+
+def write(url: str, number: int, saved: list[str]) -> None:
+    store = open_store(url)
+    for minute in range(RUNS_EACH):
+        saved.append(store.save(a_run(number * RUNS_EACH + minute), "main").entry.path)
+        store.save(a_run(minute), "scratch")
+
+
+def prune(store: RunStore) -> None:
+    for entry in store.superseded(keep=1, name="scratch"):
+        store.delete(entry)
+
+
+def read(store: RunStore, saved: list[str]) -> None:
+    before = set(saved)
+    seen = objects_of(store, "main")
+    assert len(seen) == len(set(seen))
+    assert before <= set(seen)
+
+
+def test_nothing_is_lost_or_doubled_while_others_write_compact_and_prune(bucket: str):
+    saved: list[str] = []
+    done = threading.Event()
+
+    def again_and_again(work) -> None:
+        store = open_store(bucket)
+        while not done.is_set():
+            work(store)
+
+    with ThreadPoolExecutor(WRITERS + 3) as pool:
+        others = [
+            pool.submit(again_and_again, work)
+            for work in (lambda store: list(compact(store)), prune, lambda store: read(store, saved))
+        ]
+        writers = [pool.submit(write, bucket, number, saved) for number in range(WRITERS)]
+        wait(writers)
+        done.set()
+        for future in (*writers, *others):
+            future.result()
+
+    store = open_store(bucket)
+    assert sorted(entry.path for entry in store.entries("main")) == sorted(saved)
+    prune(store)
+    assert {result.group.name: result.runs for result in compact(store)} == {"main": WRITERS * RUNS_EACH, "scratch": 1}
+    assert sorted(objects_of(store, "main")) == sorted(saved)
+    assert all(result.bytes is None for result in compact(store))
