@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 
 PASSAGES = 1000
 CHARACTERS = 1600
+OTHERS = {"site-packages", "test", "tests"}
 QUESTION = "How do I parse the arguments of a command line?"
 MOST_QUESTIONS = 150
 
@@ -126,7 +127,8 @@ def times() -> dict[str, Any]:
 def docstrings() -> list[str]:
     """Return the passages: docstrings of the standard library, joined and cut."""
     found: list[str] = []
-    for file in sorted(Path(sysconfig.get_path("stdlib")).glob("*.py")):
+    files = sorted(Path(sysconfig.get_path("stdlib")).rglob("*.py"))
+    for file in (file for file in files if OTHERS.isdisjoint(file.parts)):
         tree = ast.parse(file.read_text(encoding="utf-8", errors="replace"))
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         found += [text for node in ast.walk(tree) if isinstance(node, kinds) and (text := ast.get_docstring(node))]

@@ -289,6 +289,20 @@ class TestFailures:
         with make_rag() as other:
             assert waiting(other) == MANY
 
+    def test_passages_belong_to_the_model_that_embeds_them_not_to_the_one_that_added_them(
+        self, make_rag, word_embedder, all_wait
+    ):
+        class Reversed(word_embedder):
+            def _vector(self, text):
+                return super()._vector(text)[::-1].copy()
+
+        adding, embedding = make_rag(), make_rag(model=Reversed("reversed:1"), embedding_cache=False)
+        adding.batch_add_texts(PETS)
+        adding.search("dogs")
+        embedding.wait()
+        with pytest.raises(StoreError, match="was built with the model reversed:1"):
+            adding.search("dogs")
+
     def test_a_with_block_left_by_an_error_does_not_wait(self, make_rag, all_wait):
         def fail_within(rag):
             with rag:

@@ -1,9 +1,9 @@
 """Computes the vectors of passages that wait for them: in the background, or for a caller that needs them now.
 
-A thread starts when passages have been added or a search has met waiting ones, and ends when none are left. It takes a
-few passages at a time, so that a query never waits long for the model, and memory stays bounded. An error ends it; the
-next search or addition starts it again, and its message is shown until then. Whoever waits computes along, and gets the
-error itself.
+A thread starts when passages have been added or a search has met waiting ones, and ends when none are left. It takes
+about a second's work at a time, so that a query never waits long for the model, and memory stays bounded. An error ends
+it; the next search or addition starts it again, and its message is shown until then. Whoever waits computes along, and
+gets the error itself.
 
 The thread is not a daemon: a program that ends without closing its RAG first finishes what it has added. What others
 left waiting stops with the program, and waits for the next one.
@@ -27,14 +27,19 @@ from jarvisperf.rag.store.records import hit_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from jarvisperf.rag.embedding.cache import EmbeddingCache
     from jarvisperf.rag.embedding.protocol import Embedder
     from jarvisperf.rag.store.chroma import ChromaStore
     from jarvisperf.rag.store.records import Hit
+    from jarvisperf.rag.store.waiting import WaitingPassage
 
-AT_A_TIME: Final = 32
-"""How many passages are embedded and stored at a time: about a second's work in float32."""
-
+_SECONDS_AT_A_TIME: Final = 1.0  # a query may wait this long for the model
+_FIRST_AT_A_TIME: Final = 32
+_FEWEST_AT_A_TIME: Final = 8
+_MOST_AT_A_TIME: Final = 256
 _SECONDS_BETWEEN_FAILURES: Final = 5.0
 _MOST_SECONDS_OF_GIVING_WAY: Final = 0.2
 
@@ -65,6 +70,7 @@ class BackgroundEmbedder:
         self._vectors = vectors
         self._count = count
         self._clock = clock
+        self._at_a_time = _FIRST_AT_A_TIME
         self._failed_at: float | None = None
         self.failure: str | None = None
         self._begin()
@@ -116,24 +122,39 @@ class BackgroundEmbedder:
         while self.embed_some():
             pass
 
-    def embed_some(self, most: int = AT_A_TIME) -> bool:
-        """Embed and store up to ``most`` waiting passages; return whether there were any."""
+    def embed_some(self, most: int | None = None) -> bool:
+        """Embed and store some waiting passages; return whether there were any.
+
+        Args:
+            most: How many at most; None for about a second's work.
+        """
         try:
             with self._at_work:
                 additions = self._additions
-                passages = self._store.first_waiting(most)
+                passages = self._store.first_waiting(most or self._at_a_time)
                 if not passages:
                     self._finished_additions = max(additions, self._finished_additions)
                     self.failure = None
                     return False
                 self._store.check_model()
-                rows, embedded = document_vectors([one.text for one in passages], self._embedder, self._vectors)
+                rows, embedded = self._timed_vectors(passages)
                 self._count(embedded, len(passages) - embedded)
                 self._store.store_vectors(passages, rows)
                 self.failure = None
         except BusyError:
             time.sleep(random.uniform(0, _MOST_SECONDS_OF_GIVING_WAY))  # noqa: S311 - two clients must not keep step
         return True
+
+    def _timed_vectors(self, passages: Sequence[WaitingPassage]) -> tuple[NDArray[np.float32], int]:
+        """Compute vectors, and adapt how many are computed at a time."""
+        start = self._clock()
+        rows, embedded = document_vectors([one.text for one in passages], self._embedder, self._vectors)
+        seconds = self._clock() - start
+        if seconds > _SECONDS_AT_A_TIME:
+            self._at_a_time = max(_FEWEST_AT_A_TIME, self._at_a_time // 2)
+        elif seconds < _SECONDS_AT_A_TIME / 2:
+            self._at_a_time = min(_MOST_AT_A_TIME, self._at_a_time * 2)
+        return rows, embedded
 
     @contextlib.contextmanager
     def halted(self) -> Iterator[None]:
