@@ -7,8 +7,8 @@
 in float32 for comparison; models are loaded and have embedded a text before. Seconds are those of the wall and of the
 processor, because other programs may be busy.
 
-`quality` asks the same questions when all passages have their vectors and when all still wait, with the background
-halted: nDCG@10 of sets with more texts than a search would embed first.
+`quality` asks the same questions when all passages still wait, with the background halted and nothing embedded first,
+and when all have their vectors.
 """
 
 from __future__ import annotations
@@ -149,6 +149,8 @@ def meanwhile(exam: Exam) -> list[dict[str, Any]]:
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
         OptimizedRAG(Path(folder), cache, model, embedding_cache=False) as rag,
         mock.patch.object(BackgroundEmbedder, "start"),
+        mock.patch("jarvisperf.rag.search.retriever.MOST_EMBEDDED_FIRST", 0),
+        mock.patch("jarvisperf.rag.ingest.ingestor.MOST_EMBEDDED_NOW", 0),
     ):
         rag.batch_add_texts(exam.texts, ids=[str(place) for place in range(len(exam.texts))])
         for search in ("while all wait", "with all vectors"):
