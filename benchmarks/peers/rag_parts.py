@@ -137,7 +137,7 @@ def ingestion(count: int, rounds: int) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
-        OptimizedRAG(Path(folder), cache, installed_model()) as rag,
+        OptimizedRAG(Path(folder), cache, installed_model(), embed_in_background=False) as rag,
     ):
         rag.batch_add_texts(["The first text loads the model and creates the collection."])
         model.encode(documents[:32])
@@ -160,7 +160,7 @@ def survival(count: int, queries: int) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
-        OptimizedRAG(Path(folder), cache, KnownQueries(installed_model(), asked)) as rag,
+        OptimizedRAG(Path(folder), cache, KnownQueries(installed_model(), asked), embed_in_background=False) as rag,
     ):
         rag.batch_add_texts(texts(count))
         for question in asked:
@@ -180,7 +180,7 @@ def zipf_replay(count: int, queries: int, write_every: int) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
-        OptimizedRAG(Path(folder), cache, model) as rag,
+        OptimizedRAG(Path(folder), cache, model, embed_in_background=False) as rag,
     ):
         rag.batch_add_texts(texts(count))
         additions = (f"An addition, number {number}, about nothing in particular." for number in range(queries))
@@ -203,6 +203,7 @@ def startup(count: int, rounds: int = 4) -> dict[str, Any]:
         folder, kept = Path(place) / "chroma", Path(place) / "cache"
         with SmartCache(redis_url=None, local_cache_dir=kept) as cache, OptimizedRAG(folder, cache, model) as rag:
             rag.batch_add_texts(texts(count))
+            rag.wait()
             rag.search_cached(question)
         cached: list[ProcessSample] = []
         eager: list[ProcessSample] = []

@@ -68,6 +68,7 @@ def compare(dtype: str, checks: int) -> dict[str, Any]:
         collection = Passages(choice)
         rags = (first, second)
         collection.add(first, FIRST_PASSAGES)
+        first.wait()
         questions = _weighted_questions(choice)
         while asked < checks:
             collection.change(choice.choice(rags))

@@ -118,13 +118,13 @@ def filled(exam: Exam, model: Embedder, *, vectors: Path | bool) -> Iterator[Opt
     with (
         tempfile.TemporaryDirectory() as folder,
         SmartCache(redis_url=None, local_cache_dir=None) as cache,
-        OptimizedRAG(Path(folder), cache, model, embedding_cache=vectors, exact=True) as rag,
+        OptimizedRAG(Path(folder), cache, model, embedding_cache=vectors, exact=True, embed_in_background=False) as rag,
     ):
         rag.batch_add_texts(exam.texts, ids=[str(place) for place in range(len(exam.texts))])
         yield rag
 
 
-def searched(rag: OptimizedRAG, exam: Exam, *, hybrid: bool) -> list[list[SearchResult]]:
+def searched(rag: OptimizedRAG, exam: Exam, *, hybrid: bool) -> Sequence[Sequence[SearchResult]]:
     """Return what a search finds for each question."""
     return rag.search_many([question for question, _ in exam.questions], RANKS, hybrid=hybrid)
 

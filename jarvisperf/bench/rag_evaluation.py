@@ -89,7 +89,7 @@ class QualityChange(msgspec.Struct, frozen=True):
 def evaluate_rag(
     rag: OptimizedRAG, questions: Sequence[Question], n_results: int = 10, **options: Unpack[SearchOptions]
 ) -> Evaluation:
-    """Search for each question, without the cache, and measure what is found.
+    """Search for each question, without the cache, and measure what is found once every passage has its vector.
 
     Args:
         rag: The RAG.
@@ -104,6 +104,9 @@ def evaluate_rag(
     if not rag.search_many([questions[0].question], 1)[0]:
         raise QuestionsError("the collection is empty: add documents before you evaluate")
     found = rag.search_many([one.question for one in questions], n_results, **options)
+    if not all(getattr(results, "complete", True) for results in found):
+        rag.wait()
+        found = rag.search_many([one.question for one in questions], n_results, **options)
     return Evaluation(
         depth=n_results,
         questions={

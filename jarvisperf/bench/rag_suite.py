@@ -322,7 +322,8 @@ class RAGBenchmarks:
         from jarvisperf.rag import OptimizedRAG
 
         own = SmartCache(redis_url=None, local_cache_dir=None) if cache is None else cache
-        return OptimizedRAG(folder / "chroma", own, self._embedder() if model is None else model, **how)
+        embedder = self._embedder() if model is None else model
+        return OptimizedRAG(folder / "chroma", own, embedder, embed_in_background=False, **how)
 
     @contextmanager
     def _empty_rag(self, *, disk: bool = False, redis_url: str | None = None) -> Iterator[OptimizedRAG]:

@@ -8,6 +8,7 @@ from jarvisperf.lazy import attach
 
 __all__ = [
     "AddReport",
+    "Context",
     "DocumentError",
     "Embedder",
     "Failure",
@@ -19,6 +20,7 @@ __all__ = [
     "RagError",
     "SearchOptions",
     "SearchResult",
+    "SearchResults",
     "SentenceTransformerEmbedder",
     "ServerOptions",
     "StoreError",
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
         StoreInUseError,
     )
     from jarvisperf.rag.optimized import OptimizedRAG
-    from jarvisperf.rag.results import AddReport, Failure, SearchResult, StoredPassage
+    from jarvisperf.rag.results import AddReport, Context, Failure, SearchResult, SearchResults, StoredPassage
     from jarvisperf.rag.search.request import SearchOptions
     from jarvisperf.rag.stats import PerformanceStats
     from jarvisperf.rag.store.server.options import ServerOptions
@@ -55,7 +57,7 @@ else:
         "embedding.sentence_transformer": "SentenceTransformerEmbedder",
         "errors": "DocumentError MissingPackageError ModelNotFoundError RagError StoreError StoreInUseError",
         "optimized": "OptimizedRAG",
-        "results": "AddReport Failure SearchResult StoredPassage",
+        "results": "AddReport Context Failure SearchResult SearchResults StoredPassage",
         "search.request": "SearchOptions",
         "stats": "PerformanceStats",
         "store.server.options": "ServerOptions",

@@ -15,10 +15,11 @@ from jarvisperf.rag.answers.changes import ChangeLog
 from jarvisperf.rag.answers.paraphrases import SemanticTier
 from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, ServedAnswer, cache_getter
 from jarvisperf.rag.build import home_of, vectors_file
+from jarvisperf.rag.embedding.background import BackgroundEmbedder
 from jarvisperf.rag.embedding.cache import EmbeddingCache
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
-from jarvisperf.rag.results import SearchResult, decode_results, encode_results
+from jarvisperf.rag.results import Context, SearchResults, decode_results, encode_results
 from jarvisperf.rag.search.context import build_context, context_limits
 from jarvisperf.rag.search.footprint import Computed
 from jarvisperf.rag.search.keywords import KeywordIndex
@@ -31,6 +32,7 @@ from jarvisperf.rag.texts import check_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
+    from types import TracebackType
     from typing import Unpack
 
     import numpy as np
@@ -116,6 +118,8 @@ class OptimizedRAG:
         overlap: Maximum number of tokens at the end of a passage that the next one repeats; None for what the
             collection has, else 0.
         server_options: The token, tenant and database for a Chroma server.
+        embed_in_background: Adding many passages returns when they can be found by words; their vectors follow. False
+            computes all vectors before an addition returns.
         shared_collection: Programs that do not use this class write to the collection on a server. Answers are then
             not cached, so ``search_cached`` searches.
         semantic_threshold: Minimum cosine similarity at which a paraphrased question gets the cached answer of the
@@ -141,9 +145,12 @@ class OptimizedRAG:
         max_tokens: int | None = None,
         overlap: int | None = None,
         server_options: ServerOptions | None = None,
+        embed_in_background: bool = True,
         shared_collection: bool = False,
         semantic_threshold: float | None = None,
     ) -> None:
+        if not isinstance(embed_in_background, bool):
+            raise TypeError(f"embed_in_background is {embed_in_background!r}: give True or False")
         if not isinstance(collection, str):
             raise TypeError(f"collection is {collection!r}: give a string")
         check_unicode(collection, "collection")
@@ -174,14 +181,17 @@ class OptimizedRAG:
         self._stats = QueryStats()
         self._clock = self._stats.clock
         self._counted: tuple[CollectionState, int] | None = None
-        keywords = KeywordIndex(self._store, _unknown_state if shared_collection else self._store.settle_state)
-        self._retriever = Retriever(self._store, self._embedder, keywords, self._stats)
+        state_of_keywords = _unknown_state if shared_collection else self._store.settle_state
+        keywords = KeywordIndex(self._store, state_of_keywords, changes.between)
+        self._background = BackgroundEmbedder(self._store, self._embedder, self._vectors, self._stats.count_vectors)
+        self._embeds_in_background = embed_in_background
+        self._retriever = Retriever(self._store, self._embedder, keywords, self._background, self._stats)
         self._answers = QueryCache(cache_in_use, changes, self._home.read_state, self._store.settle_state)
         self._closed = False
 
     def search(
         self, query: str, n_results: int = 5, where: Filter | None = None, **options: Unpack[SearchOptions]
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Find the passages nearest in meaning to the query, nearest first.
 
         Args:
@@ -195,6 +205,10 @@ class OptimizedRAG:
                 ``diversity``: From 0 to 1: prefer passages that differ from each other (maximal marginal relevance).
                 ``hybrid``: Search by keywords as well (BM25), and merge both rankings by how far passages stand out.
 
+        Returns:
+            A list. Its attribute ``complete`` is False if more than 512 passages wait for their vectors: of these, only
+            those that share words with the query were compared. Fewer are embedded first.
+
         Raises:
             TypeError: An argument has the wrong type, or an option is unknown.
             ValueError: The query is blank, a number is out of range, or Chroma rejects a filter.
@@ -202,8 +216,8 @@ class OptimizedRAG:
             MissingPackageError: A required package is not installed.
             StoreError: The store cannot be opened or does not fit the model.
         """
-        found: Results = self._uncached(_SEARCH, checked_request(query, n_results, with_where(where, options)))
-        return list(found)
+        found = self._uncached(_SEARCH, checked_request(query, n_results, with_where(where, options)))
+        return self._results(found.value, complete=found.complete)
 
     def search_cached(
         self,
@@ -213,7 +227,7 @@ class OptimizedRAG:
         *,
         cache_ttl: float = 600,
         **options: Unpack[SearchOptions],
-    ) -> list[SearchResult]:
+    ) -> SearchResults:
         """Return what :meth:`search` returns, from the cache if it has the answer.
 
         Args:
@@ -226,12 +240,12 @@ class OptimizedRAG:
         Raises:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
-        found: Results = self._cached(_SEARCH, query, n_results, cache_ttl, with_where(where, options))
-        return list(found)
+        found, complete = self._cached(_SEARCH, query, n_results, cache_ttl, with_where(where, options))
+        return SearchResults(found) if complete else self._results(found, complete=False)
 
     def search_many(
         self, queries: Iterable[str], n_results: int = 5, where: Filter | None = None, **options: Unpack[SearchOptions]
-    ) -> list[list[SearchResult]]:
+    ) -> list[SearchResults]:
         """Search for many queries at once: one batch for the model, one for Chroma.
 
         Args:
@@ -251,7 +265,8 @@ class OptimizedRAG:
         requests = [
             checked_request(query, n_results, with_where(where, options)) for query in _several("queries", queries)
         ]
-        return [list(results) for results in self._retriever.search_many(requests)]
+        found = self._retriever.search_many(requests)
+        return [self._results(one.value, complete=one.complete) for one in found]
 
     def generate_context(
         self,
@@ -261,7 +276,7 @@ class OptimizedRAG:
         max_tokens: int | None = None,
         where: Filter | None = None,
         **options: Unpack[SearchOptions],
-    ) -> str:
+    ) -> Context:
         """Build the context for a language model: the nearest passages, numbered, with their sources.
 
         Args:
@@ -276,7 +291,8 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         request = checked_request(query, n_results, with_where(where, options))
-        return self._uncached(self._context_kind(max_chars, max_tokens), request)
+        found = self._uncached(self._context_kind(max_chars, max_tokens), request)
+        return self._context(found.value, complete=found.complete)
 
     def generate_context_cached(
         self,
@@ -288,7 +304,7 @@ class OptimizedRAG:
         *,
         cache_ttl: float = 300,
         **options: Unpack[SearchOptions],
-    ) -> str:
+    ) -> Context:
         """Return what :meth:`generate_context` returns, from the cache if it has the answer.
 
         Args:
@@ -304,10 +320,13 @@ class OptimizedRAG:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
         kind = self._context_kind(max_chars, max_tokens)
-        return self._cached(kind, query, n_results, cache_ttl, with_where(where, options))
+        context, complete = self._cached(kind, query, n_results, cache_ttl, with_where(where, options))
+        return self._context(context, complete=complete)
 
     def warm_up_cache(self, queries: Iterable[str], cache_ttl: float = 600) -> int:
         """Cache the answers to these queries: searches and contexts with the default number of passages.
+
+        Passages that wait for their vectors are embedded first.
 
         Returns:
             The number of queries that the cache can now answer.
@@ -318,6 +337,7 @@ class OptimizedRAG:
         """
         self._check_open()
         ttl_seconds = seconds("cache_ttl", cache_ttl)
+        self._background.finish()
         cached = 0
         for query in _several("queries", queries):
             search = self._answer(_SEARCH, checked_request(query, 5, {}), ttl_seconds)
@@ -340,6 +360,9 @@ class OptimizedRAG:
         texts are neither embedded nor written again. A known id with a different text or metadata is replaced. Empty
         and blank texts are skipped. A model reads only about the first 1000 characters of a text, so split long ones.
 
+        The vectors of up to 64 new texts per call are computed before it returns. Those of more follow in the
+        background; until then, the texts are found by their words. See :meth:`wait`.
+
         Args:
             texts: The texts; may be a generator, so they need not fit in memory.
             batch_size: Number of texts embedded and stored at a time, at least 1.
@@ -358,7 +381,7 @@ class OptimizedRAG:
         """
         self._check_open()
         size = whole_number("batch_size", batch_size, at_least=1)
-        return self._counted_in(self._ingestor().add_texts(texts, size, metadatas, ids, show_progress))
+        return self._added(lambda ingestor: ingestor.add_texts(texts, size, metadatas, ids, show_progress))
 
     def add_document_optimized(self, path: str | os.PathLike[str]) -> AddReport:
         """Add a file, split along its structure; adding it again replaces what has changed.
@@ -378,7 +401,7 @@ class OptimizedRAG:
             ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`.
         """
         self._check_open()
-        return self._counted_in(self._ingestor().add_file(path))
+        return self._added(lambda ingestor: ingestor.add_file(path))
 
     def add_documents(
         self,
@@ -407,7 +430,7 @@ class OptimizedRAG:
         if isinstance(paths, str | os.PathLike) and Path(paths).expanduser().is_dir():
             given = [paths]
         several = _several("paths", given)
-        return self._counted_in(self._ingestor().add_files(several, show_progress, keep_missing=keep_missing))
+        return self._added(lambda ingestor: ingestor.add_files(several, show_progress, keep_missing=keep_missing))
 
     def get(
         self,
@@ -533,7 +556,17 @@ class OptimizedRAG:
             ModelNotFoundError, StoreInUseError, StoreError: See :meth:`batch_add_texts`.
         """
         self._check_open()
-        return self._counted_in(self._ingestor().split_again())
+        return self._added(lambda ingestor: ingestor.split_again())
+
+    def wait(self) -> None:
+        """Return when every passage has its vector; passages that wait for theirs are embedded by this call as well.
+
+        Raises:
+            ModelNotFoundError, MissingPackageError, StoreInUseError, StoreError: The vectors cannot be computed or
+                stored. The passages keep waiting, so the call can be repeated.
+        """
+        self._check_open()
+        self._background.finish()
 
     def sources(self) -> dict[str, int]:
         """Return the number of passages of each source.
@@ -572,6 +605,7 @@ class OptimizedRAG:
         return self._stats.summary(
             chunks=self._store.count() if is_open else None,
             documents=self._count_documents() if is_open else None,
+            waiting=self._store.count_waiting() if is_open else None,
             model_loaded=bool(getattr(self._embedder, "loaded", True)),
             prompts=getattr(self._embedder, "prompts", None),
         )
@@ -581,23 +615,37 @@ class OptimizedRAG:
         """Whether :meth:`close` has been called."""
         return self._closed
 
-    def close(self) -> None:
+    def close(self, *, wait: bool = True) -> None:
         """Close the store, and unload the model unless an embedder was passed in; the cache stays open.
 
-        Closing twice has no further effect.
+        Closing twice has no further effect. Leaving a ``with`` block by an exception closes without waiting.
+
+        Args:
+            wait: First compute the vectors of what this object has added. What is left waits for the next search, by
+                this program or another.
+
+        Raises:
+            Exception: See :meth:`wait`; everything is closed all the same.
         """
-        self._closed = True
-        self._store.close()
-        if self._vectors is not None:
-            self._vectors.close()
-        if self._owns_embedder and isinstance(self._embedder, SentenceTransformerEmbedder):
-            self._embedder.unload()
+        try:
+            if wait and not self._closed and self._background.has_added:
+                self._background.finish()
+        finally:
+            self._closed = True
+            self._background.stop()
+            self._store.close()
+            if self._vectors is not None:
+                self._vectors.close()
+            if self._owns_embedder and isinstance(self._embedder, SentenceTransformerEmbedder):
+                self._embedder.unload()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(wait=kind is None)
 
     asearch = _in_thread(search)
     asearch_cached = _in_thread(search_cached)
@@ -613,13 +661,14 @@ class OptimizedRAG:
     adelete = _in_thread(delete)
     averify = _in_thread(verify)
     aresplit = _in_thread(resplit)
+    await_ = _in_thread(wait)  # "await" is a keyword
     asources = _in_thread(sources)
     awarm_up = _in_thread(warm_up)
 
     def _cached(
         self, kind: AnswerKind[T], query: str, n_results: int, cache_ttl: float, options: Mapping[str, Any]
-    ) -> T:
-        """Answer one query from memory, the cache or the store, and count it."""
+    ) -> tuple[T, bool]:
+        """Answer one query from memory, the cache or the store, and count it; return whether the answer is complete."""
         start = self._clock()
         self._check_open()
         call: PlainCall | None = None
@@ -637,21 +686,21 @@ class OptimizedRAG:
                 recalled: T | None = self._answers.recall(call, model, self._home.read_state())
                 if recalled is not None:
                     self._stats.count_recalled(self._clock() - start)
-                    return recalled
+                    return recalled, True
         request = checked_request(query, n_results, options)
         ttl_seconds = seconds("cache_ttl", cache_ttl)
         start = self._clock()
         answer = self._answer(kind, request, ttl_seconds, call)
         self._stats.count_query(answer.path, self._clock() - start, cached_call=True)
-        return answer.value
+        return answer.value, answer.complete
 
-    def _uncached(self, kind: AnswerKind[T], request: SearchRequest) -> T:
+    def _uncached(self, kind: AnswerKind[T], request: SearchRequest) -> Computed[T]:
         """Compute the answer to one request without the cache, and count it."""
         self._check_open()
         start = self._clock()
-        value = kind.build(self._retriever.search(request, self._retriever.embed(request.query)).value)
+        found = self._retriever.search(request, self._retriever.embed(request.query))
         self._stats.count_query("computed", self._clock() - start, cached_call=False)
-        return value
+        return Computed(kind.build(found.value), found.footprint, found.complete, found.lasting)
 
     def _answer(
         self, kind: AnswerKind[T], request: SearchRequest, ttl_seconds: float, call: PlainCall | None = None
@@ -662,15 +711,17 @@ class OptimizedRAG:
         def compute() -> Computed[T]:
             vector = vectors[0] if vectors else self._retriever.embed(request.query)
             found = self._retriever.search(request, vector)
-            return Computed(kind.build(found.value), found.footprint)
+            return Computed(kind.build(found.value), found.footprint, found.complete, found.lasting)
 
         model = self._embedder.identity
         if model is None or self._is_shared:
-            return ServedAnswer(compute().value, "computed", None)
+            computed = compute()
+            return ServedAnswer(computed.value, "computed", None, computed.complete)
         question = request.question(kind.name, model, *kind.limits, exact=self._store.exact)
+        prepare = functools.partial(self._retriever.embed_few, request.n_results)
         semantic = self._semantic
         if semantic is None:
-            answer = self._answers.answer(question, kind, compute, ttl_seconds, call)
+            answer = self._answers.answer(question, kind, compute, ttl_seconds, call, prepare=prepare)
         else:
             asked = (kind.name, model, question.options)
 
@@ -678,7 +729,7 @@ class OptimizedRAG:
                 vectors.append(self._retriever.embed(request.query))
                 return None if vectors[0] is None else semantic.similar(request.query, vectors[0], asked)
 
-            answer = self._answers.answer(question, kind, compute, ttl_seconds, None, alike)
+            answer = self._answers.answer(question, kind, compute, ttl_seconds, None, alike, prepare)
             if answer.path == "computed" and answer.key is not None and vectors and vectors[0] is not None:
                 semantic.remember(request.query, vectors[0], asked)
         if answer.key is not None:
@@ -691,10 +742,29 @@ class OptimizedRAG:
         build, limits = context_limits(max_chars, max_tokens, getattr(self._embedder, "count_tokens", None))
         return AnswerKind("context", build, str.encode, bytes.decode, limits)
 
-    def _ingestor(self) -> Ingestor:
+    def _results(self, found: Results, *, complete: bool) -> SearchResults:
+        results = SearchResults(found)
+        if not complete:
+            results.complete, results.problem = False, self._background.failure
+        return results
+
+    def _context(self, text: str, *, complete: bool) -> Context:
+        return Context(text, complete=complete, problem=None if complete else self._background.failure)
+
+    def _added(self, add: Callable[[Ingestor], AddReport]) -> AddReport:
+        """Add something, count its vectors, and start embedding what waits."""
         from jarvisperf.rag.ingest.ingestor import Ingestor
 
-        return Ingestor(self._store, self._embedder, self._vectors, self._limits())
+        ingestor = Ingestor(
+            self._store, self._embedder, self._vectors, self._limits(), defers=self._embeds_in_background
+        )
+        try:
+            report = add(ingestor)
+        finally:
+            if ingestor.has_deferred:  # even if an error came later
+                self._background.note_added()
+        self._stats.count_vectors(report.embedded, report.reused)
+        return report
 
     def _limits(self) -> PassageLimits:
         from jarvisperf.rag.ingest.limits import PassageLimits
@@ -705,10 +775,6 @@ class OptimizedRAG:
         from jarvisperf.rag.editing import Editor
 
         return Editor(self._store, self._embedder.identity)
-
-    def _counted_in(self, report: AddReport) -> AddReport:
-        self._stats.count_vectors(report.embedded, report.reused)
-        return report
 
     def _count_documents(self) -> int:
         state = None if self._is_shared else self._home.read_state()

@@ -3,7 +3,7 @@
 # No postponed annotations here: msgspec evaluates them when it builds the decoder.
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, Self, TypeAlias
 
 import msgspec
 
@@ -61,6 +61,37 @@ class SearchResult(msgspec.Struct, frozen=True, kw_only=True):
         }
 
 
+class SearchResults(list[SearchResult]):
+    """What a search found, best first: a list that says whether it is complete.
+
+    Attributes:
+        complete: Whether the query was compared with every passage. False while many passages wait for their vectors:
+            those that share words with the query were compared, the others were not.
+        problem: Why the vectors are not being computed, if that has failed; else None.
+    """
+
+    complete: bool = True
+    problem: str | None = None
+
+
+class Context(str):  # noqa: SLOT000 - a string with slots cannot have other values in a subclass
+    """A context for a language model: a string that says whether the search behind it was complete.
+
+    Attributes:
+        complete: As in :class:`SearchResults`.
+        problem: As in :class:`SearchResults`.
+    """
+
+    complete: bool
+    problem: str | None
+
+    def __new__(cls, text: str, *, complete: bool = True, problem: str | None = None) -> Self:
+        """Return the string with these attributes."""
+        context = super().__new__(cls, text)
+        context.complete, context.problem = complete, problem
+        return context
+
+
 class StoredPassage(msgspec.Struct, frozen=True, kw_only=True):
     """One passage as it is stored.
 
@@ -105,6 +136,7 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
         unchanged: Passages that were already stored, and were neither embedded nor written again.
         skipped: Empty or blank texts.
         removed: Old passages that were removed.
+        waiting: New and replaced passages that are found by words until their vectors are computed.
         embedded: Vectors that the model computed.
         reused: Vectors that were known already, by content.
         failures: Files, and parts of files, that could not be added.
@@ -118,6 +150,7 @@ class AddReport(msgspec.Struct, frozen=True, kw_only=True):
     unchanged: int = 0
     skipped: int = 0
     removed: int = 0
+    waiting: int = 0
     embedded: int = 0
     reused: int = 0
     failures: tuple[Failure, ...] = ()

@@ -39,7 +39,8 @@ class PerformanceStats(TypedDict):
     other figures, only the mean includes it. ``stages`` has ``embed``, ``search`` (Chroma and ranking) and ``cache``
     (finding an answer in the cache); ``paths`` says where answers came from: a tier of the cache (``memory``,
     ``redis``, ``disk``), ``semantic`` or ``computed``. ``chunks`` is the number of passages, ``documents`` that of
-    files and of texts without a source; both are None until the store is opened. ``embeddings_computed`` and
+    files and of texts without a source, and ``waiting`` the number of passages that wait for their vectors; all three
+    are None until the store is opened. ``embeddings_computed`` and
     ``embeddings_reused`` count vectors of documents. ``prompts`` is what the model puts before a ``query`` and before a
     ``document``; None if the embedder does not say.
     """
@@ -55,6 +56,7 @@ class PerformanceStats(TypedDict):
     paths: dict[str, Latencies]
     documents: int | None
     chunks: int | None
+    waiting: int | None
     embeddings_computed: int
     embeddings_reused: int
     model_loaded: bool
@@ -159,6 +161,7 @@ class QueryStats:
         self,
         chunks: int | None,
         documents: int | None,
+        waiting: int | None = None,
         *,
         model_loaded: bool,
         prompts: dict[str, str] | None = None,
@@ -180,6 +183,7 @@ class QueryStats:
                 paths={name: times.latencies() for name, times in self._paths.items()},
                 documents=documents,
                 chunks=chunks,
+                waiting=waiting,
                 embeddings_computed=self._embedded,
                 embeddings_reused=self._reused,
                 model_loaded=model_loaded,

@@ -221,3 +221,77 @@ def test_a_file_in_place_of_the_folder_is_one_line(rag, folder):
     assert (status, out, err.count("\n")) == (1, "", 1)
     assert err.startswith(f"jarvisperf: cannot open the document store in {folder}/a.md: ")
     assert rag("search", "cats", "--path", folder / "a.md")[0] == 1
+
+
+@pytest.fixture
+def many(folder):
+    """A file with so many passages that they wait for their vectors."""
+    file = folder / "many.md"
+    file.write_text("\n".join(f"# Part {number}\n\nText {number}.\n" for number in range(70)))
+    return file
+
+
+def test_many_passages_are_found_by_words_at_once_and_the_command_waits_for_their_vectors(rag, many):
+    assert rag("add", many)[1].splitlines()[2:] == [
+        "70 passages wait for their vectors; until then they are found by words",
+        "70 vectors computed",
+    ]
+    assert rag("stats")[1].startswith("70 passages of 1 documents\n")
+    assert json.loads(rag("stats", "--json")[1])["waiting"] == 0
+
+
+def test_vectors_may_be_left_to_another_command(rag, many, monkeypatch):
+    monkeypatch.setattr("jarvisperf.rag.search.retriever.MOST_EMBEDDED_FIRST", 0)
+    monkeypatch.setattr("jarvisperf.rag.embedding.background.BackgroundEmbedder.start", lambda *_, **__: None)
+    assert rag("add", "--no-wait", many)[1].splitlines()[-1] == (
+        "70 passages wait for their vectors; until then they are found by words"
+    )
+    assert "70 passages wait for their vectors; compute them: jarvisperf rag wait\n" in rag("stats")[1]
+    assert rag("verify", many) == (0, "70 passages wait for their vectors\nthe collection equals these files\n", "")
+    incomplete = (
+        "jarvisperf: not all passages were compared: 70 passages wait for their vectors; compute them: jarvisperf"
+    )
+    for action in ("search", "context"):
+        assert rag(action, "Text 7.", "-n", 1)[2] == f"{incomplete} rag wait\n"
+    assert rag("wait") == (0, "70 vectors computed\n", "")
+    assert rag("wait") == (0, "no passages wait for their vectors\n", "")
+    assert rag("search", "Text 7.", "-n", 1)[2] == ""
+
+
+def test_passages_have_the_length_that_was_asked_for_until_they_are_split_again(rag, write_long, monkeypatch):
+    monkeypatch.setattr(HashEmbedder, "max_tokens", 256, raising=False)
+    monkeypatch.setattr(HashEmbedder, "count_tokens", lambda _, text: len(text.split()), raising=False)
+    assert rag("add", write_long, "--max-tokens", 16)[1].startswith("20 passages added")
+    assert "max_tokens=16" in rag("verify", write_long, "--max-tokens", 32)[2]
+    assert rag("resplit", "--max-tokens", 32, "--overlap", 4)[1].startswith("7 passages added, 20 removed")
+    assert rag("verify", write_long)[0] == 0
+
+
+@pytest.fixture
+def write_long(folder):
+    file = folder / "long.txt"
+    file.write_text(" ".join(f"Sentence number {number} has eight words, all small." for number in range(20)))
+    return file
+
+
+def test_what_a_server_needs_to_know(rag, tmp_path, monkeypatch):
+    from jarvisperf.rag import optimized
+
+    given = []
+
+    def refuse(*arguments, **_):
+        given.append(arguments[3])
+        raise ValueError("enough")
+
+    monkeypatch.setattr(optimized, "home_of", refuse)
+    (tmp_path / "token").write_text("secret\n")
+    words = ["--tenant", "a", "--database", "b", "--token-header", "X-Chroma-Token"]
+    assert rag("stats", *words, "--token", f"@{tmp_path}/token")[2] == "jarvisperf: enough\n"
+    (options,) = given
+    assert (options.token, options.tenant, options.database) == ("secret", "a", "b")
+    assert options.headers() == {"X-Chroma-Token": "secret"}
+
+
+def test_options_for_a_server_are_refused_for_a_folder_and_a_missing_token_file_is_named(rag, tmp_path):
+    assert "server_options is given without chroma_url" in rag("stats", "--tenant", "a")[2]
+    assert f"{tmp_path}/none" in rag("stats", "--token", f"@{tmp_path}/none")[2]

@@ -13,6 +13,7 @@ import signal
 import sys
 
 from hash_embedder import HashEmbedder
+from most_wait import embed_some, let_most_wait
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG, StoreError
@@ -22,6 +23,8 @@ HANGS_AFTER_SECONDS = 120
 
 def main():
     settings = json.loads(sys.argv[1])
+    if settings["most_wait"]:
+        let_most_wait()
     cache = SmartCache(
         settings["redis"], None, namespace=settings["namespace"], redis_connect_seconds=10, redis_reply_seconds=10
     )
@@ -36,7 +39,7 @@ def main():
         for line in sys.stdin:
             method, arguments, in_child = json.loads(line)
             if method == "reopen":
-                rag.close()
+                rag.close(wait=False)
                 rag = opened()
                 answer = {"ids": None, "hits": 0}
             else:
@@ -48,7 +51,7 @@ def main():
 
 def called(rag, method, arguments):
     before = rag.get_performance_stats()["cache_hits"]
-    found = getattr(rag, method)(**arguments)
+    found = embed_some(rag) if method == "embed_some" else getattr(rag, method)(**arguments)
     ids = [result.id for result in found] if isinstance(found, list) else None
     return {"ids": ids, "hits": rag.get_performance_stats()["cache_hits"] - before}
 

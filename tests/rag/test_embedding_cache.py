@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jarvisperf.rag.embedding.cache import EmbeddingCache, vector_key
-from jarvisperf.rag.ingest.vectors import document_vectors
+from jarvisperf.rag.embedding.documents import document_vectors
 
 
 @pytest.fixture

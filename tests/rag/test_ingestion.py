@@ -255,7 +255,7 @@ def test_after_ctrl_c_in_the_middle_of_a_large_file_what_was_embedded_is_known(
             return super().embed_documents(texts)
 
     embedder = Interrupted()
-    rag = make_rag(model=embedder)
+    rag = make_rag(model=embedder, embed_in_background=False)
     path = tmp_path / "large.txt"
     path.write_text("\n\n".join(f"{number} " + "words " * 100 for number in range(1500)))
     with pytest.raises(KeyboardInterrupt):

@@ -32,7 +32,7 @@ def large(folder, cache, require):
     require("chromadb")
     texts = [f"passage {number}" for number in range(COUNT)]
     metadatas = [{"source": "all"}] * COUNT
-    with OptimizedRAG(folder, cache, HashEmbedder(), embedding_cache=False) as rag:
+    with OptimizedRAG(folder, cache, HashEmbedder(), embedding_cache=False, embed_in_background=False) as rag:
         rag.batch_add_texts(texts[:50], ids=texts[:50], metadatas=metadatas[:50])
         assert rag.batch_add_texts(texts, batch_size=40_000, ids=texts, metadatas=metadatas).added == COUNT - 50
         yield rag

@@ -1,5 +1,8 @@
 """Tests that a cached search finds what a search finds, whatever happens in whatever order.
 
+Passages are also added without their vectors, which follow whenever somebody asks for them (``wait``), and searches
+compare few of those that wait.
+
 With exact search (``exact=True``, and in a folder by default), additions, updates, deletions, filters and different
 numbers of results, with RAGs that are closed and opened again; first two RAGs with separate memory on one folder and
 one real Redis, then a process with a folder and its forked children, then two processes and forked children on one real
@@ -29,6 +32,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from rag.hash_embedder import HashEmbedder
+from rag.most_wait import embed_some, let_most_wait
 
 from jarvisperf.cache import SmartCache
 from jarvisperf.rag import OptimizedRAG
@@ -69,14 +73,16 @@ class InProcess:
         self._options = {"cache": self._cache, "model": HashEmbedder(), "exact": exact, **where}
         self._rag = OptimizedRAG(**self._options)
         self._earlier_hits = 0
+        self.incomplete = 0
 
     def call(self, method, **arguments):
-        found = getattr(self._rag, method)(**arguments)
+        found = embed_some(self._rag) if method == "embed_some" else getattr(self._rag, method)(**arguments)
+        self.incomplete += not getattr(found, "complete", True)
         return [result.id for result in found] if isinstance(found, list) else None
 
     def reopen(self):
         self._earlier_hits = self.hits()
-        self._rag.close()
+        self._rag.close(wait=False)
         self._rag = OptimizedRAG(**self._options)
 
     def hits(self):
@@ -90,8 +96,8 @@ class InProcess:
 class OtherProcess:
     """A RAG in a separate process."""
 
-    def __init__(self, redis, namespace, **where):
-        told = {"redis": redis, "namespace": namespace, "rag": where}
+    def __init__(self, redis, namespace, *, most_wait=False, **where):
+        told = {"redis": redis, "namespace": namespace, "rag": where, "most_wait": most_wait}
         program = Path(__file__).with_name("rag_process.py")
         self._process = subprocess.Popen(
             [sys.executable, program, json.dumps(told)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -189,6 +195,10 @@ class Interleaving(RuleBasedStateMachine):
     def update_by_filter(self, writer, metadata, where):
         self.writer(writer).call("update", metadata=metadata, where=where)
 
+    @rule(writer=NUMBERS, method=st.sampled_from(["embed_some", "wait"]))
+    def compute_vectors(self, writer, method):
+        self.writer(writer).call(method)
+
     @rule(number=NUMBERS)
     def close_and_open_again(self, number):
         self.rags[number % len(self.rags)].reopen()
@@ -245,9 +255,15 @@ def redis(require, redis_url):
     return redis_url
 
 
-@pytest.mark.parametrize("exact", [True, False], ids=["exact", "default"])
-def test_two_rags_on_one_folder_with_one_redis(redis, exact):
+@pytest.mark.parametrize("how", ["exact", "default", "most wait"])
+def test_two_rags_on_one_folder_with_one_redis(redis, how, monkeypatch):
+    if how == "most wait":
+        let_most_wait(monkeypatch.setattr)
+    exact = how == "exact"
+
     class TwoRags(Interleaving):
+        incomplete = 0
+
         def make(self):
             folder = tempfile.mkdtemp()
             self.stack.callback(shutil.rmtree, folder)
@@ -257,7 +273,12 @@ def test_two_rags_on_one_folder_with_one_redis(redis, exact):
                 self.stack.callback(rag.close)
             return rags
 
-    run(TwoRags, examples=15, steps=25)
+        def teardown(self):
+            type(self).incomplete += sum(rag.incomplete for rag in getattr(self, "rags", ()))
+            super().teardown()
+
+    run(TwoRags, examples=10, steps=25)
+    assert (TwoRags.incomplete > 0) == (how == "most wait")
 
 
 def test_a_process_with_a_folder_and_its_forked_children(redis):
@@ -266,7 +287,7 @@ def test_a_process_with_a_folder_and_its_forked_children(redis):
 
         def make(self):
             folder = self.stack.enter_context(tempfile.TemporaryDirectory())
-            parent = OtherProcess(redis, uuid.uuid4().hex, path=folder)
+            parent = OtherProcess(redis, uuid.uuid4().hex, most_wait=True, path=folder)
             self.stack.callback(parent.close)
             return [parent, ForkedChild(parent)]
 
@@ -274,11 +295,12 @@ def test_a_process_with_a_folder_and_its_forked_children(redis):
 
 
 @pytest.mark.xdist_group("chroma server")
-def test_two_processes_and_forked_children_on_one_server_with_one_redis(redis, chroma_server):
+def test_two_processes_and_forked_children_on_one_server_with_one_redis(redis, chroma_server, monkeypatch):
+    let_most_wait(monkeypatch.setattr)
     namespace = uuid.uuid4().hex
     name = f"never-stale-{namespace}"
     where = {"chroma_url": chroma_server, "collection": name, "embedding_cache": False, "exact": True}
-    with contextlib.closing(OtherProcess(redis, namespace, **where)) as other:
+    with contextlib.closing(OtherProcess(redis, namespace, most_wait=True, **where)) as other:
 
         class ThreeProcesses(Interleaving):
             def make(self):

@@ -16,7 +16,7 @@ from jarvisperf.rag.embedding.options import has_bfloat16
 def main(folder: Path, model: str, count: int) -> None:
     documents = texts(count)
     cache = SmartCache(redis_url=None, local_cache_dir=folder / "cache")
-    with cache, OptimizedRAG(folder / "chroma", cache, model) as rag:
+    with cache, OptimizedRAG(folder / "chroma", cache, model, embed_in_background=False) as rag:
         rag.batch_add_texts(["The first text loads the model and creates the collection."])
         first = seconds(lambda: rag.batch_add_texts(documents))
         again = seconds(lambda: rag.batch_add_texts(documents))

@@ -90,7 +90,7 @@ def bare_collection(folder: Path) -> Any:
 
 
 def our_rag(folder: Path, cache: SmartCache, embedder: WordEmbedder) -> OptimizedRAG:
-    return OptimizedRAG(folder / "ours", cache, embedder)
+    return OptimizedRAG(folder / "ours", cache, embedder, embed_in_background=False)
 
 
 def go_on(folder: Path, chunks: int, budget_seconds: float) -> dict[str, Any] | None:

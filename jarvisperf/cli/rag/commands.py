@@ -10,14 +10,14 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.cli.common import FAILED, OK, add_group, add_parser
+from jarvisperf.cli.common import FAILED, OK, add_group, add_parser, warn
 from jarvisperf.cli.printing import err, out, out_document, out_json
 from jarvisperf.cli.rag import evaluation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from jarvisperf.rag import OptimizedRAG
+    from jarvisperf.rag import Context, OptimizedRAG, SearchResults, ServerOptions
 
 _SHOWN_CHARACTERS = 300
 
@@ -40,6 +40,12 @@ def add_commands(commands: Any) -> None:
         "jarvisperf rag add docs",
     )
     add.add_argument("--keep-missing", action="store_true", help="keep passages of files that a folder no longer has")
+    add.add_argument(
+        "--no-wait",
+        action="store_true",
+        help="end once the passages can be found by words; the next search or `rag wait` computes their vectors",
+    )
+    _add_passage_lengths(add)
     add.add_argument("paths", nargs="+", type=_path, metavar="PATH")
 
     verify = _action(
@@ -49,7 +55,19 @@ def add_commands(commands: Any) -> None:
         "check that the collection equals the files it was made from; exit status 1 if it does not",
         "jarvisperf rag verify docs",
     )
+    _add_passage_lengths(verify)
     verify.add_argument("paths", nargs="+", type=_path, metavar="PATH")
+
+    resplit = _action(
+        actions,
+        "resplit",
+        _resplit,
+        "split the files of the collection again, with other lengths",
+        "jarvisperf rag resplit --max-tokens 128 --overlap 16",
+    )
+    _add_passage_lengths(resplit)
+
+    _action(actions, "wait", _wait, "compute the vectors of passages that wait for theirs", "jarvisperf rag wait")
 
     search = _action(
         actions,
@@ -117,8 +135,26 @@ def _action(
     place.add_argument("--url", metavar="URL", help="Chroma server, http://host:port")
     parser.add_argument("--collection", default="documents", metavar="NAME", help="collection (documents)")
     parser.add_argument("--model", metavar="MODEL", help="folder or hub name of the embedding model")
-    parser.set_defaults(run=lambda words: _with_rag(words, run))
+    server = parser.add_argument_group("options for a Chroma server")
+    server.add_argument("--token", metavar="TOKEN", help="identifies the caller; @FILE reads it from a file")
+    server.add_argument("--token-header", metavar="NAME", help="Authorization or X-Chroma-Token (Authorization)")
+    server.add_argument("--tenant", metavar="NAME", help="tenant (default_tenant)")
+    server.add_argument("--database", metavar="NAME", help="database (default_database)")
+    parser.set_defaults(run=lambda words: _with_rag(words, run), passage_tokens=None, overlap=None)
     return parser
+
+
+def _add_passage_lengths(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--max-tokens",
+        type=int,
+        dest="passage_tokens",
+        metavar="N",
+        help="maximum length of a passage, in tokens of the model (what the collection has, else 256)",
+    )
+    parser.add_argument(
+        "--overlap", type=int, metavar="N", help="tokens that a passage repeats (what the collection has, else 0)"
+    )
 
 
 def _add_query(parser: argparse.ArgumentParser, results: int) -> None:
@@ -146,10 +182,33 @@ def _with_rag(words: argparse.Namespace, run: Callable[[argparse.Namespace, Opti
     from jarvisperf.rag import OptimizedRAG, RagError
 
     try:
-        with OptimizedRAG(words.path, None, words.model, words.collection, words.url) as rag:
+        with OptimizedRAG(
+            words.path,
+            None,
+            words.model,
+            words.collection,
+            words.url,
+            max_tokens=words.passage_tokens,
+            overlap=words.overlap,
+            server_options=_server_options(words),
+        ) as rag:
             return run(words, rag)
     except (RagError, ValueError, TypeError) as error:
         return _fail(str(error))
+
+
+def _server_options(words: argparse.Namespace) -> ServerOptions | None:
+    from jarvisperf.rag import ServerOptions
+
+    given = {name: getattr(words, name) for name in ("token", "token_header", "tenant", "database")}
+    given = {name: value for name, value in given.items() if value is not None}
+    token = given.get("token", "")
+    if token.startswith("@"):
+        try:
+            given["token"] = Path(token[1:]).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ValueError(f"--token names a file that cannot be read: {error}") from error
+    return ServerOptions(**given) if given else None
 
 
 def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
@@ -167,6 +226,13 @@ def _add(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     for failure in report.failures:
         is_named = failure.reason.startswith(failure.path)
         _fail(failure.reason if is_named else f"{failure.path}: {failure.reason}")
+    if report.waiting:
+        out(f"{_wait_for_vectors(report.waiting)}; until then they are found by words")
+    if words.no_wait:
+        rag.close(wait=False)
+    elif report.waiting:
+        rag.wait()
+        out(f"{report.waiting} vectors computed")
     return FAILED if report.failures else OK
 
 
@@ -176,13 +242,48 @@ def _verify(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         counts = {"missing": one.missing, "orphaned": one.orphaned, "changed or from another model": one.changed}
         said = [f"{count} passages {what}" for what, count in counts.items() if count]
         out(f"{one.source}: {'; '.join([*said, *one.unread])}")
+    waiting = rag.get_performance_stats()["waiting"]
+    if waiting:
+        out(_wait_for_vectors(waiting))
     if not found:
         out("the collection equals these files")
         return OK
     given = {"--path": words.path, "--url": words.url, "--collection": words.collection, "--model": words.model}
+    given |= {"--tenant": words.tenant, "--database": words.database, "--token-header": words.token_header}
+    given |= {"--max-tokens": words.passage_tokens, "--overlap": words.overlap}
+    if words.token is not None and words.token.startswith("@"):  # a token itself does not belong into logs
+        given["--token"] = words.token
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     command = shlex.join(["jarvisperf", "rag", "add", *map(str, words.paths), *options])
     return _fail(f"{len(found)} files differ; repair with: {command}")
+
+
+def _resplit(_words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    report = rag.resplit()
+    out(f"{report.added} passages added, {report.removed} removed, {report.unchanged} unchanged")
+    for failure in report.failures:
+        _fail(f"{failure.path}: {failure.reason}")
+    rag.wait()
+    return FAILED if report.failures else OK
+
+
+def _wait(_words: argparse.Namespace, rag: OptimizedRAG) -> int:
+    rag.sources()
+    waiting = rag.get_performance_stats()["waiting"]
+    rag.wait()
+    out(f"{waiting} vectors computed" if waiting else "no passages wait for their vectors")
+    return OK
+
+
+def _wait_for_vectors(count: int) -> str:
+    return "1 passage waits for its vector" if count == 1 else f"{count} passages wait for their vectors"
+
+
+def _warn_if_incomplete(rag: OptimizedRAG, found: SearchResults | Context) -> None:
+    if not found.complete:
+        count = rag.get_performance_stats()["waiting"] or 0
+        why = "" if found.problem is None else f" ({found.problem})"
+        warn(f"not all passages were compared: {_wait_for_vectors(count)}{why}; compute them: jarvisperf rag wait")
 
 
 def _types(files: Iterable[str]) -> str:
@@ -193,6 +294,7 @@ def _types(files: Iterable[str]) -> str:
 
 def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     found = rag.search_cached(words.query, words.n, where=words.where, min_score=words.min_score, hybrid=words.hybrid)
+    _warn_if_incomplete(rag, found)
     if words.json:
         out_json(json.dumps([result.to_dict() for result in found], indent=1, ensure_ascii=False))
         return OK
@@ -215,6 +317,7 @@ def _context(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         min_score=words.min_score,
         hybrid=words.hybrid,
     )
+    _warn_if_incomplete(rag, context)
     out_document(context)
     return OK
 
@@ -229,11 +332,14 @@ def _stats(words: argparse.Namespace, rag: OptimizedRAG) -> int:
     sources = rag.sources()
     stats = rag.get_performance_stats()
     prompts = stats["prompts"]
-    facts = {"chunks": stats["chunks"], "documents": stats["documents"], "prompts": prompts, "sources": sources}
+    names = ("chunks", "documents", "waiting", "prompts")
+    facts = {**{name: stats[name] for name in names}, "sources": sources}  # type: ignore[literal-required]
     if words.json:
         out_json(json.dumps(facts, indent=1, ensure_ascii=False))
         return OK
     out(f"{facts['chunks']} passages of {facts['documents']} documents")
+    if stats["waiting"]:
+        out(f"{_wait_for_vectors(stats['waiting'])}; compute them: jarvisperf rag wait")
     if prompts is not None:
         put = [f"{prompt!r} before each {role}" for role, prompt in prompts.items() if prompt]
         out(f"the model's prompts: {', '.join(put) or 'none'}")

@@ -4,7 +4,7 @@ The key of an answer contains everything that it depends on except the state of 
 state: the generation before the answer was computed, and the answer's footprint. An entry of the current generation is
 used as it is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise
 the answer is computed again. An answer that was computed before a write and stored after it is checked against that
-write as well.
+write as well. Answers for which passages wait for their vectors are not stored.
 
 Decoded entries are kept in memory, each with its original bytes. The cache is still queried every time, so removed and
 expired entries are not used.
@@ -111,11 +111,13 @@ class ServedAnswer(NamedTuple, Generic[T]):
         value: The answer.
         path: The cache tier that had it, ``semantic``, or ``computed``.
         key: The key under which it is cached now; None if it could not be cached.
+        complete: Whether the query was compared with every passage; a cached answer always is.
     """
 
     value: T
     path: str
     key: str | None
+    complete: bool = True
 
 
 class _CachedAnswer(msgspec.Struct, frozen=True, array_like=True):
@@ -197,6 +199,7 @@ class QueryCache:
         ttl_seconds: float,
         call: PlainCall | None = None,
         alike: Callable[[], str | None] | None = None,
+        prepare: Callable[[], bool] = lambda: False,
     ) -> ServedAnswer[T]:
         """Find the answer, or compute and cache it.
 
@@ -207,34 +210,52 @@ class QueryCache:
             ttl_seconds: How long the cache keeps the answer.
             call: Identifies the call for :meth:`recall`; None if it has options.
             alike: Called on a miss; returns another query whose answer may be used, or None.
+            prepare: Called before ``compute``; returns whether it may have changed the collection.
         """
         state = self._read_state()
         if state is None or state.writing:
             state = self._settle_state()
         if state is None or state.writing:
-            return ServedAnswer(compute().value, "computed", None)
+            return self._computed(question, kind, compute, ttl_seconds, None)
         key = answer_key(question, state.collection)
         if call is not None:
             with self._lock:
                 self._keys[call] = (key, question.model, state.collection)
                 _drop_oldest(self._keys)
         found = self._find(key, kind, state)
+        if found is None and alike is not None:
+            found = self._find_alike(question, kind, alike(), state)
         if found is not None:
             return found
-        other = alike() if alike is not None else None
-        if other is not None:
-            found = self._find(answer_key(question._replace(query=other), state.collection), kind, state)
-            if found is not None:
-                return found._replace(path="semantic")
+        return self._computed(question, kind, compute, ttl_seconds, self._settle_state() if prepare() else state)
+
+    def _find_alike(
+        self, question: Question, kind: AnswerKind[T], query: str | None, state: CollectionState
+    ) -> ServedAnswer[T] | None:
+        if query is None:
+            return None
+        found = self._find(answer_key(question._replace(query=query), state.collection), kind, state)
+        return None if found is None else found._replace(path="semantic")
+
+    def _computed(
+        self,
+        question: Question,
+        kind: AnswerKind[T],
+        compute: Callable[[], Computed[T]],
+        ttl_seconds: float,
+        state: CollectionState | None,
+    ) -> ServedAnswer[T]:
+        """Compute an answer, and cache it if the state before is known and still current."""
         computed = compute()
-        if self._read_state() != state:
-            return ServedAnswer(computed.value, "computed", None)
+        if state is None or state.writing or not computed.lasting or self._read_state() != state:
+            return _uncached(computed)
+        key = answer_key(question, state.collection)
         expires = self._wall_clock() + ttl_seconds
         packed = kind.pack(computed.value)
         entry = _CachedAnswer(KEY_SCHEMA, state.heads, state.count, expires, computed.footprint, packed)
         blob = _packed(entry)
         if self._cache().set(key, blob, ttl=ttl_seconds) is False:
-            return ServedAnswer(computed.value, "computed", None)
+            return _uncached(computed)
         self._remember(key, _Remembered(blob, entry, computed.value, state))
         return ServedAnswer(computed.value, "computed", key)
 
@@ -283,6 +304,10 @@ class QueryCache:
         with self._lock:
             self._remembered[key] = remembered
             _drop_oldest(self._remembered)
+
+
+def _uncached(computed: Computed[T]) -> ServedAnswer[T]:
+    return ServedAnswer(computed.value, "computed", None, computed.complete)
 
 
 def cache_getter(cache: KeyValueCache | None) -> Callable[[], LookupCache]:

@@ -8,13 +8,13 @@ import os
 import sys
 from collections.abc import Sized
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from jarvisperf.rag.embedding.documents import document_vectors, known_vectors
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_document
 from jarvisperf.rag.ingest.folders import documents_in
 from jarvisperf.rag.ingest.texts import batches, records_of_passages, records_of_texts, source_prefix
-from jarvisperf.rag.ingest.vectors import document_vectors
 from jarvisperf.rag.results import AddReport, Failure
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL
 from jarvisperf.rag.store.filters import NAME
@@ -22,6 +22,9 @@ from jarvisperf.rag.store.records import last_of_each_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from jarvisperf.rag.embedding.cache import EmbeddingCache
     from jarvisperf.rag.embedding.protocol import Embedder
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from jarvisperf.rag.store.records import PassageRecord
 
 
+MOST_EMBEDDED_NOW: Final = 64
+"""How many new passages a call embeds itself; what follows them is left to the background."""
+
+
 class Ingestor:
     """Adds, replaces and removes passages; safe to call from several threads.
 
@@ -40,15 +47,28 @@ class Ingestor:
         embedder: Computes their vectors.
         vectors: Caches vectors; None for no caching.
         limits: How long the passages of files are.
+        defers: Leave the vectors of many passages to be computed later.
+
+    Attributes:
+        has_deferred: Whether passages wait for their vectors.
     """
 
     def __init__(
-        self, store: ChromaStore, embedder: Embedder, vectors: EmbeddingCache | None, limits: PassageLimits
+        self,
+        store: ChromaStore,
+        embedder: Embedder,
+        vectors: EmbeddingCache | None,
+        limits: PassageLimits,
+        *,
+        defers: bool = False,
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._vectors = vectors
         self._limits = limits
+        self._defers = defers
+        self._embeds_now = MOST_EMBEDDED_NOW
+        self.has_deferred = False
 
     def add_texts(
         self,
@@ -209,9 +229,30 @@ class Ingestor:
         if not records:
             return self._store.write([], (), ids_to_remove)
         self._store.check_model()
-        rows, embedded = document_vectors([record.text for record in records], self._embedder, self._vectors)
-        report = AddReport(embedded=embedded, reused=len(records) - embedded)
-        return report + self._store.write(records, rows, ids_to_remove, recorded=recorded)
+        now, later = self._divided(records)
+        rows: NDArray[np.float32] | tuple[()] = ()
+        report = AddReport()
+        if now:
+            rows, embedded = document_vectors([record.text for record in now], self._embedder, self._vectors)
+            report = AddReport(embedded=embedded, reused=len(now) - embedded)
+        report += self._store.write(now, rows, ids_to_remove, waiting=later, recorded=recorded)
+        self.has_deferred = self.has_deferred or bool(later)
+        return report
+
+    def _divided(self, records: Sequence[PassageRecord]) -> tuple[Sequence[PassageRecord], Sequence[PassageRecord]]:
+        """Return the records to store with their vectors, and those whose vectors are computed later.
+
+        The first few of a call are embedded at once, so that adding one passage is one write. While the model is not on
+        this machine, nothing is deferred, because the call must say if it cannot be had.
+        """
+        if not self._defers or self._embedder.identity is None:
+            return records, ()
+        known = known_vectors([record.text for record in records], self._embedder, self._vectors)
+        later = [record for record in records if record.text not in known]
+        if len(later) <= self._embeds_now:
+            self._embeds_now -= len(later)
+            return records, ()
+        return [record for record in records if record.text in known], later
 
 
 @contextlib.contextmanager

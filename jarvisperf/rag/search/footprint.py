@@ -49,10 +49,19 @@ class Footprint(msgspec.Struct, frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class Computed(Generic[T]):
-    """A computed answer and its footprint; without a footprint, any write invalidates the answer."""
+    """A computed answer.
+
+    Attributes:
+        value: The answer.
+        footprint: What it depends on; without a footprint, any write invalidates the answer.
+        complete: Whether the query was compared with every passage that may be found.
+        lasting: Whether a search of the same state gives the same answer; False while passages wait for their vectors.
+    """
 
     value: T
     footprint: Footprint | None
+    complete: bool = True
+    lasting: bool = True
 
 
 def survives(footprint: Footprint, changes: Sequence[StoreChange]) -> bool:

@@ -15,9 +15,10 @@ from jarvisperf.rag.store.filters import EVERYTHING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jarvisperf.rag.store.change import StoreChange
     from jarvisperf.rag.store.chroma import ChromaStore
     from jarvisperf.rag.store.filters import Selection
-    from jarvisperf.rag.store.generation import CollectionState
+    from jarvisperf.rag.store.generation import CollectionState, Heads
 
 
 class KeywordIndex:
@@ -26,11 +27,18 @@ class KeywordIndex:
     Args:
         store: The passages.
         read_state: Returns the current state of the collection.
+        changes_between: Returns the changes from one generation to a later one; None if they are unknown.
     """
 
-    def __init__(self, store: ChromaStore, read_state: Callable[[], CollectionState | None]) -> None:
+    def __init__(
+        self,
+        store: ChromaStore,
+        read_state: Callable[[], CollectionState | None],
+        changes_between: Callable[[Heads, Heads], list[StoreChange] | None],
+    ) -> None:
         self._store = store
         self._read_state = read_state
+        self._changes_between = changes_between
         self._lock = threading.Lock()
         self._state: CollectionState | None = None
         self._ids: list[str] = []
@@ -61,7 +69,8 @@ class KeywordIndex:
 
     def _refresh(self) -> None:
         state = self._read_state()
-        if self._ranker is not None and state is not None and not state.writing and state == self._state:
+        if self._ranker is not None and state is not None and not state.writing and self._has_the_texts_of(state):
+            self._state = state
             return
         try:
             import bm25s
@@ -76,3 +85,13 @@ class KeywordIndex:
             self._ranker = bm25s.BM25()
             self._ranker.index([words or [""] for words in texts], show_progress=False)  # wordless texts keep their row
         self._state = state
+
+    def _has_the_texts_of(self, state: CollectionState) -> bool:
+        """Return whether the passages have had these texts since the index was built."""
+        before = self._state
+        if before is None or before.writing or before.collection != state.collection:
+            return False
+        changes = [] if before.heads == state.heads else self._changes_between(before.heads, state.heads)
+        if changes is None or not all(change.texts_stay for change in changes):
+            return False
+        return before.count is None or before.count + sum(change.growth for change in changes) == state.count

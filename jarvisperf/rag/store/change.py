@@ -19,15 +19,17 @@ class StoreChange(msgspec.Struct, frozen=True, array_like=True):
 
     Attributes:
         ids: The passages that it added, replaced or removed.
-        vectors: The unit vectors of the added and replaced passages, float32, row after row.
+        vectors: The unit vectors of the added and replaced passages, float32, row after row; empty if one has none yet.
         metadatas: The metadata of each of those passages.
-        growth: By how many passages the collection grew.
+        growth: By how many passages with a vector the collection grew.
+        texts_stay: The write only added the vectors of passages that had none.
     """
 
     ids: tuple[str, ...]
     vectors: bytes = b""
     metadatas: tuple[dict[str, Any] | None, ...] = ()
     growth: int = 0
+    texts_stay: bool = False
 
 
 def unit_rows(vectors: Any) -> Any:

@@ -10,8 +10,17 @@ from jarvisperf.rag.results import AddReport
 from jarvisperf.rag.store.change import MOST_VECTORS_PER_CALL, StoreChange, unit_rows
 from jarvisperf.rag.store.collection import Collection, set_properties
 from jarvisperf.rag.store.filters import EVERYTHING, MARK, Selection
-from jarvisperf.rag.store.records import Hit, marked, neighbours, neighbours_in, without_ours
+from jarvisperf.rag.store.records import Hit, hit_of, marked, neighbours, neighbours_in, without_ours
 from jarvisperf.rag.store.vectors_in_memory import VectorsInMemory
+from jarvisperf.rag.store.waiting import (
+    WaitingCollection,
+    new_token,
+    passages_in,
+    placeholders,
+    tokens_in,
+    with_token,
+    without_token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.store.generation import CollectionState, Heads, Home
     from jarvisperf.rag.store.model_check import ModelCheck
     from jarvisperf.rag.store.records import Neighbours, PassageRecord
+    from jarvisperf.rag.store.waiting import WaitingPassage
 
 MOST_IN_MEMORY = 10_000
 """Up to this many passages, searches compare with every one in memory unless ``exact`` asks for it at any size."""
@@ -67,12 +77,18 @@ class ChromaStore(Collection):
         self._record_change = record_change
         self.exact = exact
         self._known_to_hold_documents = False
+        self._waiting = WaitingCollection()
+        self._known_to_wait: tuple[CollectionState, dict[str, str]] | None = None
 
     def is_empty(self) -> bool:
         """Return whether there are no passages; cheap once one has been seen."""
         if not self._known_to_hold_documents:
             self._known_to_hold_documents = self.count() > 0
         return not self._known_to_hold_documents
+
+    def count(self) -> int:
+        """Return the number of passages, those that wait for their vectors included."""
+        return sum(int(place.count()) for place in self._places())
 
     def check_model(self) -> None:
         """Check that the model's vectors fit those that are stored.
@@ -81,7 +97,7 @@ class ChromaStore(Collection):
             StoreError: The collection was built with another model.
         """
         if self._model_check is not None and not self.is_empty():
-            self._model_check.check(self.open())
+            self._model_check.check(self.open(), lambda: self._get_collection(self._client))
 
     def settle_state(self) -> CollectionState | None:
         """Clean up after a dead writer, and return the collection's state; None if it is unknown."""
@@ -134,12 +150,12 @@ class ChromaStore(Collection):
         collection = self._collection
         if collection is None:
             collection = self.open()
-        if self._in_memory is not None and (self.exact or self.count() <= MOST_IN_MEMORY):
+        if self._in_memory is not None and (self.exact or collection.count() <= MOST_IN_MEMORY):
             return self._query_in_memory(self._in_memory, vectors, n_results, selection)
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
-        requested = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, self.count()))
+        requested = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, int(collection.count())))
         if requested > _MAX_TEXTS_AT_ONCE:
             return self._query_exactly(collection, vectors, n_results, selection)
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
@@ -164,25 +180,15 @@ class ChromaStore(Collection):
 
     def pages(self, include: Sequence[str]) -> Iterator[Any]:
         """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them."""
-        collection = self.open()
-        offset = 0
-        while True:
-            page = collection.get(limit=_PAGE, offset=offset, include=list(include))
-            if page["ids"]:
-                yield page
-            if len(page["ids"]) < _PAGE:
-                return
-            offset += _PAGE
+        for place in self._places():
+            yield from _pages(place, include)
 
     def nearness(self, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, Hit]:
-        """Return the existing passages among these ids, with their distance to a query's vector."""
-        import numpy as np
-
-        hits = {}
-        for key, text, metadata, row in self._get(ids, *_PASSAGE, "embeddings"):
-            length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(vector)), float(np.finfo(np.float32).tiny))
-            hits[key] = Hit(key, text or "", metadata or {}, 1.0 - float(row @ vector) / length, row)
-        return hits
+        """Return those of these passages that have a vector, with their distance to a query's vector."""
+        return {
+            key: hit_of(key, text, metadata, row, vector)
+            for key, text, metadata, row in self._get_in(self.open(), ids, *_PASSAGE, "embeddings")
+        }
 
     def ids(self, selection: Selection) -> list[str]:
         """Return the ids of the passages in a selection.
@@ -190,11 +196,7 @@ class ChromaStore(Collection):
         Raises:
             ValueError: Chroma rejects a filter.
         """
-        try:
-            found: list[str] = self.open().get(**selection.filters, include=[])["ids"]
-        except Exception as error:
-            raise self._explained(error, 0, selection) from error
-        return found
+        return list(dict.fromkeys(key for place in self._places() for key in self._ids_in(place, selection)))
 
     def check_filters(self, selection: Selection) -> None:
         """Let Chroma check the filters of a selection, for answers that need no search.
@@ -243,12 +245,101 @@ class ChromaStore(Collection):
             )
         return dict(sorted(counts.items()))
 
+    def waiting(self, selection: Selection = EVERYTHING) -> dict[str, str]:
+        """Return the ids of the passages in a selection that wait for their vectors, with their tokens.
+
+        Raises:
+            ValueError: Chroma rejects a filter.
+        """
+        state = self._home.read_state() if selection == EVERYTHING else None
+        known = self._known_to_wait
+        if state is not None and not state.writing and known is not None and known[0] == state:
+            return known[1]
+        place = self._place_of_waiting()
+        if place is None:
+            return {}
+        try:
+            pages = _pages(place, ["metadatas"], selection)
+            found = {key: token for page in pages for key, token in tokens_in(page).items()}
+        except Exception as error:
+            raise self._explained(error, 0, selection) from error
+        is_stable = state is not None and not state.writing and self._home.read_state() == state
+        if is_stable and state is not None:
+            self._known_to_wait = (state, found)
+        return found
+
+    def count_waiting(self) -> int:
+        """Return how many passages wait for their vectors."""
+        place = self._place_of_waiting()
+        return 0 if place is None else int(place.count())
+
+    def waiting_passages(self, ids: Sequence[str]) -> list[WaitingPassage]:
+        """Return those of these passages that wait for their vectors."""
+        place = self._place_of_waiting()
+        if place is None:
+            return []
+        parts = (ids[start : start + self._max_batch] for start in range(0, len(ids), self._max_batch))
+        return [one for part in parts for one in passages_in(place.get(ids=part, include=list(_PASSAGE)))]
+
+    def first_waiting(self, count: int) -> list[WaitingPassage]:
+        """Return up to ``count`` passages that wait for their vectors."""
+        place = self._place_of_waiting()
+        return [] if place is None else list(passages_in(place.get(limit=count, include=list(_PASSAGE))))
+
+    def store_vectors(self, passages: Sequence[WaitingPassage], vectors: NDArray[np.float32]) -> int:
+        """Store the vectors of passages that still wait for them unchanged, as one write.
+
+        Returns:
+            The number of those passages.
+
+        Raises:
+            BusyError: Another client of the server is writing: try again.
+            StoreInUseError, StoreError, RuntimeError: See :meth:`write`.
+        """
+        with self._write_lock:
+            if self._home.notices_all_writes:
+                self.settle_state()
+            collection = self.open()
+            rows: list[int] = []
+            growth = 0
+
+            def publish(previous: str, token: str) -> None:
+                self._record_change(
+                    previous,
+                    token,
+                    StoreChange(
+                        tuple(passages[row].id for row in rows),
+                        unit_rows(vectors[rows]).tobytes() if rows else b"",
+                        tuple(without_ours(passages[row].metadata) for row in rows),
+                        growth,
+                        texts_stay=True,
+                    ),
+                )
+
+            with self._home.writing(str(collection.id), publish, gives_way=True):
+                place = self._place_of_waiting()
+                if place is None:
+                    return 0
+                ids = [passage.id for passage in passages]
+                now = tokens_in(place.get(ids=ids, include=["metadatas"]))
+                rows += [row for row, passage in enumerate(passages) if now.get(passage.id) == passage.token]
+                if rows:
+                    if self._model_check is not None:
+                        self._model_check.record(collection)
+                    ids = [passages[row].id for row in rows]
+                    texts = [passages[row].text for row in rows]
+                    metadatas = [dict(passages[row].metadata) for row in rows]
+                    growth = len(ids) - len(self._put(collection, ids, texts, vectors[rows], metadatas))
+                    place.delete(ids=ids)
+            return len(rows)
+
     def write(
         self,
         records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
         ids_to_remove: Callable[[], Sequence[str]] = tuple,
         *,
+        waiting: Sequence[PassageRecord] = (),
         recorded: bool = True,
     ) -> AddReport:
         """Store records with distinct ids, then remove other passages, as one write.
@@ -259,6 +350,7 @@ class ChromaStore(Collection):
             records: The records to store; passages with the same ids are replaced.
             vectors: One row per record.
             ids_to_remove: Called within the write; returns the ids to remove.
+            waiting: Records to store without vectors; their ids are not among those of ``records``.
             recorded: Record the change so that unaffected cached answers survive; otherwise the write invalidates all.
 
         Raises:
@@ -268,40 +360,53 @@ class ChromaStore(Collection):
             RuntimeError: The store has been closed.
         """
         with self._write_lock:
-            return self._write(records, vectors, ids_to_remove, recorded=recorded)
+            return self._write(records, vectors, ids_to_remove, waiting, recorded=recorded)
 
     def _write(
         self,
         records: Sequence[PassageRecord],
         vectors: NDArray[np.float32] | tuple[()],
         ids_to_remove: Callable[[], Sequence[str]],
+        waiting: Sequence[PassageRecord],
         *,
         recorded: bool,
     ) -> AddReport:
         if self._home.notices_all_writes:
             self.settle_state()
         collection = self.open()
-        report = AddReport()
         removed: list[str] = []
-        fits = recorded and len(records) <= MOST_VECTORS_PER_CALL
+        growth = replaced = 0
+        fits = recorded and len(records) + len(waiting) <= MOST_VECTORS_PER_CALL
 
         def publish(previous: str, token: str) -> None:
             if fits:
-                growth = report.added - len(removed)
-                self._record_change(previous, token, _change(records, vectors, removed, growth))
+                change = _change(records, vectors, waiting, removed, growth)
+                self._record_change(previous, token, change)
 
         with self._home.writing(str(collection.id), publish):
-            if records and self._model_check is not None:
+            if (records or waiting) and self._model_check is not None:
                 self._model_check.record(collection)
-            for start in range(0, len(vectors), self._max_batch):
-                part = slice(start, start + self._max_batch)
-                report += self._upsert(collection, records[part], vectors[part])
+            place = self._place_of_waiting(create=bool(waiting))
+            for part in _parts(range(len(records)), self._max_batch):
+                rows = slice(part.start, part.stop)
+                new, known = self._store(collection, place, records[rows], vectors[rows])
+                growth, replaced = growth + new, replaced + known
+            for part in _parts(range(len(waiting)), self._max_batch):
+                moved, known = self._store_waiting(collection, place, waiting[part.start : part.stop])
+                growth, replaced = growth - moved, replaced + known
             removed += ids_to_remove()
-            for start in range(0, len(removed), self._max_batch):
-                collection.delete(ids=removed[start : start + self._max_batch])
+            for part in _parts(range(len(removed)), self._max_batch):
+                ids = removed[part.start : part.stop]
+                growth -= len(_drop(collection, ids))
+                _drop(place, ids)
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
-        return report + AddReport(removed=len(removed))
+        return AddReport(
+            added=len(records) + len(waiting) - replaced,
+            replaced=replaced,
+            removed=len(removed),
+            waiting=len(waiting),
+        )
 
     def update_metadata(
         self,
@@ -325,26 +430,37 @@ class ChromaStore(Collection):
                 self.settle_state()
             collection = self.open()
             new: dict[str, dict[str, Any]] = {}
-            replacing: dict[str, dict[str, Any] | None] = {}
             vectors: list[Any] = []
 
             def publish(previous: str, token: str) -> None:
                 if len(new) <= MOST_VECTORS_PER_CALL:
-                    rows = unit_rows(vectors).tobytes() if vectors else b""
+                    # Without the vectors of those that wait, all count as near.
+                    rows = unit_rows(vectors).tobytes() if len(vectors) == len(new) and vectors else b""
                     metadatas = tuple(without_ours(metadata) for metadata in new.values())
                     self._record_change(previous, token, StoreChange(tuple(new), rows, metadatas))
 
             with self._home.writing(str(collection.id), publish):
-                for key, text, metadata, vector in self._get(ids_to_update(), *_PASSAGE, "embeddings"):
-                    old = metadata or {}
+                ids = ids_to_update()
+                place = self._place_of_waiting()
+                waiting: dict[str, dict[str, Any]] = {}
+                found = () if place is None else self._get_in(place, ids, *_PASSAGE)
+                for key, text, stored in found:
+                    old = without_token(stored or {})
                     changed = renewed(key, text or "", old)
-                    if changed != old:
+                    if changed != old:  # a new token, because a vector may be about to be stored with the old metadata
+                        waiting[key] = with_token(changed, new_token())
+                        new[key] = changed
+                        self._update(place, {key: _replacing(stored, waiting[key])})
+                replacing: dict[str, dict[str, Any] | None] = {}
+                for key, text, stored, vector in self._get_in(collection, ids, *_PASSAGE, "embeddings"):
+                    old = stored or {}
+                    changed = renewed(key, text or "", old)
+                    if changed != old and key not in waiting:
                         new[key], replacing[key] = changed, _replacing(old, changed)
                         vectors.append(vector)
-                keys = list(new)
-                for start in range(0, len(keys), self._max_batch):
-                    part = keys[start : start + self._max_batch]
-                    self._update(collection, {key: replacing[key] for key in part})
+                keys = list(replacing)
+                for part in _parts(range(len(keys)), self._max_batch):
+                    self._update(collection, {key: replacing[key] for key in keys[part.start : part.stop]})
             return len(new)
 
     def _update(self, collection: Any, metadatas: Mapping[str, dict[str, Any] | None]) -> None:
@@ -375,7 +491,7 @@ class ChromaStore(Collection):
 
     def holds(self, where: Filter) -> bool:
         """Return whether any passage passes a filter on metadata."""
-        return bool(self.open().get(where=dict(where), limit=1, include=[])["ids"])
+        return any(place.get(where=dict(where), limit=1, include=[])["ids"] for place in self._places())
 
     def _query_in_memory(
         self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -383,14 +499,16 @@ class ChromaStore(Collection):
         stored = in_memory.current()
         among: list[int] | None = None
         if selection.filters:
-            among = [stored.row_of[key] for key in self.ids(selection) if key in stored.row_of]
+            passing = self._ids_in(self.open(), selection)
+            among = [stored.row_of[key] for key in passing if key in stored.row_of]
         if not len(stored.ids):
             return [neighbours([], n_results) for _ in vectors]
         if stored.rows.shape[1] != vectors.shape[1]:
             raise self._misfit(vectors.shape[1], f"its vectors have {stored.rows.shape[1]}")
         orders = [stored.nearest(vector, n_results, among) for vector in vectors]
         wanted = {key for order in orders for key, _ in order}
-        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        found = self._get_in(self.open(), wanted, *_PASSAGE)
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in found}
         return [
             neighbours(
                 [
@@ -405,12 +523,12 @@ class ChromaStore(Collection):
 
     def _vectors_of(self, ids: Iterable[str] | None) -> tuple[list[str], Any]:
         """Return the ids and vectors of these passages, or of all."""
+        collection = self.open()
         if ids is None:
-            found = [
-                row for page in self.pages(["embeddings"]) for row in zip(page["ids"], page["embeddings"], strict=True)
-            ]
+            pages = _pages(collection, ["embeddings"])
+            found = [row for page in pages for row in zip(page["ids"], page["embeddings"], strict=True)]
         else:
-            found = [(key, row) for key, row in self._get(ids, "embeddings")]
+            found = [(key, row) for key, row in self._get_in(collection, ids, "embeddings")]
         return [key for key, _ in found], [row for _, row in found]
 
     def _query_exactly(
@@ -431,7 +549,8 @@ class ChromaStore(Collection):
             raise self._misfit(vectors.shape[1], f"its vectors have {rows.shape[1]}")
         orders = _nearest_rows(rows, keys, vectors, n_results)
         wanted = {keys[row] for order in orders for row, _ in order}
-        passages = {key: (text or "", metadata or {}) for key, text, metadata in self._get(wanted, *_PASSAGE)}
+        found = self._get_in(collection, wanted, *_PASSAGE)
+        passages = {key: (text or "", metadata or {}) for key, text, metadata in found}
         return [
             neighbours(
                 [
@@ -444,31 +563,99 @@ class ChromaStore(Collection):
             for order in orders
         ]
 
-    def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the id and these parts of each passage that exists, in batches of the size that Chroma accepts."""
+    def _places(self) -> list[Any]:
+        """Return the Chroma collections that hold passages, first that of waiting ones, whose version is the newer."""
+        place = self._place_of_waiting()
         collection = self.open()
+        return [collection] if place is None else [place, collection]
+
+    def _place_of_waiting(self, *, create: bool = False) -> Any | None:
+        collection = self.open()
+        return self._waiting.open(self._client, str(collection.id), create=create)
+
+    def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and these parts of each passage that exists, with or without a vector."""
         distinct = list(dict.fromkeys(ids))
-        for start in range(0, len(distinct), self._max_batch):
-            got = collection.get(ids=distinct[start : start + self._max_batch], include=list(parts))
-            yield from zip(got["ids"], *(got[part] for part in parts), strict=True)
+        found: set[str] = set()
+        for place in self._places():
+            for row in self._get_in(place, distinct, *parts):
+                if row[0] not in found:
+                    found.add(row[0])
+                    yield row
+
+    def _get_in(self, collection: Any, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
+        """Yield the id and these parts of each passage in one Chroma collection, in batches that Chroma accepts."""
+        distinct = list(dict.fromkeys(ids))
+        for part in _parts(range(len(distinct)), self._max_batch):
+            got = collection.get(ids=distinct[part.start : part.stop], include=list(parts))
+            yield from zip(got["ids"], *(got[name] for name in parts), strict=True)
+
+    def _ids_in(self, collection: Any, selection: Selection) -> list[str]:
+        try:
+            found: list[str] = collection.get(**selection.filters, include=[])["ids"]
+        except Exception as error:
+            raise self._explained(error, 0, selection) from error
+        return found
 
     def _count_of(self, collection: Any, selection: Selection) -> int:
-        return len(self.ids(selection)) if selection.filters else int(collection.count())
+        return len(self._ids_in(collection, selection)) if selection.filters else int(collection.count())
 
-    def _upsert(self, collection: Any, records: Sequence[PassageRecord], vectors: Any) -> AddReport:
+    def _store(self, collection: Any, place: Any, records: Sequence[PassageRecord], vectors: Any) -> tuple[int, int]:
+        """Return by how many passages the collection grew, and how many were known."""
         ids = [record.id for record in records]
-        known = collection.get(ids=ids, include=["metadatas"])
-        old_metadata = dict(zip(known["ids"], known["metadatas"], strict=True))
+        texts = [record.text for record in records]
+        known = self._put(collection, ids, texts, vectors, [marked(record) for record in records])
+        return len(ids) - len(known), len(known | _drop(place, ids))
+
+    def _store_waiting(self, collection: Any, place: Any, records: Sequence[PassageRecord]) -> tuple[int, int]:
+        """Return how many passages left the collection, and how many were known."""
+        ids = [record.id for record in records]
+        token = new_token()
+        metadatas = [with_token(marked(record), token) for record in records]
+        known = self._put(place, ids, [record.text for record in records], placeholders(len(ids)), metadatas)
+        dropped = _drop(collection, ids)
+        return len(dropped), len(known | dropped)
+
+    def _put(
+        self, place: Any, ids: list[str], texts: list[str], vectors: Any, metadatas: Sequence[Mapping[str, Any]]
+    ) -> set[str]:
+        """Store passages in a Chroma collection; return the ids that it had."""
+        known = place.get(ids=ids, include=["metadatas"])
+        old = dict(zip(known["ids"], known["metadatas"], strict=True))
         try:
-            collection.upsert(
+            place.upsert(
                 ids=ids,
-                documents=[record.text for record in records],
+                documents=texts,
                 embeddings=vectors,
-                metadatas=[_replacing(old_metadata.get(record.id), marked(record)) for record in records],
+                metadatas=[_replacing(old.get(key), new) for key, new in zip(ids, metadatas, strict=True)],
             )
         except Exception as error:
-            raise self._explained(error, vectors.shape[1]) from error
-        return AddReport(added=len(ids) - len(old_metadata), replaced=len(old_metadata))
+            raise self._explained(error, len(vectors[0])) from error
+        return set(old)
+
+
+def _parts(rows: range, size: int) -> Iterator[range]:
+    """Yield parts of at most ``size`` rows."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
+def _pages(collection: Any, include: Sequence[str], selection: Selection = EVERYTHING) -> Iterator[Any]:
+    offset = 0
+    while True:
+        page = collection.get(limit=_PAGE, offset=offset, include=list(include), **selection.filters)
+        if page["ids"]:
+            yield page
+        if len(page["ids"]) < _PAGE:
+            return
+        offset += _PAGE
+
+
+def _drop(place: Any, ids: list[str]) -> set[str]:
+    """Remove passages from a Chroma collection, if there is one; return the ids that it had."""
+    found = [] if place is None else place.get(ids=ids, include=[])["ids"]
+    if found:
+        place.delete(ids=found)
+    return set(found)
 
 
 def _nearest_rows(
@@ -492,11 +679,18 @@ def _nearest_rows(
     return orders
 
 
-def _change(records: Sequence[PassageRecord], vectors: Any, removed: Sequence[str], growth: int) -> StoreChange:
+def _change(
+    records: Sequence[PassageRecord],
+    vectors: Any,
+    waiting: Sequence[PassageRecord],
+    removed: Sequence[str],
+    growth: int,
+) -> StoreChange:
+    stored = [*records, *waiting]
     return StoreChange(
-        ids=(*(record.id for record in records), *removed),
-        vectors=unit_rows(vectors).tobytes() if records else b"",
-        metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in records),
+        ids=(*(record.id for record in stored), *removed),
+        vectors=unit_rows(vectors).tobytes() if records and not waiting else b"",
+        metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in stored),
         growth=growth,
     )
 

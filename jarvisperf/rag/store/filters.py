@@ -28,6 +28,9 @@ MARK: Final = "_jarvisperf"
 NAME: Final = f"{MARK}_name"
 """The metadata key of a file's name as it was added; ``source`` is its absolute path."""
 
+TOKEN: Final = f"{MARK}_waiting"
+"""The metadata key of the token of a passage that waits for its vector; see ``waiting.py``."""
+
 _MAX_LEVELS: Final = 100  # each $and or $or is two levels; a Chroma server reads at most 127
 
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {

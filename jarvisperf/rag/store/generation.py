@@ -19,6 +19,8 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from jarvisperf.rag.errors import StoreError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
@@ -45,6 +47,10 @@ class CollectionState:
     heads: Heads
     writing: bool
     count: int | None = None
+
+
+class BusyError(StoreError):
+    """Another writer is at work; nothing has been changed."""
 
 
 class Home(Protocol):
@@ -82,7 +88,11 @@ class Home(Protocol):
         ...
 
     def writing(
-        self, collection_id: str, publish: Callable[[str, str], None] | None = None
+        self,
+        collection_id: str,
+        publish: Callable[[str, str], None] | None = None,
+        *,
+        gives_way: bool = False,
     ) -> AbstractContextManager[None]:
         """Mark the collection as being written while the body runs, and start a new generation after it.
 
@@ -90,6 +100,11 @@ class Home(Protocol):
             collection_id: The id that Chroma assigned to the collection.
             publish: Called with this writer's previous and new token if the body succeeded and the previous token is
                 certain, before the new one becomes visible to others.
+            gives_way: The write depends on what is stored, so no other may happen at the same time. Where several
+                clients can write, this one gives way to others, and they wait for it.
+
+        Raises:
+            BusyError: With ``gives_way``: another client is writing.
         """
         ...
 

@@ -16,7 +16,7 @@ from jarvisperf.rag.store.change import unit_rows
 from jarvisperf.rag.store.collection import set_properties
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     class Model(Protocol):
@@ -60,8 +60,12 @@ class ModelCheck:
         """Drop a lock that another thread of the parent may hold."""
         self._lock = threading.Lock()
 
-    def check(self, collection: Any) -> None:
+    def check(self, collection: Any, read_again: Callable[[], Any]) -> None:
         """Check that the model fits a Chroma collection.
+
+        Args:
+            collection: The collection, with its metadata as it was opened.
+            read_again: Returns it with its current metadata, because another process may have filled it since.
 
         Raises:
             StoreError: The collection was built with another model.
@@ -70,6 +74,9 @@ class ModelCheck:
         if self._fits == now:
             return
         with self._lock:
+            if not collection.count():
+                return  # another model may fill it
+            collection = read_again()
             recorded = (collection.metadata or {}).get(IDENTITY_KEY)
             if recorded is None or recorded != now[1]:
                 self._compare(collection)

@@ -79,6 +79,14 @@ def last_of_each_id(records: Iterable[PassageRecord]) -> list[PassageRecord]:
     return list({record.id: record for record in records}.values())
 
 
+def hit_of(key: str, text: str | None, metadata: Mapping[str, Any] | None, row: Any, query: Any) -> Hit:
+    """Return a passage with its distance to a query, given both vectors."""
+    import numpy as np
+
+    length = max(float(np.linalg.norm(row)) * float(np.linalg.norm(query)), float(np.finfo(np.float32).tiny))
+    return Hit(key, text or "", metadata or {}, 1.0 - float(row @ query) / length, row)
+
+
 def neighbours(hits: Iterable[Hit], wanted: int) -> Neighbours:
     """Sort the hits of one query for which ``wanted`` passages were requested."""
     ordered = sorted(hits, key=lambda hit: (hit.distance, hit.id))

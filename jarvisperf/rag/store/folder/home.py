@@ -169,7 +169,13 @@ class FolderHome:
                 self._write(collection_id, self._new_token(), writing=False)
 
     @contextlib.contextmanager
-    def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
+    def writing(
+        self,
+        collection_id: str,
+        publish: Callable[[str, str], None] | None = None,
+        *,
+        gives_way: bool = False,  # noqa: ARG002 - a folder has one writer at a time anyway
+    ) -> Iterator[None]:
         """Mark the collection as being written while the body runs, and start a new generation after it.
 
         Raises:

@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from jarvisperf.rag.store.waiting import name_of
+
 if TYPE_CHECKING:
     import os
 
@@ -26,7 +28,8 @@ _TIME_STEP_NANOSECONDS: Final = 50_000_000
 _COARSE_STEP_NANOSECONDS: Final = 3_000_000_000
 _MILLISECOND: Final = 1_000_000
 _POSITION: Final = (
-    "SELECT max(seq_id) FROM max_seq_id WHERE segment_id IN (SELECT id FROM segments WHERE collection = ?)"
+    "SELECT max(seq_id) FROM max_seq_id WHERE segment_id IN (SELECT id FROM segments WHERE collection IN"
+    " (SELECT id FROM collections WHERE id = ? OR name = ?))"
 )
 
 
@@ -49,7 +52,7 @@ def database_of(folder: Path) -> str:
 
 
 def position(database: str, collection_id: str) -> Position:
-    """Read the position of a collection's log.
+    """Read the position of the log of a collection and of the passages that wait for their vectors.
 
     Args:
         database: The path of Chroma's database.
@@ -58,7 +61,7 @@ def position(database: str, collection_id: str) -> Position:
     try:
         address = f"{Path(database).as_uri()}?mode=ro"
         with contextlib.closing(sqlite3.connect(address, uri=True, timeout=_WAIT_SECONDS)) as connection:
-            ((number,),) = connection.execute(_POSITION, (collection_id,))
+            ((number,),) = connection.execute(_POSITION, (collection_id, name_of(collection_id)))
             ((journal,),) = connection.execute("PRAGMA journal_mode")
     except sqlite3.Error:
         return Position(UNKNOWN, shows_in_file=False)

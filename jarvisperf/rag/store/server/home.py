@@ -1,14 +1,18 @@
 """A collection on a Chroma server, which also keeps its state for all clients.
 
 The state is a second collection, ``<name>.jarvisperf-state``, with one record per client that has written: its latest
-token and whether it is writing. Each client writes only its own record, so clients never overwrite each other's;
-together the tokens are the generation. Part of the state is also the number of passages, which shows what clients that
-do not use this class have added or removed; a server shows nothing else that they change. The price is two requests per
-cached query, about a millisecond on the same machine.
+token, whether it is writing, and whether it gives way. Each client writes only its own record, so clients never
+overwrite each other's; together the tokens are the generation. Part of the state is also the number of passages, which
+shows what clients that do not use this class have added or removed; a server shows nothing else that they change. The
+price is two requests per cached query, about a millisecond on the same machine.
 
 A client that dies while writing leaves its mark. Any client that has seen the same mark for ``lease_seconds`` on its
 own clock replaces it with a token of unknown history. One mark covers one batch, so a live client stays far below that.
 When there are many records, those of idle clients are removed; that costs only cached answers.
+
+A client that stores the vectors of waiting passages must not do so while another one changes these passages. It sets
+its mark, and if it then sees another client's mark, it gives way: it removes its own and tries again later. Other
+writers also set their marks first and then look, and wait until no such client is writing.
 """
 
 from __future__ import annotations
@@ -21,7 +25,13 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.collection import load_chromadb
-from jarvisperf.rag.store.generation import BEFORE_THE_FIRST, CollectionState, new_generation, state_records_name
+from jarvisperf.rag.store.generation import (
+    BEFORE_THE_FIRST,
+    BusyError,
+    CollectionState,
+    new_generation,
+    state_records_name,
+)
 from jarvisperf.rag.store.server.http import GoneError, RecordsClient
 from jarvisperf.rag.store.server.options import ServerOptions
 
@@ -31,6 +41,8 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 300.0
 DEFAULT = ServerOptions()
 _MAX_CLIENTS = 64
+_LOOK_SECONDS = 0.02
+_GIVING_WAY_SECONDS = 30.0  # many times as long as storing a few vectors takes
 
 
 class ServerHome:
@@ -67,6 +79,7 @@ class ServerHome:
         self._clock = clock
         self._lease_seconds = lease_seconds
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._given_up: set[str] = set()
         self._last: CollectionState | None = None
         self._client: Any = None
         self.reset_after_fork()
@@ -156,19 +169,52 @@ class ServerHome:
             self._records.remove(sorted(removable))
 
     @contextlib.contextmanager
-    def writing(self, collection_id: str, publish: Callable[[str, str], None] | None = None) -> Iterator[None]:
+    def writing(
+        self,
+        collection_id: str,
+        publish: Callable[[str, str], None] | None = None,
+        *,
+        gives_way: bool = False,
+    ) -> Iterator[None]:
         """Mark the collection as being written while the body runs, and start a new generation after it."""
         with self._write_lock:
             certain = self._is_token_on_server(collection_id)
             previous, token = self._token if certain else self._new_token(), self._new_token()
-            self._records.put(self._writer, _client_record(collection_id, previous, writing=True))
+            mark = _client_record(collection_id, previous, writing=True, gives_way=gives_way)
+            self._records.put(self._writer, mark)
+            if gives_way and self._other_marks():
+                self._token = previous
+                self._records.put(self._writer, _client_record(collection_id, previous, writing=False))
+                raise BusyError(f"another client of the Chroma server at {self._url} is writing: try again")
             try:
+                if not gives_way:
+                    self._wait_for_those_that_give_way()
                 yield
                 if certain and publish is not None:
                     publish(previous, token)
             finally:
                 self._token = token
                 self._records.put(self._writer, _client_record(collection_id, token, writing=False))
+
+    def _other_marks(self) -> dict[str, Mapping[str, Any]]:
+        """Return the records of other clients that are writing and still live."""
+        records = {name: record for name, record in self._records.read().items() if record["writing"]}
+        records.pop(self._writer, None)
+        for name in self._expired({name: str(record["token"]) for name, record in records.items()}):
+            del records[name]
+        return records
+
+    def _wait_for_those_that_give_way(self) -> None:
+        """Wait for the short writes of clients that give way to others; one that died is waited for once."""
+        deadline = self._clock() + _GIVING_WAY_SECONDS
+        while marks := self._marks_that_give_way() - self._given_up:
+            if self._clock() >= deadline:
+                self._given_up |= marks
+                return
+            time.sleep(_LOOK_SECONDS)
+
+    def _marks_that_give_way(self) -> set[str]:
+        return {str(record["token"]) for record in self._other_marks().values() if record.get("gives_way")}
 
     def _is_token_on_server(self, collection_id: str) -> bool:
         """Return whether this client's record is its latest, not one of a restored copy; create what is missing."""
@@ -188,5 +234,5 @@ class ServerHome:
             return [name for (name, _), since in self._first_seen.items() if now - since >= self._lease_seconds]
 
 
-def _client_record(collection_id: str, token: str, *, writing: bool) -> Mapping[str, Any]:
-    return {"collection": collection_id, "token": token, "writing": writing}
+def _client_record(collection_id: str, token: str, *, writing: bool, gives_way: bool = False) -> Mapping[str, Any]:
+    return {"collection": collection_id, "token": token, "writing": writing, "gives_way": gives_way}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from jarvisperf.rag.embedding.cache import vector_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -32,26 +32,33 @@ def document_vectors(
     Raises:
         ValueError: The embedder returned an array of the wrong shape.
     """
-    import numpy as np
-
-    known: dict[str, bytes] = {}
-    model = embedder.identity if cache is not None else None
-    distinct = list(dict.fromkeys(texts))
-    keys = {} if model is None else {text: vector_key(model, _ROLE, text) for text in distinct}
-    if cache is not None and keys:
-        kept = cache.get(list(keys.values()))
-        known = {text: kept[key] for text, key in keys.items() if key in kept}
-    unknown = [text for text in distinct if text not in known]
+    known = known_vectors(texts, embedder, cache)
+    unknown = [text for text in dict.fromkeys(texts) if text not in known]
     for start in range(0, len(unknown), _SAVED_TOGETHER):
         part = unknown[start : start + _SAVED_TOGETHER]
         packed = dict(zip(part, (row.tobytes() for row in _embed(part, embedder)), strict=True))
         known |= packed
-        if cache is not None:
-            model = model or embedder.identity  # the identity of a hub model is known once it has been downloaded
-            if model is not None:
-                cache.put({keys.get(text) or vector_key(model, _ROLE, text): row for text, row in packed.items()})
-    rows = np.frombuffer(b"".join(known[text] for text in texts), dtype=np.float32).reshape(len(texts), -1)
-    return rows, len(unknown)
+        model = embedder.identity  # that of a hub model is known once it has been downloaded
+        if cache is not None and model is not None:
+            cache.put({vector_key(model, _ROLE, text): row for text, row in packed.items()})
+    return as_rows(known, texts), len(unknown)
+
+
+def known_vectors(texts: Iterable[str], embedder: Embedder, cache: EmbeddingCache | None) -> dict[str, bytes]:
+    """Return the packed vectors of those texts whose vectors are cached."""
+    model = embedder.identity if cache is not None else None
+    if cache is None or model is None:
+        return {}
+    keys = {text: vector_key(model, _ROLE, text) for text in dict.fromkeys(texts)}
+    kept = cache.get(list(keys.values()))
+    return {text: kept[key] for text, key in keys.items() if key in kept}
+
+
+def as_rows(known: Mapping[str, bytes], texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return one row per text, given their packed vectors."""
+    import numpy as np
+
+    return np.frombuffer(b"".join(known[text] for text in texts), dtype=np.float32).reshape(len(texts), -1)
 
 
 def _embed(texts: Sequence[str], embedder: Embedder) -> NDArray[np.float32]:
