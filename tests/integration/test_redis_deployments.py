@@ -19,7 +19,9 @@ from redis_deployments import cluster, running, tls_before, use_everything
 from waiting import SOON_SECONDS, wait_until
 
 from jarvisperf.cache import SmartCache
+from jarvisperf.cache.redis_tier.connection.link import ServerLink
 from jarvisperf.cache.redis_tier.connection.url import check_redis_url, parts_of_deployment
+from jarvisperf.cache.testing import store_of
 from pytest_jarvisperf.redis_fixtures.server import start_redis
 
 if TYPE_CHECKING:
@@ -101,6 +103,81 @@ def test_a_slot_that_moves_to_another_server_is_followed(three):
         client.close()
 
 
+def test_a_key_that_moves_behind_the_search_for_a_pattern_is_invalidated(three, monkeypatch):
+    keys = {node.port: slot_on(node, "hiding:{%d}") for node in three}
+    moved = []
+    search = ServerLink.scan
+
+    def scan(link, glob):
+        yield from search(link, glob)
+        if not moved:
+            searched = next(n for n in three if n.port == link._connections._pool.connection_kwargs["port"])
+            other = next(n for n in three if n is not searched)
+            moved.append((keys[other.port][0], other, searched))
+            move(*moved[0], three)
+
+    url = f"redis+cluster://127.0.0.1:{three[0].port}"
+    with SmartCache(url, None, namespace="hiding", memory_items=0, **PATIENT) as cache:
+        names = [f"{{{number}}}" for _, number in keys.values()]
+        cache.set_many(dict.fromkeys(names, "old"))
+        monkeypatch.setattr(ServerLink, "scan", scan)
+        try:
+            assert cache.invalidate("{*") == 3
+            assert cache.get_many(names) == {}
+        finally:
+            slot, home, away = moved[0]
+            move(slot, away, home, three)
+
+
+def test_servers_that_disagree_about_a_slot_do_not_make_its_values_rejected(three):
+    """The server that is asked for the layout may not have heard that the slot has moved."""
+    with SmartCache(
+        f"redis+cluster://127.0.0.1:{three[0].port}", None, namespace="late", memory_items=0, **PATIENT
+    ) as cache:
+        slot, number = slot_on(three[1], "late:{%d}")
+        nodes = store_of(cache, "redis").link._client.nodes_manager
+        nodes.initialize = lambda: None  # as if every answer were outdated
+        move(slot, three[1], three[2], three)
+        try:
+            assert cache.set(f"{{{number}}}", "new")
+            assert cache.get(f"{{{number}}}") == "new"
+            assert (cache.get_stats()["rejected"], cache.get_stats()["errors"]) == (0, 0)
+        finally:
+            move(slot, three[2], three[1], three)
+
+
+def test_a_slot_that_nobody_holds_is_an_outage_and_not_an_exception(three):
+    with SmartCache(f"redis+cluster://127.0.0.1:{three[0].port}", None, namespace="bare", **PATIENT) as cache:
+        store_of(cache, "redis").link._client.nodes_manager.slots_cache.clear()
+        assert cache.set("k", 1)
+        wait_until(lambda: cache.get_stats()["redis_available"])
+        assert cache.get("k") == 1
+        assert cache.get_stats()["redis_errors"] == 1
+
+
+def slot_on(node: Node, form: str) -> tuple[int, int]:
+    """Return a slot that this server holds, and the number in a name that belongs to it."""
+    client = redis.RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", node.port)])
+    try:
+        for number in range(1000):
+            slot = client.keyslot(form % number)
+            if client.nodes_manager.get_node_from_slot(slot).port == node.port:
+                return slot, number
+    finally:
+        client.close()
+    raise AssertionError(f"no slot on port {node.port}")
+
+
+def move(slot: int, source: Node, target: Node, nodes: list[Node]) -> None:
+    ids = {node.port: node.client.execute_command("CLUSTER", "MYID").decode() for node in nodes}
+    target.client.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+    source.client.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+    for name in source.client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 1000):
+        source.client.execute_command("MIGRATE", "127.0.0.1", target.port, name, 0, 5000)
+    for node in nodes:
+        node.client.execute_command("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+
+
 @contextlib.contextmanager
 def sentinel_of(folder: Path) -> Iterator[tuple[list, object]]:
     """A master with a replica, and one Sentinel that watches them."""
@@ -131,6 +208,9 @@ def test_sentinel_names_the_master_and_after_a_failover_the_new_one(tmp_path):
             master.stop()
             cache.set("k", "new")  # while nobody is the master
             wait_until(lambda: "role:master" in str(replica.client.info("replication")).replace("': '", ":"))
+            # On a busy machine, half a second of silence is no reason to call the new master down as well.
+            sentinel.client.sentinel_set("mymaster", "down-after-milliseconds", 60_000)
+            wait_until(lambda: sentinel.client.sentinel_master("mymaster")["flags"] == "master")
             wait_until(lambda: cache.get_stats()["redis_available"])
             with SmartCache(url, None, namespace="failover", **PATIENT) as other:
                 assert other.get("k") in {None, "new"}
