@@ -80,7 +80,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             check_every_marker(item)
         recognize(item)
     if not _is_idle(config):
-        from pytest_jarvisperf.registration import keep_shard
+        from pytest_jarvisperf.collection.sharding import keep_shard
 
         keep_shard(config, items)
     return result

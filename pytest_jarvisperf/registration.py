@@ -8,20 +8,19 @@ from typing import TYPE_CHECKING
 from pytest_jarvisperf.bridges.choice import make_bridge
 from pytest_jarvisperf.extensions import further_formats, read_facts, session_metrics, this_machine
 from pytest_jarvisperf.measuring.harness import MeasuringHarness, QuickHarness, further_metrics
-from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, harness_key, record_key
+from pytest_jarvisperf.measuring.stash_keys import harness_key
 from pytest_jarvisperf.options import check_root_folder, read_options, settled
 from pytest_jarvisperf.start.marker_names import descriptions
-from pytest_jarvisperf.state import keep_state, state_of
+from pytest_jarvisperf.state import keep_state
 from pytest_jarvisperf.usage_errors import usage_error
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pytest
 
     from jarvisperf.gate.arms.revision import Repository
     from jarvisperf.report import ReportFormat
-    from jarvisperf.runs.shard import Shard
     from jarvisperf.runs.store import RunStore
     from pytest_jarvisperf.collection.found_at_run_time import BenchmarksFoundAtRunTime
     from pytest_jarvisperf.measuring.harness import Harness
@@ -55,7 +54,7 @@ def configure(config: pytest.Config) -> None:
     in_worker = harness_key in config.stash
     # An arm measures on request and reports nothing itself.
     if in_worker or (options.bench and _leaves_benchmarks_to_the_controller(config)):
-        options = options._replace(bench=False, against=None, compare=None, save=None)
+        options = options._replace(bench=False, against=None, compare=None, save=None, shard=None)
     else:
         check_root_folder(config)
         options = settled(config, options)
@@ -243,33 +242,3 @@ def _repository(config: pytest.Config, options: Options, shown: str) -> Reposito
         return resolve(config.rootpath, options.against or "HEAD", exact=options.exact)
     except GitError as error:
         raise usage_error(f"{shown}: {error}") from None
-
-
-def keep_shard(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """In a sharded run, deselect the benchmarks that other machines run; functional tests run on all machines.
-
-    Raises:
-        pytest.UsageError: This part would measure nothing, because the suite is too small for that many parts.
-    """
-    options = state_of(config).options
-    shard = options.shard
-    if shard is None:
-        return
-    twins = {item.nodeid: item.stash[record_key].before for item in items if record_key in item.stash}
-    mine = shard.picks(twins)
-    if twins and not mine and options.bench:
-        raise usage_error(_too_many_parts(shard, twins))
-    others = [item for item in items if record_key in item.stash and item.nodeid not in mine]
-    config.stash[elsewhere_key] = frozenset(item.nodeid for item in others)
-    items[:] = [item for item in items if record_key not in item.stash or item.nodeid in mine]
-    config.hook.pytest_deselected(items=others)
-
-
-def _too_many_parts(shard: Shard, twins: Mapping[str, str | None]) -> str:
-    from jarvisperf.runs.shard import most_parts
-
-    most = most_parts(twins)
-    there = "1 benchmark" if len(twins) == 1 else f"{len(twins)} benchmarks"
-    pairs = ", and pairs (before=) stay together" if most < len(twins) else ""
-    advice = f"use at most {most}, like --jarvis-shard {min(shard.number, most)}/{most}"
-    return f"--jarvis-shard {shard}: this part is empty: the suite has {there}{pairs}; {advice}"

@@ -92,6 +92,7 @@ def _bounded_benchmark(benchmark: Benchmark) -> Benchmark:
         extra_info=_bounded_texts(benchmark.extra_info),
         error=benchmark.error if benchmark.error is None else shortened(benchmark.error, LONGEST_TEXT),
         yardstick={name: rounded(seconds, YARDSTICK_DIGITS) for name, seconds in benchmark.yardstick.items()},
+        seconds=None if benchmark.seconds is None else rounded(benchmark.seconds, QUANTILE_DIGITS),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -12,6 +12,7 @@ from jarvisperf.runs.summary import Summary
 
 SCHEMA = "jarvisperf.run/1"
 
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e9)]  # sums of them stay finite
 Better = Literal["lower", "higher"]
 SideBySideWay = Literal["in forked processes, in turns", "in one process, in turns", "single measurement"]
 
@@ -94,6 +95,7 @@ class Benchmark(msgspec.Struct, frozen=True):
         yardstick: Seconds of each reference workload while it was measured: the median of the readings just before,
             during and just after; empty if there were none.
         side_by_side: The comparison of the functions that it measured together; None if it measured one.
+        seconds: How long the test took, with its fixtures and, of a pair, its turns; None if unknown.
     """
 
     id: str
@@ -105,6 +107,7 @@ class Benchmark(msgspec.Struct, frozen=True):
     error: str | None = None
     yardstick: dict[str, float] = {}
     side_by_side: SideBySide | None = None
+    seconds: Seconds | None = None
 
 
 class Run(msgspec.Struct, frozen=True):

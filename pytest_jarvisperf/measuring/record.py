@@ -49,6 +49,7 @@ class BenchmarkRecord:
         notes: Notes for readers of its figures.
         raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
         seconds: How long the test took, without its fixtures.
+        total_seconds: The same with its fixtures and, of a pair, its turns.
         side_by_side: The comparison of the functions that it measured together; None if it measured one.
     """
 
@@ -70,6 +71,7 @@ class BenchmarkRecord:
     notes: list[str] = field(default_factory=list)
     raised: str | None = None
     seconds: float = 0.0
+    total_seconds: float = 0.0
     side_by_side: SideBySide | None = None
 
     @contextmanager
@@ -106,6 +108,7 @@ class BenchmarkRecord:
             error=None if self.error is None else as_text(self.error),
             yardstick=self.yardstick,
             side_by_side=None if self.error else self.side_by_side,
+            seconds=self.total_seconds,
         )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from jarvisperf.runs.shard import Split
     from pytest_jarvisperf.measuring.harness import Harness
     from pytest_jarvisperf.measuring.record import BenchmarkRecord
 
@@ -16,5 +17,7 @@ record_key: pytest.StashKey[BenchmarkRecord] = pytest.StashKey()
 harness_key: pytest.StashKey[Harness] = pytest.StashKey()
 # In a sharded run, the ids of the benchmarks that other machines run.
 elsewhere_key: pytest.StashKey[frozenset[str]] = pytest.StashKey()
+# Likewise, how the suite was cut into parts.
+split_key: pytest.StashKey[Split] = pytest.StashKey()
 # The environment variables before any conftest was loaded.
 environment_key: pytest.StashKey[dict[str, str]] = pytest.StashKey()

@@ -51,7 +51,7 @@ class PairSession:
 
         Args:
             items: The benchmarks of the run.
-            records: Their records, by id.
+            records: Their records, by id; the time that this takes is added to those of the pairs.
 
         Returns:
             What is known about the pairs; None if the run has none.
@@ -78,6 +78,8 @@ class PairSession:
         except _NotPossibleError as error:
             return MeasuredPairs(single=single, failed=dict.fromkeys(chosen, str(error)))
         tallies = outcome.tallies
+        for name in chosen:
+            records[name].total_seconds += outcome.seconds / len(chosen)
         return MeasuredPairs(
             in_turns={name: tally.metrics for name, tally in tallies.items() if tally.state == "decided"},
             single=single,

@@ -9,18 +9,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_jarvisperf.markers.jarvis import read_bench_marker
-from pytest_jarvisperf.measuring.stash_keys import record_key
+from pytest_jarvisperf.measuring.stash_keys import record_key, split_key
 from pytest_jarvisperf.pairs.measuring import MOST_PAIR_LAUNCHES
 from pytest_jarvisperf.sessions.progress import Countdown, LongCalls, ProgressLine, precise_duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from jarvisperf.runs.shard import Shard, Split
     from pytest_jarvisperf.measuring.harness import MeasuringHarness
     from pytest_jarvisperf.options import Options
 
 
 CACHE_KEY = "jarvisperf/seconds"
+MOST_SHOWN = 12  # parts of a suite; of more, the shortest and longest are shown
 MOST_KEPT = 20_000  # those measured longest ago are dropped first
 
 
@@ -50,11 +52,18 @@ class Announcement:
         """Announce that this run measures, and for how long."""
         return f"jarvisperf: measuring, {self._options.budget_seconds:g} s per benchmark"
 
-    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> str | None:
+    def pytest_report_collectionfinish(self, items: list[pytest.Item]) -> list[str]:
         """Announce how long measuring takes; in lockstep, the maximum and the number of process pairs to start."""
+        found = [self._duration(items)]
+        split = self._config.stash.get(split_key, None)
+        if split is not None and self._options.shard is not None:
+            found.append(f"jarvisperf: {split_line(self._options.shard, split, self._options.store)}")
+        return [line for line in found if line]
+
+    def _duration(self, items: list[pytest.Item]) -> str:
         benchmarks = _benchmarks(items)
         if not benchmarks:
-            return None
+            return ""
         count = f"{len(benchmarks)} benchmark{'' if len(benchmarks) == 1 else 's'}"
         if self._measures_here():
             seconds = sum(map(self._last_seconds.expected, benchmarks))
@@ -125,6 +134,23 @@ class Announcement:
         """Remember how long the benchmarks took."""
         if self._countdown is not None and self._measures_here():
             self._last_seconds.keep(self._countdown.taken)
+
+
+def split_line(shard: Shard, split: Split, where: str) -> str:
+    """Say in one line how the suite was cut into parts.
+
+    Args:
+        shard: This part.
+        split: All parts.
+        where: The store.
+    """
+    if split.source is None:
+        return f"part {shard}, dealt out in turns: no run in {where} says how long these benchmarks take"
+    shown = [f"{number}/{shard.of} {precise_duration(one)}" for number, one in enumerate(split.seconds, 1)]
+    if len(shown) > MOST_SHOWN:
+        shortest, longest = (precise_duration(one) for one in (min(split.seconds), max(split.seconds)))
+        shown = [f"{shortest} to {longest} each"]
+    return f"part {shard}, balanced by how long benchmarks took in {split.source}: expected {', '.join(shown)}"
 
 
 def _benchmarks(items: list[pytest.Item]) -> list[pytest.Item]:

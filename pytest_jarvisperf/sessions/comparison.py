@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import traceback
@@ -344,6 +345,7 @@ class Comparison:
         self.findings |= {name: missing_finding(name) for name in self.missing}
         if self.outcome is None:
             return
+        seconds = _seconds(self.outcome)
         for item in self._items:
             shares, limits = self.limits(item)
             tally = self.outcome.tallies[item.nodeid]
@@ -358,6 +360,7 @@ class Comparison:
                 profile=profiles.head if profiles else None,
                 base_id=self._old_ids.get(item.nodeid),
                 explanation=self._answers.explanations.get(item.nodeid) if self._answers else None,
+                seconds=seconds[item.nodeid],
             )
 
     def _notes(self) -> list[str]:
@@ -430,6 +433,13 @@ class Comparison:
             self.warnings.append(f"the regressions could not be explained: {error}")
         else:
             self.warnings += self._answers.problems
+
+
+def _seconds(outcome: Outcome) -> dict[str, float]:
+    """Return how long each benchmark took: its samples, and an equal share of everything else."""
+    measuring = math.fsum(tally.seconds for tally in outcome.tallies.values())
+    others = max(0.0, outcome.seconds - measuring) / max(len(outcome.tallies), 1)
+    return {name: tally.seconds + others for name, tally in outcome.tallies.items()}
 
 
 def _regressed(tally: Tally, wanted: str | None = None) -> bool:

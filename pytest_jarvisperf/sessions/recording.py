@@ -59,6 +59,7 @@ class Recording:
             return report
         if report.failed and record.error is None:
             record.error = _one_line(call.excinfo) if call.excinfo is not None else _first_line(report)
+        record.total_seconds += report.duration
         if report.when == "call":
             record.seconds = report.duration
         if report.skipped:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_jarvisperf.collection.recognition import is_marked_in_vain
 from pytest_jarvisperf.measuring.record import as_text
-from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key
+from pytest_jarvisperf.measuring.stash_keys import elsewhere_key, record_key, split_key
 from pytest_jarvisperf.sessions.outputs import joined_notes
 
 if TYPE_CHECKING:
@@ -274,6 +274,7 @@ class BenchSession:
         return msgspec.structs.replace(
             findings,
             shard=str(self._options.shard) if self._options.shard else None,
+            split=self._config.stash.get(split_key, None),
             allows_missing=self._options.allows_missing,
             interrupted=findings.interrupted or self._interrupted,
             repository=address or None,

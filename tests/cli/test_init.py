@@ -120,6 +120,36 @@ def test_a_second_time_changes_nothing(project: Path, capsys: pytest.CaptureFixt
     assert "nothing to change" in capsys.readouterr().out
 
 
+def test_a_suite_in_parts_is_measured_on_several_machines_and_merged(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(command, "own_source", lambda: None)
+    write(**{"tests/test_a.py": FIXTURE})
+    assert init("--shards", "3") == 0
+    jobs = workflow()["jobs"]
+    assert jobs["benchmarks"]["strategy"] == {"fail-fast": False, "matrix": {"shard": [1, 2, 3]}}
+    assert jobs["benchmarks"]["env"]["SHARD"] == "${{ matrix.shard }}/3"
+    assert '--jarvis-shard "$SHARD"' in script("github")[-1]
+    assert jobs["benchmarks"]["steps"][-1]["with"]["name"] == "benchmarks-part-${{ matrix.shard }}"
+    merge = jobs["benchmarks-merge"]
+    assert (merge["needs"], merge["env"]) == ("benchmarks", {"JARVISPERF": "${{ vars.JARVISPERF }}"})
+    assert merge["steps"][1]["with"] == {"pattern": "benchmarks-part-*", "path": "parts"}
+    assert "jarvisperf merge parts/*/report.json --out reports" in merge["steps"][2]["run"].splitlines()
+    Path(".github/workflows/benchmarks.yml").unlink()
+    assert init("--shards", "3", "--ci", "gitlab") == 0
+    jobs = yaml.safe_load(Path(".gitlab-ci.yml").read_text())
+    assert jobs["benchmarks"]["parallel"] == 3
+    assert (
+        '--jarvis-shard "$CI_NODE_INDEX/$CI_NODE_TOTAL" --jarvis-report "reports/part-$CI_NODE_INDEX"'
+        in (script("gitlab")[-1])
+    )
+    assert jobs["benchmarks-merge"]["script"][-1] == "jarvisperf merge reports/part-*/report.json --out reports/whole"
+    assert jobs["benchmarks-merge"]["artifacts"]["reports"] == {"metrics": "reports/whole/metrics.txt"}
+    Path(".gitlab-ci.yml").unlink()
+    assert init("--shards", "3", "--ci", "jenkins") == 1
+    assert "--shards writes a matrix for github or gitlab, not for jenkins" in capsys.readouterr().err
+
+
 def test_an_existing_file_of_that_name_stays(project: Path):
     write(**{"tests/test_a.py": FIXTURE, ".github/workflows/benchmarks.yml": "name: theirs\n"})
     assert init() == 0

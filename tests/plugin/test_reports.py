@@ -84,18 +84,32 @@ def test_what_is_not_allowed_is_a_usage_error(run: Callable[..., Any], words: tu
     assert complaint in result.stderr.str()
 
 
-def test_shards_together_are_the_whole(pytester: pytest.Pytester, run: Callable[..., Any]):
-    from jarvisperf.report.findings.merging import merged
+def test_shards_together_are_the_whole_if_they_were_cut_by_the_same_run(
+    pytester: pytest.Pytester, run: Callable[..., Any]
+):
+    from jarvisperf.report.findings.merging import MergeError, merged
     from jarvisperf.report.formats.json import decode_findings
 
-    parts = []
-    for number in (1, 2):
-        result = run(f"--jarvis-shard={number}/2", f"--jarvis-report=part{number}")
-        result.assert_outcomes(passed=3 if number == 1 else 2, deselected=1 if number == 1 else 2)
-        parts.append(decode_findings((pytester.path / f"part{number}" / "report.json").read_bytes()))
+    assert (
+        "part 1/2, dealt out in turns: no run in empty says how" in run(*shard(1), "--jarvis-store=empty").stdout.str()
+    )
+    stray = decode_findings((pytester.path / "part1" / "report.json").read_bytes())
+    run("--jarvis-save=main")
+    results = [run(*shard(number)) for number in (1, 2)]
+    for number, result in enumerate(results, 1):
+        result.stdout.fnmatch_lines(
+            [f"*part {number}/2, balanced by how long benchmarks took in main (*): expected 1/2 *"]
+        )
+    parts = [decode_findings((pytester.path / f"part{number}" / "report.json").read_bytes()) for number in (1, 2)]
     whole, warnings = merged(parts)
     assert sorted(one.id for one in whole.benchmarks) == [f"test_bench.py::test_{n}" for n in ("one", "three", "two")]
     assert warnings == []
+    with pytest.raises(MergeError, match=r"cut differently.*: part 1/2 by no durations, part 2/2 by main \("):
+        merged([stray, parts[1]])
+
+
+def shard(number: int) -> tuple[str, str]:
+    return f"--jarvis-shard={number}/2", f"--jarvis-report=part{number}"
 
 
 def test_a_part_without_benchmarks_is_an_error_that_says_into_how_many_to_cut(

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING
 
 from jarvisperf.cli.init.changes import Change, changed, read_text
 from jarvisperf.cli.init.git import remote_url
+from jarvisperf.cli.init.runner import PIP
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from jarvisperf.cli.init.runner import Runner
 
 SYSTEMS = ("github", "gitlab", "jenkins", "none")
+WITH_SHARDS = ("github", "gitlab")
 WORKFLOWS = Path(".github/workflows")
 GITHUB_NAMES = ("benchmarks.yml", "jarvisperf.yml")
 GITLAB, GITLAB_PART = Path(".gitlab-ci.yml"), Path(".gitlab-ci-benchmarks.yml")
@@ -38,6 +40,7 @@ class Job:
         paths: The benchmarks, as arguments for pytest.
         python: The version of Python.
         options: Further options for pytest.
+        shards: Into how many parts to cut the suite, each for a machine of its own.
     """
 
     runner: Runner
@@ -45,12 +48,23 @@ class Job:
     paths: tuple[str, ...]
     python: str
     options: tuple[str, ...] = ()
+    shards: int = 1
 
     @property
     def install(self) -> tuple[str, ...]:
         """The shell commands that install the project and jarvisperf."""
-        place = f'"${{{SOURCE_VARIABLE}:?is not set; set this CI variable to what pip should install}}"'
-        return (*self.runner.install, f"{self.runner.add} {place if self.source is None else shlex.quote(self.source)}")
+        return (*self.runner.install, f"{self.runner.add} {self._place}")
+
+    @property
+    def install_merge(self) -> str:
+        """The shell command that installs jarvisperf alone, to merge the parts' reports."""
+        return f"{PIP} {self._place}"
+
+    @property
+    def _place(self) -> str:
+        if self.source is not None:
+            return shlex.quote(self.source)
+        return f'"${{{SOURCE_VARIABLE}:?is not set; set this CI variable to what pip should install}}"'
 
     def measure(self, *more: str) -> str:
         """Return the shell command that measures, with further words that are already quoted."""
@@ -102,24 +116,41 @@ def existing_job(root: Path) -> Path | None:
 
 
 def _github(root: Path, job: Job) -> list[Change]:
-    variables = dict(job.runner.variables)
-    if job.source is None:
-        variables[SOURCE_VARIABLE] = f"${{{{ vars.{SOURCE_VARIABLE} }}}}"
-    # A value in double quotes is the same in JSON and YAML.
-    environment = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in variables.items())
+    source = {SOURCE_VARIABLE: f"${{{{ vars.{SOURCE_VARIABLE} }}}}"} if job.source is None else {}
+    shard = {"SHARD": f"${{{{ matrix.shard }}}}/{job.shards}"} if job.shards > 1 else {}
+    numbers = ", ".join(map(str, range(1, job.shards + 1)))
+    matrix = f"    strategy:\n      fail-fast: false\n      matrix:\n        shard: [{numbers}]\n"
+    words = ("--jarvis-against HEAD^1", *(('--jarvis-shard "$SHARD"',) if shard else ()))
     text = _filled(
         "github.yml",
         {
-            "ENVIRONMENT": f"    env:\n{environment}" if environment else "",
+            "MATRIX": matrix if shard else "",
+            "ENVIRONMENT": _environment({**dict(job.runner.variables), **source, **shard}),
             "CHECKOUT": "          submodules: recursive\n" if (root / ".gitmodules").exists() else "",
             "PYTHON_VERSION": job.python,
             "INSTALL": "\n".join(f"          {line}" for line in job.install),
-            "MEASURE": f"          {job.measure('--jarvis-against HEAD^1')}",
+            "MEASURE": f"          {job.measure(*words)}",
+            "ARTIFACT": "benchmarks-part-${{ matrix.shard }}" if shard else "benchmarks",
         },
     )
+    if shard:
+        text += _filled(
+            "github-merge.yml",
+            {
+                "ENVIRONMENT": _environment(source),
+                "PYTHON_VERSION": job.python,
+                "INSTALL": f"          {job.install_merge}",
+            },
+        )
     # A workflow of that name that is not ours stays as it is.
     name = next((name for name in GITHUB_NAMES if not (root / WORKFLOWS / name).exists()), GITHUB_NAMES[-1])
     return changed(root, WORKFLOWS / name, text)
+
+
+def _environment(variables: Mapping[str, str]) -> str:
+    """Return the variables of a GitHub job; a value in double quotes is the same in JSON and YAML."""
+    lines = "".join(f"      {name}: {json.dumps(value)}\n" for name, value in variables.items())
+    return f"    env:\n{lines}" if lines else ""
 
 
 def _gitlab(root: Path, job: Job) -> list[Change]:
@@ -128,16 +159,30 @@ def _gitlab(root: Path, job: Job) -> list[Change]:
     variables = list(job.runner.variables)
     if (root / ".gitmodules").exists():
         variables.append(("GIT_SUBMODULE_STRATEGY", "recursive"))
+    words = ["--jarvis-against FETCH_HEAD", "--junitxml=reports/junit.xml"]
+    if job.shards > 1:
+        words += ['--jarvis-shard "$CI_NODE_INDEX/$CI_NODE_TOTAL"', '--jarvis-report "reports/part-$CI_NODE_INDEX"']
     text = _filled(
         "gitlab.yml",
         {
             "STAGE": f"  stage: {stage}\n" if stage else "",
+            "PARALLEL": f"  parallel: {job.shards}\n" if job.shards > 1 else "",
             "PYTHON_VERSION": job.python,
             "VARIABLES": "".join(f"    {name}: {json.dumps(value)}\n" for name, value in variables),
             "INSTALL": "\n".join(f"    - {_scalar(line)}" for line in job.install),
-            "MEASURE": f"    - {_scalar(job.measure('--jarvis-against FETCH_HEAD', '--junitxml=reports/junit.xml'))}",
+            "MEASURE": f"    - {_scalar(job.measure(*words))}",
+            "METRICS": "" if job.shards > 1 else "      metrics: reports/metrics.txt\n",
         },
     )
+    if job.shards > 1:
+        text += _filled(
+            "gitlab-merge.yml",
+            {
+                "STAGE": f"  stage: {stage}\n" if stage else "",
+                "PYTHON_VERSION": job.python,
+                "INSTALL": f"    - {_scalar(job.install_merge)}",
+            },
+        )
     if main is None:
         return changed(root, GITLAB, text)
     part = changed(root, GITLAB_PART, text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import sys
@@ -23,10 +24,9 @@ from jarvisperf.cli.init.runner import build_command, find_runner, python_versio
 from jarvisperf.cli.printing import out, out_colored
 
 if TYPE_CHECKING:
-    import argparse
-
     from jarvisperf.cli.common import Subparsers
 
+MOST_CI_SHARDS = 200  # GitLab allows that many parallel jobs, GitHub 256
 UNKNOWN_SOURCE = f"set the CI variable {ci_files.SOURCE_VARIABLE} to where pip finds jarvisperf, like "
 
 
@@ -61,14 +61,27 @@ def add_commands(commands: Subparsers) -> None:
     )
     init.add_argument("folder", type=Path, nargs="?", default=Path(), help="the project (default: this folder)")
     init.add_argument("--ci", choices=ci_files.SYSTEMS, help="the CI system (default: the one in use, else github)")
+    init.add_argument(
+        "--shards",
+        type=_shards,
+        default=1,
+        metavar="N",
+        help="cut the suite into N parts, each for a machine of its own",
+    )
     init.add_argument("--yes", action="store_true", help="write the changes without asking")
+
+
+def _shards(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_CI_SHARDS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; give a whole number from 1 to {MOST_CI_SHARDS}")
+    return int(text)
 
 
 def _init(words: argparse.Namespace) -> int:
     folder: Path = words.folder
     if not folder.is_dir():
         raise CommandError(f"{folder} is not a folder; give the project's folder")
-    proposal = propose(folder, words.ci)
+    proposal = propose(folder, words.ci, words.shards)
     for line in proposal.found:
         out(line)
     if proposal.changes:
@@ -87,15 +100,17 @@ def _init(words: argparse.Namespace) -> int:
     return OK
 
 
-def propose(root: Path, system: str | None) -> Proposal:
+def propose(root: Path, system: str | None, shards: int = 1) -> Proposal:
     """Find out what a project uses, and propose what adds the gate to it.
 
     Args:
         root: The project's folder.
         system: The CI system; None: the one in use.
+        shards: Into how many parts to cut the suite.
 
     Raises:
-        CommandError: There is nothing to measure, or the project allows no Python on which jarvisperf runs.
+        CommandError: There is nothing to measure, the project allows no Python on which jarvisperf runs, or the CI
+            system has no matrix.
     """
     data = _pyproject(root)
     settings = read_pytest_settings(root)
@@ -118,9 +133,10 @@ def propose(root: Path, system: str | None) -> Proposal:
     elif SETTING not in settings.values:
         # Without the plugin, pytest warns of the setting, and fails with --strict-config.
         options += ["--jarvis-threshold", DEFAULT_THRESHOLD]
-    job = Job(runner, own_source(), tuple(paths), runner.python or python, tuple(options))
+    job = Job(runner, own_source(), tuple(paths), runner.python or python, tuple(options), shards)
     systems = ci_files.find_systems(root)
     chosen = system or systems[0]
+    _check_matrix(chosen, shards)
     there = ci_files.existing_job(root)
     if there is not None:
         found.append(f"{there.as_posix()} already compares benchmarks")
@@ -174,6 +190,16 @@ def _suite(root: Path, existing: list[Path]) -> tuple[list[str], list[Path], lis
         ignored_file = (files or existing)[0].as_posix()
         raise CommandError(f"git ignores {ignored_file}, so CI would not have it; adapt .gitignore first")
     return [found], files, changes
+
+
+def _check_matrix(system: str, shards: int) -> None:
+    """Refuse to cut the suite into parts for a CI system whose matrix init does not write.
+
+    Raises:
+        CommandError: It is such a system.
+    """
+    if shards > 1 and system not in ci_files.WITH_SHARDS:
+        raise CommandError(f"--shards writes a matrix for {' or '.join(ci_files.WITH_SHARDS)}, not for {system}")
 
 
 def _agreed_and_written(root: Path, changes: list[Change], *, yes: bool) -> int:

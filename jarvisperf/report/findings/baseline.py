@@ -96,6 +96,7 @@ def _finding(
         profile=judged.profile if judged else None,
         base_profile=judged.base_profile if judged else None,
         notes=judged.notes if judged else (),
+        seconds=head.seconds,
     )
 
 

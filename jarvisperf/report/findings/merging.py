@@ -60,6 +60,7 @@ def merged(parts: Sequence[Findings]) -> tuple[Findings, list[str]]:
         seconds=max(part.seconds for part in parts),
         created=min(part.created for part in parts),
         shard=None,
+        split=None,
         allows_missing=all(part.allows_missing for part in parts),
         interrupted=any(part.interrupted for part in parts),
         blind_spots=merged_blind_spots(part.blind_spots for part in parts),
@@ -85,6 +86,15 @@ def _check_shards(parts: Sequence[Findings]) -> None:
     if len(set(numbers)) < len(numbers):
         twice = next(number for number in numbers if numbers.count(number) > 1)
         raise MergeError(f"part {twice}/{named[0].of} was passed twice")
+    for part in parts:
+        if part.split != parts[0].split:
+            one, other = (f"{_shown(side)} by {_source(side)}" for side in (parts[0], part))
+            raise MergeError(f"the parts were cut differently, so benchmarks may be lost: {one}, {other}")
+
+
+def _source(part: Findings) -> str:
+    """Say what the parts were balanced by."""
+    return part.split.source if part.split is not None and part.split.source is not None else "no durations"
 
 
 def _is_missing(finding: BenchmarkFinding) -> bool:

@@ -14,7 +14,8 @@ import msgspec
 from jarvisperf.gate.lockstep.witness import Witness
 from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
-from jarvisperf.runs.model import Benchmark, Better, Metric, Run, SideBySide
+from jarvisperf.runs.model import Benchmark, Better, Metric, Run, Seconds, SideBySide
+from jarvisperf.runs.shard import Split
 from jarvisperf.runs.summary import Summary
 from jarvisperf.suspects.blind_spots import BlindSpots
 from jarvisperf.suspects.model import Explanation
@@ -157,6 +158,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
         explanation: The changed functions that it executes, most likely reason first; null if that is unknown.
         side_by_side: The comparison of the functions that it measured together; null if it measured one.
+        seconds: How long it took, with its fixtures and, of a pair, its turns; null if unknown.
     """
 
     id: str
@@ -175,6 +177,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     new_because: str | None = None
     explanation: Explanation | None = None
     side_by_side: SideBySide | None = None
+    seconds: Seconds | None = None
 
 
 class Findings(msgspec.Struct, frozen=True):
@@ -191,6 +194,7 @@ class Findings(msgspec.Struct, frozen=True):
         benchmarks: In the order of the run.
         schema: The version of this layout.
         shard: The part of the suite that this is, like ``1/4``; null for the whole suite.
+        split: How the suite was cut into parts; null for the whole suite.
         base_machine: The machine of base if base is a stored run; null if both ran side by side on the same machine.
         allows_missing: Whether benchmarks that exist in base but not in head are accepted.
         interrupted: Whether the run ended before every benchmark was done.
@@ -208,6 +212,7 @@ class Findings(msgspec.Struct, frozen=True):
     benchmarks: tuple[BenchmarkFinding, ...]
     schema: str = SCHEMA
     shard: str | None = None
+    split: Split | None = None
     base_machine: Machine | None = None
     allows_missing: bool = False
     interrupted: bool = False
@@ -333,6 +338,7 @@ def run_of(findings: Findings, commit: Commit | None) -> Run:
                 extra_info=finding.extra_info,
                 error=finding.error,
                 side_by_side=finding.side_by_side,
+                seconds=finding.seconds,
             )
             for finding in findings.benchmarks
             if finding.error is not None or any(metric.head is not None for metric in finding.metrics.values())
@@ -402,4 +408,5 @@ def _finding(benchmark: Benchmark) -> BenchmarkFinding:
         extra_info=benchmark.extra_info,
         error=benchmark.error,
         side_by_side=benchmark.side_by_side,
+        seconds=benchmark.seconds,
     )
