@@ -41,7 +41,7 @@ gate gate.lockstep: campaign=model pair=launch slices tally control pace absence
 gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
 gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation
-bench measure: lazy_results waiters
+bench measure.targets: lazy_results waiters
 bench bench: suite=system
 bench .: checks
 cache .: expiry=checks options=checks
@@ -54,7 +54,8 @@ rag rag.answers: answering=query_cache query_cache changes semantic=paraphrases
 rag rag.embedding: embedder=protocol models=choice model_options=options cpu=options file_digests=choice
 rag rag.embedding: sentence_model=sentence_transformer model_loading=sentence_transformer micro_batch
 rag rag.embedding: embedding_cache=cache
-rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction=readers metadata vectors
+rag rag.ingest: ingestor progress=ingestor ingestion=texts documents=files extraction=readers metadata
+rag rag.embedding: vectors=documents
 rag rag.search: request retrieval=retriever keywords ranking context survival=footprint
 rag rag.store: records found=records filters canonical=filters selection=filters exact=chroma
 rag rag.store: collection generation
