@@ -380,6 +380,27 @@ def test_calls_that_miss_each_others_ids_do_not_wait_for_ever(cache):
     assert (of_first, of_second) == ([{1: 1, 2: 2, 3: 3}], [{4: 4, 3: 3, 2: 2}])
 
 
+def test_a_waiting_call_gets_a_result_that_is_not_stored(cache):
+    begun, may_end = threading.Event(), threading.Event()
+    calls: list[list[int]] = []
+
+    @cached_many(cache=cache, cache_if=lambda result: False)
+    def slow(ids):
+        calls.append(list(ids))
+        begun.set()
+        assert may_end.wait(SOON_SECONDS)
+        return {one: [one] for one in ids}
+
+    first, of_first = in_thread(lambda: slow([1]))
+    assert begun.wait(SOON_SECONDS)
+    second, of_second = in_thread(lambda: slow([1]))
+    wait_until(lambda: most_callers(cache) == 2)
+    may_end.set()
+    first.join()
+    second.join()
+    assert (of_first, of_second, calls) == ([{1: [1]}], [{1: [1]}], [[1]])
+
+
 def test_waiting_callers_get_the_error_each_its_own(cache):
     begun, may_end = threading.Event(), threading.Event()
 

@@ -186,6 +186,24 @@ def test_the_tiers_are_asked_in_order_and_a_hit_is_copied_upward(three):
     assert counts(three) == (2, 2, 1, 0)
 
 
+def test_without_memory_a_hit_on_disk_is_copied_to_redis(make_cache, real_redis, tmp_path):
+    cache = make_cache(real_redis.url, tmp_path / "disk", memory_items=0)
+    cache.set("k", "v")
+    empty_redis(cache)
+    assert [cache.get("k"), cache.get("k")] == ["v", "v"]
+    assert counts(cache) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize("tiers", ["redis", "disk"])
+def test_without_memory_the_hits_of_a_single_tier_are_counted(make_cache, real_redis, tmp_path, tiers):
+    cache = (
+        make_cache(real_redis.url, memory_items=0) if tiers == "redis" else make_cache(None, tmp_path, memory_items=0)
+    )
+    cache.set("k", "v")
+    assert [cache.get("k"), cache.get("k"), cache.get("other")] == ["v", "v", None]
+    assert counts(cache) == ((0, 2, 0, 1) if tiers == "redis" else (0, 0, 2, 1))
+
+
 def test_what_was_read_from_below_lives_no_longer_than_what_was_left(three, clock, wall_clock):
     three.set("k", [1], ttl=100)
     forget_memory(three)
