@@ -139,6 +139,16 @@ def test_who_is_cancelled_during_a_call_leaves_nothing_that_others_wait_for(make
     assert core_of(other).look("k") is not None or isinstance(core_of(other).take_lease("k", None, 30.0), Lease)
 
 
+def test_a_value_that_can_be_neither_stored_nor_copied_reaches_all_who_wait(cache):
+    def make() -> object:
+        wait_until(lambda: callers_of(cache, "k") == 4)
+        return threading.Lock()
+
+    values = in_threads(4, lambda: cache.get_or_set("k", make))
+    assert len(values) == 4
+    assert len(set(values)) == 1
+
+
 def test_an_error_reaches_all_who_wait_and_is_not_kept(cache):
     runs = []
 

@@ -186,6 +186,16 @@ def test_the_tiers_are_asked_in_order_and_a_hit_is_copied_upward(three):
     assert counts(three) == (2, 2, 1, 0)
 
 
+def test_each_tier_that_was_asked_in_vain_counts_a_miss(three, clock, wall_clock):
+    assert three.get("nothing") is None
+    assert [three.get_stats()[f"{tier}_misses"] for tier in ("memory", "redis", "disk")] == [1, 1, 1]
+    three.set("k", "v", ttl=10)
+    for each in (clock, wall_clock):
+        each.advance(11)
+    assert three.get("k") is None  # the tiers below still have it, by their own clocks
+    assert [three.get_stats()[f"{tier}_misses"] for tier in ("memory", "redis", "disk")] == [2, 2, 2]
+
+
 def test_without_memory_a_hit_on_disk_is_copied_to_redis(make_cache, real_redis, tmp_path):
     cache = make_cache(real_redis.url, tmp_path / "disk", memory_items=0)
     cache.set("k", "v")
