@@ -294,6 +294,24 @@ def test_an_entry_whose_class_has_other_fields_now_is_computed_again(tmp_path: p
     assert [run(first), run(first), run(change), run(change)] == ["computed", "", "computed", ""]
 
 
+@pytest.mark.parametrize("read", [lambda cache, key: cache.get(key), lambda cache, key: cache.get_many([key]).get(key)])
+def test_memory_misses_a_value_whose_class_was_defined_again(read: Callable[[SmartCache, str], object]):
+    def define(*fields: str) -> Any:
+        kind = dataclasses.make_dataclass("Again", fields, namespace={"__module__": __name__})
+
+        def load() -> Any:
+            return kind(*fields)
+
+        load.__annotations__["return"] = kind
+        return cached(cache=cache, key_prefix=fields[-1])(load)
+
+    cache = SmartCache(None, None)
+    first = define("a", "b")
+    assert first() == read(cache, first.cache_key())
+    define("a", "b", "c")()  # as a notebook does when a cell is run again
+    assert read(cache, first.cache_key()) is None
+
+
 def test_a_local_class_is_another_class_at_every_call(cache: SmartCache):
     def make(number: int) -> tuple[type, Callable[[], Any]]:
         @dataclasses.dataclass

@@ -8,6 +8,7 @@ import itertools
 import logging
 import threading
 import traceback
+import weakref
 from contextvars import ContextVar
 
 import pytest
@@ -566,3 +567,22 @@ def test_a_coroutine_may_recurse_as_deep(make_cache):
         return 0 if number == 0 else 1 + await count(number - 1)
 
     assert asyncio.run(count(900)) == 900
+
+
+def test_a_computation_that_others_waited_for_is_not_kept_alive(cache):
+    class Result:
+        """Cannot be stored, so nothing but its callers should hold it."""
+
+    made: list[weakref.ref[Result]] = []
+
+    def make() -> Result:
+        wait_until(lambda: callers_of(cache, "k") == 2)
+        result = Result()
+        made.append(weakref.ref(result))
+        return result
+
+    calls = [Started(cache.get_or_set, "k", make) for _ in range(2)]
+    assert all(isinstance(call.result(), Result) for call in calls)
+    del calls
+    gc.collect()
+    assert [each() for each in made] == [None]
