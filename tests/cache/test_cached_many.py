@@ -160,6 +160,15 @@ def test_hits_and_misses_are_counted_by_id(cache):
     assert squares.cache_info() == (2, 3)
 
 
+def test_stored_results_are_counted_by_id(cache):
+    @cached_many(cache=cache, cache_if=lambda result: result != 2)
+    def itself(ids):
+        return {one: one for one in ids}
+
+    assert itself([1, 2, 3]) == {1: 1, 2: 2, 3: 3}
+    assert cache.get_stats()["sets"] == 2
+
+
 def test_other_arguments_and_the_instance_belong_to_the_key(cache):
     class Shop:
         def __init__(self, factor):

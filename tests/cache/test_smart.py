@@ -508,6 +508,14 @@ def test_set_says_whether_a_tier_holds_the_value(make_cache, tmp_path, many, val
     assert said == ("k" in cache)
 
 
+@pytest.mark.parametrize(("redis_bytes", "disk_bytes"), [(100, 2**17), (2**20, 2**17), (100, 2**20), (2**20, 2**20)])
+def test_set_says_whether_redis_or_the_disk_holds_the_value(make_cache, real_redis, tmp_path, redis_bytes, disk_bytes):
+    cache = make_cache(
+        real_redis.url, tmp_path / "d", memory_items=0, max_value_bytes=redis_bytes, disk_bytes=disk_bytes
+    )
+    assert cache.set("k", "x" * 2**16) == ("k" in cache) == ((redis_bytes, disk_bytes) != (100, 2**17))
+
+
 def test_set_many_says_whether_a_tier_holds_all(make_cache, tmp_path):
     cache = make_cache(None, tmp_path / "d", memory_bytes=2**13, disk_bytes=2**19)
     small, for_disk, for_none = "x", "x" * 2**14, "x" * 2**18
