@@ -20,5 +20,5 @@ def tier(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def cache(tier: str, tiered_cache_factory: Callable[..., SmartCache]) -> SmartCache:
-    """Give a cache of this tier alone."""
+    """Return a cache that has only this tier."""
     return tiered_cache_factory(tiers=(tier,))

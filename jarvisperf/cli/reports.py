@@ -165,9 +165,8 @@ def _report(words: argparse.Namespace) -> int:
     _check_folder(words.out)
     there = _report_in(words.out, force=words.force)
     if there is not None and not words.runs and not words.force:
-        out(f"{words.out}: {_described(there)}")
+        out(f"{words.out}: {_described(there)}", "to see a stored run: jarvisperf report RUN -o DIR")
         print_findings(there)
-        out(f"This is the report in {words.out}. For a stored run: jarvisperf report RUN -o DIR")
         return OK
     store = open_store(words.store)
     if len(words.runs) == 2:

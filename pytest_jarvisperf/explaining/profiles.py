@@ -31,7 +31,7 @@ class ArmProfiles(NamedTuple):
         base: The profile of base; None if it could not be taken.
         head: The profile of head, likewise.
         launches: The times of suspects in base and head, of each pair of processes.
-        problem: What is lacking, and why; None if nothing is.
+        problem: What is missing, and why; None if nothing is.
     """
 
     base: Profile | None

@@ -158,7 +158,9 @@ class Outputs:
         if self._written:
             folder = self._options.report_folder
             names = ", ".join(str(path.relative_to(folder)) for path in self._written)
-            lines.append((f"Report in {folder}: {names}", ""))
+            here = self._config.invocation_params.dir
+            shown = folder.relative_to(here) if folder.is_relative_to(here) else folder
+            lines.append((f"Report in {shown}: {names}", ""))
         if self._saved:
             lines.append((self._saved, ""))
         return lines

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 50
 MINUTES_FROM_SECONDS = 120
+TWO_DIGITS = 10.0  # seconds
 
 
 class ProgressLine:
@@ -203,8 +204,8 @@ def duration(seconds: float) -> str:
 
 
 def precise_duration(seconds: float) -> str:
-    """Format a time that is known well: three digits below two minutes."""
-    return f"{seconds:.3g} s" if seconds < MINUTES_FROM_SECONDS else duration(seconds)
+    """Format an estimate with two digits, or more if it takes more to write whole seconds."""
+    return f"{seconds:.2g} s" if seconds < TWO_DIGITS else duration(seconds)
 
 
 def _takes_cursor_moves() -> bool:

@@ -84,8 +84,11 @@ def test_a_search_prints_scores_sources_and_texts_or_json(rag, folder):
     assert found["metadata"]["section"] == "Cats"
 
 
-def test_a_search_that_finds_nothing_says_so(rag):
-    assert rag("search", "cats") == (0, "nothing found\n", "")
+def test_a_search_that_finds_nothing_says_so(rag, folder):
+    empty = "nothing found: there are no documents yet; add some: jarvisperf rag add\n"
+    assert rag("search", "cats") == (0, empty, "")
+    rag("add", folder)
+    assert rag("search", "cats", "--where", '{"section": "Whales"}') == (0, "nothing found\n", "")
 
 
 def test_a_context_keeps_to_its_limit(rag, folder):

@@ -186,7 +186,7 @@ def test_a_cache_that_cannot_be_written_costs_no_report(pytester: pytest.Pyteste
 
 
 def test_long_measuring_is_announced_in_minutes():
-    assert [precise_duration(seconds) for seconds in (0.06, 119.4, 4_000)] == ["0.06 s", "119 s", "67 min"]
+    assert [precise_duration(seconds) for seconds in (0.06, 7.03, 119.4, 4_000)] == ["0.06 s", "7 s", "119 s", "67 min"]
 
 
 LONG = """

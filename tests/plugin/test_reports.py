@@ -209,7 +209,9 @@ def test_a_folder_with_somebody_elses_file_is_refused_before_anything_is_measure
 
 
 def test_the_formats_of_the_report_can_be_chosen(pytester: pytest.Pytester, run: Callable[..., Any]):
-    assert run("--jarvis-report-formats=json, csv").ret == 0
+    result = run("--jarvis-report-formats=json, csv")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["Report in reports: report.json, report.csv"])
     assert {path.name for path in (pytester.path / "reports").iterdir()} == {".gitignore", "report.json", "report.csv"}
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BUSY_LOAD_SHARE = 0.5
 LONGEST_SECONDS = 600
 USUAL_THRESHOLD = 0.05
+WORTH_TURNS = 2.0  # times less noise in turns than one after the other
 
 
 def add_commands(commands: Subparsers) -> None:
@@ -67,14 +68,14 @@ def _doctor(words: argparse.Namespace) -> int:
         noise = measure_noise(max(words.seconds, 0.1))
     comparison: SelfComparison | None = None
     if words.quick:
-        problem = "not measured, because of --quick"
+        problem = "--quick leaves that out"
     else:
         try:
             comparison = compare_with_itself(words.budget)
             problem = ""
         except SelfComparisonError as error:
-            problem = f"not measured: {error}"
-    supports = sentence(comparison) if comparison else f"Which threshold this machine supports: {problem}."
+            problem = str(error)
+    supports = sentence(comparison) if comparison else f"No threshold was measured: {problem}."
     word = word_for(noise, watch.found)
     checks = [check_redis(os.environ), check_rag(load=words.rag), check_memray()]
     advice = advice_for(machine, noise, watch.found, comparison)
@@ -172,10 +173,16 @@ def advice_for(
             f"the usual threshold of {percent(USUAL_THRESHOLD)} leaves benchmarks inconclusive here: "
             f"set --jarvis-budget above {comparison.budget_seconds:g} s, or --jarvis-threshold {supported}"
         )
-    if noise.between >= 0.02:
+    less_noisy = noise.between / max(noise.in_turns, 1e-4)
+    if noise.between >= 0.02 and less_noisy >= WORTH_TURNS:
         advice.append(
             "compare with a revision in lockstep (--jarvis-against), not with stored runs: "
-            f"here that is {noise.between / max(noise.in_turns, 1e-4):.0f} times less noisy"
+            f"here that is {less_noisy:.0f} times less noisy"
+        )
+    elif noise.in_turns >= 0.02:
+        advice.append(
+            f"even measurements that take turns differ by {percent(noise.in_turns)}: run the doctor again once the "
+            "machine is less busy"
         )
     busiest = max((value for value in (disturbance.running, disturbance.load) if value is not None), default=0.0)
     if busiest > BUSY_LOAD_SHARE * disturbance.cpus:

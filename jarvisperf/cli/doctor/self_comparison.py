@@ -162,7 +162,7 @@ def _run(command: list[str], folder: Path, allowed: tuple[int, ...] = (0,)) -> N
     except FileNotFoundError:
         raise SelfComparisonError(f"{command[0]} is not installed") from None
     except subprocess.TimeoutExpired:
-        raise SelfComparisonError(f"{LONGEST_SECONDS:g} s were not enough: the machine is too busy") from None
+        raise SelfComparisonError(f"{LONGEST_SECONDS:g} s were not enough, because the machine is too busy") from None
     if done.returncode not in allowed:
         lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or [f"status {done.returncode}"]
         raise SelfComparisonError(f"{Path(command[0]).name} failed: {lines[-1]}")

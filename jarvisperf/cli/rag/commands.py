@@ -303,7 +303,8 @@ def _search(words: argparse.Namespace, rag: OptimizedRAG) -> int:
         shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
         out(f"{number}. {result.score:.3f} {result.source or result.id}", f"   {shown}")
     if not found:
-        out("nothing found")
+        is_empty = rag.get_performance_stats()["chunks"] == 0
+        out("nothing found: there are no documents yet; add some: jarvisperf rag add" if is_empty else "nothing found")
     return OK
 
 

@@ -76,7 +76,7 @@ def wait_for(flight: Flight, longest_seconds: float, *, in_loop: bool) -> Genera
 
 
 def _waiters(*, in_loop: bool) -> tuple[object, ...]:
-    """Return what stands still while the caller waits."""
+    """Return what is blocked while the caller waits: its computation and, outside coroutines, its thread and loop."""
     computed = innermost_of_caller()
     waiters: tuple[object, ...] = () if computed is None else (computed,)
     if in_loop:
