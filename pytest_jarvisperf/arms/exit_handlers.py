@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -47,7 +48,8 @@ def run_exit_handlers(status: int = 0) -> None:
     """
     late = threading.Timer(EXIT_SECONDS, _end_late, (status,))
     late.daemon = True
-    late.start()
+    with contextlib.suppress(RuntimeError):  # no thread can be started; the coordinator's patience ends as well
+        late.start()
     shutdown: Any = threading
     shutdown._shutdown()  # noqa: SLF001  # joins threads and ends the pools of concurrent.futures
     atexit._run_exitfuncs()  # noqa: SLF001

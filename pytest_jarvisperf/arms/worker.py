@@ -180,12 +180,12 @@ class WorkerPlugin:
         Returns:
             Whether this is the copy.
         """
-        own = descendants.children()
+        own, original = descendants.children(), os.getpid()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # about threads, here those of numerical libraries
             copy = os.fork()
         if copy == 0:
-            descendants.end_with_parent(signal.SIGKILL)
+            descendants.end_with_parent(signal.SIGKILL, parent=original)
             forget_inherited_handlers()
             self._conversation.send(protocol.Forked(os.getpid()))
             return True

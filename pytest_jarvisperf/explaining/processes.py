@@ -179,9 +179,11 @@ def main() -> None:
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=ArmOrder)
     sys.path[:0] = order.paths  # with -I or -E, PYTHONPATH is ignored
     plugin = CallCountingPlugin(order) if order.turns is None else ProfilePlugin(order)
-    status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[plugin, SeededArm(HASH_SEED)]))
-    run_exit_handlers(status)
-    descendants.end_orphans()
+    try:
+        status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[plugin, SeededArm(HASH_SEED)]))
+        run_exit_handlers(status)
+    finally:
+        descendants.end_orphans()
     end_now(status)
 
 

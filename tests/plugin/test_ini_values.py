@@ -24,6 +24,7 @@ AS_TEXT = {
     "jarvis_launches": "4",
     "jarvis_inconclusive": "fail",
     "jarvis_witness": "never",
+    "jarvis_resume": "true",
     "jarvis_allow_missing": "on",
     "jarvis_arm_install": "pip install '.[fast x]'",
     "jarvis_shared": "data 'more data'",
@@ -50,6 +51,7 @@ AS_TOML = {
     "jarvis_threshold": '["time=3%", "memory=7%"]',
     "jarvis_launches": "4",
     "jarvis_prove": "2.0",
+    "jarvis_resume": "true",
     "jarvis_allow_missing": "true",
     "jarvis_arm_install": '["pip", "install", ".[fast x]"]',
     "jarvis_shared": '["data", "more data"]',
@@ -76,6 +78,7 @@ def check(options: Options, pytester: pytest.Pytester) -> None:
     assert (options.store, options.redis, options.profile_engine) == ("runs", "fake", "cprofile")
     assert not options.confirms
     assert not options.witnesses
+    assert options.resumes
     assert options.prove_seconds == 120.0
     assert options.report_folder == pytester.path / "out"
     assert options.report_formats == ("json", "html")

@@ -223,6 +223,22 @@ def test_an_exit_handler_that_never_ends_does_not_hang_the_run(project: GitProje
     wait_until(lambda: marked(mark) == [])
 
 
+def test_exit_handlers_run_even_where_no_more_threads_can_be_started():
+    code = """
+import atexit, threading
+from pytest_jarvisperf.arms.exit_handlers import end_process
+
+def refuse(self): raise RuntimeError("can't start new thread")
+
+threading.Thread.start = refuse
+atexit.register(print, "handled")
+end_process(7)
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PROCESS_SECONDS)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "handled\n", "")
+
+
 def test_orphans_are_adopted_and_ended_and_other_children_spared(tmp_path: Path):
     started = tmp_path / "started"
     code = f"""

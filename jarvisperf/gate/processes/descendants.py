@@ -24,9 +24,16 @@ def adopt_orphans() -> None:
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
-def end_with_parent(how: signal.Signals) -> None:
-    """Have the system send this process a signal when its parent ends, however it ends."""
+def end_with_parent(how: signal.Signals, parent: int | None = None) -> None:
+    """Have the system send this process a signal when its parent ends, however it ends.
+
+    Args:
+        how: The signal.
+        parent: The parent's process id; if it has already ended, the signal comes at once. None: unknown.
+    """
     _prctl(PR_SET_PDEATHSIG, how)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), how)
 
 
 def children(of: int | None = None) -> set[int]:

@@ -61,10 +61,11 @@ def _run(config: dict[str, Any], running: set[int]) -> None:
     arms = config["arms"]
     for module in config["preload"]:  # needed by both arms and identical in both
         importlib.import_module(module)
+    server = os.getpid()
     for arm in arms:
         pid = os.fork()
         if pid == 0:
-            _become(arm, arms, config)
+            _become(arm, arms, config, server)
         running.add(pid)
     for arm in arms:
         os.close(arm["channel"])
@@ -74,11 +75,11 @@ def _run(config: dict[str, Any], running: set[int]) -> None:
         running.discard(pid)
 
 
-def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, Any]) -> None:
+def _become(arm: dict[str, Any], arms: list[dict[str, Any]], config: dict[str, Any], server: int) -> None:
     code = 70
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        descendants.end_with_parent(signal.SIGKILL)
+        descendants.end_with_parent(signal.SIGKILL, parent=server)
         for other in arms:
             if other is not arm:
                 os.close(other["channel"])
