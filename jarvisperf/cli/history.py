@@ -48,7 +48,7 @@ def add_commands(commands: Subparsers) -> None:
 def _history(words: argparse.Namespace) -> int:
     from jarvisperf.runs.store import open_store
 
-    store = open_store(words.store)
+    store = open_store(words.store).at_one_moment()
     entries = _entries(store, words)  # before the extras: installing them would not help without any run
     require("history", "jarvisperf history")
     if words.plot:

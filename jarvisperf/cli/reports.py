@@ -169,7 +169,7 @@ def _report(words: argparse.Namespace) -> int:
         print_findings(there)
         out(f"This is the report in {words.out}. For a stored run: jarvisperf report RUN -o DIR")
         return OK
-    store = open_store(words.store)
+    store = open_store(words.store).at_one_moment()
     if len(words.runs) == 2:
         findings = _of_two(words, store, *words.runs)
         shown = f"{words.runs[1]} compared with {words.runs[0]}"
@@ -285,7 +285,7 @@ def _compare(words: argparse.Namespace) -> int:
     from jarvisperf.report.formats.json import encode_findings
     from jarvisperf.runs.store import open_store
 
-    findings = _of_two(words, open_store(words.store), words.base, words.head)
+    findings = _of_two(words, open_store(words.store).at_one_moment(), words.base, words.head)
     if words.json:
         out_json(encode_findings(findings).rstrip(b"\n"))
     else:
