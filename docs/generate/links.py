@@ -23,6 +23,7 @@ OUTSIDE = {
     "benchmarks/eviction/RESULTS.md": "lab/eviction.md",
     "benchmarks/peers/results-cache.md": "lab/cache-peers.md",
     "benchmarks/peers/results-rag.md": "lab/rag-peers.md",
+    "benchmarks/runs_lab/results.md": "lab/runs.md",
     "reports/report.md": "lab/own-suite.md",
     "reports/plots/before_after.png": "images/before_after.png",
     "benchmarks/gate_lab/evidence/2026-11-25-alarms.svg": "images/alarms.svg",

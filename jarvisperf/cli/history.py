@@ -48,7 +48,7 @@ def add_commands(commands: Subparsers) -> None:
 def _history(words: argparse.Namespace) -> int:
     from jarvisperf.runs.store import open_store
 
-    store = open_store(words.store)
+    store = open_store(words.store).at_one_moment()
     entries = _entries(store, words)  # before the extras: installing them would not help without any run
     require("history", "jarvisperf history")
     if words.plot:
@@ -107,7 +107,9 @@ def _entries(store: RunStore, words: argparse.Namespace) -> list[RunEntry]:
 def _read(store: RunStore, entries: list[RunEntry], words: argparse.Namespace) -> History:
     from jarvisperf.history.reading import read_history
 
-    history = read_history(store, entries, metric=words.metric)
+    history = read_history(store, entries, metric=words.metric, containing=words.benchmark or "")
+    if words.benchmark and not history.series:
+        history = read_history(store, entries, metric=words.metric)  # all ids, to suggest one that may be meant
     if words.metric and not history.series:
         raise LookupError(
             f"no benchmark of these runs has the metric {words.metric!r}; common ones are time, memory, startup"

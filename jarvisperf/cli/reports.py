@@ -168,7 +168,7 @@ def _report(words: argparse.Namespace) -> int:
         out(f"{words.out}: {_described(there)}", "to see a stored run: jarvisperf report RUN -o DIR")
         print_findings(there)
         return OK
-    store = open_store(words.store)
+    store = open_store(words.store).at_one_moment()
     if len(words.runs) == 2:
         findings = _of_two(words, store, *words.runs)
         shown = f"{words.runs[1]} compared with {words.runs[0]}"
@@ -284,7 +284,7 @@ def _compare(words: argparse.Namespace) -> int:
     from jarvisperf.report.formats.json import encode_findings
     from jarvisperf.runs.store import open_store
 
-    findings = _of_two(words, open_store(words.store), words.base, words.head)
+    findings = _of_two(words, open_store(words.store).at_one_moment(), words.base, words.head)
     if words.json:
         out_json(encode_findings(findings).rstrip(b"\n"))
     else:

@@ -70,8 +70,34 @@ class _StoredRun(msgspec.Struct):
     benchmarks: list[_StoredBenchmark]
 
 
+class Wanted(NamedTuple):
+    """Which series of a history are wanted.
+
+    Attributes:
+        benchmarks: Only benchmarks with these ids; None: all.
+        metric: Only this metric; None: all.
+        containing: Only benchmarks whose id contains this text.
+    """
+
+    benchmarks: frozenset[str] | None = None
+    metric: str | None = None
+    containing: str = ""
+
+    def includes(self, reading: Reading) -> bool:
+        """Return whether a reading belongs to a wanted series."""
+        return (
+            (self.benchmarks is None or reading.benchmark in self.benchmarks)
+            and self.metric in {None, reading.metric}
+            and self.containing in reading.benchmark
+        )
+
+
 def read_history(
-    store: RunStore, entries: Iterable[RunEntry], benchmarks: frozenset[str] | None = None, metric: str | None = None
+    store: RunStore,
+    entries: Iterable[RunEntry],
+    benchmarks: frozenset[str] | None = None,
+    metric: str | None = None,
+    containing: str = "",
 ) -> History:
     """Read runs and find where their benchmarks changed, if the extra `history` is installed.
 
@@ -82,14 +108,16 @@ def read_history(
         entries: The runs, in any order; the newest 500 are read.
         benchmarks: Only benchmarks with these ids; None: all.
         metric: Only this metric; None: all.
+        containing: Only benchmarks whose id contains this text.
 
     Raises:
         RunStoreError: The store cannot be reached.
     """
     newest = sorted(entries, key=lambda entry: (entry.created, entry.token))[-MOST_RUNS:]
+    wanted = Wanted(benchmarks, metric, containing)
     lack = lacking("history")
     warnings: list[str] = []
-    compacted = {} if lack else _compacted(store, newest, benchmarks, metric, warnings)
+    compacted = {} if lack else _compacted(store, newest, wanted, warnings)
     by_run = compacted | _single(store, [one for one in newest if one.path not in compacted], warnings)
     occasions: list[Occasion] = []
     found: dict[tuple[str, str], list[tuple[int, Reading]]] = {}
@@ -99,7 +127,7 @@ def read_history(
         place = len(occasions)
         occasions.append(Occasion(entry.token, entry.created, entry.commit, entry.dirty, entry.name))
         for reading in by_run[entry.path]:
-            if (benchmarks is None or reading.benchmark in benchmarks) and metric in {None, reading.metric}:
+            if wanted.includes(reading):
                 found.setdefault((reading.benchmark, reading.metric), []).append((place, reading))
     series: dict[str, dict[str, Series]] = {}
     for (benchmark_id, name), readings in found.items():
@@ -126,19 +154,17 @@ def with_changes(series: Series) -> Series:
 
 
 def _compacted(
-    store: RunStore,
-    entries: Sequence[RunEntry],
-    benchmarks: frozenset[str] | None,
-    metric: str | None,
-    warnings: list[str],
+    store: RunStore, entries: Sequence[RunEntry], wanted: Wanted, warnings: list[str]
 ) -> dict[str, list[Reading]]:
     """Read the runs that Parquet objects hold; return the wanted readings by the run's path."""
     parts = list_parts(store.place, {group_of(entry) for entry in entries})
     if not parts:
         return {}
-    wanted = {"benchmark": benchmarks, "metric": None if metric is None else {metric}}
-    chosen = {name: list(values) for name, values in wanted.items() if values is not None}
-    conditions = "".join(f" AND list_contains(?, {name})" for name in chosen)
+    chosen: dict[str, object] = {"contains(benchmark, ?)": wanted.containing}
+    if wanted.benchmarks is not None:
+        chosen["list_contains(?, benchmark)"] = list(wanted.benchmarks)
+    if wanted.metric is not None:
+        chosen["metric = ?"] = wanted.metric
     import duckdb
 
     with Tables(store, entries, parts) as tables:
@@ -146,7 +172,7 @@ def _compacted(
         try:
             rows = tables.connection.execute(
                 "SELECT object, benchmark, metric, unit, median, p25, p75, yardstick FROM results "  # noqa: S608
-                f"WHERE metric IS NOT NULL{conditions} ORDER BY object, place",
+                f"WHERE metric IS NOT NULL AND {' AND '.join(chosen)} ORDER BY object, place",
                 list(chosen.values()),
             ).fetchall()
         except duckdb.Error as error:

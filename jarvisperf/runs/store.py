@@ -11,6 +11,7 @@ import msgspec
 from jarvisperf.runs.backends import (
     OWN_FOLDER,
     FolderPlace,
+    ListedOnce,
     Place,
     RunStoreError,
     open_place,
@@ -106,6 +107,10 @@ class RunStore:
     def shown(self) -> str:
         """The store's name in messages, without passwords."""
         return self.place.shown
+
+    def at_one_moment(self) -> RunStore:
+        """Return this store as it is now, for a command that asks several times what there is."""
+        return RunStore(ListedOnce(self.place), self._outbox)
 
     def save(self, run: Run, name: str, token: str | None = None) -> Stored:
         """Store a run. If the store cannot be written, the run waits in the outbox until the next successful save.

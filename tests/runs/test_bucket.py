@@ -11,6 +11,7 @@ import pytest
 from builders import metric, run_of
 from s3_server import S3Server
 
+from jarvisperf.cli.main import main
 from jarvisperf.history import read_history
 from jarvisperf.runs.model import Benchmark, Run
 from jarvisperf.runs.store import RunStore, RunStoreError, open_store
@@ -72,6 +73,35 @@ def test_a_missing_bucket_is_an_error_of_one_line(s3_server: S3Server, tmp_path:
         assert str(error.value) == (
             "s3://no-such-bucket/runs cannot be listed: the bucket 'no-such-bucket' does not exist"
         )
+
+
+@pytest.mark.parametrize(
+    "words", [["runs", "list", "--json"], ["runs", "compact"], ["runs", "sql", "FROM runs"], ["history"]]
+)
+def test_a_command_on_a_missing_bucket_fails(
+    s3_server: S3Server, tmp_path: Path, monkeypatch, capsys, words: list[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([*words, "--store", "s3://no-such-bucket/runs"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    (line,) = told.err.splitlines()
+    assert "no-such-bucket" in line
+    assert "does not exist" in line
+
+
+def test_a_command_that_asks_twice_lists_once(bucket: str, s3_server: S3Server):
+    store = open_store(bucket)
+    older, newer = (store.save(a_run(minute), name).entry for minute, name in ((0, "main"), (1, "main/more")))
+    now = store.at_one_moment()
+    del s3_server.requests[:]
+    assert now.entries() == [newer, older]
+    assert now.find("main").entries == (older,)
+    assert now.load(older).created == a_run(0).created
+    assert [method for method, _ in s3_server.requests] == ["GET", "GET"]  # the list and the run
+    store.save(a_run(2), "main")
+    assert now.entries() == [newer, older]
+    assert len(store.entries()) == 3
 
 
 def test_an_empty_folder_of_a_bucket_is_an_empty_store(bucket: str):

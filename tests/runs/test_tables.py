@@ -241,6 +241,9 @@ def test_the_history_is_the_same_from_runs_and_from_parts(store: RunStore):
         "test_a.py::test_a[1]"
     }
     assert read_history(store, entries, frozenset()).series == {}
+    for all_of_them in (entries, [*entries, newer]):
+        assert read_history(store, all_of_them, containing="broken").series == {}
+        assert len(read_history(store, all_of_them, containing="test_a[1", metric="time").series) == 1
 
 
 def test_a_confined_connection_reaches_nothing_but_the_tables(store: RunStore, tmp_path: Path):

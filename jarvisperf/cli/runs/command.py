@@ -204,7 +204,8 @@ def _show(words: argparse.Namespace, store: RunStore) -> int:
 def _diff(words: argparse.Namespace, store: RunStore) -> int:
     from jarvisperf.cli.run_tables import aligned, benchmark_rows, environment_rows
 
-    (first_entry, first), (second_entry, second) = (wanted(store, text) for text in (words.first, words.second))
+    now = store.at_one_moment()
+    (first_entry, first), (second_entry, second) = (wanted(now, text) for text in (words.first, words.second))
     environment = environment_rows(first, second)
     titles = [f"{entry.name} {entry.token}" for entry in (first_entry, second_entry)]
     if environment:

@@ -62,7 +62,8 @@ class FsspecPlace:
         """
 
         def find() -> list[str]:
-            self._files.invalidate_cache()  # other machines write to it too
+            # Other machines write to it, too. What is known of other folders saves a request for each object there.
+            self._files.invalidate_cache(f"{self._top}/{folder}")
             return list(self._files.find(f"{self._top}/{folder}"))
 
         try:

@@ -1,0 +1,1 @@
+"""How long commands take over thousands of runs in a bucket, and how many requests they make."""
