@@ -66,7 +66,17 @@ def _unpack_results(packed: bytes) -> Results:
 
 
 _SEARCH: Final[AnswerKind[Results]] = AnswerKind("search", tuple, encode_results, _unpack_results)
-_CONTEXT: Final[AnswerKind[str]] = AnswerKind("context", build_context, str.encode, bytes.decode)
+
+
+def _context_of(results: Results) -> Context:
+    return Context(build_context(results))
+
+
+def _unpack_context(packed: bytes) -> Context:
+    return Context(packed, "utf-8")
+
+
+_CONTEXT: Final[AnswerKind[Context]] = AnswerKind("context", _context_of, str.encode, _unpack_context)
 
 
 def _in_thread(method: Callable[P, T]) -> Callable[P, Coroutine[object, object, T]]:
@@ -736,11 +746,15 @@ class OptimizedRAG:
             self._stats.note_key(answer.key, ttl_seconds)
         return answer
 
-    def _context_kind(self, max_chars: int | None, max_tokens: int | None) -> AnswerKind[str]:
+    def _context_kind(self, max_chars: int | None, max_tokens: int | None) -> AnswerKind[Context]:
         if max_chars is None and max_tokens is None:
             return _CONTEXT
         build, limits = context_limits(max_chars, max_tokens, getattr(self._embedder, "count_tokens", None))
-        return AnswerKind("context", build, str.encode, bytes.decode, limits)
+
+        def within_limits(results: Results) -> Context:
+            return Context(build(results))
+
+        return AnswerKind("context", within_limits, str.encode, _unpack_context, limits)
 
     def _results(self, found: Results, *, complete: bool) -> SearchResults:
         results = SearchResults(found)
@@ -748,8 +762,12 @@ class OptimizedRAG:
             results.complete, results.problem = False, self._background.failure
         return results
 
-    def _context(self, text: str, *, complete: bool) -> Context:
-        return Context(text, complete=complete, problem=None if complete else self._background.failure)
+    def _context(self, text: Context, *, complete: bool) -> Context:
+        if complete:
+            return text
+        context = Context(text)
+        context.complete, context.problem = False, self._background.failure
+        return context
 
     def _added(self, add: Callable[[Ingestor], AddReport]) -> AddReport:
         """Add something, count its vectors, and start embedding what waits."""

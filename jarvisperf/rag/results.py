@@ -3,7 +3,7 @@
 # No postponed annotations here: msgspec evaluates them when it builds the decoder.
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, Self, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import msgspec
 
@@ -74,7 +74,7 @@ class SearchResults(list[SearchResult]):
     problem: str | None = None
 
 
-class Context(str):  # noqa: SLOT000 - a string with slots cannot have other values in a subclass
+class Context(str):  # noqa: SLOT000 - an incomplete one has attributes of its own
     """A context for a language model: a string that says whether the search behind it was complete.
 
     Attributes:
@@ -82,14 +82,8 @@ class Context(str):  # noqa: SLOT000 - a string with slots cannot have other val
         problem: As in :class:`SearchResults`.
     """
 
-    complete: bool
-    problem: str | None
-
-    def __new__(cls, text: str, *, complete: bool = True, problem: str | None = None) -> Self:
-        """Return the string with these attributes."""
-        context = super().__new__(cls, text)
-        context.complete, context.problem = complete, problem
-        return context
+    complete: bool = True
+    problem: str | None = None
 
 
 class StoredPassage(msgspec.Struct, frozen=True, kw_only=True):

@@ -108,6 +108,25 @@ def test_a_text_that_was_added_is_never_missing_from_a_cached_search(cache, embe
             assert text in [result.text for result in other.search_cached("What is a decorator?", n_results=10)]
 
 
+def test_many_texts_are_found_by_words_while_they_wait_and_by_meaning_afterwards(
+    cache, embedder, tmp_path, require, monkeypatch
+):
+    require("chromadb")
+    from jarvisperf.rag import OptimizedRAG
+    from jarvisperf.rag.embedding.background import BackgroundEmbedder
+
+    monkeypatch.setattr("jarvisperf.rag.search.retriever.MOST_EMBEDDED_FIRST", 0)
+    monkeypatch.setattr(BackgroundEmbedder, "start", lambda *_, **__: None)
+    with OptimizedRAG(path=tmp_path, cache=cache, model=embedder) as other:
+        report = other.batch_add_texts([*TEXTS, *(f"Part number {number} is in stock." for number in range(65))])
+        assert report.waiting == 70
+        found = other.search("How does yield make a generator function?", n_results=1)
+        assert (found[0].text, found.complete) == (TEXTS[3], False)
+        other.wait()
+        found = other.search("How do I write a loop?", n_results=1)
+        assert (found[0].text, found.complete) == (TEXTS[0], True)
+
+
 def test_a_fresh_process_with_the_answer_on_disk_loads_neither_model_nor_chroma(rag, folder):
     question = "How do I write a loop?"
     expected = rag.search_cached(question)[0].text

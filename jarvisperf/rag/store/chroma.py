@@ -312,7 +312,7 @@ class ChromaStore(Collection):
                         unit_rows(vectors[rows]).tobytes() if rows else b"",
                         tuple(without_ours(passages[row].metadata) for row in rows),
                         growth,
-                        texts_stay=True,
+                        texts_stay=growth == len(rows),  # none of them replaces what a killed process left
                     ),
                 )
 
@@ -442,32 +442,32 @@ class ChromaStore(Collection):
             with self._home.writing(str(collection.id), publish):
                 ids = ids_to_update()
                 place = self._place_of_waiting()
-                waiting: dict[str, dict[str, Any]] = {}
-                found = () if place is None else self._get_in(place, ids, *_PASSAGE)
-                for key, text, stored in found:
+                replacing: dict[str, dict[str, Any] | None] = {}
+                for key, text, stored in () if place is None else self._get_in(place, ids, *_PASSAGE):
                     old = without_token(stored or {})
                     changed = renewed(key, text or "", old)
                     if changed != old:  # a new token, because a vector may be about to be stored with the old metadata
-                        waiting[key] = with_token(changed, new_token())
                         new[key] = changed
-                        self._update(place, {key: _replacing(stored, waiting[key])})
-                replacing: dict[str, dict[str, Any] | None] = {}
+                        replacing[key] = _replacing(stored, with_token(changed, new_token()))
+                self._update(place, replacing)
+                waiting, replacing = replacing.keys(), {}
                 for key, text, stored, vector in self._get_in(collection, ids, *_PASSAGE, "embeddings"):
                     old = stored or {}
                     changed = renewed(key, text or "", old)
                     if changed != old and key not in waiting:
                         new[key], replacing[key] = changed, _replacing(old, changed)
                         vectors.append(vector)
-                keys = list(replacing)
-                for part in _parts(range(len(keys)), self._max_batch):
-                    self._update(collection, {key: replacing[key] for key in keys[part.start : part.stop]})
+                self._update(collection, replacing)
             return len(new)
 
-    def _update(self, collection: Any, metadatas: Mapping[str, dict[str, Any] | None]) -> None:
-        try:
-            collection.update(ids=list(metadatas), metadatas=list(metadatas.values()))
-        except Exception as error:
-            raise self._explained(error, 0) from error
+    def _update(self, place: Any, metadatas: Mapping[str, dict[str, Any] | None]) -> None:
+        keys = list(metadatas)
+        for rows in _parts(range(len(keys)), self._max_batch):
+            part = keys[rows.start : rows.stop]
+            try:
+                place.update(ids=part, metadatas=[metadatas[key] for key in part])
+            except Exception as error:
+                raise self._explained(error, 0) from error
 
     def properties(self, keys: Sequence[str]) -> list[Any]:
         """Return what is stored with the collection under these keys; None where nothing is."""
