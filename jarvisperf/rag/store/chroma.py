@@ -167,7 +167,7 @@ class ChromaStore(Collection):
         collection = self.open()
         offset = 0
         while True:
-            page = collection.get(limit=_PAGE, offset=offset, include=list(include))
+            page = self._asked(collection.get, limit=_PAGE, offset=offset, include=list(include))
             if page["ids"]:
                 yield page
             if len(page["ids"]) < _PAGE:
@@ -298,7 +298,7 @@ class ChromaStore(Collection):
                 report += self._upsert(collection, records[part], vectors[part])
             removed += ids_to_remove()
             for start in range(0, len(removed), self._max_batch):
-                collection.delete(ids=removed[start : start + self._max_batch])
+                self._asked(collection.delete, ids=removed[start : start + self._max_batch])
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
         return report + AddReport(removed=len(removed))
@@ -348,10 +348,7 @@ class ChromaStore(Collection):
             return len(new)
 
     def _update(self, collection: Any, metadatas: Mapping[str, dict[str, Any] | None]) -> None:
-        try:
-            collection.update(ids=list(metadatas), metadatas=list(metadatas.values()))
-        except Exception as error:
-            raise self._explained(error, 0) from error
+        self._asked(collection.update, ids=list(metadatas), metadatas=list(metadatas.values()))
 
     def properties(self, keys: Sequence[str]) -> list[Any]:
         """Return what is stored with the collection under these keys; None where nothing is."""
@@ -371,11 +368,11 @@ class ChromaStore(Collection):
         with self._write_lock:
             collection = self.open()
             with self._home.writing(str(collection.id), publish):
-                set_properties(collection, properties)
+                self._asked(set_properties, collection=collection, properties=properties)
 
     def holds(self, where: Filter) -> bool:
         """Return whether any passage passes a filter on metadata."""
-        return bool(self.open().get(where=dict(where), limit=1, include=[])["ids"])
+        return bool(self._asked(self.open().get, where=dict(where), limit=1, include=[])["ids"])
 
     def _query_in_memory(
         self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -449,15 +446,15 @@ class ChromaStore(Collection):
         collection = self.open()
         distinct = list(dict.fromkeys(ids))
         for start in range(0, len(distinct), self._max_batch):
-            got = collection.get(ids=distinct[start : start + self._max_batch], include=list(parts))
+            got = self._asked(collection.get, ids=distinct[start : start + self._max_batch], include=list(parts))
             yield from zip(got["ids"], *(got[part] for part in parts), strict=True)
 
     def _count_of(self, collection: Any, selection: Selection) -> int:
-        return len(self.ids(selection)) if selection.filters else int(collection.count())
+        return len(self.ids(selection)) if selection.filters else int(self._asked(collection.count))
 
     def _upsert(self, collection: Any, records: Sequence[PassageRecord], vectors: Any) -> AddReport:
         ids = [record.id for record in records]
-        known = collection.get(ids=ids, include=["metadatas"])
+        known = self._asked(collection.get, ids=ids, include=["metadatas"])
         old_metadata = dict(zip(known["ids"], known["metadatas"], strict=True))
         try:
             collection.upsert(
