@@ -30,6 +30,8 @@ class ModelOptions:
         dtype: "float32", "bfloat16" or "auto" (bfloat16 if the CPU supports it in hardware).
         truncate_dim: Number of dimensions to keep of each vector (Matryoshka models); None keeps all.
         prompts: Prefixes for a "query" and a "document"; None uses those in the model's files.
+        processes: How many processes embed documents on the CPU. They start with the first large call, which takes
+            seconds, and run until the model is unloaded. Queries are embedded in this process.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -41,6 +43,7 @@ class ModelOptions:
     dtype: str = "auto"
     truncate_dim: int | None = None
     prompts: Mapping[str, str] | None = field(default=None)
+    processes: int = 1
 
     def __post_init__(self) -> None:
         if self.device is not None and not isinstance(self.device, str):
@@ -49,6 +52,12 @@ class ModelOptions:
             one_of(name, value, allowed)
         if self.truncate_dim is not None:
             whole_number("truncate_dim", self.truncate_dim, at_least=1)
+        whole_number("processes", self.processes, at_least=1)
+        if self.processes > 1 and (self.backend != "torch" or not self._on_cpu):
+            raise ValueError(
+                f"processes is {self.processes} with the backend {self.backend!r} and the device {self.device!r}:"
+                " only 'torch' on the CPU supports several"
+            )
         if self.dtype == "bfloat16" and self.backend != "torch":
             raise ValueError(f"dtype is 'bfloat16' with the backend {self.backend!r}: only 'torch' supports it")
         if self.dtype == "bfloat16" and self._on_cpu and not has_bfloat16():

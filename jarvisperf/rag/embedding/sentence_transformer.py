@@ -13,6 +13,7 @@ from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose
 from jarvisperf.rag.embedding.length import limit_in, prompts_in
 from jarvisperf.rag.embedding.micro_batch import MicroBatcher
 from jarvisperf.rag.embedding.options import ModelOptions
+from jarvisperf.rag.embedding.processes import DocumentProcesses
 from jarvisperf.rag.embedding.prompts import are_found_by_sentence_transformers, prompts_of_roles
 from jarvisperf.rag.errors import MissingPackageError, ModelNotFoundError, missing_package
 from jarvisperf.rag.store.change import unit_rows
@@ -29,6 +30,7 @@ _BATCH_IN_BFLOAT16 = 64
 # This many fit into a core's cache: batches of 32 took one core (512 KB of L2) 1.33 times as long as batches of 8, for
 # texts of 480 characters.
 _BATCH_PER_CORE = 8
+_BATCH_IN_PROCESSES = 16
 _QUERIES_PER_BATCH = 32
 # More than any supported model reads; the tokenizer's memory grows with the length of a text without spaces.
 _MAX_CHARACTERS = 50_000
@@ -61,6 +63,7 @@ class SentenceTransformerEmbedder:
         self._model_of_the_parent: Any = None
         self._tokenizer: Any = None
         self._max_tokens: int | None = None
+        self._processes = DocumentProcesses(self._options.processes) if self._options.processes > 1 else None
         self._make_locks()
         tell_when_forked(self, SentenceTransformerEmbedder.reset_after_fork)
 
@@ -71,6 +74,8 @@ class SentenceTransformerEmbedder:
         OpenVINO keep threads of their own per model, so there the child loads the model again.
         """
         self._make_locks()
+        if self._processes is not None:
+            self._processes.forget()
         if self._options.backend != "torch":  # kept alive: its destructor would wait for threads of the parent
             self._model_of_the_parent, self._model = self._model, None
 
@@ -136,10 +141,16 @@ class SentenceTransformerEmbedder:
         Raises:
             ModelNotFoundError, MissingPackageError: See :meth:`load`.
         """
+        texts = _truncated(texts)
         with self._lock:
             model = self._loaded()
             batch = self._batch_of_documents(model)
-            return _unit(model.encode_document(_truncated(texts), batch_size=batch, show_progress_bar=False))
+        if self._processes is not None:  # meanwhile, queries are embedded here
+            rows = self._processes.encode(model, texts, min(batch, _BATCH_IN_PROCESSES))
+            if rows is not None:
+                return _unit(rows)
+        with self._lock:
+            return _unit(self._loaded().encode_document(texts, batch_size=batch, show_progress_bar=False))
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Return the query's vector, of length 1.
@@ -201,7 +212,9 @@ class SentenceTransformerEmbedder:
         return self._max_tokens
 
     def unload(self) -> None:
-        """Release the model; it is loaded again on next use."""
+        """Release the model, and end its processes; both start again on next use."""
+        if self._processes is not None:
+            self._processes.stop()
         with self._lock:
             self._model = None
 
@@ -328,7 +341,7 @@ def _load_model(choice: ModelChoice, options: ModelOptions) -> Any:
         model = SentenceTransformer(
             choice.name if folder is None else str(folder),
             local_files_only=folder is not None,
-            device=options.device,
+            device="cpu" if options.processes > 1 else options.device,
             backend=options.backend,
             truncate_dim=options.truncate_dim,
             prompts=prompts,

@@ -88,7 +88,7 @@ class ChromaStore(Collection):
 
     def count(self) -> int:
         """Return the number of passages, those that wait for their vectors included."""
-        return sum(int(place.count()) for place in self._places())
+        return sum(int(self._asked(place.count)) for place in self._places())
 
     def check_model(self) -> None:
         """Check that the model's vectors fit those that are stored.
@@ -150,12 +150,14 @@ class ChromaStore(Collection):
         collection = self._collection
         if collection is None:
             collection = self.open()
-        if self._in_memory is not None and (self.exact or collection.count() <= MOST_IN_MEMORY):
+        if self._in_memory is not None and (self.exact or self._asked(collection.count) <= MOST_IN_MEMORY):
             return self._query_in_memory(self._in_memory, vectors, n_results, selection)
         if self.exact:
             return self._query_exactly(collection, vectors, n_results, selection)
         # Chroma rejects numbers of more than 32 bits; the radius still depends on how many were requested.
-        requested = n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, int(collection.count())))
+        requested = (
+            n_results if n_results <= _COUNT_ABOVE else min(n_results, max(1, int(self._asked(collection.count))))
+        )
         if requested > _MAX_TEXTS_AT_ONCE:
             return self._query_exactly(collection, vectors, n_results, selection)
         include = [*_INCLUDED, "embeddings"] if with_vectors else _INCLUDED
@@ -181,7 +183,7 @@ class ChromaStore(Collection):
     def pages(self, include: Sequence[str]) -> Iterator[Any]:
         """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them."""
         for place in self._places():
-            yield from _pages(place, include)
+            yield from self._pages(place, include)
 
     def nearness(self, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, Hit]:
         """Return those of these passages that have a vector, with their distance to a query's vector."""
@@ -259,7 +261,7 @@ class ChromaStore(Collection):
         if place is None:
             return {}
         try:
-            pages = _pages(place, ["metadatas"], selection)
+            pages = self._pages(place, ["metadatas"], selection)
             found = {key: token for page in pages for key, token in tokens_in(page).items()}
         except Exception as error:
             raise self._explained(error, 0, selection) from error
@@ -271,7 +273,7 @@ class ChromaStore(Collection):
     def count_waiting(self) -> int:
         """Return how many passages wait for their vectors."""
         place = self._place_of_waiting()
-        return 0 if place is None else int(place.count())
+        return 0 if place is None else int(self._asked(place.count))
 
     def waiting_passages(self, ids: Sequence[str]) -> list[WaitingPassage]:
         """Return those of these passages that wait for their vectors."""
@@ -279,12 +281,12 @@ class ChromaStore(Collection):
         if place is None:
             return []
         parts = (ids[start : start + self._max_batch] for start in range(0, len(ids), self._max_batch))
-        return [one for part in parts for one in passages_in(place.get(ids=part, include=list(_PASSAGE)))]
+        return [one for part in parts for one in passages_in(self._asked(place.get, ids=part, include=list(_PASSAGE)))]
 
     def first_waiting(self, count: int) -> list[WaitingPassage]:
         """Return up to ``count`` passages that wait for their vectors."""
         place = self._place_of_waiting()
-        return [] if place is None else list(passages_in(place.get(limit=count, include=list(_PASSAGE))))
+        return [] if place is None else list(passages_in(self._asked(place.get, limit=count, include=list(_PASSAGE))))
 
     def store_vectors(self, passages: Sequence[WaitingPassage], vectors: NDArray[np.float32]) -> int:
         """Store the vectors of passages that still wait for them unchanged, as one write.
@@ -321,7 +323,7 @@ class ChromaStore(Collection):
                 if place is None:
                     return 0
                 ids = [passage.id for passage in passages]
-                now = tokens_in(place.get(ids=ids, include=["metadatas"]))
+                now = tokens_in(self._asked(place.get, ids=ids, include=["metadatas"]))
                 rows += [row for row, passage in enumerate(passages) if now.get(passage.id) == passage.token]
                 if rows:
                     if self._model_check is not None:
@@ -330,7 +332,7 @@ class ChromaStore(Collection):
                     texts = [passages[row].text for row in rows]
                     metadatas = [dict(passages[row].metadata) for row in rows]
                     growth = len(ids) - len(self._put(collection, ids, texts, vectors[rows], metadatas))
-                    place.delete(ids=ids)
+                    self._asked(place.delete, ids=ids)
             return len(rows)
 
     def write(
@@ -397,8 +399,8 @@ class ChromaStore(Collection):
             removed += ids_to_remove()
             for part in _parts(range(len(removed)), self._max_batch):
                 ids = removed[part.start : part.stop]
-                growth -= len(_drop(collection, ids))
-                _drop(place, ids)
+                growth -= len(self._drop(collection, ids))
+                self._drop(place, ids)
         if removed:
             self._known_to_hold_documents = False  # the last passage may be gone
         return AddReport(
@@ -464,10 +466,7 @@ class ChromaStore(Collection):
         keys = list(metadatas)
         for rows in _parts(range(len(keys)), self._max_batch):
             part = keys[rows.start : rows.stop]
-            try:
-                place.update(ids=part, metadatas=[metadatas[key] for key in part])
-            except Exception as error:
-                raise self._explained(error, 0) from error
+            self._asked(place.update, ids=part, metadatas=[metadatas[key] for key in part])
 
     def properties(self, keys: Sequence[str]) -> list[Any]:
         """Return what is stored with the collection under these keys; None where nothing is."""
@@ -487,11 +486,11 @@ class ChromaStore(Collection):
         with self._write_lock:
             collection = self.open()
             with self._home.writing(str(collection.id), publish):
-                set_properties(collection, properties)
+                self._asked(set_properties, collection=collection, properties=properties)
 
     def holds(self, where: Filter) -> bool:
         """Return whether any passage passes a filter on metadata."""
-        return any(place.get(where=dict(where), limit=1, include=[])["ids"] for place in self._places())
+        return any(self._asked(place.get, where=dict(where), limit=1, include=[])["ids"] for place in self._places())
 
     def _query_in_memory(
         self, in_memory: VectorsInMemory, vectors: NDArray[np.float32], n_results: int, selection: Selection
@@ -525,7 +524,7 @@ class ChromaStore(Collection):
         """Return the ids and vectors of these passages, or of all."""
         collection = self.open()
         if ids is None:
-            pages = _pages(collection, ["embeddings"])
+            pages = self._pages(collection, ["embeddings"])
             found = [row for page in pages for row in zip(page["ids"], page["embeddings"], strict=True)]
         else:
             found = [(key, row) for key, row in self._get_in(collection, ids, "embeddings")]
@@ -571,7 +570,7 @@ class ChromaStore(Collection):
 
     def _place_of_waiting(self, *, create: bool = False) -> Any | None:
         collection = self.open()
-        return self._waiting.open(self._client, str(collection.id), create=create)
+        return self._asked(self._waiting.open, client=self._client, main_id=str(collection.id), create=create)
 
     def _get(self, ids: Iterable[str], *parts: str) -> Iterator[tuple[Any, ...]]:
         """Yield the id and these parts of each passage that exists, with or without a vector."""
@@ -587,7 +586,7 @@ class ChromaStore(Collection):
         """Yield the id and these parts of each passage in one Chroma collection, in batches that Chroma accepts."""
         distinct = list(dict.fromkeys(ids))
         for part in _parts(range(len(distinct)), self._max_batch):
-            got = collection.get(ids=distinct[part.start : part.stop], include=list(parts))
+            got = self._asked(collection.get, ids=distinct[part.start : part.stop], include=list(parts))
             yield from zip(got["ids"], *(got[name] for name in parts), strict=True)
 
     def _ids_in(self, collection: Any, selection: Selection) -> list[str]:
@@ -598,14 +597,14 @@ class ChromaStore(Collection):
         return found
 
     def _count_of(self, collection: Any, selection: Selection) -> int:
-        return len(self._ids_in(collection, selection)) if selection.filters else int(collection.count())
+        return len(self._ids_in(collection, selection)) if selection.filters else int(self._asked(collection.count))
 
     def _store(self, collection: Any, place: Any, records: Sequence[PassageRecord], vectors: Any) -> tuple[int, int]:
         """Return by how many passages the collection grew, and how many were known."""
         ids = [record.id for record in records]
         texts = [record.text for record in records]
         known = self._put(collection, ids, texts, vectors, [marked(record) for record in records])
-        return len(ids) - len(known), len(known | _drop(place, ids))
+        return len(ids) - len(known), len(known | self._drop(place, ids))
 
     def _store_waiting(self, collection: Any, place: Any, records: Sequence[PassageRecord]) -> tuple[int, int]:
         """Return how many passages left the collection, and how many were known."""
@@ -613,14 +612,14 @@ class ChromaStore(Collection):
         token = new_token()
         metadatas = [with_token(marked(record), token) for record in records]
         known = self._put(place, ids, [record.text for record in records], placeholders(len(ids)), metadatas)
-        dropped = _drop(collection, ids)
+        dropped = self._drop(collection, ids)
         return len(dropped), len(known | dropped)
 
     def _put(
         self, place: Any, ids: list[str], texts: list[str], vectors: Any, metadatas: Sequence[Mapping[str, Any]]
     ) -> set[str]:
         """Store passages in a Chroma collection; return the ids that it had."""
-        known = place.get(ids=ids, include=["metadatas"])
+        known = self._asked(place.get, ids=ids, include=["metadatas"])
         old = dict(zip(known["ids"], known["metadatas"], strict=True))
         try:
             place.upsert(
@@ -633,29 +632,27 @@ class ChromaStore(Collection):
             raise self._explained(error, len(vectors[0])) from error
         return set(old)
 
+    def _pages(self, place: Any, include: Sequence[str], selection: Selection = EVERYTHING) -> Iterator[Any]:
+        offset = 0
+        while True:
+            page = self._asked(place.get, limit=_PAGE, offset=offset, include=list(include), **selection.filters)
+            if page["ids"]:
+                yield page
+            if len(page["ids"]) < _PAGE:
+                return
+            offset += _PAGE
+
+    def _drop(self, place: Any, ids: list[str]) -> set[str]:
+        """Remove passages from a Chroma collection, if there is one; return the ids that it had."""
+        found = [] if place is None else self._asked(place.get, ids=ids, include=[])["ids"]
+        if found:
+            self._asked(place.delete, ids=found)
+        return set(found)
+
 
 def _parts(rows: range, size: int) -> Iterator[range]:
     """Yield parts of at most ``size`` rows."""
     return (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def _pages(collection: Any, include: Sequence[str], selection: Selection = EVERYTHING) -> Iterator[Any]:
-    offset = 0
-    while True:
-        page = collection.get(limit=_PAGE, offset=offset, include=list(include), **selection.filters)
-        if page["ids"]:
-            yield page
-        if len(page["ids"]) < _PAGE:
-            return
-        offset += _PAGE
-
-
-def _drop(place: Any, ids: list[str]) -> set[str]:
-    """Remove passages from a Chroma collection, if there is one; return the ids that it had."""
-    found = [] if place is None else place.get(ids=ids, include=[])["ids"]
-    if found:
-        place.delete(ids=found)
-    return set(found)
 
 
 def _nearest_rows(

@@ -10,11 +10,12 @@ from jarvisperf.rag.errors import RagError, StoreError, missing_package
 from jarvisperf.rag.store.filters import EVERYTHING, Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jarvisperf.rag.store.generation import Home
 
 SPACE = "cosine"
+_TRANSPORT: Final = {"httpx", "httpcore"}  # packages whose errors say that a server could not be reached
 
 INDEX: Final = {"space": SPACE, "ef_construction": 200, "max_neighbors": 32, "ef_search": 200}
 """Chroma's index (HNSW) for a new collection, for a recall@10 of at least 0.99 (benchmarks/rag_lab/index_recall.py)."""
@@ -94,7 +95,7 @@ class Collection:
                 try:
                     collection = self._get_collection(client)
                     self._home.settle(str(collection.id))
-                    self._max_batch = int(client.get_max_batch_size())
+                    self._max_batch = int(self._asked(client.get_max_batch_size))
                 except BaseException:
                     self._home.disconnect()
                     raise
@@ -119,7 +120,7 @@ class Collection:
 
     def count(self) -> int:
         """Return the number of passages."""
-        return int(self.open().count())
+        return int(self._asked(self.open().count))
 
     def _get_collection(self, client: Any) -> Any:
         try:
@@ -136,7 +137,20 @@ class Collection:
             )
         return collection
 
+    def _asked(self, ask: Callable[..., Any], **arguments: Any) -> Any:
+        """Return the outcome of a call of Chroma's; a server may end at any of them.
+
+        Raises:
+            StoreError: It fails.
+        """
+        try:
+            return ask(**arguments)
+        except Exception as error:
+            raise self._explained(error, 0) from error
+
     def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
+        if type(error).__module__.partition(".")[0] in _TRANSPORT:
+            return StoreError(f"the collection {self._name!r} failed: {' '.join(str(error).split())}")
         if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
             given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
             return ValueError(f"Chroma rejects the filter {given}: {' '.join(str(error).split())}")

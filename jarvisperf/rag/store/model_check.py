@@ -95,7 +95,10 @@ class ModelCheck:
     def _compare(self, collection: Any) -> None:
         import numpy as np
 
-        found = collection.get(limit=_PASSAGES, include=["documents", "embeddings"])
+        try:
+            found = collection.get(limit=_PASSAGES, include=["documents", "embeddings"])
+        except Exception as error:
+            raise StoreError(f"the collection {self._name!r} failed: {error}") from error
         texts = [text for text in found["documents"] if text]
         if len(texts) < len(found["ids"]) or not texts:
             return  # nothing to compare, or passages that this package did not write
