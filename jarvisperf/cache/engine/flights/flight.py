@@ -193,11 +193,10 @@ class Flights:
             flight = self.by_name[kind, key] = Flight(self, kind, key, tags, place)
             return flight
 
-    def leave(self, flight: Flight) -> bool:
-        """Note that a caller no longer needs the outcome; return whether it was the last one."""
+    def leave(self, flight: Flight) -> None:
+        """Note that a caller no longer needs the outcome."""
         with self.lock:
             flight.callers -= 1
-            return flight.callers == 0
 
     def detach(self, keys: Iterable[str]) -> None:
         """Let no later caller join the flights of these keys, because what they compute may be outdated."""
