@@ -101,7 +101,8 @@ def digest(code: CodeType, namespace: dict[str, Any]) -> str:
         repr([(name, plain(namespace[name])) for name in code.co_names if name in namespace]) if functions else "",
         repr(attributes(code, namespace)),
     ]
-    return hashlib.blake2b("\n".join(parts).encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    text = "\n".join(parts).replace(ROOT.rstrip(os.sep), "")  # the only difference between equal checkouts
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def attributes(code: CodeType, namespace: dict[str, Any]) -> list[tuple[str, str, object]]:

@@ -187,7 +187,8 @@ class CodeWatch:
         if isinstance(path, int) or path is None:  # a file that was opened before
             return
         caller = _caller()
-        is_python = os.fsdecode(path).endswith((".py", ".pyc"))
+        name = path if isinstance(path, str) else os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else ""
+        is_python = name.endswith((".py", ".pyc"))
         if not (is_python and (_is_import_system(caller) or _is_pytests(caller))):
             self._add(self._opened, path)
 
@@ -196,7 +197,7 @@ class CodeWatch:
         try:
             name = os.readlink(f"/proc/self/fd/{path}") if isinstance(path, int) else os.fsdecode(path)  # noqa: PTH115
             names.add(os.path.join(os.getcwd(), name))  # noqa: PTH109,PTH118
-        except OSError:
+        except (OSError, TypeError):
             self._unseen.add("it uses a folder that cannot be named")
 
     def _is_own_doing(self) -> bool:
@@ -244,8 +245,9 @@ def _is_helper(file: str) -> bool:
 
 def _reads_flags_only() -> bool:
     """Return whether a function's code is read only for its flags and parameters, which count as part of an import."""
-    asks = sys._getframe(3).f_code.co_name == "_has_code_flag"  # noqa: SLF001  # inspect.iscoroutinefunction and others
-    return asks or _is_pytests(_caller())
+    reader = sys._getframe(3).f_code  # noqa: SLF001
+    asks_for_a_flag = reader.co_name == "_has_code_flag"  # inspect.iscoroutinefunction and others
+    return asks_for_a_flag or reader.co_filename.startswith(_OURS) or _is_pytests(_caller())
 
 
 def _is_import_system(caller: str) -> bool:
@@ -253,8 +255,8 @@ def _is_import_system(caller: str) -> bool:
 
 
 def _is_pytests(caller: str) -> bool:
-    """Return whether code belongs to pytest or to this project, which look at tests without running them."""
-    return caller.startswith(_OURS) or any(part in caller for part in _PYTEST)
+    """Return whether code belongs to pytest, which looks at tests without running them."""
+    return any(part in caller for part in _PYTEST)
 
 
 def _all_codes(codes: Any) -> Iterator[CodeType]:
