@@ -45,6 +45,7 @@ class Options(NamedTuple):
         redis: The Redis for the fixtures.
         against: The revision to compare with in lockstep; None: no such comparison.
         exact: Whether to take that revision itself, not its merge base with HEAD.
+        affected: Whether to run only the benchmarks that the change can have affected.
         thresholds: How much worse each metric may get, as a share; infinite: any amount; empty: the defaults.
         launches: Maximum number of launches in lockstep.
         fails_inconclusive: Whether an inconclusive verdict fails its test.
@@ -72,6 +73,7 @@ class Options(NamedTuple):
     redis: str
     against: str | None
     exact: bool
+    affected: bool
     thresholds: dict[str, float]
     launches: int
     fails_inconclusive: bool
@@ -110,6 +112,7 @@ def read_options(config: pytest.Config, metrics: Metrics = BUILT_IN) -> Options:
         redis=_value(config, "jarvis_redis", _redis),
         against=_value(config, "jarvis_against", _stripped),
         exact=_value(config, "jarvis_against_exact", as_flag),
+        affected=_value(config, "jarvis_affected", as_flag),
         thresholds=_value(config, "jarvis_threshold", partial(_thresholds, metrics)),
         launches=_value(config, "jarvis_launches", _launches),
         fails_inconclusive=_value(config, "jarvis_inconclusive", _pass_or_fail) == "fail",
@@ -148,9 +151,11 @@ def settled(config: pytest.Config, options: Options) -> Options:
             raise usage_error(
                 f"--jarvis-prove and --jarvis-{others[0]} cannot be combined: a proof compares the commit with itself"
             )
-        return options._replace(against="HEAD", exact=True, compare=None, save=None)
+        return options._replace(against="HEAD", exact=True, affected=False, compare=None, save=None)
     if "resume" in given and options.against is None and options.compare is None:
         raise usage_error("--jarvis-resume continues a comparison: give the same --jarvis-against or --jarvis-compare")
+    if options.against is None and config.getoption("jarvis_affected"):
+        raise usage_error("--jarvis-affected needs --jarvis-against: only a change can affect a benchmark")
     if options.against is None or options.compare is None:
         return options
     if ("against" in given) == ("compare" in given):

@@ -29,7 +29,7 @@ from pytest_jarvisperf.measuring.randomness.seeded_tests import SeededArm
 from pytest_jarvisperf.measuring.stash_keys import harness_key, record_key
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
     from jarvisperf.gate.processes.workers import ArmPlace
 
@@ -53,6 +53,8 @@ class ArmOrder(msgspec.Struct, frozen=True):
         arm: The arm's name.
         turns: The file descriptor of the connection to the other arm, to profile; None: count calls.
         suspects: The suspects to time, by benchmark.
+        repository: The working tree, from which nothing may come; empty: that is not checked.
+        packages: Dotted names of the project's packages, which must come from the arm.
     """
 
     pytest: list[str]
@@ -64,6 +66,8 @@ class ArmOrder(msgspec.Struct, frozen=True):
     arm: str
     turns: int | None = None
     suspects: dict[str, tuple[CodeRange, ...]] = {}
+    repository: str = ""
+    packages: list[str] = []
 
 
 class ProfileAnswer(msgspec.Struct, frozen=True):
@@ -96,6 +100,10 @@ def start(
     folder: Path,
     end: socket.socket | None = None,
     suspects: dict[str, tuple[CodeRange, ...]] | None = None,
+    *,
+    entry: str = __name__,
+    repository: str = "",
+    packages: Sequence[str] = (),
 ) -> RunningArm:
     """Start an arm's process.
 
@@ -106,6 +114,9 @@ def start(
         folder: The folder for its files.
         end: This arm's end of the connection to the other one, to profile in turns; None: count calls.
         suspects: The suspects to time, by benchmark.
+        entry: The module whose `main` carries out the order.
+        repository: The working tree, from which nothing may come; empty: that is not checked.
+        packages: Dotted names of the project's packages, which must come from the arm.
     """
     answer, log = (folder / f"{place.name}.{kind}" for kind in ("json", "log"))
     descriptor = None if end is None else end.fileno()
@@ -119,8 +130,10 @@ def start(
         arm=place.name,
         turns=descriptor,
         suspects=suspects or {},
+        repository=repository,
+        packages=list(packages),
     )
-    command = [sys.executable, *options_to_pass_on(), "-c", f"from {__name__} import main; main()"]
+    command = [sys.executable, *options_to_pass_on(), "-c", f"from {entry} import main; main()"]
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  # this interpreter
             command,
@@ -172,13 +185,22 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def main() -> None:
-    """Carry out the order read from standard input, then end all processes started by it."""
+    """Count calls or profile, as the order on standard input says."""
+    carry_out(lambda order: CallCountingPlugin(order) if order.turns is None else ProfilePlugin(order))
+
+
+def carry_out(plugin_for: Callable[[ArmOrder], ArmPlugin]) -> None:
+    """Carry out the order read from standard input, then end all processes started by it.
+
+    Args:
+        plugin_for: Returns the plugin object that runs the benchmarks.
+    """
     descendants.adopt_orphans()
     descendants.end_with_parent(signal.SIGTERM)
     signal.signal(signal.SIGTERM, _end_at_once)
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=ArmOrder)
     sys.path[:0] = order.paths  # with -I or -E, PYTHONPATH is ignored
-    plugin = CallCountingPlugin(order) if order.turns is None else ProfilePlugin(order)
+    plugin = plugin_for(order)
     try:
         status = int(pytest.main([*order.pytest, f"--rootdir={order.root}"], plugins=[plugin, SeededArm(HASH_SEED)]))
         run_exit_handlers(status)
@@ -192,20 +214,25 @@ def _end_at_once(*_: object) -> None:
     os._exit(1)
 
 
-class _ArmPlugin:
-    """Runs only the wanted benchmarks, and passes their targets to a harness."""
+class ArmPlugin:
+    """Runs only the wanted benchmarks, and passes their targets to a harness.
+
+    Args:
+        order: What the arm has to do.
+    """
 
     def __init__(self, order: ArmOrder) -> None:
         self._order = order
         self._items: list[pytest.Item] = []
 
-    def _harness(self) -> Harness:
+    def harness(self) -> Harness:
+        """Return the harness for the targets."""
         raise NotImplementedError
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         """Make the plugin pass all targets to the harness."""
-        config.stash[harness_key] = self._harness()
+        config.stash[harness_key] = self.harness()
         config.option.jarvis_metrics = TIME.name  # metrics added by the project's ini file need no explanation
 
     @pytest.hookimpl(trylast=True)
@@ -215,14 +242,16 @@ class _ArmPlugin:
         items[:] = [item for item in items if item.nodeid in wanted]
         self._items = items
 
-    def _answer(self, answer: msgspec.Struct) -> None:
+    def answer(self, answer: msgspec.Struct) -> None:
+        """Write the answer."""
         Path(self._order.answer).write_bytes(msgspec.json.encode(answer))
 
 
-class ProfilePlugin(_ArmPlugin):
+class ProfilePlugin(ArmPlugin):
     """The plugin object that profiles each benchmark."""
 
-    def _harness(self) -> Harness:
+    def harness(self) -> Harness:
+        """Return the harness that profiles."""
         turns = Turns(socket.socket(fileno=self._order.turns), leads=self._order.arm == BASE)
         roots = [Path(root) for root in self._order.roots]
         self._profiling = ProfilingHarness(QuickHarness(), roots, turns.turn, self._order.suspects)
@@ -236,7 +265,7 @@ class ProfilePlugin(_ArmPlugin):
     def pytest_sessionfinish(self) -> None:
         """Write the answer."""
         records = [item.stash[record_key] for item in self._items if record_key in item.stash]
-        self._answer(
+        self.answer(
             ProfileAnswer(
                 {record.id: record.profile for record in records if record.profile},
                 {record.id: record.profile_problem for record in records if record.profile_problem},
@@ -245,10 +274,11 @@ class ProfilePlugin(_ArmPlugin):
         )
 
 
-class CallCountingPlugin(_ArmPlugin):
+class CallCountingPlugin(ArmPlugin):
     """The plugin object that counts the calls of each benchmark, and watches the preparation of its data."""
 
-    def _harness(self) -> Harness:
+    def harness(self) -> Harness:
+        """Return the harness that counts."""
         self._counting = CallCountingHarness([Path(root) for root in self._order.roots])
         return self._counting
 
@@ -268,4 +298,4 @@ class CallCountingPlugin(_ArmPlugin):
 
     def pytest_sessionfinish(self) -> None:
         """Write the answer."""
-        self._answer(CallAnswer(self._counting.executions))
+        self.answer(CallAnswer(self._counting.executions))

@@ -60,6 +60,7 @@ class Comparison:
         interrupted: Whether Ctrl-C, a signal or `pytest.exit` ended it.
         findings: The findings by id.
         missing: The ids of benchmarks that exist in base but not in head.
+        left_out: The ids of benchmarks that the change cannot have affected.
         warnings: Warnings for the user, one line each.
     """
 
@@ -76,11 +77,13 @@ class Comparison:
         self._refused: dict[str, str] = {}
         self._generated: tuple[str, ...] = ()
         self._answers: Answers | None = None
+        self._why_affected: dict[str, str] = {}
         self.outcome: Outcome | None = None
         self.problem: str | None = None
         self.interrupted = False
         self.findings: dict[str, BenchmarkFinding] = {}
         self.missing: tuple[str, ...] = ()
+        self.left_out: frozenset[str] = frozenset()
         self.warnings: list[str] = []
 
     @property
@@ -157,8 +160,9 @@ class Comparison:
     def _compare(self, line: ProgressLine, present: Collection[str] | None) -> None:
         from jarvisperf.gate.lockstep.campaign import Lockstep
 
-        with self._prepared(present) as (arms, campaign):
-            if not self._items:
+        with self._prepared(present) as (arms, whole):
+            campaign = self._without_unaffected(whole, line) if self._options.affected else whole
+            if not campaign.ids:
                 return
             long_calls = LongCalls(self._config, campaign.budget, line)
             silences = Silences(self._config, line)
@@ -184,6 +188,23 @@ class Comparison:
             self.warnings += self._notes()
             self._explain(campaign, self.outcome, arms, present)
             resumption.finish()
+
+    def _without_unaffected(self, campaign: Campaign, line: ProgressLine) -> Campaign:
+        """Leave out the benchmarks that the change cannot have affected."""
+        if not self._items:
+            return campaign
+        from pytest_jarvisperf.affected import unaffected
+
+        line.show("watching what the benchmarks execute")
+        root = self._repository.root
+        files = {item.nodeid: item.path.resolve().relative_to(root).as_posix() for item in self._items}
+        found = unaffected(campaign, self._repository, files, self._options.arm_install)
+        self.left_out = found.names
+        self.warnings += found.problems
+        self._why_affected = found.reasons
+        if not found.names:
+            self.warnings += joined_notes({name: [f"not left out: {why}"] for name, why in found.reasons.items()})
+        return msgspec.structs.replace(campaign, ids=tuple(name for name in campaign.ids if name not in found.names))
 
     @contextmanager
     def prepared(self, items: Sequence[pytest.Item]) -> Iterator[Campaign]:
@@ -338,30 +359,36 @@ class Comparison:
 
     def _conclude(self) -> None:
         """Create the findings from what was measured so far."""
-        from jarvisperf.report.findings.lockstep import benchmark_finding, missing_finding
+        from jarvisperf.report.findings.lockstep import benchmark_finding, left_out_finding, missing_finding
 
         if self.outcome is None and self._lockstep is not None:
             self.outcome = self._lockstep.so_far(self.problem or INTERRUPTED)
         self.findings |= {name: missing_finding(name) for name in self.missing}
-        if self.outcome is None:
-            return
-        seconds = _seconds(self.outcome)
+        seconds = _seconds(self.outcome) if self.outcome is not None else {}
         for item in self._items:
-            shares, limits = self.limits(item)
-            tally = self.outcome.tallies[item.nodeid]
-            record = item.stash[record_key]
-            found = benchmark_finding(
-                item.nodeid, tally.group or record.group, record.params, tally, shares, limits, record.before
-            )
-            profiles = self._answers.profiles.get(item.nodeid) if self._answers else None
-            self.findings[item.nodeid] = msgspec.structs.replace(
-                found,
-                base_profile=profiles.base if profiles else None,
-                profile=profiles.head if profiles else None,
-                base_id=self._old_ids.get(item.nodeid),
-                explanation=self._answers.explanations.get(item.nodeid) if self._answers else None,
-                seconds=seconds[item.nodeid],
-            )
+            name, record = item.nodeid, item.stash[record_key]
+            if name in self.left_out:
+                self.findings[name] = left_out_finding(name, record.group, record.params, record.before)
+            elif self.outcome is not None:
+                shares, limits = self.limits(item)
+                tally = self.outcome.tallies[name]
+                found = benchmark_finding(
+                    name, tally.group or record.group, record.params, tally, shares, limits, record.before
+                )
+                profiles = self._answers.profiles.get(name) if self._answers else None
+                self.findings[name] = msgspec.structs.replace(
+                    found,
+                    base_profile=profiles.base if profiles else None,
+                    profile=profiles.head if profiles else None,
+                    base_id=self._old_ids.get(name),
+                    explanation=self._answers.explanations.get(name) if self._answers else None,
+                    seconds=seconds[name],
+                    notes=(*found.notes, *self._affected_note(name)),
+                )
+
+    def _affected_note(self, name: str) -> list[str]:
+        why = self._why_affected.get(name)
+        return [] if why is None else [f"the change can affect it: {why}"]
 
     def _notes(self) -> list[str]:
         """Return notes for readers of the verdicts: shared files, and calls that change over time."""

@@ -158,7 +158,7 @@ class LockstepSession:
             )
 
         outcome_so_far = self.comparison.outcome
-        tally = outcome_so_far.tallies[item.nodeid] if outcome_so_far else None
+        tally = outcome_so_far.tallies.get(item.nodeid) if outcome_so_far else None
         xfail = tally.xfail if tally else None
         if outcome == "skipped" and xfail is None:
             return [report("setup", "skipped", longrepr, 0.0), report("teardown", "passed", None, 0.0)]
@@ -172,6 +172,9 @@ class LockstepSession:
     def _judged(self, item: pytest.Item) -> tuple[str, Any, float]:
         from jarvisperf.report.shared.failure_lines import figures
 
+        if item.nodeid in self.comparison.left_out:
+            reason = self.comparison.findings[item.nodeid].left_out
+            return "skipped", (str(item.path), item.location[1] or 0, f"Skipped: left out: {reason}"), 0.0
         if self.comparison.outcome is None:
             return "failed", f"jarvisperf: {self.comparison.problem}", 0.0
         tally: Tally = self.comparison.outcome.tallies[item.nodeid]

@@ -217,11 +217,11 @@ class BenchSession:
         return self._baseline is None or self._run is None or self._baseline.compared
 
     def _is_measured(self, findings: Findings | None) -> bool:
-        """Return whether anything was measured, by a clock that goes forwards; otherwise report that as a problem."""
+        """Return whether anything was measured or left out, by a clock that goes forwards; otherwise report that."""
         if self._recording.seconds < 0:
             self._messages.problems.append(CLOCK_JUMPED)
             return False
-        if findings is not None and any(finding.metrics for finding in findings.benchmarks):
+        if findings is not None and any(one.metrics or one.left_out is not None for one in findings.benchmarks):
             return True
         if findings is not None and findings.benchmarks:
             self._messages.problems.append(_why_not_measured(findings))

@@ -55,6 +55,7 @@ OPTIONS = (
         without="do not compare",
     ),
     _Option("against-exact", "", "Compare with the revision itself, not with its merge base."),
+    _Option("affected", "", "Run only the benchmarks that the change can have affected; when in doubt, run."),
     _Option(
         "threshold",
         "5%",

@@ -20,6 +20,7 @@ AS_TEXT = {
     "jarvis_budget": "0.25",
     "jarvis_against": "1234567",
     "jarvis_against_exact": "yes",
+    "jarvis_affected": "yes",
     "jarvis_threshold": "time=3%,memory=7%",
     "jarvis_launches": "4",
     "jarvis_inconclusive": "fail",
@@ -48,6 +49,7 @@ AS_TOML = {
     "jarvis_budget": "0.25",
     "jarvis_against": "1234567",
     "jarvis_against_exact": "true",
+    "jarvis_affected": "true",
     "jarvis_threshold": '["time=3%", "memory=7%"]',
     "jarvis_launches": "4",
     "jarvis_prove": "2.0",
@@ -66,7 +68,8 @@ def options_of(pytester: pytest.Pytester, *words: str) -> Options:
 
 
 def check(options: Options, pytester: pytest.Pytester) -> None:
-    assert (options.bench, options.exact, options.allows_missing, options.profile) == (True, True, True, True)
+    flags = (options.bench, options.exact, options.affected, options.allows_missing, options.profile)
+    assert flags == (True,) * 5
     assert (options.budget_seconds, options.launches) == (0.25, 4)
     assert (options.against, options.save, options.compare) == ("1234567", "main", "v1")
     assert options.thresholds == BUILT_IN.thresholds | {"time": 0.03, "memory": 0.07}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jarvisperf.report.findings.model import Verdict
 
 _PLACE = re.compile(r" \([^()]*[/\\][^()]*\)$")  # where an import failed: a folder that is gone when this is read
+LEFT_OUT = "nothing it executes, reads or imports has changed"
 ABSENT = "base does not have it"
 DOUBT = "identical code differed in this run or could not be measured, so its figures decide nothing"
 
@@ -103,6 +104,25 @@ def missing_finding(name: str) -> BenchmarkFinding:
         verdict="missing",
     )
     return BenchmarkFinding(id=name, group=None, params={}, metrics={TIME.name: nothing})
+
+
+def left_out_finding(name: str, group: str | None, params: dict[str, str], before: str | None) -> BenchmarkFinding:
+    """Describe a benchmark that the change cannot have affected.
+
+    Args:
+        name: Its id.
+        group: Its group.
+        params: Its parameters.
+        before: The id of its uncached or naive counterpart.
+    """
+    return BenchmarkFinding(
+        id=name,
+        group=group,
+        params=params,
+        metrics={},
+        before=BeforeAfter(before) if before else None,
+        left_out=LEFT_OUT,
+    )
 
 
 def _metric(found: MetricTally, tally: Tally, threshold: float) -> MetricFinding:

@@ -155,6 +155,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
         base_id: Its id in base if its file was renamed; null if it is the same.
         notes: Notes for readers of its figures, such as what could not be verified.
         skipped: Why it was skipped; null if it was not.
+        left_out: Why the change cannot have affected it, so that it was not measured; null if it had to be measured.
         new_because: Why base cannot run it although head can; null if it can, or if base does not have it at all.
         explanation: The changed functions that it executes, most likely reason first; null if that is unknown.
         side_by_side: The comparison of the functions that it measured together; null if it measured one.
@@ -174,6 +175,7 @@ class BenchmarkFinding(msgspec.Struct, frozen=True):
     base_id: str | None = None
     notes: tuple[str, ...] = ()
     skipped: str | None = None
+    left_out: str | None = None
     new_because: str | None = None
     explanation: Explanation | None = None
     side_by_side: SideBySide | None = None

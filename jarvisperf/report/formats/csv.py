@@ -44,7 +44,7 @@ def render(report: Report) -> dict[str, bytes]:
     writer.writerow(HEADER)
     for finding in report.findings.benchmarks:
         if not finding.metrics:
-            reason = finding.error or finding.skipped or finding.new_because
+            reason = finding.error or finding.left_out or finding.skipped or finding.new_because
             known = [_text(finding.id), _text(finding.group)]
             writer.writerow([*known, *[""] * 12, verdict_of(finding), "", _text(reason)])
         for name, metric in finding.metrics.items():

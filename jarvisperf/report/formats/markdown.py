@@ -27,6 +27,7 @@ FILE = "report.md"
 PAIRS_PICTURE = "plots/before_after.png"
 LARGEST_BYTES = 60_000  # GitHub accepts comments of 65,536 characters; this leaves room for text around it
 MOST_PROBLEMS = 50
+MOST_LEFT_OUT = 200
 LONGEST_CELL = 160
 NAME_COLUMNS = 32
 MOST_AGAIN = 5  # benchmarks named in the command that measures them again
@@ -80,7 +81,7 @@ def markdown(
     measured = [row for row in report.table if row.metric is not None]
     changed = [row for row in measured if compares and row.texts["verdict"] in CHANGED]
     folded = [row for row in measured if compares and row.texts["verdict"] in FOLDED]
-    notes = [*_side_by_side(report), *_problems(report), *_not_compared(report)]
+    notes = [*_side_by_side(report), *_problems(report), *_not_compared(report), *_left_out(report)]
     end = [*_end(report, hosting), ""]
     room = at_most_bytes - _size([*parts, *notes, *_unexecuted(report), *end]) - 500
     if not compares and measured:
@@ -133,10 +134,21 @@ def _not_compared(report: Report) -> list[str]:
 
 def _unexecuted(report: Report) -> list[str]:
     """List the changed functions that no benchmark executes, folded away."""
-    if not report.unexecuted:
+    return _folded(report.unexecuted, report.unexecuted_functions)
+
+
+def _left_out(report: Report) -> list[str]:
+    """List the benchmarks that the change cannot affect, folded away."""
+    names = report.left_out_names
+    more = [f"and {len(names) - MOST_LEFT_OUT} more"] if len(names) > MOST_LEFT_OUT else []
+    return _folded(report.left_out, [*names[:MOST_LEFT_OUT], *more])
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    if not title:
         return []
-    lines = [f"- {_cell('', line)}" for line in report.unexecuted_functions]
-    return ["<details>", f"<summary>{escape(report.unexecuted)}</summary>", "", *lines, "", "</details>", ""]
+    items = [f"- {_cell('', line)}" for line in lines]
+    return ["<details>", f"<summary>{escape(title)}</summary>", "", *items, "", "</details>", ""]
 
 
 def _end(report: Report, hosting: Hosting | None) -> list[str]:

@@ -28,6 +28,8 @@ def plain_text(report: Report) -> str:
     if report.problems:
         parts += ["Failed:", *(f"  {line}" for line in report.problems), ""]
     parts += [f"{one.verdict.capitalize()}: {one.names}: {one.reason}" for one in report.not_compared]
+    if report.left_out:
+        parts += ["", f"{report.left_out}:", *(f"  {line}" for line in report.left_out_names)]
     if report.unexecuted:
         parts += ["", f"{report.unexecuted}:", *(f"  {line}" for line in report.unexecuted_functions)]
     return "\n".join(parts)

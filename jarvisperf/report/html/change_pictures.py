@@ -31,6 +31,7 @@ SIGNS: dict[str, str] = {
     "missing": "∅",
     "error": "!",
     "skipped": "»",
+    "left out": "/",
 }
 
 

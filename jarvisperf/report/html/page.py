@@ -123,6 +123,8 @@ def _headline(findings: Findings, counts: Mapping[Outcome, int], at_threshold: i
     if not total:
         return "No benchmark was measured"
     if findings.base is not None:
+        if counts["left out"] == total:
+            return f"Nothing was measured: the change affects none of {_benchmarks(total)}"
         return _comparison_headline(total, counts, at_threshold)
     words = [f"{_benchmarks(total - counts['error'] - counts['skipped'])} measured"]
     words += [f"{counts[verdict]:,} {word}" for verdict, word in WITHOUT_FIGURES.items() if counts[verdict]]

@@ -136,7 +136,7 @@ def bare_row(report: Report, number: int, finding: BenchmarkFinding) -> Row:
         verdict=verdict,
         sign=SIGNS[verdict],
         picture="",
-        words=finding.error or finding.skipped or finding.new_because or "no figures",
+        words=finding.error or finding.left_out or finding.skipped or finding.new_because or "no figures",
         more="",
         figures="",
         text=_searched(finding, ""),

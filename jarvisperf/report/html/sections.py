@@ -77,19 +77,26 @@ def failed_section(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[
 
 
 def skipped_section(report: Report, ordered: Sequence[BenchmarkFinding]) -> list[Section]:
-    """Return the section of the other benchmarks without figures: skipped, or new; nothing if there are none."""
-    return _bare(report, ordered, "Not measured", lambda finding: finding.error is None)
+    """Return the sections of the other benchmarks without figures: skipped or new, and left out."""
+    return [
+        *_bare(report, ordered, "Not measured", lambda finding: finding.error is None and finding.left_out is None),
+        *_bare(report, ordered, "Left out", lambda finding: finding.left_out is not None, report.left_out),
+    ]
 
 
 def _bare(
-    report: Report, ordered: Sequence[BenchmarkFinding], title: str, belongs: Callable[[BenchmarkFinding], bool]
+    report: Report,
+    ordered: Sequence[BenchmarkFinding],
+    title: str,
+    belongs: Callable[[BenchmarkFinding], bool],
+    note: str = "",
 ) -> list[Section]:
     rows = [
         bare_row(report, number, finding)
         for number, finding in enumerate(ordered)
         if not finding.metrics and belongs(finding)
     ]
-    return [Section(title, "", ("reason", ""), [], "", rows)] if rows else []
+    return [Section(title, note, ("reason", ""), [], "", rows)] if rows else []
 
 
 def _section(report: Report, name: str, found: list[Subject]) -> Section:

@@ -44,7 +44,7 @@ def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompar
     """
     found: dict[tuple[str, str], list[str]] = {}
     for finding in findings.benchmarks:
-        reason = finding.skipped if finding.skipped is not None else finding.new_because
+        reason = next((one for one in (finding.skipped, finding.new_because) if one is not None), None)
         if finding.error is None and reason is not None:
             found.setdefault((verdict_of(finding), reason), []).append(names[finding.id])
     return [NotCompared(verdict, listed(them), visible(reason)) for (verdict, reason), them in found.items()]
@@ -53,6 +53,26 @@ def not_compared(findings: Findings, names: Mapping[str, str]) -> list[NotCompar
 def listed(names: Sequence[str]) -> str:
     """Return a few names, or how many benchmarks there are."""
     return ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} benchmarks"
+
+
+def left_out_line(findings: Findings) -> str:
+    """Say how many benchmarks were left out; empty if none was."""
+    count = sum(finding.left_out is not None for finding in findings.benchmarks)
+    if not count:
+        return ""
+    if count == 1:
+        return "1 benchmark left out: nothing it executes, reads or imports has changed"
+    return f"{count:,} benchmarks left out: nothing they execute, read or import has changed"
+
+
+def left_out_names(findings: Findings, names: Mapping[str, str]) -> list[str]:
+    """List the benchmarks that were left out.
+
+    Args:
+        findings: The report's findings.
+        names: The display name of each benchmark, by id.
+    """
+    return [names[finding.id] for finding in findings.benchmarks if finding.left_out is not None]
 
 
 def unexecuted_line(findings: Findings) -> str:

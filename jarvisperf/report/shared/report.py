@@ -178,6 +178,16 @@ class Report:
         return reasons(self.findings)
 
     @cached_property
+    def left_out(self) -> str:
+        """How many benchmarks were left out because the change cannot affect them; empty if none was."""
+        return bare.left_out_line(self.findings)
+
+    @cached_property
+    def left_out_names(self) -> list[str]:
+        """The display names of these benchmarks."""
+        return bare.left_out_names(self.findings, self.names)
+
+    @cached_property
     def unexecuted(self) -> str:
         """How many changed functions no benchmark executes, in one line; empty if there are none."""
         return bare.unexecuted_line(self.findings)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jarvisperf.report.findings.model import BenchmarkFinding, Findings, MetricFinding
 
-Outcome = Verdict | Literal["skipped"]
+Outcome = Verdict | Literal["skipped", "left out"]
 
 NOTHING = "-"
 SEVERITY: tuple[Outcome, ...] = (
@@ -30,6 +30,7 @@ SEVERITY: tuple[Outcome, ...] = (
     "unchanged",
     "new",
     "skipped",
+    "left out",
 )
 
 RECORD_COLUMNS = ("group", "benchmark", "metric", "median", "spread", "ops/s", "samples", "before/after")
@@ -129,9 +130,11 @@ def telling(columns: Sequence[str], rows: Sequence[Mapping[str, str]]) -> tuple[
 
 
 def verdict_of(finding: BenchmarkFinding) -> Outcome:
-    """Return the most serious verdict among a benchmark's metrics; ``skipped`` if it was skipped."""
+    """Return the most serious verdict among a benchmark's metrics; ``skipped`` or ``left out`` if it was."""
     if finding.error is not None:
         return "error"
+    if finding.left_out is not None:
+        return "left out"
     if finding.skipped is not None:
         return "skipped"
     found = {metric.verdict for metric in finding.metrics.values()}

@@ -97,10 +97,13 @@ def render(
         texts = with_short_words(texts, columns, "…" if unicode else "...")
     for text, (_, style) in zip(texts, remarks, strict=True):
         show(text, style)
-    if report.unexecuted:
-        named = report.unexecuted_functions
-        more = f", and {len(named) - MOST_NAMED} more in the report" if len(named) > MOST_NAMED else ""
-        show(f"{report.unexecuted}: {', '.join(named[:MOST_NAMED])}{more}")
+    for line, named in (
+        (report.left_out, report.left_out_names),
+        (report.unexecuted, report.unexecuted_functions),
+    ):
+        if line:
+            more = f", and {len(named) - MOST_NAMED} more in the report" if len(named) > MOST_NAMED else ""
+            show(f"{line}: {', '.join(named[:MOST_NAMED])}{more}")
     for text, style in notes:
         show(text, style)
     show(report.summary, "bold")
@@ -147,10 +150,12 @@ def _again(report: Report) -> list[str]:
 
 def _shown(ordered: Sequence[BenchmarkFinding]) -> tuple[list[BenchmarkFinding], int]:
     """Return the benchmarks to show, and the number of unremarkable ones left out of a list too long to read."""
-    room = max(MOST_BENCHMARKS - sum(verdict_of(finding) not in QUIET for finding in ordered), 0)
+    room = max(MOST_BENCHMARKS - sum(verdict_of(finding) not in {*QUIET, "left out"} for finding in ordered), 0)
     shown = []
     left_out = 0
     for finding in ordered:
+        if finding.left_out is not None:  # they have a line of their own
+            continue
         if verdict_of(finding) in QUIET:
             if not room:
                 left_out += 1
