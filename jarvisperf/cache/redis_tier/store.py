@@ -23,6 +23,7 @@ import redis
 from jarvisperf.cache.keys.pattern import common_head, matches_any
 from jarvisperf.cache.outage.store import CorruptEntryError, RejectedError, Write
 from jarvisperf.cache.redis_tier import scripts as redis_scripts
+from jarvisperf.cache.redis_tier.acknowledged import Acknowledged
 from jarvisperf.cache.redis_tier.commands import batches, expiry, flat, glob, is_full, milliseconds, script
 from jarvisperf.cache.redis_tier.connection.connect import Limits, link_to
 from jarvisperf.cache.redis_tier.connection.link import LARGE_BYTES, SCAN_BATCH
@@ -86,6 +87,7 @@ class RedisStore:
         self._names = names
         self._versions = versions
         self._rejections = Rejections(most_bytes, self._read_count, self._mark_rejected)
+        self._acknowledged = Acknowledged()
         self.sender = uuid.uuid4().bytes
         space = names.prefix[:-1]
         self.channel = space + b"#changes" + (b"@%d" % self.link.database if self.link.database else b"")
@@ -95,9 +97,13 @@ class RedisStore:
         self._refresh_prefix = space + b"#refresh#"
 
     def open(self) -> None:
-        """Check that the server answers, with a new connection, and read the namespace's generation."""
+        """Check that the server answers, with a new connection, and read the namespace's generation.
+
+        What a failover has undone is removed again.
+        """
         self.link.open()
         self._raise_generation(self.generation)
+        self.bury_if_older(self._acknowledged.outdated())
         self.count_invalidations()
 
     def count_invalidations(self) -> None:
@@ -133,6 +139,7 @@ class RedisStore:
         """Store bytes and publish the change; always True."""
         write = Write(key, blob, seconds, tags)
         self._rejections.stored(write, lambda: self._put_one(write), only_older=False)
+        self._acknowledged.note_written([write])
         return True
 
     def send(self, write: Write) -> Callable[[], bool]:
@@ -143,6 +150,7 @@ class RedisStore:
 
         def finish() -> bool:
             self._rejections.stored(write, lambda: self._insist_unless(received(), write), only_older=False)
+            self._acknowledged.note_written([write])
             return True
 
         return finish
@@ -150,6 +158,7 @@ class RedisStore:
     def put_many(self, writes: Sequence[Write]) -> int:
         """Store several values and publish the changes; return how many."""
         self._rejections.stored_all(writes, self._put_or_insist, only_older=False)
+        self._acknowledged.note_written(writes)
         return len(writes)
 
     def put_if_absent(
@@ -198,6 +207,7 @@ class RedisStore:
             names = [self._names.name(key) for key in batch]
             burying = [self._burying(name, of) for name in names]
             replies = self._bury_or_reject(batch, burying, of)
+            self._acknowledged.note_deleted(batch, of)
             found.update(key for key, was_there in zip(batch, replies, strict=False) if was_there)
         return found
 
@@ -325,6 +335,7 @@ class RedisStore:
             # A pattern or tag was invalidated in the meantime, and the value may predate that.
             self.delete(key)
             return False
+        self._acknowledged.note_written([write])
         return True
 
     def fill_many(self, writes: Sequence[Write], leases: Mapping[str, Lease], lost: set[str]) -> None:
@@ -347,6 +358,7 @@ class RedisStore:
             changes = _number(count)
             taken = replies[len(tagging) : len(tagging) + len(batch)]
             lost.update(write.key for write, is_taken in zip(batch, taken, strict=True) if not is_taken)
+            self._acknowledged.note_written(write for write in batch if write.key not in lost)
             # As in ``fill``.
             outdated = [write.key for write in batch if leases[write.key].changes != changes and write.key not in lost]
             if outdated:
