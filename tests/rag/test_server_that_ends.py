@@ -1,4 +1,4 @@
-"""A Chroma server that ends while it answers: each request then fails with one error that names the server."""
+"""A Chroma server that ends while it answers: each request then fails with one error that names the collection."""
 
 from __future__ import annotations
 
@@ -33,6 +33,6 @@ def test_a_server_that_ends_during_a_request_is_one_error(make_rag, chroma_serve
 
     with monkeypatch.context() as ending:
         ending.setattr(httpx.Client, "request", end)
-        with pytest.raises(StoreError, match=f"cannot reach the Chroma server at {chroma_server}: Server disconnected"):
+        with pytest.raises(StoreError, match=f"the collection '{name}' failed: Server disconnected"):
             CALLS[call](rag)
     assert [found.id for found in rag.search("loops")] == ["a"]

@@ -32,7 +32,6 @@ from jarvisperf.rag.store.generation import (
     new_generation,
     state_records_name,
 )
-from jarvisperf.rag.store.server.answering import Answering
 from jarvisperf.rag.store.server.http import GoneError, RecordsClient
 from jarvisperf.rag.store.server.options import ServerOptions
 
@@ -104,7 +103,7 @@ class ServerHome:
         chromadb, settings = load_chromadb()
         self._records.check_access()
         try:
-            client = chromadb.HttpClient(
+            self._client = chromadb.HttpClient(
                 host=self._records.host,
                 port=self._records.port,
                 ssl=self._records.ssl,
@@ -115,7 +114,6 @@ class ServerHome:
             )
         except Exception as error:
             raise StoreError(f"cannot reach the Chroma server at {self._url}: {error}") from error
-        self._client = Answering(client, self._url)
         return self._client
 
     def renew(self) -> Any:
