@@ -162,7 +162,7 @@ def test_the_second_run_announces_what_the_first_one_took(pytester: pytest.Pytes
     assert announced_seconds(pytester.runpytest_subprocess(*words)) == 0.02
     (kept,) = json.loads((pytester.path / ".pytest_cache/v/jarvisperf/seconds").read_text()).values()
     assert kept[1] >= 2.1
-    assert announced_seconds(pytester.runpytest_subprocess(*words)) == pytest.approx(kept[1], rel=0.01)
+    assert announced_seconds(pytester.runpytest_subprocess(*words)) == pytest.approx(kept[1], rel=0.05)  # two digits
     assert announced_seconds(pytester.runpytest_subprocess(*words, "--jarvis-budget=0.03")) == 0.03  # not comparable
 
 
