@@ -271,6 +271,9 @@ def test_two_rags_on_one_folder_with_one_redis(redis, how, monkeypatch):
             rags = [InProcess(redis, namespace, exact=exact, path=folder) for _ in range(2)]
             for rag in rags:
                 self.stack.callback(rag.close)
+            if how == "most wait":  # more than the search asks for, so that at least its answer is not complete
+                rags[0].call("batch_add_texts", texts=[f"text {number}" for number in range(20)])
+                rags[0].call("search_cached", query="query 0", n_results=1)
             return rags
 
         def teardown(self):
