@@ -20,7 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.forks import tell_when_forked
-from jarvisperf.rag.embedding.documents import document_vectors
+from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored
 from jarvisperf.rag.store.generation import BusyError
 from jarvisperf.rag.store.records import hit_of
 
@@ -139,7 +139,8 @@ class BackgroundEmbedder:
                 self._store.check_model()
                 rows, embedded = self._timed_vectors(passages)
                 self._count(embedded, len(passages) - embedded)
-                self._store.store_vectors(passages, rows)
+                with kept_if_stored([one.text for one in passages], self._embedder, self._vectors):
+                    self._store.store_vectors(passages, rows)
                 self.failure = None
         except BusyError:
             time.sleep(random.uniform(0, _MOST_SECONDS_OF_GIVING_WAY))  # noqa: S311 - two clients must not keep step

@@ -85,6 +85,18 @@ class EmbeddingCache:
             except sqlite3.Error as error:
                 self._give_up(error)
 
+    def remove(self, keys: Iterable[bytes]) -> None:
+        """Remove vectors in one transaction."""
+        with self._lock:
+            connection = self._opened(create=False)
+            if connection is None:
+                return
+            try:
+                with connection:
+                    connection.executemany("DELETE FROM vectors WHERE key = ?", [(key,) for key in keys])
+            except sqlite3.Error as error:
+                self._give_up(error)
+
     def close(self) -> None:
         """Close the file; it is opened again on next use."""
         with self._lock:

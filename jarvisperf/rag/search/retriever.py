@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from jarvisperf.rag.embedding.documents import check_finite
 from jarvisperf.rag.errors import StoreInUseError
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.ranking import fused, marginal_relevance
@@ -87,7 +88,9 @@ class Retriever:
             return None
         self._store.check_model()
         with self._stats.timed_stage("embed"):
-            return self._embedder.embed_query(text)
+            vector = self._embedder.embed_query(text)
+        check_finite(vector.reshape(1, -1), [text])
+        return vector
 
     def search(self, request: SearchRequest, vector: NDArray[np.float32] | None) -> Computed[Results]:
         """Answer one request, given the vector of its query."""
@@ -109,7 +112,9 @@ class Retriever:
             return [Computed((), None) for _ in requests]
         self._store.check_model()
         with self._stats.timed_stage("embed"):
-            rows = self._rows([request.query for request in requests])
+            queries = [request.query for request in requests]
+            rows = self._rows(queries)
+        check_finite(rows, queries)
         self.embed_few(requests[0].n_results)
         if self._store.count_waiting():
             return [self.search(request, row) for request, row in zip(requests, rows, strict=True)]
