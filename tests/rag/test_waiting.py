@@ -428,6 +428,21 @@ class TestOnAServer:
         second.wait()
         assert [passage.id for passage in first.get()] == ["1", "3"]
 
+    def test_a_search_does_not_wait_for_a_client_that_died_while_it_was_writing(
+        self, on_server, monkeypatch, few_candidates
+    ):
+        monkeypatch.setattr("jarvisperf.rag.ingest.ingestor.MOST_EMBEDDED_NOW", 0)
+        monkeypatch.setattr("jarvisperf.rag.embedding.background._MOST_SECONDS_OF_A_SEARCH", 0)
+        monkeypatch.setattr(BackgroundEmbedder, "start", lambda *_, **__: None)
+        died, searching = on_server(), on_server()
+        died.batch_add_texts(PETS)
+        found = []
+        died._store.write([], (), lambda: found.append(searching.search("dogs bark", n_results=1)) or ())
+        assert texts(found[0]) == [PETS[1]]
+        assert not found[0].complete
+        assert "another client of the Chroma server" in found[0].problem
+        assert searching.search("dogs bark", n_results=1).complete
+
     def test_a_folder_notices_what_was_added_through_a_server_in_between(self, make_rag, tmp_path, serving, all_wait):
         with make_rag() as rag:
             rag.batch_add_texts(PETS[:1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jarvisperf.rag.embedding.documents import check_finite
-from jarvisperf.rag.errors import StoreInUseError
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.ranking import fused, marginal_relevance
 from jarvisperf.rag.search.waiting_words import WaitingWords
@@ -140,10 +139,7 @@ class Retriever:
         if not waiting:
             return False
         if waiting <= max(MOST_EMBEDDED_FIRST, n_results):
-            try:
-                self._background.finish()
-            except StoreInUseError as error:  # the search still answers, and says what it lacks
-                self._background.note_failure(error)
+            self._background.finish_for_a_search()
         else:
             self._background.start()
         return True
