@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -48,6 +49,19 @@ def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
             a single thread.
     """
     _to_tell[one] = begin_anew
+
+
+def renew_lock_when_forked(one: Any) -> None:
+    """Give an object a new ``_lock`` in forked children: another thread of the parent may hold the old one.
+
+    Args:
+        one: The object, or a module; only a weak reference is kept.
+    """
+    tell_when_forked(one, _renew_lock)
+
+
+def _renew_lock(one: Any) -> None:
+    one._lock = threading.Lock()  # noqa: SLF001 - what the caller has asked for
 
 
 def finish_import_before_forks(module: str) -> None:

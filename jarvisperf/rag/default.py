@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 from typing import TYPE_CHECKING
 
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.optimized import OptimizedRAG
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from jarvisperf.rag.embedding.protocol import Embedder
 
 _lock = threading.Lock()
+renew_lock_when_forked(sys.modules[__name__])
 _shared: OptimizedRAG | None = None
 
 

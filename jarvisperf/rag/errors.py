@@ -25,6 +25,10 @@ class StoreInUseError(StoreError):
     """Another process has the embedded store open, so it cannot be written to."""
 
 
+class DimensionError(StoreError):
+    """The vectors do not have the dimension of those that are stored."""
+
+
 class DocumentError(RagError, ValueError):
     """A file cannot be read as a document."""
 

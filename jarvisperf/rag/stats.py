@@ -9,6 +9,8 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Final, TypedDict
 
+from jarvisperf.forks import renew_lock_when_forked
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -90,6 +92,7 @@ class QueryStats:
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self.clock = clock
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
         self._queries = 0
         self._query_seconds = 0.0
         self._hits = 0

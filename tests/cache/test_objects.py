@@ -12,7 +12,9 @@ import pathlib
 import subprocess
 import sys
 import textwrap
+import warnings
 import weakref
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Annotated, Any, Generic, NamedTuple, NewType, Optional, TypeVar
 
 import attrs
@@ -145,6 +147,21 @@ class Holder(pydantic.BaseModel):
     inner: Inner
 
 
+class Collections(pydantic.BaseModel):
+    queue: deque[Inner] = deque()
+    members: set[Any] = set()
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    counts: dict[str, int] = {}
+
+
+class WithoutSchema(pydantic.BaseModel):
+    """JSON schema cannot describe its second field."""
+
+    model_config = pydantic.ConfigDict(arbitrary_types_allowed=True)
+    number: int
+    payload: bytearray | None = None
+
+
 UserId = NewType("UserId", Item)
 NOON = datetime.datetime(2026, 11, 30, 12, tzinfo=datetime.UTC)
 
@@ -194,6 +211,8 @@ SAME = [
     (list[Model], [Model(n=1, inner=Inner(colour=Colour.RED), many=[Inner(colour=Colour.RED, note="x")], when=NOON)]),
     (Model, Model(n=1, inner=Inner(colour=Colour.RED), unknown=[1, {"a": None}])),
     (TwoAliases, TwoAliases.model_validate({"in": 4})),
+    (Collections, Collections(queue=deque([Inner(colour=Colour.RED)]), groups=defaultdict(list, {"a": [1]}))),
+    (WithoutSchema, WithoutSchema(number=1)),
 ]
 
 
@@ -222,6 +241,12 @@ def test_a_result_comes_back_equal_and_of_the_same_type(cache: SmartCache, annot
         (Open, Open(anything={1, 2})),
         (Open, Open(anything=Colour.RED)),
         (Holder, Holder(inner=Wider(colour=Colour.RED, more=1))),
+        (Collections, Collections(queue=deque([Inner(colour=Colour.RED)], maxlen=5))),
+        (Collections, Collections(members={(1, 2)})),
+        (Collections, Collections.model_construct(groups=defaultdict(int, {"a": [1]}))),
+        (Collections, Collections.model_construct(counts=defaultdict(int, {"a": 1}))),
+        (Collections, Collections.model_construct(counts=[1])),
+        (WithoutSchema, WithoutSchema(number=1, payload=bytearray(b"x"))),
     ],
     ids=lambda part: getattr(part, "__name__", type(part).__name__),
 )
@@ -239,6 +264,20 @@ def test_which_fields_of_a_model_were_set_is_kept(cache: SmartCache):
     found, runs = stored(cache, Model, value)
     assert found.model_dump(exclude_unset=True) == value.model_dump(exclude_unset=True)
     assert runs == 1
+
+
+def test_which_fields_of_a_model_in_a_queue_were_set_is_kept(cache: SmartCache):
+    value = Collections(queue=deque([Inner(colour=Colour.RED)]))
+    found, runs = stored(cache, Collections, value)
+    assert found.model_dump(exclude_unset=True) == value.model_dump(exclude_unset=True)
+    assert runs == 1
+
+
+def test_a_model_that_pydantic_warns_about_raises_no_warning(cache: SmartCache):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, _ = stored(cache, Collections, Collections.model_construct(counts=[1]))
+    assert found.counts == [1]
 
 
 def test_attributes_besides_the_fields_come_back_and_derived_ones_are_computed_again(cache: SmartCache):

@@ -77,3 +77,10 @@ def test_a_broken_file_costs_speed_only_and_is_logged_once(file, embedder, caplo
 def test_an_embedder_without_an_identity_is_asked_each_time(cache, word_embedder):
     unknown = word_embedder(None)
     assert [document_vectors(["cats"], unknown, cache)[1] for _ in range(2)] == [1, 1]
+
+
+def test_vectors_that_were_cached_with_another_dimension_are_computed_again(cache, word_embedder):
+    document_vectors(["cats", "dogs"], word_embedder(dimensions=8), cache)
+    rows, computed = document_vectors(["cats", "dogs", "birds"], word_embedder(dimensions=4), cache)
+    assert rows.shape == (3, 4)
+    assert computed == 3

@@ -127,6 +127,61 @@ assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
     assert done.returncode == 0, done.stderr
 
 
+def test_a_forked_child_waits_for_no_lock_that_a_thread_of_its_parent_holds(server, name, tmp_path, require):
+    require("bm25s")
+    program = f"""
+import os, sys, threading
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from conftest import WordEmbedder
+from jarvisperf.cache import SmartCache
+from jarvisperf.rag import OptimizedRAG
+rag = OptimizedRAG(chroma_url={server!r}, collection={name!r}, cache=SmartCache(None, None), model=WordEmbedder(),
+                   embedding_cache={str(tmp_path / "vectors")!r}, semantic_threshold=0.9)
+rag.batch_add_texts([{OLD!r}])
+rag.search_cached("cats purr")
+
+def locks_in(one, seen):
+    for name, value in vars(one).items():
+        if type(value) in (type(threading.Lock()), type(threading.RLock())):
+            yield value
+        elif type(value).__module__.startswith("jarvisperf.rag") and hasattr(value, "__dict__"):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            yield from locks_in(value, seen)
+
+locks = list(locks_in(rag, set()))
+assert len(locks) > 10
+are_held = threading.Event()
+
+def hold():
+    for lock in locks:
+        lock.acquire()
+    are_held.set()
+    threading.Event().wait()
+
+threading.Thread(target=hold, daemon=True).start()
+are_held.wait()
+process = os.fork()
+if process == 0:
+    status = 1
+    try:
+        rag.batch_add_texts([{NEW!r}])
+        assert rag.search_cached("cats purr", 1) == rag.search("cats purr", 1)
+        assert rag.search("cats purr", hybrid=True)[0].text == {NEW!r}
+        assert rag.get_performance_stats()["chunks"] == 2
+        status = 0
+    finally:
+        os._exit(status)
+assert os.waitpid(process, 0)[1] == 0
+os._exit(0)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=PROCESS_SECONDS
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_server_that_is_not_there_is_named(word_embedder):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -12,6 +12,7 @@ from waiting import wait_until
 from jarvisperf.rag import StoreError, StoreInUseError
 from jarvisperf.rag.embedding.background import BackgroundEmbedder
 from jarvisperf.rag.search.retriever import Retriever
+from jarvisperf.rag.store.filters import EVERYTHING
 
 MANY = 70
 PETS = ["cats purr at night", "dogs bark at cats", "birds sing at dawn"]
@@ -198,6 +199,45 @@ class TestChanging:
         make_rag(embed_in_background=False).batch_add_texts(["dogs bark"], ids=["1"])
         assert waiting(rag) == 0
         assert texts(rag.search("cats")) == ["dogs bark"]
+
+    def test_a_passage_that_gets_its_vector_while_all_are_read_is_read_once(self, rag, monkeypatch, require):
+        require("bm25s")
+
+        def add_again():
+            rag.delete(source="pets")
+            rag.batch_add_texts(PETS, ids=["1", "2", "3"], metadatas=[{"source": "pets"}] * 3)
+
+        add_again()
+        place = type(rag._store.open())
+        plain = {name: getattr(place, name) for name in ("get", "count")}
+
+        def moving(name):
+            def ask(collection, **arguments):
+                answer = plain[name](collection, **arguments)
+                with monkeypatch.context() as usual:
+                    for method, ask_plainly in plain.items():
+                        usual.setattr(place, method, ask_plainly)
+                    rag._background.embed_some(1)
+                return answer
+
+            return ask
+
+        def read_while_they_move(read):
+            with monkeypatch.context() as meanwhile:
+                for name in plain:
+                    meanwhile.setattr(place, name, moving(name))
+                return read()
+
+        def ids_by_words():
+            return [key for key, _ in rag._retriever._keywords.best("dogs cats", 9, EVERYTHING)]
+
+        assert len(read_while_they_move(rag.get)) == 3
+        add_again()
+        assert read_while_they_move(rag.sources) == {"pets": 3}
+        add_again()
+        assert read_while_they_move(lambda: rag.get_performance_stats()["chunks"]) == 3
+        add_again()
+        assert sorted(read_while_they_move(ids_by_words)) == ["1", "2"]
 
     def test_verify_counts_it_as_present(self, rag, write, require):
         require("markdown_it")
@@ -427,6 +467,21 @@ class TestOnAServer:
         assert gave_way
         second.wait()
         assert [passage.id for passage in first.get()] == ["1", "3"]
+
+    def test_a_search_does_not_wait_for_a_client_that_died_while_it_was_writing(
+        self, on_server, monkeypatch, few_candidates
+    ):
+        monkeypatch.setattr("jarvisperf.rag.ingest.ingestor.MOST_EMBEDDED_NOW", 0)
+        monkeypatch.setattr("jarvisperf.rag.embedding.background._MOST_SECONDS_OF_A_SEARCH", 0)
+        monkeypatch.setattr(BackgroundEmbedder, "start", lambda *_, **__: None)
+        died, searching = on_server(), on_server()
+        died.batch_add_texts(PETS)
+        found = []
+        died._store.write([], (), lambda: found.append(searching.search("dogs bark", n_results=1)) or ())
+        assert texts(found[0]) == [PETS[1]]
+        assert not found[0].complete
+        assert "another client of the Chroma server" in found[0].problem
+        assert searching.search("dogs bark", n_results=1).complete
 
     def test_a_folder_notices_what_was_added_through_a_server_in_between(self, make_rag, tmp_path, serving, all_wait):
         with make_rag() as rag:

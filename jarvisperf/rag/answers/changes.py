@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import msgspec
 
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.store.change import StoreChange
 from jarvisperf.rag.store.generation import BEFORE_THE_FIRST
 
@@ -57,6 +58,7 @@ class ChangeLog:
         self._steps: dict[str, _Step] = {}
         self._vectors = 0
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
 
     def record(self, previous: str, token: str, change: StoreChange) -> None:
         """Record what changed between the token ``previous`` and ``token``."""

@@ -14,6 +14,8 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.forks import renew_lock_when_forked
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -44,6 +46,7 @@ class SemanticTier:
         self._threshold = threshold
         self._questions: OrderedDict[tuple[Hashable, tuple[str, ...]], tuple[str, bytes]] = OrderedDict()
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
 
     def similar(self, query: str, vector: Any, asked: Hashable) -> str | None:
         """Return a remembered question with the same meaning, or None.

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, Typ
 
 import msgspec
 
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.answers.changes import KeyValueCache
 from jarvisperf.rag.search.footprint import Footprint, survives
 from jarvisperf.rag.store.generation import Heads
@@ -172,6 +173,7 @@ class QueryCache:
         self._remembered: dict[str, _Remembered[Any]] = {}
         self._keys: dict[PlainCall, tuple[str, str, str]] = {}
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
 
     def recall(self, call: PlainCall, model: str, state: CollectionState | None) -> Any:
         """Return the answer to an earlier call if it is in memory and nothing has changed since; else None.

@@ -20,7 +20,8 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.forks import tell_when_forked
-from jarvisperf.rag.embedding.documents import document_vectors
+from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored
+from jarvisperf.rag.errors import StoreInUseError
 from jarvisperf.rag.store.generation import BusyError
 from jarvisperf.rag.store.records import hit_of
 
@@ -42,6 +43,7 @@ _FEWEST_AT_A_TIME: Final = 32  # fewer would cost bfloat16 a third of its speed
 _MOST_AT_A_TIME: Final = 256
 _SECONDS_BETWEEN_FAILURES: Final = 5.0
 _MOST_SECONDS_OF_GIVING_WAY: Final = 0.2
+_MOST_SECONDS_OF_A_SEARCH: Final = 2.0  # a live writer is done with a batch by then
 
 _log = logging.getLogger(__name__)
 
@@ -103,10 +105,7 @@ class BackgroundEmbedder:
         with self._starting:
             if self._stopping or (self._thread is not None and self._thread.is_alive()):
                 return
-            has_just_failed = (
-                self._failed_at is not None and self._clock() - self._failed_at < _SECONDS_BETWEEN_FAILURES
-            )
-            if has_just_failed and not even_after_failure:
+            if self._has_just_failed() and not even_after_failure:
                 return
             context = contextvars.copy_context()  # an embedder may read the caller's context variables
             self._thread = threading.Thread(target=lambda: context.run(self._run), name="jarvisperf-rag-embed")
@@ -122,28 +121,55 @@ class BackgroundEmbedder:
         while self.embed_some():
             pass
 
+    def finish_for_a_search(self) -> None:
+        """Embed everything that waits, unless other writers keep the vectors from being stored.
+
+        ``failure`` then names them. A client of a server that died while writing would do so for minutes.
+
+        Raises:
+            Exception: Whatever the embedder or the store raises.
+        """
+        patient_until = self._clock() + (0.0 if self._has_just_failed() else _MOST_SECONDS_OF_A_SEARCH)
+        while True:
+            try:
+                if not self._embed_some():
+                    return
+            except StoreInUseError as error:
+                self.note_failure(error)
+                return
+            except BusyError as error:
+                if self._clock() >= patient_until:
+                    self.note_failure(error)
+                    return
+                _give_way()
+
     def embed_some(self, most: int | None = None) -> bool:
-        """Embed and store some waiting passages; return whether there were any.
+        """Embed and store some waiting passages, or let another writer go first; return whether there were any.
 
         Args:
             most: How many at most; None for about a second's work.
         """
         try:
-            with self._at_work:
-                additions = self._additions
-                passages = self._store.first_waiting(most or self._at_a_time)
-                if not passages:
-                    self._finished_additions = max(additions, self._finished_additions)
-                    self.failure = None
-                    return False
-                self._store.check_model()
-                rows, embedded = self._timed_vectors(passages)
-                self._count(embedded, len(passages) - embedded)
-                self._store.store_vectors(passages, rows)
-                self.failure = None
+            return self._embed_some(most)
         except BusyError:
-            time.sleep(random.uniform(0, _MOST_SECONDS_OF_GIVING_WAY))  # noqa: S311 - two clients must not keep step
+            _give_way()
         return True
+
+    def _embed_some(self, most: int | None = None) -> bool:
+        with self._at_work:
+            additions = self._additions
+            passages = self._store.first_waiting(most or self._at_a_time)
+            if not passages:
+                self._finished_additions = max(additions, self._finished_additions)
+                self.failure = None
+                return False
+            self._store.check_model()
+            rows, embedded = self._timed_vectors(passages)
+            self._count(embedded, len(passages) - embedded)
+            with kept_if_stored([one.text for one in passages], self._embedder, self._vectors):
+                self._store.store_vectors(passages, rows)
+            self.failure = None
+            return True
 
     def _timed_vectors(self, passages: Sequence[WaitingPassage]) -> tuple[NDArray[np.float32], int]:
         """Compute vectors, and adapt how many are computed at a time."""
@@ -175,6 +201,9 @@ class BackgroundEmbedder:
         self._count(embedded, 0)
         return [hit_of(one.id, one.text, one.metadata, row, query) for one, row in zip(passages, rows, strict=True)]
 
+    def _has_just_failed(self) -> bool:
+        return self._failed_at is not None and self._clock() - self._failed_at < _SECONDS_BETWEEN_FAILURES
+
     def note_failure(self, error: Exception) -> None:
         """Keep what went wrong for those who search, until it goes well."""
         self._failed_at = self._clock()
@@ -201,3 +230,7 @@ class BackgroundEmbedder:
             self.note_failure(error)
             if not self._stopping:
                 _log.warning("passages wait for their vectors, which could not be computed: %s", self.failure)
+
+
+def _give_way() -> None:
+    time.sleep(random.uniform(0, _MOST_SECONDS_OF_GIVING_WAY))  # noqa: S311 - two clients must not keep step

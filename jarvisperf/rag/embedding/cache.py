@@ -14,6 +14,8 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Final
 
+from jarvisperf.cache.disk_tier.fork_guard import in_sqlite
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.texts import framed
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class EmbeddingCache:
         self._file = file
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
         self._connection: sqlite3.Connection | None = None
         self._process = 0
         self._broken = False
@@ -56,7 +59,7 @@ class EmbeddingCache:
     def get(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
         """Return the known vectors by key."""
         found: dict[bytes, bytes] = {}
-        with self._lock:
+        with self._lock, in_sqlite.lock:
             connection = self._opened(create=False)
             if connection is None:
                 return found
@@ -72,7 +75,7 @@ class EmbeddingCache:
 
     def put(self, vectors: Mapping[bytes, bytes]) -> None:
         """Store vectors in one transaction."""
-        with self._lock:
+        with self._lock, in_sqlite.lock:
             connection = self._opened(create=True)
             if connection is None or not vectors:
                 return
@@ -85,9 +88,21 @@ class EmbeddingCache:
             except sqlite3.Error as error:
                 self._give_up(error)
 
+    def remove(self, keys: Iterable[bytes]) -> None:
+        """Remove vectors in one transaction."""
+        with self._lock, in_sqlite.lock:
+            connection = self._opened(create=False)
+            if connection is None:
+                return
+            try:
+                with connection:
+                    connection.executemany("DELETE FROM vectors WHERE key = ?", [(key,) for key in keys])
+            except sqlite3.Error as error:
+                self._give_up(error)
+
     def close(self) -> None:
         """Close the file; it is opened again on next use."""
-        with self._lock:
+        with self._lock, in_sqlite.lock:
             if self._connection is not None and self._process == os.getpid():
                 self._connection.close()
             self._connection = None

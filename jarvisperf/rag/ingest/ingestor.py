@@ -10,7 +10,7 @@ from collections.abc import Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from jarvisperf.rag.embedding.documents import document_vectors, known_vectors
+from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored, known_vectors
 from jarvisperf.rag.errors import DocumentError, MissingPackageError
 from jarvisperf.rag.ingest.files import read_document
 from jarvisperf.rag.ingest.folders import documents_in
@@ -232,10 +232,12 @@ class Ingestor:
         now, later = self._divided(records)
         rows: NDArray[np.float32] | tuple[()] = ()
         report = AddReport()
+        texts = [record.text for record in now]
         if now:
-            rows, embedded = document_vectors([record.text for record in now], self._embedder, self._vectors)
+            rows, embedded = document_vectors(texts, self._embedder, self._vectors)
             report = AddReport(embedded=embedded, reused=len(now) - embedded)
-        report += self._store.write(now, rows, ids_to_remove, waiting=later, recorded=recorded)
+        with kept_if_stored(texts, self._embedder, self._vectors):
+            report += self._store.write(now, rows, ids_to_remove, waiting=later, recorded=recorded)
         self.has_deferred = self.has_deferred or bool(later)
         return report
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.errors import missing_package
 from jarvisperf.rag.search.words import words_of_passage, words_of_query
 from jarvisperf.rag.store.filters import EVERYTHING
@@ -40,6 +41,7 @@ class KeywordIndex:
         self._read_state = read_state
         self._changes_between = changes_between
         self._lock = threading.Lock()
+        renew_lock_when_forked(self)
         self._state: CollectionState | None = None
         self._ids: list[str] = []
         self._ranker: Any = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jarvisperf.rag.errors import StoreInUseError
+from jarvisperf.rag.embedding.documents import check_finite
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.ranking import fused, marginal_relevance
 from jarvisperf.rag.search.waiting_words import WaitingWords
@@ -87,7 +87,9 @@ class Retriever:
             return None
         self._store.check_model()
         with self._stats.timed_stage("embed"):
-            return self._embedder.embed_query(text)
+            vector = self._embedder.embed_query(text)
+        check_finite(vector.reshape(1, -1), [text])
+        return vector
 
     def search(self, request: SearchRequest, vector: NDArray[np.float32] | None) -> Computed[Results]:
         """Answer one request, given the vector of its query."""
@@ -109,7 +111,9 @@ class Retriever:
             return [Computed((), None) for _ in requests]
         self._store.check_model()
         with self._stats.timed_stage("embed"):
-            rows = self._rows([request.query for request in requests])
+            queries = [request.query for request in requests]
+            rows = self._rows(queries)
+        check_finite(rows, queries)
         self.embed_few(requests[0].n_results)
         if self._store.count_waiting():
             return [self.search(request, row) for request, row in zip(requests, rows, strict=True)]
@@ -135,10 +139,7 @@ class Retriever:
         if not waiting:
             return False
         if waiting <= max(MOST_EMBEDDED_FIRST, n_results):
-            try:
-                self._background.finish()
-            except StoreInUseError as error:  # the search still answers, and says what it lacks
-                self._background.note_failure(error)
+            self._background.finish_for_a_search()
         else:
             self._background.start()
         return True

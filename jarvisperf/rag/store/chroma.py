@@ -41,6 +41,7 @@ _PASSAGE = ("documents", "metadatas")
 _INCLUDED = [*_PASSAGE, "distances"]
 _COUNT_ABOVE = 1000  # above this, counting the passages is faster than requesting more results than there are
 _PAGE = 10_000
+_ATTEMPTS = 5
 # Chroma fetches the texts of all hits in one SQLite statement, which takes at most 32,766 variables.
 _MAX_TEXTS_AT_ONCE = 30_000
 
@@ -88,7 +89,15 @@ class ChromaStore(Collection):
 
     def count(self) -> int:
         """Return the number of passages, those that wait for their vectors included."""
-        return sum(int(self._asked(place.count)) for place in self._places())
+        *waiting, collection = self._places()
+        for place in waiting:
+            for _ in range(_ATTEMPTS):
+                first = int(self._asked(place.count))
+                count = first + int(self._asked(collection.count))
+                if int(self._asked(place.count)) == first:  # none has moved from one to the other in between
+                    break
+            return count
+        return int(self._asked(collection.count))
 
     def check_model(self) -> None:
         """Check that the model's vectors fit those that are stored.
@@ -181,9 +190,17 @@ class ChromaStore(Collection):
         return found
 
     def pages(self, include: Sequence[str]) -> Iterator[Any]:
-        """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them."""
-        for place in self._places():
-            yield from self._pages(place, include)
+        """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them; each passage once."""
+        *waiting, collection = self._places()
+        seen: set[str] = set()
+        for place in waiting:
+            ids = self._ids_in(place, EVERYTHING)  # at once: those that leave before they are read are in the other one
+            for part in _parts(range(len(ids)), self._max_batch):
+                page = self._asked(place.get, ids=ids[part.start : part.stop], include=list(include))
+                seen.update(page["ids"])
+                yield page
+        for page in self._pages(collection, include):
+            yield _without(seen, page, include)
 
     def nearness(self, ids: Sequence[str], vector: NDArray[np.float32]) -> dict[str, Hit]:
         """Return those of these passages that have a vector, with their distance to a query's vector."""
@@ -690,6 +707,14 @@ def _change(
         metadatas=tuple(None if record.metadata is None else dict(record.metadata) for record in stored),
         growth=growth,
     )
+
+
+def _without(ids: set[str], page: Any, include: Sequence[str]) -> Any:
+    """Return a page of Chroma's ``get`` without the passages with these ids."""
+    if ids.isdisjoint(page["ids"]):
+        return page
+    rows = [row for row, key in enumerate(page["ids"]) if key not in ids]
+    return {part: [page[part][row] for row in rows] for part in ("ids", *include)}
 
 
 def _replacing(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.forks import tell_when_forked
-from jarvisperf.rag.errors import RagError, StoreError, missing_package
+from jarvisperf.rag.errors import DimensionError, RagError, StoreError, missing_package
 from jarvisperf.rag.store.filters import EVERYTHING, Selection
 
 if TYPE_CHECKING:
@@ -160,8 +160,8 @@ class Collection:
             return self._misfit(dimension, str(error))
         return StoreError(f"the collection {self._name!r} failed: {error}")
 
-    def _misfit(self, dimension: int, reason: str) -> StoreError:
-        return StoreError(
+    def _misfit(self, dimension: int, reason: str) -> DimensionError:
+        return DimensionError(
             f"the model's vectors have {dimension} dimensions, which does not fit the collection {self._name!r}"
             f" ({reason}): use the model it was built with, or another collection"
         )

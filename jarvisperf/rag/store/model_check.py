@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from jarvisperf.forks import tell_when_forked
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.errors import StoreError
 from jarvisperf.rag.store.change import unit_rows
 from jarvisperf.rag.store.collection import set_properties
@@ -54,11 +54,7 @@ class ModelCheck:
         self._name = name
         self._fits: tuple[str, str | None] | None = None
         self._lock = threading.Lock()
-        tell_when_forked(self, ModelCheck.reset_after_fork)
-
-    def reset_after_fork(self) -> None:
-        """Drop a lock that another thread of the parent may hold."""
-        self._lock = threading.Lock()
+        renew_lock_when_forked(self)
 
     def check(self, collection: Any, read_again: Callable[[], Any]) -> None:
         """Check that the model fits a Chroma collection.

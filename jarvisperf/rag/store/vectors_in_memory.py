@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from jarvisperf.forks import tell_when_forked
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.store.change import StoreChange, unit_rows
 
 if TYPE_CHECKING:
@@ -82,11 +82,7 @@ class VectorsInMemory:
         self._changes_between = changes_between
         self._kept: tuple[CollectionState, Vectors] | None = None
         self._lock = threading.Lock()
-        tell_when_forked(self, VectorsInMemory.reset_after_fork)
-
-    def reset_after_fork(self) -> None:
-        """Drop a lock that another thread of the parent may hold."""
-        self._lock = threading.Lock()
+        renew_lock_when_forked(self)
 
     def current(self) -> Vectors:
         """Return the vectors of the current state, loading what has changed."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, PydanticUserError, ValidationError
+from pydantic.json_schema import PydanticJsonSchemaWarning
 
 from jarvisperf.cache.values.scalars import UnencodableError
 
@@ -24,6 +27,8 @@ _BY_ALIAS: Final[tuple[dict[str, Any], dict[str, Any]]] = ({"by_alias": True}, {
 _BY_NAME: Final[tuple[dict[str, Any], dict[str, Any]]] = ({"by_alias": False}, {"by_alias": False, "by_name": True})
 _WAYS: Final = (_BY_ALIAS, _BY_NAME)
 
+_BESIDES_MEMBERS: Final = ("maxlen", "default_factory")  # of a deque and of a defaultdict
+
 Path = list[Any]
 
 
@@ -35,8 +40,10 @@ class ModelForm:
     def __init__(self, kind: type[BaseModel]) -> None:
         fields = [(name, str(field.annotation), field.alias) for name, field in kind.model_fields.items()]
         try:
-            schema = json.dumps(kind.model_json_schema(mode="serialization"), sort_keys=True)  # nested models as well
-        except (ValueError, TypeError, AttributeError, LookupError):  # a field that JSON schema cannot describe
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", PydanticJsonSchemaWarning)  # a default that has no JSON
+                schema = json.dumps(kind.model_json_schema(mode="serialization"), sort_keys=True)  # nested models too
+        except (PydanticUserError, ValueError, TypeError, AttributeError, LookupError):  # a field that has no schema
             schema = ""
         self.shape = hashlib.blake2b(f"{fields}{schema}".encode(), digest_size=_SHAPE_BYTES).digest()
 
@@ -44,7 +51,7 @@ class ModelForm:
         """Take a model apart; see `Form.parts`."""
         for number, (dumping, _) in enumerate(_WAYS):
             try:
-                text = value.model_dump_json(round_trip=True, **dumping).encode()
+                text = value.model_dump_json(round_trip=True, warnings=False, **dumping).encode()
                 parts = [
                     number,
                     text,
@@ -79,7 +86,7 @@ def _partly_set(value: Any, path: Path) -> Iterator[tuple[Path, BaseModel]]:
         places: Any = {**vars(value), **(value.model_extra or {})}.items()
     elif isinstance(value, dict):
         places = value.items()
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list | tuple | deque):
         places = enumerate(value)
     else:
         return
@@ -96,10 +103,21 @@ def _is_same(one: Any, other: Any) -> bool:
             _is_same(getattr(one, part), getattr(other, part))
             for part in ("__dict__", "__pydantic_extra__", "__pydantic_private__")
         )
-    if isinstance(one, dict):
-        return len(one) == len(other) and all(
-            _is_same(key, its) and _is_same(one[key], other[its]) for key, its in zip(one, other, strict=True)
+    if isinstance(one, list | tuple | deque | dict | set | frozenset):
+        return (
+            len(one) == len(other)
+            and all(getattr(one, name, None) == getattr(other, name, None) for name in _BESIDES_MEMBERS)
+            and all(_is_same(member, its) for member, its in _paired(one, other))
         )
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
     return bool(one == other)
+
+
+def _paired(one: Any, other: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the members of a container, each with that of the other one in its place."""
+    if isinstance(one, set | frozenset):
+        its = {member: member for member in other}  # equal members may be of other types: 1 and True
+        yield from ((member, its.get(member, other)) for member in one)
+        return
+    yield from zip(one, other, strict=True)
+    if isinstance(one, dict):
+        yield from zip(one.values(), other.values(), strict=True)

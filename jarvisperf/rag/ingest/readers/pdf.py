@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.forks import renew_lock_when_forked
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _lock = threading.Lock()  # PDFium is not thread-safe (its documentation)
+renew_lock_when_forked(sys.modules[__name__])
 
 # PDFium marks a hyphen at the end of a line that may belong to the word or to the layout as U+0002 or U+FFFE.
 _BROKEN_WORD: Final = re.compile(r"(\w+)[ \t]*(?:[\x02\ufffe\xad]|[-\u2010](?=\n))\n?[ \t]*(\w+)")
