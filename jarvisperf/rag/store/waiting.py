@@ -51,8 +51,6 @@ class WaitingCollection:
             main_id: The main collection's id.
             create: Create it if necessary, and return it even if nothing waits; only within a write.
         """
-        from chromadb.errors import NotFoundError
-
         opened = self._opened
         try:
             if opened is None or opened[0] is not client or opened[1] != main_id:
@@ -60,7 +58,7 @@ class WaitingCollection:
                 self._opened = opened
             collection = opened[2]
             return collection if create or collection.count() else None
-        except NotFoundError:
+        except _not_found():
             self._opened = None
             return self.open(client, main_id, create=True) if create else None
 
@@ -68,6 +66,14 @@ class WaitingCollection:
         if not create:
             return client.get_collection(name, embedding_function=None)
         return client.get_or_create_collection(name, embedding_function=None, configuration={"hnsw": dict(_INDEX)})
+
+
+def _not_found() -> Any:
+    # In a function of its own: mypy reads bodies that set attributes in installed packages too, and from there all that
+    # Chroma imports, which takes ten times as long.
+    from chromadb.errors import NotFoundError
+
+    return NotFoundError
 
 
 def name_of(main_id: str) -> str:
