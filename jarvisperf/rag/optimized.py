@@ -763,11 +763,7 @@ class OptimizedRAG:
         return results
 
     def _context(self, text: Context, *, complete: bool) -> Context:
-        if complete:
-            return text
-        context = Context(text)
-        context.complete, context.problem = False, self._background.failure
-        return context
+        return text if complete else text.incomplete(self._background.failure)
 
     def _added(self, add: Callable[[Ingestor], AddReport]) -> AddReport:
         """Add something, count its vectors, and start embedding what waits."""

@@ -77,6 +77,8 @@ class SearchResults(list[SearchResult]):
 class Context(str):  # noqa: SLOT000 - an incomplete one has attributes of its own
     """A context for a language model: a string that says whether the search behind it was complete.
 
+    Its attributes are read-only, because a cached context is shared by all who ask the same.
+
     Attributes:
         complete: As in :class:`SearchResults`.
         problem: As in :class:`SearchResults`.
@@ -84,6 +86,15 @@ class Context(str):  # noqa: SLOT000 - an incomplete one has attributes of its o
 
     complete: bool = True
     problem: str | None = None
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name} cannot be set: a context is read-only, because others may get the same one")
+
+    def incomplete(self, problem: str | None) -> "Context":
+        """Return a copy that says that the search was not complete, and why."""
+        context = Context(self)
+        vars(context).update(complete=False, problem=problem)
+        return context
 
 
 class StoredPassage(msgspec.Struct, frozen=True, kw_only=True):

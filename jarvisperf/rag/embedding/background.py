@@ -19,6 +19,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.endings import finish_before_the_end, is_ending
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored
 from jarvisperf.rag.errors import StoreInUseError
@@ -110,6 +111,7 @@ class BackgroundEmbedder:
             context = contextvars.copy_context()  # an embedder may read the caller's context variables
             self._thread = threading.Thread(target=lambda: context.run(self._run), name="jarvisperf-rag-embed")
             self._thread.start()
+            finish_before_the_end(self._thread)
 
     def finish(self) -> None:
         """Embed everything that waits, together with the background, and return when nothing is left.
@@ -219,7 +221,7 @@ class BackgroundEmbedder:
 
     def _run(self) -> None:
         try:
-            while not self._stopping and (self.has_added or threading.main_thread().is_alive()):
+            while not self._stopping and (self.has_added or not is_ending()):
                 if self.embed_some():
                     continue
                 with self._starting:  # something may have been added since nothing was left

@@ -17,6 +17,8 @@ _LOOK_SECONDS: Final = 1.0
 # What a pool raises that cannot start or has lost a process; AssertionError: multiprocessing, in a daemonic process.
 _POOL_FAILURES: Final = (OSError, RuntimeError, AssertionError)
 _THREADS_SETTING: Final = "OMP_NUM_THREADS"
+_BEING_STARTED: Final = "bootstrapping phase"  # in multiprocessing's error
+_WHY: Final = 'scripts that use several processes need `if __name__ == "__main__":`, and a file'
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +26,8 @@ class DocumentProcesses:
     """A pool of processes that share one model's weights, started by the first call and kept until it is stopped.
 
     If it cannot start, or a process ends, it is stopped for good and a warning is logged. The caller then embeds by
-    itself.
+    itself. Only in a process that multiprocessing is starting, and in which a script without a main guard runs once
+    more, its error is raised, so that the script does not do everything again.
 
     Args:
         count: The number of processes.
@@ -68,8 +71,10 @@ class DocumentProcesses:
                     show_progress_bar=False,
                 )
             except _POOL_FAILURES as error:
-                self._has_failed = True
                 self._stop()
+                if _BEING_STARTED in str(error):  # this process is one of them, and runs the script once more
+                    raise
+                self._has_failed = True
                 _log.warning(
                     "the %d embedding processes failed; continuing in this process: %s: %s",
                     self.count,
@@ -97,6 +102,7 @@ class DocumentProcesses:
             self._end = None
 
     def _start(self, model: Any) -> None:
+        _check_that_processes_can_start()
         with _threads_per_process(self.count):
             pool = model.start_multi_process_pool(["cpu"] * self.count)
         self._end = weakref.finalize(self, type(model).stop_multi_process_pool, pool)
@@ -126,12 +132,30 @@ class _WatchedQueue:
             except queue.Empty:
                 ended = [f"{one.pid} (exit status {one.exitcode})" for one in self._processes if not one.is_alive()]
                 if ended:
-                    raise RuntimeError(
-                        f"process {', '.join(ended)} ended; scripts that use several processes need"
-                        ' `if __name__ == "__main__":`'
-                    ) from None
+                    raise RuntimeError(f"process {', '.join(ended)} ended; {_WHY}") from None
                 if timeout is not None:
                     raise
+
+
+def _check_that_processes_can_start() -> None:
+    """Start a process that ends at once, because each one runs the program's script again and may fail at it.
+
+    A process that fails before it has read the model would leave its parent waiting for it forever.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    import multiprocessing
+
+    process = multiprocessing.get_context("spawn").Process(target=_do_nothing)
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"a process ended with exit status {process.exitcode}; {_WHY}")
+
+
+def _do_nothing() -> None:
+    """Run in a process that only shows that it can be started."""
 
 
 @contextlib.contextmanager

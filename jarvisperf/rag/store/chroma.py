@@ -106,7 +106,8 @@ class ChromaStore(Collection):
             StoreError: The collection was built with another model.
         """
         if self._model_check is not None and not self.is_empty():
-            self._model_check.check(self.open(), lambda: self._get_collection(self._client))
+            self.open()
+            self._model_check.check(lambda: self._get_collection(self._client))
 
     def settle_state(self) -> CollectionState | None:
         """Clean up after a dead writer, and return the collection's state; None if it is unknown."""

@@ -42,7 +42,7 @@ _MIN_COSINE: Final = 0.98
 
 
 class ModelCheck:
-    """Checks one model against a collection, once per process; safe to call from several threads.
+    """Checks one model against a collection, again when that has another model; safe to call from several threads.
 
     Args:
         model: The embedder.
@@ -52,31 +52,30 @@ class ModelCheck:
     def __init__(self, model: Model, name: str) -> None:
         self._model = model
         self._name = name
-        self._fits: tuple[str, str | None] | None = None
+        self._fits: tuple[str, str | None, Any] | None = None
         self._lock = threading.Lock()
         renew_lock_when_forked(self)
 
-    def check(self, collection: Any, read_again: Callable[[], Any]) -> None:
+    def check(self, read_again: Callable[[], Any]) -> None:
         """Check that the model fits a Chroma collection.
 
         Args:
-            collection: The collection, with its metadata as it was opened.
-            read_again: Returns it with its current metadata, because another process may have filled it since.
+            read_again: Returns it with its current metadata, because another model may have filled it since.
 
         Raises:
             StoreError: The collection was built with another model.
         """
-        now = (str(collection.id), self._model.identity)
+        collection = read_again()
+        recorded = (collection.metadata or {}).get(IDENTITY_KEY)
+        now = (str(collection.id), self._model.identity, recorded)
         if self._fits == now:
             return
         with self._lock:
             if not collection.count():
                 return  # another model may fill it
-            collection = read_again()
-            recorded = (collection.metadata or {}).get(IDENTITY_KEY)
             if recorded is None or recorded != now[1]:
                 self._compare(collection)
-            self._fits = (str(collection.id), self._model.identity)
+            self._fits = now
 
     def record(self, collection: Any) -> None:
         """Record the model of a collection that is empty or has none; called while it may be written to."""
