@@ -45,14 +45,14 @@ def unaffected(
 
     Raises:
         GitError: git could not compare base's commit with the working tree.
-        OSError: A process could not be started.
+        OSError: A process could not be started, or a file could not be read.
     """
     if arm_install is not None:
         return _none(files, "a command installs the project, and what it does cannot be seen")
     packages = campaign.args["packages"]
     if PRELOADED_PACKAGES.intersection(packages):
         return _none(files, f"{min(PRELOADED_PACKAGES.intersection(packages))} takes part in watching")
-    change = read_change(repository)
+    change = read_change(repository, (campaign.base.roots[0], campaign.head.roots[0]))
     if change.for_everything is not None:
         return _none(files, change.for_everything)
     problems: list[str] = []

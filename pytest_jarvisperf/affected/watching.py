@@ -30,6 +30,7 @@ from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import QuickHarness
 
 if TYPE_CHECKING:
+    from jarvisperf.gate.affected.touched import Links
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.side_by_side import Together
@@ -75,6 +76,7 @@ class WatchingPlugin(ArmPlugin):
         self._watch = watch
         self._foreign = foreign
         self._found: dict[str, Touched] = {}
+        self._links: Links = {}
         self._seen = Path(order.answer).with_suffix(".seen")
 
     def harness(self) -> Harness:
@@ -92,6 +94,8 @@ class WatchingPlugin(ArmPlugin):
         if threading.active_count() > 1:
             self._found[item.nodeid] = Touched(unseen=("threads were running before it started",))
             return True
+        if not self._links:
+            self._links = self._watch.links()
         own = descendants.children()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # about threads of libraries written in C
@@ -100,7 +104,11 @@ class WatchingPlugin(ArmPlugin):
             self._run_and_exit(item)
         os.waitpid(child, 0)
         descendants.end_orphans(spared=own)
-        self._found[item.nodeid] = self._read()
+        found = self._read(item.nodeid)
+        self._found |= found.benchmarks
+        for file, names in found.links.items():  # of modules that only a benchmark imports
+            known = self._links.setdefault(file, {})
+            known |= {name: known.get(name, frozenset()) | files for name, files in names.items()}
         return True
 
     def _run_and_exit(self, item: pytest.Item) -> None:
@@ -108,28 +116,30 @@ class WatchingPlugin(ArmPlugin):
         try:
             descendants.end_with_parent(signal.SIGKILL)
             forget_inherited_handlers()
+            self._watch.forget_files()
             reports = runtestprotocol(item, log=False, nextitem=None)
             self._watch.lost()
             touched = self._watch.touched()
             problems = [] if all(report.passed for report in reports) else [FAILED]
             problems += [f"{name} does not come from the checkout" for name in self._foreign.find()]
             touched = msgspec.structs.replace(touched, unseen=(*touched.unseen, *problems))
-            self._seen.write_bytes(msgspec.json.encode(touched))
+            found = Watched({item.nodeid: touched}, self._watch.links(self._links))
+            self._seen.write_bytes(msgspec.json.encode(found))
             status = 0
         finally:
             os._exit(status)
 
-    def _read(self) -> Touched:
+    def _read(self, name: str) -> Watched:
         try:
-            return msgspec.json.decode(self._seen.read_bytes(), type=Touched)
+            return msgspec.json.decode(self._seen.read_bytes(), type=Watched)
         except (FileNotFoundError, msgspec.DecodeError):
-            return Touched(unseen=(FAILED,))
+            return Watched({name: Touched(unseen=(FAILED,))})
         finally:
             self._seen.unlink(missing_ok=True)
 
     def pytest_sessionfinish(self) -> None:
         """Write the answer."""
-        self.answer(Watched(self._found, self._watch.links()))
+        self.answer(Watched(self._found, self._links))
 
 
 class RepeatingHarness:

@@ -116,3 +116,18 @@ def test_the_tables_of_an_empty_store_are_empty(tmp_path: Path, monkeypatch, cap
     assert main(["runs", "sql", "SELECT count(*) AS runs FROM runs", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == [{"runs": 0}]
     assert main(["runs", "compact"]) == 0
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("statement", ["select unnest(range(1000001))", "select repeat('x', 200000001)"])
+def test_an_answer_that_nobody_can_read_is_refused(statement: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["runs", "sql", statement]) == 1
+    assert "aggregate, or add a LIMIT" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("store")
+def test_a_large_query_spills_into_a_folder_that_is_removed(capsys: pytest.CaptureFixture[str]):
+    assert main(["runs", "sql", "select current_setting('temp_directory') as folder", "--json"]) == 0
+    folder = Path(json.loads(capsys.readouterr().out)[0]["folder"])
+    assert folder.is_absolute()
+    assert not folder.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import random
 import subprocess
 import sys
@@ -235,6 +236,17 @@ def test_what_cannot_be_read_is_skipped_with_a_warning(store: RunStore, tmp_path
     assert [entry for entry, _ in loaded.runs] == [good]
     assert loaded.warnings[0].startswith(f"skipped: {bad.path} {reason}")
     assert "\n" not in loaded.warnings[0]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_among_the_runs_is_skipped_instead_of_waited_for(tmp_path: Path):
+    store = open_store(str(tmp_path))
+    entry = store.save(a_run(0), "main").entry
+    os.mkfifo((tmp_path / entry.path).with_name(entry.path.rpartition("/")[2].replace(entry.token, "r0123456789")))
+    found = store.load_readable(store.entries())
+    assert [one.token for one, _ in found.runs] == [entry.token]
+    assert len(found.warnings) == 1
+    assert "is not a plain file" in found.warnings[0]
 
 
 def test_no_more_runs_are_read_than_are_enough(store: RunStore):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jarvisperf.cli.common import OK, CommandError, warn
 from jarvisperf.cli.printing import out, out_json
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 STATEMENT_FORM = "give one SELECT, like: select name, count(*) from runs group by name"
 NULL = "-"
+MOST_ROWS = 1_000_000
+MOST_CHARACTERS = 200_000_000
+ROWS_PER_BATCH = 10_000
 
 
 def run_compact(words: argparse.Namespace, store: RunStore) -> int:
@@ -73,9 +76,28 @@ def _answer(connection: object, statement: str) -> tuple[list[str], list[tuple[o
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
             raise CommandError(f"{statement!r} is not a single query; {STATEMENT_FORM}")
         result = connection.execute(statements[0])  # type: ignore[attr-defined]
-        return [column[0] for column in result.description], result.fetchall()
+        return [column[0] for column in result.description], _bounded(result)
     except duckdb.Error as error:
         raise CommandError(first_line(error)) from None
+
+
+def _bounded(result: Any) -> list[tuple[object, ...]]:
+    """Fetch an answer, as long as it is of a size that somebody may want to print.
+
+    Raises:
+        CommandError: It is larger.
+    """
+    rows: list[tuple[object, ...]] = []
+    characters = 0
+    while batch := result.fetchmany(ROWS_PER_BATCH):
+        rows += batch
+        characters += sum(len(cell) for row in batch for cell in row if isinstance(cell, str | bytes))
+        if len(rows) > MOST_ROWS or characters > MOST_CHARACTERS:
+            raise CommandError(
+                f"the answer has more than {MOST_ROWS:,} rows or {MOST_CHARACTERS:,} characters; "
+                "aggregate, or add a LIMIT"
+            )
+    return rows
 
 
 def _print_table(titles: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+Links = dict[str, dict[str, frozenset[str]]]  # for each file, the files that each of its names refers to
 MODULE = "<module>"  # the name of a module's own code
 
 
@@ -28,6 +29,8 @@ class Touched(msgspec.Struct, frozen=True):
         listed: Folders that were listed.
         imported: Dotted names of modules that were looked for.
         native: Compiled modules of other projects, whose accesses to files cannot be seen.
+        reads: Files anywhere that it opened for reading, by absolute path; not those of the system.
+        writes: Files anywhere that it wrote, likewise.
         unseen: Why this is not everything, in a few words each; empty: nothing escaped.
     """
 
@@ -36,6 +39,8 @@ class Touched(msgspec.Struct, frozen=True):
     listed: frozenset[str] = frozenset()
     imported: frozenset[str] = frozenset()
     native: frozenset[str] = frozenset()
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
     unseen: tuple[str, ...] = ()
 
     def __or__(self, other: Touched) -> Touched:
@@ -46,6 +51,8 @@ class Touched(msgspec.Struct, frozen=True):
             listed=self.listed | other.listed,
             imported=self.imported | other.imported,
             native=self.native | other.native,
+            reads=self.reads | other.reads,
+            writes=self.writes | other.writes,
             unseen=tuple(dict.fromkeys((*self.unseen, *other.unseen))),
         )
 
@@ -60,8 +67,31 @@ class Watched(msgspec.Struct, frozen=True):
 
     Attributes:
         benchmarks: By id; whatever was touched before the first benchmark counts for each of them.
-        links: For each of the project's modules, the files of the functions, classes and modules that its names mean.
+        links: For each of the project's modules, the files of the functions, classes and modules that each of its names
+            means or contains.
     """
 
     benchmarks: dict[str, Touched] = {}
-    links: dict[str, frozenset[str]] = {}
+    links: Links = {}
+
+    def with_makers(self) -> dict[str, Touched]:
+        """Return what benchmarks touch, each with what those touch that made files for it: it finds their result.
+
+        One may have found a file that another made just before, and would make it itself in another order.
+        """
+        makers: dict[str, set[str]] = {}
+        for name, one in self.benchmarks.items():
+            for path in one.writes:
+                makers.setdefault(path, set()).add(name)
+        return {name: self._with_makers(name, makers) for name in self.benchmarks}
+
+    def _with_makers(self, name: str, makers: dict[str, set[str]]) -> Touched:
+        whole, todo, done = self.benchmarks[name], {name}, {name}
+        while todo:
+            reads = self.benchmarks[todo.pop()].reads
+            new = {maker for path in reads & makers.keys() for maker in makers[path]} - done
+            todo |= new
+            done |= new
+        for maker in sorted(done - {name}):
+            whole |= self.benchmarks[maker]
+        return whole

@@ -18,14 +18,14 @@ Kind = Literal["python", "everything", "harmless", "data"]
 
 # What configures Python, pytest or the environment, or is compiled: it can affect any benchmark.
 FOR_EVERYTHING = re.compile(
-    r".*\.(c|cc|cfg|cmake|cpp|cu|cxx|dll|dylib|env|f|f90|go|h|hpp|in|ini|lock|pth|pxd|pxi|pyd|pyx|rs|so|toml|zig)"
+    r".*\.(c|cc|cfg|cmake|cpp|cu|cxx|dll|dylib|env|f|f90|go|h|hpp|in|ini|lock|pth|pxd|pxi|py[cdx]|pyo|rs|so|toml|zig)"
     r"|\.env.*|\.gitattributes|\.gitmodules|CMakeLists\.txt|Dockerfile.*|Makefile|Pipfile.*|conftest\.py"
     r"|constraints.*\.txt|environment.*\.ya?ml|meson\.build|requirements.*\.txt|setup\.py|(site|user)customize\.py"
 )
 # What documents or checks the code. It counts only for a benchmark that opens it.
 HARMLESS = re.compile(
-    r".*\.(adoc|gif|jpg|md|png|pyi|rst|svg)|\..*|py\.typed"
-    r"|(AUTHORS|CHANGELOG|CHANGES|CODEOWNERS|CONTRIBUTORS|COPYING|LICENSE|NEWS|NOTICE|README).*"
+    r".*\.(adoc|md|pyi|rst)|\..*|py\.typed"
+    r"|(AUTHORS|CHANGELOG|CHANGES|CODEOWNERS|CONTRIBUTORS|COPYING|LICENSE|NEWS|NOTICE|README)([-.][A-Z0-9-]+)?(\.txt)?"
 )
 HARMLESS_FOLDERS = frozenset({".circleci", ".github", ".gitlab", "changelog.d", "doc", "docs", "newsfragments"})
 
@@ -74,9 +74,9 @@ def changed_files(repository: Repository) -> list[ChangedFile]:
         before, after, *_, status = description.removeprefix(":").split(" ")
         name = next(fields)
         is_plain = all(mode.startswith("100") for mode in (before, after) if mode != "000000")
-        found.append(ChangedFile(name, status == "M", _kind(name) if is_plain else "everything"))
+        found.append(ChangedFile(name, status == "M", kind_of(name) if is_plain else "everything"))
     untracked = git(repository.root, "ls-files", "--others", "--exclude-standard", "-z").split("\0")
-    return found + [ChangedFile(name, exists=False, kind=_kind(name)) for name in untracked if name]
+    return found + [ChangedFile(name, exists=False, kind=kind_of(name)) for name in untracked if name]
 
 
 def changed_modules(repository: Repository, files: Iterable[ChangedFile]) -> dict[str, ChangedModule]:
@@ -113,10 +113,11 @@ def _compared(repository: Repository, name: str) -> ChangedModule:
     return ChangedModule(base.on_import != head.on_import, different)
 
 
-def _kind(name: str) -> Kind:
+def kind_of(name: str) -> Kind:
+    """Return what kind of file has a name."""
     *folders, last = name.split("/")
     if FOR_EVERYTHING.fullmatch(last) or (last.endswith(".txt") and "requirements" in folders):
         return "everything"
     if last.endswith(".py"):
         return "python"
-    return "harmless" if HARMLESS_FOLDERS.intersection(folders) or HARMLESS.fullmatch(last) else "data"
+    return "harmless" if HARMLESS_FOLDERS.intersection(folders[:1]) or HARMLESS.fullmatch(last) else "data"

@@ -7,6 +7,8 @@ code: whoever compiles, inspects or serializes it depends on it without calling 
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
 import sys
 import threading
@@ -16,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 from jarvisperf.gate.affected.touched import MODULE, Executed, Touched
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
     from types import CodeType, FrameType
+
+    from jarvisperf.gate.affected.touched import Links
 
 PROCESSES = frozenset(
     {
@@ -34,6 +38,9 @@ PROCESSES = frozenset(
     }
 )
 TOOL = "jarvisperf"
+MOST_HELD = 1000  # values of a container whose origin is looked up
+OTHER_PROFILER = "another profiler replaced this one"
+_SYSTEM = ("/dev/", "/proc/", "/sys/", "/usr/")
 # Code between whoever wants a file or a function's code and the event.
 _HELPERS = frozenset({"functools.py", "inspect.py", "linecache.py", "pathlib.py", "tokenize.py"})
 _LIBRARY = os.path.dirname(os.__file__) + os.sep  # noqa: PTH120
@@ -62,6 +69,8 @@ class CodeWatch:
         self._opened: set[str] = set()
         self._listed: set[str] = set()
         self._imported: set[str] = set()
+        self._reads: set[str] = set()
+        self._writes: set[str] = set()
         self._unseen: set[str] = set()
         self._native: set[str] = set()
         self._forks = False
@@ -72,20 +81,24 @@ class CodeWatch:
             "import": self._hear_import,
             "os.listdir": self._hear_listing,
             "os.scandir": self._hear_listing,
-            "sqlite3.connect": self._hear_library,
+            "os.rename": self._hear_renaming,
+            "sqlite3.connect": self._hear_database,
             "ctypes.dlopen": self._hear_library,
             "_thread.start_new_thread": self._hear_thread,
+            "sys.setprofile": self._hear_profiler,
+            "cpython.PyInterpreterState_New": self._hear_interpreter,
             **dict.fromkeys(PROCESSES, self._hear_process),
         }
 
     def start(self) -> None:
         """Start watching; this cannot be undone."""
-        sys.addaudithook(self._hear)
+        self._replace_fork_exec()
         if sys.version_info >= (3, 12):
             self._monitor()
         else:
             threading.setprofile(self._see)
             sys.setprofile(self._see)
+        sys.addaudithook(self._hear)
 
     def fork(self) -> int:
         """Fork this process without counting that as a process that a benchmark starts."""
@@ -95,10 +108,15 @@ class CodeWatch:
         finally:
             self._forks = False
 
+    def forget_files(self) -> None:
+        """Forget what was read and written so far, because no benchmark did that."""
+        self._reads.clear()
+        self._writes.clear()
+
     def lost(self) -> None:
         """Note that code may have run unseen if something has replaced the profile function."""
-        if sys.version_info < (3, 12) and sys.getprofile() != self._see:
-            self._unseen.add("another profiler replaced this one")
+        if sys.version_info < (3, 12) and not sys.getprofile() == threading.getprofile() == self._see:
+            self._unseen.add(OTHER_PROFILER)
 
     def touched(self) -> Touched:
         """Return what was touched so far."""
@@ -112,20 +130,30 @@ class CodeWatch:
             listed=frozenset(name or "." for path in self._listed for name in self._names(path)),
             imported=frozenset(self._imported),
             native=frozenset(self._native),
+            reads=frozenset(filter(_is_changeable, self._reads)),
+            writes=frozenset(filter(_is_changeable, self._writes)),
             unseen=tuple(sorted(self._unseen)),
         )
 
-    def links(self) -> dict[str, frozenset[str]]:
-        """Return, for each of the project's modules, the files that its names refer to."""
-        self._rests = True  # looking into functions is what is watched for
-        found: dict[str, set[str]] = {}
+    def links(self, known: Collection[str] = ()) -> Links:
+        """Return, for each of the project's modules, the files that each of its names refers to.
+
+        Args:
+            known: Modules to leave out, by file.
+        """
+        rested, self._rests = self._rests, True  # looking into functions is what is watched for
+        found: Links = {}
         for module in list(sys.modules.values()):
             file = getattr(module, "__file__", None)
             own = self._own(file) if isinstance(file, str) else ""
-            if own:
-                values = list(vars(module).values())
-                found.setdefault(own, set()).update(name for one in values if (name := self._own(_file_of(one))))
-        return {file: frozenset(names) for file, names in found.items()}
+            if own and own not in known:
+                names = found.setdefault(own, {})
+                for name, value in list(vars(module).items()):
+                    files = frozenset(place for one in _files_of(value) if (place := self._own(one)))
+                    if files:
+                        names[name] = names.get(name, frozenset()) | files
+        self._rests = rested
+        return found
 
     def _see(self, frame: FrameType, event: str, _: object) -> None:
         if event == "call":
@@ -145,6 +173,18 @@ class CodeWatch:
         for event in (events.PY_START, events.PY_RESUME):
             monitoring.register_callback(tool, event, see)
         monitoring.set_events(tool, events.PY_START | events.PY_RESUME)
+
+    def _replace_fork_exec(self) -> None:
+        """Hear of processes that `multiprocessing` and others start without an audit event."""
+        import _posixsubprocess
+
+        start: Callable[..., int] = _posixsubprocess.fork_exec
+
+        def fork_exec(*args: Any) -> int:
+            self._hear_process(args)
+            return start(*args)
+
+        _posixsubprocess.fork_exec = fork_exec
 
     def _hear(self, event: str, args: Sequence[Any]) -> None:
         handle = self._handlers.get(event)
@@ -174,6 +214,21 @@ class CodeWatch:
         if args[0]:
             self._add(self._opened, args[0])
 
+    def _hear_database(self, args: Sequence[Any]) -> None:
+        for names in (self._opened, self._reads, self._writes):
+            self._add(names, args[0])
+
+    def _hear_renaming(self, args: Sequence[Any]) -> None:
+        self._add(self._writes, args[1])
+
+    def _hear_profiler(self, _: object) -> None:
+        # Each new thread installs the one of this watch.
+        if sys.version_info < (3, 12) and not _caller().endswith(f"{os.sep}threading.py"):
+            self._unseen.add(OTHER_PROFILER)
+
+    def _hear_interpreter(self, _: object) -> None:
+        self._unseen.add("it starts another interpreter")
+
     def _hear_process(self, _: object) -> None:
         if not self._forks and (self.has_begun or self._is_own_doing()):
             self._unseen.add("it starts processes")
@@ -186,11 +241,16 @@ class CodeWatch:
         path = args[0]
         if isinstance(path, int) or path is None:  # a file that was opened before
             return
-        caller = _caller()
         name = path if isinstance(path, str) else os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else ""
         is_python = name.endswith((".py", ".pyc"))
-        if not (is_python and (_is_import_system(caller) or _is_pytests(caller))):
-            self._add(self._opened, path)
+        if is_python and (_loads_code() or _is_pytests(_caller())):
+            return
+        self._add(self._opened, path)
+        reads, writes = _directions(*args[1:3])
+        if reads:
+            self._add(self._reads, path)
+        if writes:
+            self._add(self._writes, path)
 
     def _add(self, names: set[str], path: Any) -> None:
         """Add a path, made absolute now, because a test may change the folder later."""
@@ -225,15 +285,38 @@ class CodeWatch:
 
 def _caller() -> str:
     """Return the file of the code that caused an audit event, past helpers of the standard library."""
+    frame = _calling_frame()
+    return frame.f_code.co_filename if frame is not None else ""
+
+
+def _calling_frame() -> FrameType | None:
     frame: FrameType | None = sys._getframe(2)  # noqa: SLF001
-    while frame is not None and frame.f_code.co_filename == __file__:
+    while frame is not None and (frame.f_code.co_filename == __file__ or _is_helper(frame.f_code.co_filename)):
         frame = frame.f_back
-    while frame is not None:
-        name = frame.f_code.co_filename
-        if not _is_helper(name):
-            return name
-        frame = frame.f_back
-    return ""
+    return frame
+
+
+def _loads_code() -> bool:
+    """Return whether the import system opens a file to run it; a loader may also be asked for a file as data."""
+    frame = _calling_frame()
+    if frame is None or not _is_import_system(frame.f_code.co_filename):
+        return False
+    user = frame.f_back if frame.f_code.co_name == "get_data" else None
+    return user is None or user.f_code.co_name == "get_code"
+
+
+def _directions(mode: str | None, flags: int) -> tuple[bool, bool]:
+    """Return whether a file is opened for reading, and for writing."""
+    if mode is None:  # `os.open`
+        access = flags & (os.O_WRONLY | os.O_RDWR)
+        return access != os.O_WRONLY, bool(access)
+    return "r" in mode or "+" in mode, not {"w", "a", "x", "+"}.isdisjoint(mode)
+
+
+def _is_changeable(path: str) -> bool:
+    """Return whether a file may be something that a benchmark makes for another, rather than part of the system."""
+    is_the_systems = path.startswith((*_SYSTEM, sys.prefix + os.sep, sys.base_prefix + os.sep))
+    return not (is_the_systems or os.path.isdir(path))  # noqa: PTH112
 
 
 def _is_helper(file: str) -> bool:
@@ -265,14 +348,32 @@ def _all_codes(codes: Any) -> Iterator[CodeType]:
         yield from _all_codes(one for one in code.co_consts if isinstance(one, types.CodeType))
 
 
-def _file_of(value: object) -> str:
-    """Return the file that a module, class or function comes from; empty for anything else."""
+def _files_of(value: object, depth: int = 2) -> Iterator[str]:
+    """Yield the files of a module, class or function, of an object's class, and of what a container holds."""
     if isinstance(value, types.ModuleType):
         file = vars(value).get("__file__")
-        return file if isinstance(file, str) else ""
-    if isinstance(value, types.FunctionType):
-        return value.__code__.co_filename
-    if isinstance(value, type):
+        yield file if isinstance(file, str) else ""
+    elif isinstance(value, types.FunctionType):
+        yield value.__code__.co_filename
+        yield from _files_of(vars(value).get("__wrapped__"), depth)
+    elif isinstance(value, types.MethodType):
+        yield value.__func__.__code__.co_filename
+    elif isinstance(value, type):
         module = sys.modules.get(value.__module__)
-        return _file_of(module) if module is not None else ""
-    return ""
+        if module is not None:
+            yield from _files_of(module)
+    elif value is not None:
+        yield from _files_of(type(value))
+        yield from (file for one in _held_by(value) if depth for file in _files_of(one, depth - 1))
+
+
+def _held_by(value: object) -> list[object]:
+    """Return what a container or a wrapper of a function holds, without running any code of the project."""
+    kind = type(value)
+    if kind is dict:
+        return list(value.values())[:MOST_HELD]  # type: ignore[attr-defined]
+    if kind in {list, tuple, set, frozenset}:
+        return list(itertools.islice(value, MOST_HELD))  # type: ignore[call-overload]
+    if kind is functools.partial:
+        return [value.func, *value.args, *value.keywords.values()]  # type: ignore[attr-defined]
+    return [value.__wrapped__] if kind is functools._lru_cache_wrapper else []  # type: ignore[attr-defined]  # noqa: SLF001

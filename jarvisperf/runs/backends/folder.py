@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from jarvisperf.runs.backends.place import RunStoreError, one_line
@@ -59,7 +60,7 @@ class FolderPlace:
             RunStoreError: It cannot be read.
         """
         try:
-            return (self.folder / path).read_bytes()
+            return _read_plain_file(self.folder / path)
         except FileNotFoundError:
             raise
         except OSError as error:
@@ -91,6 +92,18 @@ class FolderPlace:
 
     def _error(self, what: str, error: OSError) -> RunStoreError:
         return RunStoreError(f"{self.shown} cannot be {what}: {one_line(error)}")
+
+
+def _read_plain_file(path: Path) -> bytes:
+    """Read a file; anything else with its name, such as a named pipe, would be waited for forever."""
+    with open(path, "rb", opener=_without_waiting) as file:  # a path has no opener
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(f"{path} is not a plain file")
+        return file.read()
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _make_own_folder(folder: Path) -> None:

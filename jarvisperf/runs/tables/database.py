@@ -117,6 +117,7 @@ class Tables:
         """Let no later statement reach a file, the network or an extension, except the parts themselves."""
         for setting in (
             f"allowed_directories = [{_text(self._folder.name + '/')}]",
+            f"temp_directory = {_text(self._folder.name + '/spilled')}",  # not a folder where the command was called
             "enable_external_access = false",
             "python_enable_replacements = false",
             "lock_configuration = true",
