@@ -2,8 +2,8 @@
 
 A name is looked up in its own file and in the files that this file's names refer to. It stands for what its
 definition mentions: a table of functions, a class with its bases. An attribute may also be a method of any class
-that the benchmark mentions or was seen to use ("rapid type analysis", D. F. Bacon and P. F. Sweeney, "Fast Static Analysis of
-C++ Virtual Function Calls", 1996). So more is found than is really called.
+that the benchmark mentions or was seen to use ("rapid type analysis", D. F. Bacon and P. F. Sweeney, "Fast Static
+Analysis of C++ Virtual Function Calls", 1996). So more is found than is really called.
 """
 
 from __future__ import annotations
