@@ -212,6 +212,10 @@ NOT_TAKEN = {
         "class Visitor:\n    def visit_list(self, n):\n        return n\n",
         "from pkg.used import Visitor\n" + BRANCH.format("return getattr(Visitor(), f'visit_{n}')(n)"),
     ),
+    "a method of a class that a loop registered": (
+        "ALL = []\nclass Engine:\n    def run(self, n):\n        return n\nfor one in (Engine,):\n    ALL += [one()]\n",
+        "from pkg.used import ALL\n" + BRANCH.format("return ALL[0].run(n)"),
+    ),
     "an operator": (VECTOR, "from pkg.used import Vector\n" + BRANCH.format("return Vector(1) + Vector(2)")),
     "an inherited method": (
         VECTOR,

@@ -1,9 +1,9 @@
 """What executed code may call besides what it was seen to call: a branch taken once in a thousand calls, for example.
 
-A plain name is looked up in its own file and in the files that this file's names refer to. It stands for what its
-definition mentions: a table of functions, a class with its bases. An attribute may be a method of any class that the
-benchmark mentions or was seen to use ("rapid type analysis", D. F. Bacon and P. F. Sweeney, "Fast Static Analysis of
-C++ Virtual Function Calls", 1996). So more is found than is really called.
+A name is looked up in its own file and in the files that this file's names refer to. It stands for what its
+definition mentions: a table of functions, a class with its bases. An attribute may also be a method of any class
+that the benchmark mentions or was seen to use ("rapid type analysis", D. F. Bacon and P. F. Sweeney, "Fast Static
+Analysis of C++ Virtual Function Calls", 1996). So more is found than is really called.
 """
 
 from __future__ import annotations
@@ -175,10 +175,9 @@ class _Index:
             by_module.setdefault(module_name(file), set()).add(file)
             own = self._functions.setdefault(file, {})
             for name in parts.functions:
+                own.setdefault(name.rpartition(".")[2], []).append(name)
                 owner = parts.class_of(name)
-                if owner is None:
-                    own.setdefault(name.rpartition(".")[2], []).append(name)
-                else:
+                if owner is not None:
                     self._methods.setdefault(_Class(file, owner), []).append(name)
             for name, bases in parts.classes.items():
                 self._classes.setdefault((file, name.rpartition(".")[2]), []).append(name)
@@ -209,7 +208,7 @@ class _Index:
         yield from scope | passed_on & self.files.keys()
 
     def functions(self, file: str, name: str) -> list[str]:
-        """Return the functions of a file, other than methods, with a name, which may begin or end with a star."""
+        """Return the functions and methods of a file with a name, which may begin or end with a star."""
         own = self._functions[file]
         if "*" not in name:
             return own.get(name, [])
