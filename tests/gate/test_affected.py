@@ -213,11 +213,8 @@ NOT_TAKEN = {
         "from pkg.used import Visitor\n" + BRANCH.format("return getattr(Visitor(), f'visit_{n}')(n)"),
     ),
     "a method of a class that a loop registered": (
-        (
-            "KNOWN = []\nclass Engine:\n    def run(self, n):\n        return n\n"
-            "for one in (Engine,):\n    KNOWN.append(one())\n"
-        ),
-        "from pkg.used import KNOWN\n" + BRANCH.format("return KNOWN[0].run(n)"),
+        "ALL = []\nclass Engine:\n    def run(self, n):\n        return n\nfor one in (Engine,):\n    ALL += [one()]\n",
+        "from pkg.used import ALL\n" + BRANCH.format("return ALL[0].run(n)"),
     ),
     "an operator": (VECTOR, "from pkg.used import Vector\n" + BRANCH.format("return Vector(1) + Vector(2)")),
     "an inherited method": (
