@@ -91,6 +91,22 @@ def test_a_model_that_fitted_is_refused_once_another_one_has_filled_the_collecti
             search("text 3")
 
 
+def test_two_models_that_fill_an_empty_collection_at_once_are_not_mixed(make_rag, other):
+    first, second = make_rag(), make_rag(model=other)
+    embed = other.embed_documents
+
+    def embed_while_the_other_adds(texts):
+        other.embed_documents = embed
+        first.batch_add_texts(TEXTS)
+        return embed(texts)
+
+    other.embed_documents = embed_while_the_other_adds
+    with pytest.raises(StoreError, match="built with the model words:1, but is used with other model"):
+        second.batch_add_texts(["more"])
+    assert first.search("text 3", n_results=1)[0].text == "text 3"
+    assert first.get_performance_stats()["chunks"] == len(TEXTS)
+
+
 def test_a_fitting_model_is_compared_once(built, make_rag, word_embedder):
     embedder = word_embedder("words:2")
     rag = make_rag(model=embedder)

@@ -345,7 +345,7 @@ class ChromaStore(Collection):
                 rows += [row for row, passage in enumerate(passages) if now.get(passage.id) == passage.token]
                 if rows:
                     if self._model_check is not None:
-                        self._model_check.record(collection)
+                        self._model_check.record(collection, lambda: self._get_collection(self._client))
                     ids = [passages[row].id for row in rows]
                     texts = [passages[row].text for row in rows]
                     metadatas = [dict(passages[row].metadata) for row in rows]
@@ -405,7 +405,7 @@ class ChromaStore(Collection):
 
         with self._home.writing(str(collection.id), publish):
             if (records or waiting) and self._model_check is not None:
-                self._model_check.record(collection)
+                self._model_check.record(collection, lambda: self._get_collection(self._client))
             place = self._place_of_waiting(create=bool(waiting))
             for part in _parts(range(len(records)), self._max_batch):
                 rows = slice(part.start, part.stop)

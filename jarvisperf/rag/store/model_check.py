@@ -77,13 +77,22 @@ class ModelCheck:
                 self._compare(collection)
             self._fits = now
 
-    def record(self, collection: Any) -> None:
-        """Record the model of a collection that is empty or has none; called while it may be written to."""
+    def record(self, collection: Any, read_again: Callable[[], Any]) -> None:
+        """Record the model of a collection that is empty or has none; called while it may be written to.
+
+        Args:
+            collection: The collection.
+            read_again: See :meth:`check`.
+
+        Raises:
+            StoreError: Another model has filled the collection since the check.
+        """
         identity = self._model.identity
-        metadata = dict(collection.metadata or {})
-        if identity is None or metadata.get(IDENTITY_KEY) == identity:
+        recorded = (read_again().metadata or {}).get(IDENTITY_KEY)
+        if identity is None or recorded == identity:
             return
-        if metadata.get(IDENTITY_KEY) is not None and collection.count() > 0:
+        if recorded is not None and collection.count() > 0:
+            self.check(read_again)
             return
         set_properties(collection, {IDENTITY_KEY: identity, _NAME_KEY: self._model_name()})
 
