@@ -33,12 +33,12 @@ def calls(cache, monkeypatch):
     def watch(name: str) -> None:
         call = getattr(tier._store, name)
 
-        def watched(*args):
+        def watched(*args, **named):
             if not tier.available:
                 made.append(name)
                 if not tier._lock._is_owned():
                     made.during()
-            return call(*args)
+            return call(*args, **named)
 
         monkeypatch.setattr(tier._store, name, watched)
 

@@ -36,11 +36,12 @@ end
 """
 
 # ARGV: tombstone or rejection, its time to live in milliseconds or '', '1' to replace older content only (a lease that
-# was granted after this very deletion stays). Returns whether there was a value.
+# was granted after this very deletion stays), '2' to leave absent keys alone too. Returns whether there was a value.
 BURY: Final = (
     _HEAD
     + """
-if ARGV[3] == '1' then
+if ARGV[3] == '2' and head == '' then return 0 end
+if ARGV[3] ~= '' then
   local version = number(string.sub(ARGV[1], 5, 12))
   if number(held) > version or is_lease and number(held) == version then return 0 end
 end

@@ -103,7 +103,7 @@ class RedisStore:
         """
         self.link.open()
         self._raise_generation(self.generation)
-        self.bury_if_older(self._acknowledged.outdated())
+        self.bury_if_older(self._acknowledged.outdated(), only_present=True)  # the disk may hold what is absent
         self.count_invalidations()
 
     def count_invalidations(self) -> None:
@@ -183,11 +183,17 @@ class RedisStore:
         """Store the writes that are newer than the current content; for the replay after an outage."""
         self._rejections.stored_all(writes, self._put_newer, only_older=True)
 
-    def bury_if_older(self, keys: dict[str, int]) -> None:
-        """Delete keys whose value is not newer than the version of the deletion."""
+    def bury_if_older(self, keys: dict[str, int], *, only_present: bool = False) -> None:
+        """Delete keys whose value is not newer than the version of the deletion.
+
+        Args:
+            keys: The version of the deletion, by key.
+            only_present: Whether keys without a value or mark stay so; otherwise they get a tombstone.
+        """
         for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
-            burying = [self._burying(name, of, only_older=True) for name, (_, of) in zip(names, batch, strict=True)]
+            which = "2" if only_present else "1"
+            burying = [self._burying(name, of, which) for name, (_, of) in zip(names, batch, strict=True)]
             self._bury_or_reject([key for key, _ in batch], burying, self._versions.next())
 
     def replace(self, write: Write, version: int) -> bool:
@@ -442,7 +448,7 @@ class RedisStore:
                 name,
                 marks.rejection(version_of(write.blob)),
                 milliseconds(max(write.seconds, marks.TOMBSTONE_SECONDS)),
-                only_older=only_older,
+                "1" if only_older else "",
             )
             for name, write in zip(names, writes, strict=True)
         ]
@@ -547,12 +553,13 @@ class RedisStore:
             # A full server rejects tombstones but still deletes.
             return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
-    def _burying(self, name: bytes, version: int, *, only_older: bool = False) -> Command:
-        return self._marking(name, marks.tombstone(version), _TOMBSTONE_MILLISECONDS, only_older=only_older)
+    def _burying(self, name: bytes, version: int, which: str = "") -> Command:
+        return self._marking(name, marks.tombstone(version), _TOMBSTONE_MILLISECONDS, which)
 
     @staticmethod
-    def _marking(name: bytes, mark: bytes, stay: int | str, *, only_older: bool) -> Command:
-        return script(redis_scripts.BURY, name, mark, stay, "1" if only_older else "")
+    def _marking(name: bytes, mark: bytes, stay: int | str, which: str) -> Command:
+        """Return the command that writes a mark; ``which`` content it replaces is explained at the script."""
+        return script(redis_scripts.BURY, name, mark, stay, which)
 
     def _matching(self, patterns: Sequence[KeyPattern]) -> Iterator[list[str]]:
         head = common_head(patterns)
