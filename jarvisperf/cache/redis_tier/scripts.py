@@ -35,8 +35,12 @@ local function keep(blob, px)
 end
 """
 
-# ARGV: tombstone or rejection, its time to live in milliseconds or '', '1' to replace older content only (a lease that
-# was granted after this very deletion stays), '2' to leave absent keys alone too. Returns whether there was a value.
+ANY, OLDER, OLDER_PRESENT = b"", b"1", b"2"
+"""What `BURY` replaces: any content; older content or none, but not a lease granted after this very deletion; older
+content only, so that absent keys stay absent."""
+
+# ARGV: tombstone or rejection, its time to live in milliseconds or '', what to replace. Returns whether there was a
+# value.
 BURY: Final = (
     _HEAD
     + """

@@ -192,8 +192,8 @@ class RedisStore:
         """
         for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
-            which = "2" if only_present else "1"
-            burying = [self._burying(name, of, which) for name, (_, of) in zip(names, batch, strict=True)]
+            replaced = redis_scripts.OLDER_PRESENT if only_present else redis_scripts.OLDER
+            burying = [self._burying(name, of, replaced) for name, (_, of) in zip(names, batch, strict=True)]
             self._bury_or_reject([key for key, _ in batch], burying, self._versions.next())
 
     def replace(self, write: Write, version: int) -> bool:
@@ -448,7 +448,7 @@ class RedisStore:
                 name,
                 marks.rejection(version_of(write.blob)),
                 milliseconds(max(write.seconds, marks.TOMBSTONE_SECONDS)),
-                "1" if only_older else "",
+                redis_scripts.OLDER if only_older else redis_scripts.ANY,
             )
             for name, write in zip(names, writes, strict=True)
         ]
@@ -553,13 +553,12 @@ class RedisStore:
             # A full server rejects tombstones but still deletes.
             return self.link.many([(name, ("UNLINK", name)) for name in names], [saying])
 
-    def _burying(self, name: bytes, version: int, which: str = "") -> Command:
-        return self._marking(name, marks.tombstone(version), _TOMBSTONE_MILLISECONDS, which)
+    def _burying(self, name: bytes, version: int, replaced: bytes = redis_scripts.ANY) -> Command:
+        return self._marking(name, marks.tombstone(version), _TOMBSTONE_MILLISECONDS, replaced)
 
     @staticmethod
-    def _marking(name: bytes, mark: bytes, stay: int | str, which: str) -> Command:
-        """Return the command that writes a mark; ``which`` content it replaces is explained at the script."""
-        return script(redis_scripts.BURY, name, mark, stay, which)
+    def _marking(name: bytes, mark: bytes, stay: int | str, replaced: bytes) -> Command:
+        return script(redis_scripts.BURY, name, mark, stay, replaced)
 
     def _matching(self, patterns: Sequence[KeyPattern]) -> Iterator[list[str]]:
         head = common_head(patterns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.gate.affected.arm_differences import differing_files
@@ -201,16 +202,8 @@ def _of_any_file(changed: ChangedFile, touched: Touched, file: str) -> Iterator[
         yield "its own file changed"
     if changed.name in touched.opened:
         yield f"it opens {changed.name}"
-    if not changed.exists and any(one in touched.listed for one in _folders(changed.name)):
+    if not changed.exists and any(str(one) in touched.listed for one in PurePosixPath(changed.name).parents):
         yield f"it lists the folder of {changed.name}"
-
-
-def _folders(name: str) -> Iterator[str]:
-    """Yield the folders around a file, innermost first, and ``.`` at last."""
-    while "/" in name:
-        name = name.rpartition("/")[0]
-        yield name
-    yield "."
 
 
 def _is_near(opened: str, folder: str) -> bool:

@@ -28,6 +28,7 @@ class NotOursError(ValueError):
 
 
 class _Metric(msgspec.Struct, frozen=True):
+    # What is kept of a MetricTally, by the names of its fields.
     log_ratios: list[float]
     launches: list[LaunchFigures]
     drifts: list[float]
@@ -123,16 +124,7 @@ def _benchmark(tally: Tally, created: str) -> _Benchmark:
         since=tally.taken_over or created,
         forks=tally.forks,
         metrics={
-            name: _Metric(
-                log_ratios=one.log_ratios,
-                launches=one.launches,
-                drifts=one.drifts,
-                base=one.base,
-                head=one.head,
-                iterations=one.iterations,
-                method=one.method,
-                judgement=one.judgement,
-            )
+            name: _Metric(**{part: getattr(one, part) for part in _Metric.__struct_fields__})
             for name, one in tally.metrics.items()
         },
         seconds=tally.seconds,
@@ -149,18 +141,7 @@ def _tally(saved: _Benchmark, metrics: Metrics) -> Tally:
         state="decided",
         forks=saved.forks,
         metrics={
-            name: MetricTally(
-                metrics[name],
-                log_ratios=one.log_ratios,
-                launches=one.launches,
-                drifts=one.drifts,
-                base=one.base,
-                head=one.head,
-                iterations=one.iterations,
-                method=one.method,
-                judgement=one.judgement,
-            )
-            for name, one in saved.metrics.items()
+            name: MetricTally(metrics[name], **msgspec.structs.asdict(one)) for name, one in saved.metrics.items()
         },
         seconds=saved.seconds,
         xfail=saved.xfail,

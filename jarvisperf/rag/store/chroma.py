@@ -89,15 +89,15 @@ class ChromaStore(Collection):
 
     def count(self) -> int:
         """Return the number of passages, those that wait for their vectors included."""
-        *waiting, collection = self._places()
-        for place in waiting:
-            for _ in range(_ATTEMPTS):
-                first = int(self._asked(place.count))
-                count = first + int(self._asked(collection.count))
-                if int(self._asked(place.count)) == first:  # none has moved from one to the other in between
-                    break
-            return count
-        return int(self._asked(collection.count))
+        place, collection = self._place_of_waiting(), self.open()
+        if place is None:
+            return int(self._asked(collection.count))
+        for _ in range(_ATTEMPTS):
+            first = int(self._asked(place.count))
+            count = first + int(self._asked(collection.count))
+            if int(self._asked(place.count)) == first:  # none has moved from one to the other in between
+                break
+        return count
 
     def check_model(self) -> None:
         """Check that the model's vectors fit those that are stored.
@@ -192,9 +192,9 @@ class ChromaStore(Collection):
 
     def pages(self, include: Sequence[str]) -> Iterator[Any]:
         """Yield all passages in pages of up to 10,000, as Chroma's ``get`` returns them; each passage once."""
-        *waiting, collection = self._places()
+        place, collection = self._place_of_waiting(), self.open()
         seen: set[str] = set()
-        for place in waiting:
+        if place is not None:
             ids = self._ids_in(place, EVERYTHING)  # at once: those that leave before they are read are in the other one
             for part in _parts(range(len(ids)), self._max_batch):
                 page = self._asked(place.get, ids=ids[part.start : part.stop], include=list(include))
@@ -272,26 +272,35 @@ class ChromaStore(Collection):
             ValueError: Chroma rejects a filter.
         """
         state = self._home.read_state() if selection == EVERYTHING else None
-        known = self._known_to_wait
-        if state is not None and not state.writing and known is not None and known[0] == state:
-            return known[1]
+        known = self._waiting_at(state)
+        if known is not None:
+            return known
         place = self._place_of_waiting()
-        if place is None:
-            return {}
-        try:
-            pages = self._pages(place, ["metadatas"], selection)
-            found = {key: token for page in pages for key, token in tokens_in(page).items()}
-        except Exception as error:
-            raise self._explained(error, 0, selection) from error
-        is_stable = state is not None and not state.writing and self._home.read_state() == state
-        if is_stable and state is not None:
+        found: dict[str, str] = {}
+        if place is not None:
+            try:
+                pages = self._pages(place, ["metadatas"], selection)
+                found = {key: token for page in pages for key, token in tokens_in(page).items()}
+            except Exception as error:
+                raise self._explained(error, 0, selection) from error
+        if state is not None and not state.writing and self._home.read_state() == state:
             self._known_to_wait = (state, found)
         return found
 
     def count_waiting(self) -> int:
         """Return how many passages wait for their vectors."""
+        known = self._waiting_at(self._home.read_state())
+        if known is not None:
+            return len(known)
         place = self._place_of_waiting()
         return 0 if place is None else int(self._asked(place.count))
+
+    def _waiting_at(self, state: CollectionState | None) -> dict[str, str] | None:
+        """Return what :meth:`waiting` found in this state; None if that is unknown, or a write is under way."""
+        known = self._known_to_wait
+        if known is None or state is None or state.writing or known[0] != state:
+            return None
+        return known[1]
 
     def waiting_passages(self, ids: Sequence[str]) -> list[WaitingPassage]:
         """Return those of these passages that wait for their vectors."""

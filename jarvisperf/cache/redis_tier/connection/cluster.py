@@ -69,7 +69,7 @@ class ClusterLink:
                     is_asking = not isinstance(error, MovedError)  # otherwise the slot is still being migrated
                     if not is_asking:
                         self._learn()
-                    # Whoever was asked for the layout may not have heard of the move yet; this server knows.
+                    # The server asked for the layout may not know of the move yet; the one that redirects does.
                     link = self._link_to(*self._address_in(error)) if error.host else self._link_for(name)
             raise redis.ConnectionError(
                 f"the cluster redirected a command {_MOST_REDIRECTIONS} times, so its servers disagree about slot"
