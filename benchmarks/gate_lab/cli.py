@@ -14,7 +14,8 @@ from benchmarks.gate_lab import results, truth
 from benchmarks.gate_lab.gates import JARVISPERF, PYTEST_BENCHMARK, TOOLS, Bench, with_jarvisperf
 from benchmarks.gate_lab.neighbour import noisy_neighbour
 from benchmarks.gate_lab.repository import write_repository
-from benchmarks.gate_lab.suites import draw_suite
+from benchmarks.gate_lab.suites import MIXED_FACTORS, USUAL_THRESHOLD, draw_suite
+from benchmarks.gate_lab.summary import right_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--scenario", choices=("aa", "mixed"), required=True)
     run.add_argument("--suites", type=int, required=True, metavar="N", help="number of suites, each of 12 functions")
     run.add_argument("--first", type=int, default=0, metavar="N", help="number of the first suite")
+    run.add_argument(
+        "--threshold",
+        type=_share,
+        choices=sorted(MIXED_FACTORS),
+        default=USUAL_THRESHOLD,
+        help="0.5%%, 1%%, 2%% or 5%%",
+    )
+    run.add_argument("--budget", type=float, metavar="SECONDS", help="of measuring per benchmark, for jarvisperf")
     run.add_argument("--neighbour", action="store_true", help="keep all cores busy at the same time")
     run.add_argument("--tool", choices=(*TOOLS, "both"), default="both")
     run.add_argument("--probe", action="store_true", help="also write the results of each launch to DIR")
@@ -59,22 +68,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _share(text: str) -> float:
+    return round(float(text.removesuffix("%")) / 100, 6) if text.endswith("%") else float(text)
+
+
 def _run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     tools = (JARVISPERF, PYTEST_BENCHMARK) if args.tool == "both" else (args.tool,)
     done = results.done(results.read(args.out))
     start = time.monotonic()
     for number in range(args.first, args.first + args.suites):
-        suite = draw_suite(args.scenario, number)
+        suite = draw_suite(args.scenario, number, args.threshold)
         for tool in tools:
-            if (suite.name, tool, args.neighbour) in done:
+            if (suite.name, tool, args.neighbour, args.budget) in done:
                 continue
             if time.monotonic() - start > args.minutes * 60:
                 return 0
             with tempfile.TemporaryDirectory(prefix="gate-lab-") as name, noisy_neighbour(wanted=args.neighbour):
                 folder = Path(name) / "project"
                 folder.mkdir()
-                bench = Bench(suite, folder, *write_repository(suite, folder), args.neighbour)
+                bench = Bench(suite, folder, *write_repository(suite, folder), args.neighbour, args.budget)
                 if tool == JARVISPERF and args.probe:
                     busy = "-neighbour" if args.neighbour else ""
                     seen = args.out.resolve() / f"probe-{suite.name}{busy}.json"
@@ -91,8 +104,7 @@ def _run(args: argparse.Namespace) -> int:
 def _in_short(comparisons: Sequence[Comparison]) -> str:
     words = [f"{comparisons[0].suite_seconds:.1f} s"]
     for found in comparisons:
-        right = {1.0: "unchanged", 0.95: "improved"}.get(found.factor, "regressed")
-        if found.verdict != right and found.factor != 1.02:
+        if right_word(found.factor, found.threshold) not in {found.verdict, None}:
             ratio = "" if found.ratio is None else f" at {found.ratio:.3f}"
             words.append(f"{found.kind} x{found.factor} {found.verdict}{ratio}")
     return "; ".join(words)

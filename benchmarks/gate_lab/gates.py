@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 JARVISPERF, PYTEST_BENCHMARK = "jarvisperf", "pytest-benchmark"
 STATISTICS = ("median", "min", "mean")
-THRESHOLD = 0.02
 SHOWN_CHARACTERS = 2_000
 DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTHONHASHSEED")
 
@@ -34,6 +34,7 @@ class Bench(NamedTuple):
         base: The commit of the base.
         head: The commit of the head.
         neighbour: Whether a neighbour keeps all cores busy.
+        budget: Seconds of measuring per benchmark; None: the gate's default.
     """
 
     suite: Suite
@@ -41,6 +42,7 @@ class Bench(NamedTuple):
     base: str
     head: str
     neighbour: bool
+    budget: float | None = None
 
     def comparison(self, tool: str, case: Case, **found: Any) -> Comparison:
         """Record a tool's verdict on one function."""
@@ -49,6 +51,8 @@ class Bench(NamedTuple):
             scenario=self.suite.scenario,
             tool=tool,
             neighbour=self.neighbour,
+            threshold=self.suite.threshold,
+            budget=self.budget,
             kind=case.kind,
             scale=case.scale,
             factor=case.factor,
@@ -66,9 +70,11 @@ def with_jarvisperf(bench: Bench, script: Sequence[str] = ("-m", "pytest")) -> l
     words = [
         "--jarvis-bench",
         f"--jarvis-against={bench.base}",
-        f"--jarvis-threshold={THRESHOLD:.0%}",
+        f"--jarvis-threshold={bench.suite.threshold:.1%}",
         "--jarvis-report=reports",
     ]
+    if bench.budget is not None:
+        words.append(f"--jarvis-budget={bench.budget}")
     seconds, output = _run(bench.folder, [*script, *words])
     report = bench.folder / "reports" / "report.json"
     found: dict[str, dict[str, Any]] = {}
@@ -104,7 +110,8 @@ def with_pytest_benchmark(bench: Bench) -> list[Comparison]:
     """
     storage = bench.folder.with_name(f"{bench.folder.name}-storage")
     usual = ["-m", "pytest", "-p", "no:jarvisperf", "-p", "no:cacheprovider", f"--benchmark-storage={storage}"]
-    compare = ["--benchmark-compare=0001", f"--benchmark-compare-fail=median:{THRESHOLD:.0%}"]
+    whole_per_cent = math.ceil(bench.suite.threshold * 100)  # pytest-benchmark takes no fraction
+    compare = ["--benchmark-compare=0001", f"--benchmark-compare-fail=median:{whole_per_cent}%"]
     git(bench.folder, "checkout", "--quiet", bench.base)
     base_seconds, base_output = _run(bench.folder, [*usual, "--benchmark-save=base"])
     git(bench.folder, "checkout", "--quiet", bench.head)
@@ -118,7 +125,7 @@ def with_pytest_benchmark(bench: Bench) -> list[Comparison]:
                 bench.comparison(
                     f"{PYTEST_BENCHMARK} {statistic}",
                     case,
-                    verdict=_word(ratio),
+                    verdict=_word(ratio, bench.suite.threshold),
                     ratio=ratio,
                     suite_seconds=base_seconds + head_seconds,
                     message="" if ratio else (base_output + head_output)[-SHOWN_CHARACTERS:],
@@ -133,10 +140,10 @@ TOOLS: dict[str, Callable[[Bench], list[Comparison]]] = {
 }
 
 
-def _word(ratio: float | None) -> str:
+def _word(ratio: float | None, threshold: float) -> str:
     if ratio is None:
         return "error"
-    return "regressed" if ratio > 1 + THRESHOLD else "improved" if ratio < 1 - THRESHOLD else "unchanged"
+    return "regressed" if ratio > 1 + threshold else "improved" if ratio < 1 - threshold else "unchanged"
 
 
 def _saved(storage: Path, name: str) -> dict[str, dict[str, float]]:

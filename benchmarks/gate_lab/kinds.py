@@ -7,6 +7,7 @@ from pathlib import Path
 
 WORK_FOLDER = Path(__file__).with_name("work")
 BASE_REPEATS = 100  # a whole number of repetitions for every factor of whole per cent
+FINE_SCALE = 2  # with twice as many, for every factor of half a per cent
 LARGER_SCALES = 8
 ONE_SCALE = {"threads", "arrays", "tasks", "files"}  # a hundred units of theirs take milliseconds as it is
 
@@ -18,20 +19,28 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in WORK_FOLDER.glob("*.py")))
 
 
-def scales(kind: str) -> tuple[int, ...]:
-    """Return the sizes of a kind: from calls of a fraction of a slice to calls of several slices."""
-    return (1,) if kind in ONE_SCALE else (1, LARGER_SCALES)
+def scales(kind: str, smallest: int = 1) -> tuple[int, ...]:
+    """Return the sizes of a kind: from calls of a fraction of a slice to calls of several slices.
+
+    Args:
+        kind: The kind of work.
+        smallest: The first of them; `FINE_SCALE` where factors are of half a per cent.
+    """
+    return (smallest,) if kind in ONE_SCALE else (smallest, LARGER_SCALES)
 
 
 def repeats(scale: int, factor: float) -> int:
     """Return how often the unit is repeated.
 
     Raises:
-        ValueError: The factor is not one of whole per cent.
+        ValueError: The factor gives no whole number of repetitions.
     """
     exact = BASE_REPEATS * scale * factor
     if abs(exact - round(exact)) > 1e-6:
-        raise ValueError(f"factor {factor} is not allowed with {BASE_REPEATS * scale} repetitions, give whole per cent")
+        raise ValueError(
+            f"factor {factor} is not allowed with {BASE_REPEATS * scale} repetitions, "
+            "give whole per cent or a larger scale"
+        )
     return round(exact)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.gate_lab.summary import ALARMS, right_word
+from benchmarks.gate_lab.summary import ALARMS, lower_bound, right_word, upper_bound
 from jarvisperf.runs.files import write_whole
 
 if TYPE_CHECKING:
@@ -25,14 +25,20 @@ OTHER_COLOUR = "#999999"
 BAR_WIDTH = 0.21  # four tools fit next to each other
 
 
-def draw_alarms(tools: Sequence[ToolSummary], path: Path) -> None:
-    """Draw each tool's false alarms and detections by factor: one panel for the idle machine, one for the busy one."""
+def draw_alarms(tools: Sequence[ToolSummary], threshold: float, path: Path) -> None:
+    """Draw each tool's false alarms and detections by factor, with the one-sided 95 % bounds of each share.
+
+    Args:
+        tools: What is drawn: one panel for the idle machine, one for the busy one.
+        threshold: The smallest change that counts, as a share.
+        path: The file.
+    """
     neighbourhoods = sorted({tool.neighbour for tool in tools})
 
     def draw(figure: Any) -> None:
         panels = figure.subplots(len(neighbourhoods), 1, squeeze=False)
         for axis, neighbour in zip(panels[:, 0], neighbourhoods, strict=True):
-            _draw_alarm_panel(axis, [tool for tool in tools if tool.neighbour == neighbour])
+            _draw_alarm_panel(axis, [tool for tool in tools if tool.neighbour == neighbour], threshold)
             axis.set_title("while other processes keep all cores busy" if neighbour else "nothing else running")
 
     _save(path, (9, 3.6 * len(neighbourhoods)), draw)
@@ -64,37 +70,47 @@ def draw_kinds(kinds: Sequence[KindSummary], path: Path) -> None:
     _save(path, (10, 1.2 + 0.32 * len(kinds)), draw)
 
 
-def _draw_alarm_panel(axis: Any, tools: Sequence[ToolSummary]) -> None:
+def _draw_alarm_panel(axis: Any, tools: Sequence[ToolSummary], threshold: float) -> None:
     factors = sorted({count.factor for tool in tools for count in tool.factors})
     for place, tool in enumerate(tools):
-        shares = {count.factor: 100 * shown_share(count) for count in tool.factors}
+        counts = {count.factor: count for count in tool.factors}
         for group, factor in enumerate(factors):
-            if factor not in shares:
+            if factor not in counts:
                 continue
+            hits, total = shown_hits(counts[factor], threshold), counts[factor].total
+            share, low, high = (100 * part for part in (hits / total, *_interval(hits, total)))
             centre = group + (place - (len(tools) - 1) / 2) * BAR_WIDTH
             label = tool.tool if group == 0 else None
-            axis.bar(centre, shares[factor], BAR_WIDTH * 0.9, color=COLOURS.get(tool.tool, OTHER_COLOUR), label=label)
-            axis.annotate(
-                f"{shares[factor]:.0f}", (centre, shares[factor]), (0, 2), textcoords="offset points", ha="center"
-            )
-    axis.set_xticks(range(len(factors)), [_label(factor) for factor in factors])
+            axis.bar(centre, share, BAR_WIDTH * 0.9, color=COLOURS.get(tool.tool, OTHER_COLOUR), label=label)
+            axis.errorbar(centre, share, [[share - low], [high - share]], color="black", linewidth=1, capsize=2)
+            axis.annotate(f"{share:.0f}", (centre, high), (0, 2), textcoords="offset points", ha="center")
+    axis.set_xticks(range(len(factors)), [_label(factor, threshold) for factor in factors])
     axis.set_yticks(range(0, 101, 20))
     axis.set_ylim(0, 128)
     axis.set_ylabel("% of functions")
     axis.legend(loc="upper center", frameon=False, ncols=len(tools))
 
 
-def _label(factor: float) -> str:
+def _label(factor: float, threshold: float) -> str:
     if factor == 1:
         return "no change:\nfalse alarms"
-    change = f"{abs(factor - 1):.0%} {'slower' if factor > 1 else 'faster'}"
-    return f"{change}:\ndetected" if right_word(factor) else f"{change}, the\nthreshold: alarms"
+    change = f"{round(abs(factor - 1) * 100, 6):g}% {'slower' if factor > 1 else 'faster'}"
+    return f"{change}:\ndetected" if right_word(factor, threshold) else f"{change}, the\nthreshold: alarms"
 
 
-def shown_share(count: FactorCount) -> float:
-    """Return the share of false alarms if nothing changed, otherwise the share of the right verdict."""
-    words = ALARMS if count.factor == 1 else (right_word(count.factor) or "regressed",)
-    return sum(count.verdicts.get(word, 0) for word in words) / count.total
+def shown_hits(count: FactorCount, threshold: float) -> int:
+    """Return the number of false alarms if nothing changed, otherwise that of the right verdict.
+
+    Args:
+        count: The verdicts.
+        threshold: The smallest change that counts, as a share.
+    """
+    words = ALARMS if count.factor == 1 else (right_word(count.factor, threshold) or "regressed",)
+    return sum(count.verdicts.get(word, 0) for word in words)
+
+
+def _interval(hits: int, total: int) -> tuple[float, float]:
+    return lower_bound(hits, total) or 0.0, upper_bound(hits, total) or 0.0
 
 
 def _save(path: Path, inches: tuple[float, float], draw: Callable[[Any], None]) -> None:

@@ -21,6 +21,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
         scenario: `aa` or `mixed`.
         tool: `jarvisperf`, or `pytest-benchmark` and the statistic it compares.
         neighbour: Whether all cores were kept busy by other processes.
+        threshold: The smallest change that counts, as a share.
+        budget: Seconds of measuring per benchmark; None: the tool's default.
         kind: The kind of work.
         scale: How large a call was.
         factor: How many times the base's work the head did.
@@ -46,6 +48,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     suite_seconds: float = 0.0
     trusted: bool = True
     message: str = ""
+    threshold: float = 0.02
+    budget: float | None = None
 
 
 def append(folder: Path, comparisons: Iterable[Comparison]) -> None:
@@ -67,6 +71,6 @@ def read(folder: Path) -> list[Comparison]:
     return [msgspec.json.decode(line, type=Comparison) for line in lines]
 
 
-def done(comparisons: Iterable[Comparison]) -> set[tuple[str, str, bool]]:
-    """Return what is already done: name of the suite, tool (without its statistic), neighbour."""
-    return {(found.suite, found.tool.partition(" ")[0], found.neighbour) for found in comparisons}
+def done(comparisons: Iterable[Comparison]) -> set[tuple[str, str, bool, float | None]]:
+    """Return what is already done: name of the suite, tool (without its statistic), neighbour, budget."""
+    return {(found.suite, found.tool.partition(" ")[0], found.neighbour, found.budget) for found in comparisons}

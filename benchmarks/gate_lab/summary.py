@@ -81,6 +81,7 @@ class KindSummary(msgspec.Struct, frozen=True):
         coverage: Share of intervals that contain the true ratio.
         inconclusive: Share of inconclusive verdicts.
         half_width: Median of the intervals' half widths, as logarithms.
+        factors: The verdicts by factor; none in evidence from before they were recorded.
     """
 
     kind: str
@@ -89,14 +90,20 @@ class KindSummary(msgspec.Struct, frozen=True):
     coverage: float
     inconclusive: float
     half_width: float
+    factors: tuple[FactorCount, ...] = ()
 
 
-def right_word(factor: float) -> str | None:
-    """Return the right verdict on a factor at a threshold of 2 %; None if the factor is the threshold itself."""
-    if abs(factor - 1) < 1e-9:
-        return "unchanged"
-    if abs(abs(factor - 1) - 0.02) < 1e-9:
+def right_word(factor: float, threshold: float) -> str | None:
+    """Return the right verdict on a factor; None if the factor is the threshold itself.
+
+    Args:
+        factor: Head's work divided by base's.
+        threshold: The smallest change that counts, as a share.
+    """
+    if abs(abs(factor - 1) - threshold) < 1e-9:
         return None
+    if abs(factor - 1) < threshold:
+        return "unchanged"
     return "regressed" if factor > 1 else "improved"
 
 
@@ -104,7 +111,7 @@ def summarize(comparisons: Iterable[Comparison], truth: Callable[[str, float], f
     """Summarize each tool; runs without a neighbour come first.
 
     Args:
-        comparisons: All comparisons.
+        comparisons: All comparisons with one threshold and budget.
         truth: The true ratio of a kind and factor.
     """
     groups: dict[tuple[bool, str], list[Comparison]] = {}
@@ -127,6 +134,7 @@ def by_kind(comparisons: Iterable[Comparison], truth: Callable[[str, float], flo
             coverage=_coverage(group, truth) or 0.0,
             inconclusive=_share(group, "inconclusive"),
             half_width=statistics.median(math.log(high / low) / 2 for low, high in _intervals(group)),
+            factors=_factors(group),
         )
         for kind, group in sorted(groups.items())
     ]
@@ -141,6 +149,12 @@ def upper_bound(hits: int, total: int) -> float | None:
     return 1.0 if hits == total else float(betaincinv(hits + 1, total - hits, BOUND_CONFIDENCE))
 
 
+def lower_bound(hits: int, total: int) -> float | None:
+    """Return the one-sided lower 95 % bound of a share, as `upper_bound` does; None if `total` is 0."""
+    above = upper_bound(total - hits, total)
+    return None if above is None else 1 - above
+
+
 def _tool(group: Sequence[Comparison], truth: Callable[[str, float], float]) -> ToolSummary:
     equal = [found for found in group if found.factor == 1]
     false_alarms = sum(found.verdict in ALARMS for found in equal)
@@ -150,7 +164,7 @@ def _tool(group: Sequence[Comparison], truth: Callable[[str, float], float]) -> 
         tool=group[0].tool,
         neighbour=group[0].neighbour,
         suites=len(by_suite),
-        factors=tuple(_factor(factor, group) for factor in sorted({found.factor for found in group})),
+        factors=_factors(group),
         false_alarms=false_alarms,
         equal=len(equal),
         false_alarm_bound=upper_bound(false_alarms, len(equal)),
@@ -165,13 +179,17 @@ def _tool(group: Sequence[Comparison], truth: Callable[[str, float], float]) -> 
     )
 
 
+def _factors(group: Sequence[Comparison]) -> tuple[FactorCount, ...]:
+    return tuple(_factor(factor, group) for factor in sorted({found.factor for found in group}))
+
+
 def _factor(factor: float, group: Sequence[Comparison]) -> FactorCount:
     words = [found.verdict for found in group if found.factor == factor]
     return FactorCount(
         factor,
         len(words),
         {word: words.count(word) for word in sorted(set(words))},
-        words.count(right_word(factor) or ""),
+        words.count(right_word(factor, group[0].threshold) or ""),
     )
 
 

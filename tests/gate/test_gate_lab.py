@@ -10,15 +10,15 @@ import sys
 import pytest
 
 from benchmarks.gate_lab import results
-from benchmarks.gate_lab.cli import PUBLISHED
+from benchmarks.gate_lab.cli import PUBLISHED, main
 from benchmarks.gate_lab.gates import Bench, with_pytest_benchmark
-from benchmarks.gate_lab.kinds import kinds, repeats, scales, source
-from benchmarks.gate_lab.plots import shown_share
+from benchmarks.gate_lab.kinds import FINE_SCALE, kinds, repeats, scales, source
+from benchmarks.gate_lab.plots import shown_hits
 from benchmarks.gate_lab.publish import publish, show
 from benchmarks.gate_lab.repository import git, kind_of, write_repository
 from benchmarks.gate_lab.results import Comparison
 from benchmarks.gate_lab.suites import MIXED_FACTORS, SUITE_SIZE, Case, Suite, draw_suite
-from benchmarks.gate_lab.summary import by_kind, right_word, summarize, upper_bound
+from benchmarks.gate_lab.summary import by_kind, lower_bound, right_word, summarize, upper_bound
 from benchmarks.gate_lab.truth import slopes, true_ratio
 
 
@@ -49,7 +49,7 @@ def test_there_are_twelve_kinds_of_work_or_more():
 
 @pytest.mark.parametrize("kind", kinds())
 def test_head_does_as_many_units_more_as_the_factor_says(kind):
-    for scale in scales(kind):
+    for scale in (*scales(kind), *scales(kind, FINE_SCALE)):
         assert f"REPEATS = {100 * scale}\n" in source(kind, scale, 1.0)
         assert f"REPEATS = {103 * scale}\n" in source(kind, scale, 1.03)
 
@@ -77,8 +77,24 @@ def test_a_suite_is_drawn_the_same_each_time_and_another_number_gives_another():
 
 def test_an_aa_suite_changes_nothing_and_a_mixed_one_changes_some():
     assert {case.factor for case in draw_suite("aa", 1).cases} == {1.0}
-    assert sorted(case.factor for case in draw_suite("mixed", 1).cases) == sorted(MIXED_FACTORS)
+    assert sorted(case.factor for case in draw_suite("mixed", 1).cases) == sorted(MIXED_FACTORS[0.02])
     assert len({case.kind for case in draw_suite("mixed", 1).cases}) == SUITE_SIZE
+
+
+@pytest.mark.parametrize("threshold", sorted(MIXED_FACTORS))
+def test_every_threshold_has_functions_that_can_be_written_and_a_word_for_each(threshold):
+    for number in range(5):
+        suite = draw_suite("mixed", number, threshold)
+        assert suite.threshold == threshold
+        for case in suite.cases:
+            assert repeats(case.scale, case.factor) == pytest.approx(100 * case.scale * case.factor)
+        words = [right_word(case.factor, threshold) for case in suite.cases]
+        assert {word: words.count(word) for word in words}.keys() == {"unchanged", "regressed", "improved", None}
+
+
+def test_suites_of_two_thresholds_have_two_names():
+    assert draw_suite("aa", 7).name == "aa-0007"
+    assert draw_suite("aa", 7, 0.005).name == "aa-0.5%-0007"
 
 
 def test_a_repository_has_a_base_and_a_head_that_differ_in_the_repetitions_alone(tmp_path):
@@ -117,14 +133,26 @@ def test_results_are_read_back_and_a_line_cut_short_is_left_out(tmp_path):
 
 def test_what_was_run_is_not_run_again_whatever_the_statistic():
     found = [comparison(), comparison(tool="pytest-benchmark min", neighbour=True)]
-    assert results.done(found) == {("mixed-0000", "jarvisperf", False), ("mixed-0000", "pytest-benchmark", True)}
+    assert results.done(found) == {
+        ("mixed-0000", "jarvisperf", False, None),
+        ("mixed-0000", "pytest-benchmark", True, None),
+    }
+
+
+def test_another_budget_is_another_run():
+    assert results.done([comparison(budget=0.5)]) == {("mixed-0000", "jarvisperf", False, 0.5)}
 
 
 @pytest.mark.parametrize(
     ("factor", "word"), [(1.0, "unchanged"), (1.02, None), (1.03, "regressed"), (1.1, "regressed"), (0.95, "improved")]
 )
 def test_each_factor_has_its_word_and_the_one_on_the_threshold_has_none(factor, word):
-    assert right_word(factor) == word
+    assert right_word(factor, 0.02) == word
+
+
+def test_what_is_below_the_threshold_is_unchanged():
+    assert right_word(1.03, 0.05) == "unchanged"
+    assert right_word(1.01, 0.005) == "regressed"
 
 
 def test_alarms_are_false_only_where_nothing_changed():
@@ -149,7 +177,7 @@ def test_alarms_are_false_only_where_nothing_changed():
 def test_a_verdict_in_the_wrong_direction_is_no_detection():
     found = [comparison(verdict="improved", factor=1.05), comparison(verdict="regressed", factor=1.05)]
     [tool] = summarize(found, exact)
-    assert [shown_share(count) for count in tool.factors] == [0.5]
+    assert [(shown_hits(count, 0.02), count.total) for count in tool.factors] == [(1, 2)]
 
 
 def test_coverage_and_bias_are_taken_over_the_true_ratio():
@@ -175,6 +203,12 @@ def test_no_alarm_in_a_thousand_bounds_the_share_at_three_in_a_thousand():
     assert upper_bound(0, 0) is None
 
 
+def test_a_hundred_of_a_hundred_found_bounds_the_share_from_below():
+    assert lower_bound(100, 100) == pytest.approx(0.9705, abs=1e-3)
+    assert lower_bound(0, 5) == 0.0
+    assert lower_bound(0, 0) is None
+
+
 def test_tools_and_neighbourhoods_are_counted_apart():
     found = [comparison(), comparison(neighbour=True), comparison(tool="pytest-benchmark min", interval=None)]
     assert [(tool.tool, tool.neighbour, tool.coverage) for tool in summarize(found, exact)] == [
@@ -193,9 +227,22 @@ def test_a_summary_is_a_table_a_file_and_two_plots(tmp_path):
     ]
     text = publish(found, tmp_path)
     assert "| false alarms where nothing changed | 0 of 1 | 1 of 1 | 0 of 1 |" in text
-    assert "| +5% called regressed | 1 of 1 (100%) | - | - |" in text
+    assert "| +5% called regressed | 1 of 1 (100%, at least 5.0%) | - | - |" in text
+    assert "| kind of work | no change called unchanged | +5% called regressed |" in text
+    assert "| loop | 1 of 1 | 1 of 1 |" in text
     names = sorted(path.name.partition("-")[2][6:] for path in tmp_path.iterdir())
     assert names == ["alarms.svg", "kinds.svg", "summary.json", "summary.md"]
+
+
+def test_each_threshold_and_budget_has_tables_of_its_own(tmp_path):
+    found = [comparison(), comparison(threshold=0.005, factor=1.01), comparison(threshold=0.05, budget=0.5)]
+    text = publish(found, tmp_path)
+    assert "| threshold 2% | jarvisperf |" in text
+    assert "| threshold 0.5% | jarvisperf |" in text
+    assert "| +1% called regressed | 0 of 1 (0%, at least 0.0%) |" in text
+    assert "| threshold 5%, budget 0.5 s | jarvisperf |" in text
+    names = sorted(path.name.partition("-")[2][6:] for path in tmp_path.glob("*.md"))
+    assert names == ["summary.md", "threshold-0.5-summary.md", "threshold-5.0-budget-0.5s-summary.md"]
 
 
 @pytest.mark.parametrize("file", sorted(PUBLISHED.glob("*-summary.json")), ids=lambda file: file.name)
@@ -208,3 +255,9 @@ def test_published_tables_are_what_the_lab_writes_for_their_figures(file, tmp_pa
 
 def test_a_test_id_names_its_kind_of_work():
     assert kind_of("benchmarks/test_lab.py::test_json_text") == "json_text"
+
+
+def test_the_labs_help_can_be_printed(capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    assert "--threshold" in capsys.readouterr().out
