@@ -48,8 +48,8 @@ class BenchmarkRecord:
         claimed: Whether a fixture has been set up to measure a target.
         notes: Notes for readers of its figures.
         raised: Its target's exception in one line, even if the test caught it; None if it did not raise.
-        seconds: How long the test took, without its fixtures.
-        total_seconds: The same with its fixtures and, of a pair, its turns.
+        call_seconds: Of metrics measured on single calls, the shortest call that was made; 0 without such a metric.
+        total_seconds: How long the test took, with its fixtures and, of a pair, its turns.
         side_by_side: The comparison of the functions that it measured together; None if it measured one.
     """
 
@@ -70,7 +70,7 @@ class BenchmarkRecord:
     claimed: bool = False
     notes: list[str] = field(default_factory=list)
     raised: str | None = None
-    seconds: float = 0.0
+    call_seconds: float = 0.0
     total_seconds: float = 0.0
     side_by_side: SideBySide | None = None
 

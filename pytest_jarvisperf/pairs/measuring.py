@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 SMALLEST_DIFFERENCE = 0.02  # a copy of a module differed from it by 1.2 % on average, because of its place in memory
 MOST_CALL_SECONDS = 0.5  # of one call of each side together: each launch makes some twenty of them
 MOST_PAIR_LAUNCHES = 8  # the second look of gate.verdict; what it leaves open differs by little, if at all
-CALLS_OF_A_METRIC = 4  # that a test makes to measure a metric call by call
 
 
 class PairSession:
@@ -158,6 +157,6 @@ def _shared_metrics(after: BenchmarkRecord, before: BenchmarkRecord | None) -> s
 
 
 def _call_seconds(record: BenchmarkRecord) -> float:
-    """Return roughly how long one call takes; without a metric of time, from how long the test took."""
+    """Return roughly how long one call takes; without a metric of time, the quickest call that measured something."""
     timed = [metric.summary.median for metric in record.metrics.values() if metric.unit == SECONDS.symbol]
-    return max(timed, default=record.seconds / CALLS_OF_A_METRIC)
+    return max(timed, default=record.call_seconds)

@@ -60,8 +60,6 @@ class Recording:
         if report.failed and record.error is None:
             record.error = _one_line(call.excinfo) if call.excinfo is not None else _first_line(report)
         record.total_seconds += report.duration
-        if report.when == "call":
-            record.seconds = report.duration
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
         if report.when == "call" and report.passed and self._measures_here and not record.metrics:
