@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SMALLEST_DIFFERENCE = 0.02  # a copy of a module differed from it by 1.2 % on average, because of its place in memory
 MOST_CALL_SECONDS = 0.5  # of one call of each side together: each launch makes some twenty of them
+MOST_WATCHED_SECONDS = 3.0  # the same with a profiler of memory, which takes its time: four launches decide such a pair
 MOST_PAIR_LAUNCHES = 8  # the second look of gate.verdict; what it leaves open differs by little, if at all
 
 
@@ -67,7 +68,7 @@ class PairSession:
         single = {
             name: f"one call of each takes {seconds:.3g} s"
             for name, before in twins.items()
-            if (seconds := _call_seconds(records[name]) + _call_seconds(records[before])) > MOST_CALL_SECONDS
+            if (seconds := _too_long(records[name], records[before])) is not None
         }
         chosen = {name: before for name, before in twins.items() if name not in single}
         if not chosen:
@@ -156,7 +157,16 @@ def _shared_metrics(after: BenchmarkRecord, before: BenchmarkRecord | None) -> s
     return set(after.metrics) & set(before.metrics)
 
 
-def _call_seconds(record: BenchmarkRecord) -> float:
-    """Return roughly how long one call takes; without a metric of time, the quickest call that measured something."""
-    timed = [metric.summary.median for metric in record.metrics.values() if metric.unit == SECONDS.symbol]
-    return max(timed, default=record.call_seconds)
+def _too_long(after: BenchmarkRecord, before: BenchmarkRecord) -> float | None:
+    """Return roughly how many seconds one call of each takes, if that is too long to repeat; otherwise None."""
+    timed = [_timed_seconds(after), _timed_seconds(before)]
+    if any(timed):
+        seconds, most = sum(timed), MOST_CALL_SECONDS
+    else:
+        seconds, most = after.call_seconds + before.call_seconds, MOST_WATCHED_SECONDS
+    return seconds if seconds > most else None
+
+
+def _timed_seconds(record: BenchmarkRecord) -> float:
+    timed = (metric.summary.median for metric in record.metrics.values() if metric.unit == SECONDS.symbol)
+    return max(timed, default=0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from jarvisperf.measure.profiling import collect_calls, profile_function
 from jarvisperf.measure.targets import FunctionTarget
 from jarvisperf.profiles.by_profile_function import profile_of_calls
 from jarvisperf.profiles.difference import blamed, costs
-from jarvisperf.profiles.engines import ENGINES, ProfileError, take_sliced
+from jarvisperf.profiles.engines import ENGINES, ProfileError, slices_for, take_sliced
 from jarvisperf.profiles.flame import boxes
 from jarvisperf.profiles.model import MOST_STACKS, Frame, Profile, profile_of, scaled
 
@@ -115,6 +116,25 @@ def tuple_of(one: Frame) -> tuple[object, ...]:
 def test_an_unknown_engine_is_refused_with_those_there_are():
     with pytest.raises(ProfileError, match="choose one of: pyinstrument, cprofile"):
         take_sliced(FunctionTarget(len, ("",)), ROOTS, engine="perf")  # type: ignore[arg-type]
+
+
+class InterruptedTarget:
+    """Its calls take 0.1 ms; the first sample is interrupted by other processes for 50 ms."""
+
+    fixed_iterations = None
+
+    def __init__(self) -> None:
+        self.samples_taken = 0
+
+    def sample(self, iterations: int) -> float:
+        self.samples_taken += 1
+        return iterations * 1e-4 + (0.05 if self.samples_taken == 1 else 0.0)
+
+
+def test_an_interruption_makes_no_slice_too_short_to_see_anything():
+    slices = slices_for(InterruptedTarget(), 1.0, nullcontext)  # type: ignore[arg-type]
+    assert slices.iterations * 1e-4 > 0.01
+    assert slices.number * slices.iterations * 1e-4 == pytest.approx(1.0, rel=0.05)
 
 
 def test_calls_of_decorated_functions_are_collected_with_their_callers():
