@@ -20,7 +20,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from jarvisperf.clocks import REAL
-from jarvisperf.gate.affected.touched import Touched, Watched
+from jarvisperf.gate.affected.model import Touched, Watched
 from jarvisperf.gate.affected.watch import CodeWatch
 from jarvisperf.gate.processes import descendants
 from pytest_jarvisperf.arms.exit_handlers import forget_inherited_handlers
@@ -30,7 +30,7 @@ from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import QuickHarness
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.affected.touched import Links
+    from jarvisperf.gate.affected.model import Links
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.side_by_side import Together

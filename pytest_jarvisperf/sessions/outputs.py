@@ -196,7 +196,7 @@ def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
     Args:
         notes: The notes, by the benchmark's id.
     """
-    from jarvisperf.report.shared.bare import listed
+    from jarvisperf.report.shared.uncompared import listed
 
     names: dict[str, list[str]] = {}
     for name, texts in notes.items():

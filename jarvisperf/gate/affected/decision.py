@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.gate.affected.arm_differences import differing_files
+from jarvisperf.gate.affected.model import Executed, Touched, Watched
 from jarvisperf.gate.affected.reach import Reach, Reached, module_name
-from jarvisperf.gate.affected.touched import Executed, Touched, Watched
 from jarvisperf.gate.affected.tree_changes import (
     UNREADABLE,
     ChangedFile,

@@ -23,7 +23,7 @@ from jarvisperf.gate.arms.copying import (
 )
 from jarvisperf.gate.arms.git import GitError
 from jarvisperf.gate.arms.lfs import describe_pointers
-from jarvisperf.gate.arms.seals import Seals
+from jarvisperf.gate.arms.tampering import Seals
 from jarvisperf.gate.processes.workers import ArmPlace
 from jarvisperf.gate.project.installed import installed_from
 from jarvisperf.gate.project.packages import find_layout, is_in_folder, shared_test_folder
