@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.endings import finish_before_the_end, is_ending
+from jarvisperf.error_text import in_one_line
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored
 from jarvisperf.rag.errors import StoreInUseError
@@ -209,7 +210,7 @@ class BackgroundEmbedder:
     def note_failure(self, error: Exception) -> None:
         """Keep what went wrong for those who search, until it goes well."""
         self._failed_at = self._clock()
-        self.failure = " ".join(str(error).split()) or type(error).__name__
+        self.failure = in_one_line(error)
 
     def stop(self) -> None:
         """Let the thread end after the passages at hand, and wait for that."""
