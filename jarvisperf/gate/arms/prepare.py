@@ -40,6 +40,15 @@ DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", 
 DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
 
 
+def inherited_environment() -> dict[str, str]:
+    """Return the environment variables of this process that an arm gets as well."""
+    return {
+        variable: value
+        for variable, value in os.environ.items()
+        if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
+    }
+
+
 class SharedFiles(msgspec.Struct, frozen=True):
     """Files of head that all arms use, relative to the repository.
 
@@ -262,12 +271,7 @@ class Arms:
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         kept = [_moved(entry, repository, root) for entry in given if entry]
         searched = () if sys.flags.ignore_environment else kept
-        env = {
-            variable: value
-            for variable, value in os.environ.items()
-            if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
-        }
-        env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
+        env = inherited_environment() | {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
         if installed is not None:
             env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
         return ArmPlace(
