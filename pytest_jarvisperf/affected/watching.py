@@ -1,7 +1,7 @@
 """Inside an arm: runs each benchmark in a fork and watches what it executes, opens and imports.
 
-Each fork starts after collection, when everything has been imported and no benchmark has run. So what one of them
-leaves in a cache does not hide what another would execute.
+Each fork starts after collection, when everything has been imported and no benchmark has run. So a
+cache that one of them fills does not hide what another would execute.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def render(
     wraps: bool = True,
     notes: Sequence[Note] = (),
 ) -> str:
-    """Render the summary for a terminal or a pipe. Its last line says what the findings come to.
+    """Render the summary for a terminal or a pipe. Its last line summarizes the findings.
 
     Args:
         findings: The findings to show.
