@@ -61,7 +61,7 @@ def read_change(repository: Repository, arms: tuple[Path, Path] | None = None) -
 
     Args:
         repository: The repository and base's commit.
-        arms: The checkouts of base and head, for differences that git does not report; None: git is believed.
+        arms: The checkouts of base and head, for differences that git does not report; None: trust git.
 
     Raises:
         GitError: git could not compare them.

@@ -4,7 +4,7 @@ The key of an answer contains everything that it depends on except the state of 
 state: the generation before the answer was computed, and the answer's footprint. An entry of the current generation is
 used as it is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise
 the answer is computed again. An answer that was computed before a write and stored after it is checked against that
-write as well. Answers for which passages wait for their vectors are not stored.
+write as well. Answers computed while passages wait for their vectors are not stored.
 
 Decoded entries are kept in memory, each with its original bytes. The cache is still queried every time, so removed and
 expired entries are not used.

@@ -187,7 +187,7 @@ class BackgroundEmbedder:
 
     @contextlib.contextmanager
     def halted(self) -> Iterator[None]:
-        """Let no passage of this process get its vector while the body runs."""
+        """Keep this process from storing any vectors while the body runs."""
         with self._at_work:
             yield
 
