@@ -40,15 +40,15 @@ def at_fork(
         os.register_at_fork(**{when: function for when, function in functions.items() if function is not None})
 
 
-def tell_when_forked(one: T, begin_anew: Callable[[T], None]) -> None:
-    """Call ``begin_anew(one)`` in all forked children of this process and their children, as long as the object lives.
+def tell_when_forked(one: T, reset: Callable[[T], None]) -> None:
+    """Call ``reset(one)`` in all forked children of this process and their children, as long as the object lives.
 
     Args:
         one: The object; only a weak reference is kept.
-        begin_anew: A function, not a bound method of the object, which would keep it alive. It runs while the child has
+        reset: A function, not a bound method of the object, which would keep it alive. It runs while the child has
             a single thread.
     """
-    _to_tell[one] = begin_anew
+    _to_tell[one] = reset
 
 
 def renew_lock_when_forked(one: Any) -> None:
@@ -78,8 +78,8 @@ def _finish_imports() -> None:
 
 
 def _tell() -> None:
-    for one, begin_anew in list(_to_tell.items()):
-        begin_anew(one)
+    for one, reset in list(_to_tell.items()):
+        reset(one)
 
 
 at_fork(before=_finish_imports, after_in_child=_tell)

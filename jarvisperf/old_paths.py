@@ -31,13 +31,13 @@ cache cache.redis_tier: remote=tier redis_scripts=scripts subscription=pubsub re
 cache cache.redis_tier.connection: redis_link=link redis_cluster=cluster redis_connect=connect redis_url=url
 cache cache.redis_tier.connection: redis_parser=reply_reader
 cache cache.values: codec packing=msgpack arrays culprit=explain isolation
-cache cache.values: plain=fast_path leaves=scalars identity unpacking
+cache cache.values: plain=fast_path leaves=scalars identity=object_identity unpacking
 cache cache.values.classes: typed=objects
 cache cache.values.envelopes: envelope encoded=envelope checksum=envelope marks versions
 gate gate.arms: checkout copying sharing lfs advice git revision renames
 gate gate.project: declared_packages=declared installed_packages=installed
 gate gate.processes: interpreter child_imports descendants launch=workers nursery=fork_server protocol
-gate gate.lockstep: campaign=model pair=launch slices tally control pace absence distrust
+gate gate.lockstep: campaign=model pair=launch slices tally control pace=remaining_time absence distrust
 gate gate.screening: baseline=screen baseline_figures=figures baseline_spread=spread
 gate gate.verdict: moderation estimate thresholds bounded
 bench measure: targets sampling collector memory startup yardstick noise profiling instrumentation

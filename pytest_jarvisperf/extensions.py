@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from jarvisperf.error_text import type_and_first_line
 from jarvisperf.measure.metrics import BUILT_IN, MetricKind
 from pytest_jarvisperf.usage_errors import usage_error
 
@@ -139,13 +140,8 @@ def _call(impl: Any, arguments: dict[str, object]) -> Any:
     try:
         return impl.function(*(arguments[name] for name in impl.argnames))
     except Exception as error:  # whatever another plugin raises is reported as its error
-        raise usage_error(f"{_name(impl)} raised {_described(error)}") from error
+        raise usage_error(f"{_name(impl)} raised {type_and_first_line(error)}") from error
 
 
 def _name(impl: Any) -> str:
     return f"plugin {impl.plugin_name}: {impl.function.__name__}"
-
-
-def _described(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""Registers what a session needs in which something is to be measured, or any option is given."""
+"""Registers what a session needs if it measures something or any option is given."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_what_is_loaded():
 
 @pytest.fixture
 def marked_for_rewriting(pytester: pytest.Pytester, as_installed: None) -> tuple[str, str]:
-    """Mark our packages for rewriting early, as pytest does with a distribution that is not installed editable."""
+    """Mark our packages for rewriting early, as pytest does with a distribution that is not an editable install."""
     pytester.makeini("[pytest]\npythonpath = .")
     pytester.makepyfile(early="import pytest\npytest.register_assert_rewrite('jarvisperf', 'pytest_jarvisperf')")
     return "-p", "early"

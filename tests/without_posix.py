@@ -1,7 +1,7 @@
 """A Python without what only POSIX systems have: forks, Unix sockets, the modules fcntl and resource.
 
-What the standard library and other packages have bound before this code runs stays: only the code under test runs as on
-Windows.
+Names that the standard library and other packages bound before this code runs are left alone: only the code under test
+runs as on Windows.
 """
 
 from __future__ import annotations

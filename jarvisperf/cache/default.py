@@ -7,7 +7,7 @@ import os
 import threading
 from typing import Final
 
-from jarvisperf.cache.keys.origins import project_namespace
+from jarvisperf.cache.keys.function_identity import project_namespace
 from jarvisperf.cache.smart import SmartCache
 from jarvisperf.forks import at_fork
 from jarvisperf.settings import NO_HOME, read_settings

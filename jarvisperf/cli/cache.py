@@ -115,7 +115,7 @@ def _namespace(words: argparse.Namespace) -> str:
         return str(words.namespace)
     if words.redis is not None or words.dir is not None:
         return "jarvisperf"
-    from jarvisperf.cache.keys.origins import project_namespace
+    from jarvisperf.cache.keys.function_identity import project_namespace
     from jarvisperf.settings import read_settings
 
     return read_settings().namespace or project_namespace()

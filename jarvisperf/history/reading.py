@@ -249,6 +249,6 @@ def _helps(plain: Sequence[float], levelled: Sequence[float]) -> bool:
 
 
 def _roughness(values: Sequence[float]) -> float:
-    """Return the mean step between neighbours; a change of the code contributes equally with and without yardstick."""
+    """Return the mean step between neighbours; a change to the code contributes equally with and without yardstick."""
     differences = [abs(math.log(after) - math.log(before)) for before, after in itertools.pairwise(values)]
     return statistics.fmean(differences) if differences else 0.0

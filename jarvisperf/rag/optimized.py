@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
 
 from jarvisperf.checks import number, seconds, whole_number
 from jarvisperf.rag.answers.changes import ChangeLog
+from jarvisperf.rag.answers.kinds import CONTEXT, SEARCH, context_within
 from jarvisperf.rag.answers.paraphrases import SemanticTier
-from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, ServedAnswer, cache_getter
+from jarvisperf.rag.answers.query_cache import QueryCache, ServedAnswer, cache_getter
 from jarvisperf.rag.build import home_of, vectors_file
 from jarvisperf.rag.embedding.background import BackgroundEmbedder
 from jarvisperf.rag.embedding.cache import EmbeddingCache
 from jarvisperf.rag.embedding.protocol import embedder_for
 from jarvisperf.rag.embedding.sentence_transformer import SentenceTransformerEmbedder
-from jarvisperf.rag.results import Context, SearchResults, decode_results, encode_results
-from jarvisperf.rag.search.context import build_context, context_limits
+from jarvisperf.rag.results import Context, SearchResults
 from jarvisperf.rag.search.footprint import Computed
 from jarvisperf.rag.search.keywords import KeywordIndex
 from jarvisperf.rag.search.request import checked_request, is_plain, with_where
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jarvisperf.rag.answers.changes import KeyValueCache
+    from jarvisperf.rag.answers.kinds import AnswerKind
     from jarvisperf.rag.answers.query_cache import PlainCall
     from jarvisperf.rag.editing import Chosen, Editor
     from jarvisperf.rag.embedding.options import ModelOptions
@@ -59,24 +60,6 @@ T = TypeVar("T")
 _WARM_UP_TEXT: Final = "warm up"
 _NUMBERS: Final = (int, float)
 _log = logging.getLogger(__name__)
-
-
-def _unpack_results(packed: bytes) -> Results:
-    return tuple(decode_results(packed))
-
-
-_SEARCH: Final[AnswerKind[Results]] = AnswerKind("search", tuple, encode_results, _unpack_results)
-
-
-def _context_of(results: Results) -> Context:
-    return Context(build_context(results))
-
-
-def _unpack_context(packed: bytes) -> Context:
-    return Context(packed, "utf-8")
-
-
-_CONTEXT: Final[AnswerKind[Context]] = AnswerKind("context", _context_of, str.encode, _unpack_context)
 
 
 def _in_thread(method: Callable[P, T]) -> Callable[P, Coroutine[object, object, T]]:
@@ -226,7 +209,7 @@ class OptimizedRAG:
             MissingPackageError: A required package is not installed.
             StoreError: The store cannot be opened or does not fit the model.
         """
-        found = self._uncached(_SEARCH, checked_request(query, n_results, with_where(where, options)))
+        found = self._uncached(SEARCH, checked_request(query, n_results, with_where(where, options)))
         return self._results(found.value, complete=found.complete)
 
     def search_cached(
@@ -250,7 +233,7 @@ class OptimizedRAG:
         Raises:
             TypeError, ValueError, ModelNotFoundError, MissingPackageError, StoreError: See :meth:`search`.
         """
-        found, complete = self._cached(_SEARCH, query, n_results, cache_ttl, with_where(where, options))
+        found, complete = self._cached(SEARCH, query, n_results, cache_ttl, with_where(where, options))
         return SearchResults(found) if complete else self._results(found, complete=False)
 
     def search_many(
@@ -350,8 +333,8 @@ class OptimizedRAG:
         self._background.finish()
         cached = 0
         for query in _several("queries", queries):
-            search = self._answer(_SEARCH, checked_request(query, 5, {}), ttl_seconds)
-            context = self._answer(_CONTEXT, checked_request(query, 3, {}), ttl_seconds)
+            search = self._answer(SEARCH, checked_request(query, 5, {}), ttl_seconds)
+            context = self._answer(CONTEXT, checked_request(query, 3, {}), ttl_seconds)
             cached += search.key is not None and context.key is not None
         return cached
 
@@ -747,14 +730,7 @@ class OptimizedRAG:
         return answer
 
     def _context_kind(self, max_chars: int | None, max_tokens: int | None) -> AnswerKind[Context]:
-        if max_chars is None and max_tokens is None:
-            return _CONTEXT
-        build, limits = context_limits(max_chars, max_tokens, getattr(self._embedder, "count_tokens", None))
-
-        def within_limits(results: Results) -> Context:
-            return Context(build(results))
-
-        return AnswerKind("context", within_limits, str.encode, _unpack_context, limits)
+        return context_within(max_chars, max_tokens, getattr(self._embedder, "count_tokens", None))
 
     def _results(self, found: Results, *, complete: bool) -> SearchResults:
         results = SearchResults(found)

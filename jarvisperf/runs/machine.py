@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from jarvisperf.cores import usable_cores
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -106,13 +108,6 @@ def _cpu_info(key: str) -> str | None:
 
 def _cpu_model() -> str:
     return _cpu_info("model name") or platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

@@ -168,7 +168,7 @@ class RunStore:
         return _newest_first(self._outbox.paths(FOLDER))
 
     def exists(self) -> bool:
-        """Return whether there is such a store; it comes into being with its first run.
+        """Return whether the store exists; saving the first run creates it.
 
         Raises:
             RunStoreError: The store cannot be reached.

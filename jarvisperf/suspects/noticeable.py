@@ -1,4 +1,4 @@
-"""The slowdown of each function that the suite would notice: a benchmark's smallest noticeable change by its share."""
+"""How much each function must slow down for the suite to notice: a benchmark's noticeable change by its share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Inside an arm: runs each benchmark in a fork and watches what it executes, opens and imports.
 
-Each fork starts after collection, when everything has been imported and no benchmark has run. So what one of them
-leaves in a cache does not hide what another would execute.
+Each fork starts after collection, when everything has been imported and no benchmark has run. So a
+cache that one of them fills does not hide what another would execute.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from jarvisperf.clocks import REAL
-from jarvisperf.gate.affected.touched import Touched, Watched
+from jarvisperf.gate.affected.model import Touched, Watched
 from jarvisperf.gate.affected.watch import CodeWatch
 from jarvisperf.gate.processes import descendants
 from pytest_jarvisperf.arms.exit_handlers import forget_inherited_handlers
@@ -30,7 +30,7 @@ from pytest_jarvisperf.measuring.capture import capture_aside
 from pytest_jarvisperf.measuring.harness import QuickHarness
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.affected.touched import Links
+    from jarvisperf.gate.affected.model import Links
     from jarvisperf.measure.metrics import MetricKind
     from jarvisperf.measure.sampling import Plan, Samples
     from jarvisperf.measure.side_by_side import Together

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jarvisperf.gate.arms.prepare import DROPPED_PREFIXES, DROPPED_VARIABLES
+from jarvisperf.gate.arms.prepare import inherited_environment
 from jarvisperf.gate.processes.workers import ArmPlace
 
 if TYPE_CHECKING:
@@ -21,11 +20,6 @@ def working_tree(config: pytest.Config, name: str) -> ArmPlace:
         config: pytest's config.
         name: The worker's name in messages.
     """
-    env = {
-        variable: value
-        for variable, value in os.environ.items()
-        if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
-    }
     here = str(Path.cwd())
     paths = tuple(dict.fromkeys(entry or here for entry in sys.path))
-    return ArmPlace(name=name, roots=(config.rootpath,), cwd=config.rootpath, paths=paths, env=env)
+    return ArmPlace(name=name, roots=(config.rootpath,), cwd=config.rootpath, paths=paths, env=inherited_environment())

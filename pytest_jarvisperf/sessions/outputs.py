@@ -142,7 +142,7 @@ class Outputs:
 
     @staticmethod
     def conclude(reporter: pytest.TerminalReporter, findings: Findings, *, is_good: bool) -> None:
-        """Repeat below pytest's own last line what the findings come to."""
+        """Repeat the summary of the findings below pytest's own last line."""
         from jarvisperf.report.shared.headline import summary_line
         from jarvisperf.report.terminal.summary import wraps_lines
         from jarvisperf.report.terminal.wrapping import wrapped
@@ -196,7 +196,7 @@ def joined_notes(notes: Mapping[str, Iterable[str]]) -> list[str]:
     Args:
         notes: The notes, by the benchmark's id.
     """
-    from jarvisperf.report.shared.bare import listed
+    from jarvisperf.report.shared.uncompared import listed
 
     names: dict[str, list[str]] = {}
     for name, texts in notes.items():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from jarvisperf.clocks import REAL, now
+from jarvisperf.error_text import type_and_first_line
 from jarvisperf.measure.unmeasured import nothing_measured
 from pytest_jarvisperf.extensions import this_machine
 from pytest_jarvisperf.markers.jarvis import read_thresholds
@@ -58,7 +59,7 @@ class Recording:
         if record is None:
             return report
         if report.failed and record.error is None:
-            record.error = _one_line(call.excinfo) if call.excinfo is not None else _first_line(report)
+            record.error = type_and_first_line(call.excinfo.value) if call.excinfo is not None else _first_line(report)
         record.total_seconds += report.duration
         if report.skipped:
             self.skipped[record.id] = _why_skipped(report)
@@ -150,8 +151,3 @@ def _first_line(report: pytest.TestReport) -> str:
     """Explain a failure without an exception, such as a test that was strictly expected to fail but passed."""
     lines = report.longreprtext.strip().splitlines()
     return lines[0].strip() if lines else "failed without a reason"
-
-
-def _one_line(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    message = str(excinfo.value).strip().splitlines()
-    return f"{excinfo.typename}: {message[0]}" if message else excinfo.typename

@@ -1,4 +1,4 @@
-"""Tests that the original manual's examples run as written, after a change of import paths.
+"""Tests that the original manual's examples run as written, once import paths are changed.
 
 What the manual leaves out (a database, a language model, a slow computation) is defined here.
 """

@@ -8,8 +8,8 @@ import pytest
 from stranger import Stranger
 
 from jarvisperf.gate.affected import Side, Watched, read_change, reasons_to_run
+from jarvisperf.gate.affected.model import MODULE, Executed, Touched
 from jarvisperf.gate.affected.module_parts import module_parts
-from jarvisperf.gate.affected.touched import MODULE, Executed, Touched
 from jarvisperf.gate.arms.revision import resolve
 
 if TYPE_CHECKING:

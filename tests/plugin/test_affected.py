@@ -82,7 +82,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Stranger:
 
 @pytest.fixture(scope="module")
 def some(project: Stranger) -> Ran:
-    """A change of what some benchmarks execute or read."""
+    """A change to what some benchmarks execute or read."""
     body = PACKAGE.replace("    return work(n)\n\ndef once", "    return 0 + work(n)\n\ndef once")
     project.write({"pkg.py": body.replace("compiled(n):\n    return n", "compiled(n):\n    return n + 0")})
     project.write({"bench/data.json": "[]", "README.md": "two"})

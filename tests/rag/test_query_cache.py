@@ -5,7 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from jarvisperf.rag.answers.changes import ChangeLog
-from jarvisperf.rag.answers.query_cache import AnswerKind, QueryCache, answer_key, cache_getter
+from jarvisperf.rag.answers.kinds import AnswerKind
+from jarvisperf.rag.answers.query_cache import QueryCache, answer_key, cache_getter
 from jarvisperf.rag.search.footprint import Computed, Footprint
 from jarvisperf.rag.search.request import Question
 from jarvisperf.rag.store.change import StoreChange, unit_rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from jarvisperf.cache.engine.count import Count
+from jarvisperf.cache.outage.latency import Percentiles
 
 if TYPE_CHECKING:
     from jarvisperf.cache.engine.core import Core
@@ -131,29 +132,22 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
     evictions = counts["memory_evictions"] - base["memory_evictions"]
     hits = memory_hits + sum(tier.hits for tier in core.lower)
     reads = hits + misses
-    items, size_bytes = core.memory.size()
-    latency = core.memory.latency.percentiles()
-    memory: TierStats = {
-        "hits": Count(memory_hits),
-        "misses": Count(memory_misses),
-        "sets": counts["sets"] - base["sets"],
-        "evictions": evictions,
-        "errors": 0,
-        "rejected": 0,
-        "corrupt": 0,
-        "items": items,
-        "bytes": size_bytes,
-        "latency_p50_seconds": latency.p50_seconds,
-        "latency_p95_seconds": latency.p95_seconds,
-        "latency_p99_seconds": latency.p99_seconds,
-    }
+    sets = counts["sets"] - base["sets"]
+    memory = _tier_stats(
+        core.memory.size(),
+        core.memory.latency.percentiles(),
+        hits=memory_hits,
+        misses=memory_misses,
+        sets=sets,
+        evictions=evictions,
+    )
     return {
         "hits": Count(hits),
         "misses": Count(misses),
         "hit_rate": hits / reads if reads else 0.0,
         "memory_hits": Count(memory_hits),
         "memory_misses": Count(memory_misses),
-        "memory_items": items,
+        "memory_items": memory["items"],
         "memory_evictions": evictions,
         "redis_available": redis is not None and redis.available,
         "redis_breaker": _breaker(redis),
@@ -169,7 +163,7 @@ def stats_of(core: Core, base: Counts) -> CacheStats:
         "disk_misses": Count(disk.misses if disk else 0),
         "disk_errors": disk.errors if disk else 0,
         "disk_unsettled": disk.unsettled if disk else 0,
-        "sets": counts["sets"] - base["sets"],
+        "sets": sets,
         "unstorable": counts["unstorable"] - base["unstorable"],
         "compressed": counts["compressed"] - base["compressed"],
         "compression_ratio": _ratio(counts, base),
@@ -198,21 +192,41 @@ def _breaker(tier: GuardedTier | None) -> Literal["closed", "open", "none"]:
 
 def _of_tier(tier: GuardedTier | None) -> TierStats:
     if tier is None:
-        return {
-            "hits": Count(), "misses": Count(), "sets": 0, "evictions": 0, "errors": 0, "rejected": 0, "corrupt": 0,
-            "items": 0, "bytes": 0,
-            "latency_p50_seconds": 0.0, "latency_p95_seconds": 0.0, "latency_p99_seconds": 0.0,
-        }  # fmt: skip
-    latency = tier.latency.percentiles()
-    items, size_bytes = tier.size()
+        return _tier_stats((0, 0), Percentiles(0.0, 0.0, 0.0))
+    return _tier_stats(
+        tier.size(),
+        tier.latency.percentiles(),
+        hits=tier.hits,
+        misses=tier.misses,
+        sets=tier.sets,
+        evictions=tier.evictions,
+        errors=tier.errors,
+        rejected=tier.rejected,
+        corrupt=tier.corrupt,
+    )
+
+
+def _tier_stats(
+    size: tuple[int, int],
+    latency: Percentiles,
+    *,
+    hits: int = 0,
+    misses: int = 0,
+    sets: int = 0,
+    evictions: int = 0,
+    errors: int = 0,
+    rejected: int = 0,
+    corrupt: int = 0,
+) -> TierStats:
+    items, size_bytes = size
     return {
-        "hits": Count(tier.hits),
-        "misses": Count(tier.misses),
-        "sets": tier.sets,
-        "evictions": tier.evictions,
-        "errors": tier.errors,
-        "rejected": tier.rejected,
-        "corrupt": tier.corrupt,
+        "hits": Count(hits),
+        "misses": Count(misses),
+        "sets": sets,
+        "evictions": evictions,
+        "errors": errors,
+        "rejected": rejected,
+        "corrupt": corrupt,
         "items": items,
         "bytes": size_bytes,
         "latency_p50_seconds": latency.p50_seconds,

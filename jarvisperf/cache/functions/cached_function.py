@@ -37,7 +37,7 @@ class AwaitableCacheInfo(CacheInfo):
 
 
 class _Managed(Protocol[P, R_co]):
-    """The methods that manage cached results. Those of a decorated method take the instance or class first."""
+    """The methods that manage cached results. For a decorated method, their first argument is the instance or class."""
 
     def cache_key(self, *args: P.args, **kwargs: P.kwargs) -> str:
         """Return the key of a call."""

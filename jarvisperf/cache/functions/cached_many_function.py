@@ -48,7 +48,7 @@ class CachedManyFunction(Protocol[IdT_contra, _P, ResultsT_co, CountT_co, InfoT_
 
 
 class _ManyOfOwner(Protocol[OwnerT_contra, IdT_contra, _P, ResultsT_co, CountT_co, InfoT_co]):
-    """The same for a method. What manages its results takes the instance or class first."""
+    """The same for a method: the first argument of everything that manages its results is the instance or class."""
 
     @property
     def __wrapped__(self) -> Callable[..., Any]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from jarvisperf.cache.async_smart import AsyncSmartCache
-    from jarvisperf.cache.functions.terms import Terms
+    from jarvisperf.cache.functions.storage_options import StorageOptions
     from jarvisperf.cache.keys.calls import KeyMaker
 
 ABSENT: Final = object()
@@ -28,7 +28,7 @@ class Calls:
     Args:
         function: The function.
         keys: Makes the keys.
-        terms: How results are stored.
+        storage: How results are stored.
         find_cache: Returns the cache.
         of_many: Whether the function returns a mapping with several results.
 
@@ -43,16 +43,16 @@ class Calls:
         self,
         function: Callable[..., Any],
         keys: KeyMaker,
-        terms: Terms,
+        storage: StorageOptions,
         find_cache: Callable[[], SmartCache],
         *,
         of_many: bool = False,
     ) -> None:
         self.function = function
         self.keys = keys
-        self.terms = terms
+        self.storage = storage
         self.find_cache = self._declare_and_find_cache
-        self.is_checked = bool(terms.errors.kinds)
+        self.is_checked = bool(storage.errors.kinds)
         self.calls = self.runs = 0
         self._find_cache = find_cache
         self._of_many = of_many
@@ -100,12 +100,12 @@ class Run:
     def stored(self, error: Exception) -> StoredError | None:
         """Return what to store of an exception that the function raised; None if it is not stored."""
         self._error = error
-        return self._calls.terms.errors.stored(error, self._calls.keys.name)
+        return self._calls.storage.errors.stored(error, self._calls.keys.name)
 
     def outcome(self, result: object) -> Any:
         """Return the result of the call, or raise its exception; ABSENT if what was stored does not fit."""
         if type(result) is StoredError:
-            error = self._error or self._calls.terms.errors.rebuilt(result)
+            error = self._error or self._calls.storage.errors.rebuilt(result)
             if error is not None:
                 raise error
             return ABSENT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jarvisperf.cache.functions.cached_function import AwaitableCacheInfo, CacheInfo
 from jarvisperf.cache.functions.calls import ABSENT, ATTEMPTS, Calls, Run, begin, call, check_is_cacheable, finder
 from jarvisperf.cache.functions.parentheses import needs_parentheses
-from jarvisperf.cache.functions.terms import Terms
+from jarvisperf.cache.functions.storage_options import StorageOptions
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.names import checked_key
 from jarvisperf.cache.keys.pattern import literal
@@ -103,14 +103,14 @@ def cached(  # noqa: PLR0913 - a decorator's options; all but the first few are 
         raise TypeError(f"key_prefix is {key_prefix!r}: give a str")
     if key is not None and not callable(key):
         raise TypeError(f"key is {key!r}: give a function of the call's arguments that returns a str")
-    terms = Terms.checked(
+    storage = StorageOptions.checked(
         ttl, tags, jitter, cache_if, cache_errors, stale_ttl, refresh_ahead, soft_seconds, hard_seconds
     )
 
     def decorate(function: Callable[..., Any]) -> Any:
         check_is_cacheable(function, "cached")
-        keys = KeyMaker(function, key_prefix, ignore, version, depends_on, keeps_errors=bool(terms.errors.kinds))
-        calls = _SingleCalls(function, keys, terms, finder(cache), key)
+        keys = KeyMaker(function, key_prefix, ignore, version, depends_on, keeps_errors=bool(storage.errors.kinds))
+        calls = _SingleCalls(function, keys, storage, finder(cache), key)
         is_coroutine = inspect.iscoroutinefunction(function)
         wrapper, refresh = (_wrap_coroutine if is_coroutine else _wrap_function)(calls)
         decorated: Any = wraps(function)(wrapper)
@@ -142,13 +142,13 @@ class _SingleCalls(Calls):
         self,
         function: Callable[..., Any],
         keys: KeyMaker,
-        terms: Terms,
+        storage: StorageOptions,
         find_cache: Callable[[], SmartCache],
         key: Callable[..., str] | None,
     ) -> None:
-        super().__init__(function, keys, terms, find_cache)
+        super().__init__(function, keys, storage, find_cache)
         self.key = keys.key if key is None else self._key_by(key, keys.own_group())
-        self.looks_ahead = terms.options.refresh_ahead
+        self.looks_ahead = storage.options.refresh_ahead
         self._by_arguments = key is None
 
     def key_of_call(self, *args: Any, **kwargs: Any) -> str:
@@ -158,12 +158,12 @@ class _SingleCalls(Calls):
 
     def steps(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_loop: bool) -> Steps:
         """Return the steps to the result of a call."""
-        options = self.terms.for_call(cache, self.keys.name, args, kwargs)
+        options = self.storage.for_call(cache, self.keys.name, args, kwargs)
         return cache.loading(key, options, in_loop=in_loop, is_private=self._is_private(args))
 
     def refreshing(self, cache: SmartCache, key: str, args: Any, kwargs: Any, *, in_loop: bool) -> Batch:
         """Return the load that computes the result of a call again."""
-        options = self.terms.for_call(cache, self.keys.name, args, kwargs)
+        options = self.storage.for_call(cache, self.keys.name, args, kwargs)
         return cache.loading_many({key: options}, recompute=True, in_loop=in_loop, is_private=self._is_private(args))
 
     def _is_private(self, args: Any) -> bool:
@@ -260,7 +260,7 @@ def _run(calls: Calls, run: Run, args: Any, kwargs: Any) -> Callable[[], Any]:
         run.begin()
         try:
             return function(*args, **kwargs)
-        except calls.terms.errors.kinds as error:
+        except calls.storage.errors.kinds as error:
             stored = run.stored(error)
             if stored is None:
                 raise
@@ -277,7 +277,7 @@ def _run_later(calls: Calls, run: Run, args: Any, kwargs: Any) -> Callable[[], A
         run.begin()
         try:
             return await function(*args, **kwargs)
-        except calls.terms.errors.kinds as error:
+        except calls.storage.errors.kinds as error:
             stored = run.stored(error)
             if stored is None:
                 raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from jarvisperf.cache.functions.cached_function import AwaitableCacheInfo, CacheInfo
 from jarvisperf.cache.functions.calls import ABSENT, ATTEMPTS, Calls, begin, call, check_is_cacheable, finder
 from jarvisperf.cache.functions.parentheses import needs_parentheses
-from jarvisperf.cache.functions.terms import Terms
+from jarvisperf.cache.functions.storage_options import StorageOptions
 from jarvisperf.cache.keys.calls import KeyMaker
 from jarvisperf.cache.keys.pattern import literal
 
@@ -69,12 +69,12 @@ def cached_many(
     """
     if not isinstance(key_prefix, str):
         raise TypeError(f"key_prefix is {key_prefix!r}: give a str")
-    terms = Terms.checked(ttl, tags, jitter, cache_if)
+    storage = StorageOptions.checked(ttl, tags, jitter, cache_if)
 
     def decorate(function: Callable[..., Any]) -> Any:
         check_is_cacheable(function, "cached_many")
         calls = _ManyCalls(
-            function, KeyMaker(function, key_prefix, ignore, version, depends_on), terms, finder(cache), of_many=True
+            function, KeyMaker(function, key_prefix, ignore, version, depends_on), storage, finder(cache), of_many=True
         )
         if calls.name_of_ids in ignore:
             raise ValueError(f"ignore contains {calls.name_of_ids!r}, which tells the results apart: leave it out")
@@ -181,7 +181,7 @@ class _ManyCall:
         calls, cache = self._calls, self.cache
         for _ in range(ATTEMPTS):
             options = {
-                key: calls.terms.for_call(cache, calls.keys.name, self._with(id_), self._kwargs)
+                key: calls.storage.for_call(cache, calls.keys.name, self._with(id_), self._kwargs)
                 for key, id_ in self.ids.items()
                 if key not in self.found
             }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 from jarvisperf.cache.values.classes.declared import declare
 from jarvisperf.cache.values.classes.objects import form_for
 from jarvisperf.cache.values.codec import decode, encode
-from jarvisperf.cache.values.identity import lasting_name
+from jarvisperf.cache.values.object_identity import lasting_name
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.checks import seconds
 

@@ -9,9 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.msgpack import Encoder
 
-from jarvisperf.cache.keys.origins import digest_of
+from jarvisperf.cache.keys.function_identity import digest_of
 from jarvisperf.cache.values.codec import encode
-from jarvisperf.cache.values.identity import IDENTITY_METHOD, InstanceTokens, has_identity, identity_of, module_name
+from jarvisperf.cache.values.object_identity import (
+    IDENTITY_METHOD,
+    InstanceTokens,
+    has_identity,
+    identity_of,
+    module_name,
+)
 from jarvisperf.cache.values.scalars import UnencodableError
 
 if TYPE_CHECKING:

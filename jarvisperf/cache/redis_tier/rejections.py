@@ -24,7 +24,7 @@ _T = TypeVar("_T")
 
 FAILURES: Final[tuple[type[Exception], ...]] = (redis.RedisError, OSError)
 """What a server that is down raises; OSError: socket errors that the client does not wrap."""
-# Servers and what lies in front of them do not limit smaller values.
+# Neither servers nor the proxies in front of them limit smaller values.
 _SUSPICIOUS_BYTES: Final = 2**16
 _MOST_BYTES_TOGETHER: Final = 2**22
 # "access one of the keys", "access a key": each version and each script words it differently.

@@ -188,7 +188,7 @@ class RedisStore:
 
         Args:
             keys: The version of the deletion, by key.
-            only_present: Whether keys without a value or mark stay so; otherwise they get a tombstone.
+            only_present: Whether to leave keys without a value or mark alone; otherwise they get a tombstone.
         """
         for batch in batches(list(keys.items()), SCAN_BATCH):
             names = [self._names.name(key) for key, _ in batch]
@@ -574,7 +574,7 @@ class RedisStore:
         except redis.ResponseError as error:
             if not is_full(error):
                 raise
-            # A full server still deletes, and a count that is gone differs from what others know as well.
+            # A full server still deletes, and a missing count also differs from the one that others know.
             self.link.call(self._count_name, "UNLINK", self._count_name)
             self.invalidations = 0
         else:

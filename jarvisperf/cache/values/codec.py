@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 from jarvisperf.cache.values.classes.declared import UNDECLARED, UndeclaredError
 from jarvisperf.cache.values.envelopes.compression import Compression, expand, is_compressed
 from jarvisperf.cache.values.envelopes.envelope import ARRAY, MESSAGEPACK, PICKLE, UNREADABLE, Encoded
-from jarvisperf.cache.values.identity import lasting_name
 from jarvisperf.cache.values.isolation import NATIVE_COPIES, PLAIN, Held, hold_encodable
 from jarvisperf.cache.values.msgpack import MAX_DEPTH, ChangedError, TooDeepError, pack, pack_native
+from jarvisperf.cache.values.object_identity import lasting_name
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.cache.values.unpacking import UNREADABLE_BECAUSE, Unpacker
 

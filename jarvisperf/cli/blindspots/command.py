@@ -100,9 +100,9 @@ def _lines(
     findings: Findings, seen: list[NoticeableSlowdown], unseen: list[FunctionPlace], *, names_all: bool
 ) -> list[str]:
     from jarvisperf.cli.run_tables import aligned
-    from jarvisperf.report.shared.bare import unexecuted_functions, unexecuted_line
     from jarvisperf.report.shared.headline import counted
     from jarvisperf.report.shared.names import short_names
+    from jarvisperf.report.shared.uncompared import unexecuted_functions, unexecuted_line
 
     lines = []
     if line := unexecuted_line(findings):

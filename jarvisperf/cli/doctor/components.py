@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.error_text import type_and_first_line
 from jarvisperf.extras import is_installed, lacking, not_installed
 
 if TYPE_CHECKING:
@@ -95,5 +96,4 @@ def _tried(name: str, act: Callable[[], str]) -> Check:
     try:
         return Check(name, "works", act())
     except Exception as error:  # noqa: BLE001  # the user wants to know whatever is broken inside
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        return Check(name, "broken", f"{type(error).__name__}: {lines[0]}")
+        return Check(name, "broken", type_and_first_line(error))

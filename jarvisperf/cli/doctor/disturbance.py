@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from jarvisperf.cores import usable_cores
 from jarvisperf.measure.noise import NOISY_SHARE, QUIET_SHARE
-from jarvisperf.runs.machine import load_average, usable_cores
+from jarvisperf.runs.machine import load_average
 
 if TYPE_CHECKING:
     from types import TracebackType

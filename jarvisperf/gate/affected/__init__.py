@@ -8,9 +8,9 @@ __all__ = ["Side", "Watched", "read_change", "reasons_to_run"]
 
 if TYPE_CHECKING:
     from jarvisperf.gate.affected.decision import Side, read_change, reasons_to_run
-    from jarvisperf.gate.affected.touched import Watched
+    from jarvisperf.gate.affected.model import Watched
 else:
-    _FILES = ("decision", "touched", "decision", "decision")
+    _FILES = ("decision", "model", "decision", "decision")
     __getattr__, __dir__ = attach(
         __name__, {name: f"{__name__}.{file}" for name, file in zip(__all__, _FILES, strict=True)}
     )

@@ -6,8 +6,8 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.gate.affected.arm_differences import differing_files
+from jarvisperf.gate.affected.model import Executed, Touched, Watched
 from jarvisperf.gate.affected.reach import Reach, Reached, module_name
-from jarvisperf.gate.affected.touched import Executed, Touched, Watched
 from jarvisperf.gate.affected.tree_changes import (
     UNREADABLE,
     ChangedFile,
@@ -61,7 +61,7 @@ def read_change(repository: Repository, arms: tuple[Path, Path] | None = None) -
 
     Args:
         repository: The repository and base's commit.
-        arms: The checkouts of base and head, for differences that git does not report; None: git is believed.
+        arms: The checkouts of base and head, for differences that git does not report; None: trust git.
 
     Raises:
         GitError: git could not compare them.

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from jarvisperf.gate.affected.model import MODULE, Executed
 from jarvisperf.gate.affected.module_parts import is_special
-from jarvisperf.gate.affected.touched import MODULE, Executed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
+    from jarvisperf.gate.affected.model import Links
     from jarvisperf.gate.affected.module_parts import ModuleParts
-    from jarvisperf.gate.affected.touched import Links
 
 
 class Reached(NamedTuple):

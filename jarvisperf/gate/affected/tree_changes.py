@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["python", "everything", "harmless", "data"]
 
-# What configures Python, pytest or the environment, or is compiled: it can affect any benchmark.
+# Files that configure Python, pytest or the environment, and files to compile: they can affect any benchmark.
 FOR_EVERYTHING = re.compile(
     r".*\.(c|cc|cfg|cmake|cpp|cu|cxx|dll|dylib|env|f|f90|go|h|hpp|in|ini|lock|pth|pxd|pxi|py[cdx]|pyo|rs|so|toml|zig)"
     r"|\.env.*|\.gitattributes|\.gitmodules|CMakeLists\.txt|Dockerfile.*|Makefile|Pipfile.*|conftest\.py"

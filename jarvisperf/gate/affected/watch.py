@@ -15,14 +15,14 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any
 
-from jarvisperf.gate.affected.touched import MODULE, Executed, Touched
+from jarvisperf.gate.affected.model import MODULE, Executed, Touched
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
     from types import CodeType, FrameType
 
-    from jarvisperf.gate.affected.touched import Links
+    from jarvisperf.gate.affected.model import Links
 
 PROCESSES = frozenset(
     {

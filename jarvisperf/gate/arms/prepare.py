@@ -23,7 +23,7 @@ from jarvisperf.gate.arms.copying import (
 )
 from jarvisperf.gate.arms.git import GitError
 from jarvisperf.gate.arms.lfs import describe_pointers
-from jarvisperf.gate.arms.seals import Seals
+from jarvisperf.gate.arms.tampering import Seals
 from jarvisperf.gate.processes.workers import ArmPlace
 from jarvisperf.gate.project.installed import installed_from
 from jarvisperf.gate.project.packages import find_layout, is_in_folder, shared_test_folder
@@ -38,6 +38,15 @@ if TYPE_CHECKING:
 # Variables that belong to this pytest and would affect another one, or that differ between the arms anyway.
 DROPPED_VARIABLES = ("PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "PYTEST_VERSION", "OLDPWD", "PYTHONHASHSEED", *GIT_PLACES)
 DROPPED_PREFIXES = ("PYTEST_XDIST_", "COV_CORE_")
+
+
+def inherited_environment() -> dict[str, str]:
+    """Return the environment variables of this process that an arm gets as well."""
+    return {
+        variable: value
+        for variable, value in os.environ.items()
+        if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
+    }
 
 
 class SharedFiles(msgspec.Struct, frozen=True):
@@ -262,12 +271,7 @@ class Arms:
         given = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         kept = [_moved(entry, repository, root) for entry in given if entry]
         searched = () if sys.flags.ignore_environment else kept
-        env = {
-            variable: value
-            for variable, value in os.environ.items()
-            if variable not in DROPPED_VARIABLES and not variable.startswith(DROPPED_PREFIXES)
-        }
-        env |= {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
+        env = inherited_environment() | {"PYTHONPATH": os.pathsep.join([*own, *kept]), "PWD": str(cwd)}
         if installed is not None:
             env |= {"VIRTUAL_ENV": str(installed), "PATH": f"{installed / 'bin'}{os.pathsep}{env.get('PATH', '')}"}
         return ArmPlace(

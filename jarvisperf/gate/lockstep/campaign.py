@@ -17,11 +17,11 @@ from jarvisperf.gate.lockstep.control import MOST_EXTRA_TIME, Control
 from jarvisperf.gate.lockstep.distrust import confirmed_by, take_back, to_confirm
 from jarvisperf.gate.lockstep.launch import FORKS, SEEDS_PER_LAUNCH, Launch, listed_by
 from jarvisperf.gate.lockstep.model import Decided, LockstepError, Outcome, Progress
-from jarvisperf.gate.lockstep.pace import Pace
+from jarvisperf.gate.lockstep.remaining_time import Pace
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.lockstep.witness import LAUNCHES as WITNESS_LAUNCHES
 from jarvisperf.gate.lockstep.witness import add_testimony, counting_place, to_witness
-from jarvisperf.gate.processes.patience import Patience
+from jarvisperf.gate.processes.answer_timeouts import Patience
 from jarvisperf.gate.processes.workers import WorkerPair
 from jarvisperf.gate.verdict.decide import LOOKS, is_look, judge
 from jarvisperf.measure.metrics import TIME

@@ -26,7 +26,7 @@ from jarvisperf.gate.lockstep.slices import (
     measure_values,
 )
 from jarvisperf.gate.lockstep.tally import Tally
-from jarvisperf.gate.processes.patience import UNKNOWN_SECONDS, Patience
+from jarvisperf.gate.processes.answer_timeouts import UNKNOWN_SECONDS, Patience
 from jarvisperf.gate.processes.protocol import VERSION, Collected, Done, Ready, RunTest, Sample, Stop
 from jarvisperf.gate.processes.workers import NoAnswerError, TestEndedError, WorkerError
 from jarvisperf.gate.project.packages import is_or_is_in

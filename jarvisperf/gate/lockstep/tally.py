@@ -7,6 +7,8 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import msgspec
+
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.gate.verdict.estimate import log_ratio, trimmed_mean
 from jarvisperf.measure.metrics import SECONDS
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from jarvisperf.gate.lockstep.slices import PairedSamples
-    from jarvisperf.gate.lockstep.witness import Witness
     from jarvisperf.gate.verdict.decide import Judgement
     from jarvisperf.measure.metrics import MetricKind
 
@@ -23,6 +24,7 @@ State = Literal["open", "decided", "new", "skipped", "error"]
 
 KEPT_SAMPLES = 4_000
 FEWEST_FOR_DRIFT = 8
+EQUAL_COUNTS = math.log(1.0005)  # counts of instructions that differ by less are equal
 FORKS_TRIMMED_SHARE = 0.25  # on each side, because now and then a fork is several per cent off
 
 
@@ -38,6 +40,35 @@ class LaunchFigures(NamedTuple):
     base: float
     head: float
     log_ratio: float
+
+
+class Witness(msgspec.Struct, frozen=True):
+    """The instructions that both arms execute.
+
+    Attributes:
+        base: Base's instructions per call, the median of the launches.
+        head: The same of head.
+        ratio: head / base, likewise.
+        lowest: The smallest ratio of a launch.
+        highest: The largest one.
+        launches: The number of launches, each with its own seeds.
+        method: How they were counted.
+        settles: Whether equal counts turned the verdict on time into ``unchanged``.
+    """
+
+    base: float
+    head: float
+    ratio: float
+    lowest: float
+    highest: float
+    launches: int
+    method: str
+    settles: bool = False
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the counts of every launch are equal."""
+        return self.lowest >= math.exp(-EQUAL_COUNTS) and self.highest <= math.exp(EQUAL_COUNTS)
 
 
 @dataclass(slots=True)

@@ -7,12 +7,12 @@ neither a cache miss nor a lock.
 
 from __future__ import annotations
 
-import math
 import statistics
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from jarvisperf.gate.lockstep.tally import Witness
 from jarvisperf.gate.verdict.bounded import ratio_of
 from jarvisperf.measure.metrics import TIME
 from jarvisperf.measure.metrics.instructions import INSTRUCTIONS
@@ -27,36 +27,6 @@ if TYPE_CHECKING:
 
 LAUNCHES = 4  # seeds; as many as the first look of a metric needs
 MOST_BENCHMARKS = 20
-EQUAL = math.log(1.0005)  # counts that differ by less are equal
-
-
-class Witness(msgspec.Struct, frozen=True):
-    """The instructions that both arms execute.
-
-    Attributes:
-        base: Base's instructions per call, the median of the launches.
-        head: The same of head.
-        ratio: head / base, likewise.
-        lowest: The smallest ratio of a launch.
-        highest: The largest one.
-        launches: The number of launches, each with its own seeds.
-        method: How they were counted.
-        settles: Whether equal counts turned the verdict on time into ``unchanged``.
-    """
-
-    base: float
-    head: float
-    ratio: float
-    lowest: float
-    highest: float
-    launches: int
-    method: str
-    settles: bool = False
-
-    @property
-    def is_equal(self) -> bool:
-        """Whether the counts of every launch are equal."""
-        return self.lowest >= math.exp(-EQUAL) and self.highest <= math.exp(EQUAL)
 
 
 def counting_place(place: ArmPlace, way: CountingWay) -> ArmPlace:

@@ -121,7 +121,7 @@ class Worker:
         """Wait for the worker's answer.
 
         Raises:
-            NoAnswerError: No answer within that time, or one of the pair is stopped and stays so.
+            NoAnswerError: No answer within that time, or one of the pair is stopped and remains stopped.
             WorkerError: The worker is gone.
         """
         begin = REAL.wall()

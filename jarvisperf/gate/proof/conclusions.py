@@ -1,4 +1,4 @@
-"""What comparisons with known answers come to: alarms, detections, the smallest noticeable change, recommendations."""
+"""Draws conclusions from comparisons with known answers: alarms, detections, smallest noticeable change, advice."""
 
 from __future__ import annotations
 

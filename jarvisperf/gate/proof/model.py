@@ -1,4 +1,4 @@
-"""The data model of a proof: every comparison with its known answer, and what they come to."""
+"""The data model of a proof: every comparison with its known answer, and the conclusions."""
 
 from __future__ import annotations
 

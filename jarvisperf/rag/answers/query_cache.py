@@ -4,7 +4,7 @@ The key of an answer contains everything that it depends on except the state of 
 state: the generation before the answer was computed, and the answer's footprint. An entry of the current generation is
 used as it is. An entry of an older generation is used if every write since is known and leaves it unchanged; otherwise
 the answer is computed again. An answer that was computed before a write and stored after it is checked against that
-write as well. Answers for which passages wait for their vectors are not stored.
+write as well. Answers computed while passages wait for their vectors are not stored.
 
 Decoded entries are kept in memory, each with its original bytes. The cache is still queried every time, so removed and
 expired entries are not used.
@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -30,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jarvisperf.rag.answers.changes import ChangeLog
+    from jarvisperf.rag.answers.kinds import AnswerKind
     from jarvisperf.rag.search.footprint import Computed
     from jarvisperf.rag.search.request import Question
-    from jarvisperf.rag.search.retriever import Results
     from jarvisperf.rag.store.change import StoreChange
     from jarvisperf.rag.store.generation import CollectionState
 
@@ -84,25 +83,6 @@ class _SingleTier:
     def lookup(self, key: str) -> _FoundInCache | None:
         value = self.get(key)
         return None if value is None else _FoundInCache(value, "memory")
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerKind(Generic[T]):
-    """A kind of answer: how it is built from search results, and how it is cached.
-
-    Attributes:
-        name: ``search`` or ``context``.
-        build: Builds the answer from the results.
-        pack: Converts the answer to bytes.
-        unpack: Converts the bytes back; the answer must be immutable, because it is shared.
-        limits: Limits that the answer depends on, as part of the cache key.
-    """
-
-    name: str
-    build: Callable[[Results], T]
-    pack: Callable[[T], bytes]
-    unpack: Callable[[bytes], T]
-    limits: tuple[str, ...] = ()
 
 
 class ServedAnswer(NamedTuple, Generic[T]):

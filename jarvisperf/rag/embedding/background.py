@@ -20,6 +20,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.endings import finish_before_the_end, is_ending
+from jarvisperf.error_text import in_one_line
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.embedding.documents import document_vectors, kept_if_stored
 from jarvisperf.rag.errors import StoreInUseError
@@ -186,7 +187,7 @@ class BackgroundEmbedder:
 
     @contextlib.contextmanager
     def halted(self) -> Iterator[None]:
-        """Let no passage of this process get its vector while the body runs."""
+        """Keep this process from storing any vectors while the body runs."""
         with self._at_work:
             yield
 
@@ -209,7 +210,7 @@ class BackgroundEmbedder:
     def note_failure(self, error: Exception) -> None:
         """Keep what went wrong for those who search, until it goes well."""
         self._failed_at = self._clock()
-        self.failure = " ".join(str(error).split()) or type(error).__name__
+        self.failure = in_one_line(error)
 
     def stop(self) -> None:
         """Let the thread end after the passages at hand, and wait for that."""

@@ -10,6 +10,9 @@ import threading
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.cores import usable_cores
+from jarvisperf.error_text import in_one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -79,7 +82,7 @@ class DocumentProcesses:
                     "the %d embedding processes failed; continuing in this process: %s: %s",
                     self.count,
                     type(error).__name__,
-                    " ".join(str(error).split()),
+                    in_one_line(error),
                 )
                 return None
             except BaseException:  # replies of an interrupted call would be mistaken for those of the next one
@@ -164,12 +167,8 @@ def _threads_per_process(count: int) -> Iterator[None]:
     if _THREADS_SETTING in os.environ:
         yield
         return
-    os.environ[_THREADS_SETTING] = str(max(1, _cores() // count))
+    os.environ[_THREADS_SETTING] = str(max(1, usable_cores() // count))
     try:
         yield
     finally:
         del os.environ[_THREADS_SETTING]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

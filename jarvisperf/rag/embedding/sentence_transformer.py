@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jarvisperf.error_text import in_one_line
 from jarvisperf.forks import at_fork, tell_when_forked
 from jarvisperf.rag.embedding.choice import BUNDLED_PACKAGE, ModelChoice, choose_model, fingerprint, hub_names
 from jarvisperf.rag.embedding.length import limit_in, prompts_in
@@ -354,10 +355,10 @@ def _load_model(choice: ModelChoice, options: ModelOptions) -> Any:
     except ImportError as error:
         raise MissingPackageError(
             f"the backend {options.backend!r} is not installed: pip install"
-            f" 'sentence-transformers[{options.backend}]' ({' '.join(str(error).split())})"
+            f" 'sentence-transformers[{options.backend}]' ({in_one_line(error)})"
         ) from error
     except (OSError, ValueError, KeyError) as error:  # raised by transformers for files that are not a model
-        raise _not_found(choice, " ".join(str(error).split())) from error
+        raise _not_found(choice, in_one_line(error)) from error
     finally:
         if bars_were_on:
             transformers_logging.enable_progress_bar()
@@ -374,7 +375,7 @@ def _check_hub(choice: ModelChoice) -> None:
         try:
             HfApi().model_info(name, timeout=_HUB_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - the hub's client raises errors of several libraries
-            reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+            reason = in_one_line(error).rstrip(".")
         else:
             return
     raise _not_found(choice, f"not in the local cache, and the hub says: {reason}")

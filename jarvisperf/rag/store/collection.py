@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.error_text import in_one_line
 from jarvisperf.forks import tell_when_forked
 from jarvisperf.rag.errors import DimensionError, RagError, StoreError, missing_package
 from jarvisperf.rag.store.filters import EVERYTHING, Selection
@@ -150,10 +151,10 @@ class Collection:
 
     def _explained(self, error: Exception, dimension: int, selection: Selection = EVERYTHING) -> Exception:
         if type(error).__module__.partition(".")[0] in _TRANSPORT:
-            return StoreError(f"the collection {self._name!r} failed: {' '.join(str(error).split())}")
+            return StoreError(f"the collection {self._name!r} failed: {in_one_line(error)}")
         if selection.filters and not isinstance(error, RagError) and "dimension" not in str(error):
             given = ", ".join(f"{name}={value!r}" for name, value in selection.filters.items())
-            return ValueError(f"Chroma rejects the filter {given}: {' '.join(str(error).split())}")
+            return ValueError(f"Chroma rejects the filter {given}: {in_one_line(error)}")
         if isinstance(error, RagError | ValueError | TypeError):
             return error
         if "dimension" in str(error):

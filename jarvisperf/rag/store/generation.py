@@ -6,7 +6,7 @@ write since is known and provably leaves the answer unchanged (``search/footprin
 
 Generations are random tokens, not counters, because a folder that is copied or restored from a backup would reach the
 same number again with different documents. Each writer has its own token (a folder has one writer at a time; on a
-server each client is one), so writers never overwrite each other's.
+server each client is one), so writers never overwrite each other's tokens.
 
 A writer marks the collection as being written before it starts, and clears the mark together with changing its token.
 While the mark is set, cached answers are neither read nor written. A writer that dies leaves its mark, which is later

@@ -1,8 +1,8 @@
-"""Checks that a collection's vectors come from the model that is asked, because those of others give noise.
+"""Checks that a collection's vectors come from the model in use; against another model's vectors, scores are noise.
 
 The model's identity is recorded in the collection's metadata with the first passage. Another identity need not mean
-other vectors: the same model in bfloat16, on another backend or from another folder has its own. So what decides is
-whether the model embeds a few stored passages as they are stored.
+other vectors: the same model in bfloat16, on another backend or from another folder has its own. So the model embeds a
+few stored passages again, and the check compares the results with the stored vectors.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ WIDEST_SHARE = 0.3  # of the threshold: with a wider interval, the change itself
 def is_at_threshold(metric: MetricFinding) -> bool:
     """Return whether a metric is inconclusive only because its change, known precisely, lies at the threshold.
 
-    The interval contains one end of the band of the threshold, does not contain 1, and is narrow. More measuring would
-    tell the change's next digit, nothing that matters.
+    The interval contains one end of the threshold band, does not contain 1, and is narrow. Measuring more would add a
+    digit to the change, but nothing that matters.
     """
     if metric.verdict != "inconclusive" or metric.doubt is not None:
         return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from jarvisperf.gate.lockstep.witness import Witness
+from jarvisperf.gate.lockstep.tally import Witness
 from jarvisperf.profiles.model import Profile
 from jarvisperf.runs.machine import Machine
 from jarvisperf.runs.model import Benchmark, Better, Metric, Run, Seconds, SideBySide

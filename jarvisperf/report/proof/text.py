@@ -16,7 +16,7 @@ MOST_SHOWN = 30
 
 
 def headline_of(proof: Proof) -> str:
-    """Say in one sentence what the proof comes to."""
+    """Summarize the proof in one sentence."""
     if not proof.identical:
         return "Nothing was proven: no comparison had a verdict"
     if proof.false_alarms:

@@ -11,7 +11,7 @@ from jarvisperf.report.shared import units
 from jarvisperf.report.shared.change_words import change_words
 
 if TYPE_CHECKING:
-    from jarvisperf.gate.lockstep.witness import Witness
+    from jarvisperf.gate.lockstep.tally import Witness
     from jarvisperf.report.findings.model import MetricFinding
 
 

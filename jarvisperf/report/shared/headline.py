@@ -1,4 +1,4 @@
-"""What the findings come to, in one sentence: how many benchmarks have which verdict, and whether it can be trusted."""
+"""Summarizes the findings in one sentence: how many benchmarks have which verdict, and whether to trust the run."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from jarvisperf.history.model import History
-from jarvisperf.report.shared import bare, headline, table
+from jarvisperf.report.shared import headline, table, uncompared
 from jarvisperf.report.shared.names import label, short_names
 from jarvisperf.report.shared.pairs import pairs_of, side_by_side_of
 from jarvisperf.report.shared.reasons import reasons
@@ -165,12 +165,12 @@ class Report:
     @cached_property
     def problems(self) -> list[str]:
         """A line for each benchmark that failed."""
-        return bare.problem_lines(self.findings)
+        return uncompared.problem_lines(self.findings)
 
     @cached_property
-    def not_compared(self) -> list[bare.NotCompared]:
+    def not_compared(self) -> list[uncompared.NotCompared]:
         """Why benchmarks were skipped, or are new although base was given them."""
-        return bare.not_compared(self.findings, self.names)
+        return uncompared.not_compared(self.findings, self.names)
 
     @cached_property
     def reasons(self) -> list[str]:
@@ -180,19 +180,19 @@ class Report:
     @cached_property
     def left_out(self) -> str:
         """How many benchmarks were left out because the change cannot affect them; empty if none was."""
-        return bare.left_out_line(self.findings)
+        return uncompared.left_out_line(self.findings)
 
     @cached_property
     def left_out_names(self) -> list[str]:
         """The display names of these benchmarks."""
-        return bare.left_out_names(self.findings, self.names)
+        return uncompared.left_out_names(self.findings, self.names)
 
     @cached_property
     def unexecuted(self) -> str:
         """How many changed functions no benchmark executes, in one line; empty if there are none."""
-        return bare.unexecuted_line(self.findings)
+        return uncompared.unexecuted_line(self.findings)
 
     @cached_property
     def unexecuted_functions(self) -> list[str]:
         """These functions, a line each."""
-        return bare.unexecuted_functions(self.findings)
+        return uncompared.unexecuted_functions(self.findings)

@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING
 
 from jarvisperf.escaping import ascii_only, log_lines, visible
-from jarvisperf.report.shared.bare import MOST_NAMED
 from jarvisperf.report.shared.report import Report
 from jarvisperf.report.shared.table import verdict_of
+from jarvisperf.report.shared.uncompared import MOST_NAMED
 from jarvisperf.report.terminal.wrapping import with_short_words, wrapped
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def render(
     wraps: bool = True,
     notes: Sequence[Note] = (),
 ) -> str:
-    """Render the summary for a terminal or a pipe. Its last line says what the findings come to.
+    """Render the summary for a terminal or a pipe. Its last line summarizes the findings.
 
     Args:
         findings: The findings to show.

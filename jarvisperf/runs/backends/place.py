@@ -19,7 +19,7 @@ class Place(Protocol):
     """How many objects are worth reading at once."""
 
     def exists(self) -> bool:
-        """Return whether there is such a place; it comes into being with its first object."""
+        """Return whether the place exists; writing the first object creates it."""
 
     def paths(self, folder: str) -> list[str]:
         """Return the paths of all objects below a folder, in any order."""

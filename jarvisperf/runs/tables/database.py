@@ -1,7 +1,8 @@
 """The results of runs as tables of a DuckDB in memory: from the parts that hold them, else from the runs themselves.
 
 A part is only a copy. A run counts if the store lists it, whatever the parts say; it is read from one part even if two
-hold it, and from its own object if none does. So every run is there exactly once while others write, compact and prune.
+hold it, and from its own object if none does. So every run is read exactly once while others write,
+compact and prune.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Makes unseeded random numbers equal in both arms and from run to run, so that the same inputs are measured.
 
 It seeds generators of `random` and numpy that have no seed: the shared ones, and those created without a seed
-(``random.Random()``, ``numpy.random.default_rng()``). A test that seeds a generator afterwards wins; so does
-``random.seed()``, which asks for unpredictable numbers. Random bytes from the system (`os.urandom`, `secrets`,
+(``random.Random()``, ``numpy.random.default_rng()``). A seed that a test sets afterwards takes precedence, and
+so does ``random.seed()``, which requests unpredictable numbers. Random bytes from the system (`os.urandom`, `secrets`,
 ``uuid.uuid4()``) stay as they are, but are counted.
 """
 

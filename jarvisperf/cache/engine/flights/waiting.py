@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.engine.flights.flight import innermost_of_caller
 from jarvisperf.cache.engine.flights.steps import Wait
-from jarvisperf.cache.engine.flights.waits import waits
+from jarvisperf.cache.engine.flights.wait_graph import waits
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -52,10 +52,10 @@ class ClusterLink:
         self._learned_layout: _Layout | None = None
 
     def call(self, name: bytes, *args: Any) -> Any:
-        """Run one command, at the server that holds the name's slot by now.
+        """Run one command, at the server that currently holds the name's slot.
 
         Raises:
-            ConnectionError: The servers send the command round in circles, or nobody holds the slot.
+            ConnectionError: The servers redirect the command in circles, or nobody holds the slot.
             RedisError: The server cannot be reached, or rejects the command.
         """
         with Deadline(self._call_seconds):
@@ -148,7 +148,7 @@ class ClusterLink:
             yield from self._link_to(node.host, node.port).scan(glob)
 
     def _layout(self) -> _Layout | None:
-        """Ask every server which slots it knows where; return None if the user may not know."""
+        """Ask every server which server holds which slots; return None if the user may not ask."""
         told = []
         for node in self._known().get_primaries():
             try:

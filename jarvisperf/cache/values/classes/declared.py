@@ -14,7 +14,7 @@ import uuid
 import weakref
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from jarvisperf.cache.values.identity import lasting_name
+from jarvisperf.cache.values.object_identity import lasting_name
 from jarvisperf.cache.values.scalars import UnencodableError
 from jarvisperf.checks import function
 

@@ -1,6 +1,6 @@
 """How tables of pandas, polars and Arrow are stored: as an Arrow IPC stream.
 
-A table that the stream does not lead back to (an object column of mixed types, a subclass) is not stored.
+A table that the stream cannot restore exactly (an object column of mixed types, a subclass) is not stored.
 """
 
 from __future__ import annotations

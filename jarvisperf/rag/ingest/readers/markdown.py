@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.error_text import in_one_line
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content, code
 from jarvisperf.rag.ingest.encoding import decoded
@@ -138,7 +139,7 @@ def _front_matter(path: Path, text: str) -> tuple[dict[str, Any], int]:
         fields = yaml.safe_load(found[1] or "")
     except (yaml.YAMLError, ValueError) as error:
         if re.match(r"\w+:", found[1] or ""):
-            raise DocumentError(f"{path} has front matter that is not YAML: {' '.join(str(error).split())}") from error
+            raise DocumentError(f"{path} has front matter that is not YAML: {in_one_line(error)}") from error
         return {}, 0  # a rule and a paragraph
     if fields is not None and not isinstance(fields, dict):
         return {}, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from jarvisperf.error_text import in_one_line
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content, code, table
 from jarvisperf.rag.ingest.encoding import decoded
@@ -53,7 +54,7 @@ def read_web_page(path: Path) -> Content:
     try:
         blocks = list(blocks_of_html(text, {}))
     except _rejected() as error:
-        raise DocumentError(f"{path} is not readable HTML: {' '.join(str(error).split())}") from error
+        raise DocumentError(f"{path} is not readable HTML: {in_one_line(error)}") from error
     if not any(block.text.strip() for block in blocks):
         raise DocumentError(f"{path} contains no text: if a script renders the page, save it from a browser first")
     return Content(blocks)

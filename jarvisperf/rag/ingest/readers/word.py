@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from jarvisperf.error_text import in_one_line
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content
 from jarvisperf.rag.ingest.readers.web_page import blocks_of_html
@@ -27,7 +28,7 @@ def read_word(path: Path) -> Content:
         try:
             html = mammoth.convert_to_html(file, convert_image=mammoth.images.img_element(lambda _: {"src": ""})).value
         except Exception as error:  # errors of zipfile, the XML parser and mammoth
-            raise DocumentError(f"{path} is not a readable Word file: {' '.join(str(error).split())}") from error
+            raise DocumentError(f"{path} is not a readable Word file: {in_one_line(error)}") from error
     blocks = [
         Block(block.text, block.kind, block.prefix, block.suffix, block.title, block.code_language)
         for block in blocks_of_html(html, {})  # the lines of the HTML are not in the file

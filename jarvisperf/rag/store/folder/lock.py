@@ -50,7 +50,7 @@ class FolderLock:
     Attributes:
         within_process: Held by the thread that writes.
         state_writes: Changes whenever this process may have written the state of a collection in the folder.
-        system: Which Chroma system of this process follows the folder; another number is another one.
+        system: The number of the Chroma system that follows the folder; it changes when Chroma must be opened again.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from jarvisperf.gate.lockstep import campaign as lockstep
 from jarvisperf.gate.lockstep.campaign import Lockstep
 from jarvisperf.gate.lockstep.model import Campaign, Progress
-from jarvisperf.gate.lockstep.pace import Pace
+from jarvisperf.gate.lockstep.remaining_time import Pace
 from jarvisperf.gate.lockstep.slices import PairedSamples
 from jarvisperf.gate.lockstep.tally import Tally
 from jarvisperf.gate.processes.workers import ArmPlace

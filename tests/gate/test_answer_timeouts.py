@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jarvisperf.gate.processes.patience import Patience
+from jarvisperf.gate.processes.answer_timeouts import Patience
 
 
 @pytest.mark.parametrize(("took", "waits"), [(0.2, 30.0), (3.5, 35.0), (60.0, 120.0)])

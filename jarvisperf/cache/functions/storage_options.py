@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from jarvisperf.cache.smart import SmartCache
 
 
-class Terms(NamedTuple):
-    """The terms on which results are stored.
+class StorageOptions(NamedTuple):
+    """How results are stored.
 
     Attributes:
         ttl: The time to live, as far as it does not depend on the result; None: the cache's default.
@@ -49,7 +49,7 @@ class Terms(NamedTuple):
         soft_seconds: float = 0,
         hard_seconds: float = math.inf,
     ) -> Self:
-        """Return the terms if a caller's arguments are valid.
+        """Return the options if a caller's arguments are valid.
 
         Raises:
             TypeError: An argument has the wrong type.

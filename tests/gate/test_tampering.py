@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from jarvisperf.gate.arms.seals import Seals
+from jarvisperf.gate.arms.tampering import Seals
 
 
 @pytest.fixture

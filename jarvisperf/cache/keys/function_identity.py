@@ -27,8 +27,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jarvisperf.cache.values.codec import encode
-from jarvisperf.cache.values.identity import MAIN_MODULES, identity_of
 from jarvisperf.cache.values.isolation import PLAIN
+from jarvisperf.cache.values.object_identity import MAIN_MODULES, identity_of
 from jarvisperf.cache.values.scalars import LEAVES, UnencodableError
 
 if TYPE_CHECKING:
