@@ -64,6 +64,11 @@ def test_the_rest_of_a_section_is_not_left_as_a_tiny_passage(write):
     assert passages[-1].text.endswith("It is old.")
 
 
+def test_short_code_and_tables_of_a_section_are_one_passage(write):
+    text = "# Pumps\n\n```python\npump()\n```\n\n```js\npump()\n```\n\n| Part | Price |\n|---|---|\n| lid | 3 |\n"
+    assert len(read_passages(write("a.md", text))) == 1
+
+
 def test_a_passage_points_to_its_place_in_the_file(write):
     lines = f"---\ntitle: Tanks\n---\n\n# Guide\n\n{PUMP}\n\n# Usage\n\n{PUMP}".split("\n")
     first, second = read_passages(write("a.md", "\n".join(lines)))
