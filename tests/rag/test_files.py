@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import sys
-import zipfile
 
 import pytest
 
@@ -155,46 +154,6 @@ def test_an_html_file_that_its_parser_rejects_is_named(write, monkeypatch, requi
     monkeypatch.setattr("bs4.BeautifulSoup", reject)  # which markup it rejects differs between versions of Python
     with pytest.raises(DocumentError, match=r"a\.html is not readable HTML: unknown keyword in marked section$"):
         read_passages(write("a.html", "<p>Cats purr.</p>"))
-
-
-def docx(path, paragraphs):
-    """Build a Word file by hand (ECMA-376) from pairs of a style, or None, and a text."""
-    names = "http://schemas.openxmlformats.org"
-    body = "".join(
-        f"<w:p>{f'<w:pPr><w:pStyle w:val={chr(34)}{style}{chr(34)}/></w:pPr>' if style else ''}"
-        f"<w:r><w:t>{text}</w:t></w:r></w:p>"
-        for style, text in paragraphs
-    )
-    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    with zipfile.ZipFile(path, "w") as file:
-        file.writestr(
-            "[Content_Types].xml",
-            f'<Types xmlns="{names}/package/2006/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-            f'<Override PartName="/word/document.xml" ContentType="{kind}"/></Types>',
-        )
-        file.writestr(
-            "_rels/.rels",
-            f'<Relationships xmlns="{names}/package/2006/relationships"><Relationship Id="r1"'
-            f' Type="{names}/officeDocument/2006/relationships/officeDocument" Target="word/document.xml"/>'
-            "</Relationships>",
-        )
-        file.writestr(
-            "word/document.xml",
-            f'<w:document xmlns:w="{names}/wordprocessingml/2006/main"><w:body>{body}</w:body></w:document>',
-        )
-
-
-def test_a_word_file_is_split_along_its_headings(tmp_path, require):
-    require("mammoth")
-    docx(tmp_path / "a.docx", [("Heading1", "One"), (None, LONG), ("Heading2", "Two"), (None, LONG)])
-    assert sections(read_passages(tmp_path / "a.docx")) == ["One", "Two"]
-
-
-def test_a_damaged_word_file_is_named(write, require):
-    require("mammoth")
-    with pytest.raises(DocumentError, match=r"a\.docx is not a readable Word file"):
-        read_passages(write("a.docx", b"no zip"))
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from jarvisperf.rag.errors import DocumentError, missing_package
 from jarvisperf.rag.ingest.blocks import Block, Content, code
 from jarvisperf.rag.ingest.encoding import decoded
-from jarvisperf.rag.ingest.readers.html_navigation import remove_navigation
-from jarvisperf.rag.ingest.readers.html_table import read_row, read_table
+from jarvisperf.rag.ingest.readers.html.navigation import remove_navigation
+from jarvisperf.rag.ingest.readers.html.table import read_row, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
