@@ -187,6 +187,24 @@ def test_code_with_options_that_only_sphinx_knows_is_code(write):
     assert passage.text == "```python\ndef f():\n    return 1\n```"
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        (":::tip The tank\nIt is full.\n:::\n", "The tank\nIt is full."),
+        ("::: warning\nIt is full.\n:::\n", "It is full."),
+        (":::note[The tank]\n\nIt is full.\n\n:::\n", "The tank\n\nIt is full."),
+        ("/// tip | The tank\n\nIt is full.\n\n///\n", "The tank\n\nIt is full."),
+        (
+            'It is <span class="x">full</span>:<br>see `<span>`, a < b, List<T> and <https://a.b>.',
+            "It is full: see `<span>`, a < b, List<T> and <https://a.b>.",
+        ),
+        (f"It is full ([try it](https://a.b/#{'x' * 300}), [see](b.md)).", "It is full (try it, [see](b.md))."),
+    ],
+)
+def test_markers_of_blocks_tags_and_addresses_that_are_programs_are_not_text(write, source, text):
+    assert read_passages(write("a.md", source))[0].text == text
+
+
 def test_comments_are_not_text_except_in_code(write):
     (passage,) = read_passages(write("a.md", "One <!-- two --> `<!-- three -->`.\n\n<!--\nfour\n-->\n"))
     assert passage.text == "One  `<!-- three -->`."
